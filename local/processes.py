@@ -1,0 +1,106 @@
+"""Child processes that do not outlive their parent.
+
+A child gets a session of its own (Ctrl-C reaches only the parent, which stops its children in order) and,
+on Linux, a signal from the kernel when the parent is gone, SIGKILL included. Elsewhere a child notices by
+itself (end of its pipe), or the next start takes over what is left.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+# The kernel reports the death of the *thread* that made a child, so all are made by one that stays.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+Stream = int | IO[bytes] | None
+
+
+def spawn(
+    args: Sequence[str],
+    *,
+    death_signal: signal.Signals = signal.SIGKILL,
+    uid: int | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start `args`; the child gets `death_signal` when this process ends, however it ends.
+
+    With `uid` (root only) it runs as that unprivileged user; see `unprivileged`.
+    """
+    # In this order: a change of user would cancel the request for a signal.
+    command = [*unprivileged(uid), *_wrapper(death_signal), *args]
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+    return _spawner.submit(start).result()
+
+
+def unprivileged(uid: int | None) -> list[str]:
+    """The command prefix that makes root's child an ordinary user, for programs that refuse to run as root.
+
+    The child keeps one right, to pass folders that only root may enter: the parents of its data and of the
+    virtual environment often are such (/root), and nobody's permissions need to be changed for it.
+    """
+    if uid is None:
+        return []
+    if shutil.which("setpriv") is None:
+        raise RuntimeError("run as root, this needs the command setpriv (package util-linux)")
+    identity = [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    # access(2), which PostgreSQL finds its programs by, heeds the right only with this bit.
+    rights = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return ["setpriv", *identity, *rights, "--"]
+
+
+def _wrapper(death_signal: signal.Signals) -> list[str]:
+    if sys.platform != "linux" or shutil.which("setpriv") is None:
+        return []
+    return ["setpriv", f"--pdeathsig={death_signal.name.removeprefix('SIG')}", "--"]
+
+
+def end(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: float = 5.0) -> int:
+    """Send the signals one after the other, `patience` seconds apart, then SIGKILL; the exit status."""
+    for number in signals:
+        if process.poll() is not None:
+            break
+        process.send_signal(number)
+        try:
+            return process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    if process.poll() is None:
+        process.kill()
+    return process.wait()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_root() -> bool:
+    """Whether this process has root's user id, which PostgreSQL refuses to run as."""
+    return os.geteuid() == 0
