@@ -1,0 +1,26 @@
+"""POST /checkout/sessions"""
+
+from checkout import bootstrap
+from checkout.domain.finished_event import iso_utc
+from checkout.http import Request, Response, answering, json_response
+from checkout.services.sessions import SessionRequest
+from checkout.telemetry import instrumented
+
+
+def create(request: Request) -> Response:
+    caller = bootstrap.authenticator().caller(request.headers)
+    config = bootstrap.config()
+    wanted = SessionRequest.of(request.json(config.max_body_bytes), caller.user_id, config)
+    row, is_new = bootstrap.create_session()(wanted, request.origin(config))
+    return json_response(
+        201 if is_new else 200,
+        {
+            "request_id": row.request_id,
+            "session_id": row.stripe_session_id,
+            "url": row.stripe_session_url,
+            "expires_at": row.expires_at and iso_utc(row.expires_at),
+        },
+    )
+
+
+handler = instrumented(answering({"POST /checkout/sessions": create}))

@@ -1,0 +1,22 @@
+"""Every minute: publish what the webhook could not."""
+
+import time
+from typing import Any
+
+from checkout import bootstrap
+from checkout.telemetry import count, instrumented, logger
+
+RESERVE_SECONDS = 25
+"""Kept for the batch that is under way when the time is up."""
+
+
+def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    published, left = bootstrap.delivery().relay(deadline)
+    if published or left:
+        logger.info("relayed", extra={"published": published, "left": left})
+    count("OutboxRelayed", published)
+    return {"published": published, "left": left}
+
+
+handler = instrumented(relay)

@@ -1,0 +1,143 @@
+"""The Balance page: `GET /balance`, and what it is made of: `GET /balance/{asset}`."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+STATIC = Path(__file__).parent / "static"
+PAGE = "balance.html"
+CONFIG = "config.json"
+PRESETS = (500, 1000, 2000, 5000)
+
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+
+SECURITY_HEADERS = {
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            "img-src 'self' data:",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+Response = dict[str, Any]
+
+
+class ConfigurationError(Exception):
+    """A variable of the environment has a value that the page cannot work with."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page as it is sent."""
+
+    body: str
+    content_type: str
+    etag: str
+
+
+def _asset(name: str, body: str) -> Asset:
+    digest = hashlib.sha256(body.encode()).hexdigest()[:32]
+    return Asset(body, CONTENT_TYPES[Path(name).suffix], f'"{digest}"')
+
+
+# A request only ever looks up a key here, so no path that a client writes reaches the file system.
+ASSETS = {path.name: _asset(path.name, path.read_text("utf-8")) for path in sorted(STATIC.iterdir())}
+PAGE_ASSET = ASSETS.pop(PAGE)
+
+
+def handler(event: Mapping[str, Any], _context: object) -> Response:
+    """Answer an HTTP API v2 event of one of the two routes."""
+    name = (event.get("pathParameters") or {}).get("asset")
+    asset = PAGE_ASSET if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
+    if asset is None:
+        return _not_found()
+    if _is_known(asset.etag, event.get("headers") or {}):
+        return {"statusCode": 304, "headers": _headers(asset)}
+    return {
+        "statusCode": 200,
+        "headers": _headers(asset) | {"content-type": asset.content_type},
+        "body": asset.body,
+    }
+
+
+@cache
+def config_asset() -> Asset:
+    """What the page must know before it can check an amount; the environment is read once.
+
+    Raises ConfigurationError, naming the variable.
+    """
+    smallest = _positive("MIN_AMOUNT_CENTS", 50)
+    largest = _positive("MAX_AMOUNT_CENTS", 1_000_000)
+    if smallest > largest:
+        raise ConfigurationError("MIN_AMOUNT_CENTS is greater than MAX_AMOUNT_CENTS")
+    config = {
+        "currency": _currency(),
+        "min_amount_cents": smallest,
+        "max_amount_cents": largest,
+        "presets": [preset for preset in PRESETS if smallest <= preset <= largest],
+    }
+    return _asset(CONFIG, json.dumps(config))
+
+
+def _currency() -> str:
+    currency = (os.environ.get("BALANCE_CURRENCY") or "eur").lower()
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        raise ConfigurationError("BALANCE_CURRENCY is not a three-letter currency code")
+    return currency
+
+
+def _positive(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ConfigurationError(f"{variable} is not a positive integer")
+    return int(text)
+
+
+def _headers(asset: Asset) -> dict[str, str]:
+    # The names carry no version, so each use is confirmed: modules of two releases never meet in one page.
+    return SECURITY_HEADERS | {"cache-control": "no-cache", "etag": asset.etag}
+
+
+def _is_known(etag: str, headers: Mapping[str, str]) -> bool:
+    known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
+    return etag in known or known == ["*"]
+
+
+def _not_found() -> Response:
+    problem = {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "The Balance page has no such file.",
+    }
+    return {
+        "statusCode": 404,
+        "headers": SECURITY_HEADERS
+        | {"cache-control": "no-store", "content-type": "application/problem+json"},
+        "body": json.dumps(problem),
+    }

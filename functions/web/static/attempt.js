@@ -1,0 +1,42 @@
+/**
+ * An attempt to top up: made before the first request, kept in this tab until Stripe took the payment or the
+ * session ended. Whatever gets lost on the way, the same attempt asks with the same request_id, and so pays once.
+ */
+
+import { forget, read, write } from "./store.js";
+
+const ATTEMPT = "attempt";
+
+/** The attempt that this user has not finished, or null. */
+export function openAttempt(userId) {
+  const attempt = read(ATTEMPT);
+  return attempt?.user_id === String(userId) && !hasEnded(attempt) ? attempt : null;
+}
+
+/** The open attempt, if it is for this amount; otherwise a new one. */
+export function attemptFor(userId, amount, currency) {
+  const open = openAttempt(userId);
+  if (open?.amount_cents === amount && open.currency === currency) return open;
+  const attempt = {
+    request_id: crypto.randomUUID(),
+    user_id: String(userId),
+    amount_cents: amount,
+    currency,
+  };
+  write(ATTEMPT, attempt);
+  return attempt;
+}
+
+/** Stripe's session exists: until it ends, the attempt leads back to it. */
+export function sessionOpened(attempt, { session_id, expires_at }) {
+  write(ATTEMPT, { ...attempt, session_id, expires_at });
+}
+
+/** The next top-up, of whatever amount, is a new one. */
+export function closeAttempt() {
+  forget(ATTEMPT);
+}
+
+function hasEnded({ expires_at: expiresAt }) {
+  return Date.parse(expiresAt) <= Date.now();
+}

@@ -1,0 +1,81 @@
+/**
+ * The history of top-ups, newest first, a page at a time.
+ */
+
+import { announce } from "./message.js";
+import { formatCoins, formatMoney } from "./money.js";
+import { statusOf } from "./words.js";
+
+const PAGE_SIZE = 10;
+
+const list = document.getElementById("history");
+const note = document.getElementById("history-note");
+const more = document.getElementById("more");
+const times = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export class History {
+  #api;
+  #failed;
+  #cursor = null;
+  #isLoading = false;
+
+  /** `failed` gets an error that the user must hear of elsewhere, and returns true if it said so. */
+  constructor(api, failed) {
+    this.#api = api;
+    this.#failed = failed;
+    more.addEventListener("click", () => this.#loadMore());
+  }
+
+  /** Show the newest page again. */
+  async refresh() {
+    const page = await this.#page(null);
+    if (page === null) return;
+    list.replaceChildren(...page.transactions.map(item));
+    this.#say(page.transactions.length ? "" : "No top-ups yet. The first one will be listed here.");
+  }
+
+  async #loadMore() {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    const page = await this.#page(this.#cursor);
+    this.#isLoading = false;
+    if (page === null) return;
+    const items = page.transactions.map(item);
+    list.append(...items);
+    this.#say("");
+    announce(`${items.length} more shown.`);
+    // The button has gone from under the focus.
+    if (more.hidden) items[0]?.focus();
+  }
+
+  async #page(cursor) {
+    try {
+      const page = await this.#api.transactions({ limit: PAGE_SIZE, cursor });
+      this.#cursor = page.next_cursor;
+      more.hidden = page.next_cursor === null;
+      return page;
+    } catch (error) {
+      if (!this.#failed(error)) this.#say("The history cannot be loaded right now.");
+      return null;
+    }
+  }
+
+  #say(text) {
+    note.textContent = text;
+    note.hidden = text === "";
+  }
+}
+
+function item(transaction) {
+  const made = document.getElementById("transaction").content.firstElementChild.cloneNode(true);
+  const { tone, label } = statusOf(transaction);
+  const status = made.querySelector(".status");
+  status.dataset.tone = tone;
+  status.textContent = label;
+  made.querySelector(".coins").textContent = formatCoins(transaction.amount_cents);
+  made.querySelector(".worth").textContent = formatMoney(transaction.amount_cents, transaction.currency);
+  const time = made.querySelector("time");
+  time.dateTime = transaction.created_at;
+  time.textContent = times.format(new Date(transaction.created_at));
+  return made;
+}

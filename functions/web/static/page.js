@@ -1,0 +1,173 @@
+/**
+ * The Balance page: who is here, what Stripe sent them back with, and what they do next.
+ */
+
+import { Api } from "./api.js";
+import { attemptFor, closeAttempt, openAttempt, sessionOpened } from "./attempt.js";
+import { showBalance } from "./balance.js";
+import { TopUpForm } from "./form.js";
+import { History } from "./history.js";
+import { MessageBox } from "./message.js";
+import { formatCoins } from "./money.js";
+import { findRequest, follow, isOpen } from "./payment.js";
+import { clearReturn, currentToken, forgetToken, returned, takeToken } from "./visit.js";
+import * as words from "./words.js";
+
+// Stripe's page opens sooner. If the user stops it, the button works again.
+const LEAVING_MS = 15_000;
+
+const account = document.getElementById("account");
+const news = new MessageBox("news");
+const problem = new MessageBox("problem");
+
+class Page {
+  #api;
+  #userId;
+  #currency;
+  #form;
+  #history;
+
+  constructor(api) {
+    this.#api = api;
+  }
+
+  async open() {
+    try {
+      await this.#load();
+      await this.#arrive();
+    } catch (error) {
+      if (this.#isSignedOut(error)) return;
+      const reload = { label: "Try again", run: () => location.reload() };
+      news.show(words.unavailable(error), { action: reload, focus: true });
+    }
+  }
+
+  async #load() {
+    const [config, balance] = await Promise.all([this.#api.config(), this.#api.balance()]);
+    this.#userId = balance.user_id;
+    this.#currency = balance.currency;
+    this.#form = new TopUpForm(config, (amount) => this.#send(amount));
+    this.#history = new History(this.#api, (error) => this.#isSignedOut(error));
+    showBalance(balance);
+    account.hidden = false;
+    this.#history.refresh();
+  }
+
+  async #arrive() {
+    const { outcome, sessionId } = returned();
+    if (outcome === "success") {
+      await this.#paid(sessionId);
+    } else {
+      if (outcome === "cancel") clearReturn();
+      await this.#resume(outcome === "cancel");
+    }
+  }
+
+  async #paid(sessionId) {
+    const attempt = openAttempt(this.#userId);
+    const isOurs = attempt !== null && (sessionId === null || attempt.session_id === sessionId);
+    if (isOurs) closeAttempt();
+    const requestId = isOurs ? attempt.request_id : await findRequest(this.#api, sessionId);
+    if (requestId === null) {
+      clearReturn();
+      news.show(words.NOT_FOUND_IN_HISTORY);
+    } else {
+      await this.#follow(requestId);
+    }
+  }
+
+  /** Bring back the amount of an attempt that is still open; one that is over is told like a return. */
+  async #resume(isCancelled) {
+    const attempt = openAttempt(this.#userId);
+    if (attempt !== null) {
+      this.#form.fill(attempt.amount_cents);
+      if (await this.#isOver(attempt)) {
+        closeAttempt();
+        await this.#follow(attempt.request_id);
+        return;
+      }
+    }
+    if (isCancelled) news.show(words.cancelled(attempt?.amount_cents));
+    else if (attempt?.session_id) news.show(words.unfinished(attempt.amount_cents));
+  }
+
+  async #isOver(attempt) {
+    try {
+      return !isOpen(await this.#api.session(attempt.request_id));
+    } catch (error) {
+      if (error.status === 401) throw error;
+      return false;
+    }
+  }
+
+  async #follow(requestId) {
+    let seen = "";
+    const settled = await follow(this.#api, requestId, (session, isSlow) => {
+      const now = `${session?.status} ${isSlow}`;
+      // Said once: a live region that repeats itself is noise.
+      if (now === seen) return;
+      seen = now;
+      news.show(words.progress(session, isSlow));
+      this.#history.refresh();
+    });
+    clearReturn();
+    if (settled.credited) {
+      await this.#credited(settled);
+    } else {
+      if (this.#form.isEmpty) this.#form.fill(settled.amount_cents);
+      news.show(words.progress(settled), { focus: true });
+    }
+    this.#history.refresh();
+  }
+
+  async #credited({ amount_cents: added }) {
+    const balance = await this.#api.balance();
+    showBalance(balance);
+    this.#form.clear();
+    // Counted back from the balance, so that the sum holds whatever else moved it meanwhile.
+    const before = BigInt(balance.balance_cents) - BigInt(added);
+    news.show(words.credited(added), {
+      rows: [
+        ["Before", formatCoins(before)],
+        ["Added", `+ ${formatCoins(added)}`],
+        ["Balance", `= ${formatCoins(balance.balance_cents)}`],
+      ],
+    });
+  }
+
+  async #send(amount) {
+    problem.clear();
+    const attempt = attemptFor(this.#userId, amount, this.#currency);
+    try {
+      const session = await this.#api.createSession(attempt);
+      sessionOpened(attempt, session);
+      location.assign(session.url);
+      await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
+    } catch (error) {
+      if (this.#isSignedOut(error)) return;
+      if (error.status === 409) closeAttempt();
+      problem.show(words.refusal(error), { focus: true });
+    }
+  }
+
+  #isSignedOut(error) {
+    if (error.status !== 401) return false;
+    forgetToken();
+    account.hidden = true;
+    news.show(words.SESSION_EXPIRED, { focus: true });
+    return true;
+  }
+}
+
+// Going back from Stripe can bring the page up as it was left: frozen in the middle of leaving.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+addEventListener("hashchange", () => {
+  if (takeToken()) location.reload();
+});
+
+takeToken();
+const token = currentToken();
+if (token === null) news.show(words.NOT_SIGNED_IN);
+else new Page(new Api(token)).open();

@@ -1,0 +1,58 @@
+/**
+ * Following a payment from Stripe's page to the balance.
+ */
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 5_000;
+const GROWTH = 1.5;
+const SLOW_AFTER_MS = 60_000;
+const SLOW_DELAY_MS = 30_000;
+
+const LOOKUP_PAGES = 5;
+const LOOKUP_PAGE_SIZE = 100;
+
+const OPEN = new Set(["session_pending", "session_created", "session_failed"]);
+const FAILED = new Set(["session_failed", "payment_failed", "session_expired"]);
+
+/** The user has not paid yet, and still can. */
+export const isOpen = ({ status }) => OPEN.has(status);
+
+/** Nothing more will happen by itself. */
+export const isSettled = ({ status, credited }) => credited || FAILED.has(status);
+
+/** The request that made a session of Stripe's, or null where it is not among the user's last ones. */
+export async function findRequest(api, sessionId) {
+  let cursor = null;
+  for (let page = 0; page < LOOKUP_PAGES; page += 1) {
+    const { transactions, next_cursor: next } = await api.transactions({ limit: LOOKUP_PAGE_SIZE, cursor });
+    const found = transactions.find((transaction) => transaction.session_id === sessionId);
+    if (found) return found.request_id;
+    if (next === null) return null;
+    cursor = next;
+  }
+  return null;
+}
+
+/**
+ * Ask until the payment is settled, and return it. `report` gets each answer (null while there is none), and
+ * whether it is slow by now. An answer that asking again will not change is thrown.
+ */
+export async function follow(api, requestId, report) {
+  const start = Date.now();
+  let delay = FIRST_DELAY_MS;
+  let session = null;
+  for (;;) {
+    try {
+      session = await api.session(requestId);
+    } catch (error) {
+      if (error.status === 401 || error.status === 404) throw error;
+    }
+    if (session !== null && isSettled(session)) return session;
+    const isSlow = Date.now() - start >= SLOW_AFTER_MS;
+    report(session, isSlow);
+    await sleep(isSlow ? SLOW_DELAY_MS : delay);
+    delay = Math.min(delay * GROWTH, LONGEST_DELAY_MS);
+  }
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,98 @@
+"""Publishing to Kafka, with a bounded wait, from a process that may be frozen between two events."""
+
+import time
+from collections.abc import Collection, Sequence
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.producer.future import FutureRecordMetadata
+
+from checkout.adapters.outbox import Message
+
+IDLE_SECONDS = 45
+"""Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
+
+PAUSE_SECONDS = 5
+"""After a failure nobody waits for the broker for so long; the relay delivers what is left meanwhile."""
+
+
+class KafkaPublisher:
+    """Connects at the first message."""
+
+    def __init__(self, brokers: Sequence[str], api_version: tuple[int, ...] | None = None) -> None:
+        """`api_version` is for brokers that cannot negotiate it."""
+        self._brokers = list(brokers)
+        self._api_version = api_version
+        self._producer: KafkaProducer | None = None
+        self._last_used = 0.0
+        self._paused_until = 0.0
+
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[int]:
+        """The ids of those that the brokers have acknowledged (all in-sync replicas) within the time.
+
+        The others may or may not arrive. Never raises for a broker's sake.
+        """
+        now = time.time()
+        if now < self._paused_until:
+            return []
+        if now - self._last_used > IDLE_SECONDS:
+            self.close()
+        deadline = now + timeout_seconds
+        sent, broker_away = self._send(messages, timeout_seconds)
+        acknowledged = []
+        for message_id, future in sent:
+            try:
+                future.get(timeout=max(0.0, deadline - time.time()))
+                acknowledged.append(message_id)
+            except MessageSizeTooLargeError:
+                continue
+            except KafkaError:
+                broker_away = True
+        self._last_used = time.time()
+        if broker_away:
+            self.close()
+            self._paused_until = time.time() + PAUSE_SECONDS
+        return acknowledged
+
+    def _send(
+        self, messages: Sequence[Message], timeout_seconds: float
+    ) -> tuple[list[tuple[int, FutureRecordMetadata]], bool]:
+        """What is on its way, and whether the broker seems away. One bad message does not stop the rest."""
+        sent: list[tuple[int, FutureRecordMetadata]] = []
+        for message in messages:
+            try:
+                future = self._connected(timeout_seconds).send(
+                    message.topic, key=message.key.encode(), value=message.value
+                )
+            except MessageSizeTooLargeError:
+                continue
+            except (KafkaError, OSError):
+                return sent, True
+            sent.append((message.id, future))
+        return sent, False
+
+    def close(self) -> None:
+        """Gives up what is not sent yet."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.close(timeout=0)
+            except KafkaError:
+                return
+
+    def _connected(self, timeout_seconds: float) -> KafkaProducer:
+        if self._producer is None:
+            milliseconds = int(timeout_seconds * 1000)
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._brokers,
+                api_version=self._api_version,
+                acks="all",
+                enable_idempotence=True,
+                max_block_ms=milliseconds,
+                bootstrap_timeout_ms=milliseconds,
+                request_timeout_ms=milliseconds,
+                delivery_timeout_ms=milliseconds + 1,
+                connections_max_idle_ms=IDLE_SECONDS * 1000,
+                reconnect_backoff_max_ms=500,
+            )
+        return self._producer

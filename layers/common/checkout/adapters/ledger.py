@@ -1,0 +1,150 @@
+"""SQL of the application's database: users, ledger_entries and parked_events."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from psycopg2.extras import execute_values
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import Effect
+
+Claim = tuple[int, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """Where in Kafka a record came from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that cannot be applied, and what it asked for where that could be read."""
+
+    coordinates: Coordinates
+    key: bytes | None
+    value: bytes
+    reason: str
+    effect: Effect | None
+
+
+def _rows(cursor: Cursor) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], cursor.fetchall())
+
+
+def user_exists(cursor: Cursor, user_id: int) -> bool:
+    cursor.execute("SELECT FROM users WHERE id = %s", (user_id,))
+    return cursor.fetchone() is not None
+
+
+def balance(cursor: Cursor, user_id: int) -> int | None:
+    """Minor units; None where there is no such user."""
+    cursor.execute("SELECT balance FROM users WHERE id = %s", (user_id,))
+    row = cast(dict[str, Any] | None, cursor.fetchone())
+    return None if row is None else int(row["balance"])
+
+
+def lock_users(cursor: Cursor, user_ids: Collection[int]) -> set[int]:
+    """Those of them that exist, locked in the order of their ids, so that two batches never deadlock."""
+    cursor.execute("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (list(user_ids),))
+    return {row["id"] for row in _rows(cursor)}
+
+
+def credit(cursor: Cursor, movements: Sequence[tuple[Effect, Coordinates]]) -> set[str]:
+    """Enter the movements and add to each balance what was really entered, in one statement.
+
+    The effect keys must be distinct and the users locked. Returns the keys that were entered now; the others
+    were there before.
+    """
+    entered = execute_values(
+        cursor,
+        """
+        WITH movement (effect_key, user_id, amount_cents, currency, kind, request_id, source_id,
+                       payment_intent_id, topic, partition, kafka_offset) AS (VALUES %s),
+        entered AS (
+            INSERT INTO ledger_entries
+                (effect_key, user_id, amount_cents, currency, kind, request_id, source_id,
+                 payment_intent_id, topic, partition, kafka_offset)
+            SELECT * FROM movement ORDER BY effect_key
+            ON CONFLICT (effect_key) DO NOTHING
+            RETURNING effect_key, user_id, amount_cents),
+        moved AS (
+            UPDATE users SET balance = balance + total.amount_cents
+            FROM (SELECT user_id, sum(amount_cents) AS amount_cents FROM entered GROUP BY user_id) AS total
+            WHERE users.id = total.user_id
+            RETURNING users.id)
+        SELECT effect_key, (SELECT count(*) FROM moved) AS users_moved FROM entered
+        """,
+        [
+            (
+                effect.effect_key,
+                effect.user_id,
+                effect.amount_cents,
+                effect.currency,
+                effect.kind,
+                effect.request_id,
+                effect.source_id,
+                effect.payment_intent_id,
+                at.topic,
+                at.partition,
+                at.offset,
+            )
+            for effect, at in movements
+        ],
+        template="(%s, %s::bigint, %s::bigint, %s, %s, %s, %s::text, %s::text, %s, %s::int, %s::bigint)",
+        page_size=len(movements),
+        fetch=True,
+    )
+    return {row["effect_key"] for row in cast(list[dict[str, Any]], entered)}
+
+
+def claims(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, Claim]:
+    """What the ledger says under these keys: (user_id, signed amount, currency)."""
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries WHERE effect_key = ANY(%s)",
+        (list(effect_keys),),
+    )
+    return {
+        row["effect_key"]: (row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(cursor)
+    }
+
+
+def parked_claims(cursor: Cursor, effect_keys: Collection[str]) -> set[tuple[str, Claim]]:
+    """Which (effect key, claim) are parked."""
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency FROM parked_events WHERE effect_key = ANY(%s)",
+        (list(effect_keys),),
+    )
+    return {
+        (row["effect_key"], (row["user_id"], row["amount_cents"], row["currency"])) for row in _rows(cursor)
+    }
+
+
+def park(cursor: Cursor, records: Sequence[Parked]) -> None:
+    """A record that is parked already stays as it is."""
+    execute_values(
+        cursor,
+        "INSERT INTO parked_events"
+        " (topic, partition, kafka_offset, key, value, reason, effect_key, user_id, amount_cents, currency)"
+        " VALUES %s ON CONFLICT DO NOTHING",
+        [
+            (
+                record.coordinates.topic,
+                record.coordinates.partition,
+                record.coordinates.offset,
+                record.key,
+                record.value,
+                record.reason,
+                record.effect and record.effect.effect_key,
+                record.effect and record.effect.user_id,
+                record.effect and record.effect.amount_cents,
+                record.effect and record.effect.currency,
+            )
+            for record in records
+        ],
+        page_size=len(records),
+    )

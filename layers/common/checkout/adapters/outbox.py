@@ -1,0 +1,49 @@
+"""SQL of outbox: what was committed and must still reach Kafka."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from checkout.adapters.postgres import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A row of the outbox, as it goes to Kafka."""
+
+    id: int
+    topic: str
+    key: str
+    value: bytes
+
+
+def add(cursor: Cursor, effect_key: str, topic: str, key: str, value: bytes) -> Message | None:
+    """None where this effect is in the outbox already."""
+    cursor.execute(
+        "INSERT INTO outbox (effect_key, topic, key, value) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (effect_key) DO NOTHING RETURNING id",
+        (effect_key, topic, key, value),
+    )
+    row = cast(dict[str, Any] | None, cursor.fetchone())
+    return None if row is None else Message(row["id"], topic, key, value)
+
+
+def take_older_than(cursor: Cursor, seconds: float, limit: int) -> Sequence[Message]:
+    """Oldest first, held until the transaction ends; what another relay holds is left to it."""
+    cursor.execute(
+        "SELECT id, topic, key, value FROM outbox WHERE created_at <= now() - make_interval(secs => %s)"
+        " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+        (seconds, limit),
+    )
+    return [
+        Message(row["id"], row["topic"], row["key"], bytes(row["value"]))
+        for row in cast(list[dict[str, Any]], cursor.fetchall())
+    ]
+
+
+def remove(cursor: Cursor, ids: Sequence[int]) -> None:
+    """Rows that a relay holds are left to it: publishing twice is harmless, waiting is not."""
+    cursor.execute(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(ids),),
+    )

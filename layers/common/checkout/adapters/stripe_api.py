@@ -1,0 +1,103 @@
+"""Stripe's API: the few calls we make, and its errors by what they mean for the idempotency key."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+import requests
+import stripe
+import urllib3
+
+from checkout.errors import (
+    StripeError,
+    StripeKeyInUse,
+    StripeNotReached,
+    StripeObjectMissing,
+    StripeOutcomeUnknown,
+    StripeRefused,
+)
+
+API_VERSION = "2026-10-28.endive"
+CONNECT_TIMEOUT_SECONDS = 3
+READ_TIMEOUT_SECONDS = 8
+NETWORK_RETRIES = 1
+"""With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
+
+
+class CreatedSession(NamedTuple):
+    id: str
+    url: str | None
+    expires_at: datetime | None
+
+
+class StripeApi:
+    """Raises only StripeError and its kin. `secret_key` is asked at every call, since it may be rotated."""
+
+    def __init__(self, secret_key: Callable[[], str], base: str | None = None) -> None:
+        """`base` is the origin of the API, where it is not Stripe's own."""
+        self._secret_key = secret_key
+        self._base = base
+        self._client: tuple[str, stripe.StripeClient] | None = None
+
+    def create_session(self, parameters: dict[str, Any], idempotency_key: str) -> CreatedSession:
+        """https://docs.stripe.com/api/checkout/sessions/create"""
+        session = _asked(
+            lambda client: client.v1.checkout.sessions.create(
+                cast(Any, parameters), {"idempotency_key": idempotency_key}
+            ),
+            self._connected(),
+        )
+        expires_at = session.get("expires_at")
+        return CreatedSession(
+            session["id"], session.get("url"), datetime.fromtimestamp(expires_at, UTC) if expires_at else None
+        )
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """The Checkout session as it is now. Raises StripeObjectMissing where there is none."""
+        return _asked(lambda client: client.v1.checkout.sessions.retrieve(session_id), self._connected())
+
+    def _connected(self) -> stripe.StripeClient:
+        key = self._secret_key()
+        if self._client is None or self._client[0] != key:
+            client = stripe.StripeClient(
+                key,
+                stripe_version=API_VERSION,
+                max_network_retries=NETWORK_RETRIES,
+                base_addresses={"api": self._base} if self._base else {},
+                http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)),
+            )
+            self._client = (key, client)
+        return self._client[1]
+
+
+def _asked(
+    call: Callable[[stripe.StripeClient], stripe.StripeObject], client: stripe.StripeClient
+) -> dict[str, Any]:
+    try:
+        return call(client).to_dict()
+    except stripe.StripeError as error:
+        raise _mapped(error) from error
+
+
+def _mapped(error: stripe.StripeError) -> StripeError:
+    """Stripe replays what it has answered, its 500s included, except where the request never began (401, 409,
+    429, other parameters under a known key): https://docs.stripe.com/api/idempotent_requests"""
+    if isinstance(error, stripe.APIConnectionError):
+        if _never_connected(error.__cause__):
+            return StripeNotReached("Stripe could not be reached; try again.")
+        return StripeOutcomeUnknown("Stripe did not answer; try again with the same request_id.")
+    if error.http_status == 409:
+        return StripeKeyInUse("Stripe is still working on this request; try again.")
+    if error.http_status == 404:
+        return StripeObjectMissing("Stripe knows no such object.")
+    what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
+    if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError | stripe.IdempotencyError):
+        return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
+    return StripeRefused(f"Stripe refused the request ({what}); try again.")
+
+
+def _never_connected(cause: BaseException | None) -> bool:
+    if isinstance(cause, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(cause.args[0], "reason", None) if cause is not None and cause.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)

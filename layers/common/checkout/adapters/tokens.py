@@ -1,0 +1,93 @@
+"""Who is calling: a user by JWT, or a service by its token."""
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jwt
+
+from checkout.domain.text import user_id_from_digits
+from checkout.errors import InvalidRequest, NotAuthenticated
+
+LEEWAY_SECONDS = 30
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`user_id` is None for a service, which names the user in the body."""
+
+    user_id: int | None
+
+
+class Authenticator:
+    """The secrets are asked for at every call, since they may be rotated; `refresh` reads them again and says
+    whether they changed, so that a token made with the newest is tried once more."""
+
+    def __init__(
+        self,
+        jwt_secret: Callable[[], str],
+        service_tokens: Callable[[], Sequence[str]],
+        refresh: Callable[[], bool],
+        *,
+        audience: str | None = None,
+        issuer: str | None = None,
+    ) -> None:
+        self._jwt_secret = jwt_secret
+        self._service_tokens = service_tokens
+        self._refresh = refresh
+        self._audience = audience
+        self._issuer = issuer
+
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Raises NotAuthenticated, or InvalidRequest where a valid token of each kind came."""
+        authorization = headers.get("authorization")
+        service_token = headers.get("x-service-token")
+        if authorization is None and service_token is None:
+            raise NotAuthenticated("Send a user's token as Authorization: Bearer, or an X-Service-Token.")
+        user_id = None
+        if authorization is not None:
+            user_id = self._twice(lambda: self._user_id(authorization))
+            if user_id is None:
+                raise NotAuthenticated("The bearer token is not valid.")
+        if service_token is not None and not self._twice(lambda: self._is_service(service_token) or None):
+            raise NotAuthenticated("The service token is not valid.")
+        if authorization is not None and service_token is not None:
+            raise InvalidRequest("Send either Authorization or X-Service-Token, not both.")
+        return Caller(user_id)
+
+    def user(self, headers: Mapping[str, str]) -> int:
+        """The user's id. Raises NotAuthenticated for a service, which has no account of its own."""
+        user_id = self.caller(headers).user_id
+        if user_id is None:
+            raise NotAuthenticated("This needs a user's token.")
+        return user_id
+
+    def _twice(self, check: Callable[[], T | None]) -> T | None:
+        result = check()
+        return check() if result is None and self._refresh() else result
+
+    def _is_service(self, token: str) -> bool:
+        given = token.encode("utf-8", "surrogateescape")
+        matches = [hmac.compare_digest(given, known.encode()) for known in self._service_tokens()]
+        return any(matches)
+
+    def _user_id(self, authorization: str) -> int | None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token.strip(),
+                self._jwt_secret(),
+                algorithms=["HS256"],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
+            )
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+            return None
+        return user_id_from_digits(claims["sub"])

@@ -1,0 +1,237 @@
+"""SQL of checkout_transactions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from psycopg2.extras import Json
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.session_event import SessionReport
+from checkout.domain.transaction import FINAL, OPEN, Status, Transaction
+from checkout.errors import InvariantBroken
+
+_COLUMNS = ", ".join(Transaction.__slots__)
+
+
+def _transaction(row: dict[str, Any]) -> Transaction:
+    return Transaction(**{**row, "status": Status(row["status"])})
+
+
+def _optional(cursor: Cursor) -> Transaction | None:
+    row = cursor.fetchone()
+    return None if row is None else _transaction(cast(dict[str, Any], row))
+
+
+def _transactions(cursor: Cursor) -> Sequence[Transaction]:
+    return [_transaction(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def find(cursor: Cursor, request_id: str) -> Transaction | None:
+    cursor.execute(f"SELECT {_COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
+    return _optional(cursor)
+
+
+def lock(cursor: Cursor, request_id: str) -> Transaction | None:
+    """The row as last committed, held until the transaction ends."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
+        (request_id,),
+    )
+    return _optional(cursor)
+
+
+def lock_user(cursor: Cursor, user_id: int) -> None:
+    """Makes one user's new requests follow one another, so that none overtakes a limit."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
+
+
+def lock_payment_intent(cursor: Cursor, payment_intent_id: str) -> None:
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout payment {payment_intent_id}",)
+    )
+
+
+def open_since(cursor: Cursor, user_id: int, seconds: int) -> tuple[int, float]:
+    """How many of the user's requests of the last `seconds` are open, and in how many seconds the oldest will
+    be older than that."""
+    cursor.execute(
+        "SELECT count(*) AS open,"
+        " COALESCE(EXTRACT(EPOCH FROM min(created_at) - now()) + %s, 0)::float AS free_in"
+        " FROM checkout_transactions"
+        " WHERE user_id = %s AND status = ANY(%s) AND created_at > now() - make_interval(secs => %s)",
+        (seconds, user_id, list(OPEN), seconds),
+    )
+    row = cast(dict[str, Any], cursor.fetchone())
+    return row["open"], row["free_in"]
+
+
+def insert_pending(
+    cursor: Cursor,
+    *,
+    request_id: str,
+    user_id: int,
+    amount_cents: int,
+    currency: str,
+    purpose: str,
+    stripe_parameters: dict[str, Any],
+) -> Transaction:
+    """The row that exists before Stripe is asked; the one that is there already, if another was faster."""
+    cursor.execute(
+        "INSERT INTO checkout_transactions"
+        " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
+        (
+            request_id,
+            user_id,
+            amount_cents,
+            currency,
+            purpose,
+            Status.SESSION_PENDING,
+            Json(stripe_parameters["metadata"]),
+            Json(stripe_parameters),
+        ),
+    )
+    return _existing(cursor, request_id)
+
+
+def insert_reported(cursor: Cursor, request_id: str, reported: SessionReport, event_id: str) -> Transaction:
+    """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved."""
+    cursor.execute(
+        "INSERT INTO checkout_transactions"
+        " (request_id, user_id, amount_cents, currency, purpose, status, metadata)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
+        (
+            request_id,
+            reported.user_id,
+            reported.amount_cents,
+            reported.currency,
+            reported.purpose,
+            Status.SESSION_PENDING,
+            Json({"made_from_event": event_id}),
+        ),
+    )
+    return _existing(cursor, request_id)
+
+
+def _existing(cursor: Cursor, request_id: str) -> Transaction:
+    row = lock(cursor, request_id)
+    if row is None:
+        raise InvariantBroken(f"transaction {request_id} vanished after its insert")
+    return row
+
+
+def session_created(
+    cursor: Cursor, request_id: str, *, session_id: str, url: str | None, expires_at: datetime | None
+) -> Transaction:
+    """Stores the session, unless one is stored; a state that is further on already stays."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
+        " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
+        " error_message = NULL, updated_at = now()"
+        " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)",
+        (
+            session_id,
+            url,
+            expires_at,
+            [Status.SESSION_PENDING, Status.SESSION_FAILED],
+            Status.SESSION_CREATED,
+            request_id,
+            session_id,
+        ),
+    )
+    return _existing(cursor, request_id)
+
+
+def session_failed(
+    cursor: Cursor, request_id: str, *, attempt: int, error_message: str, next_attempt: int
+) -> None:
+    """Records that an attempt failed, unless another attempt or an event has moved the row meanwhile."""
+    cursor.execute(
+        "UPDATE checkout_transactions"
+        " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now()"
+        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
+        (
+            Status.SESSION_FAILED,
+            error_message,
+            next_attempt,
+            request_id,
+            attempt,
+            [Status.SESSION_PENDING, Status.SESSION_FAILED],
+        ),
+    )
+
+
+def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: str) -> Transaction:
+    """The row raised to the state that was reported. The caller has checked that it may become that."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET status = %(status)s, error_message = %(error_message)s,"
+        " stripe_session_id = COALESCE(stripe_session_id, %(session_id)s),"
+        " stripe_session_url = COALESCE(stripe_session_url, %(session_url)s),"
+        " payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"
+        " paid_cents = %(paid_cents)s, paid_currency = %(paid_currency)s, paid_event_id = %(paid_event_id)s,"
+        " completed_at = CASE WHEN %(final)s THEN now() END, updated_at = now()"
+        f" WHERE request_id = %(request_id)s RETURNING {_COLUMNS}",
+        {
+            "status": reported.status,
+            "error_message": reported.error_message,
+            "session_id": reported.session_id,
+            "session_url": reported.session_url,
+            "payment_intent_id": reported.payment_intent_id,
+            "paid_cents": reported.amount_cents if reported.is_paid else None,
+            "paid_currency": reported.currency if reported.is_paid else None,
+            "paid_event_id": event_id if reported.is_paid else None,
+            "final": reported.status in FINAL,
+            "request_id": row.request_id,
+        },
+    )
+    moved = _optional(cursor)
+    if moved is None:
+        raise InvariantBroken(f"transaction {row.request_id} vanished under its lock")
+    return moved
+
+
+def page_of_user(cursor: Cursor, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Transaction]:
+    """Newest first, beginning below `before_id`."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM checkout_transactions"
+        " WHERE user_id = %s AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",
+        (user_id, before_id, before_id, limit),
+    )
+    return _transactions(cursor)
+
+
+def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:
+    """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
+
+    Locked; those that another run holds, or that are still in the outbox, are left out.
+    """
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM checkout_transactions t"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
+        "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
+        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
+        " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        (purpose, after_seconds, limit),
+    )
+    return _transactions(cursor)
+
+
+def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
+    """Their ledger entries were seen; they are looked for no more."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET credited_at = now() WHERE request_id = ANY(%s)",
+        (list(request_ids),),
+    )
+
+
+def check_again(
+    cursor: Cursor, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
+) -> None:
+    """Looked for in vain: the wait until the next look doubles."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
+        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
+        " WHERE request_id = ANY(%s)",
+        (after_seconds, at_most_seconds, list(request_ids)),
+    )

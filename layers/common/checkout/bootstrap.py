@@ -1,0 +1,112 @@
+"""Wiring: which service gets which adapters. Each is made once an execution environment, at its first event.
+
+Imports stand inside the functions, so that a cold start pays only for what its own function uses.
+"""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from checkout.adapters.postgres import Database
+from checkout.config import Config
+
+if TYPE_CHECKING:
+    from checkout.adapters.stripe_api import StripeApi
+    from checkout.adapters.tokens import Authenticator
+    from checkout.services.accounts import Accounts
+    from checkout.services.crediting import CreditBalances
+    from checkout.services.delivery import Delivery
+    from checkout.services.migrations import Migrate
+    from checkout.services.reconciliation import ReemitUncredited
+    from checkout.services.sessions import CreateSession
+    from checkout.services.webhook import ReceiveWebhook
+
+
+@cache
+def config() -> Config:
+    return Config(os.environ)
+
+
+@cache
+def checkout_database() -> Database:
+    return Database(config().checkout_database_url)
+
+
+@cache
+def application_database() -> Database:
+    return Database(config().database_url)
+
+
+@cache
+def authenticator() -> "Authenticator":
+    from checkout.adapters.tokens import Authenticator
+
+    settings = config()
+    settings.jwt_secret()
+    settings.service_tokens()
+    return Authenticator(
+        settings.jwt_secret,
+        settings.service_tokens,
+        settings.refresh_secrets,
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
+    )
+
+
+@cache
+def stripe_api() -> "StripeApi":
+    from checkout.adapters.stripe_api import StripeApi
+
+    config().stripe_secret()
+    return StripeApi(config().stripe_secret, config().stripe_api_base)
+
+
+@cache
+def delivery() -> "Delivery":
+    from checkout.adapters.kafka import KafkaPublisher
+    from checkout.services.delivery import Delivery
+
+    return Delivery(checkout_database(), KafkaPublisher(config().kafka_brokers, config().kafka_api_version))
+
+
+@cache
+def create_session() -> "CreateSession":
+    from checkout.services.sessions import CreateSession
+
+    return CreateSession(checkout_database(), application_database(), stripe_api(), config())
+
+
+@cache
+def receive_webhook() -> "ReceiveWebhook":
+    from checkout.services.webhook import ReceiveWebhook
+
+    config().webhook_secrets()
+    return ReceiveWebhook(checkout_database(), stripe_api(), delivery(), config())
+
+
+@cache
+def accounts() -> "Accounts":
+    from checkout.services.accounts import Accounts
+
+    return Accounts(checkout_database(), application_database(), config().currency)
+
+
+@cache
+def credit_balances() -> "CreditBalances":
+    from checkout.services.crediting import CreditBalances
+
+    return CreditBalances(application_database(), config().currency)
+
+
+@cache
+def reemit_uncredited() -> "ReemitUncredited":
+    from checkout.services.reconciliation import ReemitUncredited
+
+    return ReemitUncredited(checkout_database(), application_database(), delivery(), config())
+
+
+@cache
+def migrate() -> "Migrate":
+    from checkout.services.migrations import Migrate
+
+    return Migrate(checkout_database(), application_database())

@@ -1,0 +1,156 @@
+"""Every setting, by name: the only place that reads the environment.
+
+Secrets come from the environment where they are set there, else from Secrets Manager (SECRET_ARN). A setting
+is read when it is needed, so that a function needs only those it uses; a missing or unusable one raises
+ConfigurationError, which names it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from checkout.adapters.secrets_manager import SecretsManager
+from checkout.errors import ConfigurationError
+
+T = TypeVar("T")
+
+DEFAULT_MIN_AMOUNT_CENTS = 50
+DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
+
+
+class Config:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        arn = environment.get("SECRET_ARN")
+        self._secrets = SecretsManager(arn) if arn else None
+
+    # Secrets
+
+    def stripe_secret(self) -> str:
+        return self._secret("STRIPE_SECRET")
+
+    def stripe_livemode(self) -> bool:
+        return self.stripe_secret().startswith(("sk_live_", "rk_live_"))
+
+    def webhook_secrets(self) -> tuple[str, ...]:
+        return self._several("STRIPE_WEBHOOK_SECRET")
+
+    def jwt_secret(self) -> str:
+        return self._secret("JWT_SECRET")
+
+    def service_tokens(self) -> tuple[str, ...]:
+        return self._several("CHECKOUT_SERVICE_TOKEN")
+
+    def checkout_database_url(self) -> str:
+        return self._secret("CHECKOUT_DATABASE_URL")
+
+    def database_url(self) -> str:
+        return self._optional_secret("DATABASE_URL") or self.checkout_database_url()
+
+    def refresh_secrets(self) -> bool:
+        """True where Secrets Manager was asked again and gave something new."""
+        return self._secrets is not None and self._secrets.refresh()
+
+    # Where things are
+
+    @property
+    def stripe_api_base(self) -> str | None:
+        return self._text("STRIPE_API_BASE")
+
+    @property
+    def kafka_brokers(self) -> tuple[str, ...]:
+        brokers = tuple(part.strip() for part in self._required("KAFKA_BROKERS").split(","))
+        if not all(brokers):
+            raise ConfigurationError("KAFKA_BROKERS has an empty element; it is host:port,host:port.")
+        return brokers
+
+    @property
+    def kafka_api_version(self) -> tuple[int, ...] | None:
+        """What a client must be told where the broker cannot negotiate; null for a real one."""
+        text = self._text("KAFKA_API_VERSION")
+        return self._parsed("KAFKA_API_VERSION", text, _version) if text else None
+
+    @property
+    def public_origin(self) -> str | None:
+        """Where the browser sees us, as scheme://host[:port]; None = the API's own domain name."""
+        origin = self._text("PUBLIC_ORIGIN")
+        return origin.rstrip("/") if origin else None
+
+    # What is ours, and how much of it
+
+    @property
+    def app_id(self) -> str:
+        return self._required("CHECKOUT_APP_ID")
+
+    @property
+    def jwt_audience(self) -> str | None:
+        return self._text("JWT_AUDIENCE")
+
+    @property
+    def jwt_issuer(self) -> str | None:
+        return self._text("JWT_ISSUER")
+
+    @property
+    def currency(self) -> str:
+        return (self._text("BALANCE_CURRENCY") or "eur").lower()
+
+    @property
+    def min_amount_cents(self) -> int:
+        return self._integer("MIN_AMOUNT_CENTS", DEFAULT_MIN_AMOUNT_CENTS)
+
+    @property
+    def max_amount_cents(self) -> int:
+        return self._integer("MAX_AMOUNT_CENTS", DEFAULT_MAX_AMOUNT_CENTS)
+
+    @property
+    def max_open_sessions_per_hour(self) -> int:
+        return self._integer("MAX_OPEN_SESSIONS_PER_HOUR", 20)
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self._integer("MAX_BODY_BYTES", 65_536)
+
+    @property
+    def reemit_after_seconds(self) -> int:
+        return self._integer("REEMIT_AFTER_SECONDS", 300)
+
+    def _text(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def _required(self, name: str) -> str:
+        value = self._text(name)
+        if value is None:
+            raise ConfigurationError(f"{name} is not set.")
+        return value
+
+    def _optional_secret(self, name: str) -> str | None:
+        return self._text(name) or (self._secrets.get(name) if self._secrets else None)
+
+    def _secret(self, name: str) -> str:
+        value = self._optional_secret(name)
+        if not value:
+            raise ConfigurationError(f"{name} is not set.")
+        return value
+
+    def _several(self, name: str) -> tuple[str, ...]:
+        values = tuple(part.strip() for part in self._secret(name).split(","))
+        if not all(values):
+            raise ConfigurationError(f"{name} has an empty element, which anybody could sign with.")
+        return values
+
+    def _integer(self, name: str, default: int) -> int:
+        text = self._text(name)
+        value = default if text is None else self._parsed(name, text, int)
+        if value < 1:
+            raise ConfigurationError(f"{name} must be at least 1.")
+        return value
+
+    @staticmethod
+    def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{name} is not a number.") from error
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

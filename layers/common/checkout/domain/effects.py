@@ -1,0 +1,49 @@
+"""What moves a balance, and the key under which each movement happens once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+TOP_UP = "balance_topup"
+
+Direction = Literal[1, -1]
+
+DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
+    {"success": 1, "refund_failed": 1, "dispute_won": 1, "refunded": -1, "disputed": -1}
+)
+"""Status of a CheckoutFinishedEvent → the sign of its ledger entry."""
+
+WITHOUT_EFFECT = frozenset({"session_created", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One movement of one user's balance, in signed minor units."""
+
+    effect_key: str
+    user_id: int
+    amount_cents: int
+    currency: str
+    kind: str
+    request_id: str
+    source_id: str | None
+    payment_intent_id: str | None
+
+    @property
+    def claim(self) -> tuple[int, int, str]:
+        """What must be the same whenever the same key comes again."""
+        return (self.user_id, self.amount_cents, self.currency)
+
+
+def success_key(request_id: str) -> str:
+    return f"success:{request_id}"
+
+
+def failed_key(request_id: str) -> str:
+    """Moves no balance; it keeps one `failed` event in the outbox."""
+    return f"failed:{request_id}"
+
+
+def reversal_key(status: str, source_id: str) -> str:
+    return f"{status}:{source_id}"

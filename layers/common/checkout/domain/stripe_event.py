@@ -1,0 +1,54 @@
+"""The envelope of a Stripe event."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Never
+
+from checkout.domain.text import identifier
+
+
+class NotAnEvent(ValueError):
+    """The bytes are not a Stripe event; the text says why and is safe to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvent:
+    """`object` is the resource as Stripe sent it; `payload` the whole event as text."""
+
+    id: str
+    type: str
+    livemode: bool
+    api_version: str | None
+    object: dict[str, Any]
+    payload: str
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parsed(body: bytes) -> StripeEvent:
+    """Raises NotAnEvent unless there are `id`, `type` and `data.object`."""
+    try:
+        payload = body.decode("utf-8")
+        event = json.loads(payload, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise NotAnEvent("the body is not JSON") from error
+    if not isinstance(event, dict):
+        raise NotAnEvent("the body is not a JSON object")
+    event_id, event_type = identifier(event.get("id")), identifier(event.get("type"))
+    if event_id is None or event_type is None:
+        raise NotAnEvent("id and type must be texts of 1 to 255 characters")
+    data = event.get("data")
+    resource = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(resource, dict):
+        raise NotAnEvent("data.object is missing")
+    api_version = event.get("api_version")
+    return StripeEvent(
+        id=event_id,
+        type=event_type,
+        livemode=bool(event.get("livemode")),
+        api_version=api_version if isinstance(api_version, str) else None,
+        object=resource,
+        payload=payload,
+    )

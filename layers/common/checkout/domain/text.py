@@ -1,0 +1,45 @@
+"""Texts and identifiers that come from outside, and what is accepted of them."""
+
+import re
+
+MAX_BIGINT = 2**63 - 1
+MAX_IDENTIFIER_LENGTH = 255
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_POSITIVE_DECIMAL = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+def is_storable(text: str) -> bool:
+    """True where PostgreSQL can hold the text: no NUL, no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def identifier(value: object) -> str | None:
+    """The value, if it is a text of 1 to 255 characters that can be stored; else None."""
+    if isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and is_storable(value):
+        return value
+    return None
+
+
+def request_identifier(value: object) -> str | None:
+    """A request_id in the one form in which it is kept: lower case. None where it cannot be one."""
+    return identifier(value.lower()) if isinstance(value, str) else None
+
+
+def uuid_in_lower_case(value: object) -> str | None:
+    """The 8-4-4-4-12 form in any case, in lower case; None for anything else."""
+    if isinstance(value, str) and _UUID.fullmatch(value.lower()) and len(value) == 36:
+        return value.lower()
+    return None
+
+
+def positive_bigint(value: object) -> int | None:
+    """An integer (not a boolean, not 500.0) from 1 to 2^63-1; None for anything else."""
+    return value if type(value) is int and 1 <= value <= MAX_BIGINT else None
+
+
+def user_id_from_digits(value: object) -> int | None:
+    """ASCII digits, 1 to 2^63-1, no sign, no space, no leading zero; None for anything else."""
+    if isinstance(value, str) and _POSITIVE_DECIMAL.fullmatch(value):
+        return positive_bigint(int(value))
+    return None

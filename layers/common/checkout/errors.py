@@ -1,0 +1,141 @@
+"""Everything that can go wrong, by what the caller should do about it.
+
+Foreign exceptions (psycopg2, kafka, stripe, jwt) are mapped to these where they arise.
+"""
+
+
+class CheckoutError(Exception):
+    """Base of all errors raised on purpose. The text is safe to show to a caller."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers: dict[str, str] = {}
+
+
+# What the caller sent
+
+
+class InvalidRequest(CheckoutError):
+    """A field is wrong; the detail names it and says what would be right."""
+
+    status = 400
+    title = "Invalid request"
+
+
+class InvalidSignature(InvalidRequest):
+    """The bytes were not signed by Stripe with a secret of ours, or not within the last five minutes."""
+
+    title = "Invalid signature"
+
+
+class NotAuthenticated(CheckoutError):
+    """No token, or one that is not valid. Says no more than that."""
+
+    status = 401
+    title = "Not authenticated"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers["WWW-Authenticate"] = "Bearer"
+
+
+class NotFound(CheckoutError):
+    """It does not exist, or it is somebody else's."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(CheckoutError):
+    """The same request_id stands for something else already."""
+
+    status = 409
+    title = "Conflict"
+
+
+class BodyTooLarge(CheckoutError):
+    status = 413
+    title = "Content too large"
+
+
+class UnsupportedMediaType(CheckoutError):
+    status = 415
+    title = "Unsupported media type"
+
+
+class TooManyRequests(CheckoutError):
+    """A limit of the caller's is reached; it ends in `retry_after` seconds."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.headers["Retry-After"] = str(retry_after)
+
+
+# What is ours to mend
+
+
+class ConfigurationError(CheckoutError):
+    """A setting is missing or unusable; the detail names it, never its value."""
+
+    status = 503
+    title = "Not configured"
+
+
+class InvariantBroken(CheckoutError):
+    """Something that cannot be, is. Never caught on purpose."""
+
+
+# What is away
+
+
+class Unavailable(CheckoutError):
+    """Transient: the same call may succeed later."""
+
+    status = 503
+    title = "Temporarily unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL did not answer, or gave up a lock. Whether a commit under way arrived is unknown."""
+
+
+class DataRefused(CheckoutError):
+    """PostgreSQL refuses these values for ever (SQLSTATE class 22, 23 or 54)."""
+
+    def __init__(self, sqlstate: str, detail: str) -> None:
+        super().__init__(detail)
+        self.sqlstate = sqlstate
+
+
+class StripeError(CheckoutError):
+    """Stripe could not be asked, or refused. Mapped to 502."""
+
+    status = 502
+    title = "Stripe is not available"
+
+
+class StripeOutcomeUnknown(StripeError):
+    """Sent, but no answer came: Stripe may have done it. Only the same idempotency key is safe."""
+
+
+class StripeNotReached(StripeError):
+    """Stripe certainly did nothing, or did not keep it: the same idempotency key can be used again."""
+
+
+class StripeKeyInUse(StripeError):
+    """Another request with this idempotency key is under way at Stripe."""
+
+
+class StripeRefused(StripeError):
+    """Stripe answered with an error, and will replay that answer to the same idempotency key."""
+
+
+class StripeObjectMissing(StripeError):
+    """Stripe knows no such object."""

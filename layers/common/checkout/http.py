@@ -1,0 +1,113 @@
+"""HTTP API events (payload format 2.0) to what a service needs, and back; errors as RFC 9457 problems."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checkout.config import Config
+from checkout.domain import strict_json
+from checkout.errors import BodyTooLarge, CheckoutError, InvalidRequest, UnsupportedMediaType
+from checkout.telemetry import Handler, logger
+
+Response = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Header names are in lower case, as API Gateway sends them."""
+
+    route: str
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    domain_name: str
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Request":
+        body = event.get("body") or ""
+        try:
+            raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        except (binascii.Error, UnicodeEncodeError) as error:
+            raise InvalidRequest("The body could not be read.") from error
+        return cls(
+            route=event["routeKey"],
+            headers=event.get("headers") or {},
+            path=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            body=raw,
+            domain_name=event.get("requestContext", {}).get("domainName", ""),
+        )
+
+    def json(self, max_bytes: int) -> dict[str, object]:
+        """The JSON object in the body. Raises the error that names what is wrong with it."""
+        if len(self.body) > max_bytes:
+            raise BodyTooLarge(f"The body may have at most {max_bytes} bytes.")
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+        media_type, _, parameters = self.headers.get("content-type", "").lower().partition(";")
+        name, _, charset = parameters.partition("=")
+        if media_type.strip() != "application/json" or (
+            name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8", "us-ascii")
+        ):
+            raise UnsupportedMediaType("Send the body as Content-Type: application/json, in UTF-8.")
+        try:
+            return strict_json.object_from(self.body)
+        except strict_json.NotJson as error:
+            raise InvalidRequest(f"The body is {error}.") from error
+
+    def origin(self, config: Config) -> str:
+        """Where the browser sees us: what is configured, else the API's own domain name."""
+        return config.public_origin or f"https://{self.domain_name}"
+
+
+def json_response(status: int, content: Mapping[str, object]) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "body": json.dumps(content),
+    }
+
+
+def problem_response(error: CheckoutError, request_id: str | None = None) -> Response:
+    """https://www.rfc-editor.org/rfc/rfc9457"""
+    problem: dict[str, object] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if request_id is not None:
+        problem["request_id"] = request_id
+    return {
+        "statusCode": error.status,
+        "headers": {"content-type": "application/problem+json", "cache-control": "no-store", **error.headers},
+        "body": json.dumps(problem),
+    }
+
+
+def answering(routes: Mapping[str, Callable[[Request], Response]]) -> Handler:
+    """A handler that calls the route's function. Whatever that raises becomes a problem; an error that was not
+    meant says nothing about us."""
+
+    def handler(event: dict[str, Any], _context: object) -> Response:
+        try:
+            request = Request.of(event)
+            return routes[request.route](request)
+        except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
+            return _answered(error)
+
+    return handler
+
+
+def _answered(error: Exception) -> Response:
+    request_id = logger.get_current_keys().get("request_id")
+    if not isinstance(error, CheckoutError) or type(error).status == 500:
+        logger.exception("unexpected error")
+        return problem_response(CheckoutError("Something went wrong on our side."), request_id)
+    log = logger.error if error.status >= 500 else logger.info
+    log("refused", extra={"status": error.status, "detail": error.detail})
+    return problem_response(error, request_id)

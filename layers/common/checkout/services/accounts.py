@@ -1,0 +1,108 @@
+"""What a user may read: sessions, transactions, balance."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from checkout.adapters import ledger, transactions
+from checkout.adapters.postgres import Database
+from checkout.domain.effects import TOP_UP, success_key
+from checkout.domain.finished_event import iso_utc
+from checkout.domain.text import positive_bigint, request_identifier
+from checkout.domain.transaction import Status, Transaction
+from checkout.errors import InvalidRequest, NotFound
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+class Accounts:
+    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._currency = currency
+
+    def session(self, user_id: int, request_id: str) -> dict[str, Any]:
+        """Raises NotFound, for somebody else's too."""
+        known_as = request_identifier(request_id)
+        row = None
+        if known_as is not None:
+            with self._checkout.transaction() as cursor:
+                row = transactions.find(cursor, known_as)
+        if row is None or row.user_id != user_id:
+            raise NotFound("There is no such session.")
+        return self._resources([row])[0]
+
+    def transactions(self, user_id: int, query: Mapping[str, str]) -> dict[str, Any]:
+        """One page, newest first. `query` may have `limit` and `cursor`. Raises InvalidRequest."""
+        limit = _limit(query.get("limit"))
+        before_id = _before_id(query.get("cursor"))
+        with self._checkout.transaction() as cursor:
+            rows = transactions.page_of_user(cursor, user_id, before_id=before_id, limit=limit + 1)
+        page = rows[:limit]
+        return {
+            "transactions": self._resources(page),
+            "next_cursor": _cursor(page[-1].id) if len(rows) > limit else None,
+        }
+
+    def balance(self, user_id: int) -> dict[str, Any]:
+        """Minor units; may be negative. Raises NotFound where the user is not in `users`."""
+        with self._application.transaction() as cursor:
+            balance = ledger.balance(cursor, user_id)
+        if balance is None:
+            raise NotFound("There is no such user.")
+        return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
+
+    def _resources(self, rows: "list[Transaction] | Any") -> list[dict[str, Any]]:
+        keys = [success_key(row.request_id) for row in rows if row.status is Status.PAYMENT_SUCCEEDED]
+        credited: Mapping[str, object] = {}
+        if keys:
+            with self._application.transaction() as cursor:
+                credited = ledger.claims(cursor, keys)
+        return [_resource(row, success_key(row.request_id) in credited) for row in rows]
+
+
+def _resource(row: Transaction, has_entry: bool) -> dict[str, Any]:
+    return {
+        "request_id": row.request_id,
+        "status": row.status,
+        "amount_cents": row.amount_cents,
+        "currency": row.currency,
+        "purpose": row.purpose,
+        "credited": has_entry and row.purpose == TOP_UP,
+        "paid_cents": row.paid_cents,
+        "paid_currency": row.paid_currency,
+        "session_id": row.stripe_session_id,
+        "url": row.stripe_session_url if row.status is Status.SESSION_CREATED else None,
+        "expires_at": row.expires_at and iso_utc(row.expires_at),
+        "error_message": row.error_message,
+        "created_at": iso_utc(row.created_at),
+        "updated_at": iso_utc(row.updated_at),
+        "completed_at": row.completed_at and iso_utc(row.completed_at),
+    }
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+
+
+def _cursor(row_id: int) -> str:
+    return base64.urlsafe_b64encode(b"before:%d" % row_id).decode().rstrip("=")
+
+
+def _before_id(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        name, _, digits = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).partition(b":")
+        before_id = positive_bigint(int(digits)) if name == b"before" else None
+    except (binascii.Error, ValueError):
+        before_id = None
+    if before_id is None or _cursor(before_id) != cursor:
+        raise InvalidRequest("cursor must be a next_cursor of an earlier page, or absent.")
+    return before_id

@@ -1,0 +1,75 @@
+"""From the outbox to Kafka.
+
+If the process dies before the broker acknowledged, the row is still there and a relay publishes it. If it
+dies after that and before the row is deleted, it is published twice, and the consumer counts it once.
+"""
+
+import time
+from collections.abc import Sequence
+
+from checkout import telemetry
+from checkout.adapters import outbox
+from checkout.adapters.kafka import KafkaPublisher
+from checkout.adapters.outbox import Message
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.finished_event import TOPIC, CheckoutFinishedEvent
+from checkout.errors import DatabaseUnavailable
+
+AT_ONCE_TIMEOUT_SECONDS = 2
+RELAY_TIMEOUT_SECONDS = 10
+RELAY_AFTER_SECONDS = 5
+"""Younger rows are left to whoever committed them and is publishing them now."""
+
+RELAY_BATCH = 500
+
+
+def enqueue(cursor: Cursor, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
+    """Into the outbox, in the caller's transaction. None where the effect waits there already."""
+    return outbox.add(cursor, effect_key, TOPIC, str(event.user_id), event.encoded())
+
+
+class Delivery:
+    def __init__(self, checkout: Database, publisher: KafkaPublisher) -> None:
+        self._checkout = checkout
+        self._publisher = publisher
+
+    def at_once(self, messages: Sequence[Message]) -> int:
+        """Publish what was just committed, waiting 2 s at most; what is not acknowledged stays for the relay.
+
+        Returns how many were acknowledged. Never raises because something is away.
+        """
+        if not messages:
+            return 0
+        acknowledged = self._publisher.publish(messages, AT_ONCE_TIMEOUT_SECONDS)
+        if len(acknowledged) < len(messages):
+            telemetry.logger.warning("left to the outbox relay")
+            telemetry.count("PublishDeferred", len(messages) - len(acknowledged))
+        if acknowledged:
+            telemetry.logger.info("produced", extra={"topic": messages[0].topic, "count": len(acknowledged)})
+            try:
+                # A row that comes back is only published again.
+                with self._checkout.transaction(durable=False) as cursor:
+                    outbox.remove(cursor, list(acknowledged))
+            except DatabaseUnavailable:
+                telemetry.logger.warning("outbox row not removed; it will be published again")
+        return len(acknowledged)
+
+    def relay(self, deadline: float) -> tuple[int, int]:
+        """Publish what is still in the outbox, oldest first, until it is empty, the broker is away, or
+        time.monotonic() has passed `deadline`. Returns (published, left of the last batch).
+
+        The rows of a batch are locked while the broker is waited for: another relay skips them, and a webhook
+        neither needs them nor waits for them.
+        """
+        published = 0
+        while time.monotonic() < deadline:
+            with self._checkout.transaction() as cursor:
+                messages = outbox.take_older_than(cursor, RELAY_AFTER_SECONDS, RELAY_BATCH)
+                if not messages:
+                    break
+                acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
+                outbox.remove(cursor, list(acknowledged))
+            published += len(acknowledged)
+            if len(acknowledged) < len(messages):
+                return published, len(messages) - len(acknowledged)
+        return published, 0

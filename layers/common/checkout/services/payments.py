@@ -1,0 +1,95 @@
+"""Apply a `checkout.session.*` event to the transaction it is about, inside the caller's transaction."""
+
+from dataclasses import dataclass
+
+from checkout import telemetry
+from checkout.adapters import transactions
+from checkout.adapters.outbox import Message
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import failed_key, success_key
+from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
+from checkout.domain.session_event import SessionReport, row_for
+from checkout.domain.transaction import Status, Transaction
+from checkout.errors import InvariantBroken
+from checkout.services.delivery import enqueue
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    request_id: str
+    message: Message | None
+
+
+def apply(cursor: Cursor, reported: SessionReport, event_id: str) -> Applied:
+    """Raise the transaction to what was reported, and put what must go to Kafka into the outbox.
+
+    Raises session_event.Ignored or session_event.Held; nothing was changed then.
+    """
+    row = transactions.lock(cursor, reported.request_id)
+    if row is None:
+        row = transactions.insert_reported(cursor, reported.request_id, reported, event_id)
+        telemetry.logger.warning("made the row of a session that we did not know")
+    request_id = row_for(reported, row)
+    if request_id != row.request_id:
+        row = transactions.insert_reported(cursor, request_id, reported, event_id)
+        telemetry.alert(
+            "SecondPayment",
+            "a second session of one request was paid; it is credited too",
+            second_request_id=request_id,
+            session_id=reported.session_id,
+        )
+    if not row.status.may_become(reported.status):
+        return Applied(request_id, None)
+    moved = transactions.move(cursor, row, reported, event_id)
+    if reported.is_paid:
+        _compare_paid_with_asked(moved)
+        return Applied(request_id, enqueue(cursor, success_key(request_id), success_event(moved)))
+    if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
+        return Applied(request_id, enqueue(cursor, failed_key(request_id), _failed_event(moved, event_id)))
+    return Applied(request_id, None)
+
+
+def success_event(row: Transaction) -> CheckoutFinishedEvent:
+    """The `success` of a succeeded row, from what was paid; the same whenever it is built."""
+    if row.paid_cents is None or row.paid_currency is None or row.completed_at is None:
+        raise InvariantBroken(f"transaction {row.request_id} succeeded without an amount")
+    return CheckoutFinishedEvent(
+        request_id=row.request_id,
+        user_id=row.user_id,
+        amount_cents=row.paid_cents,
+        currency=row.paid_currency,
+        purpose=row.purpose,
+        status="success",
+        session_id=row.stripe_session_id,
+        session_url=row.stripe_session_url,
+        payment_intent_id=row.payment_intent_id,
+        timestamp=iso_utc(row.completed_at),
+        event_id=row.paid_event_id,
+    )
+
+
+def _failed_event(row: Transaction, event_id: str) -> CheckoutFinishedEvent:
+    return CheckoutFinishedEvent(
+        request_id=row.request_id,
+        user_id=row.user_id,
+        amount_cents=row.amount_cents,
+        currency=row.currency,
+        purpose=row.purpose,
+        status="failed",
+        session_id=row.stripe_session_id,
+        session_url=row.stripe_session_url,
+        payment_intent_id=row.payment_intent_id,
+        error_message=row.error_message,
+        timestamp=iso_utc(row.updated_at),
+        event_id=event_id,
+    )
+
+
+def _compare_paid_with_asked(row: Transaction) -> None:
+    if (row.paid_cents, row.paid_currency) != (row.amount_cents, row.currency):
+        telemetry.alert(
+            "PaidDiffersFromAsked",
+            "paid another amount or currency than asked; credited as paid",
+            asked=f"{row.amount_cents} {row.currency}",
+            paid=f"{row.paid_cents} {row.paid_currency}",
+        )

@@ -1,0 +1,239 @@
+"""Create a Checkout session: the row first, then Stripe, then the row again.
+
+If the process dies
+- before the row is committed: nothing happened;
+- after it, before Stripe answered: the row is `session_pending`, and Stripe may have a session that nobody
+  can have paid, since nobody was given its URL. The same request_id asks Stripe again with the same
+  idempotency key and the stored parameters, and gets that same session;
+- after Stripe answered, before the session is stored: likewise;
+- after it is stored: the same request_id is answered from the row.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from checkout import telemetry
+from checkout.adapters import ledger, transactions
+from checkout.adapters.postgres import Cursor, Database
+from checkout.adapters.stripe_api import StripeApi
+from checkout.config import Config
+from checkout.domain.effects import TOP_UP
+from checkout.domain.text import positive_bigint, uuid_in_lower_case
+from checkout.domain.transaction import Transaction
+from checkout.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    StripeError,
+    StripeKeyInUse,
+    StripeOutcomeUnknown,
+    StripeRefused,
+    TooManyRequests,
+)
+
+HOUR_SECONDS = 3600
+KEY_IN_USE_PATIENCE_SECONDS = 8
+KEY_IN_USE_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a caller asks for. None = not said: a fresh request_id, the balance's currency."""
+
+    user_id: int
+    amount_cents: int
+    currency: str | None
+    request_id: str | None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, object], user_id: int | None, config: Config) -> "SessionRequest":
+        """From a body, which names the user if `user_id` is None. Raises InvalidRequest, naming the field."""
+        allowed = {"amount_cents", "currency", "request_id"} | ({"user_id"} if user_id is None else set())
+        unknown = sorted(fields.keys() - allowed)
+        if unknown:
+            raise InvalidRequest(
+                f"{unknown[0]!a} is not a field of this request; allowed: {', '.join(sorted(allowed))}."
+            )
+        if user_id is None:
+            user_id = positive_bigint(fields.get("user_id"))
+            if user_id is None:
+                raise InvalidRequest("user_id must be an integer from 1 to 2^63-1.")
+        amount_cents = positive_bigint(fields.get("amount_cents"))
+        if amount_cents is None:
+            raise InvalidRequest(_amount_rule(config))
+        currency = fields.get("currency")
+        if currency is not None and not isinstance(currency, str):
+            raise InvalidRequest(_currency_rule(config))
+        request_id = uuid_in_lower_case(fields.get("request_id"))
+        if request_id is None and fields.get("request_id") is not None:
+            raise InvalidRequest("request_id must be a UUID in the 8-4-4-4-12 form.")
+        return cls(user_id, amount_cents, currency and currency.lower(), request_id)
+
+
+def _amount_rule(config: Config) -> str:
+    return (
+        f"amount_cents must be an integer from {config.min_amount_cents} to {config.max_amount_cents}"
+        f" (minor units of {config.currency})."
+    )
+
+
+def _currency_rule(config: Config) -> str:
+    return f"currency must be {config.currency!r}, the currency of the balance."
+
+
+class CreateSession:
+    def __init__(self, checkout: Database, application: Database, stripe: StripeApi, config: Config) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._stripe = stripe
+        self._config = config
+
+    def __call__(self, request: SessionRequest, origin: str) -> tuple[Transaction, bool]:
+        """The row with its session, and whether that is new. `origin` is where Stripe sends the browser.
+
+        Raises InvalidRequest, NotFound (no such user), Conflict (the request_id stands for something else),
+        TooManyRequests, StripeError (the same request_id may be tried again) and DatabaseUnavailable.
+        """
+        request_id = request.request_id or str(uuid4())
+        telemetry.correlate(request_id)
+        with self._checkout.transaction() as cursor:
+            row = transactions.find(cursor, request_id)
+        if row is None:
+            self._admit(request)
+            with self._checkout.transaction() as cursor:
+                row = self._insert(cursor, request, request_id, origin)
+        _same_request(row, request)
+        if row.stripe_session_id is not None:
+            return row, False
+        return self._with_session(row)
+
+    def _admit(self, request: SessionRequest) -> None:
+        config = self._config
+        if not config.min_amount_cents <= request.amount_cents <= config.max_amount_cents:
+            raise InvalidRequest(_amount_rule(config))
+        if request.currency not in (None, config.currency):
+            raise InvalidRequest(_currency_rule(config))
+        with self._application.transaction() as cursor:
+            if not ledger.user_exists(cursor, request.user_id):
+                raise NotFound("There is no such user.")
+
+    def _insert(self, cursor: Cursor, request: SessionRequest, request_id: str, origin: str) -> Transaction:
+        transactions.lock_user(cursor, request.user_id)
+        known = transactions.find(cursor, request_id)
+        if known is not None:
+            return known
+        limit = self._config.max_open_sessions_per_hour
+        open_now, free_in = transactions.open_since(cursor, request.user_id, HOUR_SECONDS)
+        if open_now >= limit:
+            raise TooManyRequests(
+                f"At most {limit} payments may be open in an hour; finish one of them, or try again later.",
+                retry_after=max(1, int(free_in) + 1),
+            )
+        return transactions.insert_pending(
+            cursor,
+            request_id=request_id,
+            user_id=request.user_id,
+            amount_cents=request.amount_cents,
+            currency=self._config.currency,
+            purpose=TOP_UP,
+            stripe_parameters=stripe_parameters(
+                app_id=self._config.app_id,
+                request_id=request_id,
+                user_id=request.user_id,
+                amount_cents=request.amount_cents,
+                currency=self._config.currency,
+                success_url=f"{origin}/balance?status=success&session_id={{CHECKOUT_SESSION_ID}}",
+                cancel_url=f"{origin}/balance?status=cancel",
+            ),
+        )
+
+    def _with_session(self, row: Transaction) -> tuple[Transaction, bool]:
+        if row.stripe_parameters is None:
+            raise Conflict("This request_id belongs to a payment that was not begun here.")
+        give_up_at = time.monotonic() + KEY_IN_USE_PATIENCE_SECONDS
+        while True:
+            try:
+                session = self._stripe.create_session(row.stripe_parameters, row.idempotency_key)
+                break
+            except StripeKeyInUse:
+                if time.monotonic() > give_up_at:
+                    raise
+            except StripeError as error:
+                self._failed(row, error)
+                raise
+            time.sleep(KEY_IN_USE_PAUSE_SECONDS)
+            with self._checkout.transaction() as cursor:
+                meanwhile = transactions.find(cursor, row.request_id)
+            if meanwhile is not None and meanwhile.stripe_session_id is not None:
+                return meanwhile, False
+        with self._checkout.transaction() as cursor:
+            stored = transactions.session_created(
+                cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
+            )
+        telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
+        return stored, True
+
+    def _failed(self, row: Transaction, error: StripeError) -> None:
+        """An answer burns the idempotency key. Without one the row stays `session_pending`."""
+        if isinstance(error, StripeOutcomeUnknown):
+            return
+        answered = isinstance(error, StripeRefused)
+        with self._checkout.transaction() as cursor:
+            transactions.session_failed(
+                cursor,
+                row.request_id,
+                attempt=row.stripe_attempt,
+                error_message=error.detail,
+                next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,
+            )
+
+
+def _same_request(row: Transaction, request: SessionRequest) -> None:
+    if (
+        row.user_id != request.user_id
+        or row.amount_cents != request.amount_cents
+        or request.currency not in (None, row.currency)
+        or row.purpose != TOP_UP
+    ):
+        raise Conflict("This request_id was used for another request.")
+
+
+def stripe_parameters(
+    *,
+    app_id: str,
+    request_id: str,
+    user_id: int,
+    amount_cents: int,
+    currency: str,
+    success_url: str,
+    cancel_url: str,
+    purpose: str = TOP_UP,
+) -> dict[str, Any]:
+    """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount."""
+    metadata = {
+        "checkout_app": app_id,
+        "request_id": request_id,
+        "user_id": str(user_id),
+        "purpose": purpose,
+    }
+    return {
+        "mode": "payment",
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": currency,
+                    "unit_amount": amount_cents,
+                    "product_data": {"name": "Balance top-up"},
+                },
+            }
+        ],
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+        "adaptive_pricing": {"enabled": False},
+        "success_url": success_url,
+        "cancel_url": cancel_url,
+    }
