@@ -1,0 +1,137 @@
+"""One execution environment: imports a handler once, then handles one event after the other.
+
+Run by `local.workers` as a program of its own, and imports nothing of this project, so that a handler finds
+on `sys.path` what it would find on Lambda: its own folder, the layers, the installed packages.
+
+A frame on the socket is two lengths (unsigned, 32 bits, big-endian), a JSON header and a JSON payload. The
+worker sends `{"type": "ready"}` or `{"type": "error"}` after the import; then, for each
+`{"request_id", "deadline_ms", "trace_id"}` with an event, `{"type": "result"}` or `{"type": "error"}`.
+"""
+
+import importlib
+import json
+import os
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+_LENGTHS = struct.Struct("!II")
+Handler = Callable[[Any, "Context"], Any]
+
+
+class _Identity(NamedTuple):
+    """No Cognito here."""
+
+    cognito_identity_id: str | None = None
+    cognito_identity_pool_id: str | None = None
+
+
+class Context:
+    """What Lambda passes to a handler beside the event."""
+
+    def __init__(self, request_id: str, deadline_ms: int) -> None:
+        self.aws_request_id = request_id
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        region = os.environ["AWS_REGION"]
+        self.invoked_function_arn = f"arn:aws:lambda:{region}:000000000000:function:{self.function_name}"
+        self.identity = _Identity()
+        self.client_context = None
+        self.tenant_id = None
+        self._deadline_ms = deadline_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the function is ended for its timeout; never negative."""
+        return max(0, self._deadline_ms - int(time.time() * 1000))
+
+
+def main(descriptor: int, handler: str, *paths: str) -> None:
+    """Serve the socket until its other end is closed. `paths` go first on the import path, in their order."""
+    sys.path[:0] = paths
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+    connection = socket.socket(fileno=descriptor)
+    reader = connection.makefile("rb")
+
+    def send(header: dict[str, str], payload: bytes) -> None:
+        head = json.dumps(header).encode()
+        connection.sendall(_LENGTHS.pack(len(head), len(payload)) + head + payload)
+
+    try:
+        handle = _import(handler)
+    except Exception as error:  # noqa: BLE001 - whatever the handler's module raises
+        send({"type": "error"}, _report(error, _import_error_kind(error)))
+        return
+    send({"type": "ready"}, b"")
+    while lengths := reader.read(_LENGTHS.size):
+        head_length, payload_length = _LENGTHS.unpack(lengths)
+        header = json.loads(reader.read(head_length))
+        send(*_invoke(handle, header, reader.read(payload_length)))
+
+
+def _import(handler: str) -> Handler:
+    module, _, name = handler.rpartition(".")
+    found: Handler = getattr(importlib.import_module(module.replace("/", ".")), name)
+    return found
+
+
+def _import_error_kind(error: Exception) -> str | None:
+    match error:
+        case ImportError():
+            return "Runtime.ImportModuleError"
+        case SyntaxError():
+            return "Runtime.UserCodeSyntaxError"
+        case AttributeError():
+            return "Runtime.HandlerNotFound"
+    return None
+
+
+def _invoke(handle: Handler, header: dict[str, Any], payload: bytes) -> tuple[dict[str, str], bytes]:
+    os.environ["_X_AMZN_TRACE_ID"] = header["trace_id"]
+    context = Context(header["request_id"], header["deadline_ms"])
+    try:
+        result = handle(json.loads(payload), context)
+    except Exception as error:  # noqa: BLE001 - whatever the handler raises
+        return {"type": "error"}, _report(error, request_id=context.aws_request_id)
+    try:
+        return {"type": "result"}, json.dumps(result, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        unmarshalled = TypeError(f"Unable to marshal response: {error}")
+        return {"type": "error"}, _report(unmarshalled, "Runtime.MarshalError", context.aws_request_id)
+
+
+def _report(error: Exception, kind: str | None = None, request_id: str = "") -> bytes:
+    """Lambda's description of a function error; also printed, as Lambda logs it."""
+    trace = [] if kind == "Runtime.MarshalError" else _frames(error.__traceback__)
+    kind = kind or type(error).__name__
+    print(f"[ERROR] {kind}: {error}\n{''.join(trace)}".rstrip(), file=sys.stderr)
+    description = {
+        "errorMessage": str(error),
+        "errorType": kind,
+        "requestId": request_id,
+        "stackTrace": trace,
+    }
+    return json.dumps(description).encode()
+
+
+def _frames(trace: TracebackType | None) -> list[str]:
+    # Without this file's own frames, and without those of the import system.
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if frame.filename != __file__ and not frame.filename.startswith(("<frozen", importlib.__file__))
+    ]
+    return traceback.format_list(frames)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,327 @@
+"""Execution environments: real processes, tiny handlers."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from local.environment import MAX_PAYLOAD
+from local.template import Function
+from local.workers import FunctionWorkers, PayloadTooLarge
+
+ROOT = Path(__file__).parents[2]
+Scenario = Callable[[FunctionWorkers], Awaitable[None]]
+
+
+class Bench:
+    """Runs a scenario against the workers of one handler, and collects what they log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.variables = {"PATH": os.environ["PATH"]}
+
+    def run(self, handler: str, scenario: Scenario, *, size: int = 1, timeout: int = 20) -> None:
+        code = self.folder / "small"
+        code.mkdir(exist_ok=True)
+        (code / "app.py").write_text(textwrap.dedent(handler))
+        layer = self.folder / "layer"
+        layer.mkdir(exist_ok=True)
+        (layer / "shared.py").write_text("WHERE = 'layer'")
+        function = Function("small", code, "app.handler", timeout=timeout, memory=256)
+
+        async def whole() -> None:
+            workers = FunctionWorkers(
+                function, (layer,), self.variables, lambda _, line: self.lines.append(line), size
+            )
+            try:
+                await scenario(workers)
+            finally:
+                pids = workers.pids
+                await workers.stop()
+            assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+        asyncio.run(whole())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        await asyncio.sleep(0.01)
+
+
+def test_answers_and_stays_warm(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        answers = [(await workers.invoke({"n": number})).value for number in range(3)]
+        assert [answer["event"] for answer in answers] == [{"n": 0}, {"n": 1}, {"n": 2}]
+        assert [answer["calls"] for answer in answers] == [1, 2, 3]
+
+    bench.run(
+        """
+        calls = 0
+        def handler(event, context):
+            global calls
+            calls += 1
+            return {"event": event, "calls": calls}
+        """,
+        scenario,
+    )
+
+
+def test_finds_its_folder_and_the_layer_first_and_not_the_project(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        answer = (await workers.invoke({})).value
+        assert answer["path"][:2] == [str(bench.folder / "small"), str(bench.folder / "layer")]
+        assert str(ROOT) not in answer["path"]
+        assert answer["where"] == "layer"
+        assert answer["cwd"] == str(bench.folder / "small")
+        assert answer["variables"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
+        assert answer["variables"]["COLOR"] == "red"
+
+    bench.variables["COLOR"] = "red"
+    bench.run(
+        """
+        import os, sys, shared
+        def handler(event, context):
+            return {"path": sys.path, "where": shared.WHERE, "cwd": os.getcwd(),
+                    "variables": dict(os.environ)}
+        """,
+        scenario,
+    )
+
+
+def test_the_context_serves_powertools(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        first, second = (await workers.invoke({})).value, (await workers.invoke({})).value
+        assert first["name"] == "small"
+        assert first["memory"] == "256"
+        assert first["arn"].endswith(":function:small")
+        assert first["id"] != second["id"]
+        assert 18_000 < first["remaining"] <= 20_000
+        assert first["trace"].startswith("Root=1-")
+        await until(lambda: any("cold_start" in line for line in bench.lines))
+        logged = [json.loads(line) for line in bench.lines if line.startswith("{")]
+        assert [line["cold_start"] for line in logged] == [True, False]
+        assert logged[0]["function_request_id"] == first["id"]
+
+    bench.run(
+        """
+        import os
+        from aws_lambda_powertools import Logger
+        logger = Logger(service="x")
+        @logger.inject_lambda_context
+        def handler(event, context):
+            logger.info("hello")
+            return {"name": context.function_name, "memory": context.memory_limit_in_mb,
+                    "arn": context.invoked_function_arn, "id": context.aws_request_id,
+                    "remaining": context.get_remaining_time_in_millis(),
+                    "trace": os.environ["_X_AMZN_TRACE_ID"]}
+        """,
+        scenario,
+    )
+
+
+def test_an_exception_is_lambda_s_error_and_the_environment_stays(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        result = await workers.invoke({})
+        assert result.is_error
+        assert (result.value["errorType"], result.value["errorMessage"]) == ("ValueError", "broken")
+        assert "in handler" in result.value["stackTrace"][0]
+        assert "worker.py" not in "".join(result.value["stackTrace"])
+        again = await workers.invoke({"fine": True})
+        assert (again.is_error, again.value) == (False, 2)
+        await until(lambda: any("[ERROR] ValueError: broken" in line for line in bench.lines))
+
+    bench.run(
+        """
+        calls = 0
+        def handler(event, context):
+            global calls
+            calls += 1
+            if not event:
+                raise ValueError("broken")
+            return calls
+        """,
+        scenario,
+    )
+
+
+def test_what_it_prints_is_logged_and_does_not_disturb_the_answer(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        assert (await workers.invoke({})).value == "answer"
+        await until(lambda: {"to stdout", "to stderr", "x" * 100_000} <= set(bench.lines))
+
+    bench.run(
+        """
+        import sys
+        def handler(event, context):
+            print("to stdout")
+            print("to stderr", file=sys.stderr)
+            print("x" * 100_000)
+            return "answer"
+        """,
+        scenario,
+    )
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        ("import nowhere", "Runtime.ImportModuleError"),
+        ("other = 1", "Runtime.HandlerNotFound"),
+        ("raise ValueError('early')", "ValueError"),
+        ("def", "Runtime.UserCodeSyntaxError"),
+        ("import os; os._exit(3)", "Runtime.ExitError"),
+        ("def handler(event, context): return {1, 2}", "Runtime.MarshalError"),
+        ("def handler(event, context): raise SystemExit(4)", "Runtime.ExitError"),
+        ("import os, signal\ndef handler(event, context): os.kill(os.getpid(), 9)", "Runtime.ExitError"),
+        ("def handler(event, context): return 'x' * 6_291_460", "Function.ResponseSizeTooLarge"),
+    ],
+)
+def test_each_way_to_fail_is_told_apart_and_the_next_event_is_tried_again(
+    bench: Bench, handler: str, kind: str
+) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        for _ in range(2):
+            result = await workers.invoke({})
+            assert result.is_error
+            assert result.value["errorType"] == kind
+
+    bench.run(handler, scenario)
+
+
+def test_a_timeout_kills_and_replaces(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        (before,) = [(await workers.invoke({})).value]
+        result = await workers.invoke({"sleep": 60})
+        assert result.value["errorType"] == "Sandbox.Timedout"
+        assert "Task timed out after 1.00 seconds" in result.value["errorMessage"]
+        after = (await workers.invoke({})).value
+        assert after != before
+        assert not psutil.pid_exists(before)
+
+    bench.run(
+        """
+        import os, time
+        def handler(event, context):
+            time.sleep(event.get("sleep", 0))
+            return os.getpid()
+        """,
+        scenario,
+        timeout=1,
+    )
+
+
+def test_as_many_at_once_as_there_are_environments_and_no_more(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        results = await asyncio.gather(*(workers.invoke({}) for _ in range(6)))
+        assert len({result.value["pid"] for result in results}) == 2
+        spans = sorted((result.value["from"], result.value["to"]) for result in results)
+        overlapping = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
+        assert max(overlapping) == 2
+
+    bench.run(
+        """
+        import os, time
+        def handler(event, context):
+            begun = time.monotonic()
+            time.sleep(0.1)
+            return {"pid": os.getpid(), "from": begun, "to": time.monotonic()}
+        """,
+        scenario,
+        size=2,
+    )
+
+
+def test_an_idle_environment_that_is_killed_is_reported_and_replaced(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        await workers.warm()
+        (victim,) = workers.pids
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: len(workers.pids) == 1 and workers.pids != [victim])
+        assert any("signal 9" in line for line in bench.lines)
+        assert (await workers.invoke({})).value != victim
+
+    bench.run("import os\ndef handler(event, context): return os.getpid()", scenario)
+
+
+def test_six_megabytes_pass_and_more_do_not(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        largest = "x" * (MAX_PAYLOAD - 2)
+        assert (await workers.invoke(largest)).value == largest
+        with pytest.raises(PayloadTooLarge):
+            await workers.invoke(largest + "x")
+
+    bench.run("def handler(event, context): return event", scenario)
+
+
+def test_stop_gives_up_what_is_still_running(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        running = asyncio.create_task(workers.invoke({}))
+        await until(lambda: "begun" in bench.lines)
+        begun = time.monotonic()
+        await workers.stop()
+        assert time.monotonic() - begun < 5
+        assert (await running).is_error
+
+    bench.run(
+        "import time\ndef handler(event, context): print('begun'); time.sleep(60)", scenario, timeout=100
+    )
+
+
+def test_a_worker_ends_when_its_parent_is_killed_even_amid_an_event(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import os, time\ndef handler(event, context): print(os.getpid()); time.sleep(60)"
+    )
+    program = f"""
+        import asyncio, os
+        from pathlib import Path
+        from local.template import Function
+        from local.workers import FunctionWorkers
+        async def main():
+            function = Function("small", Path({str(tmp_path)!r}), "app.handler", 100, 128)
+            def log(_, line): print(line, flush=True)
+            await FunctionWorkers(function, (), dict(os.environ), log).invoke(1)
+        asyncio.run(main())
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+
+        parent.kill()
+        parent.wait()
+
+        deadline = time.monotonic() + 10
+        while psutil.pid_exists(worker.pid) and worker.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_warm_round_trip_takes_less_than_a_few_milliseconds(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        await workers.warm()
+        event: dict[str, Any] = {"body": "x" * 4000}
+        begun = time.perf_counter()
+        for _ in range(200):
+            await workers.invoke(event)
+        assert (time.perf_counter() - begun) / 200 < 0.01
+
+    bench.run("def handler(event, context): return event", scenario)
