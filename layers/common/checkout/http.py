@@ -90,7 +90,7 @@ def problem_response(error: CheckoutError, request_id: str | None = None) -> Res
 
 
 def answering(routes: Mapping[str, Callable[[Request], Response]]) -> Handler:
-    """A handler that calls the route's function. Whatever that raises becomes a problem; an error that was not
+    """A handler that calls the route's function. What that raises becomes a problem; an error that was not
     meant says nothing about us."""
 
     def handler(event: dict[str, Any], _context: object) -> Response:

@@ -1,0 +1,169 @@
+"""The functions in this process, with their handlers and with databases of their own."""
+
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from checkout import bootstrap
+from checkout.domain.msk import Record
+from tests.support import lambda_events, stripe_events
+
+ROOT = Path(__file__).parents[2]
+JWT_SECRET = "a-secret-of-the-tests-with-32-bytes-or-more"
+SERVICE_TOKEN = "service-token-of-the-tests"
+
+
+@cache
+def handler(function: str) -> Callable[[dict[str, Any], Any], Any]:
+    """`functions/<function>/app.py`'s handler; the files share one module name, so each gets its own."""
+    name = f"functions_{function}_app"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / function / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    found: Callable[[dict[str, Any], Any], Any] = module.handler
+    return found
+
+
+def environment(checkout_url: str, application_url: str, brokers: str, **more: str) -> dict[str, str]:
+    """What the functions read."""
+    return {
+        "CHECKOUT_DATABASE_URL": checkout_url,
+        "DATABASE_URL": application_url,
+        "KAFKA_BROKERS": brokers,
+        "KAFKA_API_VERSION": "2.3",
+        "STRIPE_SECRET": "sk_test_tests",
+        "STRIPE_WEBHOOK_SECRET": stripe_events.WEBHOOK_SECRET,
+        "JWT_SECRET": JWT_SECRET,
+        "CHECKOUT_SERVICE_TOKEN": SERVICE_TOKEN,
+        "CHECKOUT_APP_ID": stripe_events.APP_ID,
+        "PUBLIC_ORIGIN": "https://pay.example.com",
+        **more,
+    }
+
+
+def forget_wiring() -> None:
+    """As in a fresh execution environment."""
+    for made_once in vars(bootstrap).values():
+        if hasattr(made_once, "cache_clear"):
+            if made_once.cache_info().currsize and made_once.__name__.endswith("_database"):
+                made_once().close()
+            if made_once.cache_info().currsize and made_once.__name__ == "delivery":
+                made_once()._publisher.close()
+            made_once.cache_clear()
+
+
+def token(user_id: int | str = 1, **claims: Any) -> str:
+    content = {"sub": str(user_id), "exp": int(time.time()) + 600, **claims}
+    return jwt.encode(
+        {name: value for name, value in content.items() if value is not None}, JWT_SECRET, "HS256"
+    )
+
+
+def bearer(user_id: int | str = 1) -> dict[str, str]:
+    return {"authorization": f"Bearer {token(user_id)}"}
+
+
+class Answer:
+    """A handler's HTTP response."""
+
+    def __init__(self, response: Mapping[str, Any]) -> None:
+        self.status: int = response["statusCode"]
+        self.headers: Mapping[str, str] = response["headers"]
+        self.json: Any = json.loads(response["body"])
+
+
+class Functions:
+    """Call handlers, look into the databases."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.settings = settings
+
+    def invoke(self, function: str, event: dict[str, Any], **context: Any) -> Any:
+        return handler(function)(event, lambda_events.LambdaContext(**context))
+
+    def http(self, function: str, route: str, body: bytes | None = None, **event: Any) -> Answer:
+        return Answer(self.invoke(function, lambda_events.http(route, body, **event)))
+
+    def create(self, fields: Any, headers: Mapping[str, str] | None = None, **event: Any) -> Answer:
+        body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+        given = {"content-type": "application/json", **(bearer() if headers is None else headers)}
+        return self.http("create_session", "POST /checkout/sessions", body, headers=given, **event)
+
+    def get(self, route: str, user_id: int = 1, **event: Any) -> Answer:
+        return self.http("account", f"GET {route}", headers=bearer(user_id), **event)
+
+    def webhook(self, event: dict[str, Any] | bytes, signature: str | None = "", **more: Any) -> Answer:
+        body = event if isinstance(event, bytes) else stripe_events.encoded(event)
+        header = stripe_events.signature(body) if signature == "" else signature
+        headers = {"stripe-signature": header} if header is not None else {}
+        return self.http("stripe_webhook", "POST /webhooks/stripe", body, headers=headers, **more)
+
+    def consume(self, *records: Record | bytes | Mapping[str, Any]) -> Any:
+        """Bare values stand for records of partition 0 at rising offsets."""
+        return self.invoke("checkout_finished_consumer", lambda_events.msk(list(_as_records(records))))
+
+    def add_users(self, *user_ids: int, balance: int = 0) -> None:
+        for user_id in user_ids:
+            self.application(
+                "INSERT INTO users (id, email, balance) VALUES (%s, %s, %s)",
+                (user_id, f"user{user_id}@example.com", balance),
+            )
+
+    def balance(self, user_id: int = 1) -> int:
+        return int(self.application("SELECT balance FROM users WHERE id = %s", (user_id,))[0]["balance"])
+
+    def row(self, request_id: str) -> dict[str, Any]:
+        [row] = self.checkout("SELECT * FROM checkout_transactions WHERE request_id = %s", (request_id,))
+        return row
+
+    def checkout(self, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+        return query(self.settings["CHECKOUT_DATABASE_URL"], sql, parameters)
+
+    def application(self, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+        return query(self.settings["DATABASE_URL"], sql, parameters)
+
+
+def query(url: str, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+    connection = psycopg2.connect(url, cursor_factory=RealDictCursor)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql, tuple(parameters))
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+    finally:
+        connection.close()
+
+
+def finished(request_id: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A CheckoutFinishedEvent of 500 cents for user 1."""
+    return {
+        "request_id": request_id or str(uuid4()),
+        "user_id": 1,
+        "amount_cents": 500,
+        "currency": "eur",
+        "purpose": "balance_topup",
+        "status": "success",
+        "timestamp": "2026-11-23T12:00:00Z",
+        **fields,
+    }
+
+
+def _as_records(values: Iterable[Record | bytes | Mapping[str, Any]]) -> Iterable[Record]:
+    for offset, value in enumerate(values):
+        if isinstance(value, Record):
+            yield value
+        else:
+            content = value if isinstance(value, bytes) else json.dumps(value).encode()
+            yield Record("checkout.finished", 0, offset, b"1", content)

@@ -1,0 +1,73 @@
+"""Events as Stripe sends them, in the shape that matters here, and their signatures."""
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import stripe
+
+API_VERSION = "2026-10-28.endive"
+APP_ID = "checkout-tests"
+WEBHOOK_SECRET = "whsec_tests"
+
+
+def session_object(
+    request_id: str,
+    *,
+    user_id: int | str = 1,
+    amount: int | None = 500,
+    payment_status: str = "paid",
+    session_id: str | None = None,
+    payment_intent: str | None = None,
+    currency: str = "eur",
+    metadata: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    ours = {
+        "checkout_app": APP_ID,
+        "request_id": request_id,
+        "user_id": str(user_id),
+        "purpose": "balance_topup",
+    }
+    return {
+        "id": session_id or f"cs_test_{uuid4().hex}",
+        "object": "checkout.session",
+        "amount_total": amount,
+        "currency": currency,
+        "livemode": False,
+        "metadata": ours if metadata is None else metadata,
+        "mode": "payment",
+        "payment_intent": payment_intent or f"pi_{uuid4().hex}",
+        "payment_status": payment_status,
+        "status": "complete",
+        "url": None,
+    }
+
+
+def event(
+    resource: dict[str, Any],
+    event_type: str = "checkout.session.completed",
+    *,
+    event_id: str | None = None,
+    livemode: bool = False,
+    api_version: str = API_VERSION,
+) -> dict[str, Any]:
+    return {
+        "id": event_id or f"evt_{uuid4().hex}",
+        "object": "event",
+        "api_version": api_version,
+        "created": int(time.time()),
+        "data": {"object": resource},
+        "livemode": livemode,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": event_type,
+    }
+
+
+def encoded(stripe_event: dict[str, Any]) -> bytes:
+    return json.dumps(stripe_event, indent=2).encode()
+
+
+def signature(body: bytes, secret: str = WEBHOOK_SECRET, *, timestamp: int | None = None) -> str:
+    return str(stripe.WebhookSignature.generate_signature_header(body.decode(), secret, timestamp))
