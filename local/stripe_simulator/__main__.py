@@ -1,0 +1,106 @@
+"""The command line: `python -m local.stripe_simulator --help`."""
+
+import argparse
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from local.stripe_simulator.app import create_app, say
+from local.stripe_simulator.settings import Settings
+
+HOST = "127.0.0.1"
+GRACE_SECONDS = 3
+SECRET_VARIABLE = "STRIPE_SIMULATOR_ENDPOINT_SECRET"  # noqa: S105 - a name, not a secret
+
+
+class Server(uvicorn.Server):
+    """Says when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            say(f"stripe simulator listening on {self._url}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    secret = options.endpoint_secret or os.environ.get(SECRET_VARIABLE) or None
+    if bool(options.endpoint_url) != bool(secret):
+        _parser().error(f"--endpoint-url and --endpoint-secret (or {SECRET_VARIABLE}) go together")
+    listener = _listen(options.port)
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
+    settings = Settings(
+        data=options.data,
+        public_url=options.public_url or url,
+        endpoint_url=options.endpoint_url,
+        endpoint_secret=secret,
+        debit_seconds=options.debit_seconds,
+        refund_seconds=options.refund_seconds,
+        dispute_seconds=options.dispute_seconds,
+        retry_base_seconds=options.retry_base_seconds,
+        retry_cap_seconds=options.retry_cap_seconds,
+        retry_for_seconds=options.retry_for_seconds,
+        webhook_timeout_seconds=options.webhook_timeout_seconds,
+        redirect_wait_seconds=options.redirect_wait_seconds,
+    )
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="error",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    # uvicorn raises the signal that stopped it once more at its very end, when there is nothing left to do.
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, lambda *_: None)
+    Server(config, url).run(sockets=[listener])
+    return 0
+
+
+def _listen(port: int) -> socket.socket:
+    # With the protocol named, asyncio turns Nagle's algorithm off: 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, port))
+    listener.listen(1024)
+    return listener
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Settings(data=Path(".local/stripe"))
+    parser = argparse.ArgumentParser(
+        prog="python -m local.stripe_simulator",
+        description="Stripe on this machine: API, hosted page, webhooks.",
+    )
+    parser.add_argument("--port", type=int, default=9997, help=f"port on {HOST}; 0 takes a free one (9997)")
+    parser.add_argument("--data", type=Path, default=defaults.data, help=f"folder to keep ({defaults.data})")
+    parser.add_argument("--public-url", help="how a browser reaches this server (http://HOST:PORT)")
+    parser.add_argument("--endpoint-url", help="a webhook endpoint to register at start")
+    parser.add_argument("--endpoint-secret", help=f"its signing secret; or set {SECRET_VARIABLE}")
+    for option, meaning in {
+        "debit-seconds": "from a bank debit to its settlement or failure",
+        "refund-seconds": "from a refund's first status to its second",
+        "dispute-seconds": "from a charge to its dispute, and from the evidence to the verdict",
+        "retry-base-seconds": "before the first retry of a webhook; doubles from then on",
+        "retry-cap-seconds": "the longest wait between two retries",
+        "retry-for-seconds": "how long a webhook is tried again",
+        "webhook-timeout-seconds": "how long an endpoint may take to answer",
+        "redirect-wait-seconds": "how long the page waits for the webhook's answer before it redirects",
+    }.items():
+        default = getattr(defaults, option.replace("-", "_"))
+        parser.add_argument(
+            f"--{option}", type=float, default=default, metavar="S", help=f"{meaning} ({default:g})"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,52 @@
+"""Faults that the API commits on request, to show what its callers do about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Fault:
+    """Hits the next `times` requests whose method and path fit, in one way:
+
+    `status`: answered with this error and without effect (and replayed like any answer, from 500 on);
+    `timeout_seconds`: done, and answered this much later;
+    `drop_after_effect`: done, and never answered: the connection is closed.
+    """
+
+    path_prefix: str
+    method: str | None = None
+    status: int | None = None
+    timeout_seconds: float = 0.0
+    drop_after_effect: bool = False
+    times: int = 1
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Fault":
+        """Raises `ValueError` for anything that is no fault."""
+        try:
+            fault = cls(**body)
+        except TypeError as error:
+            raise ValueError(
+                f"a fault has path_prefix, method, times and what goes wrong: {error}"
+            ) from error
+        if (fault.status is not None) + bool(fault.timeout_seconds) + fault.drop_after_effect != 1:
+            raise ValueError("a fault has one of status, timeout_seconds, drop_after_effect")
+        if fault.status is not None and not 400 <= fault.status <= 599:
+            raise ValueError("status must be 400 … 599")
+        return fault
+
+
+@dataclass
+class Faults:
+    pending: list[Fault] = field(default_factory=list)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault that this request meets, used up by one."""
+        for fault in self.pending:
+            if path.startswith(fault.path_prefix) and fault.method in (None, method):
+                fault.times -= 1
+                if fault.times <= 0:
+                    self.pending.remove(fault)
+                return fault
+        return None

@@ -1,0 +1,71 @@
+"""`/_simulator/…`: what a test may do to the simulator that nobody can do to Stripe."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.stripe_simulator.api.faults import Fault, Faults
+from local.stripe_simulator.webhooks.spoiling import Mode, Spoiler
+
+
+@dataclass(frozen=True)
+class Control:
+    spoiler: Spoiler
+    faults: Faults
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_simulator/health", self.health, methods=["GET"]),
+            Route("/_simulator/webhooks", self.show_mode, methods=["GET"]),
+            Route("/_simulator/webhooks", self.set_mode, methods=["POST"]),
+            Route("/_simulator/faults", self.show_faults, methods=["GET"]),
+            Route("/_simulator/faults", self.add_fault, methods=["POST"]),
+            Route("/_simulator/faults", self.clear_faults, methods=["DELETE"]),
+        ]
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def show_mode(self, _: Request) -> Response:
+        return JSONResponse({"mode": self.spoiler.mode.value})
+
+    async def set_mode(self, request: Request) -> Response:
+        """`{"mode": "drop"}`; the modes are those of `webhooks.spoiling`."""
+        body = await _body(request)
+        try:
+            self.spoiler.mode = Mode(body.get("mode"))
+        except ValueError:
+            return _refused(f"mode must be one of {', '.join(mode.value for mode in Mode)}")
+        print(f"webhooks: {self.spoiler.mode.value}", flush=True)
+        return await self.show_mode(request)
+
+    async def show_faults(self, _: Request) -> Response:
+        return JSONResponse({"faults": [asdict(fault) for fault in self.faults.pending]})
+
+    async def add_fault(self, request: Request) -> Response:
+        """A `Fault` as JSON."""
+        try:
+            self.faults.pending.append(Fault.from_json(await _body(request)))
+        except ValueError as error:
+            return _refused(str(error))
+        return await self.show_faults(request)
+
+    async def clear_faults(self, request: Request) -> Response:
+        self.faults.pending.clear()
+        return await self.show_faults(request)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _refused(detail: str) -> Response:
+    return JSONResponse({"error": {"message": detail}}, 400)

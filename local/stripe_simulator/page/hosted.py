@@ -1,0 +1,162 @@
+"""`/c/pay/<session id>`: GET shows the checkout, POST pays.
+
+The form's fields, for people and scripts alike (application/x-www-form-urlencoded):
+
+    payment_method  card (default), bank_debit_succeeds, bank_debit_fails
+    card_number     a test card, spaces allowed; the only one a card payment needs
+    card_expiry     MM/YY or MM/YYYY; left out or empty, a valid one is assumed
+    card_cvc        3 or 4 digits; likewise
+    name, email     likewise
+
+POST answers 303 to `success_url` once the session is complete (also when it already was), 402 with the page
+and the message for a declined card, 400 for a field that is wrong, 410 for an expired session, 404 for an
+unknown one.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from local.stripe_simulator.page import view
+from local.stripe_simulator.resources import checkout_sessions, payments, test_cards
+from local.stripe_simulator.resources.payment_methods import Payer
+from local.stripe_simulator.resources.payments import Completed, Declined, NotOpen
+from local.stripe_simulator.storage.database import Command, Database
+from local.stripe_simulator.storage.transaction import Json, Transaction
+from local.stripe_simulator.webhooks.dispatcher import Dispatcher
+
+_EXPIRY = re.compile(r"(0?[1-9]|1[0-2]) */ *((?:20)?[0-9]{2})")
+_ASSUMED_EXPIRY_YEAR = 2034
+
+
+class FieldRefused(ValueError):
+    """What the customer typed cannot be; the message is for them."""
+
+
+@dataclass(frozen=True)
+class HostedPage:
+    database: Database
+    dispatcher: Dispatcher
+    redirect_wait_seconds: float
+
+    async def show(self, request: Request) -> Response:
+        found = await self._find(request)
+        if found is None:
+            return _html(view.unknown(), 404)
+        session, items = found
+        match session["status"]:
+            case "open":
+                return _html(view.form(session, items, {}), session=session)
+            case "complete":
+                return _html(view.already_complete(session))
+            case _:
+                return _html(view.expired(session), 410)
+
+    async def pay(self, request: Request) -> Response:
+        found = await self._find(request)
+        if found is None:
+            return _html(view.unknown(), 404)
+        session, items = found
+        typed = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        try:
+            outcome = await self.database.run(_payment(session, typed))
+        except (FieldRefused, test_cards.CardNumberRefused) as error:
+            return _html(view.form(session, items, typed, str(error)), 400, session)
+        match outcome:
+            case Declined(message=message):
+                return _html(view.form(session, items, typed, message), 402, session)
+            case NotOpen(session=current) if current["status"] != "complete":
+                return _html(view.expired(current), 410)
+            case Completed(event_ids=event_ids):
+                await self.dispatcher.wait_until_answered(event_ids, self.redirect_wait_seconds)
+        return RedirectResponse(success_url(outcome.session), 303)
+
+    async def _find(self, request: Request) -> tuple[Json, list[Json]] | None:
+        session_id: str = request.path_params["session_id"]
+
+        def find(transaction: Transaction) -> tuple[Json, list[Json]] | None:
+            session = transaction.find("checkout.session", session_id)
+            if session is None:
+                return None
+            return (session, checkout_sessions.line_items(transaction, session_id))
+
+        return await self.database.run(find)
+
+
+def success_url(session: Json) -> str:
+    """Where the customer goes after paying, with the session's id where the creator asked for it."""
+    url: str = session["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Declined | NotOpen]:
+    """What paying with these fields does, in one transaction. Raises `FieldRefused`, `CardNumberRefused`."""
+    offered = view.methods(session)
+    method = typed.get("payment_method", offered[0])
+    if method not in offered:
+        raise FieldRefused("Choose one of the payment methods.")
+    payer = Payer(name=typed.get("name") or "Jenny Rosen", email=_email(typed) or session["customer_email"] or
+                  "jenny.rosen@example.com")  # fmt: skip
+    if method == view.CARD:
+        card = test_cards.find(typed.get("card_number", ""))
+        month, year = _expiry(typed.get("card_expiry", "").strip())
+        _check_cvc(typed.get("card_cvc", "").strip())
+        return lambda transaction: payments.pay_by_card(
+            transaction, _current(transaction, session), card, payer, month, year
+        )
+    scheme = next(kind for kind in session["payment_method_types"] if kind != "card")
+    settles = method == view.DEBIT_SUCCEEDS
+    return lambda transaction: payments.pay_by_bank_debit(
+        transaction, _current(transaction, session), scheme, payer, settles=settles
+    )
+
+
+def _current(transaction: Transaction, session: Json) -> Json:
+    """The session as it is now: another submission may have come first."""
+    return transaction.get("checkout.session", session["id"])
+
+
+def _email(typed: Mapping[str, str]) -> str:
+    email = typed.get("email", "").strip()
+    if email and not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        raise FieldRefused("Your email is incomplete.")
+    return email
+
+
+def _expiry(typed: str) -> tuple[int, int]:
+    if not typed:
+        return 12, _ASSUMED_EXPIRY_YEAR
+    match = _EXPIRY.fullmatch(typed)
+    if not match:
+        raise FieldRefused("Your card's expiration date is incomplete.")
+    month, year = int(match[1]), int(match[2]) % 100 + 2000
+    today = time.gmtime()
+    if (year, month) < (today.tm_year, today.tm_mon):
+        raise FieldRefused("Your card's expiration date is in the past.")
+    return month, year
+
+
+def _check_cvc(typed: str) -> None:
+    if typed and not re.fullmatch(r"[0-9]{3,4}", typed):
+        raise FieldRefused("Your card's security code is incomplete.")
+
+
+def _html(content: str, status: int = 200, session: Json | None = None) -> Response:
+    # Browsers apply form-action to the redirect after the form, too.
+    after = urlsplit(session["success_url"]) if session else None
+    policy = (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+        + (f" {after.scheme}://{after.netloc}" if after else "")
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(content, status, headers)

@@ -1,0 +1,1 @@
+"""One SQLite file that forgets nothing: objects, events, deliveries, timers, idempotency keys."""

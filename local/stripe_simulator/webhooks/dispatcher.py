@@ -1,0 +1,115 @@
+"""Delivers events to endpoints until they answer with a 2xx, as long as Stripe would."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local.stripe_simulator.agenda import Agenda
+from local.stripe_simulator.storage.database import Database
+from local.stripe_simulator.storage.transaction import Transaction
+from local.stripe_simulator.webhooks import deliveries
+from local.stripe_simulator.webhooks.deliveries import Delivery
+from local.stripe_simulator.webhooks.posting import PostFailed, post
+from local.stripe_simulator.webhooks.signing import signature_header
+
+PARALLEL = 32
+USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """`answer` is the status, or why there was none."""
+
+    accepted: bool
+    answer: str
+
+
+class Dispatcher:
+    def __init__(self, database: Database, timeout_seconds: float, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._answered: dict[str, asyncio.Event] = {}
+        self.agenda = Agenda(self._start_due, clock)
+
+    async def run(self) -> None:
+        """Deliver until cancelled; attempts under way are cancelled too, and made again after a restart."""
+        try:
+            await self.agenda.run()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def wait_until_answered(self, event_ids: list[str], timeout_seconds: float) -> None:
+        """Return once every endpoint has answered something about these events, or the time is up."""
+        signals = [self._answered.setdefault(event_id, asyncio.Event()) for event_id in event_ids]
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                if not await self._database.run(
+                    lambda transaction: deliveries.answered(transaction, event_ids)
+                ):
+                    for signal in signals:
+                        await signal.wait()
+        except TimeoutError:
+            return
+        finally:
+            for event_id in event_ids:
+                self._answered.pop(event_id, None)
+
+    async def _start_due(self) -> float | None:
+        free = PARALLEL - len(self._under_way)
+        if not free:
+            return None
+        excluded = list(self._under_way)
+        due, next_at = await self._database.run(
+            lambda transaction: deliveries.due(transaction, free, excluded)
+        )
+        for delivery in due:
+            self._under_way[delivery.seq] = asyncio.create_task(self._attempt(delivery))
+        return next_at
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        try:
+            started = time.perf_counter()
+            outcome = await self._send(delivery)
+            milliseconds = (time.perf_counter() - started) * 1000
+            answered = await self._database.run(
+                lambda transaction: _record(transaction, delivery, outcome, milliseconds)
+            )
+        finally:
+            del self._under_way[delivery.seq]
+            self.agenda.poke()
+        if answered and delivery.event_id in self._answered:
+            self._answered[delivery.event_id].set()
+
+    async def _send(self, delivery: Delivery) -> _Outcome:
+        headers = {
+            "Accept": "*/*; q=0.5, application/xml",
+            "Cache-Control": "no-cache",
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": USER_AGENT,
+            "Stripe-Signature": signature_header(delivery.body, delivery.secret, int(self._clock())),
+        }
+        try:
+            status = await post(delivery.url, delivery.body, headers, self._timeout_seconds)
+        except PostFailed as error:
+            return _Outcome(False, str(error))
+        return _Outcome(200 <= status <= 299, str(status))
+
+
+def _record(transaction: Transaction, delivery: Delivery, outcome: _Outcome, milliseconds: float) -> bool:
+    """Whether every endpoint has now answered something about this event."""
+    about = f"{delivery.event_type} {delivery.event_id}"
+    if delivery.request_id:
+        about += f" request_id={delivery.request_id}"
+    if outcome.accepted:
+        deliveries.record_success(transaction, delivery.seq)
+        transaction.say(f"webhook delivered {about}: {outcome.answer} in {milliseconds:.0f} ms")
+    else:
+        wait = deliveries.record_failure(transaction, delivery.seq)
+        after = "given up" if wait is None else f"again in {wait:g} s"
+        transaction.say(f"webhook failed {about}: {outcome.answer} in {milliseconds:.0f} ms, {after}")
+    return deliveries.answered(transaction, [delivery.event_id])

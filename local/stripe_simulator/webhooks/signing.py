@@ -1,0 +1,10 @@
+"""Stripe's webhook signatures (https://docs.stripe.com/webhooks#verify-manually)."""
+
+import hashlib
+import hmac
+
+
+def signature_header(payload: bytes, secret: str, timestamp: int) -> str:
+    """The value of `Stripe-Signature` for a body that is sent at this unix second."""
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={signed}"
