@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from checkout.config import Config
+from checkout.errors import ConfigurationError
+
 STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"
 CONFIG = "config.json"
@@ -47,10 +50,6 @@ SECURITY_HEADERS = {
 Response = dict[str, Any]
 
 
-class ConfigurationError(Exception):
-    """A variable of the environment has a value that the page cannot work with."""
-
-
 @dataclass(frozen=True)
 class Asset:
     """A file of the page as it is sent."""
@@ -73,9 +72,12 @@ PAGE_ASSET = ASSETS.pop(PAGE)
 def handler(event: Mapping[str, Any], _context: object) -> Response:
     """Answer an HTTP API v2 event of one of the two routes."""
     name = (event.get("pathParameters") or {}).get("asset")
-    asset = PAGE_ASSET if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
+    try:
+        asset = PAGE_ASSET if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
+    except ConfigurationError as error:
+        return _problem(error.status, error.title, error.detail)
     if asset is None:
-        return _not_found()
+        return _problem(404, "Not found", "The Balance page has no such file.")
     if _is_known(asset.etag, event.get("headers") or {}):
         return {"statusCode": 304, "headers": _headers(asset)}
     return {
@@ -91,31 +93,15 @@ def config_asset() -> Asset:
 
     Raises ConfigurationError, naming the variable.
     """
-    smallest = _positive("MIN_AMOUNT_CENTS", 50)
-    largest = _positive("MAX_AMOUNT_CENTS", 1_000_000)
-    if smallest > largest:
-        raise ConfigurationError("MIN_AMOUNT_CENTS is greater than MAX_AMOUNT_CENTS")
-    config = {
-        "currency": _currency(),
+    config = Config(os.environ)
+    smallest, largest = config.min_amount_cents, config.max_amount_cents
+    content = {
+        "currency": config.currency,
         "min_amount_cents": smallest,
         "max_amount_cents": largest,
         "presets": [preset for preset in PRESETS if smallest <= preset <= largest],
     }
-    return _asset(CONFIG, json.dumps(config))
-
-
-def _currency() -> str:
-    currency = (os.environ.get("BALANCE_CURRENCY") or "eur").lower()
-    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        raise ConfigurationError("BALANCE_CURRENCY is not a three-letter currency code")
-    return currency
-
-
-def _positive(variable: str, default: int) -> int:
-    text = os.environ.get(variable) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ConfigurationError(f"{variable} is not a positive integer")
-    return int(text)
+    return _asset(CONFIG, json.dumps(content))
 
 
 def _headers(asset: Asset) -> dict[str, str]:
@@ -128,16 +114,7 @@ def _is_known(etag: str, headers: Mapping[str, str]) -> bool:
     return etag in known or known == ["*"]
 
 
-def _not_found() -> Response:
-    problem = {
-        "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "detail": "The Balance page has no such file.",
-    }
-    return {
-        "statusCode": 404,
-        "headers": SECURITY_HEADERS
-        | {"cache-control": "no-store", "content-type": "application/problem+json"},
-        "body": json.dumps(problem),
-    }
+def _problem(status: int, title: str, detail: str) -> Response:
+    headers = {"cache-control": "no-store", "content-type": "application/problem+json"}
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {"statusCode": status, "headers": SECURITY_HEADERS | headers, "body": json.dumps(problem)}

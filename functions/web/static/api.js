@@ -71,7 +71,7 @@ async function request(path, options = {}) {
     const retryAfter = Number(answer.headers.get("retry-after")) || null;
     throw new ApiError(answer.status, { detail: value?.detail, retryAfter });
   }
-  if (value === undefined) throw new ApiError(0);
+  if (typeof value !== "object" || value === null) throw new ApiError(0);
   return value;
 }
 

@@ -4,6 +4,7 @@
 
 import { announce } from "./message.js";
 import { formatCoins, formatMoney } from "./money.js";
+import { amountOf } from "./payment.js";
 import { statusOf } from "./words.js";
 
 const PAGE_SIZE = 10;
@@ -72,8 +73,11 @@ function item(transaction) {
   const status = made.querySelector(".status");
   status.dataset.tone = tone;
   status.textContent = label;
-  made.querySelector(".coins").textContent = formatCoins(transaction.amount_cents);
-  made.querySelector(".worth").textContent = formatMoney(transaction.amount_cents, transaction.currency);
+  const amount = amountOf(transaction);
+  made.querySelector(".coins").textContent = formatCoins(amount);
+  made.querySelector(".worth").textContent = formatMoney(
+    amount, transaction.paid_currency ?? transaction.currency,
+  );
   const time = made.querySelector("time");
   time.dateTime = transaction.created_at;
   time.textContent = times.format(new Date(transaction.created_at));

@@ -9,7 +9,7 @@ import { TopUpForm } from "./form.js";
 import { History } from "./history.js";
 import { MessageBox } from "./message.js";
 import { formatCoins } from "./money.js";
-import { findRequest, follow, isOpen } from "./payment.js";
+import { amountOf, findRequest, follow, isOpen } from "./payment.js";
 import { clearReturn, currentToken, forgetToken, returned, takeToken } from "./visit.js";
 import * as words from "./words.js";
 
@@ -120,7 +120,8 @@ class Page {
     this.#history.refresh();
   }
 
-  async #credited({ amount_cents: added }) {
+  async #credited(payment) {
+    const added = amountOf(payment);
     const balance = await this.#api.balance();
     showBalance(balance);
     this.#form.clear();

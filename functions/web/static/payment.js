@@ -20,6 +20,9 @@ export const isOpen = ({ status }) => OPEN.has(status);
 /** Nothing more will happen by itself. */
 export const isSettled = ({ status, credited }) => credited || FAILED.has(status);
 
+/** What was paid, or is to be paid. */
+export const amountOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? asked;
+
 /** The request that made a session of Stripe's, or null where it is not among the user's last ones. */
 export async function findRequest(api, sessionId) {
   let cursor = null;

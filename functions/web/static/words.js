@@ -6,7 +6,7 @@ import { formatCoins } from "./money.js";
 
 const SAFE_TO_LEAVE = "It is safe to leave this page: the coins are added by themselves.";
 
-const SIGN_IN = "Open this page again from the application where you signed in.";
+const SAME_PAYMENT = "Try again: it stays one payment.";
 
 export const NOT_SIGNED_IN = {
   tone: "wait",
@@ -17,7 +17,7 @@ export const NOT_SIGNED_IN = {
 export const SESSION_EXPIRED = {
   tone: "wait",
   title: "Your session has expired",
-  text: `${SIGN_IN} Nothing is lost: payments go on, and an amount that you sent is kept.`,
+  text: "Open this page again from the application where you signed in. Nothing is lost: payments go on.",
 };
 
 export const NOT_FOUND_IN_HISTORY = {
@@ -89,39 +89,25 @@ export function progress(session, isSlow) {
   }
 }
 
-/** Why "Continue to Stripe" did not lead there. */
+/** Why "Continue to Stripe" did not lead there. Whatever it was, nobody can have paid without Stripe's page. */
 export function refusal(error) {
   switch (error.status) {
     case 0:
-      return bad(
-        "The connection was lost",
-        "Your amount is kept. Try again: it is the same payment, so you cannot be charged twice.",
-      );
+      return notCharged("No answer came back", SAME_PAYMENT);
     case 400:
-      return bad("This top-up was not accepted", error.detail);
+      return notCharged("This top-up was not accepted", error.detail);
     case 404:
-      return bad("Your account was not found", "Coins cannot be added to it. Nothing was charged.");
+      return notCharged("Your account was not found", "Coins cannot be added to it.");
     case 409:
-      return bad(
-        "This top-up was already started differently",
-        "Nothing new was charged. Your amount is kept; continue to start a new one.",
-      );
+      return notCharged("This top-up was already started differently", "Continue to start a new one.");
     case 429:
-      return bad(
-        "Too many top-ups were started",
-        `Your amount is kept. Please try again ${inTime(error.retryAfter)}.`,
-      );
+      return notCharged("Too many top-ups were started", `Please try again ${inTime(error.retryAfter)}.`);
     case 502:
+      return notCharged("Stripe cannot be reached right now", "Please try again in a moment.");
     case 503:
-      return bad(
-        "Stripe cannot be reached right now",
-        "Nothing was charged, and your amount is kept. Please try again in a moment.",
-      );
+      return notCharged("Top-ups are not available right now", "Please try again in a moment.");
     default:
-      return bad(
-        "Something went wrong on our side",
-        "Your amount is kept. Try again: it is the same payment, so you cannot be charged twice.",
-      );
+      return notCharged("Something went wrong on our side", SAME_PAYMENT);
   }
 }
 
@@ -140,7 +126,11 @@ export function statusOf({ status, credited }) {
   }
 }
 
-const bad = (title, text) => ({ tone: "bad", title, text });
+const notCharged = (title, text) => ({
+  tone: "bad",
+  title,
+  text: `Nothing was charged, and your amount is kept. ${text}`,
+});
 
 function inTime(seconds) {
   if (seconds === null) return "later";

@@ -1,0 +1,211 @@
+"""The Balance page's function: what it sends, when it says "not modified", and what it refuses to know."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.web import app
+
+STATIC = Path(app.__file__).parent / "static"
+ASSET_NAMES = sorted(path.name for path in STATIC.iterdir() if path.name != "balance.html")
+
+
+def get(asset: str | None = None, **headers: str) -> dict[str, Any]:
+    """The answer to `GET /balance` or `GET /balance/{asset}`, as API Gateway would ask for it."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "GET /balance" if asset is None else "GET /balance/{asset}",
+        "rawPath": "/balance" if asset is None else f"/balance/{asset}",
+        "headers": {name.replace("_", "-"): value for name, value in headers.items()},
+        "requestContext": {"http": {"method": "GET"}},
+        "isBase64Encoded": False,
+    }
+    if asset is not None:
+        event["pathParameters"] = {"asset": asset}
+    return app.handler(event, None)
+
+
+@pytest.fixture(autouse=True)
+def fresh_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("BALANCE_CURRENCY", "MIN_AMOUNT_CENTS", "MAX_AMOUNT_CENTS"):
+        monkeypatch.delenv(name, raising=False)
+    app.config_asset.cache_clear()
+    yield
+    app.config_asset.cache_clear()
+
+
+def test_page() -> None:
+    response = get()
+    assert response["statusCode"] == 200
+    assert response["headers"]["content-type"] == "text/html; charset=utf-8"
+    assert response["headers"]["cache-control"] == "no-cache"
+    assert response["body"] == (STATIC / "balance.html").read_text("utf-8")
+
+
+def test_an_event_without_headers_is_answered() -> None:
+    assert app.handler({"pathParameters": None, "headers": None}, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("name", ASSET_NAMES)
+def test_every_file_is_served_with_its_type(name: str) -> None:
+    response = get(name)
+    assert response["statusCode"] == 200
+    assert response["body"] == (STATIC / name).read_text("utf-8")
+    expected = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+    assert response["headers"]["content-type"] == expected.get(Path(name).suffix, "image/svg+xml")
+
+
+@pytest.mark.parametrize("name", ASSET_NAMES)
+def test_every_file_is_used(name: str) -> None:
+    assert f'"/balance/{name}"' in get()["body"]
+
+
+def test_every_module_that_is_imported_is_preloaded() -> None:
+    imported = {
+        module
+        for script in STATIC.glob("*.js")
+        for module in re.findall(r'from "\./([a-z]+\.js)"', script.read_text("utf-8"))
+    }
+    preloaded = re.findall(r'rel="modulepreload" href="/balance/([a-z]+\.js)"', get()["body"])
+    assert sorted(imported) == preloaded
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "nothing.js",
+        "balance.html",
+        "app.py",
+        "../app.py",
+        "..%2fapp.py",
+        "/etc/passwd",
+        "page.js\0",
+        "PAGE.JS",
+    ],
+)
+def test_what_is_not_a_file_of_the_page_is_not_found(name: str) -> None:
+    response = get(name)
+    assert response["statusCode"] == 404
+    assert response["headers"]["content-type"] == "application/problem+json"
+    assert response["headers"]["cache-control"] == "no-store"
+    problem = json.loads(response["body"])
+    assert problem.keys() == {"type", "title", "status", "detail"}
+    assert (problem["title"], problem["status"]) == ("Not found", 404)
+
+
+@pytest.mark.parametrize("asset", [None, "page.js", "config.json", "nothing.js"])
+def test_every_answer_is_locked_down(asset: str | None) -> None:
+    headers = get(asset)["headers"]
+    policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_the_page_has_no_inline_script_or_style() -> None:
+    body = get()["body"]
+    assert re.findall(r"<script(?![^>]* src=)", body) == []
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=", body) == []
+
+
+@pytest.mark.parametrize("asset", [None, "page.js", "config.json"])
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_a_known_version_is_not_sent_again(asset: str | None, form: str) -> None:
+    etag = get(asset)["headers"]["etag"]
+    response = get(asset, if_none_match=form.format(etag))
+    assert response["statusCode"] == 304
+    assert response["headers"]["etag"] == etag
+    assert response["headers"]["cache-control"] == "no-cache"
+    assert "body" not in response
+
+
+@pytest.mark.parametrize("tag", ['"other"', "", "nonsense"])
+def test_another_version_is_sent(tag: str) -> None:
+    assert get("page.js", if_none_match=tag)["statusCode"] == 200
+
+
+def test_versions_differ() -> None:
+    tags = [get(name)["headers"]["etag"] for name in [None, *ASSET_NAMES]]
+    assert len(set(tags)) == len(tags)
+
+
+def test_default_configuration() -> None:
+    response = get("config.json")
+    assert response["headers"]["content-type"] == "application/json"
+    assert json.loads(response["body"]) == {
+        "currency": "eur",
+        "min_amount_cents": 50,
+        "max_amount_cents": 1_000_000,
+        "presets": [500, 1000, 2000, 5000],
+    }
+
+
+def test_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALANCE_CURRENCY", "JPY")
+    monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
+    monkeypatch.setenv("MAX_AMOUNT_CENTS", "2000")
+    assert json.loads(get("config.json")["body"]) == {
+        "currency": "jpy",
+        "min_amount_cents": 600,
+        "max_amount_cents": 2000,
+        "presets": [1000, 2000],
+    }
+
+
+def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = get("config.json")
+    monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
+    assert get("config.json") == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("MIN_AMOUNT_CENTS", "few"), ("MIN_AMOUNT_CENTS", "0"), ("MAX_AMOUNT_CENTS", "0.5")],
+)
+def test_nonsense_in_the_environment_is_named_until_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    response = get("config.json")
+    assert response["statusCode"] == json.loads(response["body"])["status"] == 503
+    assert response["headers"]["content-type"] == "application/problem+json"
+    assert variable in json.loads(response["body"])["detail"]
+    monkeypatch.delenv(variable)
+    assert get("config.json")["statusCode"] == 200
+
+
+def test_nonsense_in_the_environment_leaves_the_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIN_AMOUNT_CENTS", "few")
+    assert get()["statusCode"] == get("page.js")["statusCode"] == 200
+
+
+def test_nothing_heavy_is_imported() -> None:
+    script = "import sys, app; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=STATIC.parent,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
+    assert not loaded & {"stripe", "psycopg2", "kafka", "boto3", "aws_lambda_powertools", "jwt"}
