@@ -1,0 +1,83 @@
+"""A browser for the tests of the Balance page; they are skipped where none is installed."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.end_to_end.fake_checkout import FakeCheckout, serving
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WATCH_POLICY = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error("Content-Security-Policy:", event.violatedDirective, event.blockedURI);
+});
+"""
+
+
+@dataclass
+class Complaints:
+    """What the browser complained about, other than answers of the API that a test asked for."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def console(self, message: ConsoleMessage) -> None:
+        is_answer = "Failed to load resource" in message.text and "/checkout/" in message.location["url"]
+        if message.type in ("error", "warning") and not is_answer:
+            self.seen.append(message.text)
+
+    def error(self, error: Exception) -> None:
+        self.seen.append(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"no browser is installed (looked for {', '.join(PROGRAMS)})")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """Options of the browser's context; a test's own come by indirect parametrization or override."""
+    return {}
+
+
+@pytest.fixture
+def page(browser: Browser, context_options: dict[str, Any]) -> Iterator[Page]:
+    """A new tab of a new user; the test fails if the browser had anything to complain about."""
+    defaults = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
+    context = browser.new_context(**(defaults | context_options))
+    context.add_init_script(WATCH_POLICY)
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    complaints = Complaints()
+    opened.on("console", complaints.console)
+    opened.on("pageerror", complaints.error)
+    yield opened
+    context.close()
+    assert complaints.seen == []
+
+
+@pytest.fixture
+def checkout() -> Iterator[FakeCheckout]:
+    fake = FakeCheckout()
+    with serving(fake):
+        yield fake

@@ -1,0 +1,189 @@
+"""The page's real function behind HTTP, with a checkout API whose answers a test writes down."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from functions.web import app
+
+CREATED_AT = "2026-11-20T09:30:00+00:00"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    token: str
+    body: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def problem(cls, status: int, detail: str = "", **headers: str) -> "Answer":
+        body = {"type": "about:blank", "title": "Refused", "status": status, "detail": detail}
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return cls(status, body, {"content-type": "application/problem+json"} | names)
+
+
+STRIPE_PAGE = b'<!doctype html><link rel="icon" href="data:,"><title>Stripe</title>'
+
+# The connection ends within the answer. (If it ended before, the browser would silently ask again.)
+LOST = Answer(status=0)
+
+
+class FakeCheckout:
+    """One user's account. `refusals` are given to the next POSTs; whatever is not refused, succeeds."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.user_id = 7
+        self.balance_cents = 1000
+        self.currency = "eur"
+        self.transactions: list[dict[str, Any]] = []
+        self.refusals: deque[Answer] = deque()
+        self.failing: dict[str, Answer] = {}
+        self.may_create = threading.Event()
+        self.may_create.set()
+        self.requests: list[Request] = []
+        self.before_answer: Callable[[Request], None] = lambda _request: None
+
+    @property
+    def posts(self) -> list[Request]:
+        return [request for request in self.requests if request.method == "POST"]
+
+    def transaction(self, number: int = 1, **changes: Any) -> dict[str, Any]:
+        """Add one to the history, which is newest first."""
+        made = {
+            "request_id": f"00000000-0000-4000-8000-{number:012}",
+            "session_id": f"cs_test_{number}",
+            "status": "session_created",
+            "amount_cents": 500,
+            "currency": self.currency,
+            "credited": False,
+            "created_at": CREATED_AT,
+        } | changes
+        self.transactions.insert(0, made)
+        return made
+
+    def answer(self, request: Request) -> Answer:
+        self.requests.append(request)
+        self.before_answer(request)
+        if request.path in self.failing:
+            return self.failing[request.path]
+        if request.method == "POST":
+            return self._create(request)
+        if request.path == "/checkout/balance":
+            return Answer(body=self._balance())
+        if request.path == "/checkout/transactions":
+            return Answer(body=self._page(request.query))
+        wanted = request.path.rpartition("/")[2]
+        for transaction in self.transactions:
+            if transaction["request_id"] == wanted:
+                return Answer(body=transaction)
+        return Answer.problem(404)
+
+    def _balance(self) -> dict[str, Any]:
+        return {"user_id": self.user_id, "balance_cents": self.balance_cents, "currency": self.currency}
+
+    def _page(self, query: dict[str, str]) -> dict[str, Any]:
+        start, limit = int(query.get("cursor", "0")), int(query.get("limit", "20"))
+        end = start + limit
+        more = str(end) if end < len(self.transactions) else None
+        return {"transactions": self.transactions[start:end], "next_cursor": more}
+
+    def _create(self, request: Request) -> Answer:
+        self.may_create.wait(10)
+        if self.refusals:
+            return self.refusals.popleft()
+        request_id = request.body["request_id"]
+        session_id = f"cs_{request_id}"
+        known = [item for item in self.transactions if item["request_id"] == request_id]
+        if not known:
+            self.transaction(
+                request_id=request_id, session_id=session_id, amount_cents=request.body["amount_cents"]
+            )
+        session = {
+            "request_id": request_id,
+            "session_id": session_id,
+            "url": f"{self.origin}/stripe/{session_id}",
+            "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400)),
+        }
+        return Answer(200 if known else 201, session)
+
+
+@contextmanager
+def serving(checkout: FakeCheckout) -> Iterator[None]:
+    """Serve the page and this API on one origin, `checkout.origin`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            if url.path == "/balance" or url.path.startswith("/balance/"):
+                self._send_page(url.path)
+            elif url.path.startswith("/stripe/"):
+                self._send(200, {"content-type": "text/html"}, STRIPE_PAGE)
+            else:
+                self._send_answer(None)
+
+        def do_POST(self) -> None:
+            self._send_answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+        def _send_page(self, path: str) -> None:
+            asset = path.removeprefix("/balance").removeprefix("/")
+            event = {
+                "headers": {name.lower(): value for name, value in self.headers.items()},
+                "pathParameters": {"asset": asset} if asset else None,
+            }
+            response = app.handler(event, None)
+            self._send(response["statusCode"], response["headers"], response.get("body", "").encode())
+
+        def _send_answer(self, body: Any) -> None:
+            url = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            token = self.headers.get("authorization", "")
+            answer = checkout.answer(Request(self.command, url.path, query, token, body))
+            if answer is LOST:
+                self.send_response(201)
+                self.send_header("content-length", "1000")
+                self.end_headers()
+                self.close_connection = True
+                return
+            headers = {"content-type": "application/json"} | answer.headers
+            self._send(answer.status, headers, json.dumps(answer.body).encode())
+
+        def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if status != 304:
+                self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(b"" if status == 304 else body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        checkout.origin = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

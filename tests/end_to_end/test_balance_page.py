@@ -1,0 +1,295 @@
+"""The Balance page by itself: who may see it, what it shows, and for whom it works."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.end_to_end.balance_page import TOKEN, BalancePage
+from tests.end_to_end.fake_checkout import Answer, FakeCheckout
+
+
+@pytest.fixture
+def balance(page: Page) -> BalancePage:
+    return BalancePage(page)
+
+
+def test_the_token_leaves_the_address_and_stays_in_the_tab(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    balance.open(checkout)
+    expect(balance.balance).to_contain_text("1,000 coins")
+    assert balance.page.url == f"{checkout.origin}/balance"
+    assert {request.token for request in checkout.requests} == {f"Bearer {TOKEN}"}
+    balance.page.reload()
+    expect(balance.balance).to_contain_text("1,000 coins")
+
+
+def test_a_new_token_in_an_open_tab_takes_over(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.open(checkout)
+    expect(balance.balance).to_contain_text("1,000 coins")
+    checkout.balance_cents = 70
+    balance.open(checkout, token="another")
+    expect(balance.balance).to_contain_text("70 coins")
+    assert checkout.requests[-1].token == "Bearer another"
+    assert "#" not in balance.page.url
+
+
+def test_without_a_token_it_says_how_to_sign_in(balance: BalancePage, checkout: FakeCheckout) -> None:
+    for fragment in ("", "#token=", "#other=1", "#token=%E2%82%AC"):
+        balance.page.goto("about:blank")
+        balance.page.goto(f"{checkout.origin}/balance{fragment}")
+        expect(balance.news).to_contain_text("You are not signed in")
+        expect(balance.submit).to_be_hidden()
+    assert checkout.requests == []
+
+
+def test_an_expired_session_is_said_and_hides_the_account(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    checkout.failing["/checkout/balance"] = Answer.problem(401)
+    balance.open(checkout)
+    expect(balance.news).to_contain_text("Your session has expired")
+    expect(balance.news).to_be_focused()
+    expect(balance.submit).to_be_hidden()
+    balance.page.reload()
+    expect(balance.news).to_contain_text("You are not signed in")
+
+
+def test_what_cannot_be_loaded_can_be_tried_again(balance: BalancePage, checkout: FakeCheckout) -> None:
+    retry = balance.page.get_by_role("button", name="Try again")
+    for answer, words in (
+        (Answer.problem(503), "Your coins are safe"),
+        (Answer(200, body=None), "Your coins are safe"),
+        (Answer.problem(404), "not known here"),
+    ):
+        checkout.failing["/checkout/balance"] = answer
+        balance.open(checkout)
+        expect(balance.news).to_contain_text(words)
+        expect(balance.news).to_be_focused()
+        checkout.failing.clear()
+        retry.click()
+        expect(balance.balance).to_contain_text("1,000 coins")
+
+
+def test_balance_in_coins_and_in_money(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.open(checkout)
+    for balance_cents, currency, coins, money in (
+        (0, "eur", "0 coins", "€0.00"),
+        (1, "eur", "1 coin", "€0.01"),
+        (123_456, "eur", "123,456 coins", "€1,234.56"),
+        (-250, "eur", "-250 coins", "-€2.50"),
+        (-5, "eur", "-5 coins", "-€0.05"),
+        (1500, "jpy", "1,500 coins", "JP¥1,500"),
+        (1500, "kwd", "1,500 coins", "KWD\u00a01.500"),
+        (1500, "isk", "1,500 coins", "ISK\u00a015.00"),
+        (2**63 - 1, "usd", "9,223,372,036,854,775,807 coins", "US$92,233,720,368,547,758.07"),
+    ):
+        checkout.balance_cents, checkout.currency = balance_cents, currency
+        balance.page.reload()
+        expect(balance.page.locator("#balance-money")).to_have_text(money)
+        expect(balance.balance).to_contain_text(coins)
+        debt = balance.page.get_by_text("Your balance is negative")
+        expect(debt).to_be_visible(visible=balance_cents < 0)
+
+
+def test_history_is_empty_at_first(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.open(checkout)
+    expect(balance.page.get_by_text("No top-ups yet.")).to_be_visible()
+    expect(balance.more).to_be_hidden()
+
+
+def test_history_says_statuses_in_words(balance: BalancePage, checkout: FakeCheckout) -> None:
+    words = {
+        ("session_pending", False): "Starting",
+        ("session_created", False): "Not paid yet",
+        ("session_failed", False): "Not started",
+        ("payment_processing", False): "Processing at the bank",
+        ("payment_succeeded", False): "Paid, being added",
+        ("payment_succeeded", True): "Added",
+        ("payment_failed", False): "Payment failed",
+        ("session_expired", False): "Expired, not paid",
+        ("something_new", False): "something_new",
+    }
+    for number, (status, credited) in enumerate(reversed(words), 1):
+        checkout.transaction(number, status=status, credited=credited)
+    balance.open(checkout)
+    expect(balance.history.locator(".status")).to_have_text(list(words.values()))
+
+
+def test_history_says_what_was_paid_and_when(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.transaction(1, amount_cents=2000)
+    checkout.transaction(2, amount_cents=2000, paid_cents=1500, paid_currency="eur")
+    balance.open(checkout)
+    paid, asked = balance.history.nth(0), balance.history.nth(1)
+    expect(asked).to_contain_text("2,000 coins")
+    expect(asked).to_contain_text("€20.00")
+    expect(paid).to_contain_text("1,500 coins")
+    expect(paid).to_contain_text("€15.00")
+    # Berlin's time; the machine-readable one is as the API wrote it.
+    expect(paid.locator("time")).to_have_text(re.compile(r"^20 Nov 2026, 10:30$"))
+    expect(paid.locator("time")).to_have_attribute("datetime", "2026-11-20T09:30:00+00:00")
+
+
+def test_history_loads_more(balance: BalancePage, checkout: FakeCheckout) -> None:
+    for number in range(1, 26):
+        checkout.transaction(number, amount_cents=number)
+    balance.open(checkout)
+    expect(balance.history).to_have_count(10)
+    expect(balance.history.first).to_contain_text("25 coins")
+    balance.more.click()
+    expect(balance.history).to_have_count(20)
+    expect(balance.more).to_be_focused()
+    balance.more.click()
+    expect(balance.history).to_have_count(25)
+    expect(balance.more).to_be_hidden()
+    expect(balance.history.nth(20)).to_be_focused()
+    expect(balance.history.last).to_contain_text("1 coin")
+
+
+def test_history_that_cannot_be_loaded_leaves_the_rest(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.failing["/checkout/transactions"] = Answer.problem(503)
+    balance.open(checkout)
+    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_visible()
+    expect(balance.submit).to_be_visible()
+
+
+def test_more_history_that_cannot_be_loaded_can_be_asked_for_again(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    for number in range(1, 12):
+        checkout.transaction(number)
+    balance.open(checkout)
+    expect(balance.history).to_have_count(10)
+    checkout.failing["/checkout/transactions"] = Answer.problem(503)
+    balance.more.click()
+    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_visible()
+    checkout.failing.clear()
+    balance.more.click()
+    expect(balance.history).to_have_count(11)
+    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "context_options",
+    [{"viewport": {"width": 320, "height": 640}, "color_scheme": scheme} for scheme in ("light", "dark")],
+)
+def test_a_phone_shows_it_without_scrolling_sideways(
+    balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
+) -> None:
+    checkout.balance_cents = -(2**63)
+    checkout.transaction(2, status="payment_processing", amount_cents=2**63 - 1)
+    checkout.transaction(1, status="payment_succeeded", credited=True, amount_cents=2**62)
+    balance.open(checkout, "?status=success&session_id=cs_test_1")
+    expect(balance.news).to_contain_text("were added")
+    balance.amount.fill("9" * 40)
+    assert balance.page.evaluate("document.documentElement.scrollWidth") == 320
+    assert balance.page.evaluate("document.body.scrollWidth") == 320
+
+
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (color) => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const luminance = (color) => {
+    const [r, g, b] = [...rgb(color)].slice(0, 3).map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const background = (element) => {
+    for (let here = element; here; here = here.parentElement) {
+      const color = getComputedStyle(here).backgroundColor;
+      if (color !== "rgba(0, 0, 0, 0)") return color;
+    }
+    return "white";
+  };
+  const weak = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!text || !element.checkVisibility()) continue;
+    const [a, b] = [getComputedStyle(element).color, background(element)].map(luminance);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.push(`${element.tagName} ${element.textContent}: ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "context_options",
+    [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")],
+)
+def test_text_has_enough_contrast(
+    balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
+) -> None:
+    checkout.balance_cents = -1
+    statuses = ("payment_succeeded", "payment_processing", "payment_failed")
+    for number, status in enumerate(statuses, 1):
+        checkout.transaction(number, status=status, credited=status == "payment_succeeded")
+    for number in (1, 2, 3):
+        checkout.refusals.append(Answer.problem(502))
+        balance.open(checkout, f"?status=success&session_id=cs_test_{number}")
+        expect(balance.news).not_to_be_empty()
+        balance.preset("500").check()
+        balance.submit.click()
+        expect(balance.problem).not_to_be_empty()
+        balance.amount.fill("x")
+        assert balance.page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("context_options", [{"reduced_motion": "reduce"}])
+def test_nothing_moves_for_who_asked_for_that(
+    balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
+) -> None:
+    checkout.may_create.clear()
+    balance.open(checkout)
+    balance.preset("500").check()
+    balance.submit.click()
+    expect(balance.busy).to_be_visible()
+    assert balance.page.evaluate("document.getAnimations().length") == 0
+    checkout.may_create.set()
+    balance.at_stripe()
+
+
+@pytest.mark.parametrize("context_options", [{"java_script_enabled": False}])
+def test_without_javascript_it_says_so(
+    balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
+) -> None:
+    balance.open(checkout)
+    notice = balance.page.locator("noscript p")
+    expect(notice).to_be_visible()
+    expect(notice).to_contain_text("This page needs JavaScript.")
+    expect(balance.submit).to_be_hidden()
+
+
+def test_it_works_where_the_browser_refuses_storage(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.page.add_init_script(
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('refused'); } });"
+    )
+    checkout.refusals.append(Answer.problem(502))
+    balance.open(checkout)
+    balance.preset("500").check()
+    balance.submit.click()
+    expect(balance.problem).to_be_focused()
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body == second.body
+
+
+def test_landmarks_headings_and_language(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.open(checkout)
+    expect(balance.page.locator("html")).to_have_attribute("lang", "en")
+    expect(balance.page.get_by_role("main")).to_have_count(1)
+    expect(balance.page.get_by_role("heading", level=1)).to_have_text("Balance")
+    expect(balance.page.get_by_role("heading", level=2)).to_have_text(
+        ["Your balance", "Add coins", "History"]
+    )
+    expect(balance.page.get_by_role("group", name="Choose an amount").get_by_role("radio")).to_have_count(4)
+    expect(balance.amount).to_have_accessible_description("From 50 to 1,000,000 coins.")

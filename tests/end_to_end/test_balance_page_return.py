@@ -1,0 +1,265 @@
+"""Back from Stripe: paid, cancelled, or something in between."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.end_to_end.balance_page import BalancePage
+from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
+
+PAID = "?status=success&session_id=cs_test_1"
+
+
+@pytest.fixture
+def balance(page: Page) -> BalancePage:
+    return BalancePage(page)
+
+
+def start_top_up(balance: BalancePage, checkout: FakeCheckout, coins: str) -> str:
+    """Go to Stripe for that many coins; the session's id."""
+    balance.open(checkout)
+    balance.amount.fill(coins)
+    balance.submit.click()
+    return balance.at_stripe()
+
+
+def lookups(checkout: FakeCheckout) -> list[Request]:
+    return [request for request in checkout.requests if request.query.get("limit") == "100"]
+
+
+def questions(checkout: FakeCheckout) -> list[Request]:
+    return [request for request in checkout.requests if request.path.startswith("/checkout/sessions/")]
+
+
+def test_paid_and_credited(balance: BalancePage, checkout: FakeCheckout) -> None:
+    session_id = start_top_up(balance, checkout, "2000")
+    checkout.transactions[0] |= {"status": "payment_succeeded", "credited": True}
+    checkout.balance_cents = 3000
+    balance.come_back(checkout, f"?status=success&session_id={session_id}")
+    expect(balance.news).to_contain_text("Payment received")
+    expect(balance.news.get_by_role("definition")).to_have_text(
+        ["1,000 coins", "+ 2,000 coins", "= 3,000 coins"]
+    )
+    expect(balance.balance).to_contain_text("3,000 coins")
+    expect(balance.history.first).to_contain_text("Added")
+    expect(balance.amount).to_have_value("")
+    assert lookups(checkout) == []
+    assert balance.page.url == f"{checkout.origin}/balance"
+    balance.page.reload()
+    expect(balance.balance).to_contain_text("3,000 coins")
+    expect(balance.news).to_be_empty()
+
+
+def test_the_next_top_up_of_the_same_amount_is_a_new_attempt(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    session_id = start_top_up(balance, checkout, "2000")
+    balance.come_back(checkout, f"?status=success&session_id={session_id}")
+    expect(balance.news).to_contain_text("Payment received")
+    balance.amount.fill("2000")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeCheckout) -> None:
+    transaction = checkout.transaction()
+    asked = 0
+
+    def credit_at_the_third(request: Request) -> None:
+        nonlocal asked
+        asked += request.path == f"/checkout/sessions/{transaction['request_id']}"
+        if asked == 2:
+            transaction["status"] = "payment_succeeded"
+        if asked == 3:
+            transaction["credited"] = True
+            checkout.balance_cents = 1500
+
+    checkout.before_answer = credit_at_the_third
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Adding the coins to your balance")
+    assert PAID in balance.page.url
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.balance).to_contain_text("1,500 coins")
+    assert asked == 3
+    assert balance.page.url == f"{checkout.origin}/balance"
+
+
+def test_a_failing_api_does_not_end_the_asking(balance: BalancePage, checkout: FakeCheckout) -> None:
+    transaction = checkout.transaction(credited=True)
+    path = f"/checkout/sessions/{transaction['request_id']}"
+    checkout.failing[path] = Answer.problem(503)
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Adding the coins to your balance")
+    del checkout.failing[path]
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+
+
+def test_the_session_expires_while_it_asks(balance: BalancePage, checkout: FakeCheckout) -> None:
+    transaction = checkout.transaction()
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Payment received")
+    checkout.failing[f"/checkout/sessions/{transaction['request_id']}"] = Answer.problem(401)
+    expect(balance.news).to_contain_text("Your session has expired")
+    expect(balance.submit).to_be_hidden()
+
+
+def test_after_a_minute_it_is_safe_to_leave(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.page.clock.install()
+    transaction = checkout.transaction(status="payment_succeeded")
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Payment received")
+    balance.page.clock.fast_forward(61_000)
+    expect(balance.news).to_contain_text("Still processing")
+    expect(balance.news).to_contain_text("It is safe to leave this page")
+    asked = len(questions(checkout))
+    balance.page.clock.fast_forward(20_000)
+    balance.page.wait_for_timeout(300)
+    assert len(questions(checkout)) == asked
+    transaction["credited"] = True
+    balance.page.clock.fast_forward(20_000)
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+
+
+def test_a_bank_debit_takes_days(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.page.clock.install()
+    transaction = checkout.transaction(status="payment_processing")
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("This can take several days. It is safe to leave this page")
+    balance.page.clock.fast_forward(61_000)
+    expect(balance.news).to_contain_text("Your bank is processing the payment")
+    transaction |= {"status": "payment_succeeded", "credited": True}
+    balance.page.clock.fast_forward(31_000)
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("payment_failed", "The payment failed"),
+        ("session_expired", "The payment page expired"),
+        ("session_failed", "The payment could not be started"),
+    ],
+)
+def test_a_failure_is_said_plainly(
+    balance: BalancePage, checkout: FakeCheckout, status: str, words: str
+) -> None:
+    checkout.transaction(status=status)
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text(words)
+    expect(balance.news).to_be_focused()
+    expect(balance.balance).to_contain_text("1,000 coins")
+    expect(balance.amount).to_have_value("500")
+    assert balance.page.url == f"{checkout.origin}/balance"
+
+
+def test_a_payment_from_another_tab_is_found_in_the_history(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    checkout.transaction(1, status="payment_succeeded", credited=True)
+    for number in range(2, 150):
+        checkout.transaction(number, session_id=None)
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    assert [request.query.get("cursor") for request in lookups(checkout)] == [None, "100"]
+
+
+@pytest.mark.parametrize("query", [PAID, "?status=success"])
+def test_a_payment_that_nobody_knows(balance: BalancePage, checkout: FakeCheckout, query: str) -> None:
+    balance.open(checkout, query)
+    expect(balance.news).to_contain_text("This payment is not in your history")
+    assert balance.page.url == f"{checkout.origin}/balance"
+
+
+def test_the_search_for_a_payment_is_bounded(balance: BalancePage, checkout: FakeCheckout) -> None:
+    for number in range(2, 702):
+        checkout.transaction(number)
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("This payment is not in your history")
+    assert len(lookups(checkout)) == 5
+
+
+def test_a_search_that_fails_can_be_tried_again(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.transaction(status="payment_succeeded", credited=True)
+    checkout.failing["/checkout/transactions"] = Answer.problem(503)
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("cannot be shown right now")
+    checkout.failing.clear()
+    balance.page.get_by_role("button", name="Try again").click()
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+
+
+def test_cancel_keeps_the_amount_and_the_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
+    session_id = start_top_up(balance, checkout, "2345")
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("Payment cancelled")
+    expect(balance.news).to_contain_text("Nothing was charged.")
+    expect(balance.amount).to_have_value("2345")
+    expect(balance.amount_error).to_be_empty()
+    assert balance.page.url == f"{checkout.origin}/balance"
+    balance.submit.click()
+    assert balance.at_stripe() == session_id
+    first, second = checkout.posts
+    assert first.body == second.body
+
+
+def test_cancel_without_an_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.open(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("Nothing was charged.")
+    expect(balance.amount).to_have_value("")
+
+
+def test_going_back_finds_the_top_up_unfinished(balance: BalancePage, checkout: FakeCheckout) -> None:
+    session_id = start_top_up(balance, checkout, "2345")
+    balance.page.go_back()
+    expect(balance.news).to_contain_text("Your last top-up is not finished")
+    expect(balance.amount).to_have_value("2345")
+    balance.submit.click()
+    assert balance.at_stripe() == session_id
+
+
+def test_a_page_kept_frozen_by_the_browser_is_opened_afresh(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    balance.open(checkout)
+    expect(balance.balance).to_contain_text("1,000 coins")
+    checkout.balance_cents = 1500
+    balance.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(balance.balance).to_contain_text("1,500 coins")
+
+
+def test_a_payment_made_although_cancelled_is_told(balance: BalancePage, checkout: FakeCheckout) -> None:
+    start_top_up(balance, checkout, "500")
+    checkout.transactions[0] |= {"status": "payment_succeeded", "credited": True}
+    checkout.balance_cents = 1500
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    balance.amount.fill("500")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_a_session_that_ended_is_not_offered_again(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.page.clock.install()
+    start_top_up(balance, checkout, "500")
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.amount).to_have_value("500")
+    balance.page.clock.fast_forward("25:00:00")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_an_attempt_that_cannot_be_looked_up_stays_open(balance: BalancePage, checkout: FakeCheckout) -> None:
+    start_top_up(balance, checkout, "500")
+    path = f"/checkout/sessions/{checkout.posts[0].body['request_id']}"
+    checkout.failing[path] = Answer.problem(503)
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("Payment cancelled")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body == second.body

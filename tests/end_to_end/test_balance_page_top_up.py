@@ -1,0 +1,215 @@
+"""From an amount to Stripe's page: one click, one attempt, one session, whatever gets in the way."""
+
+import uuid
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.end_to_end.balance_page import BalancePage
+from tests.end_to_end.fake_checkout import LOST, Answer, FakeCheckout
+
+
+@pytest.fixture
+def balance(page: Page, checkout: FakeCheckout) -> BalancePage:
+    opened = BalancePage(page).open(checkout)
+    expect(opened.submit).to_be_visible()
+    return opened
+
+
+def test_a_preset(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.preset("2,000").check()
+    expect(balance.amount).to_have_value("2000")
+    balance.submit.click()
+    session_id = balance.at_stripe()
+    (post,) = checkout.posts
+    request_id = post.body.pop("request_id")
+    assert post.body == {"amount_cents": 2000, "currency": "eur"}
+    assert str(uuid.UUID(request_id)) == request_id
+    assert session_id == f"cs_{request_id}"
+
+
+def test_a_free_amount(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.preset("500").check()
+    balance.amount.fill(" 1234 ")
+    expect(balance.preset("500")).not_to_be_checked()
+    expect(balance.page.get_by_text("coins = €12.34")).to_be_visible()
+    balance.submit.click()
+    balance.at_stripe()
+    assert checkout.posts[0].body["amount_cents"] == 1234
+
+
+def test_an_amount_typed_is_the_preset_of_that_amount(balance: BalancePage) -> None:
+    balance.amount.fill("5000")
+    expect(balance.preset("5,000")).to_be_checked()
+
+
+def test_what_cannot_become_an_amount_is_said_at_once(balance: BalancePage, checkout: FakeCheckout) -> None:
+    not_whole = "Enter a whole number of coins, in digits only."
+    too_much = "The largest top-up is 1,000,000 coins."
+    for text, words in (
+        ("1.5", not_whole),
+        ("1e3", not_whole),
+        ("-500", not_whole),
+        ("1,000", not_whole),
+        ("٥٠٠", not_whole),
+        ("1000001", too_much),
+        ("9" * 30, too_much),
+    ):
+        balance.amount.fill(text)
+        expect(balance.amount_error).to_have_text(words)
+        expect(balance.amount).to_have_accessible_description(f"{words} From 50 to 1,000,000 coins.")
+        expect(balance.amount).to_have_attribute("aria-invalid", "true")
+        balance.submit.click()
+        expect(balance.amount).to_be_focused()
+        expect(balance.amount).to_have_value(text)
+        balance.amount.fill("500")
+        expect(balance.amount_error).to_be_empty()
+        expect(balance.amount).to_have_attribute("aria-invalid", "false")
+    assert checkout.posts == []
+
+
+def test_what_may_still_become_an_amount_is_said_on_leaving_the_field(balance: BalancePage) -> None:
+    balance.amount.fill("49")
+    expect(balance.amount_error).to_be_empty()
+    balance.amount.blur()
+    expect(balance.amount_error).to_have_text("The smallest top-up is 50 coins.")
+    balance.amount.fill("")
+    balance.amount.blur()
+    expect(balance.amount_error).to_be_empty()
+
+
+def test_no_amount(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.submit.click()
+    expect(balance.amount_error).to_have_text("Enter how many coins you want.")
+    expect(balance.amount).to_be_focused()
+    assert checkout.posts == []
+
+
+def test_a_double_click_is_one_request(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.may_create.clear()
+    balance.preset("500").check()
+    balance.submit.dblclick()
+    expect(balance.busy).to_have_attribute("aria-disabled", "true")
+    balance.busy.click(force=True)
+    balance.amount.press("Enter")
+    checkout.may_create.set()
+    balance.at_stripe()
+    assert len(checkout.posts) == 1
+
+
+def test_a_failure_is_said_and_the_retry_is_the_same_attempt(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    balance.preset("1,000").check()
+    failures = (
+        (LOST, "No answer came back"),
+        (Answer.problem(400, "currency must be 'usd'"), "currency must be 'usd'"),
+        (Answer.problem(404), "Your account was not found"),
+        (Answer.problem(429, retry_after="700"), "Please try again in 12 minutes."),
+        (Answer.problem(429, retry_after="30"), "Please try again in 30 seconds."),
+        (Answer.problem(429), "Please try again later."),
+        (Answer.problem(500), "Something went wrong on our side"),
+        (Answer.problem(502), "Stripe cannot be reached right now"),
+        (Answer(503, {"message": "Service Unavailable"}), "Top-ups are not available right now"),
+        (Answer(200, body=None), "No answer came back"),
+    )
+    for answer, words in failures:
+        checkout.refusals.append(answer)
+        balance.submit.click()
+        expect(balance.problem).to_contain_text(words)
+        expect(balance.problem).to_contain_text("Nothing was charged, and your amount is kept.")
+        expect(balance.problem).to_be_focused()
+        expect(balance.amount).to_have_value("1000")
+    balance.submit.click()
+    balance.at_stripe()
+    assert len(checkout.posts) == len(failures) + 1
+    assert all(post.body == checkout.posts[0].body for post in checkout.posts)
+
+
+def test_the_same_attempt_after_a_reload(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.refusals.append(LOST)
+    balance.amount.fill("777")
+    balance.submit.click()
+    expect(balance.problem).to_contain_text("No answer came back")
+    balance.page.reload()
+    expect(balance.amount).to_have_value("777")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body == second.body
+
+
+def test_another_amount_is_another_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.refusals.append(Answer.problem(502))
+    balance.preset("1,000").check()
+    balance.submit.click()
+    expect(balance.problem).to_be_focused()
+    balance.preset("500").check()
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_a_conflict_is_said_and_the_next_is_a_new_attempt(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    checkout.refusals.append(Answer.problem(409))
+    balance.preset("500").check()
+    balance.submit.click()
+    expect(balance.problem).to_contain_text("already started differently")
+    expect(balance.problem).to_be_focused()
+    expect(balance.amount).to_have_value("500")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_another_user_of_the_tab_has_another_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.refusals.append(Answer.problem(502))
+    balance.preset("500").check()
+    balance.submit.click()
+    expect(balance.problem).to_be_focused()
+    checkout.user_id = 8
+    balance.open(checkout, token="another")
+    expect(balance.amount).to_have_value("")
+    balance.preset("500").check()
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_an_expired_session_keeps_the_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.refusals.append(Answer.problem(401))
+    balance.amount.fill("777")
+    balance.submit.click()
+    expect(balance.news).to_contain_text("Your session has expired")
+    expect(balance.news).to_be_focused()
+    expect(balance.submit).to_be_hidden()
+    balance.open(checkout, token="renewed")
+    expect(balance.amount).to_have_value("777")
+    balance.submit.click()
+    balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body == second.body
+
+
+def test_by_keyboard_alone(balance: BalancePage, checkout: FakeCheckout) -> None:
+    keyboard = balance.page.keyboard
+    keyboard.press("Tab")
+    expect(balance.preset("500")).to_be_focused()
+    keyboard.press("ArrowRight")
+    expect(balance.preset("1,000")).to_be_checked()
+    keyboard.press("Tab")
+    expect(balance.amount).to_be_focused()
+    expect(balance.amount).to_have_value("1000")
+    keyboard.press("Tab")
+    expect(balance.submit).to_be_focused()
+    checkout.may_create.clear()
+    keyboard.press("Enter")
+    expect(balance.busy).to_be_focused()
+    checkout.may_create.set()
+    balance.at_stripe()
+    assert checkout.posts[0].body["amount_cents"] == 1000
