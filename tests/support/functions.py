@@ -115,6 +115,13 @@ class Functions:
         """Bare values stand for records of partition 0 at rising offsets."""
         return self.invoke("checkout_finished_consumer", lambda_events.msk(list(_as_records(records))))
 
+    def empty_databases(self) -> None:
+        self.checkout("TRUNCATE checkout_transactions, stripe_events, reversals, outbox")
+        # As a replica the ledger's trigger is silent: it refuses this to everybody else.
+        self.application(
+            "SET session_replication_role = replica; TRUNCATE users, ledger_entries, parked_events"
+        )
+
     def add_users(self, *user_ids: int, balance: int = 0) -> None:
         for user_id in user_ids:
             self.application(
@@ -149,7 +156,7 @@ def query(url: str, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, 
 def finished(request_id: str | None = None, **fields: Any) -> dict[str, Any]:
     """A CheckoutFinishedEvent of 500 cents for user 1."""
     return {
-        "request_id": request_id or str(uuid4()),
+        "request_id": str(uuid4()) if request_id is None else request_id,
         "user_id": 1,
         "amount_cents": 500,
         "currency": "eur",

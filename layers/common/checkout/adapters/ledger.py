@@ -37,7 +37,7 @@ def _rows(cursor: Cursor) -> list[dict[str, Any]]:
 
 
 def user_exists(cursor: Cursor, user_id: int) -> bool:
-    cursor.execute("SELECT FROM users WHERE id = %s", (user_id,))
+    cursor.execute("SELECT 1 FROM users WHERE id = %s", (user_id,))
     return cursor.fetchone() is not None
 
 

@@ -10,7 +10,7 @@ def begin(cursor: Cursor, name: str) -> bool:
         "CREATE TABLE IF NOT EXISTS schema_migrations"
         " (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
     )
-    cursor.execute("SELECT FROM schema_migrations WHERE name = %s", (name,))
+    cursor.execute("SELECT 1 FROM schema_migrations WHERE name = %s", (name,))
     return cursor.fetchone() is None
 
 

@@ -1,0 +1,120 @@
+"""Records of checkout.finished that can never work: parked with their bytes and the reason; the rest of the
+batch is credited."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout.domain.msk import Record
+from tests.support.functions import Functions, finished
+
+
+def encoded(**fields: Any) -> bytes:
+    return json.dumps(finished(**fields)).encode()
+
+
+def without(field: str) -> bytes:
+    return json.dumps({name: value for name, value in finished().items() if name != field}).encode()
+
+
+BAD = {
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe",
+    "not JSON": b"{",
+    "not an object": b"[]",
+    "a key twice": b'{"request_id": "a", "request_id": "b"}',
+    "no request_id": without("request_id"),
+    "no user_id": without("user_id"),
+    "no amount_cents": without("amount_cents"),
+    "no status": without("status"),
+    "amount as text": encoded(amount_cents="500"),
+    "amount as float": encoded(amount_cents=500.0),
+    "amount as boolean": encoded(amount_cents=True),
+    "amount negative": encoded(amount_cents=-500),
+    "amount zero": encoded(amount_cents=0),
+    "amount beyond BIGINT": encoded(amount_cents=2**63),
+    "amount of 5,000 digits": b'{"amount_cents": ' + b"9" * 5000 + b"}",
+    "user_id as text": encoded(user_id="1"),
+    "another currency": encoded(currency="usd"),
+    "currency as number": encoded(currency=978),
+    "unknown user": encoded(user_id=404),
+    "unknown status": encoded(status="succeeded"),
+    "status as number": encoded(status=1),
+    "NUL in a text": encoded(session_url="https://\0"),
+    "NUL in the request_id": encoded(request_id="a\0b"),
+    "lone surrogate": encoded(error_message="\ud800"),
+    "50,000 brackets": b"[" * 50_000,
+    "request_id of 300 characters": encoded(request_id="r" * 300),
+    "request_id empty": encoded(request_id=""),
+    "session_id of 300 characters": encoded(session_id="s" * 300),
+    "reversal without source_id": encoded(status="refunded"),
+}
+
+
+@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
+def test_it_is_parked_and_the_rest_of_the_batch_is_credited(fns: Functions, value: bytes) -> None:
+    answer = fns.consume(finished(), value, finished())
+
+    assert answer == {"batchItemFailures": []}
+    assert fns.balance() == 1000
+    [parked] = fns.application("SELECT * FROM parked_events")
+    assert bytes(parked["value"]) == value
+    assert bytes(parked["key"]) == b"1"
+    assert (parked["topic"], parked["partition"], parked["kafka_offset"]) == ("checkout.finished", 0, 1)
+    assert parked["reason"]
+
+
+def test_all_of_them_at_once_and_twice(fns: Functions) -> None:
+    records = [
+        Record("checkout.finished", 0, offset, b"1", value) for offset, value in enumerate([*BAD.values()])
+    ]
+    for _ in range(2):
+        fns.consume(*records)
+        assert len(fns.application("SELECT 1 FROM parked_events")) == len(BAD)
+
+
+def test_a_known_request_with_another_amount_user_or_currency_is_parked(fns: Functions) -> None:
+    fns.add_users(2)
+    request_id = str(uuid4())
+    fns.consume(finished(request_id))
+    fns.consume(
+        finished(request_id, amount_cents=501), finished(request_id, user_id=2), finished(request_id.upper())
+    )
+
+    assert (fns.balance(1), fns.balance(2)) == (500, 0)
+    reasons = [
+        row["reason"] for row in fns.application("SELECT reason FROM parked_events ORDER BY kafka_offset")
+    ]
+    assert len(reasons) == 2
+    assert all("another user, amount or currency" in reason for reason in reasons)
+
+
+def test_the_same_in_one_batch(fns: Functions) -> None:
+    request_id = str(uuid4())
+    fns.consume(finished(request_id), finished(request_id), finished(request_id, amount_cents=501))
+    assert fns.balance() == 500
+    assert len(fns.application("SELECT 1 FROM parked_events")) == 1
+
+
+def test_a_sum_beyond_bigint_is_parked_alone(fns: Functions) -> None:
+    """The database refuses the whole statement; the batch is halved until the record is found."""
+    fns.add_users(2, 3, balance=0)
+    fns.application("UPDATE users SET balance = %s WHERE id = 2", (2**63 - 1,))
+    batch = [finished(user_id=user_id) for user_id in (1, 3, 1, 2, 3, 1, 3, 1)]
+    fns.consume(*batch)
+
+    assert (fns.balance(1), fns.balance(3)) == (2000, 1500)
+    assert fns.balance(2) == 2**63 - 1
+    [parked] = fns.application("SELECT * FROM parked_events")
+    assert parked["kafka_offset"] == 3
+    assert parked["effect_key"] == f"success:{batch[3]['request_id']}"
+    assert "refused by the database" in parked["reason"]
+
+
+def test_bytes_that_come_again_at_the_same_offset_of_a_new_broker_are_parked_too(fns: Functions) -> None:
+    fns.consume(b"one")
+    fns.consume(b"two")
+    fns.consume(b"two")
+    assert len(fns.application("SELECT 1 FROM parked_events")) == 2

@@ -1,0 +1,190 @@
+"""POST /checkout/sessions with bad input: a clear answer, the right status, and nothing stored."""
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Answer, Functions, bearer, token
+
+JSON = {"content-type": "application/json"}
+GOOD = {"amount_cents": 500}
+
+
+def refused(fns: Functions, answer: Answer, status: int) -> Any:
+    """A problem of RFC 9457, and no trace in the database."""
+    assert answer.status == status, answer.json
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail"} <= answer.json.keys()
+    assert answer.json["status"] == status
+    assert fns.checkout("SELECT * FROM checkout_transactions") == []
+    return answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "Bearer",
+        "Bearer ",
+        "Bearer not.a.token",
+        f"Basic {token()}",
+        f"Bearer {token(exp=int(time.time()) - 31)}",
+        f"Bearer {token(exp=None)}",
+        f"Bearer {token(exp='soon')}",
+        f"Bearer {token(exp=1e400)}",
+        f"Bearer {token(nbf=int(time.time()) + 60)}",
+        f"Bearer {token(iat=int(time.time()) + 60)}",
+        f"Bearer {token(sub=None)}",
+        *(f"Bearer {token(sub)}" for sub in ("abc", "", "0", "-1", "+1", "01", " 1", "1.0", "٣", str(2**63))),
+        "Bearer " + jwt.encode({"sub": 1, "exp": int(time.time()) + 60}, JWT_SECRET, "HS256"),
+        "Bearer " + jwt.encode({"sub": "1", "exp": int(time.time()) + 60}, "", "none"),
+        "Bearer " + jwt.encode({"sub": "1", "exp": int(time.time()) + 60}, "x" * 32, "HS256"),
+        "Bearer " + jwt.encode({"sub": "1", "exp": int(time.time()) + 60}, JWT_SECRET * 2, "HS512"),
+        f"Bearer {token()}, Bearer {token()}",
+    ],
+)
+def test_a_token_that_is_not_valid_is_401_before_anything_else(
+    fns: Functions, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    # No content type, and no body that could be read: none of it is looked at.
+    answer = fns.http(
+        "create_session", "POST /checkout/sessions", b"\xff" * 70_000, headers=headers, as_base64=True
+    )
+    refused(fns, answer, 401)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("service_token", ["", "wrong", SERVICE_TOKEN + "x", SERVICE_TOKEN[:-1], "é"])
+def test_a_wrong_service_token_is_401(fns: Functions, service_token: str) -> None:
+    refused(fns, fns.create({**GOOD, "user_id": 1}, {"x-service-token": service_token}), 401)
+
+
+def test_both_kinds_of_token_are_400_where_both_are_valid(fns: Functions) -> None:
+    both = {**bearer(), "x-service-token": SERVICE_TOKEN}
+    assert "not both" in refused(fns, fns.create(GOOD, both), 400)
+    refused(fns, fns.create(GOOD, {**both, "x-service-token": "wrong"}), 401)
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "0",
+        "-1",
+        "1.5",
+        "500.0",
+        "1e2",
+        '"5"',
+        "true",
+        "null",
+        "[]",
+        "{}",
+        str(2**63),
+        "49",
+        "1000001",
+        "9" * 5000,
+    ],
+)
+def test_an_amount_that_is_none_names_the_field_and_the_limits(fns: Functions, amount: str) -> None:
+    detail = refused(fns, fns.create(b'{"amount_cents": %s}' % amount.encode()), 400)
+    if len(amount) < 100:
+        assert "amount_cents" in detail
+        assert "50" in detail
+        assert "1000000" in detail
+
+
+def test_a_missing_amount_and_nan(fns: Functions) -> None:
+    assert "amount_cents" in refused(fns, fns.create({}), 400)
+    assert "NaN" in refused(fns, fns.create(b'{"amount_cents": NaN}'), 400)
+
+
+@pytest.mark.parametrize("currency", ["usd", "", "eurо", 978, True, ["eur"]])
+def test_another_currency_than_the_balance_has(fns: Functions, currency: Any) -> None:
+    assert "currency" in refused(fns, fns.create({**GOOD, "currency": currency}), 400)
+
+
+@pytest.mark.parametrize("field", ["amount", "success_url", "metadata", "user_id", "\ud800"])
+def test_a_field_that_does_not_exist_is_named(fns: Functions, field: str) -> None:
+    assert "not a field" in refused(fns, fns.create({**GOOD, field: 1}), 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"amount_cents=500",
+        b"[]",
+        b"500",
+        b"null",
+        b'{"amount_cents": 500',
+        b'\xef\xbb\xbf{"amount_cents": 500}',
+        b'{"amount_cents": 500, "amount_cents": 500}',
+        b'{"amount_cents": \xff}',
+        b"[" * 50_000,
+    ],
+)
+def test_a_body_that_is_no_json_object(fns: Functions, body: bytes) -> None:
+    answer = fns.create(body, as_base64=True)
+    assert "body" in refused(fns, answer, 400)
+
+
+@pytest.mark.parametrize("size", [65_537, 2_000_000])
+def test_a_body_that_is_too_large(fns: Functions, size: int) -> None:
+    assert "65536" in refused(fns, fns.create(b" " * size), 413)
+
+
+def test_the_largest_body_is_read(fns: Functions) -> None:
+    body = json.dumps({"amount_cents": 1}).encode()
+    refused(fns, fns.create(body + b" " * (65_536 - len(body))), 400)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/jsonp", "application/json; charset=utf-16", "text/json"]
+)
+def test_another_content_type_is_415(fns: Functions, content_type: str) -> None:
+    refused(fns, fns.create(GOOD, {**bearer(), "content-type": content_type}), 415)
+
+
+def test_a_content_encoding_is_415(fns: Functions) -> None:
+    refused(fns, fns.create(GOOD, {**bearer(), **JSON, "content-encoding": "gzip"}), 415)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"', "application/json;"],
+)
+def test_a_charset_does_not_matter_where_it_is_utf_8(fns: Functions, content_type: str) -> None:
+    refused(fns, fns.create({"amount_cents": 1}, {**bearer(), "content-type": content_type}), 400)
+
+
+@pytest.mark.parametrize(
+    "request_id", ["", "1", "x" * 36, uuid4().hex, "{" + str(uuid4()) + "}", 5, True, "é" * 36]
+)
+def test_a_request_id_that_is_no_uuid(fns: Functions, request_id: Any) -> None:
+    assert "request_id" in refused(fns, fns.create({**GOOD, "request_id": request_id}), 400)
+
+
+def test_an_unknown_user_is_404_before_stripe_is_called(fns: Functions) -> None:
+    refused(fns, fns.create(GOOD, bearer(404)), 404)
+
+
+@pytest.mark.parametrize("user_id", [None, 0, -1, "1", 1.0, True, 2**63])
+def test_a_service_must_name_the_user(fns: Functions, user_id: Any) -> None:
+    fields = GOOD if user_id is None else {**GOOD, "user_id": user_id}
+    assert "user_id" in refused(fns, fns.create(fields, {"x-service-token": SERVICE_TOKEN}), 400)
+
+
+def test_a_missing_setting_is_named_and_its_value_is_not(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", f"{SERVICE_TOKEN},")
+    detail = refused(fns, fns.create(GOOD), 503)
+    assert "CHECKOUT_SERVICE_TOKEN" in detail
+    assert SERVICE_TOKEN not in detail
+    monkeypatch.delenv("JWT_SECRET")
+    assert "JWT_SECRET" in refused(fns, fns.create(GOOD), 503)
