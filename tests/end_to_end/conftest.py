@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from functions.web import app
 from tests.end_to_end.fake_checkout import FakeCheckout, serving
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -78,6 +79,7 @@ def page(browser: Browser, context_options: dict[str, Any]) -> Iterator[Page]:
 
 @pytest.fixture
 def checkout() -> Iterator[FakeCheckout]:
+    app.config_asset.cache_clear()
     fake = FakeCheckout()
     with serving(fake):
         yield fake

@@ -94,6 +94,20 @@ def test_balance_in_coins_and_in_money(balance: BalancePage, checkout: FakeCheck
         expect(debt).to_be_visible(visible=balance_cents < 0)
 
 
+def test_limits_and_currency_of_the_configuration(
+    balance: BalancePage, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BALANCE_CURRENCY", "jpy")
+    monkeypatch.setenv("MIN_AMOUNT_CENTS", "400")
+    monkeypatch.setenv("MAX_AMOUNT_CENTS", "600")
+    balance.open(checkout)
+    balance.preset("500").check()
+    expect(balance.page.get_by_text("coins = JP¥500")).to_be_visible()
+    expect(balance.page.get_by_role("radio")).to_have_count(1)
+    balance.amount.fill("601")
+    expect(balance.amount_error).to_have_text("The largest top-up is 600 coins.")
+
+
 def test_history_is_empty_at_first(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.open(checkout)
     expect(balance.page.get_by_text("No top-ups yet.")).to_be_visible()

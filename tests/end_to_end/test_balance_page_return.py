@@ -126,7 +126,8 @@ def test_a_bank_debit_takes_days(balance: BalancePage, checkout: FakeCheckout) -
     transaction = checkout.transaction(status="payment_processing")
     balance.open(checkout, PAID)
     expect(balance.news).to_contain_text("This can take several days. It is safe to leave this page")
-    balance.page.clock.fast_forward(61_000)
+    with balance.page.expect_response("**/checkout/transactions*"):
+        balance.page.clock.fast_forward(61_000)
     expect(balance.news).to_contain_text("Your bank is processing the payment")
     transaction |= {"status": "payment_succeeded", "credited": True}
     balance.page.clock.fast_forward(31_000)
@@ -153,6 +154,17 @@ def test_a_failure_is_said_plainly(
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
+def test_what_the_user_does_meanwhile_is_left_alone(balance: BalancePage, checkout: FakeCheckout) -> None:
+    transaction = checkout.transaction()
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Payment received")
+    balance.amount.fill("777")
+    transaction["status"] = "payment_failed"
+    expect(balance.news).to_contain_text("The payment failed")
+    expect(balance.amount).to_be_focused()
+    expect(balance.amount).to_have_value("777")
+
+
 def test_a_payment_from_another_tab_is_found_in_the_history(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
@@ -169,6 +181,13 @@ def test_a_payment_that_nobody_knows(balance: BalancePage, checkout: FakeCheckou
     balance.open(checkout, query)
     expect(balance.news).to_contain_text("This payment is not in your history")
     assert balance.page.url == f"{checkout.origin}/balance"
+
+
+def test_a_payment_that_was_forgotten(balance: BalancePage, checkout: FakeCheckout) -> None:
+    session_id = start_top_up(balance, checkout, "500")
+    checkout.transactions.clear()
+    balance.come_back(checkout, f"?status=success&session_id={session_id}")
+    expect(balance.news).to_contain_text("This payment is not in your history")
 
 
 def test_the_search_for_a_payment_is_bounded(balance: BalancePage, checkout: FakeCheckout) -> None:

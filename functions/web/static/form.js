@@ -32,6 +32,7 @@ export class TopUpForm {
       event.preventDefault();
       this.#submit(send);
     });
+    this.#changed();
   }
 
   get isEmpty() {
@@ -41,12 +42,6 @@ export class TopUpForm {
   fill(amount) {
     field.value = String(amount);
     this.#changed();
-  }
-
-  clear() {
-    field.value = "";
-    this.#changed();
-    this.#complain(false);
   }
 
   #preset(amount) {
@@ -62,7 +57,7 @@ export class TopUpForm {
 
   #changed() {
     const { amount, hasMore } = this.#read();
-    for (const radio of form.elements.namedItem("preset") ?? []) {
+    for (const radio of form.querySelectorAll("[name=preset]")) {
       radio.checked = Number(radio.value) === amount;
     }
     worth.textContent =

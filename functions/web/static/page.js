@@ -32,8 +32,10 @@ class Page {
   }
 
   async open() {
+    news.show(words.LOADING);
     try {
       await this.#load();
+      news.clear();
       await this.#arrive();
     } catch (error) {
       if (this.#isSignedOut(error)) return;
@@ -67,26 +69,18 @@ class Page {
     const attempt = openAttempt(this.#userId);
     const isOurs = attempt !== null && (sessionId === null || attempt.session_id === sessionId);
     if (isOurs) closeAttempt();
-    const requestId = isOurs ? attempt.request_id : await findRequest(this.#api, sessionId);
-    if (requestId === null) {
-      clearReturn();
-      news.show(words.NOT_FOUND_IN_HISTORY);
-    } else {
-      await this.#follow(requestId);
-    }
+    await this.#follow(isOurs ? attempt.request_id : await findRequest(this.#api, sessionId));
   }
 
   /** Bring back the amount of an attempt that is still open; one that is over is told like a return. */
   async #resume(isCancelled) {
     const attempt = openAttempt(this.#userId);
-    if (attempt !== null) {
-      this.#form.fill(attempt.amount_cents);
-      if (await this.#isOver(attempt)) {
-        closeAttempt();
-        await this.#follow(attempt.request_id);
-        return;
-      }
+    if (attempt !== null && (await this.#isOver(attempt))) {
+      closeAttempt();
+      await this.#follow(attempt.request_id);
+      return;
     }
+    if (attempt !== null) this.#suggest(attempt.amount_cents);
     if (isCancelled) news.show(words.cancelled(attempt?.amount_cents));
     else if (attempt?.session_id) news.show(words.unfinished(attempt.amount_cents));
   }
@@ -111,20 +105,29 @@ class Page {
       this.#history.refresh();
     });
     clearReturn();
+    if (settled === null) {
+      news.show(words.NOT_FOUND_IN_HISTORY);
+      return;
+    }
     if (settled.credited) {
       await this.#credited(settled);
     } else {
-      if (this.#form.isEmpty) this.#form.fill(settled.amount_cents);
-      news.show(words.progress(settled), { focus: true });
+      this.#suggest(settled.amount_cents);
+      const isIdle = document.activeElement === document.body;
+      news.show(words.progress(settled), { focus: isIdle });
     }
     this.#history.refresh();
+  }
+
+  /** Never over what the user has typed meanwhile. */
+  #suggest(amount) {
+    if (this.#form.isEmpty) this.#form.fill(amount);
   }
 
   async #credited(payment) {
     const added = amountOf(payment);
     const balance = await this.#api.balance();
     showBalance(balance);
-    this.#form.clear();
     // Counted back from the balance, so that the sum holds whatever else moved it meanwhile.
     const before = BigInt(balance.balance_cents) - BigInt(added);
     news.show(words.credited(added), {

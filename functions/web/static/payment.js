@@ -37,10 +37,11 @@ export async function findRequest(api, sessionId) {
 }
 
 /**
- * Ask until the payment is settled, and return it. `report` gets each answer (null while there is none), and
- * whether it is slow by now. An answer that asking again will not change is thrown.
+ * Ask until the payment is settled, and return it; null where the user has no such payment. `report` gets each
+ * answer (null while there is none), and whether it is slow by now. Throws if the user is not signed in.
  */
 export async function follow(api, requestId, report) {
+  if (requestId === null) return null;
   const start = Date.now();
   let delay = FIRST_DELAY_MS;
   let session = null;
@@ -48,7 +49,8 @@ export async function follow(api, requestId, report) {
     try {
       session = await api.session(requestId);
     } catch (error) {
-      if (error.status === 401 || error.status === 404) throw error;
+      if (error.status === 401) throw error;
+      if (error.status === 404) return null;
     }
     if (session !== null && isSettled(session)) return session;
     const isSlow = Date.now() - start >= SLOW_AFTER_MS;

@@ -8,6 +8,8 @@ const SAFE_TO_LEAVE = "It is safe to leave this page: the coins are added by the
 
 const SAME_PAYMENT = "Try again: it stays one payment.";
 
+export const LOADING = { tone: "quiet", title: "Loading your balance…" };
+
 export const NOT_SIGNED_IN = {
   tone: "wait",
   title: "You are not signed in",
