@@ -1,7 +1,7 @@
 """Work that is due at times of its own: done, then slept until the next is due or somebody adds some."""
 
 import asyncio
-import sqlite3
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -30,8 +30,8 @@ class Agenda:
             self._poked.clear()
             try:
                 next_at = await self.step()
-            except sqlite3.Error as error:
-                print(f"storage failed, trying again: {error}", flush=True)
+            except Exception:  # noqa: BLE001 - whatever failed is still due, and the rest of it must go on
+                traceback.print_exc()
                 next_at = self.clock() + PAUSE_AFTER_ERROR_SECONDS
             await self._sleep_until(next_at)
 

@@ -14,9 +14,11 @@ from starlette.routing import Route
 from local.stripe_simulator.agenda import Agenda
 from local.stripe_simulator.api import (
     checkout_operations,
+    dispute_operations,
     endpoint_operations,
     event_operations,
     payment_operations,
+    refund_operations,
 )
 from local.stripe_simulator.api.errors import UnknownRoute
 from local.stripe_simulator.api.faults import Faults
@@ -35,6 +37,8 @@ DATABASE_FILE = "stripe.sqlite3"
 OPERATIONS = (
     *checkout_operations.OPERATIONS,
     *payment_operations.OPERATIONS,
+    *refund_operations.OPERATIONS,
+    *dispute_operations.OPERATIONS,
     *event_operations.OPERATIONS,
     *endpoint_operations.OPERATIONS,
 )

@@ -1,9 +1,8 @@
 """/v1/webhook_endpoints"""
 
 from local.stripe_simulator.api.errors import InvalidParameter
-from local.stripe_simulator.api.operations import EXPAND, Call, Operation, named, retrieval
+from local.stripe_simulator.api.operations import EXPAND, Call, Operation, listing, named, retrieval
 from local.stripe_simulator.api.params import Declaration, boolean, fields, list_of, metadata, text, url
-from local.stripe_simulator.api.payment_operations import listing
 from local.stripe_simulator.resources import webhook_endpoints
 from local.stripe_simulator.storage.transaction import Json, Transaction
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.stripe_simulator.api import lists
 from local.stripe_simulator.api.errors import NotFound
 from local.stripe_simulator.api.params import Declaration, fields, list_of, text
 from local.stripe_simulator.storage.transaction import Json, Transaction
@@ -41,3 +42,13 @@ def named(transaction: Transaction, kind: str, call: Call) -> Json:
 def retrieval(kind: str, path: str) -> Operation:
     """`GET path/{id}`"""
     return Operation("GET", f"{path}/{{id}}", lambda transaction, call: named(transaction, kind, call))
+
+
+def listing(kind: str, path: str, **filters: Declaration) -> Operation:
+    """`GET path`, with filters that are top-level fields of the kind."""
+
+    def run(transaction: Transaction, call: Call) -> Json:
+        conditions = [lists.equals(name, call.params[name]) for name in filters if name in call.params]
+        return lists.page(transaction, kind, call.url, dict(call.params), conditions)
+
+    return Operation("GET", path, run, fields({**filters, **lists.CREATED, **lists.PAGE}))

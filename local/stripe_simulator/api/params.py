@@ -105,10 +105,10 @@ def currency(raw: Raw, name: str) -> str:
     return value
 
 
-def metadata(raw: Raw, name: str) -> dict[str, str]:
-    """Strings by key. An empty value stands for a key that is to go; an empty `metadata` for all of them."""
+def metadata(raw: Raw, name: str) -> dict[str, str] | None:
+    """Strings by key; an empty one stands for a key that is to go, and None for all of them."""
     if raw == "":
-        return {}
+        return None
     if not isinstance(raw, dict):
         raise InvalidParameter(f"Invalid object: {name}", param=name)
     if len(raw) > METADATA_KEYS:

@@ -10,7 +10,10 @@ from local.stripe_simulator.storage.transaction import Json, Transaction
 
 def succeed_at_once(transaction: Transaction, intent: Json, method: Json, payer: Payer, card: Card) -> Json:
     charge = _new(transaction, intent, method, payer)
-    transaction.insert(charge, {"refunds": card.refunds.value})
+    disputed = card.disputed.value if card.disputed else None
+    transaction.insert(charge, {"refunds": card.refunds.value, "disputed": disputed})
+    if disputed:
+        transaction.after(transaction.settings.dispute_seconds, "open_dispute", charge["id"])
     return succeed(transaction, charge)
 
 

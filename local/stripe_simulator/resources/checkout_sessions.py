@@ -4,7 +4,7 @@ from typing import Any
 
 from local.stripe_simulator import money
 from local.stripe_simulator.ids import new_id, random_text
-from local.stripe_simulator.resources import payment_methods
+from local.stripe_simulator.resources import metadata, payment_methods
 from local.stripe_simulator.resources.events import emit
 from local.stripe_simulator.resources.line_items import new_line_items
 from local.stripe_simulator.storage.transaction import Json, Transaction
@@ -42,7 +42,7 @@ def create(transaction: Transaction, params: dict[str, Any]) -> Json:
         "expires_at": expires_at,
         "livemode": False,
         "locale": params.get("locale"),
-        "metadata": params.get("metadata", {}),
+        "metadata": metadata.initial(params.get("metadata")),
         "mode": "payment",
         "payment_intent": None,
         "payment_method_types": params.get("payment_method_types", default_methods(currency)),

@@ -1,7 +1,7 @@
 """Payment intents of Checkout Sessions: made when the customer first submits, one for all their attempts."""
 
 from local.stripe_simulator.ids import new_id, random_text
-from local.stripe_simulator.resources import checkout_sessions
+from local.stripe_simulator.resources import checkout_sessions, metadata
 from local.stripe_simulator.resources.events import emit
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
@@ -76,7 +76,7 @@ def _new(transaction: Transaction, session: Json) -> Json:
         "latest_charge": None,
         "livemode": False,
         "managed_payments": {"enabled": False},
-        "metadata": data.get("metadata", {}),
+        "metadata": metadata.initial(data.get("metadata")),
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from local.stripe_simulator.resources import checkout_sessions, payments
+from local.stripe_simulator.resources import checkout_sessions, disputes, payments, refunds
 from local.stripe_simulator.storage.transaction import Transaction
 
 BATCH_LIMIT = 100
@@ -11,6 +11,12 @@ ACTIONS: Mapping[str, Callable[[Transaction, str], None]] = {
     "expire_session": checkout_sessions.expire_when_due,
     "settle_debit": payments.settle_debit,
     "fail_debit": payments.fail_debit,
+    "succeed_refund": refunds.succeed,
+    "fail_refund": refunds.fail,
+    "open_dispute": disputes.open_dispute,
+    "win_dispute": disputes.win,
+    "lose_dispute": disputes.lose,
+    "escalate_inquiry": disputes.escalate,
 }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from local.stripe_simulator.ids import new_id, random_text
+from local.stripe_simulator.resources.metadata import initial, merged
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 
@@ -28,7 +29,7 @@ def create(
         "description": description,
         "enabled_events": enabled_events,
         "livemode": False,
-        "metadata": metadata or {},
+        "metadata": initial(metadata),
         "status": "enabled",
         "url": url,
     }
@@ -53,7 +54,12 @@ def register_own(transaction: Transaction, url: str, secret: str) -> None:
 
 def update(transaction: Transaction, endpoint: Json, changes: dict[str, Any]) -> Json:
     """Apply `url`, `enabled_events`, `description`, `metadata`, `disabled`, as far as they are given."""
-    changed = {**endpoint, **{name: value for name, value in changes.items() if name != "disabled"}}
+    replaced: Json = {
+        name: changes[name] for name in ("url", "enabled_events", "description") if name in changes
+    }
+    changed = {**endpoint, **replaced}
+    if "metadata" in changes:
+        changed["metadata"] = merged(endpoint["metadata"], changes["metadata"])
     if "disabled" in changes:
         changed["status"] = "disabled" if changes["disabled"] else "enabled"
     transaction.update(changed)
