@@ -8,6 +8,7 @@ from local.broker import Broker
 from local.postgres import Postgres
 from tests.support import functions
 from tests.support.functions import Functions
+from tests.support.simulator import StripeSimulator
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +36,26 @@ def broker() -> Iterator[Broker]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSimulator]:
+    running = StripeSimulator(tmp_path_factory.mktemp("stripe"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def stripe(
+    fns: Functions, simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StripeSimulator]:
+    """The functions talk to the simulator."""
+    monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+    fns.settings["STRIPE_API_BASE"] = simulator.url
+    yield simulator
+    simulator.clear_faults()
+
+
 def patch_environment(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None:
-    for name, value in {
-        "POWERTOOLS_SERVICE_NAME": "checkout",
-        "POWERTOOLS_METRICS_NAMESPACE": "Checkout",
-        "POWERTOOLS_DEV": "false",
-        **settings,
-    }.items():
+    for name, value in settings.items():
         patch.setenv(name, value)
 
 

@@ -88,7 +88,7 @@ class Answer:
 class Functions:
     """Call handlers, look into the databases."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
 
     def invoke(self, function: str, event: dict[str, Any], **context: Any) -> Any:

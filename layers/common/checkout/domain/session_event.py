@@ -85,7 +85,7 @@ def report(event_type: str, session: Mapping[str, Any]) -> SessionReport:
     currency = identifier(session.get("currency"))
     if currency is None:
         raise Held("currency is missing")
-    status, error_message = _outcome(event_type, session.get("payment_status"))
+    status, error_message = _outcome(event_type, session)
     url = session.get("url")
     return SessionReport(
         session_id=session_id,
@@ -101,13 +101,13 @@ def report(event_type: str, session: Mapping[str, Any]) -> SessionReport:
     )
 
 
-def _outcome(event_type: str, payment_status: object) -> tuple[Status, str | None]:
-    match payment_status, event_type:
+def _outcome(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str | None]:
+    match session.get("payment_status"), event_type:
         case "paid", _:
             return Status.PAYMENT_SUCCEEDED, None
         case "no_payment_required", _:
             raise Held("no payment was required, so there is nothing to credit")
-        case "unpaid", "checkout.session.completed":
+        case "unpaid", "checkout.session.completed" if session.get("status") != "open":
             return Status.PAYMENT_PROCESSING, None
         case "unpaid", "checkout.session.async_payment_failed":
             return Status.PAYMENT_FAILED, "The payment failed."

@@ -69,7 +69,7 @@ class CreditBalances:
         parked: list[Parked] = []
         for record in records:
             try:
-                effect = self._effect(record)
+                effect = decoded(record.value, self._currency).effect
             except Unprocessable as reason:
                 parked.append(_parked(record, str(reason)))
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it raises for ever
@@ -77,17 +77,12 @@ class CreditBalances:
             else:
                 if effect is None:
                     tally.without_effect += 1
+                elif effect.currency != self._currency:
+                    parked.append(_parked(record, f"currency is not the balance's, {self._currency}", effect))
                 else:
                     movements.append(_Movement(effect, record))
         tally.add(self._settle(movements, parked))
         return tally
-
-    def _effect(self, record: Record) -> Effect | None:
-        """Raises Unprocessable for what can never be applied."""
-        effect = decoded(record.value, self._currency).effect
-        if effect is not None and effect.currency != self._currency:
-            raise Unprocessable(f"currency is not {self._currency}, the currency of the balance")
-        return effect
 
     def _settle(self, movements: Sequence[_Movement], parked: Sequence[Parked]) -> Tally:
         """In one transaction; what PostgreSQL refuses is found by halving the batch, and parked by itself."""

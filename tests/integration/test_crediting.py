@@ -1,0 +1,151 @@
+"""Records of checkout.finished → ledger and balance, each effect once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from checkout.adapters.postgres import Database
+from checkout.domain.msk import Record
+from checkout.errors import DatabaseUnavailable
+from checkout.services.crediting import CreditBalances
+from tests.support.functions import Functions, finished
+
+
+def records(*events: dict[str, object]) -> list[Record]:
+    return [
+        Record("checkout.finished", 0, at, b"1", json.dumps(event).encode())
+        for at, event in enumerate(events)
+    ]
+
+
+def balance_is_the_sum_of_the_entries(fns: Functions) -> bool:
+    return not fns.application(
+        "SELECT users.id FROM users LEFT JOIN ledger_entries ON user_id = users.id GROUP BY users.id"
+        " HAVING balance <> COALESCE(sum(amount_cents), 0)"
+    )
+
+
+def test_an_event_with_only_the_original_fields_is_credited(fns: Functions) -> None:
+    fns.consume(
+        {
+            "request_id": "r1",
+            "user_id": 1,
+            "amount_cents": 500,
+            "currency": "eur",
+            "purpose": "balance_topup",
+            "status": "success",
+            "session_id": "cs_test_1",
+            "session_url": None,
+            "payment_intent_id": "pi_1",
+            "error_message": None,
+            "timestamp": "2026-11-23T12:00:00Z",
+        }
+    )
+    [entry] = fns.application("SELECT * FROM ledger_entries")
+    assert (entry["effect_key"], entry["user_id"], entry["amount_cents"], entry["kind"]) == (
+        "success:r1",
+        1,
+        500,
+        "success",
+    )
+    assert (entry["topic"], entry["partition"], entry["kafka_offset"]) == ("checkout.finished", 0, 0)
+    assert fns.balance() == 500
+
+
+def test_missing_currency_and_purpose_are_the_defaults_and_unknown_fields_are_ignored(fns: Functions) -> None:
+    fns.consume(finished(currency=None, purpose=None, colour="blue"), finished(currency="EUR"))
+    assert fns.balance() == 1000
+
+
+@pytest.mark.parametrize("fields", [{"status": "session_created"}, {"status": "failed"}, {"purpose": "gift"}])
+def test_what_moves_no_balance_passes(fns: Functions, fields: dict[str, str]) -> None:
+    fns.consume(finished(**fields))
+    assert fns.balance() == 0
+    assert fns.application("SELECT 1 FROM ledger_entries UNION ALL SELECT 1 FROM parked_events") == []
+
+
+def test_reversals_go_down_and_come_back_and_may_go_below_zero(fns: Functions) -> None:
+    request_id = str(uuid4())
+    fns.consume(
+        finished(request_id, status="disputed", source_id="txn_1", amount_cents=700),
+        finished(request_id),
+        finished(request_id, status="refunded", source_id="re_1", amount_cents=300),
+    )
+    assert fns.balance() == -500
+    fns.consume(
+        finished(request_id, status="refund_failed", source_id="re_1", amount_cents=300),
+        finished(request_id, status="dispute_won", source_id="txn_2", amount_cents=700),
+    )
+    assert fns.balance() == 500
+    assert balance_is_the_sum_of_the_entries(fns)
+
+
+def test_a_replay_of_the_topic_changes_nothing(fns: Functions) -> None:
+    fns.add_users(2, 3)
+    topic = records(*(finished(user_id=1 + number % 3, amount_cents=1 + number) for number in range(60)))
+    fns.consume(*topic)
+    before = [fns.balance(user_id) for user_id in (1, 2, 3)]
+    assert sum(before) == sum(range(1, 61))
+    for start in (0, 17, 59):
+        fns.consume(*topic[start:])
+    assert [fns.balance(user_id) for user_id in (1, 2, 3)] == before
+
+
+def test_parallel_consumers_with_overlapping_batches_neither_double_nor_deadlock(fns: Functions) -> None:
+    fns.add_users(*range(2, 21))
+    events = records(*(finished(user_id=1 + number % 20) for number in range(200)))
+    batches = [[*events[start:], *events[:start]] for start in range(0, 200, 25)]
+    with ThreadPoolExecutor(len(batches)) as pool:
+        services = [CreditBalances(Database(lambda: fns.settings["DATABASE_URL"]), "eur") for _ in batches]
+        tallies = list(pool.map(lambda pair: pair[0](pair[1]), zip(services, batches, strict=True)))
+    assert sum(tally.credited for tally in tallies) == 200
+    assert {fns.balance(user_id) for user_id in range(1, 21)} == {5000}
+    assert balance_is_the_sum_of_the_entries(fns)
+
+
+def test_the_ledger_cannot_be_rewritten(fns: Functions) -> None:
+    fns.consume(finished())
+    for statement in ("UPDATE ledger_entries SET amount_cents = 1", "DELETE FROM ledger_entries"):
+        with pytest.raises(psycopg2.errors.RestrictViolation, match="append-only"):
+            fns.application(statement)
+
+
+def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support import functions
+
+    batch = records(finished(), finished())
+    with monkeypatch.context() as away:
+        away.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+        with pytest.raises(DatabaseUnavailable):
+            fns.consume(*batch)
+    functions.forget_wiring()
+    fns.consume(*batch)
+    assert fns.balance() == 1000
+
+
+def test_a_lock_that_is_not_given_up_is_transient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    from checkout.adapters import postgres
+
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "50ms")
+    other = psycopg2.connect(fns.settings["DATABASE_URL"])
+    with other, other.cursor() as cursor:
+        cursor.execute("SELECT id FROM users FOR UPDATE")
+        with pytest.raises(DatabaseUnavailable):
+            fns.consume(finished())
+    other.close()
+    assert fns.application("SELECT 1 FROM parked_events") == []
+
+
+def test_a_connection_that_died_between_two_events_is_replaced(fns: Functions) -> None:
+    fns.consume(finished())
+    fns.application(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'checkout' AND datname = current_database()"
+    )
+    fns.consume(finished())
+    assert fns.balance() == 1000

@@ -1,0 +1,260 @@
+"""From the commit to Kafka: at once, or later by the relay, and again when Kafka has lost it."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from checkout.adapters import kafka
+from checkout.adapters.kafka import KafkaPublisher
+from checkout.adapters.outbox import Message
+from checkout.adapters.postgres import Database
+from checkout.domain.msk import Record
+from checkout.services import delivery
+from checkout.services.delivery import Delivery
+from local.broker import Broker
+from tests.support import functions
+from tests.support.functions import Functions
+from tests.support.stripe_events import event, session_object
+
+TOPIC = "checkout.finished"
+
+
+def published(broker: Broker) -> list[Record]:
+    """Everything in the topic."""
+    reader = Consumer(
+        {"bootstrap.servers": broker.address, "group.id": str(uuid4()), "enable.auto.commit": False}
+    )
+    partitions = [TopicPartition(TOPIC, number, 0) for number in range(3)]
+    ends = {at.partition: reader.get_watermark_offsets(at)[1] for at in partitions}
+    reader.assign(partitions)
+    found: list[Record] = []
+    give_up_at = time.monotonic() + 20
+    while len(found) < sum(ends.values()):
+        assert time.monotonic() < give_up_at, f"{len(found)} of {ends}"
+        message = reader.poll(0.2)
+        if message is not None and not message.error():
+            partition, offset, key = message.partition(), message.offset(), message.key()
+            assert partition is not None
+            assert offset is not None
+            found.append(Record(TOPIC, partition, offset, key, message.value() or b""))
+    reader.close()
+    return found
+
+
+@pytest.fixture
+def own_broker(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """One that may be stopped, with nothing in it."""
+    broker = Broker({TOPIC: 3})
+    broker.start()
+    monkeypatch.setenv("KAFKA_BROKERS", broker.address)
+    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 0.3)
+    fns.settings["KAFKA_BROKERS"] = broker.address
+    functions.forget_wiring()
+    yield broker
+    functions.forget_wiring()
+    broker.stop()
+
+
+def pay(fns: Functions, **session: Any) -> str:
+    request_id = str(uuid4())
+    assert fns.webhook(event(session_object(request_id, **session))).status == 200
+    return request_id
+
+
+def outbox(fns: Functions) -> list[str]:
+    return [row["effect_key"] for row in fns.checkout("SELECT effect_key FROM outbox ORDER BY id")]
+
+
+def age_outbox(fns: Functions) -> None:
+    fns.checkout("UPDATE outbox SET created_at = created_at - interval '6 seconds'")
+
+
+def test_at_once_to_the_users_partition_and_out_of_the_outbox(fns: Functions, own_broker: Broker) -> None:
+    request_id = pay(fns, payment_intent="pi_1", session_id="cs_test_at_once", amount=777)
+    assert outbox(fns) == []
+    [record] = published(own_broker)
+    assert record.key == b"1"
+    fns.consume(record)
+    [entry] = fns.application("SELECT * FROM ledger_entries")
+    assert (entry["request_id"], entry["amount_cents"], entry["payment_intent_id"]) == (
+        request_id,
+        777,
+        "pi_1",
+    )
+    assert (
+        fns.get("/checkout/sessions/{request_id}", path={"request_id": request_id}).json["credited"] is True
+    )
+
+
+def test_a_broker_that_is_away_changes_nothing_for_stripe(fns: Functions, own_broker: Broker) -> None:
+    pay(fns)
+    own_broker.kill()
+    began = time.monotonic()
+    paid = [pay(fns) for _ in range(3)]
+    assert time.monotonic() - began < 3 * 2 + 1
+    assert outbox(fns) == [f"success:{request_id}" for request_id in paid]
+
+    own_broker.start()
+    assert fns.invoke("outbox_relay", {})["published"] == 0, "too young: their webhook may be publishing them"
+    age_outbox(fns)
+    assert fns.invoke("outbox_relay", {}) == {"published": 3, "left": 0}
+    assert outbox(fns) == []
+    fns.consume(*published(own_broker))
+    assert fns.balance() == 1500
+
+
+def test_a_relay_without_a_broker_leaves_everything(fns: Functions, own_broker: Broker) -> None:
+    own_broker.kill()
+    pay(fns)
+    age_outbox(fns)
+    delivery_timeout = delivery.RELAY_TIMEOUT_SECONDS
+    delivery.RELAY_TIMEOUT_SECONDS = 1
+    try:
+        assert fns.invoke("outbox_relay", {}) == {"published": 0, "left": 1}
+    finally:
+        delivery.RELAY_TIMEOUT_SECONDS = delivery_timeout
+    assert len(outbox(fns)) == 1
+
+
+def test_after_a_failure_nobody_waits_for_a_while(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 60)
+    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    own_broker.kill()
+    assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.3) == []
+    own_broker.start()
+    assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.3) == []
+    assert published(own_broker) == []
+
+
+def test_relays_side_by_side_share_the_work(fns: Functions, own_broker: Broker) -> None:
+    own_broker.kill()
+    fns.checkout(
+        "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
+        " SELECT 'k' || n, 'checkout.finished', '1', convert_to(n::text, 'UTF8'), now() - interval '1 minute'"
+        " FROM generate_series(1, 1200) n"
+    )
+    own_broker.start()
+
+    def relay(_: int) -> int:
+        database = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
+        publisher = KafkaPublisher([own_broker.address], (2, 3))
+        done, left = Delivery(database, publisher).relay(time.monotonic() + 30)
+        publisher.close()
+        database.close()
+        assert left == 0
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(relay, range(4))) == 1200
+    values = sorted(int(record.value) for record in published(own_broker))
+    assert values == list(range(1, 1201))
+
+
+def test_a_webhook_does_not_wait_for_a_relay_that_waits_for_the_broker(
+    fns: Functions, own_broker: Broker
+) -> None:
+    """The relay holds the row of this very effect; the webhook's insert and delete pass it by."""
+    paid = session_object(str(uuid4()))
+    own_broker.kill()
+    fns.webhook(event(paid))
+    import psycopg2
+
+    relay = psycopg2.connect(fns.settings["CHECKOUT_DATABASE_URL"])
+    with relay, relay.cursor() as cursor:
+        cursor.execute("SELECT id FROM outbox FOR UPDATE SKIP LOCKED")
+        own_broker.start()
+        began = time.monotonic()
+        assert fns.webhook(event(paid)).json["outcome"] == "applied"
+        other = session_object(str(uuid4()), payment_intent=paid["payment_intent"])
+        assert fns.webhook(event(other)).json["outcome"] == "applied"
+        assert time.monotonic() - began < 2
+    relay.close()
+
+
+def test_one_message_that_the_broker_refuses_does_not_stop_the_others(own_broker: Broker) -> None:
+    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    messages = [
+        Message(1, TOPIC, "1", b"{}"),
+        Message(2, TOPIC, "1", b"x" * 2_000_000),
+        Message(3, TOPIC, "1", b"{}"),
+    ]
+    assert list(publisher.publish(messages, 5)) == [1, 3]
+    publisher.close()
+
+
+def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
+    own_broker: Broker,
+) -> None:
+    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    publisher.publish([Message(1, TOPIC, "1", b"{}")], 5)
+    first = publisher._producer
+    publisher._last_used -= kafka.IDLE_SECONDS + 1
+    assert list(publisher.publish([Message(2, TOPIC, "1", b"{}")], 5)) == [2]
+    assert publisher._producer is not first
+    publisher.close()
+
+
+def test_a_database_that_went_away_after_the_publish_only_means_twice(
+    fns: Functions, own_broker: Broker
+) -> None:
+    request_id = pay(fns)
+    message = Message(1, TOPIC, "1", b"{}")
+    lost = Database(lambda: "postgresql://x@127.0.0.1:1/x")
+    assert Delivery(lost, KafkaPublisher([own_broker.address], (2, 3))).at_once([message]) == 1
+    assert fns.row(request_id)["status"] == "payment_succeeded"
+
+
+def test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits(
+    fns: Functions, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REEMIT_AFTER_SECONDS", "5")
+    functions.forget_wiring()
+    request_id = pay(fns)
+    own_broker.restart()
+    assert published(own_broker) == []
+    assert fns.invoke("reconciler", {})["emitted"] == 0, "too early: its record may be on its way"
+
+    waits = []
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '6 seconds'")
+    for _ in range(3):
+        assert fns.invoke("reconciler", {}) == {"credited": 0, "parked": 0, "emitted": 1}
+        assert fns.invoke("reconciler", {})["emitted"] == 0
+        [row] = fns.checkout(
+            "SELECT extract(epoch FROM recheck_at - now())::float AS wait FROM checkout_transactions"
+        )
+        waits.append(round(row["wait"]))
+        fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
+    assert waits == [10, 20, 40]
+
+    fns.consume(*published(own_broker))
+    assert fns.balance() == 500
+    assert fns.invoke("reconciler", {}) == {"credited": 1, "parked": 0, "emitted": 0}
+    fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
+    assert fns.invoke("reconciler", {}) == {"credited": 0, "parked": 0, "emitted": 0}
+    assert fns.row(request_id)["credited_at"] is not None
+
+
+def test_what_is_in_the_outbox_or_parked_or_of_another_purpose_is_not_emitted_again(
+    fns: Functions, own_broker: Broker
+) -> None:
+    own_broker.kill()
+    waiting = pay(fns)
+    own_broker.start()
+    parked = pay(fns, currency="usd")
+    gift = session_object(str(uuid4()))
+    gift["metadata"]["purpose"] = "gift"
+    fns.webhook(event(gift))
+    fns.consume(*published(own_broker))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 day'")
+
+    assert fns.invoke("reconciler", {}) == {"credited": 0, "parked": 1, "emitted": 0}
+    assert outbox(fns) == [f"success:{waiting}"]
+    assert fns.row(parked)["recheck_at"] is not None
