@@ -1,0 +1,189 @@
+"""Lambda's event source mapping for Kafka: polls a topic and invokes a function with batches.
+
+Offsets are committed only after the function succeeded, so whatever was cut short comes again.
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future, wait
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from local.environment import MAX_PAYLOAD
+from local.kafka_reader import BrokerLost, Reader
+from local.msk_event import Record, event_of, to_repeat
+from local.template import KafkaTrigger
+from local.workers import PayloadTooLarge, Result, Throttled
+
+Invoke = Callable[[dict[str, Any]], "Future[Result]"]
+Log = Callable[[str], None]
+
+_ANEW_SECONDS = 0.1
+_UNPOLLED_SECONDS = 1.0
+"""How long an invocation may take before polling goes on beside it, which keeps us in the group."""
+_FIRST_BACKOFF = 0.1
+_EVENT_BYTES = MAX_PAYLOAD - 1024
+
+
+class Poller:
+    """One trigger at work, in a thread of its own from `start` to `stop`."""
+
+    def __init__(
+        self,
+        trigger: KafkaTrigger,
+        brokers: str,
+        invoke: Invoke,
+        log: Log,
+        *,
+        forgetful: bool = False,
+        maximum_backoff: float = 5.0,
+    ) -> None:
+        """`invoke` is called from the poller's thread; `forgetful` says that the broker restarts empty."""
+        self._trigger = trigger
+        self._brokers = brokers
+        self._invoke = invoke
+        self._log = log
+        self._forgetful = forgetful
+        self._maximum_backoff = maximum_backoff
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{trigger.function}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Leave the group without waiting for a running invocation: its records come again."""
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            reader = Reader(
+                self._brokers,
+                self._trigger.group,
+                self._trigger.topic,
+                from_beginning=self._trigger.from_beginning,
+                forgetful=self._forgetful,
+                stopping=self._stopping,
+            )
+            delivery = _Delivery(
+                self._trigger, self._brokers, self._invoke, self._log, reader, self._maximum_backoff
+            )
+            try:
+                reader.join()
+                while not self._stopping.is_set():
+                    delivery.step()
+            except (BrokerLost, KafkaException) as error:
+                self._log(f"[WARNING] reads {self._trigger.topic} anew: {error}")
+                self._stopping.wait(_ANEW_SECONDS)
+            finally:
+                reader.close()
+
+
+class _Delivery:
+    """Makes batches of what a reader has pending, invokes the function, and decides what comes again."""
+
+    def __init__(
+        self,
+        trigger: KafkaTrigger,
+        brokers: str,
+        invoke: Invoke,
+        log: Log,
+        reader: Reader,
+        maximum_backoff: float,
+    ) -> None:
+        self._trigger = trigger
+        self._brokers = brokers
+        self._invoke = invoke
+        self._log = log
+        self._reader = reader
+        self._maximum_backoff = maximum_backoff
+        self._limit = trigger.batch_size
+        """Records in a batch: fewer than the template says while a failing one is being isolated."""
+        self._attempts = 0
+        """How often in a row the batch at hand has failed."""
+        self._repeated = 0
+        """Of how many records it consists: after a function error a batch comes again just so."""
+
+    def step(self) -> None:
+        """Invoke the function at most once; after a failure, wait."""
+        batch = self._next_batch()
+        if not batch:
+            return
+        assignment = self._reader.assignment
+        result = self._await(self._invoke(event_of(batch, self._trigger.source_arn, self._brokers)))
+        if result is None or self._reader.assignment != assignment:
+            self._attempts = self._repeated = 0
+            return  # Not committed: whoever owns the partitions next gets the records.
+        again, reason = self._judge(batch, result)
+        self._finish(_without(batch, again))
+        if again:
+            self._repeated = len(batch) if result.is_error else 0
+            self._retry(again, progress=len(again) < len(batch), reason=reason)
+        else:
+            self._limit = min(self._trigger.batch_size, self._limit * 2)
+
+    def _next_batch(self) -> list[Record]:
+        if self._repeated == 0 or not self._reader.pending:
+            self._repeated = 0
+            self._reader.read(self._limit, _EVENT_BYTES, self._trigger.window_seconds)
+        batch: list[Record] = []
+        size = 0
+        for record in self._reader.pending:
+            size += record.size
+            if len(batch) == (self._repeated or self._limit) or (batch and size > _EVENT_BYTES):
+                break
+            batch.append(record)
+        return batch
+
+    def _judge(self, batch: Sequence[Record], result: Result) -> tuple[list[Record], str]:
+        """Which records must come again, and why."""
+        if result.is_error:
+            return list(batch), str(result.value.get("errorMessage", ""))
+        if self._trigger.partial_responses:
+            return to_repeat(batch, result.value), "the function asked for them"
+        return [], ""
+
+    def _retry(self, again: Sequence[Record], *, progress: bool, reason: str) -> None:
+        self._attempts = 1 if progress else self._attempts + 1
+        if self._trigger.bisect and self._repeated > 1:
+            # Halving is no attempt: of a batch's own attempts only those with a single record count.
+            self._limit = self._repeated = self._repeated // 2
+            self._attempts = 0
+        elif 0 <= self._trigger.maximum_retries < self._attempts:
+            self._log(f"[ERROR] gives up {len(again)} records after {self._attempts} attempts: {reason}")
+            self._finish(again)
+            return
+        pause = min(self._maximum_backoff, _FIRST_BACKOFF * 2 ** min(max(0, self._attempts - 1), 20))
+        self._log(f"[WARNING] {len(again)} records come again in {pause:.1f} s: {reason}")
+        until = time.monotonic() + pause
+        self._reader.stay_alive(lambda: time.monotonic() >= until)
+
+    def _finish(self, records: Sequence[Record]) -> None:
+        """These records never come again."""
+        if records:
+            self._reader.commit(records)
+            self._reader.pending = deque(_without(self._reader.pending, records))
+            self._attempts = self._repeated = 0
+
+    def _await(self, future: "Future[Result]") -> Result | None:
+        """What the invocation came to; None if we were stopped meanwhile."""
+        wait([future], _UNPOLLED_SECONDS)
+        if not future.done():
+            self._reader.stay_alive(future.done)
+        if not future.done():
+            return None
+        try:
+            return future.result()
+        except (PayloadTooLarge, Throttled, CancelledError) as error:
+            return Result(json.dumps({"errorMessage": repr(error)}).encode(), is_error=True)
+
+
+def _without(records: Iterable[Record], others: Iterable[Record]) -> list[Record]:
+    excluded = {(record.partition, record.offset) for record in others}
+    return [record for record in records if (record.partition, record.offset) not in excluded]
