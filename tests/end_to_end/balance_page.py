@@ -12,7 +12,7 @@ class BalancePage:
         self.page = page
         self.news = page.get_by_role("status")
         self.problem = page.get_by_role("alert")
-        self.amount = page.get_by_label("Or enter coins")
+        self.amount = page.get_by_label("Amount in coins")
         self.amount_error = page.locator("#amount-error")
         self.submit = page.get_by_role("button", name="Continue to Stripe")
         self.busy = page.get_by_role("button", name="Opening Stripe…")
