@@ -76,10 +76,10 @@ class Reader:
     def read(self, limit: int, size: int, window: float) -> None:
         """Add to `pending`: wait a moment for a record, then up to `window` seconds for more.
 
-        Ends early with `limit` records, or about `size` bytes, and adds nothing if there is as much already.
+        Ends early with `limit` records, or about `size` bytes; what is pending already waits but a moment.
         """
         if self.pending:
-            window = 0
+            window = _POLL_SECONDS  # After a pause even what is there has to be fetched first.
         else:
             self._take(self._consumer.poll(_POLL_SECONDS))
         until = time.monotonic() + window
