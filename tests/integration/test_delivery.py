@@ -1,5 +1,6 @@
 """From the commit to Kafka: at once, or later by the relay, and again when Kafka has lost it."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,29 @@ def test_at_once_to_the_users_partition_and_out_of_the_outbox(fns: Functions, ow
     assert (
         fns.get("/checkout/sessions/{request_id}", path={"request_id": request_id}).json["credited"] is True
     )
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payment_status"),
+    [("checkout.session.expired", "unpaid"), ("checkout.session.async_payment_failed", "unpaid")],
+)
+def test_a_payment_that_failed_is_told_and_moves_nothing(
+    fns: Functions, own_broker: Broker, event_type: str, payment_status: str
+) -> None:
+    request_id = str(uuid4())
+    ended = event(session_object(request_id, payment_status=payment_status), event_type)
+    fns.webhook(ended)
+    [record] = published(own_broker)
+    told = json.loads(record.value)
+    assert (told["status"], told["request_id"], told["amount_cents"], told["event_id"]) == (
+        "failed",
+        request_id,
+        500,
+        ended["id"],
+    )
+    assert told["error_message"]
+    fns.consume(record)
+    assert fns.balance() == 0
 
 
 def test_a_broker_that_is_away_changes_nothing_for_stripe(fns: Functions, own_broker: Broker) -> None:

@@ -1,0 +1,138 @@
+"""Settings: defaults, what is refused, and secrets from Secrets Manager."""
+
+import json
+import time
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from checkout.adapters import secrets_manager
+from checkout.adapters.tokens import Authenticator
+from checkout.config import Config
+from checkout.errors import ConfigurationError, NotAuthenticated
+from tests.support.functions import bearer
+
+
+def test_defaults() -> None:
+    config = Config({"CHECKOUT_DATABASE_URL": "postgresql://x", "PUBLIC_ORIGIN": "https://pay.example.com/"})
+    assert (config.currency, config.min_amount_cents, config.max_amount_cents) == ("eur", 50, 1_000_000)
+    assert (config.max_open_sessions_per_hour, config.max_body_bytes, config.reemit_after_seconds) == (
+        20,
+        65_536,
+        300,
+    )
+    assert config.database_url() == "postgresql://x"
+    assert config.public_origin == "https://pay.example.com"
+    assert (config.kafka_api_version, config.stripe_api_base, config.jwt_audience, config.jwt_issuer) == (
+        None,
+    ) * 4
+    assert config.refresh_secrets() is False
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("STRIPE_SECRET", Config.stripe_secret),
+        ("STRIPE_WEBHOOK_SECRET", Config.webhook_secrets),
+        ("JWT_SECRET", Config.jwt_secret),
+        ("CHECKOUT_SERVICE_TOKEN", Config.service_tokens),
+        ("CHECKOUT_DATABASE_URL", Config.database_url),
+        ("KAFKA_BROKERS", lambda config: config.kafka_brokers),
+        ("CHECKOUT_APP_ID", lambda config: config.app_id),
+    ],
+)
+def test_a_missing_setting_is_named(name: str, read: object) -> None:
+    for environment in ({}, {name: "  "}):
+        with pytest.raises(ConfigurationError, match=name):
+            read(Config(environment))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("KAFKA_BROKERS", "a:1,,b:2", lambda config: config.kafka_brokers),
+        ("KAFKA_API_VERSION", "two", lambda config: config.kafka_api_version),
+        ("MIN_AMOUNT_CENTS", "0.5", lambda config: config.min_amount_cents),
+        ("MAX_BODY_BYTES", "0", lambda config: config.max_body_bytes),
+    ],
+)
+def test_an_unusable_setting_is_named(name: str, value: str, read: object) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read(Config({name: value}))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("key", "live"), [("sk_test_1", False), ("rk_test_1", False), ("sk_live_1", True), ("rk_live_1", True)]
+)
+def test_the_mode_of_the_key(key: str, live: bool) -> None:
+    assert Config({"STRIPE_SECRET": key}).stripe_livemode() is live
+
+
+def test_several_and_versions() -> None:
+    config = Config(
+        {
+            "STRIPE_WEBHOOK_SECRET": "a, b",
+            "KAFKA_BROKERS": "h:1, i:2",
+            "KAFKA_API_VERSION": "2.3",
+            "BALANCE_CURRENCY": "USD",
+        }
+    )
+    assert config.webhook_secrets() == ("a", "b")
+    assert config.kafka_brokers == ("h:1", "i:2")
+    assert config.kafka_api_version == (2, 3)
+    assert config.currency == "usd"
+
+
+@mock_aws
+def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    client = boto3.client("secretsmanager")
+    arn = client.create_secret(Name="checkout", SecretString=json.dumps({"JWT_SECRET": "old"}))["ARN"]
+    config = Config({"SECRET_ARN": arn, "STRIPE_SECRET": "sk_test_environment"})
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+    assert config.jwt_secret() == "old"
+    assert config.stripe_secret() == "sk_test_environment", "the environment wins"
+    client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "new"}))
+    assert config.jwt_secret() == "old"
+    assert config.refresh_secrets() is False, "asked a moment ago"
+    now += secrets_manager.REFRESH_EVERY_SECONDS
+    assert config.refresh_secrets() is True
+    assert config.jwt_secret() == "new"
+    client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "newest"}))
+    now += secrets_manager.KEEP_SECONDS + 1
+    assert config.jwt_secret() == "newest"
+
+
+def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
+    from tests.support.functions import JWT_SECRET
+
+    current = ["x" * 32]
+
+    def refresh() -> bool:
+        current[0] = JWT_SECRET
+        return True
+
+    authenticator = Authenticator(lambda: current[0], lambda: ["service"], refresh)
+    assert authenticator.user(bearer(7)) == 7
+    with pytest.raises(NotAuthenticated):
+        authenticator.user({"authorization": "Bearer x"})
+
+
+def test_audience_and_issuer_count_only_where_configured() -> None:
+    from tests.support.functions import JWT_SECRET, token
+
+    def user(**configured: str) -> int:
+        authenticator = Authenticator(lambda: JWT_SECRET, lambda: ["service"], lambda: False, **configured)
+        return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
+
+    assert user() == user(audience="us") == user(issuer="them") == 7
+    for wrong in ({"audience": "others"}, {"issuer": "others"}):
+        with pytest.raises(NotAuthenticated):
+            user(**wrong)

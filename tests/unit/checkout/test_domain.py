@@ -1,0 +1,114 @@
+"""The pure part: texts, JSON, states, events."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkout.domain import strict_json, text
+from checkout.domain.finished_event import CheckoutFinishedEvent, Unprocessable, decoded
+from checkout.domain.transaction import FINAL, OPEN, Status
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=10,
+)
+
+
+@given(st.binary() | anything.map(lambda value: json.dumps(value).encode()))
+def test_bytes_are_an_object_or_refused_with_a_reason(data: bytes) -> None:
+    try:
+        assert isinstance(strict_json.object_from(data), dict)
+    except strict_json.NotJson as error:
+        assert str(error)
+
+
+@given(
+    st.binary()
+    | st.dictionaries(
+        st.sampled_from(
+            [
+                "request_id",
+                "user_id",
+                "amount_cents",
+                "currency",
+                "purpose",
+                "status",
+                "source_id",
+                "timestamp",
+            ]
+        ),
+        anything | st.sampled_from(["success", "refunded", 1, 500]),
+    ).map(lambda fields: json.dumps(fields).encode())
+)
+def test_a_record_is_an_event_or_unprocessable_and_nothing_else(value: bytes) -> None:
+    try:
+        event = decoded(value, "eur")
+        effect = event.effect
+    except Unprocessable as reason:
+        assert str(reason)
+    else:
+        assert 1 <= event.amount_cents <= text.MAX_BIGINT
+        assert effect is None or abs(effect.amount_cents) == event.amount_cents
+
+
+@given(st.text(min_size=1), st.integers(1, text.MAX_BIGINT))
+def test_an_event_comes_back_as_it_went(message: str, amount_cents: int) -> None:
+    event = CheckoutFinishedEvent(
+        request_id="r1",
+        user_id=1,
+        amount_cents=amount_cents,
+        currency="eur",
+        purpose="balance_topup",
+        status="failed",
+        error_message=message if text.is_storable(message) else None,
+        timestamp="2026-11-23T12:00:00.000Z",
+    )
+    assert decoded(event.encoded(), "usd") == event
+
+
+@pytest.mark.parametrize(
+    ("status", "source_id", "key", "amount"),
+    [
+        ("success", None, "success:abc", 5),
+        ("refunded", "re_1", "refunded:re_1", -5),
+        ("refund_failed", "re_1", "refund_failed:re_1", 5),
+        ("disputed", "txn_1", "disputed:txn_1", -5),
+        ("dispute_won", "txn_2", "dispute_won:txn_2", 5),
+    ],
+)
+def test_the_effect_of_each_status(status: str, source_id: str | None, key: str, amount: int) -> None:
+    fields = {"request_id": "ABC", "user_id": 1, "amount_cents": 5, "status": status, "source_id": source_id}
+    effect = decoded(json.dumps(fields).encode(), "eur").effect
+    assert effect is not None
+    assert (effect.effect_key, effect.amount_cents, effect.request_id) == (key, amount, "abc")
+    assert effect.claim == (1, amount, "eur")
+
+
+def test_states_only_rise_and_success_absorbs() -> None:
+    order = list(Status)
+    for position, status in enumerate(order):
+        assert [status.may_become(other) for other in order] == [at > position for at in range(len(order))]
+    assert order[-1] is Status.PAYMENT_SUCCEEDED
+    assert not FINAL & OPEN
+
+
+@pytest.mark.parametrize("value", ["", "x" * 256, "a\0b", "\udfff", None, 5, b"x"])
+def test_what_is_no_identifier(value: Any) -> None:
+    assert text.identifier(value) is None
+    assert text.request_identifier(value) is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 2**63, True, 1.0, "1", None])
+def test_what_is_no_amount(value: Any) -> None:
+    assert text.positive_bigint(value) is None
+
+
+def test_the_largest_of_everything() -> None:
+    assert text.positive_bigint(2**63 - 1) == 2**63 - 1
+    assert text.user_id_from_digits(str(2**63 - 1)) == 2**63 - 1
+    assert text.user_id_from_digits(str(2**63)) is None
+    assert text.identifier("x" * 255) == "x" * 255
