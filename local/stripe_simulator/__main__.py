@@ -29,6 +29,12 @@ class Server(uvicorn.Server):
         if self.started:
             say(f"stripe simulator listening on {self._url}")
 
+    def disconnect(self, client: tuple[str, int]) -> None:
+        """Close this client's connection without an answer."""
+        for connection in list(self.server_state.connections):
+            if getattr(connection, "client", None) == client and connection.transport:
+                connection.transport.abort()
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -51,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         webhook_timeout_seconds=options.webhook_timeout_seconds,
         redirect_wait_seconds=options.redirect_wait_seconds,
     )
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_level="error",
         access_log=False,
         lifespan="on",
@@ -61,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # uvicorn raises the signal that stopped it once more at its very end, when there is nothing left to do.
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, lambda *_: None)
-    Server(config, url).run(sockets=[listener])
+    server = Server(config, url)
+    app.state.disconnect = server.disconnect
+    server.run(sockets=[listener])
     return 0
 
 

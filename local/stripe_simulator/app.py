@@ -79,7 +79,9 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
     api = Api(database, faults)
     page = HostedPage(database, dispatcher, settings.redirect_wait_seconds)
     routes = [*Control(spoiler, faults).routes(), *_page_routes(page), *_api_routes(api)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.disconnect = _leave_open
+    return app
 
 
 def say(message: str) -> None:
@@ -87,6 +89,10 @@ def say(message: str) -> None:
     with suppress(OSError):
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
+
+
+def _leave_open(_client: tuple[str, int]) -> None:
+    """What a dropped answer comes to where the server cannot close a connection: silence."""
 
 
 async def _register_endpoint(database: Database, settings: Settings) -> None:

@@ -55,14 +55,27 @@ def _expand(transaction: Transaction, body: Json, segments: list[str], path: str
     if field not in body or isinstance(body[field], str):
         body[field] = _expanded(transaction, body, field, path, number)
     value = body[field]
-    if value is None and not (field in EXPANDABLE.get(body["object"], {}) or field in NULLABLE):
+    if value is None:
+        if field not in EXPANDABLE.get(body["object"], {}) and field not in NULLABLE:
+            raise _refused(path, number)
+    elif not isinstance(value, dict | list):
         raise _refused(path, number)
-    if rest and isinstance(value, dict):
-        if value.get("object") == "list" and rest[0] == "data":
-            for element in value["data"]:
-                _expand(transaction, element, rest[1:], path, number)
-        else:
-            _expand(transaction, value, rest, path, number)
+    elif rest:
+        _expand_inside(transaction, value, rest, path, number)
+
+
+def _expand_inside(
+    transaction: Transaction, value: Json | list[Json], segments: list[str], path: str, number: int
+) -> None:
+    if isinstance(value, list):
+        elements = value
+    elif value.get("object") == "list" and segments[0] == "data":
+        elements, segments = value["data"], segments[1:]
+    else:
+        elements = [value]
+    for element in elements:
+        if segments:
+            _expand(transaction, element, segments, path, number)
 
 
 def _expanded(transaction: Transaction, body: Json, field: str, path: str, number: int) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from local.stripe_simulator.api import authentication, forms, idempotency
 from local.stripe_simulator.api.errors import Crashed, Injected, InvalidParameter, KeyInUse, StripeError
@@ -122,11 +123,12 @@ class _Attempt:
 
 
 class _HangUp(Response):
-    """Closes the connection where an answer would be: the body that the headers promise never comes."""
+    """No answer: the connection is closed, by whatever the server put into `app.state.disconnect`."""
 
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        scope["app"].state.disconnect(scope["client"])
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 def refuse(error: StripeError, request: Request) -> Response:
