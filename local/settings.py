@@ -1,0 +1,164 @@
+"""What the stack is told: the environment, then `.env`, then defaults and secrets made up once.
+
+An empty value in the environment hides the one in `.env`, and then counts as not set.
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+EMBEDDED_KAFKA_API_VERSION = "2.3"
+_REAL_STRIPE = "https://api.stripe.com"
+_TEST_KEYS = ("sk_test_", "rk_test_")
+_LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the stack needs to know before it starts anything."""
+
+    root: Path
+    """The project; `.local` in it holds all data."""
+    port: int
+    stripe_port: int
+    environments: int
+    """How many events of one function are handled at once."""
+    given: Mapping[str, str]
+    """The environment with `.env` below it, without empty values."""
+    secrets: Mapping[str, str]
+    """Made up where nothing is given, and kept: STRIPE_KEY, STRIPE_SECRET and so on."""
+
+    @property
+    def data(self) -> Path:
+        return self.root / ".local"
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_stripe_simulated(self) -> bool:
+        """Whether the simulator is part of this stack; not with a key of Stripe's, or another API base."""
+        return "STRIPE_SECRET" not in self.given and "STRIPE_API_BASE" not in self.given
+
+    @property
+    def stripe_url(self) -> str:
+        if self.is_stripe_simulated:
+            return f"http://127.0.0.1:{self.stripe_port}"
+        return self.given.get("STRIPE_API_BASE", _REAL_STRIPE)
+
+    @property
+    def external_databases(self) -> tuple[str | None, str | None]:
+        """The URLs of the checkout and the application database, None where PostgreSQL is embedded."""
+        checkout = self.given.get("CHECKOUT_DATABASE_URL")
+        return checkout, self.given.get("DATABASE_URL", checkout)
+
+    @property
+    def external_brokers(self) -> str | None:
+        """`host:port,host:port`, None where the broker is ours to start (see KAFKA)."""
+        return self.given.get("KAFKA_BROKERS")
+
+    def secret(self, name: str) -> str:
+        """A secret, given or made up."""
+        return self.given.get(name) or self.secrets[name]
+
+    def variables(self, checkout_url: str, application_url: str, brokers: str) -> dict[str, str]:
+        """The functions' environment on this machine: what is given wins over all of it."""
+        ours = {
+            **self.secrets,
+            "CHECKOUT_APP_ID": "checkout",
+            "PUBLIC_ORIGIN": self.url,
+            "STRIPE_API_BASE": self.stripe_url if self.is_stripe_simulated else "",
+            "CHECKOUT_DATABASE_URL": checkout_url,
+            "DATABASE_URL": application_url,
+            "KAFKA_BROKERS": brokers,
+            "KAFKA_API_VERSION": "" if self.external_brokers else EMBEDDED_KAFKA_API_VERSION,
+            "REEMIT_AFTER_SECONDS": "5",
+        }
+        return {**ours, **self.given}
+
+
+def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of a project folder. Raises SettingsError."""
+    written = parse(path.read_text()) if (path := root / ".env").exists() else {}
+    given = {name: value for name, value in {**written, **environment}.items() if value.strip()}
+    for name in ("STRIPE_SECRET", "STRIPE_KEY"):
+        if given.get(name, "").startswith(_LIVE_KEYS):
+            raise SettingsError(
+                f"{name} is a live key: this stack works with Stripe's test mode only (sk_test_…)"
+            )
+    if "STRIPE_SECRET" in given and not given["STRIPE_SECRET"].startswith(_TEST_KEYS):
+        raise SettingsError("STRIPE_SECRET is not a test key (sk_test_…); leave it out to use the simulator")
+    if (kafka := given.get("KAFKA", "embedded")) != "embedded" and "KAFKA_BROKERS" not in given:
+        raise SettingsError(f"KAFKA={kafka} is not known: it is embedded, or set KAFKA_BROKERS=host:port")
+    return Settings(
+        root=root,
+        port=_number(given, "PORT", 9996, 65535),
+        stripe_port=_number(given, "STRIPE_PORT", 9997, 65535),
+        environments=_number(given, "FUNCTION_ENVIRONMENTS", 2, 64),
+        given=given,
+        secrets=_kept_secrets(root / ".local"),
+    )
+
+
+def parse(text: str) -> dict[str, str]:
+    """The `NAME=value` lines of a `.env` file; quotes and comments as a shell would read them."""
+    found = {}
+    for line in text.splitlines():
+        if match := _LINE.fullmatch(line):
+            double, single, bare = match["double"], match["single"], match["bare"]
+            found[match["name"]] = next(value for value in (double, single, bare) if value is not None)
+    return found
+
+
+_LINE = re.compile(
+    r"""\s* (?:export\s+)? (?P<name>[A-Za-z_]\w*) \s*=\s*
+        (?: "(?P<double>[^"]*)" | '(?P<single>[^']*)' | (?P<bare>(?:[^\s#]|(?<=\S)\#|\s+(?=[^\s#]))*) )
+        \s* (?:\#.*)?""",
+    re.VERBOSE,
+)
+
+
+def _number(given: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    text = given.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= highest:
+        raise SettingsError(f"{name}={text} is not a number from 1 to {highest}")
+    return int(text)
+
+
+def _kept_secrets(data: Path) -> dict[str, str]:
+    """The same in every run, so that tokens and signatures of an earlier one stay valid."""
+    path = data / "secrets.json"
+    made_up = {
+        "STRIPE_KEY": f"pk_test_{secrets.token_hex(24)}",
+        "STRIPE_SECRET": f"sk_test_{secrets.token_hex(24)}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
+        "JWT_SECRET": secrets.token_hex(32),
+        "CHECKOUT_SERVICE_TOKEN": secrets.token_hex(24),
+    }
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    if made_up.keys() - kept.keys():
+        kept = {**made_up, **kept}
+        write_privately(path, json.dumps(kept, indent=2))
+    return {name: kept[name] for name in made_up}
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Replace a file in one step with one that only its owner may read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

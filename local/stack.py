@@ -1,0 +1,222 @@
+"""Starts everything in order, keeps it running, and stops it."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import jwt
+import psycopg2
+
+from local import schedules, stack_file, summary, supervisor, template
+from local.broker import Broker
+from local.console import Console
+from local.functions import Functions
+from local.gateway import Gateway, Server, claim
+from local.kafka_trigger import Poller
+from local.postgres import Postgres
+from local.settings import Settings
+from local.stack_file import StackFile
+from local.stripe_process import StripeSimulator
+
+TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
+DEMO_USER_ID = 1
+_DEMO_TOKEN_DAYS = 30
+
+
+class StackError(RuntimeError):
+    """The stack cannot start; says why, and what to do."""
+
+
+class Stack:
+    """Everything that AWS would provide, in one folder."""
+
+    def __init__(self, settings: Settings, console: Console) -> None:
+        """Reads the template; TemplateError where it asks for what this machine cannot do."""
+        self._settings = settings
+        self._console = console
+        self._template = template.load(settings.root / "template.yaml")
+        self._services: dict[str, supervisor.Service] = {}
+        self._functions: Functions | None = None
+        self._server: Server | None = None
+        self._pollers: list[Poller] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping` is set, and leave nothing running. Raises StackError and AlreadyRunning."""
+        data = self._settings.data
+        with stack_file.only_one(data):
+            stack_file.remove(data)
+            listener = _claim(self._settings.port)
+            try:
+                found = await self._start(listener)
+                if not stopping.is_set():
+                    self._console.reveal(summary.of(found, self._settings))
+                    found.write(data)
+                    self._console.progress("ready; Ctrl-C stops everything")
+                    await stopping.wait()
+            finally:
+                stack_file.remove(data)
+                self._console.progress("stopping")
+                await self._stop()
+                listener.close()
+                self._console.progress("stopped")
+
+    async def _start(self, listener: socket.socket) -> StackFile:
+        began = time.monotonic()
+        settings, console = self._settings, self._console
+        console.hide([*settings.secrets.values(), *map(settings.secret, settings.secrets)])
+        databases = asyncio.create_task(self._start_databases())
+        broker = asyncio.create_task(self._start_broker())
+        simulator = asyncio.create_task(self._start_stripe())
+        # All have ended, one way or the other, before the first error is heeded: so each can be undone.
+        await asyncio.wait([databases, broker, simulator])
+        simulator.result()
+        brokers = broker.result()
+        variables = settings.variables(*databases.result(), brokers)
+        functions = Functions(self._template, variables, console.log, settings.environments)
+        self._functions = functions
+        await self._migrate(functions)
+        await asyncio.to_thread(_insert_demo_user, variables["DATABASE_URL"])
+        gateway = Gateway(self._template.routes, functions.invoke, console.request)
+        self._server = Server(gateway, listener)
+        await self._server.start()
+        self._start_triggers(functions, brokers)
+        console.progress(f"gateway on port {settings.port}; started in {time.monotonic() - began:.1f} s")
+        return _describe(settings, variables)
+
+    async def _start_databases(self) -> tuple[str, str]:
+        """The URLs of the checkout and the application database."""
+        checkout, application = self._settings.external_databases
+        if checkout is None or application is None:
+            postgres = Postgres(self._settings.data / "postgres")
+            await self._start_service("PostgreSQL", postgres)
+            await asyncio.to_thread(postgres.create_database, "application")
+            checkout = checkout or postgres.url("checkout")
+            application = application or postgres.url("application")
+        return checkout, application
+
+    async def _start_broker(self) -> str:
+        """`host:port,host:port`."""
+        if self._settings.external_brokers is not None:
+            return self._settings.external_brokers
+        broker = Broker(TOPICS)
+        await self._start_service("Kafka broker", broker)
+        return broker.address
+
+    async def _start_stripe(self) -> None:
+        settings, console = self._settings, self._console
+        if settings.is_stripe_simulated:
+            simulator = StripeSimulator(
+                settings.stripe_port,
+                settings.data / "stripe",
+                f"{settings.url}/webhooks/stripe",
+                settings.secret("STRIPE_WEBHOOK_SECRET"),
+                lambda line: console.log("stripe", line),
+            )
+            await self._start_service("Stripe simulator", simulator)
+
+    async def _start_service(self, name: str, service: supervisor.Service) -> None:
+        self._services[name] = service
+        began = time.monotonic()
+        try:
+            await asyncio.to_thread(service.start)
+        except (RuntimeError, OSError) as error:
+            raise StackError(f"{name}: {error}") from error
+        self._console.progress(f"{name} ready in {time.monotonic() - began:.1f} s")
+        self._tasks.append(asyncio.create_task(supervisor.keep(name, service, self._console.warn)))
+
+    async def _migrate(self, functions: Functions) -> None:
+        result = await functions.invoke("migrate", {})
+        if result.is_error:
+            raise StackError(f"the databases cannot be migrated: {result.value['errorMessage']}")
+        self._console.progress("databases migrated")
+
+    def _start_triggers(self, functions: Functions, brokers: str) -> None:
+        for trigger in self._template.kafka_triggers:
+            poller = Poller(
+                trigger,
+                brokers,
+                partial(functions.invoke_from_thread, trigger.function),
+                partial(self._console.log, trigger.topic),
+                forgetful=self._settings.external_brokers is None,
+            )
+            poller.start()
+            self._pollers.append(poller)
+        for schedule in self._template.schedules:
+            self._tasks.append(asyncio.create_task(schedules.run(schedule, functions.invoke)))
+        invoked = [route.function for route in self._template.routes]
+        invoked += [trigger.function for trigger in self._template.kafka_triggers]
+        self._tasks.append(asyncio.create_task(functions.warm(dict.fromkeys(invoked))))
+
+    async def _stop(self) -> None:
+        """In the order in which nobody misses what is gone."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if (simulator := self._services.pop("Stripe simulator", None)) is not None:
+            await asyncio.to_thread(simulator.stop)
+        if self._server is not None:
+            await self._server.stop()
+        await asyncio.gather(*(asyncio.to_thread(poller.stop) for poller in self._pollers))
+        if self._functions is not None:
+            await self._functions.stop()
+        await asyncio.gather(*(asyncio.to_thread(service.stop) for service in self._services.values()))
+
+
+def _claim(port: int) -> socket.socket:
+    try:
+        return claim(port)
+    except OSError as error:
+        raise StackError(
+            f"port {port} is taken by another program: choose another one, as in make run PORT={port + 10}"
+        ) from error
+
+
+def _insert_demo_user(url: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
+                (DEMO_USER_ID, "demo@example.com"),
+            )
+    finally:
+        connection.close()
+
+
+def _describe(settings: Settings, variables: Mapping[str, str]) -> StackFile:
+    return StackFile(
+        api_url=settings.url,
+        balance_page_url=f"{settings.url}/balance",
+        stripe_api_url=settings.stripe_url,
+        checkout_database_url=variables["CHECKOUT_DATABASE_URL"],
+        database_url=variables["DATABASE_URL"],
+        kafka_brokers=variables["KAFKA_BROKERS"],
+        kafka_api_version=variables["KAFKA_API_VERSION"] or None,
+        jwt_secret=variables["JWT_SECRET"],
+        service_token=variables["CHECKOUT_SERVICE_TOKEN"],
+        stripe_secret=variables["STRIPE_SECRET"],
+        stripe_webhook_secret=variables["STRIPE_WEBHOOK_SECRET"],
+        checkout_app_id=variables["CHECKOUT_APP_ID"],
+        demo_user_id=DEMO_USER_ID,
+        demo_token=_demo_token(variables),
+        pid=os.getpid(),
+    )
+
+
+def _demo_token(variables: Mapping[str, str]) -> str:
+    now = datetime.now(UTC)
+    claims: dict[str, Any] = {
+        "sub": str(DEMO_USER_ID),
+        "iat": now,
+        "exp": now + timedelta(days=_DEMO_TOKEN_DAYS),
+    }
+    for claim_name, variable in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
+        if variable in variables:
+            claims[claim_name] = variables[variable]
+    return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")

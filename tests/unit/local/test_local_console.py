@@ -1,0 +1,125 @@
+"""Readable lines, and no secrets in them."""
+
+import io
+import json
+
+import pytest
+
+from local.console import Console
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def test_a_powertools_line_becomes_readable(stream: io.StringIO) -> None:
+    line = {
+        "level": "INFO",
+        "location": "handler:10",
+        "message": "session created",
+        "timestamp": "2026-01-01",
+        "service": "checkout",
+        "cold_start": True,
+        "function_name": "create_session",
+        "function_memory_size": "512",
+        "function_arn": "arn",
+        "function_request_id": "lambda-id",
+        "request_id": "11111111-2222",
+        "amount_cents": 500,
+        "nothing": None,
+    }
+
+    Console(stream).log("create_session", json.dumps(line))
+
+    (printed,) = stream.getvalue().splitlines()
+    assert printed[9:].split() == [
+        "create_session",
+        "session",
+        "created",
+        "amount_cents=500",
+        "11111111-2222",
+    ]
+
+
+def test_an_exception_is_named_in_the_same_line(stream: io.StringIO) -> None:
+    line = {
+        "level": "ERROR",
+        "message": "failed",
+        "exception": "Traceback\n  x\nValueError: no",
+        "exception_name": "V",
+    }
+
+    Console(stream).log("f", json.dumps(line))
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "ValueError: no" in stream.getvalue()
+
+
+def test_metrics_and_empty_lines_are_left_out(stream: io.StringIO) -> None:
+    Console(stream).log("f", '{"_aws":{"Timestamp":1},"Credited":1}')
+    Console(stream).log("f", "  ")
+
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("line", ["plain words", "{not json", "[1, 2]", '"text"'])
+def test_anything_else_is_kept(stream: io.StringIO, line: str) -> None:
+    Console(stream).log("f", line)
+
+    assert line.removeprefix("[ERROR] ") in stream.getvalue()
+
+
+def test_colors_mark_levels_and_can_be_off(stream: io.StringIO) -> None:
+    Console(stream, color=True).log("f", "[ERROR] broken")
+    colored = stream.getvalue()
+    stream.truncate(0)
+    Console(stream, color=False).log("f", "[ERROR] broken")
+
+    assert "\033[31mbroken" in colored
+    assert "\033" not in stream.getvalue()
+
+
+def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    plain, colored = Terminal(), Terminal()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Console(colored).progress("x")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Console(plain).progress("x")
+
+    assert "\033" in colored.getvalue()
+    assert "\033" not in plain.getvalue()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk_test_abc123",
+        "whsec_abc123",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "postgresql://checkout:hunter22@127.0.0.1/x",
+        "made-up-service-token",
+    ],
+)
+def test_secrets_are_masked_and_only_the_summary_shows_them(stream: io.StringIO, secret: str) -> None:
+    console = Console(stream)
+    console.hide(["made-up-service-token"])
+    hidden = "hunter22" if "hunter22" in secret else secret
+
+    console.log("f", f"using {secret} now")
+    console.log("f", json.dumps({"message": "x", "token": secret}))
+    console.request("GET", f"/x?{secret}", 200, 0.1)
+    assert hidden not in stream.getvalue()
+
+    console.reveal(secret)
+    assert hidden in stream.getvalue()
+
+
+def test_a_request_is_one_line(stream: io.StringIO) -> None:
+    Console(stream).request("POST", "/checkout/sessions", 201, 0.0384)
+
+    assert "POST /checkout/sessions → 201 in 38 ms" in stream.getvalue()

@@ -1,0 +1,145 @@
+"""What the stack is told, and what it makes up."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from local import settings
+from local.settings import SettingsError
+
+ROOT = Path(__file__).parents[3]
+
+
+def load(root: Path, **environment: str) -> settings.Settings:
+    return settings.load(root, environment)
+
+
+def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+    found = load(tmp_path)
+
+    assert (found.port, found.stripe_port, found.url) == (9996, 9997, "http://127.0.0.1:9996")
+    assert found.is_stripe_simulated
+    assert found.stripe_url == "http://127.0.0.1:9997"
+    assert found.external_databases == (None, None)
+    assert found.external_brokers is None
+
+
+def test_made_up_secrets_are_kept_and_private(tmp_path: Path) -> None:
+    first, second = load(tmp_path), load(tmp_path)
+
+    assert first.secrets == second.secrets
+    assert stat.S_IMODE((tmp_path / ".local" / "secrets.json").stat().st_mode) == 0o600
+    assert first.secret("STRIPE_SECRET").startswith("sk_test_")
+    assert len(first.secret("JWT_SECRET")) >= 32
+    assert load(tmp_path / "other").secrets != first.secrets
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1001\nSTRIPE_PORT=1002\nJWT_SECRET=from-the-file\n")
+
+    found = load(tmp_path, PORT="2001")
+
+    assert (found.port, found.stripe_port, found.secret("JWT_SECRET")) == (2001, 1002, "from-the-file")
+
+
+def test_an_empty_variable_hides_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STRIPE_SECRET=sk_test_file")
+
+    assert not load(tmp_path).is_stripe_simulated
+    assert load(tmp_path, STRIPE_SECRET="").is_stripe_simulated
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=1", "1"),
+        ("export A=1", "1"),
+        ("  A = 1  ", "1"),
+        ("A=", ""),
+        ("A=      # a comment", ""),
+        ("A=1 # a comment", "1"),
+        ("A=a b  # a comment", "a b"),
+        ("A=a#b", "a#b"),
+        ('A="a # b"', "a # b"),
+        ("A='a \" b' # c", 'a " b'),
+        ("A=postgresql://u:p@h:1/d?x=y", "postgresql://u:p@h:1/d?x=y"),
+    ],
+)
+def test_lines_of_the_file(line: str, value: str) -> None:
+    assert settings.parse(f"# first\n\n{line}\nB=2") == {"A": value, "B": "2"}
+
+
+def test_the_example_sets_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+
+    assert load(tmp_path).given == {}
+
+
+@pytest.mark.parametrize("name", ["STRIPE_SECRET", "STRIPE_KEY"])
+@pytest.mark.parametrize("prefix", ["sk_live_", "rk_live_", "pk_live_"])
+def test_live_keys_are_refused_without_being_shown(tmp_path: Path, name: str, prefix: str) -> None:
+    with pytest.raises(SettingsError, match="live key") as caught:
+        load(tmp_path, **{name: f"{prefix}abc"})
+
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"STRIPE_SECRET": "secret"},
+        {"PORT": "0"},
+        {"PORT": "65536"},
+        {"PORT": "x"},
+        {"STRIPE_PORT": "-1"},
+        {"FUNCTION_ENVIRONMENTS": "0"},
+        {"KAFKA": "rabbit"},
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(environment))):
+        load(tmp_path, **environment)
+
+
+def test_a_test_key_switches_to_stripe_itself(tmp_path: Path) -> None:
+    found = load(tmp_path, STRIPE_SECRET="sk_test_x")
+
+    assert found.stripe_url == "https://api.stripe.com"
+    assert found.variables("a", "b", "c")["STRIPE_API_BASE"] == ""
+    assert found.secret("STRIPE_SECRET") == "sk_test_x"
+
+
+def test_another_stripe_can_be_named(tmp_path: Path) -> None:
+    found = load(tmp_path, STRIPE_API_BASE="http://127.0.0.1:1")
+
+    assert (found.is_stripe_simulated, found.stripe_url) == (False, "http://127.0.0.1:1")
+
+
+def test_the_application_s_database_is_the_checkout_database_unless_it_is_named(tmp_path: Path) -> None:
+    assert load(tmp_path, CHECKOUT_DATABASE_URL="a").external_databases == ("a", "a")
+    assert load(tmp_path, CHECKOUT_DATABASE_URL="a", DATABASE_URL="b").external_databases == ("a", "b")
+    assert load(tmp_path, DATABASE_URL="b").external_databases == (None, "b")
+
+
+def test_functions_get_what_is_given_before_what_is_made_up(tmp_path: Path) -> None:
+    variables = load(tmp_path, CHECKOUT_APP_ID="mine", MAX_AMOUNT_CENTS="7", PORT="1234").variables(
+        "a", "b", "c"
+    )
+
+    assert variables["CHECKOUT_APP_ID"] == "mine"
+    assert variables["MAX_AMOUNT_CENTS"] == "7"
+    assert variables["PUBLIC_ORIGIN"] == "http://127.0.0.1:1234"
+    assert (variables["CHECKOUT_DATABASE_URL"], variables["DATABASE_URL"], variables["KAFKA_BROKERS"]) == (
+        "a",
+        "b",
+        "c",
+    )
+    assert (variables["KAFKA_API_VERSION"], variables["REEMIT_AFTER_SECONDS"]) == ("2.3", "5")
+
+
+def test_an_external_broker_needs_no_version(tmp_path: Path) -> None:
+    found = load(tmp_path, KAFKA_BROKERS="a:1,b:2")
+
+    assert found.external_brokers == "a:1,b:2"
+    assert found.variables("", "", "a:1,b:2")["KAFKA_API_VERSION"] == ""
