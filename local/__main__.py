@@ -2,22 +2,24 @@
 
 import argparse
 import asyncio
+import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from local import settings
-from local.broker import BrokerError
+from local import demo, own_stack, settings, signing, stack_file, template
 from local.console import Console
-from local.postgres import PostgresError
-from local.settings import SettingsError
+from local.functions import Functions
+from local.settings import Settings, SettingsError
 from local.stack import Stack, StackError
-from local.stack_file import AlreadyRunning
+from local.stack_file import AlreadyRunning, StackFile
 from local.template import TemplateError
 
 ROOT = Path(__file__).parents[1]
-_EXPECTED = (SettingsError, TemplateError, StackError, AlreadyRunning, PostgresError, BrokerError)
+_EXPECTED = (SettingsError, TemplateError, StackError, AlreadyRunning, demo.DemoError, own_stack.NotStarted)
 
 
 def run(_: argparse.Namespace) -> int:
@@ -33,11 +35,91 @@ async def _serve(stack: Stack) -> None:
     await stack.run(stopping)
 
 
+def buy(_: argparse.Namespace) -> int:
+    """One whole purchase, through a stack of its own where none runs."""
+    told = settings.load(ROOT)
+    with own_stack.running(ROOT, told, print) as found:
+        demo.purchase(found)
+    return 0
+
+
+def invoke(options: argparse.Namespace) -> int:
+    """Run one function in a worker of its own and print its response; 1 where it failed."""
+    told = settings.load(ROOT)
+    declared = template.load(ROOT / "template.yaml")
+    if options.function not in declared.functions:
+        raise TemplateError(f"no function {options.function!r}; there are {', '.join(declared.functions)}")
+    found = stack_file.read(told.data)
+    event = _fresh(_read_event(options.event), told, found)
+
+    async def once() -> int:
+        functions = Functions(declared, _variables(told, found), lambda _, line: print(line, file=sys.stderr))
+        try:
+            result = await functions.invoke(options.function, event)
+        finally:
+            await functions.stop()
+        print(json.dumps(result.value, indent=2, ensure_ascii=False))
+        return int(result.is_error)
+
+    return asyncio.run(once())
+
+
+def sign(options: argparse.Namespace) -> int:
+    """Print the Stripe-Signature of an event's body, or the event with it."""
+    told = settings.load(ROOT)
+    found = stack_file.read(told.data)
+    event = _read_event(options.file)
+    if options.event:
+        print(json.dumps(_fresh(event, told, found), indent=2, ensure_ascii=False))
+    else:
+        print(signing.header(signing.body_of(event), _webhook_secret(told, found)))
+    return 0
+
+
+def _read_event(name: str) -> Any:
+    try:
+        return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name} cannot be read as a JSON event: {error}") from error
+
+
+def _fresh(event: Any, told: Settings, found: StackFile | None) -> Any:
+    values = {name: str(value) for name, value in asdict(found).items()} if found else {}
+    return signing.freshen(event, _webhook_secret(told, found), values) if isinstance(event, dict) else event
+
+
+def _webhook_secret(told: Settings, found: StackFile | None) -> str:
+    secrets = found.stripe_webhook_secret if found else told.secret("STRIPE_WEBHOOK_SECRET")
+    return secrets.split(",")[0].strip()
+
+
+def _variables(told: Settings, found: StackFile | None) -> Mapping[str, str]:
+    """The running stack's; without one, what the environment says."""
+    if found is None:
+        return told.given
+    return told.variables(found.checkout_database_url, found.database_url, found.kafka_brokers)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="python -m local", description="The whole system on one machine.")
     commands = parser.add_subparsers(required=True, metavar="command")
+
     commands.add_parser("run", help="start everything and keep serving").set_defaults(command=run)
+    commands.add_parser("demo", help="make one whole purchase and check the balance").set_defaults(
+        command=buy
+    )
+
+    invoked = commands.add_parser("invoke", help="run one function with an event from a file")
+    invoked.add_argument("function", help="its folder's name")
+    invoked.add_argument("-e", "--event", required=True, metavar="FILE", help="JSON; - reads standard input")
+    invoked.set_defaults(command=invoke)
+
+    signed = commands.add_parser("sign", help="sign the body of a webhook event as Stripe would, now")
+    signed.add_argument("file", help="an HTTP event as JSON; - reads standard input")
+    signed.add_argument("--event", action="store_true", help="print the whole event, not only the header")
+    signed.set_defaults(command=sign)
+
     options = parser.parse_args(arguments)
     try:
         status: int = options.command(options)

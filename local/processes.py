@@ -101,6 +101,12 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the TCP port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def is_root() -> bool:
     """Whether this process has root's user id, which PostgreSQL refuses to run as."""
     return os.geteuid() == 0

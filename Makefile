@@ -1,0 +1,53 @@
+# `make` lists what there is. Settings (PORT, STRIPE_PORT, …) come from the environment, `.env`,
+# or the command line: `make run PORT=1234`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint clean
+MAKEFLAGS += --no-print-directory
+export
+
+# A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
+WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
+	python3.14 python3.12 python3.11 python3; do \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo "$$python"; break; fi; done
+
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+CHECKED := layers/common/checkout local tests
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 14
+
+run: .venv/run.stamp ## Start everything on this machine and keep serving
+	@exec $(PYTHON) -m local run
+
+demo: .venv/run.stamp ## Make one whole purchase and check the balance
+	@exec $(PYTHON) -m local demo
+
+test: .venv/dev.stamp ## Run every test; a running stack is left alone
+	@$(PYTHON) -m pytest
+
+lint: .venv/dev.stamp ## Check style, formatting and types
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy $(CHECKED)
+	@for function in functions/*/app.py; do $(PYTHON) -m mypy --no-error-summary "$$function" || exit 1; done
+
+clean: ## Forget all data of the local stack
+	@rm -rf .local
+
+.venv/bin/python:
+	@python=$$($(WORKING_PYTHON)); \
+	if [ -z "$$python" ]; then echo "Python 3.11 or later is needed, 3.13 at best." >&2; exit 1; fi; \
+	echo "Setting up .venv with $$("$$python" --version)"; "$$python" -m venv .venv
+
+.venv/run.stamp: .venv/bin/python layers/common/requirements.txt local/requirements.txt
+	@echo "Installing what the stack needs"
+	@$(PIP) -r local/requirements.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+	@echo "Installing what tests and checks need"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
