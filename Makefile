@@ -3,8 +3,6 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test lint clean
-MAKEFLAGS += --no-print-directory
-export
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -44,6 +42,7 @@ clean: ## Forget all data of the local stack
 
 .venv/run.stamp: .venv/bin/python layers/common/requirements.txt local/requirements.txt
 	@echo "Installing what the stack needs"
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --default-pip
 	@$(PIP) -r local/requirements.txt
 	@touch $@
 
