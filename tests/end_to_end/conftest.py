@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -31,13 +32,14 @@ addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass
 class Complaints:
-    """What the browser complained about, other than answers of the API that a test asked for."""
+    """What the browser complained about, other than refusals that a test asked for."""
 
     seen: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        is_answer = "Failed to load resource" in message.text and "/checkout/" in message.location["url"]
-        if message.type in ("error", "warning") and not is_answer:
+        is_page_file = urlsplit(message.location["url"]).path.startswith("/balance")
+        is_refusal = "Failed to load resource" in message.text and not is_page_file
+        if message.type in ("error", "warning") and not is_refusal:
             self.seen.append(message.text)
 
     def error(self, error: Exception) -> None:

@@ -2,7 +2,7 @@
  * Following a payment from Stripe's page to the balance.
  */
 
-const FIRST_DELAY_MS = 1_000;
+const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 5_000;
 const GROWTH = 1.5;
 const SLOW_AFTER_MS = 60_000;

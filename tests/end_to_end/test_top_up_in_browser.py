@@ -1,0 +1,125 @@
+"""The whole way in a browser: the page, the functions, Stripe's hosted page and webhooks, the balance."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.end_to_end.balance_page import BalancePage
+from tests.end_to_end.running_stack import running_stack
+
+PAYS = "4242 4242 4242 4242"
+DECLINED = "4000 0000 0000 0002"
+HOSTED_PAGE = re.compile(r"/c/pay/cs_")
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Asks for the browser first: without one there is nothing to start."""
+    with running_stack(tmp_path_factory.mktemp("stack")) as description:
+        yield description
+
+
+@pytest.fixture
+def balance(page: Page, stack: dict[str, Any]) -> BalancePage:
+    page.goto(f"{stack['api_url']}/balance#token={stack['demo_token']}")
+    opened = BalancePage(page)
+    expect(opened.submit).to_be_visible(timeout=PATIENCE_MS)
+    return opened
+
+
+def coins(stack: dict[str, Any]) -> int:
+    """What the API says of the balance."""
+    url = f"{stack['api_url']}/checkout/balance"
+    request = Request(url, headers={"Authorization": f"Bearer {stack['demo_token']}"})
+    with urlopen(request, timeout=30) as response:
+        return int(json.load(response)["balance_cents"])
+
+
+def go_to_stripe(balance: BalancePage, amount: int) -> str:
+    """Ask for that many coins; the address of Stripe's page."""
+    balance.amount.fill(str(amount))
+    balance.submit.click()
+    balance.page.wait_for_url(HOSTED_PAGE, timeout=PATIENCE_MS)
+    return balance.page.url
+
+
+def pay_by_card(page: Page, number: str) -> None:
+    page.get_by_label("Card", exact=True).check()
+    page.locator("[autocomplete=cc-number]").fill(number)
+    page.get_by_role("button", name="Pay").click()
+
+
+def pay_by_debit(page: Page, kind: str) -> None:
+    page.get_by_label(kind).check()
+    page.get_by_role("button", name="Pay").click()
+
+
+def expect_credited(balance: BalancePage, stack: dict[str, Any], before: int, added: int) -> None:
+    after = before + added
+    expect(balance.news).to_contain_text(f"{added:,} coins were added", timeout=PATIENCE_MS)
+    expect(balance.news.get_by_role("definition")).to_have_text(
+        [f"{before:,} coins", f"+ {added:,} coins", f"= {after:,} coins"]
+    )
+    expect(balance.balance).to_contain_text(f"{after:,} coins")
+    expect(balance.history.first).to_contain_text("Added")
+    expect(balance.history.first).to_contain_text(f"{added:,} coins")
+    assert balance.page.url == f"{stack['api_url']}/balance"
+    assert coins(stack) == after
+
+
+def test_card(balance: BalancePage, stack: dict[str, Any]) -> None:
+    before = coins(stack)
+    go_to_stripe(balance, 2000)
+    pay_by_card(balance.page, PAYS)
+    expect_credited(balance, stack, before, 2000)
+
+
+def test_declined_card_then_another(balance: BalancePage, stack: dict[str, Any]) -> None:
+    before = coins(stack)
+    hosted_page = go_to_stripe(balance, 1000)
+    pay_by_card(balance.page, DECLINED)
+    expect(balance.page.get_by_role("alert")).to_contain_text("declined")
+    assert balance.page.url == hosted_page
+    assert coins(stack) == before
+    pay_by_card(balance.page, PAYS)
+    expect_credited(balance, stack, before, 1000)
+
+
+def test_cancel_then_pay_after_all(balance: BalancePage, stack: dict[str, Any]) -> None:
+    before = coins(stack)
+    hosted_page = go_to_stripe(balance, 777)
+    balance.page.get_by_role("link", name="Back").click()
+    expect(balance.news).to_contain_text("Payment cancelled")
+    expect(balance.amount).to_have_value("777")
+    expect(balance.history.first).to_contain_text("Not paid yet")
+    assert coins(stack) == before
+    balance.submit.click()
+    balance.page.wait_for_url(HOSTED_PAGE)
+    assert balance.page.url == hosted_page
+    pay_by_card(balance.page, PAYS)
+    expect_credited(balance, stack, before, 777)
+
+
+def test_bank_debit_that_settles(balance: BalancePage, stack: dict[str, Any]) -> None:
+    before = coins(stack)
+    go_to_stripe(balance, 500)
+    pay_by_debit(balance.page, "Bank debit that settles")
+    expect(balance.news).to_contain_text("Your bank is processing the payment", timeout=PATIENCE_MS)
+    expect_credited(balance, stack, before, 500)
+
+
+def test_bank_debit_that_fails(balance: BalancePage, stack: dict[str, Any]) -> None:
+    before = coins(stack)
+    go_to_stripe(balance, 500)
+    pay_by_debit(balance.page, "Bank debit that fails")
+    expect(balance.news).to_contain_text("The payment failed", timeout=PATIENCE_MS)
+    expect(balance.history.first).to_contain_text("Payment failed")
+    expect(balance.balance).to_contain_text(f"{before:,} coins")
+    expect(balance.amount).to_have_value("500")
+    assert coins(stack) == before
