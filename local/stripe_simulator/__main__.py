@@ -9,7 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from local.stripe_simulator.app import create_app, say
+from local.stripe_simulator.app import create_app
+from local.stripe_simulator.console import say
 from local.stripe_simulator.settings import Settings
 
 HOST = "127.0.0.1"

@@ -1,10 +1,9 @@
 """Wires the simulator together as one ASGI application."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,6 +22,7 @@ from local.stripe_simulator.api import (
 from local.stripe_simulator.api.errors import UnknownRoute
 from local.stripe_simulator.api.faults import Faults
 from local.stripe_simulator.api.requests import Api, refuse
+from local.stripe_simulator.console import say
 from local.stripe_simulator.control import Control
 from local.stripe_simulator.page import view
 from local.stripe_simulator.page.hosted import HostedPage
@@ -82,13 +82,6 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.disconnect = _leave_open
     return app
-
-
-def say(message: str) -> None:
-    """One line to whoever watches; that nobody does any more is no reason to stop."""
-    with suppress(OSError):
-        sys.stdout.write(message + "\n")
-        sys.stdout.flush()
 
 
 def _leave_open(_client: tuple[str, int]) -> None:

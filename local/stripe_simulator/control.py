@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.stripe_simulator.api.faults import Fault, Faults
+from local.stripe_simulator.console import say
 from local.stripe_simulator.webhooks.spoiling import Mode, Spoiler
 
 
@@ -40,7 +41,7 @@ class Control:
             self.spoiler.mode = Mode(body.get("mode"))
         except ValueError:
             return _refused(f"mode must be one of {', '.join(mode.value for mode in Mode)}")
-        print(f"webhooks: {self.spoiler.mode.value}", flush=True)
+        say(f"webhooks from now on: {self.spoiler.mode.value}")
         return await self.show_mode(request)
 
     async def show_faults(self, _: Request) -> Response:

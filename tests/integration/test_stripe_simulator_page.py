@@ -113,7 +113,7 @@ def test_a_decline_stays_on_the_page(simulator: Simulator) -> None:
     session = simulator.create_session()
     response = simulator.pay(session, "4000 0000 0000 0002")
     assert response.status_code == 402
-    assert '<p role="alert">Your card has been declined.</p>' in response.text
+    assert '<p role="alert" id="problem">Your card has been declined.</p>' in response.text
     assert 'value="4000 0000 0000 0002"' in response.text
 
 

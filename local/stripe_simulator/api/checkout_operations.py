@@ -23,6 +23,7 @@ from local.stripe_simulator.resources import checkout_sessions
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 PATH = "/checkout/sessions"
+TRANSIT_SECONDS = 10  # A caller computes "in 30 minutes" before the request travels.
 METHODS = ("card", *sorted(checkout_sessions.BANK_DEBITS.values()))
 
 _PRODUCT_DATA = fields(
@@ -147,7 +148,7 @@ def _check_total(items: list[Mapping[str, Any]]) -> None:
 def _check_expiry(now: float, expires_at: int | None) -> None:
     if expires_at is None:
         return
-    if expires_at < int(now) + checkout_sessions.SHORTEST_SECONDS:
+    if expires_at < int(now) + checkout_sessions.SHORTEST_SECONDS - TRANSIT_SECONDS:
         raise InvalidParameter(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
             param="expires_at",

@@ -27,14 +27,20 @@ class Fault:
         try:
             fault = cls(**body)
         except TypeError as error:
-            raise ValueError(
-                f"a fault has path_prefix, method, times and what goes wrong: {error}"
-            ) from error
-        if (fault.status is not None) + bool(fault.timeout_seconds) + fault.drop_after_effect != 1:
+            raise ValueError(f"a fault has path_prefix, times and what goes wrong: {error}") from error
+        if not isinstance(fault.path_prefix, str) or not _is_count(fault.times):
+            raise ValueError("path_prefix must be a string, times an integer from 1 on")
+        if (fault.status is not None) + bool(fault.timeout_seconds) + bool(fault.drop_after_effect) != 1:
             raise ValueError("a fault has one of status, timeout_seconds, drop_after_effect")
-        if fault.status is not None and not 400 <= fault.status <= 599:
+        if fault.status is not None and not (_is_count(fault.status) and 400 <= fault.status <= 599):
             raise ValueError("status must be 400 … 599")
+        if not isinstance(fault.timeout_seconds, int | float):
+            raise ValueError("timeout_seconds must be a number")
         return fault
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 @dataclass

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,8 @@ class Api:
                 _check_version(origin.api_version)
                 fault = self.faults.take(request.method, request.url.path)
                 params = forms.parse(await _encoded(request))
-                answered = await self._answer(operation, request, params, origin, fault)
+                attempt = _Attempt(operation, request.url.path, request.path_params, params, origin, fault)
+                answered = await self._answer(attempt)
             except StripeError as error:
                 return _response(_refusal(error, origin), origin)
             if fault and fault.drop_after_effect:
@@ -51,16 +52,8 @@ class Api:
 
         return answer
 
-    async def _answer(
-        self,
-        operation: Operation,
-        request: Request,
-        params: dict[str, forms.Raw],
-        origin: Origin,
-        fault: Fault | None,
-    ) -> Answer:
-        key = origin.idempotency_key
-        attempt = _Attempt(operation, request, params, origin, fault)
+    async def _answer(self, attempt: "_Attempt") -> Answer:
+        key = attempt.origin.idempotency_key
         if not key:
             return await self._run(attempt)
         idempotency.check_length(key)
@@ -90,7 +83,8 @@ class _Attempt:
     """The part of a request that happens in one transaction."""
 
     operation: Operation
-    request: Request
+    path: str
+    path_params: Mapping[str, str]
     params: dict[str, forms.Raw]
     origin: Origin
     fault: Fault | None
@@ -98,7 +92,7 @@ class _Attempt:
     def __call__(self, transaction: Transaction) -> Answer:
         keyed = None
         if self.origin.idempotency_key:
-            keyed = KeyedRequest(self.origin.idempotency_key, self.request.url.path, self.params)
+            keyed = KeyedRequest(self.origin.idempotency_key, self.path, self.params)
             if replayed := idempotency.replay(transaction, keyed):
                 return replayed
         try:
@@ -118,7 +112,7 @@ class _Attempt:
         if self.fault and self.fault.status:
             raise Injected(self.fault.status)
         params = self.operation.params(self.params, "")
-        call = Call(params, self.request.path_params, self.request.url.path)
+        call = Call(params, self.path_params, self.path)
         return expand(transaction, self.operation.run(transaction, call), params.get("expand", []))
 
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from local.stripe_simulator.page import view
-from local.stripe_simulator.resources import checkout_sessions, payments, test_cards
+from local.stripe_simulator.resources import cards, checkout_sessions, payments
 from local.stripe_simulator.resources.payment_methods import Payer
 from local.stripe_simulator.resources.payments import Completed, Declined, NotOpen
 from local.stripe_simulator.storage.database import Command, Database
@@ -65,7 +65,7 @@ class HostedPage:
         typed = dict(parse_qsl((await request.body()).decode(errors="replace")))
         try:
             outcome = await self.database.run(_payment(session, typed))
-        except (FieldRefused, test_cards.CardNumberRefused) as error:
+        except (FieldRefused, cards.CardNumberRefused) as error:
             return _html(view.form(session, items, typed, str(error)), 400, session)
         match outcome:
             case Declined(message=message):
@@ -103,7 +103,7 @@ def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Dec
     payer = Payer(name=typed.get("name") or "Jenny Rosen", email=_email(typed) or session["customer_email"] or
                   "jenny.rosen@example.com")  # fmt: skip
     if method == view.CARD:
-        card = test_cards.find(typed.get("card_number", ""))
+        card = cards.find(typed.get("card_number", ""))
         month, year = _expiry(typed.get("card_expiry", "").strip())
         _check_cvc(typed.get("card_cvc", "").strip())
         return lambda transaction: payments.pay_by_card(

@@ -15,6 +15,8 @@ _METHOD_LABELS = {
     DEBIT_FAILS: "Bank debit that fails",
 }
 
+_INVALID = ' aria-invalid="true" aria-describedby="problem" autofocus'
+
 _FOLDER = Path(__file__).parent
 _PAGE = Template((_FOLDER / "checkout.html").read_text())
 _FORM = Template((_FOLDER / "form.html").read_text())
@@ -38,14 +40,14 @@ def form(session: Json, items: list[Json], typed: Mapping[str, str], problem: st
         product=escape(items[0]["description"] if len(items) == 1 else "Your order"),
         amount=escape(amount),
         items="".join(_item(item) for item in items) if len(items) > 1 or items[0]["quantity"] > 1 else "",
-        alert=f'<p role="alert">{escape(problem)}</p>' if problem else "",
+        alert=f'<p role="alert" id="problem">{escape(problem)}</p>' if problem else "",
         action=f"/c/pay/{escape(session['id'])}",
         methods="\n    ".join(_method(name, name == chosen) for name in offered),
         email=escape(typed.get("email") or session["customer_email"] or ""),
         card_number=escape(typed.get("card_number", "")),
         card_expiry=escape(typed.get("card_expiry", "")),
         name=escape(typed.get("name", "")),
-        invalid=' aria-invalid="true"' if problem and chosen == CARD else "",
+        invalid=_INVALID if problem and chosen == CARD else "",
         back=_link(session["cancel_url"], "Back without paying"),
     )
     return _PAGE.substitute(title=escape(f"Pay {amount}"), content=content)

@@ -2,9 +2,9 @@
 
 from local.stripe_simulator.ids import new_id, random_text
 from local.stripe_simulator.resources import balance_transactions, payment_methods
+from local.stripe_simulator.resources.cards import Card, Decline
 from local.stripe_simulator.resources.events import emit
 from local.stripe_simulator.resources.payment_methods import Payer
-from local.stripe_simulator.resources.test_cards import Card, Decline
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 

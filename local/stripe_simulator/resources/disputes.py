@@ -8,9 +8,9 @@ from typing import Any
 from local.stripe_simulator import money
 from local.stripe_simulator.ids import new_id
 from local.stripe_simulator.resources import balance_transactions
+from local.stripe_simulator.resources.cards import Disputed
 from local.stripe_simulator.resources.events import emit
 from local.stripe_simulator.resources.metadata import merged
-from local.stripe_simulator.resources.test_cards import Disputed
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 RESPONSE_SECONDS = 9 * 24 * 3600

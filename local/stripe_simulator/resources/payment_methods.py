@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from local.stripe_simulator.ids import new_id, random_text
-from local.stripe_simulator.resources.test_cards import Card
+from local.stripe_simulator.resources.cards import Card
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 ADDRESS_FIELDS = ("city", "country", "line1", "line2", "postal_code", "state")

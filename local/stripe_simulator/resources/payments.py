@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from local.stripe_simulator.resources import charges, checkout_sessions, payment_intents, payment_methods
+from local.stripe_simulator.resources.cards import Card, Decline
 from local.stripe_simulator.resources.payment_methods import Payer
-from local.stripe_simulator.resources.test_cards import Card, Decline
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
 REFUSED_DEBIT = Decline("debit_not_authorized", "The customer's bank refused the debit.")

@@ -44,7 +44,7 @@ class Database:
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = _connect(self._path)
         self._thread = threading.Thread(
             target=self._serve, args=(connection,), name="stripe-simulator-writer", daemon=True
@@ -85,6 +85,8 @@ class Database:
             for job in batch:
                 transaction = Transaction(connection, self._environment, job.origin)
                 outcomes.append((job, transaction, _attempt(job, transaction)))
+                if not connection.in_transaction:
+                    raise sqlite3.OperationalError("SQLite gave the whole batch up")
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:

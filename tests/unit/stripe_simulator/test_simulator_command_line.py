@@ -1,0 +1,29 @@
+import pytest
+
+from local.stripe_simulator.__main__ import SECRET_VARIABLE, main
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    for option in (
+        "--port",
+        "--data",
+        "--endpoint-url",
+        "--endpoint-secret",
+        "--retry-base-seconds",
+        SECRET_VARIABLE,
+    ):
+        assert option in told
+
+
+def test_an_endpoint_needs_a_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["--endpoint-url", "http://127.0.0.1:1/"])
+    assert ended.value.code == 2
+    assert SECRET_VARIABLE in capsys.readouterr().err
