@@ -5,7 +5,7 @@ from contextlib import suppress
 
 
 def say(message: str) -> None:
-    """Print one line. That nobody reads any more is no reason to stop."""
+    """Print one line, whatever callers put into it. That nobody reads any more is no reason to stop."""
     with suppress(OSError):
-        sys.stdout.write(message + "\n")
+        sys.stdout.write(" ".join(message.splitlines()) + "\n")
         sys.stdout.flush()

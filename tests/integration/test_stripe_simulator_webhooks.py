@@ -112,6 +112,19 @@ def test_fifty_parallel_payments_are_each_told_once(simulator: Simulator, endpoi
     assert sorted(told) == sorted(session.id for session in sessions)
 
 
+def test_an_endpoint_that_hangs_does_not_hold_up_another(
+    simulator: Simulator, endpoint: WebhookEndpoint
+) -> None:
+    with WebhookEndpoint(delay_seconds=8.0) as hanging:
+        hangs = simulator.client.v1.webhook_endpoints.create({"url": hanging.url, "enabled_events": ["*"]})
+        sessions = [simulator.create_session() for _ in range(20)]
+        with ThreadPoolExecutor(20) as pool:
+            waiting = [pool.submit(simulator.pay, session) for session in sessions]
+            endpoint.wait_for(COMPLETED, 20, seconds=6.0)
+            simulator.client.v1.webhook_endpoints.delete(hangs.id)
+            assert {one.result().status_code for one in waiting} == {303}
+
+
 def test_the_mode_is_told_and_nonsense_is_refused(simulator: Simulator) -> None:
     address = f"{simulator.url}/_simulator/webhooks"
     assert requests.get(address, timeout=5).json() == {"mode": "normal"}

@@ -31,7 +31,7 @@ from local.stripe_simulator.storage.transaction import Json, Transaction
 from local.stripe_simulator.webhooks.dispatcher import Dispatcher
 
 _EXPIRY = re.compile(r"(0?[1-9]|1[0-2]) */ *((?:20)?[0-9]{2})")
-_ASSUMED_EXPIRY_YEAR = 2034
+_ASSUMED_NAME, _ASSUMED_EMAIL = "Jenny Rosen", "jenny.rosen@example.com"
 
 
 class FieldRefused(ValueError):
@@ -49,32 +49,29 @@ class HostedPage:
         if found is None:
             return _html(view.unknown(), 404)
         session, items = found
-        match session["status"]:
-            case "open":
-                return _html(view.form(session, items, {}), session=session)
-            case "complete":
-                return _html(view.already_complete(session))
-            case _:
-                return _html(view.expired(session), 410)
+        if session["status"] == "open":
+            return _html(view.form(session, items, {}), session=session)
+        if session["status"] == "complete":
+            return _html(view.already_complete(session))
+        return _html(view.expired(session), 410)
 
     async def pay(self, request: Request) -> Response:
         found = await self._find(request)
         if found is None:
             return _html(view.unknown(), 404)
         session, items = found
+        if session["status"] != "open":
+            return _ended(session)
         typed = dict(parse_qsl((await request.body()).decode(errors="replace")))
         try:
             outcome = await self.database.run(_payment(session, typed))
         except (FieldRefused, cards.CardNumberRefused) as error:
             return _html(view.form(session, items, typed, str(error)), 400, session)
-        match outcome:
-            case Declined(message=message):
-                return _html(view.form(session, items, typed, message), 402, session)
-            case NotOpen(session=current) if current["status"] != "complete":
-                return _html(view.expired(current), 410)
-            case Completed(event_ids=event_ids):
-                await self.dispatcher.wait_until_answered(event_ids, self.redirect_wait_seconds)
-        return RedirectResponse(success_url(outcome.session), 303)
+        if isinstance(outcome, Declined):
+            return _html(view.form(session, items, typed, outcome.message), 402, session)
+        if isinstance(outcome, Completed):
+            await self.dispatcher.wait_until_answered(outcome.event_ids, self.redirect_wait_seconds)
+        return _ended(outcome.session)
 
     async def _find(self, request: Request) -> tuple[Json, list[Json]] | None:
         session_id: str = request.path_params["session_id"]
@@ -88,10 +85,11 @@ class HostedPage:
         return await self.database.run(find)
 
 
-def success_url(session: Json) -> str:
-    """Where the customer goes after paying, with the session's id where the creator asked for it."""
-    url: str = session["success_url"]
-    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+def _ended(session: Json) -> Response:
+    """What the customer gets once there is nothing left to pay."""
+    if session["status"] == "complete":
+        return RedirectResponse(view.success_url(session), 303)
+    return _html(view.expired(session), 410)
 
 
 def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Declined | NotOpen]:
@@ -100,8 +98,8 @@ def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Dec
     method = typed.get("payment_method", offered[0])
     if method not in offered:
         raise FieldRefused("Choose one of the payment methods.")
-    payer = Payer(name=typed.get("name") or "Jenny Rosen", email=_email(typed) or session["customer_email"] or
-                  "jenny.rosen@example.com")  # fmt: skip
+    email = _email(typed) or session["customer_email"] or _ASSUMED_EMAIL
+    payer = Payer(typed.get("name") or _ASSUMED_NAME, email)
     if method == view.CARD:
         card = cards.find(typed.get("card_number", ""))
         month, year = _expiry(typed.get("card_expiry", "").strip())
@@ -129,13 +127,13 @@ def _email(typed: Mapping[str, str]) -> str:
 
 
 def _expiry(typed: str) -> tuple[int, int]:
+    today = time.gmtime()
     if not typed:
-        return 12, _ASSUMED_EXPIRY_YEAR
+        return 12, today.tm_year + 1
     match = _EXPIRY.fullmatch(typed)
     if not match:
         raise FieldRefused("Your card's expiration date is incomplete.")
     month, year = int(match[1]), int(match[2]) % 100 + 2000
-    today = time.gmtime()
     if (year, month) < (today.tm_year, today.tm_mon):
         raise FieldRefused("Your card's expiration date is in the past.")
     return month, year

@@ -23,6 +23,12 @@ _FORM = Template((_FOLDER / "form.html").read_text())
 STYLESHEET = (_FOLDER / "checkout.css").read_text()
 
 
+def success_url(session: Json) -> str:
+    """Where the customer goes after paying, with the session's id where the creator asked for it."""
+    url: str = session["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
 def methods(session: Json) -> list[str]:
     """The choices that the page offers for a session."""
     offered = [CARD] if "card" in session["payment_method_types"] else []
@@ -54,13 +60,14 @@ def form(session: Json, items: list[Json], typed: Mapping[str, str], problem: st
 
 
 def already_complete(session: Json) -> str:
-    link = _link(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]), "Continue")
-    return _notice("You're all done here", "This payment was already submitted.", link)
+    return _notice(
+        "You're all done here", "This payment was already submitted.", _link(success_url(session), "Continue")
+    )
 
 
 def expired(session: Json) -> str:
-    return _notice("This checkout has expired", "Nothing was paid. Start again from where you came.",
-                   _link(session["cancel_url"], "Back"))  # fmt: skip
+    text = "Nothing was paid. Start again from where you came."
+    return _notice("This checkout has expired", text, _link(session["cancel_url"], "Back"))
 
 
 def unknown() -> str:

@@ -1,6 +1,7 @@
 """The state of deliveries: what is due, and what an attempt has come to."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from local.stripe_simulator.resources.events import with_pending_webhooks
@@ -12,32 +13,38 @@ class Delivery:
     """One event that is due at one endpoint, with the body to send now."""
 
     seq: int
+    endpoint_id: str
     event_id: str
     event_type: str
     url: str
     secret: str
     body: bytes
-    attempts: int
     request_id: str | None
 
 
-def due(transaction: Transaction, limit: int, excluded: list[int]) -> tuple[list[Delivery], float | None]:
-    """The deliveries to attempt now, without those under way, and when the next is due (unix seconds).
+def due(
+    transaction: Transaction, limit: int, under_way: Collection[int] = (), busy: Collection[str] = ()
+) -> tuple[list[Delivery], float | None]:
+    """The deliveries to attempt now, and when the next one is due (unix seconds; None for none).
 
-    What is due at an endpoint that was disabled or deleted meanwhile is given up, as Stripe does.
+    Left out are those `under_way` and those to endpoints that are `busy`. What is due at an endpoint that was
+    disabled or deleted meanwhile is given up, as Stripe does.
     """
     _give_up_unreachable(transaction)
-    waiting = "FROM deliveries WHERE state = 'pending' AND seq NOT IN (SELECT value FROM json_each(?))"
+    waiting = (
+        "FROM deliveries WHERE state = 'pending' AND seq NOT IN (SELECT value FROM json_each(?))"
+        " AND endpoint_id NOT IN (SELECT value FROM json_each(?))"
+    )
+    skipped = json.dumps(list(busy))
     rows = transaction.execute(
-        f"SELECT seq, event_id, endpoint_id, attempts {waiting} AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
-        json.dumps(excluded),
+        f"SELECT seq, event_id, endpoint_id {waiting} AND due_at <= ? ORDER BY due_at, seq LIMIT ?",
+        json.dumps(list(under_way)),
+        skipped,
         transaction.time,
         limit,
     ).fetchall()
-    taken = [*excluded, *(row[0] for row in rows)]
-    next_at: float | None = transaction.execute(
-        f"SELECT min(due_at) {waiting}", json.dumps(taken)
-    ).fetchone()[0]
+    taken = json.dumps([*under_way, *(row[0] for row in rows)])
+    next_at: float | None = transaction.execute(f"SELECT min(due_at) {waiting}", taken, skipped).fetchone()[0]
     return [_delivery(transaction, *row) for row in rows], next_at
 
 
@@ -84,18 +91,18 @@ def _give_up_unreachable(transaction: Transaction) -> None:
     )
 
 
-def _delivery(transaction: Transaction, seq: int, event_id: str, endpoint_id: str, attempts: int) -> Delivery:
+def _delivery(transaction: Transaction, seq: int, event_id: str, endpoint_id: str) -> Delivery:
     endpoint = transaction.get("webhook_endpoint", endpoint_id)
     event = with_pending_webhooks(transaction, [transaction.get("event", event_id)])[0]
     if endpoint["api_version"]:
         event["api_version"] = endpoint["api_version"]
     return Delivery(
         seq=seq,
+        endpoint_id=endpoint_id,
         event_id=event_id,
         event_type=event["type"],
         url=endpoint["url"],
         secret=transaction.private(endpoint_id)["secret"],
         body=json.dumps(event, indent=2, ensure_ascii=False).encode(),
-        attempts=attempts,
         request_id=(event["data"]["object"].get("metadata") or {}).get("request_id"),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from local.stripe_simulator.webhooks.posting import PostFailed, post
 from local.stripe_simulator.webhooks.signing import signature_header
 
 PARALLEL = 32
+"""Attempts at one endpoint at a time (briefly up to twice that): a slow one does not hold up the others."""
+
 USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 
 
@@ -30,7 +33,7 @@ class Dispatcher:
         self._database = database
         self._timeout_seconds = timeout_seconds
         self._clock = clock
-        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._under_way: dict[int, tuple[Delivery, asyncio.Task[None]]] = {}
         self._answered: dict[str, asyncio.Event] = {}
         self.agenda = Agenda(self._start_due, clock)
 
@@ -39,9 +42,10 @@ class Dispatcher:
         try:
             await self.agenda.run()
         finally:
-            for task in self._under_way.values():
+            attempts = [task for _, task in self._under_way.values()]
+            for task in attempts:
                 task.cancel()
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            await asyncio.gather(*attempts, return_exceptions=True)
 
     async def wait_until_answered(self, event_ids: list[str], timeout_seconds: float) -> None:
         """Return once every endpoint has answered something about these events, or the time is up."""
@@ -60,15 +64,14 @@ class Dispatcher:
                 self._answered.pop(event_id, None)
 
     async def _start_due(self) -> float | None:
-        free = PARALLEL - len(self._under_way)
-        if not free:
-            return None
-        excluded = list(self._under_way)
+        under_way = list(self._under_way)
+        per_endpoint = Counter(delivery.endpoint_id for delivery, _ in self._under_way.values())
+        busy = [endpoint_id for endpoint_id, count in per_endpoint.items() if count >= PARALLEL]
         due, next_at = await self._database.run(
-            lambda transaction: deliveries.due(transaction, free, excluded)
+            lambda transaction: deliveries.due(transaction, PARALLEL, under_way, busy)
         )
         for delivery in due:
-            self._under_way[delivery.seq] = asyncio.create_task(self._attempt(delivery))
+            self._under_way[delivery.seq] = delivery, asyncio.create_task(self._attempt(delivery))
         return next_at
 
     async def _attempt(self, delivery: Delivery) -> None:

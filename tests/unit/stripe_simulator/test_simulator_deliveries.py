@@ -25,7 +25,7 @@ def happen(account: "Account") -> None:
 
 
 def due(account: "Account") -> list[deliveries.Delivery]:
-    return deliveries.due(account.begin(), 100, [])[0]
+    return deliveries.due(account.begin(), 100)[0]
 
 
 def test_a_signature_is_what_stripe_s_own_library_expects() -> None:
@@ -50,8 +50,9 @@ def test_waits_double_from_the_base_to_the_cap_until_the_time_is_up(account: "Ac
 def test_what_is_under_way_is_not_due_again(account: "Account") -> None:
     listen(account)
     happen(account)
-    (delivery,), _ = deliveries.due(account.begin(), 100, [])
+    (delivery,), _ = deliveries.due(account.begin(), 100)
     assert deliveries.due(account.begin(), 100, [delivery.seq]) == ([], None)
+    assert deliveries.due(account.begin(), 100, busy=[delivery.endpoint_id]) == ([], None)
     deliveries.record_success(account.begin(), delivery.seq)
     assert due(account) == []
 
