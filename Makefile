@@ -7,7 +7,7 @@
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
 	python3.14 python3.12 python3.11 python3; do \
-	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo "$$python"; break; fi; done
 
 PYTHON := .venv/bin/python

@@ -1,12 +1,13 @@
 """What the stack says: one readable line a hop, with the request id, and never a secret."""
 
+import base64
 import json
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 _COLORS = {
@@ -31,6 +32,10 @@ _USUAL = frozenset(
         *("xray_trace_id", "correlation_id", "exception", "exception_name", "stack_trace"),
     }
 )
+
+
+_SHOWN_RECORDS = 3
+_ID_LENGTH = 64
 
 
 class Console:
@@ -64,6 +69,14 @@ class Console:
         """An answered HTTP request."""
         color = "red" if status >= 500 else "yellow" if status >= 400 else "dim"
         self._line("gateway", f"{method} {path} → {status} in {seconds * 1000:.0f} ms", color)
+
+    def batch(self, function: str, event: Mapping[str, Any]) -> None:
+        """A batch of Kafka's records on its way to a function, with the request ids of the first few."""
+        records = [record for partition in event["records"].values() for record in partition]
+        ids = [_request_id(record) for record in records[:_SHOWN_RECORDS]]
+        more = [f"and {len(records) - _SHOWN_RECORDS} more"] if len(records) > _SHOWN_RECORDS else []
+        text = f"{len(records)} record{'s' * (len(records) != 1)} → {function}"
+        self._line(records[0]["topic"], text, "dim", " ".join([*filter(None, ids), *more]))
 
     def log(self, source: str, line: str) -> None:
         """A line that a child printed: JSON of Powertools, or any text. Metrics are left out."""
@@ -117,6 +130,14 @@ class Console:
         if not self._color or color is None:
             return text
         return f"\033[{_COLORS[color]}m{text}\033[0m"
+
+
+def _request_id(record: Mapping[str, Any]) -> str:
+    """Empty where the record has none, or is nothing of ours."""
+    try:
+        return str(json.loads(base64.b64decode(record["value"]))["request_id"])[:_ID_LENGTH]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from local.postgres import Postgres
 from local.settings import Settings
 from local.stack_file import StackFile
 from local.stripe_process import StripeSimulator
+from local.workers import Result
 
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
 DEMO_USER_ID = 1
@@ -141,7 +143,7 @@ class Stack:
             poller = Poller(
                 trigger,
                 brokers,
-                partial(functions.invoke_from_thread, trigger.function),
+                partial(self._hand_over, functions, trigger.function),
                 partial(self._console.log, trigger.topic),
                 forgetful=self._settings.external_brokers is None,
             )
@@ -152,6 +154,10 @@ class Stack:
         invoked = [route.function for route in self._template.routes]
         invoked += [trigger.function for trigger in self._template.kafka_triggers]
         self._tasks.append(asyncio.create_task(functions.warm(dict.fromkeys(invoked))))
+
+    def _hand_over(self, functions: Functions, name: str, event: dict[str, Any]) -> "Future[Result]":
+        self._console.batch(name, event)
+        return functions.invoke_from_thread(name, event)
 
     async def _stop(self) -> None:
         """In the order in which nobody misses what is gone."""

@@ -1,5 +1,6 @@
 """Readable lines, and no secrets in them."""
 
+import base64
 import io
 import json
 
@@ -117,6 +118,17 @@ def test_secrets_are_masked_and_only_the_summary_shows_them(stream: io.StringIO,
 
     console.reveal(secret)
     assert hidden in stream.getvalue()
+
+
+def test_a_batch_is_one_line_with_the_first_request_ids(stream: io.StringIO) -> None:
+    def record(value: bytes) -> dict[str, str]:
+        return {"topic": "topic", "value": base64.b64encode(value).decode()}
+
+    values = [b'{"request_id":"one"}', b"nonsense", b"[" * 100_000, b'{"request_id":"four"}']
+    Console(stream).batch("consumer", {"records": {"topic-0": [*map(record, values), {"topic": "topic"}]}})
+
+    (printed,) = stream.getvalue().splitlines()
+    assert printed[9:].split() == ["topic", "5", "records", "→", "consumer", "one", "and", "2", "more"]
 
 
 def test_a_request_is_one_line(stream: io.StringIO) -> None:

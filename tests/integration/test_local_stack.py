@@ -1,0 +1,448 @@
+"""The whole stack as its user meets it: started as a program, in a folder and on ports of its own."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jwt
+import psutil  # type: ignore[import-untyped]
+import psycopg2
+import pytest
+from kafka import KafkaProducer
+
+ROOT = Path(__file__).parents[2]
+KEYS = {
+    "api_url",
+    "balance_page_url",
+    "stripe_api_url",
+    "checkout_database_url",
+    "database_url",
+    "kafka_brokers",
+    "jwt_secret",
+    "service_token",
+    "stripe_webhook_secret",
+    "demo_user_id",
+    "demo_token",
+    "pid",
+    "stripe_secret",
+    "checkout_app_id",
+    "kafka_api_version",
+}
+
+
+class Project:
+    """A clone, as far as the stack can tell: the same code, data of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for name in ("local", "functions", "layers", "template.yaml"):
+            (folder / name).symlink_to(ROOT / name)
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("STRIPE_", "KAFKA_", "CHECKOUT_")) and name != "DATABASE_URL"
+        }
+        self.environment |= {"PORT": str(free_port()), "STRIPE_PORT": str(free_port())}
+        self.log = folder / "stack.log"
+
+    def command(
+        self, *arguments: str, given: str = "", check: bool = True, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **more},
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=check,
+        )
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "local", "run"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @contextmanager
+    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
+        process = self.start()
+        try:
+            until(lambda: self.is_ready(process) or process.poll() is not None, 30)
+            assert process.poll() is None, self.log.read_text()
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+    def is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        return self.file is not None and self.file["pid"] == process.pid
+
+    @property
+    def file(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((self.folder / ".local" / "stack.json").read_text())
+        except FileNotFoundError:
+            return None
+        return found
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        assert self.file is not None
+        headers = {"Authorization": f"Bearer {self.file['demo_token']}"}
+        request = urllib.request.Request(self.file["api_url"] + path, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        except (urllib.error.URLError, ConnectionError):
+            return 0, b""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.02)
+
+
+def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    return list(psutil.Process(process.pid).children(recursive=True))
+
+
+def child(process: "subprocess.Popen[bytes]", *words: str) -> psutil.Process:
+    for candidate in psutil.Process(process.pid).children():
+        if all(any(word in part for part in candidate.cmdline()) for word in words):
+            return candidate
+    raise LookupError(words)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("stack") / "project")
+
+
+@pytest.fixture(scope="module")
+def stack(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
+    with project.running() as process:
+        yield process
+
+
+def test_the_file_serves_a_stranger(stack: "subprocess.Popen[bytes]", project: Project) -> None:
+    found = project.file
+    assert found is not None
+    assert set(found) == KEYS
+    assert found["pid"] == stack.pid
+    assert found["api_url"] == f"http://127.0.0.1:{project.environment['PORT']}"
+    assert stat.S_IMODE((project.folder / ".local" / "stack.json").stat().st_mode) == 0o600
+
+    assert project.get("/health")[0] == 200
+    with urllib.request.urlopen(found["balance_page_url"], timeout=20) as page:
+        assert page.status == 200
+    for url, table in (
+        (found["checkout_database_url"], "checkout_transactions"),
+        (found["database_url"], "ledger_entries"),
+    ):
+        connection = psycopg2.connect(url)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+        connection.close()
+    version = tuple(map(int, found["kafka_api_version"].split(".")))
+    producer = KafkaProducer(bootstrap_servers=found["kafka_brokers"], api_version=version)
+    assert producer.partitions_for("checkout.requests") == {0, 1, 2}
+    producer.close()
+    claims = jwt.decode(found["demo_token"], found["jwt_secret"], algorithms=["HS256"])
+    assert claims["sub"] == str(found["demo_user_id"])
+    assert claims["exp"] - time.time() > 24 * 3600
+
+
+def test_the_checkout_database_is_not_the_application_s(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    found = project.file
+    assert found is not None
+    connection = psycopg2.connect(found["checkout_database_url"])
+    with connection, connection.cursor() as cursor, pytest.raises(psycopg2.errors.UndefinedTable):
+        cursor.execute("SELECT count(*) FROM ledger_entries")
+    connection.close()
+
+
+def test_every_secret_is_printed_once_and_before_it_is_ready(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    found = project.file
+    assert found is not None
+    printed = project.log.read_text()
+    before_ready, _, _ = printed.partition("ready; Ctrl-C")
+
+    for key in ("jwt_secret", "service_token", "stripe_secret", "stripe_webhook_secret", "demo_token"):
+        assert (printed.count(found[key]), before_ready.count(found[key])) == (1, 1), key
+    password = found["checkout_database_url"].split(":")[2].split("@")[0]
+    assert printed.count(password) == 1
+    for key in ("api_url", "balance_page_url", "stripe_api_url", "kafka_brokers"):
+        assert found[key] in before_ready
+
+
+def test_nothing_but_the_summary_is_in_the_processes_arguments(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    found = project.file
+    assert found is not None
+    arguments = " ".join(part for one in children(stack) for part in one.cmdline())
+
+    for key in ("jwt_secret", "service_token", "stripe_secret", "stripe_webhook_secret"):
+        assert found[key] not in arguments
+
+
+def test_demo_uses_the_running_stack(stack: "subprocess.Popen[bytes]", project: Project) -> None:
+    done = project.command("demo")
+
+    assert "Using the stack that runs" in done.stdout
+    for step in ("session", "paid", "webhook answered", "produced", "consumed", "credited"):
+        assert f"ms  {step}" in done.stdout
+    assert "balance" in done.stdout
+    assert stack.poll() is None
+
+
+def test_log_lines_carry_the_request_id(stack: "subprocess.Popen[bytes]", project: Project) -> None:
+    project.command("demo")
+
+    lines = project.log.read_text().splitlines()
+    (created, *_) = [line for line in reversed(lines) if " create_session " in line]
+    request_id = created.split()[-1]
+    sources = {line.split()[1] for line in lines if request_id in line}
+    assert {"create_session", "stripe", "stripe_webhook", "checkout.finished"} <= sources
+
+
+def test_invoke_answers_and_fails_by_its_exit_status(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    event = {
+        "version": "2.0",
+        "routeKey": "GET /checkout/balance",
+        "rawPath": "/checkout/balance",
+        "rawQueryString": "",
+        "headers": {"authorization": "Bearer ${demo_token}"},
+        "requestContext": {"http": {"method": "GET", "path": "/checkout/balance"}},
+        "isBase64Encoded": False,
+    }
+
+    answered = project.command("invoke", "account", "-e", "-", given=json.dumps(event))
+    failed = project.command("invoke", "checkout_finished_consumer", "-e", "-", given="{}", check=False)
+
+    response = json.loads(answered.stdout)
+    assert response["statusCode"] == 200
+    assert json.loads(response["body"])["user_id"] in (1, "1")
+    assert failed.returncode == 1
+    assert "errorType" in json.loads(failed.stdout)
+    assert project.command("invoke", "nobody", "-e", "-", given="{}", check=False).returncode == 1
+
+
+def test_a_webhook_event_is_signed_when_it_is_invoked(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    body = json.dumps(
+        {
+            "id": "evt_invoked",
+            "object": "event",
+            "type": "customer.created",
+            "livemode": False,
+            "created": 1,
+            "data": {"object": {"id": "cus_1", "object": "customer"}},
+        }
+    )
+    event = {
+        "version": "2.0",
+        "routeKey": "POST /webhooks/stripe",
+        "rawPath": "/webhooks/stripe",
+        "rawQueryString": "",
+        "headers": {"stripe-signature": "placeholder", "content-type": "application/json"},
+        "requestContext": {"http": {"method": "POST", "path": "/webhooks/stripe"}},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+    answered = project.command("invoke", "stripe_webhook", "-e", "-", given=json.dumps(event))
+    header = project.command("sign", "-", given=json.dumps(event)).stdout.strip()
+    signed = json.loads(project.command("sign", "-", "--event", given=json.dumps(event)).stdout)
+    event["headers"] = {"stripe-signature": f"t=1,v1={'0' * 64}"}
+    forged = project.command("invoke", "stripe_webhook", "-e", "-", given=json.dumps(event))
+
+    assert json.loads(answered.stdout)["statusCode"] == 200
+    assert header.startswith("t=")
+    assert signed["headers"]["stripe-signature"].startswith("t=")
+    assert json.loads(forged.stdout)["statusCode"] == 400
+
+
+def test_a_second_start_in_the_folder_says_who_runs(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    done = project.command("run", check=False, PORT=str(free_port()))
+
+    assert done.returncode == 1
+    assert f"already runs in {project.folder} (process {stack.pid}" in done.stderr
+    assert project.get("/health")[0] == 200
+
+
+@pytest.mark.parametrize(("name", "other"), [("PORT", "STRIPE_PORT"), ("STRIPE_PORT", "PORT")])
+def test_a_taken_port_is_named_with_what_to_do(
+    stack: "subprocess.Popen[bytes]", project: Project, tmp_path: Path, name: str, other: str
+) -> None:
+    second = Project(tmp_path / "second")
+    taken = project.environment["PORT"]
+
+    done = second.command("run", check=False, **{name: taken, other: str(free_port())})
+
+    assert done.returncode == 1
+    assert f"port {taken} is taken" in done.stderr
+    assert f"{name}=" in done.stderr
+
+
+def test_a_live_key_is_refused(project: Project) -> None:
+    done = project.command("run", check=False, STRIPE_SECRET="sk_live_abc")
+
+    assert done.returncode == 1
+    assert "live key" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("PostgreSQL", ("bin/postgres",)),
+        ("Kafka broker", ("local.broker",)),
+        ("Stripe simulator", ("local.stripe_simulator",)),
+    ],
+)
+def test_a_killed_child_is_reported_and_comes_back(
+    stack: "subprocess.Popen[bytes]", project: Project, name: str, words: tuple[str, ...]
+) -> None:
+    victim = child(stack, *words)
+    already = project.log.read_text().count(f"{name} is back")
+
+    victim.kill()
+
+    until(lambda: project.log.read_text().count(f"{name} is back") > already)
+    assert f"{name} has ended (signal 9)" in project.log.read_text()
+    project.command("demo")
+
+
+def test_a_killed_worker_is_reported_and_comes_back(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    assert project.get("/checkout/balance")[0] == 200
+    victim = child(stack, "worker.py", "functions/account")
+
+    victim.kill()
+
+    until(lambda: "an idle environment ended (signal 9)" in project.log.read_text())
+    assert project.get("/checkout/balance")[0] == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    project = Project(tmp_path / "project")
+    process = project.start()
+    until(lambda: project.file is not None, 30)
+    project.get("/checkout/balance")
+    started = children(process)
+    assert len(started) >= 4
+
+    process.send_signal(number)
+
+    assert process.wait(30) == 0
+    assert project.file is None
+    assert not alive(started)
+
+
+def test_a_signal_while_it_starts_stops_everything(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    process = project.start()
+    until(lambda: bool(children(process)))
+    time.sleep(0.3)
+    started = children(process)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(30) == 0
+    assert not alive(started)
+    assert "Traceback" not in project.log.read_text()
+    assert "ready; Ctrl-C" not in project.log.read_text()
+
+
+def test_after_a_sigkill_the_children_end_and_the_next_start_has_all_the_data(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    process = project.start()
+    until(lambda: project.file is not None, 30)
+    project.command("demo")
+    before = project.file
+    assert before is not None
+    started = children(process)
+
+    process.kill()
+    process.wait()
+
+    until(lambda: not alive(started))
+    with project.running():
+        after = project.file
+        assert after is not None
+        assert after["jwt_secret"] == before["jwt_secret"]
+        assert json.loads(project.get("/checkout/balance")[1])["balance_cents"] == 500
+        headers = {"Authorization": f"Bearer {before['demo_token']}"}
+        request = urllib.request.Request(after["api_url"] + "/checkout/balance", headers=headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 200
+
+
+def test_demo_starts_a_stack_of_its_own_and_stops_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    begun = time.monotonic()
+
+    done = project.command("demo")
+
+    assert time.monotonic() - begun < 20
+    assert "starting one" in done.stdout
+    assert "balance  0 + 500 = 500 cents" in done.stdout
+    assert project.file is None
+    assert socket.socket().connect_ex(("127.0.0.1", int(project.environment["PORT"]))) != 0
+
+
+def test_two_clones_run_side_by_side(
+    stack: "subprocess.Popen[bytes]", project: Project, tmp_path: Path
+) -> None:
+    other = Project(tmp_path / "other")
+
+    with other.running():
+        other.command("demo")
+
+        assert json.loads(other.get("/checkout/balance")[1])["balance_cents"] == 500
+        assert project.get("/health")[0] == 200
