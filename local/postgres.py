@@ -122,6 +122,7 @@ class Postgres:
         password = secrets.token_hex(24)
         command = [
             *processes.unprivileged(uid),
+            *processes.named(),
             str(_programs() / "initdb"),
             f"--pgdata={unfinished}",
             f"--username={USER}",

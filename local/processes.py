@@ -6,6 +6,7 @@ itself (end of its pipe), or the next start takes over what is left.
 """
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -70,6 +71,16 @@ def unprivileged(uid: int | None) -> list[str]:
     # access(2), which PostgreSQL finds its programs by, heeds the right only with this bit.
     rights = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     return ["setpriv", *identity, *rights, "--"]
+
+
+def named() -> list[str]:
+    """The command prefix for programs that need a user name, where the user has none, as in some containers."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        nobody = pwd.getpwnam("nobody")
+        return ["unshare", "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--"]
+    return []
 
 
 def _wrapper(death_signal: signal.Signals) -> list[str]:

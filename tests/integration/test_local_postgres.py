@@ -195,6 +195,23 @@ def test_root_keeps_the_owner_of_files_that_a_user_made(tmp_path: Path) -> None:
     server.stop()
 
 
+@as_root
+def test_a_user_without_a_name_borrows_one() -> None:
+    program = """
+        import os, subprocess
+        from local import processes
+        os.setgroups([]), os.setgid(4321), os.setuid(4321)
+        print(subprocess.run([*processes.named(), "id", "-un"], capture_output=True, text=True))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    if "unshare failed" in done.stdout:
+        pytest.skip("user namespaces are forbidden here")
+    assert "stdout='nobody" in done.stdout
+
+
 def start_in_another_process(data: Path) -> "subprocess.Popen[str]":
     program = f"""
         from pathlib import Path
