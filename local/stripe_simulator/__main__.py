@@ -1,9 +1,11 @@
 """The command line: `python -m local.stripe_simulator --help`."""
 
 import argparse
+import io
 import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,18 @@ from local.stripe_simulator.settings import Settings
 HOST = "127.0.0.1"
 GRACE_SECONDS = 3
 SECRET_VARIABLE = "STRIPE_SIMULATOR_ENDPOINT_SECRET"  # noqa: S105 - a name, not a secret
+
+DURATIONS = {
+    "debit_seconds": "from a bank debit to its settlement or failure",
+    "refund_seconds": "from a refund's first status to its second",
+    "dispute_seconds": "from a charge to its dispute, and from the evidence to the verdict",
+    "retry_base_seconds": "before the first retry of a webhook; doubles from then on",
+    "retry_cap_seconds": "the longest wait between two retries",
+    "retry_for_seconds": "how long a webhook is tried again",
+    "webhook_timeout_seconds": "how long an endpoint may take to answer",
+    "redirect_wait_seconds": "how long the page waits for the webhook's answer before it redirects",
+}
+"""Fields of `Settings` that have an option of the same name, and what it is for."""
 
 
 class Server(uvicorn.Server):
@@ -39,6 +53,8 @@ class Server(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # A terminal that has no € still gets its lines.
     secret = options.endpoint_secret or os.environ.get(SECRET_VARIABLE) or None
     if bool(options.endpoint_url) != bool(secret):
         _parser().error(f"--endpoint-url and --endpoint-secret (or {SECRET_VARIABLE}) go together")
@@ -49,14 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         public_url=options.public_url or url,
         endpoint_url=options.endpoint_url,
         endpoint_secret=secret,
-        debit_seconds=options.debit_seconds,
-        refund_seconds=options.refund_seconds,
-        dispute_seconds=options.dispute_seconds,
-        retry_base_seconds=options.retry_base_seconds,
-        retry_cap_seconds=options.retry_cap_seconds,
-        retry_for_seconds=options.retry_for_seconds,
-        webhook_timeout_seconds=options.webhook_timeout_seconds,
-        redirect_wait_seconds=options.redirect_wait_seconds,
+        **{name: getattr(options, name) for name in DURATIONS},
     )
     app = create_app(settings)
     config = uvicorn.Config(
@@ -79,7 +88,10 @@ def _listen(port: int) -> socket.socket:
     # With the protocol named, asyncio turns Nagle's algorithm off: 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        raise SystemExit(f"stripe simulator cannot listen on {HOST}:{port}: {error.strerror}") from error
     listener.listen(1024)
     return listener
 
@@ -95,20 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--public-url", help="how a browser reaches this server (http://HOST:PORT)")
     parser.add_argument("--endpoint-url", help="a webhook endpoint to register at start")
     parser.add_argument("--endpoint-secret", help=f"its signing secret; or set {SECRET_VARIABLE}")
-    for option, meaning in {
-        "debit-seconds": "from a bank debit to its settlement or failure",
-        "refund-seconds": "from a refund's first status to its second",
-        "dispute-seconds": "from a charge to its dispute, and from the evidence to the verdict",
-        "retry-base-seconds": "before the first retry of a webhook; doubles from then on",
-        "retry-cap-seconds": "the longest wait between two retries",
-        "retry-for-seconds": "how long a webhook is tried again",
-        "webhook-timeout-seconds": "how long an endpoint may take to answer",
-        "redirect-wait-seconds": "how long the page waits for the webhook's answer before it redirects",
-    }.items():
-        default = getattr(defaults, option.replace("-", "_"))
-        parser.add_argument(
-            f"--{option}", type=float, default=default, metavar="S", help=f"{meaning} ({default:g})"
-        )
+    for name, meaning in DURATIONS.items():
+        option, default = f"--{name.replace('_', '-')}", getattr(defaults, name)
+        parser.add_argument(option, type=float, default=default, metavar="S", help=f"{meaning} ({default:g})")
     return parser
 
 

@@ -1,6 +1,8 @@
 """The simulator as its users meet it: a process, the official client, real HTTP, real webhooks."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,39 @@ def test_nothing_is_forgotten_when_it_is_killed(tmp_path: Path) -> None:
             endpoint.wait_for("checkout.session.async_payment_succeeded")
             assert simulator.client.v1.checkout.sessions.retrieve(paid.id).payment_status == "paid"
             assert simulator.stop() == 0
+
+
+def test_every_answered_payment_survives_a_kill_in_the_middle_of_many(tmp_path: Path) -> None:
+    with WebhookEndpoint() as endpoint:
+        with Simulator(tmp_path, endpoint_url=endpoint.url, endpoint_secret=SECRET) as simulator:
+            sessions = [simulator.create_session() for _ in range(60)]
+            answered: list[str] = []
+
+            def pay(session: stripe.checkout.Session) -> None:
+                with suppress(requests.RequestException):
+                    if simulator.pay(session).status_code == 303:
+                        answered.append(session.id)
+
+            with ThreadPoolExecutor(8) as pool:
+                payments = [pool.submit(pay, session) for session in sessions]
+                eventually(lambda: len(answered) >= 10, 20, lambda: answered)
+                simulator.kill()
+                for payment in payments:
+                    payment.result()
+            simulator.start()
+            found = simulator.client.v1.checkout.sessions.list({"limit": 100}).data
+            paid = {session.id for session in found if session.payment_status == "paid"}
+            assert set(answered) <= paid
+            events = simulator.client.v1.events.list(
+                {"type": "checkout.session.completed", "limit": 100}
+            ).data
+            assert sorted(event.data.object["id"] for event in events) == sorted(paid)
+            made = {event.id for event in events}
+            eventually(
+                lambda: made == {one.event["id"] for one in endpoint.of_type("checkout.session.completed")},
+                10,
+                lambda: simulator.lines,
+            )
 
 
 def test_an_endpoint_that_was_away_gets_its_webhook_later(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from local.stripe_simulator.api.forms import Raw
 
 Declaration: TypeAlias = Callable[[Raw, str], Any]
 
+_AUTHORITY = re.compile(r"[\w.:@%\[\]-]+")
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
@@ -89,7 +90,7 @@ def url(raw: Raw, name: str) -> str:
             code="url_invalid",
             param=name,
         )
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if parts.scheme not in ("http", "https") or not _AUTHORITY.fullmatch(parts.netloc):
         raise InvalidParameter("Not a valid URL", code="url_invalid", param=name)
     return value
 

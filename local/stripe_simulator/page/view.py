@@ -18,9 +18,9 @@ _METHOD_LABELS = {
 _INVALID = ' aria-invalid="true" aria-describedby="problem" autofocus'
 
 _FOLDER = Path(__file__).parent
-_PAGE = Template((_FOLDER / "checkout.html").read_text())
-_FORM = Template((_FOLDER / "form.html").read_text())
-STYLESHEET = (_FOLDER / "checkout.css").read_text()
+_PAGE = Template((_FOLDER / "checkout.html").read_text("utf-8"))
+_FORM = Template((_FOLDER / "form.html").read_text("utf-8"))
+STYLESHEET = (_FOLDER / "checkout.css").read_text("utf-8")
 
 
 def success_url(session: Json) -> str:

@@ -1,3 +1,6 @@
+import socket
+from pathlib import Path
+
 import pytest
 
 from local.stripe_simulator.__main__ import SECRET_VARIABLE, main
@@ -27,3 +30,10 @@ def test_an_endpoint_needs_a_secret(
         main(["--endpoint-url", "http://127.0.0.1:1/"])
     assert ended.value.code == 2
     assert SECRET_VARIABLE in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"cannot listen on 127.0.0.1:{port}"):
+            main(["--port", str(port), "--data", str(tmp_path)])

@@ -47,7 +47,9 @@ def test_texts_are_neither_empty_nor_too_long() -> None:
     assert params.text(5)("12345", "p") == "12345"
 
 
-@pytest.mark.parametrize("raw", ["x", "//x", "javascript:alert(1)", "http://", "http://[", "mailto:a@b"])
+@pytest.mark.parametrize(
+    "raw", ["x", "//x", "javascript:alert(1)", "http://", "http://[", "mailto:a@b", "http://a;b/"]
+)
 def test_urls_are_web_addresses(raw: str) -> None:
     assert refusal(params.url, raw)[0] == "url_invalid"
 
