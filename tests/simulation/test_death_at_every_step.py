@@ -1,0 +1,176 @@
+"""The process dies before and after each statement, publish and call; what redelivers, redelivers; and every
+payment is credited exactly once."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from checkout.domain.msk import Record
+from local.broker import Broker
+from tests.support.crashes import at_every_step
+from tests.support.functions import Functions, finished
+from tests.support.simulator import StripeSimulator
+from tests.support.stripe_events import event, session_object
+
+TOPIC = "checkout.finished"
+
+
+class Topic:
+    """Reads on from where it was."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": broker.address, "group.id": str(uuid4()), "fetch.wait.max.ms": 5}
+        )
+        self._next = [0, 0, 0]
+        self.read()
+
+    def read(self) -> list[Record]:
+        found: list[Record] = []
+        for partition, start in enumerate(self._next):
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=10)
+            self._consumer.assign([TopicPartition(TOPIC, partition, start)])
+            while self._next[partition] < end:
+                message = self._consumer.poll(1)
+                if message is not None and not message.error():
+                    self._next[partition] = (message.offset() or 0) + 1
+                    found.append(
+                        Record(TOPIC, partition, message.offset() or 0, message.key(), message.value() or b"")
+                    )
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@pytest.fixture
+def topic(broker: Broker) -> Iterator[Topic]:
+    reader = Topic(broker)
+    yield reader
+    reader.close()
+
+
+def begin_again(fns: Functions, topic: Topic) -> None:
+    fns.empty_databases()
+    fns.add_users(1, 2)
+    topic.read()
+
+
+def relay_everything(fns: Functions) -> None:
+    fns.checkout("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+    assert fns.invoke("outbox_relay", {})["left"] == 0
+
+
+def check_credited_once(fns: Functions, topic: Topic, where: str, amount: int = 500) -> None:
+    relay_everything(fns)
+    fns.consume(*topic.read())
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 day'")
+    fns.invoke("reconciler", {})
+    relay_everything(fns)
+    fns.consume(*topic.read())
+    assert fns.balance() == amount, where
+    assert [row["amount_cents"] for row in fns.application("SELECT * FROM ledger_entries")] == [amount], where
+    assert fns.application("SELECT 1 FROM parked_events") == [], where
+    assert fns.checkout("SELECT 1 FROM outbox") == [], where
+
+
+def test_the_webhook(fns: Functions, topic: Topic) -> None:
+    paid = event(session_object(str(uuid4())))
+
+    def check(where: str) -> None:
+        assert fns.webhook(paid).status == 200, where
+        check_credited_once(fns, topic, where)
+
+    steps = at_every_step(lambda: begin_again(fns, topic), lambda: fns.webhook(paid), check)
+    assert steps >= 20
+
+
+def test_the_webhook_that_is_never_sent_again_once_stored(fns: Functions, topic: Topic) -> None:
+    """Stripe had its answer, or has given up: the outbox alone carries the payment on."""
+    paid = event(session_object(str(uuid4())))
+
+    def check(where: str) -> None:
+        if fns.checkout("SELECT 1 FROM stripe_events") == []:
+            assert "COMMIT" not in where or where.startswith("before"), where
+            fns.webhook(paid)
+        check_credited_once(fns, topic, where)
+
+    at_every_step(lambda: begin_again(fns, topic), lambda: fns.webhook(paid), check)
+
+
+def test_the_consumer(fns: Functions, topic: Topic) -> None:
+    batch: list[Any] = [
+        finished("r1"),
+        b"nonsense",
+        finished("r1"),
+        finished("r2", user_id=2),
+        finished("r3", user_id=404),
+    ]
+
+    def check(where: str) -> None:
+        fns.consume(*batch)
+        assert (fns.balance(1), fns.balance(2)) == (500, 500), where
+        assert len(fns.application("SELECT 1 FROM ledger_entries")) == 2, where
+        assert len(fns.application("SELECT 1 FROM parked_events")) == 2, where
+
+    assert at_every_step(lambda: begin_again(fns, topic), lambda: fns.consume(*batch), check) >= 10
+
+
+def test_the_relay(fns: Functions, topic: Topic) -> None:
+    paid = event(session_object(str(uuid4())))
+
+    def prepare() -> None:
+        begin_again(fns, topic)
+        with pytest.MonkeyPatch.context() as patch:
+            from checkout.adapters.kafka import KafkaPublisher
+
+            patch.setattr(KafkaPublisher, "publish", lambda *_: [])
+            fns.webhook(paid)
+        fns.checkout("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+
+    steps = at_every_step(
+        prepare,
+        lambda: fns.invoke("outbox_relay", {}),
+        lambda where: check_credited_once(fns, topic, where),
+    )
+    assert steps >= 10
+
+
+def test_the_reconciler(fns: Functions, topic: Topic) -> None:
+    paid = event(session_object(str(uuid4())))
+
+    def prepare() -> None:
+        begin_again(fns, topic)
+        fns.webhook(paid)
+        topic.read()  # Kafka has lost it.
+        fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 day'")
+
+    def check(where: str) -> None:
+        fns.checkout("UPDATE checkout_transactions SET recheck_at = NULL")
+        check_credited_once(fns, topic, where)
+
+    assert at_every_step(prepare, lambda: fns.invoke("reconciler", {}), check) >= 15
+
+
+def test_creating_a_session(fns: Functions, stripe: StripeSimulator, topic: Topic) -> None:
+    request_ids: list[str] = []
+
+    def prepare() -> None:
+        begin_again(fns, topic)
+        request_ids.append(str(uuid4()))
+
+    def body() -> dict[str, object]:
+        return {"amount_cents": 500, "request_id": request_ids[-1]}
+
+    def check(where: str) -> None:
+        answer = fns.create(body())
+        assert answer.status in (200, 201), where
+        [session] = stripe.sessions_of(request_ids[-1])
+        row = fns.row(request_ids[-1])
+        assert (row["status"], row["stripe_session_id"]) == ("session_created", session["id"]), where
+        assert answer.json["session_id"] == session["id"], where
+
+    assert at_every_step(prepare, lambda: fns.create(body()), check) >= 15
