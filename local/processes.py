@@ -74,7 +74,7 @@ def unprivileged(uid: int | None) -> list[str]:
 
 
 def named() -> list[str]:
-    """The command prefix for programs that need a user name, where the user has none, as in some containers."""
+    """The command prefix for programs that need a user name, where there is none, as in some containers."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:

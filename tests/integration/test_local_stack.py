@@ -21,6 +21,10 @@ import psycopg2
 import pytest
 from kafka import KafkaProducer
 
+from local.broker import Broker
+from local.postgres import Postgres
+from local.stack import TOPICS
+
 ROOT = Path(__file__).parents[2]
 KEYS = {
     "api_url",
@@ -434,6 +438,43 @@ def test_demo_starts_a_stack_of_its_own_and_stops_it(tmp_path: Path) -> None:
     assert "balance  0 + 500 = 500 cents" in done.stdout
     assert project.file is None
     assert socket.socket().connect_ex(("127.0.0.1", int(project.environment["PORT"]))) != 0
+
+
+def test_everything_external_is_used_and_nothing_of_it_started(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    server, broker = Postgres(tmp_path / "postgres", fsync=False), Broker(TOPICS)
+    server.start()
+    broker.start()
+    project.environment |= {
+        "CHECKOUT_DATABASE_URL": server.url(),
+        "KAFKA_BROKERS": broker.address,
+        "KAFKA_API_VERSION": "2.3",
+        "CHECKOUT_APP_ID": "mine",
+    }
+    with project.running() as process:
+        found = project.file
+        assert found is not None
+        assert found["checkout_database_url"] == found["database_url"] == server.url()
+        assert (found["kafka_brokers"], found["kafka_api_version"]) == (broker.address, "2.3")
+        assert found["checkout_app_id"] == "mine"
+        commands = " ".join(part for one in children(process) for part in one.cmdline())
+        assert "bin/postgres" not in commands
+        assert "local.broker" not in commands
+        project.command("demo")
+    broker.stop()
+    server.stop()
+
+
+def test_settings_of_the_env_file_are_heeded(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    (project.folder / ".env").write_text(
+        "CHECKOUT_APP_ID=from-the-file\nMAX_AMOUNT_CENTS=400 # less than the demo\n"
+    )
+
+    done = project.command("demo", check=False)
+
+    assert done.returncode == 1
+    assert "answered 400" in done.stderr
 
 
 def test_two_clones_run_side_by_side(
