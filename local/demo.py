@@ -65,11 +65,10 @@ def purchase(stack: StackFile, say: Callable[[str], None] = print) -> None:
     stopping = threading.Event()
     topic = _Topic(stack, request_id, timeline, stopping)
     try:
-        session = _create_session(stack, bearer, request_id)
+        session = create_session(stack, request_id)
         timeline.mark("session")
         if simulated:
-            payment = threading.Thread(target=_pay, args=(session["url"], timeline), daemon=True)
-            payment.start()
+            threading.Thread(target=_pay, args=(session["url"], timeline), daemon=True).start()
         else:
             say(f"Pay here, with the card 4242 4242 4242 4242:\n\n  {session['url']}\n")
         _watch(stack, bearer, session, timeline, simulated=simulated)
@@ -82,9 +81,10 @@ def purchase(stack: StackFile, say: Callable[[str], None] = print) -> None:
         raise DemoError(f"the balance rose by {after - before} cents instead of {AMOUNT_CENTS}")
 
 
-def _create_session(stack: StackFile, bearer: dict[str, str], request_id: str) -> dict[str, Any]:
+def create_session(stack: StackFile, request_id: str) -> dict[str, Any]:
+    """The session resource, for the demo user. Raises DemoError."""
     body = json.dumps({"amount_cents": AMOUNT_CENTS, "request_id": request_id}).encode()
-    headers = {**bearer, "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {stack.demo_token}", "content-type": "application/json"}
     status, answer = _call("POST", f"{stack.api_url}/checkout/sessions", headers, body)
     if status != 201:
         raise DemoError(f"creating the session was answered {status}: {answer.decode(errors='replace')}")
@@ -139,18 +139,22 @@ def _is_paid(stack: StackFile, session_id: str) -> bool:
 
 
 def _pay(url: str, timeline: Timeline) -> None:
-    """Fill in the hosted page's form, as a customer does; it answers once our webhook did."""
-    _, page = _call("GET", url)
-    fields = _Form(page.decode())
-    typed = {
-        fields.named["cc-number"]: _CARD,
-        fields.named["cc-exp"]: "12 / 40",
-        fields.named["cc-csc"]: "123",
-    }
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    status, _ = _call("POST", url, headers, urlencode(typed).encode())
-    if status == 303:
+    if pay(url) == 303:
         timeline.mark("webhook answered")
+
+
+def pay(url: str) -> int:
+    """Fill in the simulator's hosted page as a customer does; its status, once our webhook answered.
+
+    303 sends the customer back to us. Raises DemoError.
+    """
+    _, page = _call("GET", url)
+    named = _Form(page.decode()).named
+    if "cc-number" not in named:
+        raise DemoError(f"{url} takes no payment")
+    typed = {named["cc-number"]: _CARD, named["cc-exp"]: "12 / 40", named["cc-csc"]: "123"}
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return _call("POST", url, headers, urlencode(typed).encode())[0]
 
 
 class _Form(HTMLParser):
