@@ -73,7 +73,9 @@ def test_another_purpose_is_never_credited(fns: Functions) -> None:
     assert fns.balance() == 0
 
 
-@pytest.mark.parametrize("request_id", [str(uuid4()), "x", "", "\0", "\ud800", "r" * 300])
+@pytest.mark.parametrize(
+    "request_id", ["0c5b3a52-63f1-4a06-9a5b-0f7f4f6d7d10", "x", "", "\0", "\ud800", "r" * 300]
+)
 def test_a_session_that_is_not_there(fns: Functions, request_id: str) -> None:
     assert get_session(fns, request_id).status == 404
 

@@ -32,15 +32,16 @@ def body() -> bytes:
         "garbage",
         "t=,v1=",
         "v1=00",
-        f"t={int(time.time())}",
-        f"t={int(time.time())},v0=00",
-        f"t={int(time.time())},v1=00",
-        f"t={int(time.time())},v1=é",
+        "t={now}",
+        "t={now},v0=00",
+        "t={now},v1=00",
+        "t={now},v1=é",
         "t=99999999999999999999,v1=00",
     ],
 )
 def test_no_signature_or_no_good_one(fns: Functions, header: str | None) -> None:
-    assert fns.webhook(body(), header).status == 400
+    signed = header and header.replace("{now}", str(int(time.time())))
+    assert fns.webhook(body(), signed).status == 400
     assert nothing_stored(fns)
 
 
