@@ -4,12 +4,13 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from local.environment import REGION
 from local.template import Schedule
-from local.workers import Result
+from local.workers import Result, Throttled
 
 SPEED = 60
 Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]
@@ -21,9 +22,9 @@ async def run(schedule: Schedule, invoke: Invoke, speed: float = SPEED) -> None:
     due = time.monotonic() + period
     while True:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        await invoke(
-            schedule.function, dict(schedule.input) if schedule.input is not None else _event(schedule)
-        )
+        event = dict(schedule.input) if schedule.input is not None else _event(schedule)
+        with suppress(Throttled):  # The next run makes up for it.
+            await invoke(schedule.function, event)
         due = max(due + period, time.monotonic())
 
 

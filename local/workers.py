@@ -136,9 +136,14 @@ class FunctionWorkers:
 
     async def _start(self) -> Environment | Result:
         """A new environment, its handler imported; or why there is none."""
-        environment = await Environment.start(
-            self.function, self._paths, self._variables, self._log_line, self._lost
-        )
+        if self._stopping:
+            return self._failed("Runtime.ExitError", "everything is being stopped")
+        try:
+            environment = await Environment.start(
+                self.function, self._paths, self._variables, self._log_line, self._lost
+            )
+        except OSError as error:
+            return self._failed("Runtime.InvalidEntrypoint", str(error))
         self._all.add(environment)
         try:
             async with asyncio.timeout(_INIT_SECONDS):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,6 +270,23 @@ def test_six_megabytes_pass_and_more_do_not(bench: Bench) -> None:
             await workers.invoke(largest + "x")
 
     bench.run("def handler(event, context): return event", scenario)
+
+
+def test_a_function_whose_folder_is_gone_is_an_error_of_the_function(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        shutil.rmtree(bench.folder / "small")
+        assert (await workers.invoke({})).value["errorType"] == "Runtime.InvalidEntrypoint"
+
+    bench.run("def handler(event, context): return 1", scenario)
+
+
+def test_nothing_is_started_after_a_stop(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        await workers.stop()
+        assert (await workers.invoke({})).is_error
+        assert workers.pids == []
+
+    bench.run("def handler(event, context): return 1", scenario)
 
 
 def test_stop_gives_up_what_is_still_running(bench: Bench) -> None:

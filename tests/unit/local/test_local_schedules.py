@@ -6,7 +6,7 @@ from typing import Any
 
 from local import schedules
 from local.template import Schedule
-from local.workers import Result
+from local.workers import Result, Throttled
 
 OK = Result(b"null")
 
@@ -47,6 +47,25 @@ def test_a_long_run_delays_the_next_one_and_none_is_made_up_for() -> None:
     runs = asyncio.run(for_a_while(Schedule("relay", "Tick", 6), 0.9, work=0.25))
 
     assert 3 <= len(runs) <= 4
+
+
+def test_a_run_that_finds_no_free_environment_is_left_out() -> None:
+    async def scenario() -> int:
+        attempts = 0
+
+        async def busy(function: str, event: dict[str, Any]) -> Result:
+            nonlocal attempts
+            attempts += 1
+            raise Throttled(function)
+
+        task = asyncio.create_task(schedules.run(Schedule("relay", "Tick", 1), busy))
+        while attempts < 3:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return attempts
+
+    assert asyncio.run(scenario()) >= 3
 
 
 def test_the_event_is_the_input_or_eventbridge_s_own() -> None:
