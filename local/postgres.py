@@ -1,6 +1,6 @@
 """PostgreSQL 18 embedded from a Python wheel, served over TCP on 127.0.0.1.
 
-The wheel's own programs are driven directly; its Python helper listens on a Unix socket only, changes the
+The wheel's own programs are driven directly; its Python interface listens on a Unix socket only, changes the
 permissions of folders that are not its own, and leaves a server behind when its host is killed.
 """
 

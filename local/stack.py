@@ -83,7 +83,10 @@ class Stack:
         functions = Functions(self._template, variables, console.log, settings.environments)
         self._functions = functions
         await self._migrate(functions)
-        await asyncio.to_thread(_insert_demo_user, variables["DATABASE_URL"])
+        try:
+            await asyncio.to_thread(_insert_demo_user, variables["DATABASE_URL"])
+        except psycopg2.Error as error:
+            raise StackError(f"the demo user cannot be made: {error}".rstrip()) from error
         gateway = Gateway(self._template.routes, functions.invoke, console.request)
         self._server = Server(gateway, listener)
         await self._server.start()
