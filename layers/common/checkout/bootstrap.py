@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkout.services.migrations import Migrate
     from checkout.services.reconciliation import ReemitUncredited
     from checkout.services.sessions import CreateSession
+    from checkout.services.stripe_events import StripeEvents
     from checkout.services.webhook import ReceiveWebhook
 
 
@@ -81,7 +82,14 @@ def receive_webhook() -> "ReceiveWebhook":
     from checkout.services.webhook import ReceiveWebhook
 
     config().webhook_secrets()
-    return ReceiveWebhook(checkout_database(), stripe_api(), delivery(), config())
+    return ReceiveWebhook(stripe_events(), config())
+
+
+@cache
+def stripe_events() -> "StripeEvents":
+    from checkout.services.stripe_events import StripeEvents
+
+    return StripeEvents(checkout_database(), stripe_api(), delivery(), config())
 
 
 @cache

@@ -1,6 +1,6 @@
 """Stripe's API: the few calls we make, and its errors by what they mean for the idempotency key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +20,9 @@ from checkout.errors import (
 API_VERSION = "2026-10-28.endive"
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 8
+PAGE = 100
+"""The most that Stripe gives at once."""
+
 NETWORK_RETRIES = 1
 """With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
 
@@ -56,6 +59,45 @@ class StripeApi:
         """The Checkout session as it is now. Raises StripeObjectMissing where there is none."""
         return _asked(lambda client: client.v1.checkout.sessions.retrieve(session_id), self._connected())
 
+    def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
+        """Raises StripeObjectMissing where there is none."""
+        return _asked(lambda client: client.v1.payment_intents.retrieve(payment_intent_id), self._connected())
+
+    def refund(self, refund_id: str) -> dict[str, Any]:
+        """Raises StripeObjectMissing where there is none."""
+        return _asked(lambda client: client.v1.refunds.retrieve(refund_id), self._connected())
+
+    def refunds_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """All of them."""
+        refunds: list[dict[str, Any]] = []
+        more = True
+        while more:
+            parameters: dict[str, Any] = {"payment_intent": payment_intent_id, "limit": PAGE}
+            if refunds:
+                parameters["starting_after"] = refunds[-1]["id"]
+            page = self._refund_page(parameters)
+            refunds += page["data"]
+            more = page["has_more"]
+        return refunds
+
+    def _refund_page(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        return _asked(lambda client: client.v1.refunds.list(cast(Any, parameters)), self._connected())
+
+    def dispute(self, dispute_id: str) -> dict[str, Any]:
+        """With its balance transactions. Raises StripeObjectMissing where there is none."""
+        return _asked(lambda client: client.v1.disputes.retrieve(dispute_id), self._connected())
+
+    def events(
+        self, *, since: int, types: Sequence[str], starting_after: str | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """A page of at most 100 events created at or after `since` (epoch seconds), newest first, and whether
+        there are more. Stripe keeps events for 30 days."""
+        parameters: dict[str, Any] = {"created": {"gte": since}, "types": list(types), "limit": PAGE}
+        if starting_after is not None:
+            parameters["starting_after"] = starting_after
+        page = _asked(lambda client: client.v1.events.list(cast(Any, parameters)), self._connected())
+        return page["data"], page["has_more"]
+
     def _connected(self) -> stripe.StripeClient:
         key = self._secret_key()
         if self._client is None or self._client[0] != key:
@@ -70,11 +112,10 @@ class StripeApi:
         return self._client[1]
 
 
-def _asked(
-    call: Callable[[stripe.StripeClient], stripe.StripeObject], client: stripe.StripeClient
-) -> dict[str, Any]:
+def _asked(call: Callable[[stripe.StripeClient], Any], client: stripe.StripeClient) -> dict[str, Any]:
     try:
-        return call(client).to_dict()
+        answer: dict[str, Any] = call(client).to_dict()
+        return answer
     except stripe.StripeError as error:
         raise _mapped(error) from error
 

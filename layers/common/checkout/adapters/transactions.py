@@ -41,6 +41,25 @@ def lock(cursor: Cursor, request_id: str) -> Transaction | None:
     return _optional(cursor)
 
 
+def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
+    """The row whose customer paid with this payment intent."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
+        (payment_intent_id,),
+    )
+    return _optional(cursor)
+
+
+def lock_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
+    """The row whose customer paid with this payment intent, held until the transaction ends."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
+        " FOR UPDATE",
+        (payment_intent_id,),
+    )
+    return _optional(cursor)
+
+
 def lock_user(cursor: Cursor, user_id: int) -> None:
     """Makes one user's new requests follow one another, so that none overtakes a limit."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
@@ -95,7 +114,9 @@ def insert_pending(
     return _existing(cursor, request_id)
 
 
-def insert_reported(cursor: Cursor, request_id: str, reported: SessionReport, event_id: str) -> Transaction:
+def insert_reported(
+    cursor: Cursor, request_id: str, reported: SessionReport, event_id: str | None
+) -> Transaction:
     """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved."""
     cursor.execute(
         "INSERT INTO checkout_transactions"
@@ -162,7 +183,7 @@ def session_failed(
     )
 
 
-def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: str) -> Transaction:
+def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: str | None) -> Transaction:
     """The row raised to the state that was reported. The caller has checked that it may become that."""
     cursor.execute(
         "UPDATE checkout_transactions SET status = %(status)s, error_message = %(error_message)s,"

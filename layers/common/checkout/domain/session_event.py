@@ -14,6 +14,7 @@ from checkout.domain.text import (
     user_id_from_digits,
 )
 from checkout.domain.transaction import Status, Transaction
+from checkout.domain.verdicts import Held, Ignored
 
 HANDLED = frozenset(
     {
@@ -23,14 +24,6 @@ HANDLED = frozenset(
         "checkout.session.expired",
     }
 )
-
-
-class Ignored(Exception):
-    """Not ours, or without meaning for us: acknowledged."""
-
-
-class Held(Exception):
-    """Ours, but it cannot be applied: kept, loud, replayable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +46,15 @@ class SessionReport:
         return self.status is Status.PAYMENT_SUCCEEDED
 
 
-def is_ours(session: Mapping[str, Any], app_id: str) -> bool:
-    metadata = session.get("metadata")
+def is_ours(resource: Mapping[str, Any], app_id: str) -> bool:
+    """Whether a session or a payment intent is this application's."""
+    metadata = resource.get("metadata")
     return isinstance(metadata, Mapping) and metadata.get("checkout_app") == app_id
 
 
-def payment_intent_of(session: Mapping[str, Any]) -> str | None:
+def payment_intent_of(resource: Mapping[str, Any]) -> str | None:
     """The id, whether Stripe sent the id or the expanded object."""
-    intent = session.get("payment_intent")
+    intent = resource.get("payment_intent")
     return identifier(intent.get("id") if isinstance(intent, Mapping) else intent)
 
 

@@ -1,5 +1,6 @@
 """Apply a `checkout.session.*` event to the transaction it is about, inside the caller's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from checkout import telemetry
@@ -11,19 +12,20 @@ from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.session_event import SessionReport, row_for
 from checkout.domain.transaction import Status, Transaction
 from checkout.errors import InvariantBroken
+from checkout.services import reversals
 from checkout.services.delivery import enqueue
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     request_id: str
-    message: Message | None
+    messages: Sequence[Message] = ()
 
 
-def apply(cursor: Cursor, reported: SessionReport, event_id: str) -> Applied:
+def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Applied:
     """Raise the transaction to what was reported, and put what must go to Kafka into the outbox.
 
-    Raises session_event.Ignored or session_event.Held; nothing was changed then.
+    Raises Ignored or Held; nothing was changed then. `event_id` is None where no event told it.
     """
     row = transactions.lock(cursor, reported.request_id)
     if row is None:
@@ -39,14 +41,16 @@ def apply(cursor: Cursor, reported: SessionReport, event_id: str) -> Applied:
             session_id=reported.session_id,
         )
     if not row.status.may_become(reported.status):
-        return Applied(request_id, None)
+        return Applied(request_id)
     moved = transactions.move(cursor, row, reported, event_id)
     if reported.is_paid:
         _compare_paid_with_asked(moved)
-        return Applied(request_id, enqueue(cursor, success_key(request_id), success_event(moved)))
+        success = enqueue(cursor, success_key(request_id), success_event(moved))
+        return Applied(request_id, [*([success] if success else []), *reversals.release(cursor, moved)])
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
-        return Applied(request_id, enqueue(cursor, failed_key(request_id), _failed_event(moved, event_id)))
-    return Applied(request_id, None)
+        failed = enqueue(cursor, failed_key(request_id), _failed_event(moved, event_id))
+        return Applied(request_id, [failed] if failed else [])
+    return Applied(request_id)
 
 
 def success_event(row: Transaction) -> CheckoutFinishedEvent:
@@ -68,7 +72,7 @@ def success_event(row: Transaction) -> CheckoutFinishedEvent:
     )
 
 
-def _failed_event(row: Transaction, event_id: str) -> CheckoutFinishedEvent:
+def _failed_event(row: Transaction, event_id: str | None) -> CheckoutFinishedEvent:
     return CheckoutFinishedEvent(
         request_id=row.request_id,
         user_id=row.user_id,

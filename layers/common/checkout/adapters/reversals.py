@@ -1,0 +1,117 @@
+"""SQL of reversals: what Stripe took back or returned, and whether it was emitted."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.reversal_event import Reversal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReversal:
+    """A row, with what its event on Kafka needs."""
+
+    reversal: Reversal
+    payment_intent_id: str
+    event_id: str | None
+
+
+def _stored(cursor: Cursor) -> list[StoredReversal]:
+    return [
+        StoredReversal(
+            Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"]),
+            row["payment_intent_id"],
+            row["event_id"],
+        )
+        for row in cast(list[dict[str, Any]], cursor.fetchall())
+    ]
+
+
+_COLUMNS = "kind, source_id, amount_cents, currency, payment_intent_id, event_id"
+
+
+def insert(cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id: str | None) -> None:
+    """As waiting; nothing where the effect is known."""
+    cursor.execute(
+        "INSERT INTO reversals"
+        " (effect_key, kind, source_id, amount_cents, currency, payment_intent_id, event_id, state)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'waiting') ON CONFLICT (effect_key) DO NOTHING",
+        (
+            reversal.effect_key,
+            reversal.kind,
+            reversal.source_id,
+            reversal.amount_cents,
+            reversal.currency,
+            payment_intent_id,
+            event_id,
+        ),
+    )
+
+
+def waiting(cursor: Cursor, payment_intent_id: str) -> Sequence[StoredReversal]:
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM reversals WHERE payment_intent_id = %s AND state = 'waiting'"
+        " ORDER BY created_at, effect_key FOR UPDATE",
+        (payment_intent_id,),
+    )
+    return _stored(cursor)
+
+
+def settle(cursor: Cursor, effect_keys: Collection[str], state: str) -> None:
+    """`state` is emitted or held."""
+    cursor.execute(
+        "UPDATE reversals SET state = %s, updated_at = now(),"
+        " emitted_at = CASE WHEN %s = 'emitted' THEN now() END WHERE effect_key = ANY(%s)",
+        (state, state, list(effect_keys)),
+    )
+
+
+def total(cursor: Cursor, payment_intent_id: str) -> None:
+    """Bring the transaction's refunded and disputed amounts up to what was emitted for it."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET updated_at = now(),"
+        " refunded_cents = sums.refunded, disputed_cents = sums.disputed"
+        " FROM (SELECT"
+        "   COALESCE(sum(CASE kind WHEN 'refunded' THEN amount_cents"
+        "                          WHEN 'refund_failed' THEN -amount_cents END), 0) AS refunded,"
+        "   COALESCE(sum(CASE kind WHEN 'disputed' THEN amount_cents"
+        "                          WHEN 'dispute_won' THEN -amount_cents END), 0) AS disputed"
+        "   FROM reversals WHERE payment_intent_id = %s AND state = 'emitted') AS sums"
+        " WHERE payment_intent_id = %s",
+        (payment_intent_id, payment_intent_id),
+    )
+
+
+def due_for_check(cursor: Cursor, *, after_seconds: int, limit: int) -> Sequence[StoredReversal]:
+    """Emitted ones whose ledger entry nobody has seen and whose time to look has come, longest due first.
+
+    Locked; those that another run holds, or that are still in the outbox, are left out.
+    """
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM reversals r WHERE state = 'emitted' AND credited_at IS NULL"
+        "   AND COALESCE(recheck_at, emitted_at + make_interval(secs => %s)) <= now()"
+        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"
+        " ORDER BY COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        (after_seconds, limit),
+    )
+    return _stored(cursor)
+
+
+def credited(cursor: Cursor, effect_keys: Collection[str]) -> None:
+    """Their ledger entries were seen; they are looked for no more."""
+    cursor.execute(
+        "UPDATE reversals SET credited_at = now() WHERE effect_key = ANY(%s)", (list(effect_keys),)
+    )
+
+
+def check_again(
+    cursor: Cursor, effect_keys: Collection[str], *, after_seconds: int, at_most_seconds: int
+) -> None:
+    """Looked for in vain: the wait until the next look doubles."""
+    cursor.execute(
+        "UPDATE reversals SET rechecks = rechecks + 1,"
+        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
+        " WHERE effect_key = ANY(%s)",
+        (after_seconds, at_most_seconds, list(effect_keys)),
+    )
