@@ -2,7 +2,7 @@
 an operator replays it.
 
 Stripe is asked before the transaction is opened, so that no lock is held while it answers. What was read is
-not older than the event, and the effects are keyed: a handler that meanwhile read something newer does no harm.
+not older than the event, and the effects are keyed: a handler that read something newer does no harm.
 """
 
 from collections.abc import Sequence
