@@ -23,8 +23,8 @@ run: .venv/run.stamp ## Start everything on this machine and keep serving
 demo: .venv/run.stamp ## Make one whole purchase and check the balance
 	@exec $(PYTHON) -m local demo
 
-test: .venv/dev.stamp ## Run every test; a running stack is left alone
-	@$(PYTHON) -m pytest
+test: .venv/dev.stamp ## Run every test and measure coverage; a running stack is left alone
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --cov
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff check .

@@ -46,8 +46,9 @@ class Complaints:
         self.seen.append(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One a module: while Playwright runs, no other test in this process can have an event loop."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip(f"no browser is installed (looked for {', '.join(PROGRAMS)})")
