@@ -76,6 +76,21 @@ def sign(options: argparse.Namespace) -> int:
     return 0
 
 
+def variables(options: argparse.Namespace) -> int:
+    """Print the functions' environment as the file that `sam local --env-vars` takes."""
+    told = settings.load(ROOT)
+    declared = template.load(ROOT / "template.yaml").functions.values()
+    names = {name for function in declared for name in function.environment}
+    found = {
+        # The browser, which is sent back to PUBLIC_ORIGIN, runs in no container.
+        name: value if name == "PUBLIC_ORIGIN" else value.replace("127.0.0.1", options.host)
+        for name, value in _variables(told, stack_file.read(told.data)).items()
+        if name in names
+    }
+    print(json.dumps({"Parameters": found}, indent=2))
+    return 0
+
+
 def _read_event(name: str) -> Any:
     try:
         return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
@@ -119,6 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signed.add_argument("file", help="an HTTP event as JSON; - reads standard input")
     signed.add_argument("--event", action="store_true", help="print the whole event, not only the header")
     signed.set_defaults(command=sign)
+
+    listed = commands.add_parser("variables", help="print the functions' environment for `sam local`")
+    listed.add_argument("--host", default="host.docker.internal", help="this machine, seen from a container")
+    listed.set_defaults(command=variables)
 
     options = parser.parse_args(arguments)
     try:
