@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from checkout.services.crediting import CreditBalances
     from checkout.services.delivery import Delivery
     from checkout.services.migrations import Migrate
+    from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import ReemitUncredited
     from checkout.services.sessions import CreateSession
     from checkout.services.stripe_events import StripeEvents
@@ -111,6 +112,13 @@ def reemit_uncredited() -> "ReemitUncredited":
     from checkout.services.reconciliation import ReemitUncredited
 
     return ReemitUncredited(checkout_database(), application_database(), delivery(), config())
+
+
+@cache
+def parked_records() -> "ParkedRecords":
+    from checkout.services.parked import ParkedRecords
+
+    return ParkedRecords(application_database(), credit_balances())
 
 
 @cache

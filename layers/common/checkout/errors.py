@@ -78,6 +78,16 @@ class TooManyRequests(CheckoutError):
         self.headers["Retry-After"] = str(retry_after)
 
 
+# What an operator asked
+
+
+class Refused(CheckoutError):
+    """It cannot be done as things are; the detail says why, and nothing was changed."""
+
+    status = 409
+    title = "Refused"
+
+
 # What is ours to mend
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from psycopg2.extras import execute_values
 
@@ -113,15 +113,25 @@ def claims(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, Claim]:
     }
 
 
-def parked_claims(cursor: Cursor, effect_keys: Collection[str]) -> set[tuple[str, Claim]]:
-    """Which (effect key, claim) are parked."""
+def parked_effects(
+    cursor: Cursor, effect_keys: Collection[str]
+) -> dict[tuple[str, Claim], Literal["open", "discarded"]]:
+    """Which (effect key, claim) are parked and were not replayed since."""
     cursor.execute(
-        "SELECT effect_key, user_id, amount_cents, currency FROM parked_events WHERE effect_key = ANY(%s)",
+        "SELECT effect_key, user_id, amount_cents, currency, COALESCE(resolution, 'open') AS decision"
+        " FROM parked_events WHERE effect_key = ANY(%s) AND resolution IS DISTINCT FROM 'replayed'"
+        " ORDER BY resolution NULLS FIRST",
         (list(effect_keys),),
     )
     return {
-        (row["effect_key"], (row["user_id"], row["amount_cents"], row["currency"])) for row in _rows(cursor)
+        (row["effect_key"], (row["user_id"], row["amount_cents"], row["currency"])): row["decision"]
+        for row in _rows(cursor)
     }
+
+
+def parked_claims(cursor: Cursor, effect_keys: Collection[str]) -> set[tuple[str, Claim]]:
+    """Which (effect key, claim) wait for an operator, or were discarded: they are not emitted again."""
+    return set(parked_effects(cursor, effect_keys))
 
 
 def park(cursor: Cursor, records: Sequence[Parked]) -> None:
@@ -129,7 +139,8 @@ def park(cursor: Cursor, records: Sequence[Parked]) -> None:
     execute_values(
         cursor,
         "INSERT INTO parked_events"
-        " (topic, partition, kafka_offset, key, value, reason, effect_key, user_id, amount_cents, currency)"
+        " (topic, partition, kafka_offset, key, value, reason,"
+        "  effect_key, user_id, amount_cents, currency, request_id)"
         " VALUES %s ON CONFLICT DO NOTHING",
         [
             (
@@ -143,6 +154,7 @@ def park(cursor: Cursor, records: Sequence[Parked]) -> None:
                 record.effect and record.effect.user_id,
                 record.effect and record.effect.amount_cents,
                 record.effect and record.effect.currency,
+                record.effect and record.effect.request_id,
             )
             for record in records
         ],

@@ -4,19 +4,21 @@ If the process dies before the commit, nothing happened, and Kafka delivers the 
 the commit, before the offsets are stored, the batch comes again and every effect key is found in the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from checkout import telemetry
 from checkout.adapters import ledger
 from checkout.adapters.ledger import Coordinates, Parked
 from checkout.adapters.postgres import Cursor, Database
-from checkout.domain.effects import Effect
+from checkout.domain.effects import Effect, success_key
 from checkout.domain.finished_event import Unprocessable, decoded
 from checkout.domain.msk import Record
 from checkout.errors import DataRefused
 
 CONFLICT = "the ledger has this effect with another user, amount or currency"
+NO_USER = "there is no such user"
+CREDIT_IS_PARKED = "the credit that it reverses is parked or discarded, so it is decided together with that"
 
 
 @dataclass(slots=True)
@@ -64,7 +66,21 @@ class CreditBalances:
 
         Raises DatabaseUnavailable: what is not committed then must be delivered again.
         """
-        tally = Tally()
+        movements, parked, without_effect = self._read(records)
+        tally = self._settle(movements, parked)
+        tally.without_effect += without_effect
+        return tally
+
+    def replay(self, cursor: Cursor, records: Sequence[Record]) -> tuple[Tally, Sequence[Parked]]:
+        """The same in the caller's transaction, for records that were parked. What still cannot be applied is
+        not parked again but returned, for the caller to roll back. Raises DataRefused, too."""
+        movements, parked, without_effect = self._read(records)
+        tally, refused = self._enter(cursor, movements, parked)
+        tally.without_effect += without_effect
+        return tally, refused
+
+    def _read(self, records: Sequence[Record]) -> tuple[list[_Movement], list[Parked], int]:
+        """What moves a balance, what can never be applied, and how many have no effect."""
         movements: list[_Movement] = []
         parked: list[Parked] = []
         for record in records:
@@ -76,13 +92,12 @@ class CreditBalances:
                 parked.append(_parked(record, f"cannot be decoded: {type(error).__name__}"))
             else:
                 if effect is None:
-                    tally.without_effect += 1
-                elif effect.currency != self._currency:
+                    continue
+                if effect.currency != self._currency:
                     parked.append(_parked(record, f"currency is not the balance's, {self._currency}", effect))
                 else:
                     movements.append(_Movement(effect, record))
-        tally.add(self._settle(movements, parked))
-        return tally
+        return movements, parked, len(records) - len(movements) - len(parked)
 
     def _settle(self, movements: Sequence[_Movement], parked: Sequence[Parked]) -> Tally:
         """In one transaction; what PostgreSQL refuses is found by halving the batch, and parked by itself."""
@@ -105,15 +120,31 @@ class CreditBalances:
         return tally
 
     def _credit(self, cursor: Cursor, movements: Sequence[_Movement], rejected: Sequence[Parked]) -> Tally:
+        tally, parked = self._enter(cursor, movements, rejected)
+        if parked:
+            ledger.park(cursor, parked)
+            _report(parked)
+        tally.parked = len(parked)
+        return tally
+
+    def _enter(
+        self, cursor: Cursor, movements: Sequence[_Movement], rejected: Sequence[Parked]
+    ) -> tuple[Tally, list[Parked]]:
+        """Enter what can be; returns with the tally what cannot, the rejected included."""
         parked = list(rejected)
+        if not movements:
+            return Tally(), parked
         known_users = ledger.lock_users(cursor, {movement.effect.user_id for movement in movements})
+        of_users = [m for m in movements if m.effect.user_id in known_users]
+        parked += [
+            m.parked("there is no such user") for m in movements if m.effect.user_id not in known_users
+        ]
+        wanted, alone = _decided(cursor, of_users, {p.effect.effect_key for p in parked if p.effect})
+        parked += [movement.parked(CREDIT_IS_PARKED) for movement in alone]
+        discarded = len(of_users) - len(wanted) - len(alone)
+
         distinct: dict[str, _Movement] = {}
-        repeated: list[_Movement] = []
-        for movement in movements:
-            if movement.effect.user_id not in known_users:
-                parked.append(movement.parked("there is no such user"))
-            elif distinct.setdefault(movement.effect.effect_key, movement) is not movement:
-                repeated.append(movement)
+        repeated = [m for m in wanted if distinct.setdefault(m.effect.effect_key, m) is not m]
         entered = (
             ledger.credit(cursor, [(m.effect, m.coordinates) for m in distinct.values()])
             if distinct
@@ -124,10 +155,31 @@ class CreditBalances:
         on_record = ledger.claims(cursor, {m.effect.effect_key for m in repeated}) if repeated else {}
         conflicts = [m for m in repeated if on_record.get(m.effect.effect_key) != m.effect.claim]
         parked += [movement.parked(CONFLICT) for movement in conflicts]
-        if parked:
-            ledger.park(cursor, parked)
-            _report(parked)
-        return Tally(credited=len(entered), known=len(repeated) - len(conflicts), parked=len(parked))
+        known = len(repeated) - len(conflicts)
+        return Tally(credited=len(entered), known=known, without_effect=discarded), parked
+
+
+def _decided(
+    cursor: Cursor, movements: Sequence[_Movement], parked_now: Set[str]
+) -> tuple[list[_Movement], list[_Movement]]:
+    """Those to enter, and the reversals whose credit is parked or discarded; the discarded are in neither.
+
+    The users are locked, so that an operator's replay of the credit comes wholly before or after this.
+    """
+    credit_of = {
+        movement.effect.effect_key: success_key(movement.effect.request_id)
+        for movement in movements
+        if movement.effect.kind != "success"
+    }
+    keys = {movement.effect.effect_key for movement in movements}
+    undone = ledger.parked_effects(cursor, keys | set(credit_of.values()))
+    wanted = [m for m in movements if undone.get((m.effect.effect_key, m.effect.claim)) != "discarded"]
+    missing = {key for key, _ in undone} | parked_now
+    missing &= set(credit_of.values()) - {m.effect.effect_key for m in wanted}
+    if missing:
+        missing -= ledger.claims(cursor, missing).keys()
+    alone = [m for m in wanted if credit_of.get(m.effect.effect_key) in missing]
+    return [m for m in wanted if credit_of.get(m.effect.effect_key) not in missing], alone
 
 
 def _report(parked: Sequence[Parked]) -> None:

@@ -1,0 +1,127 @@
+"""Parked records of Kafka: look at them, apply them once their cause is gone, or never.
+
+If the process dies before its commit, nothing was decided; after it, all was: a replay is one transaction
+with the entries that it makes.
+"""
+
+from collections.abc import Callable, Sequence
+
+from checkout import telemetry
+from checkout.adapters import ledger, parked
+from checkout.adapters.parked import ParkedRecord
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.effects import success_key
+from checkout.domain.msk import Record
+from checkout.errors import DataRefused, NotFound, Refused
+from checkout.services.crediting import CreditBalances, Tally
+
+
+class ParkedRecords:
+    def __init__(self, application: Database, crediting: CreditBalances) -> None:
+        self._application = application
+        self._crediting = crediting
+
+    def page(self, *, after_id: int = 0, limit: int = 100, resolved: bool = False) -> list[ParkedRecord]:
+        """In the order in which they were parked; the resolved ones too where wanted."""
+        with self._application.transaction() as cursor:
+            return parked.page(cursor, after_id=after_id, limit=limit, resolved=resolved)
+
+    def record(self, record_id: int) -> ParkedRecord:
+        """Raises NotFound."""
+        with self._application.transaction() as cursor:
+            return _existing(cursor, record_id)
+
+    def replayed_with(self, record_id: int) -> list[ParkedRecord]:
+        """What a replay of this record takes. Raises NotFound, or Refused where it was replayed."""
+        with self._application.transaction() as cursor:
+            return _together(cursor, record_id, _replayable)
+
+    def discarded_with(self, record_id: int) -> list[ParkedRecord]:
+        """What discarding this record takes. Raises NotFound, or Refused where it was resolved."""
+        with self._application.transaction() as cursor:
+            return _together(cursor, record_id, _discardable)
+
+    def replay(self, record_id: int, *, reason: str | None = None, operator: str | None = None) -> Tally:
+        """Apply the record as the consumer would now, and with it what is decided together with it.
+
+        A discarded record can be replayed after all. Raises NotFound, or Refused where anything of it still
+        cannot be applied; nothing was changed then.
+        """
+        try:
+            with self._application.transaction() as cursor:
+                records = _together(cursor, record_id, _replayable)
+                # First, since what is parked or discarded would not be applied.
+                parked.resolve(cursor, [record.id for record in records], "replayed", reason, operator)
+                tally, refused = self._crediting.replay(cursor, [_as_delivered(record) for record in records])
+                if refused:
+                    raise Refused(
+                        "It cannot be applied yet: " + "; ".join(one.reason for one in refused) + "."
+                    )
+        except DataRefused as refusal:
+            raise Refused(
+                f"It cannot be applied yet: the database refuses it: {refusal.detail}."
+            ) from refusal
+        _log("parked records replayed", records, reason, operator)
+        return tally
+
+    def discard(self, record_id: int, *, reason: str, operator: str | None = None) -> Sequence[ParkedRecord]:
+        """Decide that the record is never applied, nor what is decided together with it; returns them.
+
+        The same effect is not applied when Kafka delivers it again, and not emitted again. Raises NotFound or
+        Refused.
+        """
+        with self._application.transaction() as cursor:
+            records = _together(cursor, record_id, _discardable)
+            parked.resolve(cursor, [record.id for record in records], "discarded", reason, operator)
+        _log("parked records discarded", records, reason, operator)
+        return records
+
+
+def _existing(cursor: Cursor, record_id: int) -> ParkedRecord:
+    record = parked.find(cursor, record_id)
+    if record is None:
+        raise NotFound(f"There is no parked record {record_id}.")
+    return record
+
+
+def _replayable(record: ParkedRecord) -> bool:
+    return record.resolution != "replayed"
+
+
+def _discardable(record: ParkedRecord) -> bool:
+    return record.resolution is None
+
+
+def _together(cursor: Cursor, record_id: int, eligible: Callable[[ParkedRecord], bool]) -> list[ParkedRecord]:
+    """The record, locked, and with it credit and reversals of the same payment, unless that is credited.
+
+    Another claim under the same effect key is not the same effect: it is decided by itself.
+    """
+    found = _existing(cursor, record_id)
+    if found.user_id is not None:
+        # As the consumer does, so that no reversal is parked between our look and our commit.
+        ledger.lock_users(cursor, {found.user_id})
+    credit = success_key(found.request_id) if found.request_id is not None else None
+    alone = credit is None or bool(ledger.claims(cursor, {credit}))
+    records = parked.lock(cursor, record_id, None if alone else found.request_id)
+    chosen = next(record for record in records if record.id == record_id)
+    if not eligible(chosen):
+        raise Refused(f"The parked record {record_id} was {chosen.resolution} at {chosen.resolved_at}.")
+    return [record for record in records if eligible(record) and not _rival(record, chosen)]
+
+
+def _rival(record: ParkedRecord, chosen: ParkedRecord) -> bool:
+    return record.effect_key == chosen.effect_key and _claim(record) != _claim(chosen)
+
+
+def _claim(record: ParkedRecord) -> tuple[int | None, int | None, str | None]:
+    return record.user_id, record.amount_cents, record.currency
+
+
+def _as_delivered(record: ParkedRecord) -> Record:
+    return Record(record.topic, record.partition, record.kafka_offset, record.key, record.value)
+
+
+def _log(what: str, records: Sequence[ParkedRecord], reason: str | None, operator: str | None) -> None:
+    ids = [record.id for record in records]
+    telemetry.logger.warning(what, extra={"parked_ids": ids, "reason": reason, "operator": operator})

@@ -1,0 +1,214 @@
+"""Parked records: listed, replayed as the consumer would apply them, or discarded."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from checkout import bootstrap
+from checkout.adapters.postgres import Database
+from checkout.domain import finished_event
+from checkout.domain.msk import Record
+from checkout.errors import NotFound, Refused
+from checkout.services.crediting import CreditBalances
+from checkout.services.parked import ParkedRecords
+from tests.support.functions import Functions, finished
+
+
+@pytest.fixture
+def parked(fns: Functions) -> ParkedRecords:
+    return bootstrap.parked_records()
+
+
+def refund(request_id: str, source_id: str = "re_1", **fields: Any) -> dict[str, Any]:
+    return finished(request_id, status="refunded", source_id=source_id, amount_cents=200, **fields)
+
+
+def ids(parked: ParkedRecords) -> list[int]:
+    return [record.id for record in parked.page()]
+
+
+def test_a_record_of_an_unknown_user_is_listed_and_once_the_user_is_there_replayed_and_credited_once(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    event = finished("r1", user_id=7)
+    fns.consume(event)
+    [record] = parked.page()
+    assert (record.reason, record.effect_key, record.request_id, record.user_id, record.amount_cents) == (
+        "there is no such user",
+        "success:r1",
+        "r1",
+        7,
+        500,
+    )
+    with pytest.raises(Refused, match="there is no such user"):
+        parked.replay(record.id)
+    assert parked.record(record.id).resolution is None
+
+    fns.add_users(7)
+    assert parked.replay(record.id, operator="ada").credited == 1
+    assert fns.balance(7) == 500
+    assert parked.page() == []
+    after = parked.record(record.id)
+    assert (after.resolution, after.operator, after.value) == ("replayed", "ada", record.value)
+
+    with pytest.raises(Refused, match="was replayed"):
+        parked.replay(record.id)
+    fns.consume(event)
+    assert fns.balance(7) == 500
+    assert parked.page() == []
+
+
+def test_a_replay_in_parallel_with_itself_and_the_consumer_credits_once(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    event = finished("r1", user_id=7)
+    fns.consume(event)
+    [record_id] = ids(parked)
+    fns.add_users(7)
+
+    def attempt(number: int) -> None:
+        database = Database(lambda: fns.settings["DATABASE_URL"])
+        crediting = CreditBalances(database, "eur")
+        try:
+            if number % 2:
+                ParkedRecords(database, crediting).replay(record_id)
+            else:
+                crediting([Record("checkout.finished", 0, number, b"7", json.dumps(event).encode())])
+        except Refused as error:
+            assert "was replayed" in error.detail
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(attempt, range(6)))
+    assert fns.balance(7) == 500
+
+
+def test_a_reversal_waits_parked_with_its_parked_credit_and_a_replay_takes_both(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    fns.consume(finished("r1", user_id=7), finished("r2"))
+    fns.add_users(7)
+    fns.consume(refund("r1", user_id=7), refund("r2", "re_2"))
+    assert (fns.balance(7), fns.balance(1)) == (0, 300)
+    credit, reversal = parked.page()
+    assert "the credit that it reverses" in reversal.reason
+
+    assert [record.id for record in parked.replayed_with(reversal.id)] == [credit.id, reversal.id]
+    assert parked.replay(reversal.id).credited == 2
+    assert fns.balance(7) == 300
+    assert parked.page() == []
+
+
+def test_in_one_batch_too(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(finished("r1", currency="usd"), refund("r1"))
+    assert fns.balance() == 0
+    assert len(parked.page()) == 2
+
+
+def test_a_reversal_that_comes_with_its_parked_credit_again_is_applied(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    fns.consume(finished("r1", user_id=7))
+    fns.add_users(7)
+    fns.consume(finished("r1", user_id=7), refund("r1", user_id=7))
+    assert fns.balance(7) == 300
+    [record_id] = ids(parked)
+    assert parked.replay(record_id).known == 1
+    assert fns.balance(7) == 300
+
+
+def test_a_discarded_effect_never_comes_back_by_itself_and_its_reversal_is_parked(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    credit, reversal = finished("r1", user_id=7), refund("r1", user_id=7)
+    fns.consume(credit, reversal)
+    first, second = ids(parked)
+    discarded = parked.discard(first, reason="paid back by hand", operator="ada")
+    assert [record.id for record in discarded] == [first, second]
+    assert parked.record(second).resolution_reason == "paid back by hand"
+
+    fns.add_users(7)
+    fns.consume(credit, reversal)
+    assert fns.balance(7) == 0
+    assert parked.page() == []
+    fns.consume(refund("r1", "re_2", user_id=7))
+    assert fns.balance(7) == 0
+    assert len(parked.page()) == 1
+
+
+def test_what_was_discarded_can_be_replayed_after_all(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(finished("r1", user_id=7), refund("r1", user_id=7))
+    first, _ = ids(parked)
+    parked.discard(first, reason="a mistake")
+    with pytest.raises(Refused, match="was discarded"):
+        parked.discard(first, reason="again")
+    fns.add_users(7)
+    assert parked.replay(first).credited == 2
+    assert fns.balance(7) == 300
+
+
+def test_a_conflict_is_decided_alone(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(finished("r1"), finished("r1", amount_cents=900))
+    [record_id] = ids(parked)
+    with pytest.raises(Refused, match="another user, amount or currency"):
+        parked.replay(record_id)
+    assert len(parked.discard(record_id, reason="a twin of the first")) == 1
+    fns.consume(refund("r1"))
+    assert fns.balance() == 300
+    assert parked.page() == []
+
+
+def test_of_two_rivals_for_one_credit_the_operator_chooses(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(
+        finished("r1", user_id=7), finished("r1", user_id=7, amount_cents=900), refund("r1", user_id=7)
+    )
+    small, large, reversal = ids(parked)
+    fns.add_users(7)
+    with pytest.raises(Refused, match="another user, amount or currency"):
+        parked.replay(reversal)
+    assert [record.id for record in parked.replayed_with(large)] == [large, reversal]
+    parked.replay(large)
+    assert fns.balance(7) == 700
+    parked.discard(small, reason="the other one was paid")
+    assert parked.page() == []
+
+
+def test_what_the_database_refuses_stays_parked(fns: Functions, parked: ParkedRecords) -> None:
+    fns.application("SELECT ledger_move('gift:1', 1, %s, 'eur', 'gift')", (2**63 - 1,))
+    fns.consume(finished())
+    [record_id] = ids(parked)
+    with pytest.raises(Refused, match="refuses it"):
+        parked.replay(record_id)
+    fns.application("SELECT ledger_move('gift:2', 1, -500, 'eur', 'gift')")
+    parked.replay(record_id)
+    assert fns.balance() == 2**63 - 1
+
+
+def test_a_release_that_knows_more_applies_what_the_one_before_it_parked(
+    fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.consume(finished("r1"))
+    with monkeypatch.context() as before:
+        before.setattr(finished_event, "DIRECTIONS", {"success": 1})
+        fns.consume(refund("r1"))
+    [record] = parked.page()
+    assert (record.reason, record.effect_key) == ("status is missing or unknown", None)
+    assert parked.replay(record.id).credited == 1
+    assert fns.balance() == 300
+
+
+def test_a_record_that_does_not_exist_is_not_found(parked: ParkedRecords) -> None:
+    for act in (parked.record, parked.replay, parked.replayed_with, parked.discarded_with):
+        with pytest.raises(NotFound, match="404"):
+            act(404)
+
+
+def test_pages_go_on_where_they_ended(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(*(b"bad %d" % number for number in range(5)))
+    first = parked.page(limit=3)
+    rest = parked.page(after_id=first[-1].id, limit=3)
+    assert [bytes(record.value) for record in first + rest] == [b"bad %d" % number for number in range(5)]
+    parked.discard(first[0].id, reason="noise")
+    assert len(parked.page()) == 4
+    assert len(parked.page(resolved=True)) == 5
