@@ -1,0 +1,200 @@
+"""The power fails while a payment is at every hop of the way; each of them is credited exactly once.
+
+One kill serves all hops: payments are brought to them and held there, those that are furthest first.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from uuid import uuid4
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+import requests
+
+from local.broker import Broker
+from local.stack import TOPICS
+from tests.support.running_stack import RunningStack, Session
+from tests.support.stripe_simulator import eventually
+
+AMOUNT = 500
+HOP_SECONDS = 20.0
+MOST_SECONDS = 60.0
+"""From the restart to the last credit."""
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    """One that the stack does not start, and that does not die with it."""
+    running = Broker(TOPICS)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def stack_beside_broker(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    folder = tmp_path_factory.mktemp("outlived") / "project"
+    settings = {"KAFKA_BROKERS": broker.address, "KAFKA_API_VERSION": str(broker.api_version)}
+    with RunningStack(folder, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def outlived(stack_beside_broker: RunningStack) -> RunningStack:
+    """Running, whatever a failed test has left."""
+    if not stack_beside_broker.is_running:
+        stack_beside_broker.start()
+    return stack_beside_broker
+
+
+@dataclass(frozen=True)
+class Held:
+    """Where the payments are, and will be found again after the power has failed."""
+
+    requested: str
+    """A request_id: Stripe made the session, and its answer never came."""
+    created: Session
+    paid: Session
+    """Stripe has been paid, and has not told us."""
+    stored: Session
+    """In the outbox."""
+    published: Session
+    consumed: Session
+    """In the ledger; the trigger has not committed the offset."""
+    finished: Session
+
+
+def kill_with_a_payment_at_every_hop(
+    stack: RunningStack, broker: psutil.Process, *, is_answered: bool
+) -> tuple[int, Held]:
+    """Kills the stack; gives the new user whose payments they are, and where it left them.
+
+    `is_answered` says whether Stripe has had our answer about the stored payment.
+    """
+    try:
+        user = stack.add_user()
+        held = hold_a_payment_at_every_hop(stack, broker, user, is_answered=is_answered)
+    finally:
+        stack.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            broker.resume()
+    return user, held
+
+
+def hold_a_payment_at_every_hop(
+    stack: RunningStack, broker: psutil.Process, user: int, *, is_answered: bool
+) -> Held:
+    """Leaves the broker and the supervisor frozen."""
+    requested = str(uuid4())
+    created, paid, stored, published, consumed, finished = (stack.create(user, AMOUNT) for _ in range(6))
+
+    stack.pay(finished)
+    stack.until_credited(finished)
+    stack.until_settled()
+
+    with stack.locked(user):
+        stack.pay(consumed)
+        until(stack.is_waiting_for_a_lock)
+        stack.pay(published)
+        until(lambda: stack.topic.lag() == 2 and not stack.in_outbox())
+        broker.suspend()
+    stack.until_credited(consumed)
+
+    ask_without_ever_hearing_from_stripe(stack, user, requested)
+    until(lambda: bool(stripe_sessions(stack, requested)))
+
+    if is_answered:
+        stack.pay(stored)
+    else:
+        stack.pay_unattended(stored)
+    until(lambda: stack.in_outbox() == {stored.effect_key})
+
+    stack.supervisor.suspend()
+    stack.pay_unattended(paid)
+    until(lambda: stack.ask_stripe(f"/v1/checkout/sessions/{paid.session_id}")["payment_status"] == "paid")
+
+    pending = stack.checkout("SELECT request_id FROM checkout_transactions WHERE status = 'session_pending'")
+    assert pending == [{"request_id": requested}]
+    everything = [created, paid, stored, published, consumed, finished]
+    assert stack.uncredited(everything) == [created, paid, stored, published]
+    return Held(requested, created, paid, stored, published, consumed, finished)
+
+
+def ask_without_ever_hearing_from_stripe(stack: RunningStack, user: int, request_id: str) -> None:
+    stack.control_stripe(
+        "faults", path_prefix="/v1/checkout/sessions", method="POST", timeout_seconds=600, times=100
+    )
+
+    def ask() -> None:
+        with contextlib.suppress(requests.RequestException, AssertionError):
+            stack.create(user, AMOUNT, request_id)
+
+    Thread(target=ask, daemon=True).start()
+
+
+def stripe_sessions(stack: RunningStack, request_id: str) -> list[str]:
+    """The ids of those that Stripe has made for a request."""
+    sessions = stack.ask_stripe("/v1/checkout/sessions", limit="100")["data"]
+    return [one["id"] for one in sessions if one["metadata"]["request_id"] == request_id]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    eventually(condition, HOP_SECONDS, lambda: "the payment did not reach its hop")
+
+
+def check_that_each_is_credited_once(stack: RunningStack, user: int, held: Held) -> None:
+    requested = stack.create(user, AMOUNT, held.requested)
+    assert stripe_sessions(stack, held.requested) == [requested.session_id]
+    stack.pay(requested)
+    stack.pay(held.created)
+    sessions = [
+        *(requested, held.created, held.paid, held.stored, held.published, held.consumed, held.finished)
+    ]
+    stack.until_credited(*sessions, seconds=MOST_SECONDS)
+    stack.until_settled()
+    assert stack.entries(user) == [AMOUNT] * len(sessions)
+    assert stack.balance(user) == AMOUNT * len(sessions)
+    stack.check_books()
+
+
+def test_with_a_broker_that_forgets(tmp_path: Path) -> None:
+    with RunningStack(tmp_path / "project") as stack:
+        user, held = kill_with_a_payment_at_every_hop(stack, stack.child("local.broker"), is_answered=False)
+
+        stack.start()
+
+        check_that_each_is_credited_once(stack, user, held)
+
+
+def test_with_a_broker_that_goes_on(outlived: RunningStack, broker: Broker) -> None:
+    assert broker.process is not None
+    process = psutil.Process(broker.process.pid)
+    user, held = kill_with_a_payment_at_every_hop(outlived, process, is_answered=True)
+    assert outlived.topic.lag() >= 2  # The one that was consumed comes again.
+
+    outlived.start()
+
+    check_that_each_is_credited_once(outlived, user, held)
+
+
+def test_a_trigger_that_begins_again(outlived: RunningStack) -> None:
+    sessions = [outlived.create(outlived.add_user(), AMOUNT) for _ in range(3)]
+    for session in sessions:
+        outlived.pay(session)
+    outlived.until_credited(*sessions)
+    outlived.until_settled()
+    entries = outlived.application("SELECT * FROM ledger_entries ORDER BY id")
+    users = outlived.application("SELECT * FROM users ORDER BY id")
+    outlived.stop()
+    outlived.replace_trigger("consumes-from-the-beginning")
+    assert outlived.topic.lag() == len(outlived.topic.records()) >= len(sessions)
+
+    outlived.start()
+
+    outlived.until_settled()
+    assert outlived.application("SELECT * FROM ledger_entries ORDER BY id") == entries
+    assert outlived.application("SELECT * FROM users ORDER BY id") == users
+    outlived.check_books()
