@@ -1,0 +1,111 @@
+"""What `sam build` makes is complete, small, and free of what only development needs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.infrastructure.transformed import ROOT, parsed, source
+
+RUNTIME = source()["Globals"]["Function"]["Runtime"]
+MOST_BYTES = 100 * 1024 * 1024
+FUNCTIONS = sorted(
+    name
+    for name, resource in source()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+)
+
+
+def interpreter() -> str | None:
+    """A folder with a working interpreter of the functions' runtime, by its own name."""
+    beside = Path(sys.executable).parent / RUNTIME
+    found = str(beside) if beside.exists() else shutil.which(RUNTIME)
+    works = found and subprocess.run([found, "-m", "pip", "--version"], capture_output=True, check=False)
+    return str(Path(found).parent) if found and works and works.returncode == 0 else None
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = interpreter()
+    if folder is None:
+        pytest.skip(f"{RUNTIME}, the functions' runtime, is not on this machine")
+    target = tmp_path_factory.mktemp("build") / "build"
+    done = subprocess.run(
+        [sys.executable, "-m", "samcli", "build", "--no-cached", "--build-dir", target],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def layer(build: Path) -> Path:
+    return build / "CommonLayer" / "python"
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_layer_has_exactly_the_pinned_packages(layer: Path) -> None:
+    pinned = {
+        tuple(normalized(part) for part in line.split("=="))
+        for line in (ROOT / "layers" / "common" / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    installed = {
+        tuple(normalized(part) for part in path.name.removesuffix(".dist-info").split("-"))
+        for path in layer.glob("*.dist-info")
+    }
+
+    assert installed == pinned
+
+
+def test_the_layer_has_our_code_with_its_migrations(layer: Path) -> None:
+    ours = ROOT / "layers" / "common" / "checkout"
+    wanted = {path.relative_to(ours) for path in ours.rglob("*") if path.suffix in (".py", ".sql", ".typed")}
+
+    assert wanted <= {path.relative_to(layer / "checkout") for path in (layer / "checkout").rglob("*")}
+
+
+def test_no_function_brings_packages_of_its_own(build: Path) -> None:
+    for name in FUNCTIONS:
+        assert list((build / name).rglob("*.dist-info")) == []
+        assert not (build / name / "requirements.txt").exists()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_with_its_layer_is_small(build: Path, layer: Path, name: str) -> None:
+    assert size(build / name) + size(layer) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_handler_can_be_imported_from_the_build_alone(build: Path, layer: Path, name: str) -> None:
+    program = f"import sys; sys.path[:0] = {[str(build / name), str(layer)]}; import app; assert app.handler"
+
+    # -I and -S: neither this project nor its virtual environment.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_built_template_names_the_handlers(build: Path) -> None:
+    built = parsed(build / "template.yaml")
+
+    assert built["Globals"]["Function"]["Handler"] == "app.handler"
+    for name in FUNCTIONS:
+        assert built["Resources"][name]["Properties"]["CodeUri"] == name
