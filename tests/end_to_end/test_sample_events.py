@@ -1,0 +1,131 @@
+"""Every file of events/, invoked from the command line while a stack runs."""
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkout.adapters.stripe_api import API_VERSION
+from local import template
+from tests.support.running_stack import RunningStack
+
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "events"
+
+# In the order in which a reader would try them: the webhook's rows are read by the account's samples.
+ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "create_session/user": (201, {}),
+    "create_session/service": (201, {}),
+    "create_session/amount_too_small": (400, {"title": "Invalid request"}),
+    "stripe_webhook/paid": (200, {"outcome": "applied"}),
+    "stripe_webhook/unpaid": (200, {"outcome": "applied"}),
+    "stripe_webhook/async_succeeded": (200, {"outcome": "applied"}),
+    "stripe_webhook/async_failed": (200, {"outcome": "applied"}),
+    "stripe_webhook/expired": (200, {"outcome": "applied"}),
+    "stripe_webhook/foreign": (200, {"outcome": "ignored"}),
+    "account/session": (200, {"status": "payment_succeeded", "amount_cents": 500}),
+    "account/transactions": (200, {"next_cursor": None}),
+    "account/balance": (200, {"user_id": 1, "currency": "eur"}),
+    "account/health": (200, {"status": "ok"}),
+    "web/page": (200, {}),
+    "web/asset": (200, {}),
+    "web/config": (200, {"currency": "eur"}),
+}
+"""Of those that come over HTTP: the status, and what is in the JSON."""
+
+RESULTS: dict[str, set[str]] = {
+    "migrate/empty": {"applied"},
+    "checkout_finished_consumer/success": {"batchItemFailures"},
+    "checkout_finished_consumer/mixed": {"batchItemFailures"},
+    "outbox_relay/schedule": {"published", "left"},
+    "reconciler/schedule": {"emitted"},
+}
+"""Of the others: which keys the result has, at least."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with RunningStack(tmp_path_factory.mktemp("samples") / "project") as running:
+        yield running
+
+
+def invoke(stack: RunningStack, sample: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "invoke", sample.partition("/")[0], "-e", EVENTS / f"{sample}.json"],
+        cwd=stack.folder,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("sample", ANSWERS)
+def test_sample_of_a_route(stack: RunningStack, sample: str) -> None:
+    status, content = ANSWERS[sample]
+
+    answer = invoke(stack, sample)
+
+    assert answer["statusCode"] == status, answer
+    if answer["headers"]["content-type"].endswith("json"):
+        answered = json.loads(answer["body"])
+        assert answered == {**answered, **content}
+
+
+@pytest.mark.parametrize("sample", RESULTS)
+def test_sample_of_another_trigger(stack: RunningStack, sample: str) -> None:
+    assert invoke(stack, sample).keys() >= RESULTS[sample]
+
+
+def test_the_samples_of_one_payment_credit_it_once_and_park_what_contradicts_it(stack: RunningStack) -> None:
+    for sample in (
+        "stripe_webhook/paid",
+        "stripe_webhook/async_succeeded",
+        "checkout_finished_consumer/mixed",
+    ):
+        invoke(stack, sample)
+
+    stack.until_settled()
+    assert stack.entries(1) == [500, 500]
+    parked = stack.application("SELECT kafka_offset FROM parked_events ORDER BY id")
+    assert [row["kafka_offset"] for row in parked] == [3, 4]
+
+
+def test_every_function_has_samples_and_every_sample_is_invoked_here() -> None:
+    samples = {str(path.relative_to(EVENTS).with_suffix("")) for path in EVENTS.glob("*/*.json")}
+    declared = template.load(ROOT / "template.yaml")
+
+    assert samples == ANSWERS.keys() | RESULTS.keys()
+    assert {sample.partition("/")[0] for sample in samples} == declared.functions.keys()
+
+
+def test_every_route_has_a_sample_and_no_sample_another_route() -> None:
+    declared = template.load(ROOT / "template.yaml")
+    routes = {(route.function, route.key) for route in declared.routes}
+
+    assert {(sample.partition("/")[0], event(sample)["routeKey"]) for sample in ANSWERS} == routes
+
+
+@pytest.mark.parametrize("sample", [sample for sample in ANSWERS if sample.startswith("stripe_webhook/")])
+def test_a_sample_from_stripe_is_of_our_api_version(sample: str) -> None:
+    assert json.loads(event(sample)["body"])["api_version"] == API_VERSION
+
+
+def test_records_are_those_of_the_trigger() -> None:
+    [trigger] = template.load(ROOT / "template.yaml").kafka_triggers
+    for sample in RESULTS:
+        for records in event(sample).get("records", {}).values():
+            assert {record["topic"] for record in records} == {trigger.topic}
+            assert {base64.b64decode(record["key"]) for record in records} == {b"1"}
+
+
+def event(sample: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((EVENTS / f"{sample}.json").read_text())
+    return content
