@@ -60,8 +60,8 @@ def forget_wiring() -> None:
         if hasattr(made_once, "cache_clear"):
             if made_once.cache_info().currsize and made_once.__name__.endswith("_database"):
                 made_once().close()
-            if made_once.cache_info().currsize and made_once.__name__ == "delivery":
-                made_once()._publisher.close()
+            if made_once.cache_info().currsize and made_once.__name__ == "kafka_publisher":
+                made_once().close()
             made_once.cache_clear()
 
 
@@ -115,6 +115,15 @@ class Functions:
         """Bare values stand for records of partition 0 at rising offsets."""
         return self.invoke("checkout_finished_consumer", lambda_events.msk(list(_as_records(records))))
 
+    def ask(self, *records: Record | bytes | Mapping[str, Any], **context: Any) -> list[tuple[int, int]]:
+        """Records of checkout.requests; (partition, offset) of those that must come again."""
+        batch = lambda_events.msk(list(_as_records(records, "checkout.requests")))
+        failures = self.invoke("checkout_requests_consumer", batch, **context)["batchItemFailures"]
+        identifiers = [failure["itemIdentifier"] for failure in failures]
+        return [
+            (int(one["partition"].removeprefix("checkout.requests-")), one["offset"]) for one in identifiers
+        ]
+
     def empty_databases(self) -> None:
         self.checkout("TRUNCATE checkout_transactions, stripe_events, reversals, outbox")
         # As a replica the ledger's trigger is silent: it refuses this to everybody else.
@@ -167,10 +176,27 @@ def finished(request_id: str | None = None, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _as_records(values: Iterable[Record | bytes | Mapping[str, Any]]) -> Iterable[Record]:
+def requested(request_id: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A CheckoutRequestEvent of 500 cents for user 1."""
+    return {
+        "request_id": str(uuid4()) if request_id is None else request_id,
+        "user_id": 1,
+        "amount_cents": 500,
+        "currency": "eur",
+        "purpose": "balance_topup",
+        "timestamp": "2026-11-23T12:00:00Z",
+        "success_url": None,
+        "cancel_url": None,
+        **fields,
+    }
+
+
+def _as_records(
+    values: Iterable[Record | bytes | Mapping[str, Any]], topic: str = "checkout.finished"
+) -> Iterable[Record]:
     for offset, value in enumerate(values):
         if isinstance(value, Record):
             yield value
         else:
             content = value if isinstance(value, bytes) else json.dumps(value).encode()
-            yield Record("checkout.finished", 0, offset, b"1", content)
+            yield Record(topic, 0, offset, b"1", content)

@@ -11,6 +11,7 @@ from checkout.adapters.postgres import Database
 from checkout.config import Config
 
 if TYPE_CHECKING:
+    from checkout.adapters.kafka import KafkaPublisher
     from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
     from checkout.services.accounts import Accounts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from checkout.services.migrations import Migrate
     from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import ReemitUncredited
+    from checkout.services.requests import AnswerRequests
     from checkout.services.sessions import CreateSession
     from checkout.services.stripe_events import StripeEvents
     from checkout.services.webhook import ReceiveWebhook
@@ -64,11 +66,17 @@ def stripe_api() -> "StripeApi":
 
 
 @cache
-def delivery() -> "Delivery":
+def kafka_publisher() -> "KafkaPublisher":
     from checkout.adapters.kafka import KafkaPublisher
+
+    return KafkaPublisher(config().kafka_brokers, config().kafka_api_version)
+
+
+@cache
+def delivery() -> "Delivery":
     from checkout.services.delivery import Delivery
 
-    return Delivery(checkout_database(), KafkaPublisher(config().kafka_brokers, config().kafka_api_version))
+    return Delivery(checkout_database(), kafka_publisher())
 
 
 @cache
@@ -76,6 +84,20 @@ def create_session() -> "CreateSession":
     from checkout.services.sessions import CreateSession
 
     return CreateSession(checkout_database(), application_database(), stripe_api(), config())
+
+
+@cache
+def answer_requests() -> "AnswerRequests":
+    from checkout.services.requests import AnswerRequests
+
+    return AnswerRequests(
+        checkout_database(),
+        application_database(),
+        create_session(),
+        delivery(),
+        origin=config().own_origin,
+        currency=config().currency,
+    )
 
 
 @cache

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from checkout.adapters.secrets_manager import SecretsManager
+from checkout.domain.redirects import origin_of
 from checkout.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -75,6 +76,25 @@ class Config:
         origin = self._text("PUBLIC_ORIGIN")
         return origin.rstrip("/") if origin else None
 
+    @property
+    def own_origin(self) -> str:
+        """PUBLIC_ORIGIN, where no HTTP request could say instead where we are."""
+        return self._required("PUBLIC_ORIGIN").rstrip("/")
+
+    @property
+    def redirect_origins(self) -> frozenset[str]:
+        """Where a service may have the customer sent back to: PUBLIC_ORIGIN and ALLOWED_REDIRECT_ORIGINS."""
+        origins = {origin_of(self.public_origin or "")}
+        text = self._text("ALLOWED_REDIRECT_ORIGINS")
+        for given in text.split(",") if text else ():
+            origin = given.strip().rstrip("/").lower()
+            if origin_of(origin) != origin:
+                raise ConfigurationError(
+                    "ALLOWED_REDIRECT_ORIGINS is https://host[:port],https://host[:port]."
+                )
+            origins.add(origin)
+        return frozenset(origin for origin in origins if origin is not None)
+
     # What is ours, and how much of it
 
     @property
@@ -104,6 +124,16 @@ class Config:
     @property
     def max_open_sessions_per_hour(self) -> int:
         return self._integer("MAX_OPEN_SESSIONS_PER_HOUR", 20)
+
+    @property
+    def daily_amount_cents_limit(self) -> int | None:
+        """Of one user in a UTC day; None = no limit."""
+        return self._optional_integer("DAILY_AMOUNT_CENTS_LIMIT")
+
+    @property
+    def daily_count_limit(self) -> int | None:
+        """Of one user in a UTC day; None = no limit."""
+        return self._optional_integer("DAILY_COUNT_LIMIT")
 
     @property
     def max_body_bytes(self) -> int:
@@ -138,9 +168,13 @@ class Config:
         return values
 
     def _integer(self, name: str, default: int) -> int:
+        value = self._optional_integer(name)
+        return default if value is None else value
+
+    def _optional_integer(self, name: str) -> int | None:
         text = self._text(name)
-        value = default if text is None else self._parsed(name, text, int)
-        if value < 1:
+        value = None if text is None else self._parsed(name, text, int)
+        if value is not None and value < 1:
             raise ConfigurationError(f"{name} must be at least 1.")
         return value
 

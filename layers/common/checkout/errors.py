@@ -57,6 +57,10 @@ class Conflict(CheckoutError):
     title = "Conflict"
 
 
+class RefusedBefore(Conflict):
+    """The request was refused once, and that was its answer; a new attempt needs a request_id of its own."""
+
+
 class BodyTooLarge(CheckoutError):
     status = 413
     title = "Content too large"
@@ -145,6 +149,10 @@ class StripeKeyInUse(StripeError):
 
 class StripeRefused(StripeError):
     """Stripe answered with an error, and will replay that answer to the same idempotency key."""
+
+
+class StripeRefusedForGood(StripeRefused):
+    """Stripe answered 400: it will not take these parameters, whatever the idempotency key."""
 
 
 class StripeObjectMissing(StripeError):

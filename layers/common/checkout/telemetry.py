@@ -21,6 +21,11 @@ def correlate(request_id: str | None) -> None:
         logger.append_keys(request_id=request_id)
 
 
+def uncorrelate() -> None:
+    """What comes next is about another request, which is not known yet."""
+    logger.remove_keys(["request_id"])
+
+
 def count(name: str, value: int = 1) -> None:
     """Adds to a metric of this invocation."""
     if value:

@@ -15,6 +15,7 @@ from checkout.errors import (
     StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
+    StripeRefusedForGood,
 )
 
 API_VERSION = "2026-10-28.endive"
@@ -134,6 +135,8 @@ def _mapped(error: stripe.StripeError) -> StripeError:
     what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
     if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError | stripe.IdempotencyError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
+    if isinstance(error, stripe.InvalidRequestError):
+        return StripeRefusedForGood(f"Stripe refused the request ({what}, parameter {error.param}).")
     return StripeRefused(f"Stripe refused the request ({what}); try again.")
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from psycopg2.extras import Json
 
 from checkout.adapters.postgres import Cursor
 from checkout.domain.session_event import SessionReport
-from checkout.domain.transaction import FINAL, OPEN, Status, Transaction
+from checkout.domain.transaction import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
 from checkout.errors import InvariantBroken
 
 _COLUMNS = ", ".join(Transaction.__slots__)
@@ -83,6 +83,28 @@ def open_since(cursor: Cursor, user_id: int, seconds: int) -> tuple[int, float]:
     )
     row = cast(dict[str, Any], cursor.fetchone())
     return row["open"], row["free_in"]
+
+
+class Day(NamedTuple):
+    """What a user has begun to pay in the current UTC day."""
+
+    payments: int
+    amount_cents: int
+    now: datetime
+    ends_at: datetime
+
+
+def day_of_user(cursor: Cursor, user_id: int) -> Day:
+    """Counts the payments of today that did not fail or expire: what was paid, or is still asked for."""
+    cursor.execute(
+        "SELECT count(*) AS payments, COALESCE(sum(COALESCE(paid_cents, amount_cents)), 0) AS amount_cents,"
+        " now() AS now, date_trunc('day', now(), 'UTC') + interval '24 hours' AS ends_at"
+        " FROM checkout_transactions"
+        " WHERE user_id = %s AND status <> ALL(%s) AND created_at >= date_trunc('day', now(), 'UTC')",
+        (user_id, list(WITHOUT_PAYMENT)),
+    )
+    row = cast(dict[str, Any], cursor.fetchone())
+    return Day(row["payments"], int(row["amount_cents"]), row["now"], row["ends_at"])
 
 
 def insert_pending(
@@ -181,6 +203,33 @@ def session_failed(
             [Status.SESSION_PENDING, Status.SESSION_FAILED],
         ),
     )
+
+
+def refuse(
+    cursor: Cursor,
+    *,
+    request_id: str,
+    user_id: int,
+    amount_cents: int,
+    currency: str,
+    purpose: str,
+    error_message: str,
+) -> Transaction:
+    """Makes the row of a request that is refused for good, or marks the row whose session failed as that.
+
+    A row in any other state stays as it is, and is returned: the caller must look.
+    """
+    cursor.execute(
+        "INSERT INTO checkout_transactions"
+        " (request_id, user_id, amount_cents, currency, purpose, status, error_message, completed_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, now())"
+        " ON CONFLICT (request_id) DO UPDATE"
+        " SET error_message = EXCLUDED.error_message, completed_at = now(), updated_at = now()"
+        " WHERE checkout_transactions.status = EXCLUDED.status"
+        "   AND checkout_transactions.completed_at IS NULL",
+        (request_id, user_id, amount_cents, currency, purpose, Status.SESSION_FAILED, error_message),
+    )
+    return _existing(cursor, request_id)
 
 
 def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: str | None) -> Transaction:

@@ -45,5 +45,10 @@ def failed_key(request_id: str) -> str:
     return f"failed:{request_id}"
 
 
+def answer_key(request_id: str) -> str:
+    """Moves no balance; it keeps one answer to a request in the outbox."""
+    return f"answered:{request_id}"
+
+
 def reversal_key(status: str, source_id: str) -> str:
     return f"{status}:{source_id}"

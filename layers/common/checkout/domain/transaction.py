@@ -4,10 +4,14 @@ A state only rises. Stripe's events can arrive in any order, so the highest stat
 state of the payment, and every order of the same events ends in the same one.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
+
+from checkout.domain.text import uuid_in_lower_case
 
 
 class Status(StrEnum):
@@ -31,6 +35,9 @@ FINAL = frozenset({Status.SESSION_EXPIRED, Status.PAYMENT_FAILED, Status.PAYMENT
 
 OPEN = frozenset({Status.SESSION_PENDING, Status.SESSION_CREATED})
 """The customer could still go and pay."""
+
+WITHOUT_PAYMENT = frozenset({Status.SESSION_FAILED, Status.SESSION_EXPIRED, Status.PAYMENT_FAILED})
+"""Nothing was paid, and nothing is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,18 @@ class Transaction:
     id: int
 
     @property
+    def is_refused(self) -> bool:
+        """Answered `failed` for good: it never gets a session."""
+        return self.status is Status.SESSION_FAILED and self.completed_at is not None
+
+    @property
     def idempotency_key(self) -> str:
-        """Stripe's idempotency key for the current attempt; ≤ 255 characters for the ids that we let in."""
-        return self.request_id if self.stripe_attempt == 1 else f"{self.request_id}:{self.stripe_attempt}"
+        """Stripe's idempotency key for the current attempt, at most 255 characters.
+
+        A UUID is its own key. Any other request_id may be another application's too in one Stripe account,
+        or not fit into a header, so there the digest of what is asked takes its place.
+        """
+        key = self.request_id
+        if uuid_in_lower_case(key) is None:
+            key = sha256(json.dumps(self.stripe_parameters, sort_keys=True).encode()).hexdigest()
+        return key if self.stripe_attempt == 1 else f"{key}:{self.stripe_attempt}"

@@ -7,14 +7,15 @@ the commit, before the offsets are stored, the batch comes again and every effec
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from checkout import telemetry
 from checkout.adapters import ledger
 from checkout.adapters.ledger import Coordinates, Parked
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.effects import Effect, success_key
-from checkout.domain.finished_event import Unprocessable, decoded
+from checkout.domain.fields import Unprocessable
+from checkout.domain.finished_event import decoded
 from checkout.domain.msk import Record
 from checkout.errors import DataRefused
+from checkout.services import parking
 
 CONFLICT = "the ledger has this effect with another user, amount or currency"
 NO_USER = "there is no such user"
@@ -122,8 +123,7 @@ class CreditBalances:
     def _credit(self, cursor: Cursor, movements: Sequence[_Movement], rejected: Sequence[Parked]) -> Tally:
         tally, parked = self._enter(cursor, movements, rejected)
         if parked:
-            ledger.park(cursor, parked)
-            _report(parked)
+            parking.park(cursor, parked)
         tally.parked = len(parked)
         return tally
 
@@ -180,16 +180,3 @@ def _decided(
         missing -= ledger.claims(cursor, missing).keys()
     alone = [m for m in wanted if credit_of.get(m.effect.effect_key) in missing]
     return [m for m in wanted if credit_of.get(m.effect.effect_key) not in missing], alone
-
-
-def _report(parked: Sequence[Parked]) -> None:
-    for record in parked:
-        telemetry.alert(
-            "RecordParked",
-            "a record cannot be applied",
-            reason=record.reason,
-            topic=record.coordinates.topic,
-            partition=record.coordinates.partition,
-            offset=record.coordinates.offset,
-            effect_key=record.effect and record.effect.effect_key,
-        )

@@ -10,7 +10,7 @@ If the process dies
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -21,32 +21,39 @@ from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.config import Config
 from checkout.domain.effects import TOP_UP
+from checkout.domain.redirects import is_relative, origin_of
 from checkout.domain.text import positive_bigint, uuid_in_lower_case
 from checkout.domain.transaction import Transaction
 from checkout.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
+    RefusedBefore,
     StripeError,
     StripeKeyInUse,
     StripeOutcomeUnknown,
     StripeRefused,
-    TooManyRequests,
 )
+from checkout.services import limits
 
-HOUR_SECONDS = 3600
 KEY_IN_USE_PATIENCE_SECONDS = 8
 KEY_IN_USE_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What a caller asks for. None = not said: a fresh request_id, the balance's currency."""
+    """What a caller asks for. None = not said: a fresh request_id, the balance's currency, our own page.
+
+    Only a service can name a purpose or where the customer comes back to.
+    """
 
     user_id: int
     amount_cents: int
     currency: str | None
     request_id: str | None
+    purpose: str = TOP_UP
+    success_url: str | None = None
+    cancel_url: str | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, object], user_id: int | None, config: Config) -> "SessionRequest":
@@ -84,6 +91,13 @@ def _currency_rule(config: Config) -> str:
     return f"currency must be {config.currency!r}, the currency of the balance."
 
 
+InSameCommit = Callable[[Cursor, Transaction], None]
+
+
+def _nothing_more(_cursor: Cursor, _row: Transaction) -> None:
+    return
+
+
 class CreateSession:
     def __init__(self, checkout: Database, application: Database, stripe: StripeApi, config: Config) -> None:
         self._checkout = checkout
@@ -91,8 +105,11 @@ class CreateSession:
         self._stripe = stripe
         self._config = config
 
-    def __call__(self, request: SessionRequest, origin: str) -> tuple[Transaction, bool]:
-        """The row with its session, and whether that is new. `origin` is where Stripe sends the browser.
+    def __call__(
+        self, request: SessionRequest, origin: str, also: InSameCommit = _nothing_more
+    ) -> tuple[Transaction, bool]:
+        """The row with its session, and whether that is new: then, and only then, `also` was called in the
+        transaction that stored it. `origin` is where Stripe sends the browser.
 
         Raises InvalidRequest, NotFound (no such user), Conflict (the request_id stands for something else),
         TooManyRequests, StripeError (the same request_id may be tried again) and DatabaseUnavailable.
@@ -105,10 +122,10 @@ class CreateSession:
             self._admit(request)
             with self._checkout.transaction() as cursor:
                 row = self._insert(cursor, request, request_id, origin)
-        _same_request(row, request)
+        require_same(row, request)
         if row.stripe_session_id is not None:
             return row, False
-        return self._with_session(row)
+        return self._with_session(row, also)
 
     def _admit(self, request: SessionRequest) -> None:
         config = self._config
@@ -116,6 +133,10 @@ class CreateSession:
             raise InvalidRequest(_amount_rule(config))
         if request.currency not in (None, config.currency):
             raise InvalidRequest(_currency_rule(config))
+        for field, url in (("success_url", request.success_url), ("cancel_url", request.cancel_url)):
+            address = _absolute(url)
+            if address is not None and origin_of(address) not in config.redirect_origins:
+                raise InvalidRequest(f"{field} must be on PUBLIC_ORIGIN or one of ALLOWED_REDIRECT_ORIGINS.")
         with self._application.transaction() as cursor:
             if not ledger.user_exists(cursor, request.user_id):
                 raise NotFound("There is no such user.")
@@ -125,32 +146,30 @@ class CreateSession:
         known = transactions.find(cursor, request_id)
         if known is not None:
             return known
-        limit = self._config.max_open_sessions_per_hour
-        open_now, free_in = transactions.open_since(cursor, request.user_id, HOUR_SECONDS)
-        if open_now >= limit:
-            raise TooManyRequests(
-                f"At most {limit} payments may be open in an hour; finish one of them, or try again later.",
-                retry_after=max(1, int(free_in) + 1),
-            )
+        limits.enforce(cursor, self._config, request.user_id, request.amount_cents)
         return transactions.insert_pending(
             cursor,
             request_id=request_id,
             user_id=request.user_id,
             amount_cents=request.amount_cents,
             currency=self._config.currency,
-            purpose=TOP_UP,
+            purpose=request.purpose,
             stripe_parameters=stripe_parameters(
                 app_id=self._config.app_id,
                 request_id=request_id,
                 user_id=request.user_id,
                 amount_cents=request.amount_cents,
                 currency=self._config.currency,
-                success_url=f"{origin}/balance?status=success&session_id={{CHECKOUT_SESSION_ID}}",
-                cancel_url=f"{origin}/balance?status=cancel",
+                purpose=request.purpose,
+                success_url=_absolute(request.success_url)
+                or f"{origin}/balance?status=success&session_id={{CHECKOUT_SESSION_ID}}",
+                cancel_url=_absolute(request.cancel_url) or f"{origin}/balance?status=cancel",
             ),
         )
 
-    def _with_session(self, row: Transaction) -> tuple[Transaction, bool]:
+    def _with_session(self, row: Transaction, also: InSameCommit = _nothing_more) -> tuple[Transaction, bool]:
+        if row.is_refused:
+            raise RefusedBefore(f"This request was refused; begin another one. {row.error_message}")
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
         give_up_at = time.monotonic() + KEY_IN_USE_PATIENCE_SECONDS
@@ -173,6 +192,7 @@ class CreateSession:
             stored = transactions.session_created(
                 cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
             )
+            also(cursor, stored)
         telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
         return stored, True
 
@@ -191,12 +211,17 @@ class CreateSession:
             )
 
 
-def _same_request(row: Transaction, request: SessionRequest) -> None:
+def _absolute(url: str | None) -> str | None:
+    return None if url is None or is_relative(url) else url
+
+
+def require_same(row: Transaction, request: SessionRequest) -> None:
+    """Raises Conflict where the request_id stands for another request."""
     if (
         row.user_id != request.user_id
         or row.amount_cents != request.amount_cents
         or request.currency not in (None, row.currency)
-        or row.purpose != TOP_UP
+        or row.purpose != request.purpose
     ):
         raise Conflict("This request_id was used for another request.")
 
@@ -210,7 +235,7 @@ def stripe_parameters(
     currency: str,
     success_url: str,
     cancel_url: str,
-    purpose: str = TOP_UP,
+    purpose: str,
 ) -> dict[str, Any]:
     """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount."""
     metadata = {
@@ -227,7 +252,7 @@ def stripe_parameters(
                 "price_data": {
                     "currency": currency,
                     "unit_amount": amount_cents,
-                    "product_data": {"name": "Balance top-up"},
+                    "product_data": {"name": "Balance top-up" if purpose == TOP_UP else "Payment"},
                 },
             }
         ],

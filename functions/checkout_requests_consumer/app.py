@@ -1,0 +1,25 @@
+"""Records of checkout.requests → Stripe sessions, and an answer to each on checkout.finished."""
+
+import time
+from typing import Any
+
+from checkout import bootstrap
+from checkout.domain.msk import records_of
+from checkout.telemetry import instrumented
+
+RESERVE_SECONDS = 40
+"""Kept for the record that is under way when the time is up: Stripe may take 30 s."""
+
+
+def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    again = bootstrap.answer_requests()(records_of(event), deadline)
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": {"partition": f"{record.topic}-{record.partition}", "offset": record.offset}}
+            for record in again
+        ]
+    }
+
+
+handler = instrumented(consume)

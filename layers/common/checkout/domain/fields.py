@@ -1,0 +1,52 @@
+"""The fields of a record on one of our topics, with the types that its contract says."""
+
+from checkout.domain import strict_json
+from checkout.domain.text import identifier, is_storable, positive_bigint, request_identifier
+
+
+class Unprocessable(ValueError):
+    """A record that can never be applied; the text is the reason it is parked with."""
+
+
+class Fields:
+    """Unknown ones are ignored. Raises Unprocessable, naming the field, for whatever can never work."""
+
+    def __init__(self, value: bytes) -> None:
+        try:
+            self._members = strict_json.object_from(value)
+        except strict_json.NotJson as error:
+            raise Unprocessable(str(error)) from error
+
+    def __getitem__(self, name: str) -> object:
+        """As it came; None where it is missing."""
+        return self._members.get(name)
+
+    @property
+    def request_id(self) -> str:
+        """In lower case."""
+        request_id = request_identifier(self["request_id"])
+        if request_id is None:
+            raise Unprocessable("request_id must be a text of 1 to 255 characters")
+        return request_id
+
+    def positive_integer(self, name: str) -> int:
+        value = positive_bigint(self[name])
+        if value is None:
+            raise Unprocessable(f"{name} must be an integer from 1 to 2^63-1")
+        return value
+
+    def identifier(self, name: str) -> str | None:
+        value = self[name]
+        if value is None:
+            return None
+        if identifier(value) is None:
+            raise Unprocessable(f"{name} must be a text of 1 to 255 characters, or null")
+        return str(value)
+
+    def text(self, name: str) -> str | None:
+        value = self[name]
+        if value is None:
+            return None
+        if not isinstance(value, str) or not is_storable(value):
+            raise Unprocessable(f"{name} must be a text without NUL or lone surrogates, or null")
+        return value

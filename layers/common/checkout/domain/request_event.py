@@ -1,0 +1,46 @@
+"""CheckoutRequestEvent, the contract of the topic `checkout.requests`."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from checkout.domain.effects import TOP_UP
+from checkout.domain.fields import Fields
+
+TOPIC = "checkout.requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutRequestEvent:
+    """Asks for a Checkout session. None = not said: the balance's currency, our own page."""
+
+    request_id: str
+    user_id: int
+    amount_cents: int
+    currency: str | None = None
+    purpose: str = TOP_UP
+    timestamp: str | None = None
+    success_url: str | None = None
+    cancel_url: str | None = None
+
+    def encoded(self) -> bytes:
+        """The record's value; its key is `user_id` in decimal."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+
+def decoded(value: bytes) -> CheckoutRequestEvent:
+    """The event in a record's value. Required: request_id, user_id, amount_cents.
+
+    Raises Unprocessable, naming the field, for what can never work.
+    """
+    fields = Fields(value)
+    currency = fields.identifier("currency")
+    return CheckoutRequestEvent(
+        request_id=fields.request_id,
+        user_id=fields.positive_integer("user_id"),
+        amount_cents=fields.positive_integer("amount_cents"),
+        currency=currency and currency.lower(),
+        purpose=fields.identifier("purpose") or TOP_UP,
+        timestamp=fields.text("timestamp"),
+        success_url=fields.text("success_url"),
+        cancel_url=fields.text("cancel_url"),
+    )

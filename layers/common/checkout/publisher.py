@@ -1,0 +1,89 @@
+"""Ask for a Checkout session through Kafka: for other services, by one import or from the command line.
+
+The answer comes on `checkout.finished` under the same request_id: `session_created` with `session_url`, where
+the customer pays, or `failed` with `error_message`; after `session_created` also what becomes of the payment.
+Needs KAFKA_BROKERS (and KAFKA_API_VERSION where a broker cannot negotiate it).
+"""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from checkout import bootstrap
+from checkout.adapters.outbox import Message
+from checkout.domain.effects import TOP_UP
+from checkout.domain.finished_event import iso_utc
+from checkout.domain.request_event import TOPIC, CheckoutRequestEvent, decoded
+from checkout.errors import CheckoutError, Unavailable
+
+TIMEOUT_SECONDS = 10
+
+
+def request_session(
+    user_id: int,
+    amount_cents: int,
+    *,
+    request_id: str | None = None,
+    currency: str | None = None,
+    purpose: str = TOP_UP,
+    success_url: str | None = None,
+    cancel_url: str | None = None,
+) -> str:
+    """The request_id, made up where none is given; the brokers have acknowledged the request then.
+
+    Raises ValueError, naming the field, for what would be put aside unanswered; Unavailable where the brokers
+    did not acknowledge within 10 s. Whoever makes up the request_id and keeps it can repeat the call then, or
+    after a crash: one request_id is one session, however often it is asked for. Not for several threads at
+    once.
+    """
+    event = CheckoutRequestEvent(
+        request_id=str(uuid4()) if request_id is None else request_id,
+        user_id=user_id,
+        amount_cents=amount_cents,
+        currency=currency,
+        purpose=purpose,
+        timestamp=iso_utc(datetime.now(UTC)),
+        success_url=success_url,
+        cancel_url=cancel_url,
+    )
+    accepted = decoded(event.encoded())
+    message = Message(0, TOPIC, str(user_id), event.encoded())
+    if not bootstrap.kafka_publisher().publish([message], TIMEOUT_SECONDS):
+        raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
+    return accepted.request_id
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m checkout.publisher",
+        description="Ask for a Checkout session on the topic checkout.requests; prints the request_id.",
+        epilog="Reads KAFKA_BROKERS and KAFKA_API_VERSION. The answer comes on the topic checkout.finished.",
+    )
+    parser.add_argument("--user", type=int, required=True, metavar="ID", help="whose balance is topped up")
+    parser.add_argument("--amount-cents", type=int, required=True, metavar="N", help="in minor units")
+    parser.add_argument("--request-id", metavar="TEXT", help="the same one again gives the same session")
+    parser.add_argument("--currency", metavar="CODE", help="the balance's, if not given")
+    parser.add_argument("--purpose", default=TOP_UP, help="%(default)s, if not given")
+    parser.add_argument("--success-url", metavar="URL", help="where the customer goes after paying")
+    parser.add_argument("--cancel-url", metavar="URL", help="where the customer goes without paying")
+    given = parser.parse_args(arguments)
+    try:
+        request_id = request_session(
+            given.user,
+            given.amount_cents,
+            request_id=given.request_id,
+            currency=given.currency,
+            purpose=given.purpose,
+            success_url=given.success_url,
+            cancel_url=given.cancel_url,
+        )
+    except (ValueError, CheckoutError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{request_id}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

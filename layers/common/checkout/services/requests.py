@@ -1,0 +1,181 @@
+"""Answer checkout.requests: with a session for the customer, or with why there is none.
+
+A request_id has one answer. What our rules or Stripe refuse is kept in a row, too, so that the same message
+gets the same answer even when the limit is over or the user exists by then: trying anew is a new request.
+
+If the process dies
+- before a row is committed: nothing happened;
+- after it, before Stripe answered or before its answer is stored: see `services.sessions`;
+- after the session or the refusal is stored: the outbox has the answer by the same commit.
+In each case Kafka delivers the record again, and it is answered from where it was left. An answer may be
+published twice; both are the same.
+"""
+
+import time
+from collections.abc import Sequence
+
+from checkout import telemetry
+from checkout.adapters import transactions
+from checkout.adapters.ledger import Coordinates, Parked
+from checkout.adapters.outbox import Message
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.effects import answer_key
+from checkout.domain.fields import Unprocessable
+from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
+from checkout.domain.msk import Record
+from checkout.domain.request_event import CheckoutRequestEvent, decoded
+from checkout.domain.transaction import Transaction
+from checkout.errors import (
+    CheckoutError,
+    Conflict,
+    DataRefused,
+    InvalidRequest,
+    NotFound,
+    RefusedBefore,
+    StripeError,
+    StripeRefusedForGood,
+    TooManyRequests,
+    Unavailable,
+)
+from checkout.services import parking
+from checkout.services.delivery import Delivery, enqueue
+from checkout.services.sessions import CreateSession, SessionRequest, require_same
+
+REFUSALS = (InvalidRequest, NotFound, TooManyRequests, StripeRefusedForGood, RefusedBefore)
+"""What a service is told; it did ask properly. Whoever cannot even be told so is parked."""
+
+
+class AnswerRequests:
+    def __init__(
+        self,
+        checkout: Database,
+        application: Database,
+        create_session: CreateSession,
+        delivery: Delivery,
+        *,
+        origin: str,
+        currency: str,
+    ) -> None:
+        """`origin` is where the customer comes back to, unless the request says otherwise."""
+        self._checkout = checkout
+        self._application = application
+        self._create_session = create_session
+        self._delivery = delivery
+        self._origin = origin
+        self._currency = currency
+
+    def __call__(self, records: Sequence[Record], deadline: float) -> list[Record]:
+        """Each record is answered or parked when this returns, and committed, except those it returns: they
+        must be delivered again.
+
+        These are all of a partition from the first on that met something away, and all that were not begun
+        when time.monotonic() passed `deadline`.
+        """
+        again: list[Record] = []
+        held_up = set()
+        for record in records:
+            if record.partition in held_up or time.monotonic() > deadline:
+                again.append(record)
+                continue
+            try:
+                self._settle(record)
+            except (Unavailable, StripeError) as error:
+                telemetry.logger.warning("a request must come again", extra={"reason": error.detail})
+                held_up.add(record.partition)
+                again.append(record)
+        telemetry.count("RequestsDeferred", len(again))
+        return again
+
+    def answer(self, record: Record) -> None:
+        """Answer one record; also for one that was parked and may be answerable by now.
+
+        Raises Unprocessable where it can never be; Unavailable or StripeError where it can be tried again.
+        """
+        telemetry.uncorrelate()
+        message = self._answered(record)
+        self._delivery.at_once([message] if message else [])
+
+    def _settle(self, record: Record) -> None:
+        try:
+            self.answer(record)
+        except Unprocessable as reason:
+            at = Coordinates(record.topic, record.partition, record.offset)
+            with self._application.transaction() as cursor:
+                parking.park(cursor, [Parked(at, record.key, record.value, str(reason), effect=None)])
+
+    def _answered(self, record: Record) -> Message | None:
+        """Commits the answer with what it says. None where it waits in the outbox already."""
+        try:
+            event = decoded(record.value)
+        except Unprocessable:
+            raise
+        except Exception as error:  # whatever a decoder raises, it raises for ever
+            raise Unprocessable(f"cannot be decoded: {type(error).__name__}") from error
+        telemetry.correlate(event.request_id)
+        try:
+            return self._answer(event)
+        except Conflict as conflict:
+            raise Unprocessable(conflict.detail) from conflict
+        except DataRefused as refusal:
+            raise Unprocessable(f"refused by the database: {refusal.detail}") from refusal
+
+    def _answer(self, event: CheckoutRequestEvent) -> Message | None:
+        """Raises Conflict where the request_id is known for another request."""
+        request = SessionRequest(
+            user_id=event.user_id,
+            amount_cents=event.amount_cents,
+            currency=event.currency,
+            request_id=event.request_id,
+            purpose=event.purpose,
+            success_url=event.success_url,
+            cancel_url=event.cancel_url,
+        )
+        queued: list[Message | None] = []
+
+        def put(cursor: Cursor, row: Transaction) -> None:
+            queued.append(enqueue(cursor, answer_key(row.request_id), answer_of(row)))
+
+        try:
+            row, is_new = self._create_session(request, self._origin, put)
+        except REFUSALS as refusal:
+            with self._checkout.transaction() as cursor:
+                put(cursor, self._refuse(cursor, event, request, refusal))
+        else:
+            if not is_new:
+                with self._checkout.transaction() as cursor:
+                    put(cursor, row)
+        return queued[-1]
+
+    def _refuse(
+        self, cursor: Cursor, event: CheckoutRequestEvent, request: SessionRequest, refusal: CheckoutError
+    ) -> Transaction:
+        row = transactions.refuse(
+            cursor,
+            request_id=event.request_id,
+            user_id=event.user_id,
+            amount_cents=event.amount_cents,
+            currency=event.currency or self._currency,
+            purpose=event.purpose,
+            error_message=refusal.detail,
+        )
+        require_same(row, request)
+        if not row.is_refused:
+            raise Unavailable("Somebody else began the same request at this moment.")
+        telemetry.logger.info("refused", extra={"detail": row.error_message})
+        return row
+
+
+def answer_of(row: Transaction) -> CheckoutFinishedEvent:
+    """`session_created`, or `failed` where the row was refused; the same whenever it is built."""
+    return CheckoutFinishedEvent(
+        request_id=row.request_id,
+        user_id=row.user_id,
+        amount_cents=row.amount_cents,
+        currency=row.currency,
+        purpose=row.purpose,
+        status="failed" if row.is_refused else "session_created",
+        session_id=row.stripe_session_id,
+        session_url=row.stripe_session_url,
+        error_message=row.error_message if row.is_refused else None,
+        timestamp=iso_utc(row.created_at),
+    )
