@@ -327,6 +327,8 @@ class RunningStack:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is not None:
+        return  # Its children have ended with it.
     supervisor = psutil.Process(process.pid)
     everything = [supervisor, *supervisor.children(recursive=True)]
     for one in everything:
@@ -348,7 +350,7 @@ def _free_ports(count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
     return found
