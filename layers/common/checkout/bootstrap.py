@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
     from checkout.services.accounts import Accounts
+    from checkout.services.corrections import Corrections
     from checkout.services.crediting import CreditBalances
     from checkout.services.delivery import Delivery
+    from checkout.services.held import HeldEvents
+    from checkout.services.inspection import Inspect
     from checkout.services.migrations import Migrate
     from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import ReemitUncredited
     from checkout.services.requests import AnswerRequests
     from checkout.services.sessions import CreateSession
     from checkout.services.stripe_events import StripeEvents
+    from checkout.services.verification import Verify
     from checkout.services.webhook import ReceiveWebhook
 
 
@@ -141,6 +145,34 @@ def parked_records() -> "ParkedRecords":
     from checkout.services.parked import ParkedRecords
 
     return ParkedRecords(application_database(), credit_balances())
+
+
+@cache
+def held_events() -> "HeldEvents":
+    from checkout.services.held import HeldEvents
+
+    return HeldEvents(checkout_database(), stripe_events())
+
+
+@cache
+def corrections() -> "Corrections":
+    from checkout.services.corrections import Corrections
+
+    return Corrections(checkout_database(), application_database(), config().currency)
+
+
+@cache
+def inspect_payment() -> "Inspect":
+    from checkout.services.inspection import Inspect
+
+    return Inspect(checkout_database(), application_database())
+
+
+@cache
+def verify() -> "Verify":
+    from checkout.services.verification import Verify
+
+    return Verify(checkout_database(), application_database(), config().currency)
 
 
 @cache

@@ -160,3 +160,64 @@ def park(cursor: Cursor, records: Sequence[Parked]) -> None:
         ],
         page_size=len(records),
     )
+
+
+def move(
+    cursor: Cursor,
+    *,
+    effect_key: str,
+    user_id: int,
+    amount_cents: int,
+    currency: str,
+    kind: str,
+    allow_overdraft: bool,
+    reason: str,
+    operator: str,
+) -> bool:
+    """ledger_move: True where it was entered now, False where it was before. Raises psycopg2's errors, which
+    become DataRefused with its SQLSTATE at the end of the transaction."""
+    cursor.execute(
+        "SELECT ledger_move(%s, %s, %s, %s, %s, allow_overdraft => %s, reason => %s, operator => %s)"
+        " AS moved",
+        (effect_key, user_id, amount_cents, currency, kind, allow_overdraft, reason, operator),
+    )
+    return bool(_rows(cursor)[0]["moved"])
+
+
+def lock_unopened(cursor: Cursor, *, after_user_id: int, limit: int) -> list[int]:
+    """Users who have a balance and no entry, locked, in the order of their ids."""
+    cursor.execute(
+        "SELECT id FROM users WHERE id > %s AND balance <> 0"
+        " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
+        " ORDER BY id LIMIT %s FOR UPDATE",
+        (after_user_id, limit),
+    )
+    return [row["id"] for row in _rows(cursor)]
+
+
+def open_balances(cursor: Cursor, user_ids: Sequence[int], *, currency: str, reason: str) -> int:
+    """An entry of the whole balance for those of them who still have no entry; the balance stays as it is.
+
+    In a statement of its own: an entry committed while the lock was waited for is invisible to that one.
+    """
+    cursor.execute(
+        "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, reason)"
+        " SELECT 'opening:' || id, id, balance, %s, 'opening', %s FROM users"
+        " WHERE id = ANY(%s) AND balance <> 0"
+        "   AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)",
+        (currency, reason, list(user_ids)),
+    )
+    return cursor.rowcount
+
+
+def rebuild_balance(cursor: Cursor, user_id: int) -> tuple[int, int]:
+    """Set a locked user's balance to the sum of the entries; returns what it was and what it is."""
+    cursor.execute(
+        "UPDATE users SET balance ="
+        " (SELECT COALESCE(sum(amount_cents), 0) FROM ledger_entries WHERE user_id = users.id)"
+        " FROM (SELECT balance FROM users WHERE id = %s) AS before"
+        " WHERE id = %s RETURNING before.balance AS before, users.balance AS after",
+        (user_id, user_id),
+    )
+    [row] = _rows(cursor)
+    return row["before"], row["after"]

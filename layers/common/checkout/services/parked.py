@@ -4,13 +4,14 @@ If the process dies before its commit, nothing was decided; after it, all was: a
 with the entries that it makes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from checkout import telemetry
 from checkout.adapters import ledger, parked
 from checkout.adapters.parked import ParkedRecord
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.effects import success_key
+from checkout.domain.finished_event import TOPIC
 from checkout.domain.msk import Record
 from checkout.errors import DataRefused, NotFound, Refused
 from checkout.services.crediting import CreditBalances, Tally
@@ -25,6 +26,13 @@ class ParkedRecords:
         """In the order in which they were parked; the resolved ones too where wanted."""
         with self._application.transaction() as cursor:
             return parked.page(cursor, after_id=after_id, limit=limit, resolved=resolved)
+
+    def each(self) -> Iterator[ParkedRecord]:
+        """Every one that is not resolved, a page at a time."""
+        page = self.page()
+        while page:
+            yield from page
+            page = self.page(after_id=page[-1].id)
 
     def record(self, record_id: int) -> ParkedRecord:
         """Raises NotFound."""
@@ -50,6 +58,8 @@ class ParkedRecords:
         try:
             with self._application.transaction() as cursor:
                 records = _together(cursor, record_id, _replayable)
+                if records[0].topic != TOPIC:
+                    raise Refused("A request moves no balance: its sender asks again, by another request_id.")
                 # First, since what is parked or discarded would not be applied.
                 parked.resolve(cursor, [record.id for record in records], "replayed", reason, operator)
                 tally, refused = self._crediting.replay(cursor, [_as_delivered(record) for record in records])

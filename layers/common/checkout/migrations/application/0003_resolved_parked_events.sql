@@ -9,8 +9,7 @@ ALTER TABLE parked_events
 COMMENT ON COLUMN parked_events.resolution IS
     'Null while an operator has not decided. A discarded effect is never applied, unless it is replayed after all.';
 
--- Where an effect could be read from the record, its request_id can be.
-UPDATE parked_events SET request_id = lower(convert_from(value, 'UTF8')::json ->> 'request_id')
-    WHERE effect_key IS NOT NULL;
+-- Older reversals stay without: they were not parked with their credit, and are decided alone.
+UPDATE parked_events SET request_id = substr(effect_key, 9) WHERE effect_key LIKE 'success:%';
 CREATE INDEX parked_events_of_request ON parked_events (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX parked_events_open ON parked_events (id) WHERE resolution IS NULL;

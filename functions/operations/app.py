@@ -1,0 +1,32 @@
+"""The operations, for those who may invoke this function: {"verb": "parked", "arguments": ["list"]}.
+
+`arguments` are those of `python -m checkout.operations <verb>`. Nobody can be asked here: what changes money
+needs "--yes" among them. Every hour the schedule has it verify.
+"""
+
+from typing import Any
+
+from checkout.errors import CheckoutError, InvalidRequest
+from checkout.operations import command, text
+from checkout.telemetry import instrumented
+
+
+def operate(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """{"clean", "result"}; or {"error"} where it was refused and nothing was changed."""
+    try:
+        outcome, _ = command.execute(_words(event), lambda _question: False)
+    except CheckoutError as error:
+        if error.status >= 500:
+            raise
+        return {"error": error.detail}
+    return {"clean": outcome.clean, "result": text.plain(outcome.content)}
+
+
+def _words(event: dict[str, Any]) -> list[str]:
+    words = [event.get("verb"), *event.get("arguments", [])]
+    if not all(isinstance(word, str) for word in words) or {"-h", "--help"} & set(words):
+        raise InvalidRequest('The event is {"verb": "…", "arguments": ["…", …]}, all of them texts.')
+    return [str(word) for word in words]
+
+
+handler = instrumented(operate)

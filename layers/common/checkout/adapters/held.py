@@ -1,0 +1,57 @@
+"""SQL of stripe_events as an operator needs it: what is held or waits, and what is decided about it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from checkout.adapters.postgres import Cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldEvent:
+    """A row of stripe_events without its payload."""
+
+    event_id: str
+    type: str
+    outcome: str
+    reason: str | None
+    request_id: str | None
+    payment_intent_id: str | None
+    received_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = ", ".join(HeldEvent.__slots__)
+
+
+def page(cursor: Cursor, *, after: str, limit: int, waiting: bool) -> list[HeldEvent]:
+    """Held ones, with those that wait where wanted, in the order of their ids."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM stripe_events WHERE outcome = ANY(%s) AND event_id > %s"
+        " ORDER BY event_id LIMIT %s",
+        (["held", "waiting"] if waiting else ["held"], after, limit),
+    )
+    return [HeldEvent(**row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def find(cursor: Cursor, event_id: str) -> tuple[HeldEvent, str] | None:
+    """Any event, whatever became of it, and its payload."""
+    cursor.execute(
+        f"SELECT {_COLUMNS}, payload::text AS payload FROM stripe_events WHERE event_id = %s", (event_id,)
+    )
+    row = cast(dict[str, Any] | None, cursor.fetchone())
+    if row is None:
+        return None
+    payload = str(row.pop("payload"))
+    return HeldEvent(**row), payload
+
+
+def discard(cursor: Cursor, event_id: str, decision: str) -> bool:
+    """Ignored from now on, for a reason that keeps the one it was held for. False where it is settled."""
+    cursor.execute(
+        "UPDATE stripe_events SET outcome = 'ignored', updated_at = now(),"
+        " reason = %s || COALESCE(' (it was ' || outcome || ': ' || reason || ')', '')"
+        " WHERE event_id = %s AND outcome IN ('held', 'waiting')",
+        (decision, event_id),
+    )
+    return cursor.rowcount == 1

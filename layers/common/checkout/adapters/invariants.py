@@ -1,0 +1,189 @@
+"""SQL that looks for what must not be, a whole table at a time. It changes nothing.
+
+The two databases can be different servers, so that nothing is joined across them: both say what they have of
+each bucket of users as a count and a digest, and only buckets that differ are read.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import DIRECTIONS, TOP_UP
+
+BUCKETS = 1024
+"""Of users, by user_id: small enough to be read whole."""
+
+PATIENCE = "120s"
+"""For a statement that reads a whole table; everywhere else they are short."""
+
+Row = dict[str, Any]
+
+_EFFECTS = {
+    "checkout": (
+        "SELECT 'success:' || request_id AS effect_key, user_id, paid_cents AS amount_cents,"
+        "       paid_currency AS currency, completed_at AS at"
+        " FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
+        " UNION ALL"
+        " SELECT r.effect_key, t.user_id,"
+        "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END,"
+        "        r.currency, r.emitted_at"
+        " FROM reversals r JOIN checkout_transactions t ON t.payment_intent_id = r.payment_intent_id"
+        " WHERE r.state = 'emitted'"
+    ),
+    "application": (
+        "SELECT effect_key, user_id, amount_cents, currency, created_at AS at"
+        " FROM ledger_entries WHERE kind = ANY(%(kinds)s)"
+    ),
+}
+_PARAMETERS = {
+    "purpose": TOP_UP,
+    "kinds": list(DIRECTIONS),
+    "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    effects: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An effect, as one of the databases has it."""
+
+    user_id: int
+    amount_cents: int
+    currency: str
+    at: datetime
+
+    @property
+    def claim(self) -> tuple[int, int, str]:
+        return self.user_id, self.amount_cents, self.currency
+
+
+def _rows(cursor: Cursor) -> list[Row]:
+    return cast(list[Row], cursor.fetchall())
+
+
+def take_time(cursor: Cursor) -> None:
+    """For this transaction."""
+    cursor.execute("SELECT set_config('statement_timeout', %s, true)", (PATIENCE,))
+
+
+def digests(cursor: Cursor, database: str) -> dict[int, Digest]:
+    """By bucket: what was paid or reversed (`database` checkout), or what is in the ledger (application)."""
+    cursor.execute(
+        f"SELECT user_id %% {BUCKETS} AS bucket, count(*) AS effects, sum(('x' ||"
+        " substr(md5(concat_ws('|', effect_key, user_id, amount_cents, currency)), 1, 15)"
+        ")::bit(60)::bigint) AS digest"
+        f" FROM ({_EFFECTS[database]}) AS effect GROUP BY 1",
+        _PARAMETERS,
+    )
+    return {row["bucket"]: Digest(row["effects"], int(row["digest"])) for row in _rows(cursor)}
+
+
+def effects(cursor: Cursor, database: str, buckets: Collection[int]) -> dict[str, Seen]:
+    """By effect key, of these buckets."""
+    cursor.execute(
+        f"SELECT * FROM ({_EFFECTS[database]}) AS effect WHERE user_id %% {BUCKETS} = ANY(%(buckets)s)",
+        {**_PARAMETERS, "buckets": list(buckets)},
+    )
+    return {
+        row["effect_key"]: Seen(row["user_id"], row["amount_cents"], row["currency"], row["at"])
+        for row in _rows(cursor)
+    }
+
+
+def statuses(cursor: Cursor, request_ids: Collection[str]) -> dict[str, str]:
+    """Of those that have a transaction."""
+    cursor.execute(
+        "SELECT request_id, status FROM checkout_transactions WHERE request_id = ANY(%s)",
+        (list(request_ids),),
+    )
+    return {row["request_id"]: row["status"] for row in _rows(cursor)}
+
+
+def _sampled(cursor: Cursor, query: str, parameters: tuple[object, ...], limit: int) -> tuple[int, list[Row]]:
+    """How many rows the query has, and the first of them."""
+    cursor.execute(
+        f"WITH found AS ({query}) SELECT count(*) OVER () AS found_in_all, found.* FROM found LIMIT %s",
+        (*parameters, limit),
+    )
+    rows = _rows(cursor)
+    total = rows[0]["found_in_all"] if rows else 0
+    return total, [{name: value for name, value in row.items() if name != "found_in_all"} for row in rows]
+
+
+def wrong_balances(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
+        "       COALESCE(e.total, 0)::text AS ledger_cents"
+        " FROM users u FULL JOIN"
+        "   (SELECT user_id, sum(amount_cents) AS total FROM ledger_entries GROUP BY user_id) e"
+        "   ON e.user_id = u.id"
+        " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
+        (),
+        limit,
+    )
+
+
+def repeated_effects(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+    """Possible only where the constraint is gone."""
+    return _sampled(
+        cursor,
+        "SELECT effect_key, count(*) AS entries FROM ledger_entries GROUP BY effect_key HAVING count(*) > 1",
+        (),
+        limit,
+    )
+
+
+def foreign_currencies(cursor: Cursor, currency: str, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries WHERE currency <> %s",
+        (currency,),
+        limit,
+    )
+
+
+def open_parked(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT id, effect_key, reason, created_at FROM parked_events WHERE resolution IS NULL ORDER BY id",
+        (),
+        limit,
+    )
+
+
+def reversed_beyond_paid(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
+        " WHERE refunded_cents + disputed_cents > paid_cents ORDER BY id",
+        (),
+        limit,
+    )
+
+
+def old_outbox(cursor: Cursor, seconds: int, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT effect_key, topic, created_at FROM outbox"
+        " WHERE created_at < now() - make_interval(secs => %s) ORDER BY id",
+        (seconds,),
+        limit,
+    )
+
+
+def unsettled_events(cursor: Cursor, outcome: str, limit: int) -> tuple[int, list[Row]]:
+    return _sampled(
+        cursor,
+        "SELECT event_id, type, reason, received_at FROM stripe_events WHERE outcome = %s"
+        " ORDER BY received_at",
+        (outcome,),
+        limit,
+    )

@@ -1,0 +1,209 @@
+"""The grammar of the operations: the same for the command line and for the function."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from checkout.domain.text import MAX_BIGINT, identifier, user_id_from_digits
+from checkout.errors import InvalidRequest, Refused
+from checkout.operations import verbs
+from checkout.operations.verbs import Outcome, Plan, Verb
+
+MOST_LISTED = 1_000
+MAX_KEY_LENGTH = 200
+
+Confirm = Callable[[str], bool]
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes no abbreviations, and raises InvalidRequest where argparse would end the process."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequest(f"{self.prog}: {message}. See {self.prog} --help.")
+
+
+def execute(arguments: Sequence[str], confirm: Confirm) -> tuple[Outcome, argparse.Namespace]:
+    """Run one verb. `confirm` is asked, in one sentence, before anything that changes money, unless --yes is
+    given.
+
+    Raises InvalidRequest for a wrong command line, and what the verb raises; SystemExit after --help.
+    """
+    given = parser().parse_args(arguments)
+    if given.plan is not None and not given.yes and not confirm(given.plan(given)):
+        raise Refused("Not confirmed, so nothing was changed; --yes confirms beforehand.")
+    outcome: Outcome = given.verb(given)
+    return outcome, given
+
+
+def parser() -> Parser:
+    root = Parser(prog="python -m checkout.operations", description="Look into payments and mend them.")
+    commands = root.add_subparsers(required=True, metavar="verb", parser_class=Parser)
+
+    inspect = _verb(commands, "inspect", verbs.inspect, "one payment's whole story, or one user's, in order")
+    inspect.add_argument(
+        "reference", help="request_id, Stripe's session or payment intent, or a user's number"
+    )
+
+    _verb(commands, "verify", verbs.verify, "check every invariant; exit status 1 where one is broken")
+
+    reconcile = _verb(
+        commands, "reconcile", verbs.reconcile, "what the schedule does: find and mend what was missed"
+    )
+    reconcile.add_argument("--dry-run", action="store_true", help="only count what would be looked at")
+    reconcile.add_argument(
+        "--since", type=_moment, metavar="TIME", help="go through Stripe's events anew: 2026-11-23T12:00:00Z"
+    )
+
+    again = _verb(
+        commands, "look-again", verbs.look_again, "have a payment looked for in the ledger and emitted again"
+    )
+    again.add_argument("request_id", type=_text)
+
+    _parked(commands.add_parser("parked", help="records of Kafka that could not be applied"))
+    _held(commands.add_parser("held", help="Stripe's events that could not be applied"))
+    _balances(commands)
+    return root
+
+
+def _parked(group: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="verb", parser_class=Parser)
+    listed = _verb(commands, "list", verbs.parked_list, "those that nobody has decided about, oldest first")
+    _paged(listed, int)
+    listed.add_argument("--all", action="store_true", help="the decided ones, too")
+    _verb(commands, "show", verbs.parked_show, "one, with its bytes").add_argument("id", type=int)
+    replay = _verb(
+        commands,
+        "replay",
+        verbs.parked_replay,
+        "apply it now, with what depends on it",
+        verbs.plan_parked_replay,
+    )
+    _one_or_all(replay, int)
+    discard = _verb(
+        commands,
+        "discard",
+        verbs.parked_discard,
+        "never apply it, nor what depends on it",
+        verbs.plan_parked_discard,
+    )
+    discard.add_argument("id", type=int)
+    _accounted(discard, required=("reason",))
+
+
+def _held(group: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="verb", parser_class=Parser)
+    listed = _verb(commands, "list", verbs.held_list, "in the order of their ids")
+    _paged(listed, _text)
+    listed.add_argument("--waiting", action="store_true", help="those that wait for another event, too")
+    _verb(commands, "show", verbs.held_show, "any stored event, with its payload").add_argument(
+        "id", type=_text
+    )
+    replay = _verb(commands, "replay", verbs.held_replay, "try it again", verbs.plan_held_replay)
+    _one_or_all(replay, _text)
+    discard = _verb(commands, "discard", verbs.held_discard, "never apply it", verbs.plan_held_discard)
+    discard.add_argument("id", type=_text)
+    _accounted(discard, required=("reason",))
+
+
+def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
+    adjust = _verb(commands, "adjust", verbs.adjust, "add to a balance, once", verbs.plan_adjust)
+    adjust.add_argument(
+        "--key", type=_key, required=True, help="what makes it once: the ticket's number, for example"
+    )
+    adjust.add_argument("--user", type=_user, required=True, metavar="NUMBER")
+    adjust.add_argument(
+        "--amount-cents", type=_amount, required=True, metavar="CENTS", help="negative to take"
+    )
+    adjust.add_argument("--allow-overdraft", action="store_true", help="even if the balance falls below 0")
+    _accounted(adjust, required=("reason", "operator"))
+
+    _verb(
+        commands,
+        "opening-balances",
+        verbs.opening_balances,
+        "enter the balances from before the ledger into it",
+        verbs.plan_opening_balances,
+    )
+
+    rebuild = _verb(
+        commands,
+        "rebuild-balance",
+        verbs.rebuild_balance,
+        "make a balance that was edited by hand the sum of its entries again",
+        verbs.plan_rebuild_balance,
+    )
+    rebuild.add_argument("--user", type=_user, required=True, metavar="NUMBER")
+    _accounted(rebuild, required=("reason", "operator"))
+
+
+def _verb(
+    commands: "argparse._SubParsersAction[Parser]", name: str, verb: Verb, what: str, plan: Plan | None = None
+) -> Parser:
+    command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    command.add_argument("--json", action="store_true", help="for a program to read")
+    if plan is not None:
+        command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(verb=verb, plan=plan)
+    return command
+
+
+def _paged(command: argparse.ArgumentParser, of_type: Callable[[str], object]) -> None:
+    command.add_argument("--after", type=of_type, metavar="ID", help="go on behind this one")
+    command.add_argument("--limit", type=_limit, default=100, help=f"at most {MOST_LISTED}; 100 by default")
+
+
+def _one_or_all(command: argparse.ArgumentParser, of_type: Callable[[str], object]) -> None:
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", type=of_type, nargs="?")
+    which.add_argument("--all", action="store_true", help="every one that can be applied now")
+    command.add_argument("--operator", type=_text)
+
+
+def _accounted(command: argparse.ArgumentParser, *, required: Sequence[str]) -> None:
+    command.add_argument("--reason", type=_text, required="reason" in required)
+    command.add_argument("--operator", type=_text, required="operator" in required, help="who decided it")
+
+
+def _text(given: str) -> str:
+    if identifier(given.strip()) is None:
+        raise argparse.ArgumentTypeError("must be a text of 1 to 255 characters")
+    return given.strip()
+
+
+def _key(given: str) -> str:
+    if len(_text(given)) > MAX_KEY_LENGTH:
+        raise argparse.ArgumentTypeError(f"must have at most {MAX_KEY_LENGTH} characters")
+    return given.strip()
+
+
+def _user(given: str) -> int:
+    user_id = user_id_from_digits(given)
+    if user_id is None:
+        raise argparse.ArgumentTypeError("must be a user's number")
+    return user_id
+
+
+def _amount(given: str) -> int:
+    digits = given.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) <= MAX_BIGINT:
+        raise argparse.ArgumentTypeError("must be a whole number of minor units other than 0")
+    return int(given)
+
+
+def _limit(given: str) -> int:
+    if not given.isdigit() or not 1 <= int(given) <= MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_LISTED}")
+    return int(given)
+
+
+def _moment(given: str) -> int:
+    """In epoch seconds; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be an ISO 8601 time, as 2026-11-23T12:00:00Z") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

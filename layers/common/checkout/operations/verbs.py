@@ -1,0 +1,193 @@
+"""What each verb does. Each takes the parsed arguments; what it returns can be written as JSON."""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from checkout import bootstrap
+from checkout.adapters.parked import ParkedRecord
+from checkout.errors import Refused
+
+RECONCILE_SECONDS = 200
+"""Then it ends, and the next run goes on: a function is not left more than 300."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`clean` is False where the verb did its work and something is left for a person."""
+
+    content: dict[str, Any]
+    clean: bool = True
+
+
+def inspect(given: Namespace) -> Outcome:
+    return Outcome(asdict(bootstrap.inspect_payment()(given.reference)))
+
+
+def verify(_: Namespace) -> Outcome:
+    findings = bootstrap.verify()()
+    return Outcome(
+        {"findings": [asdict(finding) for finding in findings]},
+        clean=not any(finding.is_offence and finding.count for finding in findings),
+    )
+
+
+def reconcile(given: Namespace) -> Outcome:
+    found = bootstrap.reconcile()(
+        deadline=time.monotonic() + RECONCILE_SECONDS, dry_run=given.dry_run, since=given.since
+    )
+    return Outcome(found.as_dict(), clean=found.complete)
+
+
+def look_again(given: Namespace) -> Outcome:
+    bootstrap.corrections().look_again(given.request_id)
+    return Outcome({"request_id": given.request_id, "next": "the reconciler looks for it in the ledger"})
+
+
+# Parked records of Kafka
+
+
+def parked_list(given: Namespace) -> Outcome:
+    records = bootstrap.parked_records().page(
+        after_id=given.after or 0, limit=given.limit, resolved=given.all
+    )
+    return Outcome({"parked": [_summary(record) for record in records]})
+
+
+def parked_show(given: Namespace) -> Outcome:
+    record = bootstrap.parked_records().record(given.id)
+    texts = {name: _text(content) for name, content in (("key", record.key), ("value", record.value))}
+    return Outcome({"parked": asdict(record) | texts})
+
+
+def parked_replay(given: Namespace) -> Outcome:
+    service = bootstrap.parked_records()
+    if given.id is not None:
+        return Outcome({"replayed": asdict(service.replay(given.id, operator=given.operator))})
+    replayed, still_parked = [], []
+    for record in service.each():
+        try:
+            service.replay(record.id, operator=given.operator)
+            replayed.append(record.id)
+        except Refused as refusal:
+            # One that went with its credit is no longer there to be replayed.
+            if service.record(record.id).resolution is None:
+                still_parked.append({"id": record.id, "reason": refusal.detail})
+    return Outcome({"replayed": replayed, "still_parked": still_parked}, clean=not still_parked)
+
+
+def parked_discard(given: Namespace) -> Outcome:
+    records = bootstrap.parked_records().discard(given.id, reason=given.reason, operator=given.operator)
+    return Outcome({"discarded": [_summary(record) for record in records]})
+
+
+def plan_parked_replay(given: Namespace) -> str:
+    if given.id is None:
+        return "Replay every parked record that can be applied now"
+    return "Replay " + _listed(bootstrap.parked_records().replayed_with(given.id))
+
+
+def plan_parked_discard(given: Namespace) -> str:
+    return "Never apply " + _listed(bootstrap.parked_records().discarded_with(given.id))
+
+
+# Held events of Stripe
+
+
+def held_list(given: Namespace) -> Outcome:
+    events = bootstrap.held_events().page(after=given.after or "", limit=given.limit, waiting=given.waiting)
+    return Outcome({"held": [asdict(event) for event in events]})
+
+
+def held_show(given: Namespace) -> Outcome:
+    event, payload = bootstrap.held_events().event(given.id)
+    return Outcome({"held": asdict(event) | {"payload": payload}})
+
+
+def held_replay(given: Namespace) -> Outcome:
+    service = bootstrap.held_events()
+    wanted = [given.id] if given.id is not None else [event.event_id for event in service.each()]
+    replayed = [service.replay(event_id) for event_id in wanted]
+    return Outcome(
+        {"replayed": [asdict(event) for event in replayed]},
+        clean=all(event.outcome not in ("held", "waiting") for event in replayed),
+    )
+
+
+def held_discard(given: Namespace) -> Outcome:
+    bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
+    return Outcome({"discarded": given.id})
+
+
+def plan_held_replay(given: Namespace) -> str:
+    return f"Apply {'every held event' if given.id is None else given.id} as if Stripe had sent it now"
+
+
+def plan_held_discard(given: Namespace) -> str:
+    event, _ = bootstrap.held_events().event(given.id)
+    return f"Never apply {event.event_id} ({event.type}; {event.outcome}: {event.reason})"
+
+
+# Balances
+
+
+def adjust(given: Namespace) -> Outcome:
+    moved = bootstrap.corrections().adjust(
+        key=given.key,
+        user_id=given.user,
+        amount_cents=given.amount_cents,
+        reason=given.reason,
+        operator=given.operator,
+        allow_overdraft=given.allow_overdraft,
+    )
+    balance = bootstrap.accounts().balance(given.user)
+    return Outcome({"adjusted": moved, "effect_key": f"adjust:{given.key}", **balance})
+
+
+def plan_adjust(given: Namespace) -> str:
+    balance = bootstrap.accounts().balance(given.user)
+    return (
+        f"Add {given.amount_cents} to the balance of user {given.user}, now {balance['balance_cents']}"
+        f" {balance['currency']}, once, as adjust:{given.key}"
+    )
+
+
+def opening_balances(_: Namespace) -> Outcome:
+    return Outcome({"opened": bootstrap.corrections().open_balances()})
+
+
+def plan_opening_balances(_: Namespace) -> str:
+    return "Write a first ledger entry for every balance that has none; no balance changes"
+
+
+def rebuild_balance(given: Namespace) -> Outcome:
+    before, after = bootstrap.corrections().rebuild_balance(
+        given.user, reason=given.reason, operator=given.operator
+    )
+    return Outcome({"user_id": given.user, "before_cents": before, "after_cents": after})
+
+
+def plan_rebuild_balance(given: Namespace) -> str:
+    balance = bootstrap.accounts().balance(given.user)["balance_cents"]
+    return f"Set the balance of user {given.user}, now {balance}, to the sum of the ledger entries"
+
+
+Verb = Callable[[Namespace], Outcome]
+Plan = Callable[[Namespace], str]
+
+
+def _summary(record: ParkedRecord) -> dict[str, Any]:
+    return {name: content for name, content in asdict(record).items() if name not in ("key", "value")}
+
+
+def _listed(records: Sequence[ParkedRecord]) -> str:
+    return ", ".join(
+        f"{record.id} ({record.effect_key or 'unreadable'} {record.amount_cents} of user {record.user_id})"
+        for record in records
+    )
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="backslashreplace")

@@ -1,0 +1,102 @@
+"""What an operator does to a balance. History is not edited: a correction is a new entry.
+
+If the process dies, what was committed is found by its effect key when the same is asked again.
+"""
+
+from checkout import telemetry
+from checkout.adapters import ledger, rechecks
+from checkout.adapters.postgres import Database
+from checkout.errors import DataRefused, NotFound, Refused
+
+USERS_A_TRANSACTION = 1_000
+OPENING_REASON = "balance from before the ledger"
+
+_NO_SUCH_USER = "23503"
+
+
+class Corrections:
+    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._currency = currency
+
+    def adjust(
+        self,
+        *,
+        key: str,
+        user_id: int,
+        amount_cents: int,
+        reason: str,
+        operator: str,
+        allow_overdraft: bool = False,
+    ) -> bool:
+        """Enter `amount_cents` (negative to take) as `adjust:<key>`. False where that was done before.
+
+        Raises NotFound for an unknown user; Refused where the key stands for another adjustment, or where the
+        balance is too small.
+        """
+        try:
+            with self._application.transaction() as cursor:
+                moved = ledger.move(
+                    cursor,
+                    effect_key=f"adjust:{key}",
+                    user_id=user_id,
+                    amount_cents=amount_cents,
+                    currency=self._currency,
+                    kind="adjust",
+                    allow_overdraft=allow_overdraft,
+                    reason=reason,
+                    operator=operator,
+                )
+        except DataRefused as refusal:
+            error = NotFound if refusal.sqlstate == _NO_SUCH_USER else Refused
+            raise error(f"Not adjusted: {refusal.detail}.") from refusal
+        telemetry.logger.warning(
+            "adjusted" if moved else "adjusted before",
+            extra={"key": key, "user_id": user_id, "amount_cents": amount_cents, "operator": operator},
+        )
+        return moved
+
+    def open_balances(self) -> int:
+        """Give every balance without ledger entries its first one, `opening:<user_id>`; no balance changes.
+
+        For an application that adopts this with balances. Committed 1,000 users at a time; returns how many.
+        """
+        opened, after = 0, -(2**63)
+        while True:
+            with self._application.transaction() as cursor:
+                user_ids = ledger.lock_unopened(cursor, after_user_id=after, limit=USERS_A_TRANSACTION)
+                if not user_ids:
+                    return opened
+                opened += ledger.open_balances(
+                    cursor, user_ids, currency=self._currency, reason=OPENING_REASON
+                )
+                after = user_ids[-1]
+
+    def rebuild_balance(self, user_id: int, *, reason: str, operator: str) -> tuple[int, int]:
+        """Make a balance that was edited by hand the sum of its entries again; returns (before, after).
+
+        Raises NotFound.
+        """
+        with self._application.transaction() as cursor:
+            if not ledger.lock_users(cursor, {user_id}):
+                raise NotFound(f"There is no user {user_id}.")
+            before, after = ledger.rebuild_balance(cursor, user_id)
+        telemetry.logger.warning(
+            "balance rebuilt from the ledger",
+            extra={
+                "user_id": user_id,
+                "before": before,
+                "after": after,
+                "reason": reason,
+                "operator": operator,
+            },
+        )
+        return before, after
+
+    def look_again(self, request_id: str) -> None:
+        """Have the next reconciler run look for the payment and its reversals in the ledger, and emit what is
+        not there, even if it saw it there once. Raises NotFound for what is no succeeded payment."""
+        with self._checkout.transaction() as cursor:
+            if not rechecks.look_again(cursor, request_id.lower()):
+                raise NotFound(f"There is no succeeded payment {request_id}.")

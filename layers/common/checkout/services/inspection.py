@@ -1,0 +1,81 @@
+"""One payment's whole story, or one user's, from both databases, in the order in which it happened."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from checkout.adapters import story
+from checkout.adapters.postgres import Database
+from checkout.adapters.story import Row
+from checkout.domain.effects import success_key
+from checkout.domain.text import identifier, user_id_from_digits
+from checkout.errors import NotFound
+
+NEWEST = 50
+"""Of a user's payments and entries; more are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """`balances` are of the users who occur; a step is a row, with its table and when it came there."""
+
+    balances: list[Row]
+    steps: list[dict[str, Any]]
+
+
+class Inspect:
+    def __init__(self, checkout: Database, application: Database) -> None:
+        self._checkout = checkout
+        self._application = application
+
+    def __call__(self, reference: str) -> Story:
+        """`reference` is a request_id, Stripe's session or payment intent, or a user's number.
+
+        Raises NotFound where nothing anywhere is about it.
+        """
+        if identifier(reference) is None:
+            raise NotFound("That is no reference.")
+        user_id = user_id_from_digits(reference)
+        with self._checkout.transaction() as cursor:
+            payments = (
+                story.payments_named(cursor, reference)
+                if user_id is None
+                else story.payments_of(cursor, user_id, NEWEST)
+            )
+            requests = _named(payments, "request_id") | ({reference.lower()} if user_id is None else set())
+            intents = _named(payments, "payment_intent_id") | ({reference} if user_id is None else set())
+            sessions = _named(payments, "stripe_session_id")
+            events = story.events(cursor, requests, intents, sessions)
+            reversals = story.reversals(cursor, intents)
+            outbox = story.outbox(cursor, requests)
+        effect_keys = {success_key(request_id) for request_id in requests} | _named(reversals, "effect_key")
+        with self._application.transaction() as cursor:
+            entries = (
+                story.entries(cursor, effect_keys)
+                if user_id is None
+                else story.entries_of(cursor, user_id, NEWEST)
+            )
+            parked = story.parked(cursor, requests, effect_keys)
+            users = {row["user_id"] for row in (*payments, *entries)} | ({user_id} if user_id else set())
+            balances = story.balance(cursor, users)
+        steps = [
+            *_steps("checkout_transactions", "created_at", payments),
+            *_steps("stripe_events", "received_at", events),
+            *_steps("reversals", "created_at", reversals),
+            *_steps("outbox", "created_at", outbox),
+            *_steps("ledger_entries", "created_at", entries),
+            *_steps("parked_events", "created_at", parked),
+        ]
+        if not steps and not balances:
+            raise NotFound(f"Nothing is known about {reference}.")
+        return Story(balances, sorted(steps, key=lambda step: step["at"]))
+
+
+def _named(rows: Iterable[Row], column: str) -> set[str]:
+    return {row[column] for row in rows if row[column] is not None}
+
+
+def _steps(table: str, time_column: str, rows: Iterable[Row]) -> Iterable[dict[str, Any]]:
+    for row in rows:
+        fields = {name: value for name, value in row.items() if name != time_column and value is not None}
+        yield {"at": row[time_column], "table": table, **fields}

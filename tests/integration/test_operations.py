@@ -1,0 +1,316 @@
+"""The operations as a person has them: the command line, and the function with the same verbs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout.operations import __main__ as command_line
+from tests.support import functions, stripe_events
+from tests.support.functions import Functions, finished
+
+ROOT = Path(__file__).parents[2]
+ADJUST = [
+    "adjust",
+    "--key",
+    "T-1",
+    "--user",
+    "1",
+    "--amount-cents",
+    "250",
+    "--reason",
+    "sorry",
+    "--operator",
+    "ada",
+]
+
+
+class Terminal:
+    """Types commands, and `answer` where it is asked; None is no terminal."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._patch = patch
+        self.out = self.err = ""
+
+    def run(self, *arguments: object, answer: str | None = None) -> int:
+        self._patch.setattr("sys.stdin.isatty", lambda: answer is not None, raising=False)
+        self._patch.setattr("builtins.input", lambda question: print(question) or answer)
+        self._capsys.readouterr()
+        status = command_line.main([str(argument) for argument in arguments])
+        self.out, self.err = self._capsys.readouterr()
+        return status
+
+    def json(self, *arguments: object, status: int = 0) -> Any:
+        assert self.run(*arguments, "--json") == status, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(capsys, monkeypatch)
+
+
+def operate(fns: Functions, verb: object, *arguments: object) -> Any:
+    return fns.invoke("operations", {"verb": verb, "arguments": list(arguments)})
+
+
+def test_a_parked_record_is_listed_the_user_created_and_it_is_replayed_and_credited_once(
+    fns: Functions, terminal: Terminal
+) -> None:
+    fns.consume(finished("r1", user_id=7))
+    [listed] = terminal.json("parked", "list")["parked"]
+    assert (listed["reason"], listed["effect_key"]) == ("there is no such user", "success:r1")
+    assert terminal.run("parked", "replay", listed["id"], "--yes") == 2
+    assert "there is no such user" in terminal.err
+
+    fns.add_users(7)
+    assert terminal.run("parked", "replay", listed["id"], "--yes", "--operator", "ada") == 0
+    assert terminal.run("parked", "replay", listed["id"], "--yes") == 2
+    assert "was replayed" in terminal.err
+    assert fns.balance(7) == 500
+    assert terminal.run("parked", "list") == 0
+    assert terminal.out == "parked: none\n"
+
+
+def test_all_parked_records_are_replayed_but_for_what_still_cannot_be(
+    fns: Functions, terminal: Terminal
+) -> None:
+    refund = finished("r1", user_id=7, status="refunded", source_id="re_1", amount_cents=100)
+    fns.consume(finished("r1", user_id=7), refund, b"{", finished("r2", user_id=7))
+    fns.add_users(7)
+    done = terminal.json("parked", "replay", "--all", "--yes", status=1)
+    assert fns.balance(7) == 900
+    assert len(done["still_parked"]) == 1
+    assert "not valid JSON" in done["still_parked"][0]["reason"]
+
+
+def test_a_parked_record_is_shown_with_its_bytes_and_discarded_with_a_reason(
+    fns: Functions, terminal: Terminal
+) -> None:
+    fns.consume(b"\xff{")
+    [listed] = terminal.json("parked", "list")["parked"]
+    assert terminal.json("parked", "show", listed["id"])["parked"]["value"] == "\\xff{"
+    assert terminal.run("parked", "discard", listed["id"], "--yes") == 2
+    assert "--reason" in terminal.err
+    assert terminal.run("parked", "discard", listed["id"], "--reason", "noise", "--yes") == 0
+    assert terminal.json("parked", "list") == {"parked": []}
+    assert terminal.json("parked", "list", "--all")["parked"][0]["resolution_reason"] == "noise"
+
+
+def test_a_held_event_is_listed_and_replayed_once_its_cause_is_gone(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = stripe_events.event(stripe_events.session_object("r1"), livemode=True, event_id="evt_1")
+    fns.webhook(event)
+    [listed] = terminal.json("held", "list")["held"]
+    assert (listed["event_id"], listed["reason"]) == ("evt_1", "livemode is not the mode of our key")
+    assert json.loads(terminal.json("held", "show", "evt_1")["held"]["payload"]) == event
+    assert terminal.json("held", "replay", "evt_1", "--yes", status=1)["replayed"][0]["outcome"] == "held"
+
+    monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
+    assert terminal.json("held", "replay", "--all", "--yes")["replayed"][0]["outcome"] == "applied"
+    assert fns.row("r1")["status"] == "payment_succeeded"
+    assert terminal.run("held", "replay", "evt_1", "--yes") == 2
+
+
+def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, terminal: Terminal) -> None:
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1", user_id="x"), event_id="evt_1"))
+    assert terminal.run("held", "discard", "evt_1", "--reason", "a test", "--operator", "ada", "--yes") == 0
+    [row] = fns.checkout("SELECT outcome, reason FROM stripe_events")
+    assert row["outcome"] == "ignored"
+    assert row["reason"] == "discarded by ada: a test (it was held: metadata.user_id is not a user's number)"
+    assert terminal.run("held", "discard", "evt_1", "--reason", "again", "--yes") == 2
+    assert terminal.run("held", "show", "evt_404") == 2
+
+
+def test_an_adjustment_twice_is_one(fns: Functions, terminal: Terminal) -> None:
+    assert terminal.json(*ADJUST, "--yes")["adjusted"] is True
+    assert terminal.json(*ADJUST, "--yes")["adjusted"] is False
+    assert fns.balance() == 250
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "balance"), [("y", 0, 250), ("n", 2, 0), ("", 2, 0), (None, 2, 0)]
+)
+def test_what_changes_money_asks_first(
+    fns: Functions, terminal: Terminal, answer: str | None, status: int, balance: int
+) -> None:
+    assert terminal.run(*ADJUST, answer=answer) == status
+    assert fns.balance() == balance
+    if answer is not None:
+        assert "Add 250 to the balance of user 1, now 0 eur, once, as adjust:T-1?" in terminal.out
+
+
+def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> None:
+    fns.add_users(2, balance=700)
+    assert terminal.json("opening-balances", "--yes") == {"opened": 1}
+    assert terminal.json("verify")["findings"]
+    fns.application("UPDATE users SET balance = 1 WHERE id = 2")
+    assert terminal.run("verify") == 1
+    assert "BROKEN   BalanceDiffersFromLedger: 1" in terminal.out
+    rebuild = ["rebuild-balance", "--user", "2", "--reason", "edited", "--operator", "ada", "--yes"]
+    assert terminal.json(*rebuild) == {"user_id": 2, "before_cents": 1, "after_cents": 700}
+    assert terminal.run("verify") == 0
+
+
+def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, terminal: Terminal) -> None:
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
+    fns.consume(finished("r1"))
+    fns.checkout("UPDATE checkout_transactions SET credited_at = now()")
+    fns.application("SET session_replication_role = replica; DELETE FROM ledger_entries")
+
+    assert terminal.run("look-again", "R1") == 0
+    assert fns.row("r1")["credited_at"] is None
+    fns.consume(finished("r1"))
+    terminal.run("rebuild-balance", "--user", 1, "--reason", "entry deleted", "--operator", "ada", "--yes")
+    assert fns.balance() == 500
+    assert terminal.run("verify") == 0
+    assert terminal.run("look-again", "r404") == 2
+
+
+def test_a_payments_story_by_each_of_its_names_in_order(fns: Functions, terminal: Terminal) -> None:
+    request_id = str(uuid4())
+    session = stripe_events.session_object(request_id, session_id="cs_1", payment_intent="pi_1")
+    fns.webhook(stripe_events.event(session, event_id="evt_1"))
+    fns.consume(finished(request_id))
+    fns.checkout(
+        "INSERT INTO outbox (effect_key, topic, key, value) VALUES ('k', 'checkout.finished', '1', %s)",
+        (json.dumps(finished(request_id)).encode(),),
+    )
+    stories = [terminal.json("inspect", name) for name in (request_id.upper(), "cs_1", "pi_1", "1")]
+    assert stories[0] == stories[1] == stories[2]
+    for story in stories:
+        steps = {step["table"]: step for step in story["steps"]}
+        assert [step["at"] for step in story["steps"]] == sorted(step["at"] for step in story["steps"])
+        assert steps["checkout_transactions"]["status"] == "payment_succeeded"
+        assert (steps["stripe_events"]["event_id"], steps["stripe_events"]["outcome"]) == ("evt_1", "applied")
+        assert steps["outbox"]["topic"] == "checkout.finished"
+        assert steps["ledger_entries"]["kafka_offset"] == 0
+        assert story["balances"] == [{"user_id": 1, "balance_cents": 500, "ledger_cents": 500}]
+    assert terminal.run("inspect", request_id) == 0
+    assert "evt_1" in terminal.out
+
+
+def test_the_story_of_what_is_held_parked_or_unknown(fns: Functions, terminal: Terminal) -> None:
+    session = stripe_events.session_object("r1", session_id="cs_1", payment_intent="pi_1")
+    fns.webhook(stripe_events.event(session, livemode=True))
+    assert [step["outcome"] for step in terminal.json("inspect", "pi_1")["steps"]] == ["held"]
+    fns.consume(finished("r2", user_id=7))
+    assert [step["table"] for step in terminal.json("inspect", "r2")["steps"]] == ["parked_events"]
+    assert terminal.run("inspect", "pi_404") == 2
+    assert terminal.err == "error: Nothing is known about pi_404.\n"
+    assert terminal.run("inspect", "404") == 2
+    assert terminal.run("inspect", "") == 2
+    assert terminal.run("inspect", "a\0b") == 2
+
+
+def test_a_story_includes_refunds(fns: Functions, terminal: Terminal) -> None:
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1", payment_intent="pi_1")))
+    fns.checkout(
+        "INSERT INTO reversals (effect_key, kind, source_id, payment_intent_id, amount_cents, currency,"
+        " state) VALUES ('refunded:re_1', 'refunded', 're_1', 'pi_1', 200, 'eur', 'emitted')"
+    )
+    fns.consume(finished("r1"), finished("r1", status="refunded", source_id="re_1", amount_cents=200))
+    steps = terminal.json("inspect", "pi_1")["steps"]
+    assert [(step["table"], step["effect_key"]) for step in steps if "effect_key" in step] == [
+        ("reversals", "refunded:re_1"),
+        ("ledger_entries", "success:r1"),
+        ("ledger_entries", "refunded:re_1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["parked"],
+        ["parked", "show"],
+        ["parked", "show", "x"],
+        ["parked", "replay"],
+        ["parked", "replay", "1", "--all"],
+        ["parked", "list", "--limit", "0"],
+        ["held", "discard", "evt_1", "--reason", " "],
+        [*ADJUST[:-2]],
+        ["adjust", *ADJUST[3:]],
+        [*ADJUST, "--amount-cents", "0"],
+        [*ADJUST, "--amount-cents", "1.5"],
+        [*ADJUST, "--amount-cents", str(2**63)],
+        [*ADJUST, "--user", "-1"],
+        [*ADJUST, "--key", "k" * 201],
+        [*ADJUST, "--ye"],
+        ["reconcile", "--since", "yesterday"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_changes_nothing(
+    fns: Functions, terminal: Terminal, arguments: list[str]
+) -> None:
+    assert terminal.run(*arguments) == 2
+    assert terminal.err.startswith("error: ")
+    assert terminal.out == ""
+    assert fns.application("SELECT 1 FROM ledger_entries") == []
+
+
+def test_what_is_away_is_told_apart_from_what_is_refused(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions.forget_wiring()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    assert terminal.run("parked", "list") == 3
+    assert terminal.err == "error: The database is not available; try again.\n"
+
+
+def test_as_a_program(fns: Functions) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**fns.settings, "PYTHONPATH": str(ROOT / "layers" / "common")}
+        return subprocess.run(
+            [sys.executable, "-m", "checkout.operations", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    helped = run("--help")
+    assert helped.returncode == 0
+    for verb in ("inspect", "verify", "reconcile", "parked", "held", "adjust", "opening-balances"):
+        assert verb in helped.stdout
+    refused = run(*ADJUST)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--yes" in refused.stderr
+    adjusted = run(*ADJUST, "--yes", "--json")
+    assert adjusted.returncode == 0, adjusted.stderr
+    assert json.loads(adjusted.stdout)["balance_cents"] == 250
+
+
+def test_the_function_has_the_same_verbs(fns: Functions) -> None:
+    assert operate(fns, *ADJUST)["error"].startswith("Not confirmed")
+    answer = operate(fns, *ADJUST, "--yes")
+    assert answer["clean"] is True
+    assert answer["result"]["balance_cents"] == 250
+    assert operate(fns, "inspect", "1")["result"]["steps"][0]["effect_key"] == "adjust:T-1"
+    assert "404" in operate(fns, "parked", "show", "404")["error"]
+    fns.application("UPDATE users SET balance = 0")
+    assert fns.invoke("operations", {"verb": "verify"})["clean"] is False
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"verb": None},
+        {"verb": "x"},
+        {"verb": "verify", "arguments": ["-h"]},
+        {"verb": "parked", "arguments": [1]},
+    ],
+    ids=str,
+)
+def test_the_function_says_what_it_does_not_understand(fns: Functions, event: dict[str, Any]) -> None:
+    assert set(fns.invoke("operations", event)) == {"error"}

@@ -1,0 +1,203 @@
+"""`verify` finds a corruption of each kind, and is silent where there is none."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout import bootstrap
+from tests.support import stripe_events
+from tests.support.functions import Functions, finished
+
+AS_REPLICA = "SET session_replication_role = replica; "
+"""With superuser rights: the ledger's trigger is silent."""
+
+
+def found(fns: Functions) -> dict[str, list[dict[str, Any]]]:
+    """The samples of what was found, by check."""
+    findings = bootstrap.verify()()
+    for finding in findings:
+        assert len(finding.samples) == min(finding.count, 10)
+    return {finding.name: finding.samples for finding in findings if finding.count}
+
+
+@pytest.fixture
+def paid(fns: Functions) -> str:
+    """One paid and credited top-up of an hour ago; its request_id."""
+    return pay(fns)
+
+
+def pay(fns: Functions, user_id: int = 1, **fields: Any) -> str:
+    request_id = str(uuid4())
+    session = stripe_events.session_object(request_id, user_id=user_id, **fields)
+    assert fns.webhook(stripe_events.event(session)).status == 200
+    fns.consume(finished(request_id, user_id=user_id))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    return request_id
+
+
+def test_it_is_silent_where_nothing_is_wrong(fns: Functions, paid: str) -> None:
+    fns.add_users(2, 3, 2**40)
+    for user_id in (2, 3, 2**40):
+        pay(fns, user_id)
+    fns.application("SELECT ledger_move('order:1', 1, -100, 'eur', 'order')")
+    assert found(fns) == {}
+
+
+def test_a_balance_edited_by_hand(fns: Functions, paid: str) -> None:
+    fns.add_users(2, balance=1)
+    fns.application("UPDATE users SET balance = balance + 1 WHERE id = 1")
+    assert found(fns) == {
+        "BalanceDiffersFromLedger": [
+            {"user_id": 1, "balance_cents": 501, "ledger_cents": "500"},
+            {"user_id": 2, "balance_cents": 1, "ledger_cents": "0"},
+        ]
+    }
+
+
+def test_an_entry_deleted_through_superuser_rights(fns: Functions, paid: str) -> None:
+    fns.application(AS_REPLICA + "DELETE FROM ledger_entries")
+    offences = found(fns)
+    assert offences.keys() == {"BalanceDiffersFromLedger", "PaymentNotInLedger"}
+    assert offences["PaymentNotInLedger"][0]["effect_key"] == f"success:{paid}"
+
+    fns.application("UPDATE users SET balance = 0")
+    assert found(fns).keys() == {"PaymentNotInLedger"}, "even with the balance made to match"
+
+
+@pytest.fixture
+def without_constraint(fns: Functions) -> Iterator[None]:
+    fns.application("ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_effect_key_key")
+    yield
+    fns.application(AS_REPLICA + "TRUNCATE ledger_entries")
+    fns.application(
+        "ALTER TABLE ledger_entries ADD CONSTRAINT ledger_entries_effect_key_key UNIQUE (effect_key)"
+    )
+
+
+def test_an_entry_duplicated_while_the_constraint_was_gone(
+    fns: Functions, paid: str, without_constraint: None
+) -> None:
+    fns.application(
+        "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
+        " SELECT effect_key, user_id, amount_cents, currency, kind FROM ledger_entries"
+    )
+    assert found(fns)["EffectTwiceInLedger"] == [{"effect_key": f"success:{paid}", "entries": 2}]
+    fns.application("UPDATE users SET balance = 1000")
+    assert found(fns).keys() == {"EffectTwiceInLedger"}, "even with the balance made to match"
+
+
+@pytest.mark.parametrize(
+    "change", ["amount_cents = 501", "user_id = 2", "currency = 'usd'"], ids=["amount", "user", "currency"]
+)
+def test_an_entry_that_is_not_its_payments(fns: Functions, paid: str, change: str) -> None:
+    fns.add_users(2)
+    fns.application(AS_REPLICA + f"UPDATE ledger_entries SET {change}")
+    [sample] = found(fns)["EntryDiffersFromPayment"]
+    assert sample["effect_key"] == f"success:{paid}"
+
+
+def test_an_entry_of_a_payment_that_never_succeeded(fns: Functions) -> None:
+    request_id = str(uuid4())
+    session = stripe_events.session_object(request_id, payment_status="unpaid")
+    fns.webhook(stripe_events.event(session))
+    fns.consume(finished(request_id))
+    [sample] = found(fns)["EntryDiffersFromPayment"]
+    assert sample["status"] == "payment_processing"
+
+
+def test_a_credit_that_is_missing_is_no_offence_for_half_an_hour(fns: Functions) -> None:
+    request_id = str(uuid4())
+    fns.webhook(stripe_events.event(stripe_events.session_object(request_id)))
+    assert "PaymentNotInLedger" not in found(fns)
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '31 minutes'")
+    assert [sample["effect_key"] for sample in found(fns)["PaymentNotInLedger"]] == [f"success:{request_id}"]
+
+
+def test_a_parked_credit_is_known_and_a_discarded_one_is_settled(fns: Functions) -> None:
+    request_id = str(uuid4())
+    fns.webhook(stripe_events.event(stripe_events.session_object(request_id, user_id=7)))
+    fns.consume(finished(request_id, user_id=7))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
+    assert found(fns).keys() == {"RecordsParked"}
+    [record] = bootstrap.parked_records().page()
+    bootstrap.parked_records().discard(record.id, reason="a test account")
+    assert found(fns) == {}
+
+
+def test_a_payment_of_another_purpose_needs_no_entry(fns: Functions) -> None:
+    request_id = str(uuid4())
+    metadata = {
+        "checkout_app": stripe_events.APP_ID,
+        "request_id": request_id,
+        "user_id": "1",
+        "purpose": "gift",
+    }
+    fns.webhook(stripe_events.event(stripe_events.session_object(request_id, metadata=metadata)))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
+    assert found(fns) == {}
+
+
+def test_a_credit_without_a_transaction_of_ours_is_listed_apart(fns: Functions) -> None:
+    fns.consume(finished("from-elsewhere"))
+    assert [row["effect_key"] for row in found(fns)["CreditWithoutTransaction"]] == ["success:from-elsewhere"]
+
+
+def test_a_reversal_that_never_arrived(fns: Functions, paid: str) -> None:
+    reverse(fns, paid, "re_1", 200)
+    assert [row["amount_cents"] for row in found(fns)["PaymentNotInLedger"]] == [-200]
+    fns.consume(finished(paid, status="refunded", source_id="re_1", amount_cents=200))
+    assert found(fns) == {}
+
+
+def test_more_reversed_than_paid(fns: Functions, paid: str) -> None:
+    fns.checkout("UPDATE checkout_transactions SET refunded_cents = 500, disputed_cents = 1")
+    assert [row["request_id"] for row in found(fns)["ReversedMoreThanPaid"]] == [paid]
+
+
+def test_an_outbox_that_nobody_empties(fns: Functions) -> None:
+    fns.checkout("INSERT INTO outbox (effect_key, topic, key, value) VALUES ('success:r1', 't', '1', '{}')")
+    assert found(fns) == {}
+    fns.checkout("UPDATE outbox SET created_at = now() - interval '16 minutes'")
+    [row] = found(fns)["OutboxStuck"]
+    assert row["effect_key"] == "success:r1"
+
+
+def test_held_and_waiting_events_are_counted(fns: Functions) -> None:
+    for outcome in ("held", "waiting"):
+        fns.checkout(
+            "INSERT INTO stripe_events (event_id, type, payload, outcome) VALUES (%s, 't', '{}', %s)",
+            (f"evt_{outcome}", outcome),
+        )
+    assert {name: rows[0]["event_id"] for name, rows in found(fns).items()} == {
+        "EventsHeld": "evt_held",
+        "EventsWaiting": "evt_waiting",
+    }
+
+
+def test_many_offenders_are_counted_and_a_few_are_named(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkout.services.verification.READ_AT_ONCE", 7)
+    fns.add_users(*range(2, 42))
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        " paid_cents, paid_currency, completed_at)"
+        " SELECT 'r' || n, mod(n, 40) + 1, 500, 'eur', 'balance_topup', 'payment_succeeded', 500, 'eur',"
+        " now() - interval '1 hour' FROM generate_series(1, 100) AS n"
+    )
+    findings = {finding.name: finding for finding in bootstrap.verify()()}
+    assert findings["PaymentNotInLedger"].count == 100
+    assert len(findings["PaymentNotInLedger"].samples) == 10
+
+
+def reverse(fns: Functions, request_id: str, source_id: str, amount_cents: int) -> None:
+    """As if Stripe had refunded an hour ago."""
+    fns.checkout(
+        "INSERT INTO reversals (effect_key, kind, source_id, payment_intent_id, amount_cents, currency,"
+        " state, emitted_at)"
+        " SELECT 'refunded:' || %s, 'refunded', %s, payment_intent_id, %s, 'eur', 'emitted',"
+        " now() - interval '1 hour' FROM checkout_transactions WHERE request_id = %s",
+        (source_id, source_id, amount_cents, request_id),
+    )
