@@ -6,54 +6,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
-from checkout.domain.msk import Record
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished
 from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import event, session_object
-
-TOPIC = "checkout.finished"
-
-
-class Topic:
-    """Reads on from where it was."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._consumer = Consumer(
-            {"bootstrap.servers": broker.address, "group.id": str(uuid4()), "fetch.wait.max.ms": 5}
-        )
-        self._next = [0, 0, 0]
-        self.read()
-
-    def read(self) -> list[Record]:
-        found: list[Record] = []
-        for partition, start in enumerate(self._next):
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=10)
-            self._consumer.assign([TopicPartition(TOPIC, partition, start)])
-            while self._next[partition] < end:
-                message = self._consumer.poll(1)
-                if message is not None and not message.error():
-                    self._next[partition] = (message.offset() or 0) + 1
-                    found.append(
-                        Record(TOPIC, partition, message.offset() or 0, message.key(), message.value() or b"")
-                    )
-        return found
-
-    def close(self) -> None:
-        self._consumer.close()
+from tests.support.tail import Tail
 
 
 @pytest.fixture
-def topic(broker: Broker) -> Iterator[Topic]:
-    reader = Topic(broker)
+def topic(broker: Broker, stripe: StripeSimulator) -> Iterator[Tail]:
+    reader = Tail(broker.address)
     yield reader
     reader.close()
 
 
-def begin_again(fns: Functions, topic: Topic) -> None:
+def begin_again(fns: Functions, topic: Tail) -> None:
     fns.empty_databases()
     fns.add_users(1, 2)
     topic.read()
@@ -64,7 +33,7 @@ def relay_everything(fns: Functions) -> None:
     assert fns.invoke("outbox_relay", {})["left"] == 0
 
 
-def check_credited_once(fns: Functions, topic: Topic, where: str, amount: int = 500) -> None:
+def check_credited_once(fns: Functions, topic: Tail, where: str, amount: int = 500) -> None:
     relay_everything(fns)
     fns.consume(*topic.read())
     fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 day'")
@@ -77,7 +46,7 @@ def check_credited_once(fns: Functions, topic: Topic, where: str, amount: int = 
     assert fns.checkout("SELECT 1 FROM outbox") == [], where
 
 
-def test_the_webhook(fns: Functions, topic: Topic) -> None:
+def test_the_webhook(fns: Functions, topic: Tail) -> None:
     paid = event(session_object(str(uuid4())))
 
     def check(where: str) -> None:
@@ -88,7 +57,7 @@ def test_the_webhook(fns: Functions, topic: Topic) -> None:
     assert steps >= 20
 
 
-def test_the_webhook_that_is_never_sent_again_once_stored(fns: Functions, topic: Topic) -> None:
+def test_the_webhook_that_is_never_sent_again_once_stored(fns: Functions, topic: Tail) -> None:
     """Stripe had its answer, or has given up: the outbox alone carries the payment on."""
     paid = event(session_object(str(uuid4())))
 
@@ -101,7 +70,7 @@ def test_the_webhook_that_is_never_sent_again_once_stored(fns: Functions, topic:
     at_every_step(lambda: begin_again(fns, topic), lambda: fns.webhook(paid), check)
 
 
-def test_the_consumer(fns: Functions, topic: Topic) -> None:
+def test_the_consumer(fns: Functions, topic: Tail) -> None:
     batch: list[Any] = [
         finished("r1"),
         b"nonsense",
@@ -119,7 +88,7 @@ def test_the_consumer(fns: Functions, topic: Topic) -> None:
     assert at_every_step(lambda: begin_again(fns, topic), lambda: fns.consume(*batch), check) >= 10
 
 
-def test_the_relay(fns: Functions, topic: Topic) -> None:
+def test_the_relay(fns: Functions, topic: Tail) -> None:
     paid = event(session_object(str(uuid4())))
 
     def prepare() -> None:
@@ -139,7 +108,7 @@ def test_the_relay(fns: Functions, topic: Topic) -> None:
     assert steps >= 10
 
 
-def test_the_reconciler(fns: Functions, topic: Topic) -> None:
+def test_the_reconciler(fns: Functions, topic: Tail) -> None:
     paid = event(session_object(str(uuid4())))
 
     def prepare() -> None:
@@ -155,7 +124,7 @@ def test_the_reconciler(fns: Functions, topic: Topic) -> None:
     assert at_every_step(prepare, lambda: fns.invoke("reconciler", {}), check) >= 15
 
 
-def test_creating_a_session(fns: Functions, stripe: StripeSimulator, topic: Topic) -> None:
+def test_creating_a_session(fns: Functions, stripe: StripeSimulator, topic: Tail) -> None:
     request_ids: list[str] = []
 
     def prepare() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from checkout.services.inspection import Inspect
     from checkout.services.migrations import Migrate
     from checkout.services.parked import ParkedRecords
-    from checkout.services.reconciliation import ReemitUncredited
+    from checkout.services.reconciliation import Reconcile
     from checkout.services.requests import AnswerRequests
     from checkout.services.sessions import CreateSession
     from checkout.services.stripe_events import StripeEvents
@@ -134,10 +134,17 @@ def credit_balances() -> "CreditBalances":
 
 
 @cache
-def reemit_uncredited() -> "ReemitUncredited":
-    from checkout.services.reconciliation import ReemitUncredited
+def reconcile() -> "Reconcile":
+    from checkout.services.missed_events import MissedEvents
+    from checkout.services.reconciliation import Reconcile
+    from checkout.services.reemission import Reemission
+    from checkout.services.unfinished import Unfinished
 
-    return ReemitUncredited(checkout_database(), application_database(), delivery(), config())
+    return Reconcile(
+        MissedEvents(checkout_database(), stripe_api(), stripe_events()),
+        Unfinished(checkout_database(), stripe_api(), stripe_events(), create_session()),
+        Reemission(checkout_database(), application_database(), delivery(), config()),
+    )
 
 
 @cache

@@ -287,6 +287,41 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
     return _transactions(cursor)
 
 
+def claim_unfinished(
+    cursor: Cursor,
+    *,
+    expired_for_seconds: int,
+    pending_for_seconds: int,
+    processing_for_seconds: int,
+    claim_seconds: int,
+    limit: int,
+) -> Sequence[Transaction]:
+    """Sessions past their expiry, payments that process and rows that are pending for so long, the longest
+    due first; nobody else gets them for `claim_seconds`."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %(claim)s) WHERE id IN ("
+        " SELECT id FROM checkout_transactions"
+        " WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
+        "   AND COALESCE(reread_at, now()) <= now()"
+        "   AND CASE status"
+        "     WHEN 'session_created' THEN"
+        "       COALESCE(expires_at, created_at + interval '1 day') + make_interval(secs => %(expired)s)"
+        "     WHEN 'session_pending' THEN updated_at + make_interval(secs => %(pending)s)"
+        "     ELSE updated_at + make_interval(secs => %(processing)s)"
+        "   END <= now()"
+        " ORDER BY COALESCE(reread_at, updated_at) LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
+        f" RETURNING {_COLUMNS}",
+        {
+            "claim": claim_seconds,
+            "expired": expired_for_seconds,
+            "pending": pending_for_seconds,
+            "processing": processing_for_seconds,
+            "limit": limit,
+        },
+    )
+    return _transactions(cursor)
+
+
 def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
     """Their ledger entries were seen; they are looked for no more."""
     cursor.execute(

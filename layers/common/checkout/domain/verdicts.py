@@ -5,5 +5,9 @@ class Ignored(Exception):
     """Not ours, or without meaning for us: acknowledged."""
 
 
+class Waiting(Exception):
+    """Its time has not come: tried again by every run of the reconciler."""
+
+
 class Held(Exception):
     """Ours, but it cannot be applied: kept, loud, replayable."""

@@ -167,6 +167,10 @@ class CreateSession:
             ),
         )
 
+    def complete(self, row: Transaction) -> None:
+        """Ask Stripe for the session of a row that has none yet. Raises as a call does."""
+        self._with_session(row)
+
     def _with_session(self, row: Transaction, also: InSameCommit = _nothing_more) -> tuple[Transaction, bool]:
         if row.is_refused:
             raise RefusedBefore(f"This request was refused; begin another one. {row.error_message}")

@@ -21,8 +21,8 @@ from checkout.domain.reversal_event import Reversal, ReversalReport
 from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
 from checkout.domain.text import identifier
-from checkout.domain.verdicts import Held, Ignored
-from checkout.errors import NotFound, StripeObjectMissing
+from checkout.domain.verdicts import Held, Ignored, Waiting
+from checkout.errors import NotFound, StripeError, StripeObjectMissing
 from checkout.services import payments, reversals
 from checkout.services.delivery import Delivery
 
@@ -32,7 +32,7 @@ NOT_OURS = "not of this application"
 
 _REPLAYABLE = ("waiting", "held", "ignored")
 
-Reading = SessionReport | ReversalReport | Ignored | Held
+Reading = SessionReport | ReversalReport | Ignored | Held | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,22 @@ class StripeEvents:
         self._delivery = delivery
         self._config = config
 
-    def record(self, event: StripeEvent) -> str:
+    def record(self, event: StripeEvent, *, keep_unread: bool = False) -> str:
         """Store the event and apply it, in one commit, and publish what came of it.
 
         Returns its outcome: applied, ignored, waiting, held, or duplicate.
 
-        Raises DatabaseUnavailable or StripeError with nothing stored.
+        Raises DatabaseUnavailable or StripeError with nothing stored. With `keep_unread` an event for which
+        Stripe could not be asked is stored as waiting instead: for a caller to whom it would not be sent
+        again.
         """
-        reading = self._read(event)
+        reading: Reading
+        try:
+            reading = self._read(event)
+        except StripeError as error:
+            if not keep_unread:
+                raise
+            reading = Waiting(error.detail)
         with self._checkout.transaction() as cursor:
             payment_intent_id = self._lock_payment_intent(cursor, event)
             if not inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id):
@@ -84,6 +92,20 @@ class StripeEvents:
             outcome = self._settle(cursor, event, reading)
         return self._published(event, outcome)
 
+    def observe(self, event_type: str, session: dict[str, Any]) -> None:
+        """Apply a session of ours as Stripe has it now, as if an event of this type had told it.
+
+        Raises Ignored, Held, DatabaseUnavailable.
+        """
+        if not session_event.is_ours(session, self._config.app_id):
+            raise Ignored(NOT_OURS)
+        reported = session_event.report(event_type, session)
+        with self._checkout.transaction() as cursor:
+            if reported.payment_intent_id is not None:
+                transactions.lock_payment_intent(cursor, reported.payment_intent_id)
+            outcome = self._apply(cursor, None, reported)
+        self._delivery.at_once(outcome.messages)
+
     @staticmethod
     def _lock_payment_intent(cursor: Cursor, event: StripeEvent) -> str | None:
         payment_intent_id = session_event.payment_intent_of(event.object)
@@ -100,9 +122,11 @@ class StripeEvents:
 
     def _settle(self, cursor: Cursor, event: StripeEvent, reading: Reading) -> _Outcome:
         try:
-            outcome = self._apply(cursor, event, reading)
+            outcome = self._apply(cursor, event.id, reading)
         except Ignored as reason:
             outcome = _Outcome("ignored", str(reason))
+        except Waiting as reason:
+            outcome = _Outcome("waiting", str(reason))
         except Held as reason:
             outcome = _Outcome("held", str(reason))
             telemetry.alert(
@@ -112,19 +136,19 @@ class StripeEvents:
         return outcome
 
     @staticmethod
-    def _apply(cursor: Cursor, event: StripeEvent, reading: Reading) -> _Outcome:
+    def _apply(cursor: Cursor, event_id: str | None, reading: Reading) -> _Outcome:
         match reading:
             case SessionReport():
-                applied = payments.apply(cursor, reading, event.id)
+                applied = payments.apply(cursor, reading, event_id)
                 if reading.is_paid and reading.payment_intent_id is not None:
                     inbox.settle_waiting(cursor, reading.payment_intent_id, applied.request_id)
                 return _Outcome("applied", request_id=applied.request_id, messages=applied.messages)
             case ReversalReport():
-                row, messages = reversals.apply(cursor, reading, event.id)
+                row, messages = reversals.apply(cursor, reading, event_id)
                 if row is None and reading.reversals:
-                    return _Outcome("waiting", "its payment has not succeeded yet")
+                    raise Waiting("its payment has not succeeded yet")
                 return _Outcome("applied", request_id=row.request_id if row else None, messages=messages)
-            case Ignored() | Held():
+            case Ignored() | Held() | Waiting():
                 raise reading
 
     def _read(self, event: StripeEvent) -> Reading:

@@ -1,0 +1,115 @@
+"""Ask Stripe for the events that no webhook brought us.
+
+Stripe lists events newest first. A pass goes through all pages back to where the last complete pass began
+(and an overlap, since an event can appear in the list after a later one); where it stands is stored after
+each page, so that the next run goes on there. If the process dies in a page, the page is read again, and what
+was recorded is known.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from checkout import telemetry
+from checkout.adapters import inbox, reconciler_state
+from checkout.adapters.postgres import Database
+from checkout.adapters.stripe_api import StripeApi
+from checkout.domain import stripe_event
+from checkout.errors import StripeError
+from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents
+
+CURSOR = "stripe_events"
+OVERLAP_SECONDS = 3600
+STRIPE_KEEPS_SECONDS = 30 * 24 * 3600
+MOST_TRIED_AGAIN = 500
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass through Stripe's list, in epoch seconds; `after` is the event to go on behind, if it is not
+    done."""
+
+    since: int
+    began: int
+    after: str | None = None
+
+
+class MissedEvents:
+    def __init__(self, checkout: Database, stripe: StripeApi, events: StripeEvents) -> None:
+        self._checkout = checkout
+        self._stripe = stripe
+        self._events = events
+
+    def catch_up(
+        self, *, deadline: float, since: int | None = None, dry_run: bool = False
+    ) -> tuple[int, bool]:
+        """Record what we never stored, until Stripe's list is at its end or time.monotonic() passes
+        `deadline`.
+
+        `since` (epoch seconds) makes a pass of its own, whatever the last one saw. Returns how many events
+        were missing, and whether the pass is complete. Raises DatabaseUnavailable, StripeError.
+        """
+        current = self._begin(since)
+        missing = 0
+        while True:
+            page, has_more = self._stripe.events(
+                since=current.since, types=sorted(HANDLED), starting_after=current.after
+            )
+            missing += self._record(page, dry_run=dry_run)
+            if page:
+                current.after = page[-1]["id"]
+            if not has_more:
+                current.after = None
+            if since is None and not dry_run:
+                with self._checkout.transaction() as cursor:
+                    reconciler_state.save(cursor, CURSOR, asdict(current))
+            if not has_more:
+                return missing, True
+            if time.monotonic() > deadline:
+                return missing, False
+
+    def try_again(self, *, deadline: float, dry_run: bool = False) -> int:
+        """The events that wait, and those that an earlier release did not handle. Returns how many were
+        settled."""
+        with self._checkout.transaction() as cursor:
+            ids = inbox.to_try_again(
+                cursor, unhandled=UNHANDLED, handled_types=HANDLED, limit=MOST_TRIED_AGAIN
+            )
+        if dry_run:
+            return len(ids)
+        settled = 0
+        for event_id in ids:
+            if time.monotonic() > deadline:
+                break
+            try:
+                settled += self._events.retry(event_id) != "waiting"
+            except StripeError as error:
+                telemetry.logger.warning(
+                    "not tried again", extra={"event_id": event_id, "reason": error.detail}
+                )
+        return settled
+
+    def _begin(self, since: int | None) -> Pass:
+        now = int(time.time())
+        oldest = now - STRIPE_KEEPS_SECONDS
+        if since is not None:
+            return Pass(since=max(since, oldest), began=now)
+        with self._checkout.transaction() as cursor:
+            saved = reconciler_state.load(cursor, CURSOR)
+        if saved is None:
+            return Pass(since=oldest, began=now)
+        last = Pass(**saved)
+        return last if last.after else Pass(since=max(last.began - OVERLAP_SECONDS, oldest), began=now)
+
+    def _record(self, page: list[dict[str, Any]], *, dry_run: bool) -> int:
+        with self._checkout.transaction() as cursor:
+            known = inbox.known(cursor, [event["id"] for event in page])
+        missing = [event for event in page if event["id"] not in known]
+        if not dry_run:
+            for event in reversed(missing):
+                outcome = self._events.record(
+                    stripe_event.parsed(json.dumps(event).encode()), keep_unread=True
+                )
+                telemetry.logger.info("missed event", extra={"event_id": event["id"], "outcome": outcome})
+        return len(missing)

@@ -1,0 +1,92 @@
+"""Emit again what was paid or reversed and never entered the ledger: Kafka may lose everything.
+
+If the process dies before its commit, nothing happened; after it, the outbox has what is to be emitted. To
+emit what is entered after all changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from checkout import telemetry
+from checkout.adapters import ledger, reversals, transactions
+from checkout.adapters.postgres import Cursor, Database
+from checkout.config import Config
+from checkout.domain.effects import TOP_UP, success_key
+from checkout.domain.finished_event import CheckoutFinishedEvent
+from checkout.services.delivery import Delivery, enqueue
+from checkout.services.payments import success_event
+from checkout.services.reversals import reversal_event
+
+MOST_PER_RUN = 500
+LONGEST_WAIT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How many effects were looked for, by what was found."""
+
+    credited: int
+    parked: int
+    emitted: int
+
+
+class Reemission:
+    def __init__(self, checkout: Database, application: Database, delivery: Delivery, config: Config) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._delivery = delivery
+        self._config = config
+
+    def __call__(self, *, dry_run: bool = False) -> Looked:
+        """At most 500 payments and 500 reversals, each looked for again after twice the wait.
+
+        Raises DatabaseUnavailable.
+        """
+        with self._checkout.transaction() as cursor:
+            due = self._due(cursor)
+            credited, parked = self._found(due)
+            lost = due.keys() - credited - parked
+            queued = []
+            if not dry_run:
+                self._look_again(cursor, credited, lost | parked)
+                queued = [enqueue(cursor, key, due[key]) for key in sorted(lost)]
+        if lost and not dry_run:
+            for key in lost:
+                telemetry.logger.warning("emitted again", extra={"effect_key": key})
+            telemetry.count("UncreditedPaymentsEmitted", len(lost))
+            self._delivery.at_once([message for message in queued if message is not None])
+        return Looked(credited=len(credited), parked=len(parked), emitted=len(lost))
+
+    def _due(self, cursor: Cursor) -> dict[str, CheckoutFinishedEvent]:
+        """By effect key."""
+        after = self._config.reemit_after_seconds
+        paid = transactions.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_PER_RUN)
+        due = {success_key(row.request_id): success_event(row) for row in paid}
+        for stored in reversals.due_for_check(cursor, after_seconds=after, limit=MOST_PER_RUN):
+            row = transactions.find_payment(cursor, stored.payment_intent_id)
+            if row is not None:
+                due[stored.reversal.effect_key] = reversal_event(row, stored)
+        return due
+
+    def _found(self, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
+        """Which of them are in the ledger, and which are parked with the same user, amount and currency."""
+        with self._application.transaction() as cursor:
+            credited = set(ledger.claims(cursor, due.keys()))
+            parked_claims = ledger.parked_claims(cursor, due.keys() - credited)
+        effects = (event.effect for event in due.values())
+        parked = {e.effect_key for e in effects if e is not None and (e.effect_key, e.claim) in parked_claims}
+        return credited, parked
+
+    def _look_again(self, cursor: Cursor, credited: set[str], missing: set[str]) -> None:
+        after = self._config.reemit_after_seconds
+        reversals.credited(cursor, credited)
+        reversals.check_again(cursor, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
+        transactions.credited(cursor, _request_ids(credited))
+        transactions.check_again(
+            cursor, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS
+        )
+
+
+def _request_ids(effect_keys: set[str]) -> list[str]:
+    prefix = success_key("")
+    return [key.removeprefix(prefix) for key in effect_keys if key.startswith(prefix)]

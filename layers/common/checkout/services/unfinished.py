@@ -1,0 +1,94 @@
+"""Transactions that nobody finished: sessions past their expiry, payments that process for long, rows for
+which Stripe never answered. Stripe is asked what has become of them.
+
+Each is claimed before Stripe is asked, so that parallel runs do not ask twice; if the process dies then, it
+is asked again when the claim has run out.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from checkout import telemetry
+from checkout.adapters import transactions
+from checkout.adapters.postgres import Database
+from checkout.adapters.stripe_api import StripeApi
+from checkout.domain.session_event import payment_intent_of
+from checkout.domain.transaction import Status, Transaction
+from checkout.domain.verdicts import Held, Ignored
+from checkout.errors import CheckoutError, StripeError
+from checkout.services.sessions import CreateSession
+from checkout.services.stripe_events import StripeEvents
+
+MOST_PER_RUN = 200
+EXPIRED_FOR_SECONDS = 300
+PENDING_FOR_SECONDS = 600
+PROCESSING_FOR_SECONDS = 6 * 3600
+CLAIMED_FOR_SECONDS = 3600
+
+
+class Unfinished:
+    def __init__(
+        self, checkout: Database, stripe: StripeApi, events: StripeEvents, create_session: CreateSession
+    ) -> None:
+        self._checkout = checkout
+        self._stripe = stripe
+        self._events = events
+        self._create_session = create_session
+
+    def __call__(self, *, deadline: float, dry_run: bool = False) -> int:
+        """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about."""
+        with self._checkout.transaction() as cursor:
+            rows = transactions.claim_unfinished(
+                cursor,
+                expired_for_seconds=EXPIRED_FOR_SECONDS,
+                pending_for_seconds=PENDING_FOR_SECONDS,
+                processing_for_seconds=PROCESSING_FOR_SECONDS,
+                claim_seconds=0 if dry_run else CLAIMED_FOR_SECONDS,
+                limit=MOST_PER_RUN,
+            )
+        asked = 0
+        for row in rows:
+            if dry_run:
+                asked += 1
+                continue
+            if time.monotonic() > deadline:
+                break
+            asked += 1
+            telemetry.correlate(row.request_id)
+            try:
+                self._finish(row)
+            except (StripeError, Held, Ignored) as reason:
+                telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
+            except CheckoutError as reason:
+                telemetry.alert("UnfinishedTransaction", "cannot be finished", reason=str(reason))
+        return asked
+
+    def _finish(self, row: Transaction) -> None:
+        if row.status is Status.SESSION_PENDING:
+            self._create_session.complete(row)
+        elif row.stripe_session_id is not None:
+            session = self._stripe.session(row.stripe_session_id)
+            event_type = self._what_happened(session)
+            if event_type is not None:
+                self._events.observe(event_type, session)
+
+    def _what_happened(self, session: Mapping[str, Any]) -> str | None:
+        """The type of the event that Stripe must have sent about the session as it is; None while it is
+        open."""
+        match session.get("status"), session.get("payment_status"):
+            case "open", _:
+                return None
+            case "expired", _:
+                return "checkout.session.expired"
+            case _, "unpaid" if self._has_failed(session):
+                return "checkout.session.async_payment_failed"
+            case _:
+                return "checkout.session.completed"
+
+    def _has_failed(self, session: Mapping[str, Any]) -> bool:
+        payment_intent_id = payment_intent_of(session)
+        if payment_intent_id is None:
+            return False
+        intent = self._stripe.payment_intent(payment_intent_id)
+        return intent.get("status") in ("requires_payment_method", "canceled")
