@@ -125,7 +125,7 @@ class Functions:
         ]
 
     def empty_databases(self) -> None:
-        self.checkout("TRUNCATE checkout_transactions, stripe_events, reversals, outbox")
+        self.checkout("TRUNCATE checkout_transactions, stripe_events, reversals, outbox, reconciler_state")
         # As a replica the ledger's trigger is silent: it refuses this to everybody else.
         self.application(
             "SET session_replication_role = replica; TRUNCATE users, ledger_entries, parked_events"

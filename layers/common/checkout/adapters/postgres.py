@@ -29,8 +29,8 @@ class Database:
         self._connection: psycopg2.extensions.connection | None = None
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Cursor]:
-        """Commits when the block ends, rolls back when it raises.
+    def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Cursor]:
+        """Commits when the block ends, rolls back when it raises, and always without `commit`.
 
         With `durable=False` the commit does not wait for the disk: only for what may be lost without harm.
         Raises DatabaseUnavailable (transient) and DataRefused (these values can never be stored).
@@ -40,7 +40,7 @@ class Database:
             if not durable:
                 cursor.execute("SET LOCAL synchronous_commit = off")
             yield cursor
-            cursor.execute("COMMIT")
+            cursor.execute("COMMIT" if commit else "ROLLBACK")
         except psycopg2.Error as error:
             self._rollback()
             raise _mapped(error) from error

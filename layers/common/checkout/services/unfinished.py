@@ -38,13 +38,13 @@ class Unfinished:
 
     def __call__(self, *, deadline: float, dry_run: bool = False) -> int:
         """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about."""
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction(commit=not dry_run) as cursor:
             rows = transactions.claim_unfinished(
                 cursor,
                 expired_for_seconds=EXPIRED_FOR_SECONDS,
                 pending_for_seconds=PENDING_FOR_SECONDS,
                 processing_for_seconds=PROCESSING_FOR_SECONDS,
-                claim_seconds=0 if dry_run else CLAIMED_FOR_SECONDS,
+                claim_seconds=CLAIMED_FOR_SECONDS,
                 limit=MOST_PER_RUN,
             )
         asked = 0

@@ -1,0 +1,295 @@
+"""With every webhook dropped the reconciler alone credits everything; what nobody finished, it finishes."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout import bootstrap
+from checkout.domain import reversal_event
+from checkout.services import missed_events, unfinished
+from local.broker import Broker
+from tests.support import functions
+from tests.support.functions import Functions
+from tests.support.stripe_events import event, session_object
+from tests.support.stripe_simulator import Simulator, eventually
+from tests.support.tail import Tail
+
+NEVER = 10**9
+
+
+@pytest.fixture
+def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A Stripe of its own that sends no webhooks."""
+    with Simulator(
+        tmp_path / "stripe", debit_seconds=0.1, refund_seconds=0.1, dispute_seconds=0.1
+    ) as simulator:
+        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.settings["STRIPE_API_BASE"] = simulator.url
+        yield simulator
+
+
+@pytest.fixture
+def tail(broker: Broker) -> Iterator[Tail]:
+    reader = Tail(broker.address)
+    yield reader
+    reader.close()
+
+
+def create(fns: Functions, amount: int = 500) -> str:
+    answer = fns.create({"amount_cents": amount})
+    assert answer.status == 201, answer.json
+    return str(answer.json["request_id"])
+
+
+def pay(fns: Functions, simulator: Simulator, amount: int = 500, **form: str) -> str:
+    request_id = create(fns, amount)
+    session = simulator.client.v1.checkout.sessions.retrieve(fns.row(request_id)["stripe_session_id"])
+    assert simulator.pay(session, **form).status_code == 303
+    return request_id
+
+
+def reconcile(**options: Any) -> dict[str, Any]:
+    """A run without a deadline, unless one is given."""
+    return bootstrap.reconcile()(**options).as_dict()
+
+
+def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, count: int) -> int:
+    """Their sum, for user 1."""
+    monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", str(NEVER))
+    amounts = [100 + number for number in range(count)]
+    for amount in amounts:
+        pay(fns, simulator, amount)
+    return sum(amounts)
+
+
+def test_two_hundred_payments_without_a_webhook_are_credited_to_the_cent(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = many_payments(fns, silent, monkeypatch, 200)
+    assert fns.checkout("SELECT 1 FROM stripe_events") == []
+
+    found = reconcile()
+    assert (found["missed_events"] >= 200, found["complete"]) == (True, True)
+    records = tail.read()
+    fns.consume(*records)
+    assert fns.balance() == total
+    assert len(fns.application("SELECT 1 FROM ledger_entries")) == 200
+
+    again = reconcile()
+    assert (again["missed_events"], again["settled_events"], again["emitted"]) == (0, 0, 0)
+    assert tail.read() == []
+    fns.consume(*records)
+    assert fns.balance() == total
+
+
+def test_two_hundred_records_that_kafka_lost_are_emitted_again(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_ids = [str(uuid4()) for _ in range(200)]
+    for amount, request_id in enumerate(request_ids, start=1):
+        fns.webhook(event(session_object(request_id, amount=amount)))
+    assert len(tail.read()) == 200
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+
+    assert reconcile()["emitted"] == 200
+    fns.consume(*tail.read())
+    assert fns.balance() == sum(range(1, 201))
+    fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
+    assert (reconcile()["credited"], reconcile()["emitted"]) == (200, 0)
+    assert tail.read() == []
+
+
+def test_a_run_that_is_out_of_time_goes_on_where_it_was(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from checkout.adapters import stripe_api
+
+    monkeypatch.setattr(stripe_api, "PAGE", 3)
+    total = many_payments(fns, silent, monkeypatch, 7)
+    runs = 0
+    while not reconcile(deadline=time.monotonic())["complete"]:
+        runs += 1
+        assert runs < 50
+    assert runs >= 2
+    fns.consume(*tail.read())
+    assert fns.balance() == total
+
+
+def test_a_dry_run_counts_and_changes_nothing(fns: Functions, silent: Simulator, tail: Tail) -> None:
+    request_id = pay(fns, silent)
+    abandoned = create(fns)
+    fns.checkout(
+        "UPDATE checkout_transactions SET expires_at = now() - interval '1 day' WHERE request_id = %s",
+        (abandoned,),
+    )
+    for _ in range(2):
+        found = reconcile(dry_run=True)
+        assert (found["missed_events"], found["unfinished"]) == (1, 1)
+    assert fns.row(request_id)["status"] == "session_created"
+    assert fns.row(abandoned)["reread_at"] is None
+    assert fns.checkout("SELECT 1 FROM stripe_events UNION ALL SELECT 1 FROM reconciler_state") == []
+    assert tail.read() == []
+
+
+def test_since_goes_through_stripes_events_anew(fns: Functions, silent: Simulator) -> None:
+    request_id = pay(fns, silent)
+    reconcile()
+    fns.checkout("DELETE FROM stripe_events")
+    fns.checkout(
+        "UPDATE reconciler_state SET value = jsonb_set(value, '{began}', to_jsonb(%s::bigint))", (NEVER * 4,)
+    )
+    assert reconcile()["missed_events"] == 0
+    assert reconcile(since=0)["missed_events"] == 1
+    assert fns.row(request_id)["status"] == "payment_succeeded"
+
+
+def test_the_outcome_of_reversals_without_a_webhook(fns: Functions, silent: Simulator, tail: Tail) -> None:
+    pay(fns, silent, 700)
+    refund = silent.client.v1.refunds.create(
+        {"payment_intent": silent.client.v1.payment_intents.list().data[0].id, "amount": 200}
+    )
+    assert refund.status == "succeeded"
+    reconcile()
+    fns.consume(*tail.read())
+    assert fns.balance() == 500
+    fns.checkout("UPDATE reversals SET emitted_at = now() - interval '1 day'")
+    fns.application(
+        "SET session_replication_role = replica; DELETE FROM ledger_entries WHERE kind = 'refunded'"
+    )
+    assert reconcile()["emitted"] == 1, "a reversal that Kafka lost"
+    [record] = tail.read()
+    assert b'"refunded"' in record.value
+    fns.consume(record)
+    fns.checkout("UPDATE reversals SET recheck_at = now()")
+    assert reconcile()["credited"] == 1
+
+
+def test_an_abandoned_session_is_read_again(
+    fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missed_events.MissedEvents, "catch_up", lambda *_, **__: (0, True))
+    expired, still_open, paid = create(fns), create(fns), pay(fns, silent)
+    silent.client.v1.checkout.sessions.expire(fns.row(expired)["stripe_session_id"])
+    assert reconcile()["unfinished"] == 0
+    fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '6 minutes'")
+    assert reconcile()["unfinished"] == 3
+    assert fns.row(expired)["status"] == "session_expired"
+    assert fns.row(still_open)["status"] == "session_created"
+    assert fns.row(paid)["status"] == "payment_succeeded"
+    assert reconcile()["unfinished"] == 0, "claimed for a while"
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("bank_debit_succeeds", "payment_succeeded"), ("bank_debit_fails", "payment_failed")],
+)
+def test_a_payment_that_processes_for_long_is_read_again(
+    fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch, method: str, status: str
+) -> None:
+    monkeypatch.setattr(missed_events.MissedEvents, "catch_up", lambda *_, **__: (0, True))
+    request_id = pay(fns, silent, payment_method=method)
+    fns.webhook(
+        event(
+            session_object(
+                request_id, session_id=fns.row(request_id)["stripe_session_id"], payment_status="unpaid"
+            )
+        )
+    )
+
+    def finished() -> bool:
+        fns.checkout(
+            "UPDATE checkout_transactions SET updated_at = now() - interval '1 day', reread_at = NULL"
+        )
+        reconcile()
+        return bool(fns.row(request_id)["status"] == status)
+
+    eventually(finished, 10, lambda: fns.row(request_id))
+
+
+def test_a_row_for_which_stripe_never_answered_is_completed(
+    fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from checkout.adapters import stripe_api
+
+    with monkeypatch.context() as slow:
+        slow.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
+        silent.control("faults", {"path_prefix": "/v1/checkout", "drop_after_effect": True, "times": 2})
+        fns.create({"amount_cents": 500})
+    functions.forget_wiring()
+    [row] = fns.checkout("SELECT * FROM checkout_transactions")
+    assert row["status"] == "session_pending"
+    fns.checkout("UPDATE checkout_transactions SET updated_at = now() - interval '11 minutes'")
+    assert reconcile()["unfinished"] == 1
+    assert fns.row(row["request_id"])["status"] == "session_created"
+    [session] = silent.client.v1.checkout.sessions.list().data
+    assert fns.row(row["request_id"])["stripe_session_id"] == session.id
+
+
+def test_what_cannot_be_finished_does_not_stop_the_others(
+    fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missed_events.MissedEvents, "catch_up", lambda *_, **__: (0, True))
+    lost, good = create(fns), create(fns)
+    silent.client.v1.checkout.sessions.expire(fns.row(good)["stripe_session_id"])
+    fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
+    fns.checkout(
+        "UPDATE checkout_transactions SET stripe_session_id = 'cs_test_gone' WHERE request_id = %s", (lost,)
+    )
+    assert reconcile()["unfinished"] == 2
+    assert fns.row(good)["status"] == "session_expired"
+    assert unfinished.MOST_PER_RUN >= 2
+
+
+def test_an_event_for_which_stripe_could_not_be_asked_is_kept_and_tried_again(
+    fns: Functions, silent: Simulator, tail: Tail
+) -> None:
+    pay(fns, silent)
+    silent.client.v1.refunds.create({"payment_intent": silent.client.v1.payment_intents.list().data[0].id})
+    silent.control("faults", {"path_prefix": "/v1/refunds", "method": "GET", "status": 500, "times": 20})
+    reconcile()
+    waiting = fns.checkout("SELECT 1 FROM stripe_events WHERE outcome = 'waiting'")
+    assert len(waiting) >= 1
+    fns.consume(*tail.read())
+    assert fns.balance() == 500
+
+    import requests
+
+    requests.delete(f"{silent.url}/_simulator/faults", timeout=5)
+    assert reconcile()["settled_events"] == len(waiting)
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
+def test_a_release_that_handles_a_new_type_runs_what_the_old_one_ignored(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The previous release knew no refunds: it stored their events and acknowledged them."""
+    pay(fns, silent)
+    silent.client.v1.refunds.create({"payment_intent": silent.client.v1.payment_intents.list().data[0].id})
+    with monkeypatch.context() as previous:
+        previous.setattr(reversal_event, "HANDLED", frozenset())
+        for sent in reversed(silent.client.v1.events.list({"limit": 100}).data):
+            fns.webhook(sent.to_dict())
+    fns.consume(*tail.read())
+    assert fns.balance() == 500
+    assert fns.checkout("SELECT 1 FROM stripe_events WHERE type LIKE 'refund%%' AND outcome = 'ignored'")
+
+    assert reconcile()["settled_events"] >= 1
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
+def test_stripe_away_does_not_keep_lost_records_from_being_emitted_again(
+    fns: Functions, silent: Simulator, tail: Tail
+) -> None:
+    fns.webhook(event(session_object(str(uuid4()))))
+    tail.read()
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    silent.stop()
+    with pytest.raises(Exception, match="Stripe"):
+        fns.invoke("reconciler", {}, remaining_millis=300_000)
+    assert len(tail.read()) == 1
