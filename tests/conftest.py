@@ -1,0 +1,17 @@
+"""How pytest-xdist spreads the tests over processes."""
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Files stay together, since their tests share what is expensive to start. Simulations share nothing and
+    take long: each goes wherever a process is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/simulation/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
