@@ -110,6 +110,19 @@ def test_a_service_asks_for_a_user(fns: Functions, stripe: StripeSimulator) -> N
     assert fns.row(answer.json["request_id"])["user_id"] == 1
 
 
+def test_two_service_tokens_are_good_while_one_is_rotated(
+    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(token: str) -> int:
+        return fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": token}).status
+
+    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", f"{SERVICE_TOKEN}, the-next-one")
+    assert [status(SERVICE_TOKEN), status("the-next-one")] == [201, 201]
+    assert [status(f"{SERVICE_TOKEN}, the-next-one"), status("")] == [401, 401]
+    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", "the-next-one")
+    assert [status(SERVICE_TOKEN), status("the-next-one")] == [401, 201]
+
+
 def test_twenty_parallel_requests_with_one_request_id_get_one_session(
     fns: Functions, stripe: StripeSimulator
 ) -> None:
