@@ -1,0 +1,82 @@
+"""docs/architecture.md says what the code does."""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from checkout.domain.effects import DIRECTIONS, WITHOUT_EFFECT
+from checkout.domain.finished_event import CheckoutFinishedEvent
+from checkout.domain.request_event import CheckoutRequestEvent
+from checkout.domain.transaction import Status
+from local import template
+from tests.infrastructure.transformed import ROOT
+
+TEXT = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def section(title: str) -> str:
+    found = TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert found
+    return found
+
+
+def cells(title: str, column: int) -> list[str]:
+    """What is in backquotes in a column of the section's tables, row by row."""
+    rows = [line.split("|")[column] for line in section(title).splitlines() if line.startswith("|")]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def test_the_states_are_in_the_code_s_order_in_diagram_and_table() -> None:
+    states = [status.value for status in Status]
+    drawn = section("States of a transaction").partition("| rank")[0]
+
+    assert re.findall(r"[a-z]+_[a-z]+", drawn) == states
+    assert cells("States of a transaction", 2) == states
+
+
+def test_every_route_is_there_and_no_other() -> None:
+    declared = [route.key for route in template.load(ROOT / "template.yaml").routes]
+
+    assert sorted(cells("HTTP", 1)) == sorted(declared)
+
+
+@pytest.mark.parametrize("event", [CheckoutRequestEvent, CheckoutFinishedEvent])
+def test_events_have_the_fields_of_the_code(
+    event: type[CheckoutRequestEvent] | type[CheckoutFinishedEvent],
+) -> None:
+    listed = re.search(rf"    {event.__name__} +(.+?)\n\n", section("Kafka"), re.DOTALL)
+    assert listed is not None
+
+    assert sorted(re.findall(r"\w+", listed[1])) == sorted(field.name for field in fields(event))
+
+
+def test_every_status_has_its_direction() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (.+?) \|", section("Kafka"), re.MULTILINE)
+    said = {name: word for cell, word in rows for name in re.findall(r"`(\w+)`", cell)}
+
+    words = {1: "up", -1: "down"}
+    wanted = {name: words[direction] for name, direction in DIRECTIONS.items()}
+    assert said == wanted | dict.fromkeys(WITHOUT_EFFECT, "not touched")
+
+
+def test_every_table_is_there_and_no_other() -> None:
+    migrations = (ROOT / "layers" / "common" / "checkout" / "migrations").glob("*/*.sql")
+    made = {
+        (name, path.parent.name)
+        for path in migrations
+        for name in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", path.read_text())
+    }
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Tables"), re.MULTILINE)
+
+    assert set(rows) == made
+
+
+def test_alerts_and_functions_exist() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "layers").rglob("*.py"))
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", section("When something fails")))
+    functions = template.load(ROOT / "template.yaml").functions
+
+    assert named
+    assert {name for name in named if f'"{name}"' not in code} == set()
+    assert set(cells("When something fails", 3)) & functions.keys() == {"outbox_relay", "reconciler"}
