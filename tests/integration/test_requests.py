@@ -324,6 +324,7 @@ BAD = {
     "user_id beyond BIGINT": encoded(user_id=2**63),
     "currency as number": encoded(currency=978),
     "currency empty": encoded(currency=""),
+    "currency too long in lower case": encoded(currency="İ" * 200),
     "purpose as list": encoded(purpose=["gift"]),
     "timestamp as number": encoded(timestamp=1),
     "success_url as number": encoded(success_url=1),

@@ -36,12 +36,12 @@ class Fields:
         return value
 
     def identifier(self, name: str) -> str | None:
+        return self._identifier(name, self[name])
+
+    def identifier_in_lower_case(self, name: str) -> str | None:
         value = self[name]
-        if value is None:
-            return None
-        if identifier(value) is None:
-            raise Unprocessable(f"{name} must be a text of 1 to 255 characters, or null")
-        return str(value)
+        # The text may grow by it.
+        return self._identifier(name, value.lower() if isinstance(value, str) else value)
 
     def text(self, name: str) -> str | None:
         value = self[name]
@@ -50,3 +50,11 @@ class Fields:
         if not isinstance(value, str) or not is_storable(value):
             raise Unprocessable(f"{name} must be a text without NUL or lone surrogates, or null")
         return value
+
+    @staticmethod
+    def _identifier(name: str, value: object) -> str | None:
+        if value is None:
+            return None
+        if identifier(value) is None:
+            raise Unprocessable(f"{name} must be a text of 1 to 255 characters, or null")
+        return str(value)

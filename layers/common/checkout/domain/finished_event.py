@@ -66,7 +66,7 @@ def decoded(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
         request_id=fields.request_id,
         user_id=fields.positive_integer("user_id"),
         amount_cents=fields.positive_integer("amount_cents"),
-        currency=(fields.identifier("currency") or default_currency).lower(),
+        currency=fields.identifier_in_lower_case("currency") or default_currency,
         purpose=fields.identifier("purpose") or TOP_UP,
         status=status,
         session_id=fields.identifier("session_id"),

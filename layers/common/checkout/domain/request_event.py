@@ -33,12 +33,11 @@ def decoded(value: bytes) -> CheckoutRequestEvent:
     Raises Unprocessable, naming the field, for what can never work.
     """
     fields = Fields(value)
-    currency = fields.identifier("currency")
     return CheckoutRequestEvent(
         request_id=fields.request_id,
         user_id=fields.positive_integer("user_id"),
         amount_cents=fields.positive_integer("amount_cents"),
-        currency=currency and currency.lower(),
+        currency=fields.identifier_in_lower_case("currency"),
         purpose=fields.identifier("purpose") or TOP_UP,
         timestamp=fields.text("timestamp"),
         success_url=fields.text("success_url"),

@@ -18,7 +18,7 @@ def enforce(cursor: Cursor, config: Config, user_id: int, amount_cents: int) -> 
     The caller holds the user's lock until its row is committed, so that parallel requests count each other.
     A day is one of UTC, and a payment belongs to the day it was begun. Payments that failed or expired do not
     count; one that may still be paid counts as asked, and a succeeded one as paid, whatever was refunded. A
-    request that is known is never asked about here: repeating it adds nothing.
+    known request is never asked about here, not even one whose session failed and is tried again.
     """
     most_open = config.max_open_sessions_per_hour
     open_now, free_in = transactions.open_since(cursor, user_id, HOUR_SECONDS)

@@ -86,25 +86,22 @@ class AnswerRequests:
         telemetry.count("RequestsDeferred", len(again))
         return again
 
-    def answer(self, record: Record) -> None:
-        """Answer one record; also for one that was parked and may be answerable by now.
-
-        Raises Unprocessable where it can never be; Unavailable or StripeError where it can be tried again.
-        """
-        telemetry.uncorrelate()
-        message = self._answered(record)
-        self._delivery.at_once([message] if message else [])
-
     def _settle(self, record: Record) -> None:
+        telemetry.uncorrelate()
         try:
-            self.answer(record)
+            message = self._answered(record)
         except Unprocessable as reason:
             at = Coordinates(record.topic, record.partition, record.offset)
             with self._application.transaction() as cursor:
                 parking.park(cursor, [Parked(at, record.key, record.value, str(reason), effect=None)])
+        else:
+            self._delivery.at_once([message] if message else [])
 
     def _answered(self, record: Record) -> Message | None:
-        """Commits the answer with what it says. None where it waits in the outbox already."""
+        """Commits the answer with what it says. None where it waits in the outbox already.
+
+        Raises Unprocessable where there can never be one.
+        """
         try:
             event = decoded(record.value)
         except Unprocessable:
