@@ -8,7 +8,6 @@ import pytest
 from checkout.domain.effects import DIRECTIONS, WITHOUT_EFFECT
 from checkout.domain.finished_event import CheckoutFinishedEvent
 from checkout.domain.request_event import CheckoutRequestEvent
-from checkout.domain.transaction import Status
 from local import template
 from tests.infrastructure.transformed import ROOT
 
@@ -25,14 +24,6 @@ def cells(title: str, column: int) -> list[str]:
     """What is in backquotes in a column of the section's tables, row by row."""
     rows = [line.split("|")[column] for line in section(title).splitlines() if line.startswith("|")]
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
-
-
-def test_the_states_are_in_the_code_s_order_in_diagram_and_table() -> None:
-    states = [status.value for status in Status]
-    drawn = section("States of a transaction").partition("| rank")[0]
-
-    assert re.findall(r"[a-z]+_[a-z]+", drawn) == states
-    assert cells("States of a transaction", 2) == states
 
 
 def test_every_route_is_there_and_no_other() -> None:
@@ -70,13 +61,3 @@ def test_every_table_is_there_and_no_other() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Tables"), re.MULTILINE)
 
     assert set(rows) == made
-
-
-def test_alerts_and_functions_exist() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "layers").rglob("*.py"))
-    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", section("When something fails")))
-    functions = template.load(ROOT / "template.yaml").functions
-
-    assert named
-    assert {name for name in named if f'"{name}"' not in code} == set()
-    assert set(cells("When something fails", 3)) & functions.keys() == {"outbox_relay", "reconciler"}
