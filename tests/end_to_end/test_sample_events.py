@@ -46,6 +46,8 @@ RESULTS: dict[str, set[str]] = {
     "checkout_requests_consumer/mixed": {"batchItemFailures"},
     "outbox_relay/schedule": {"published", "left"},
     "reconciler/schedule": {"emitted"},
+    "operations/verify": {"clean", "result"},
+    "operations/parked_list": {"clean", "result"},
 }
 """Of the others: which keys the result has, at least."""
 

@@ -179,7 +179,7 @@ def test_held_and_waiting_events_are_counted(fns: Functions) -> None:
 def test_many_offenders_are_counted_and_a_few_are_named(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.services.verification.READ_AT_ONCE", 7)
+    monkeypatch.setattr("checkout.adapters.invariants.FETCHED_AT_ONCE", 7)
     fns.add_users(*range(2, 42))
     fns.checkout(
         "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"

@@ -4,19 +4,23 @@ The two databases can be different servers, so that nothing is joined across the
 each bucket of users as a count and a digest, and only buckets that differ are read.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
+from collections.abc import Collection, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
+
+import psycopg2.extensions
 
 from checkout.adapters.postgres import Cursor
 from checkout.domain.effects import DIRECTIONS, TOP_UP
 
 BUCKETS = 1024
-"""Of users, by user_id: small enough to be read whole."""
+"""Of users, by user_id: each small enough to be held in memory."""
 
 PATIENCE = "120s"
 """For a statement that reads a whole table; everywhere else they are short."""
+
+FETCHED_AT_ONCE = 10_000
 
 Row = dict[str, Any]
 
@@ -44,20 +48,18 @@ _PARAMETERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
-    effects: int
-    digest: int
+Digest = tuple[int, int]
+"""How many effects, and the sum of their hashes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An effect, as one of the databases has it."""
+class Seen(NamedTuple):
+    """An effect, as one of the databases has it. `is_settled`: older than what may still be under way."""
 
+    effect_key: str
     user_id: int
     amount_cents: int
     currency: str
-    at: datetime
+    is_settled: bool
 
     @property
     def claim(self) -> tuple[int, int, str]:
@@ -82,19 +84,38 @@ def digests(cursor: Cursor, database: str) -> dict[int, Digest]:
         f" FROM ({_EFFECTS[database]}) AS effect GROUP BY 1",
         _PARAMETERS,
     )
-    return {row["bucket"]: Digest(row["effects"], int(row["digest"])) for row in _rows(cursor)}
+    return {row["bucket"]: (row["effects"], int(row["digest"])) for row in _rows(cursor)}
 
 
-def effects(cursor: Cursor, database: str, buckets: Collection[int]) -> dict[str, Seen]:
-    """By effect key, of these buckets."""
+def effects(
+    cursor: Cursor, database: str, buckets: Collection[int], *, settled_after_seconds: int
+) -> Iterator[tuple[int, str, list[Seen]]]:
+    """(bucket, database, those of this bucket), of these buckets in rising order. To be read within the
+    transaction."""
     cursor.execute(
-        f"SELECT * FROM ({_EFFECTS[database]}) AS effect WHERE user_id %% {BUCKETS} = ANY(%(buckets)s)",
-        {**_PARAMETERS, "buckets": list(buckets)},
+        "DECLARE effects NO SCROLL CURSOR FOR"
+        f" SELECT user_id %% {BUCKETS} AS bucket, effect_key, user_id, amount_cents, currency,"
+        "        at < now() - make_interval(secs => %(settled_after)s)"
+        f" FROM ({_EFFECTS[database]}) AS effect"
+        # Of the same type, so that PostgreSQL hashes the list.
+        f" WHERE user_id %% {BUCKETS} = ANY(%(buckets)s::bigint[]) ORDER BY 1",
+        {**_PARAMETERS, "buckets": list(buckets), "settled_after": settled_after_seconds},
     )
-    return {
-        row["effect_key"]: Seen(row["user_id"], row["amount_cents"], row["currency"], row["at"])
-        for row in _rows(cursor)
-    }
+    return (
+        (bucket, database, [Seen(*row[1:]) for row in rows])
+        for bucket, rows in groupby(_fetched(cursor), key=itemgetter(0))
+    )
+
+
+def _fetched(cursor: Cursor) -> Iterator[tuple[Any, ...]]:
+    """Millions of rows are no dictionaries."""
+    with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
+        while True:
+            plain.execute("FETCH %s FROM effects", (FETCHED_AT_ONCE,))
+            rows = plain.fetchall()
+            if not rows:
+                return
+            yield from rows
 
 
 def statuses(cursor: Cursor, request_ids: Collection[str]) -> dict[str, str]:

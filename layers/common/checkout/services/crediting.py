@@ -136,9 +136,7 @@ class CreditBalances:
             return Tally(), parked
         known_users = ledger.lock_users(cursor, {movement.effect.user_id for movement in movements})
         of_users = [m for m in movements if m.effect.user_id in known_users]
-        parked += [
-            m.parked("there is no such user") for m in movements if m.effect.user_id not in known_users
-        ]
+        parked += [m.parked(NO_USER) for m in movements if m.effect.user_id not in known_users]
         wanted, alone = _decided(cursor, of_users, {p.effect.effect_key for p in parked if p.effect})
         parked += [movement.parked(CREDIT_IS_PARKED) for movement in alone]
         discarded = len(of_users) - len(wanted) - len(alone)

@@ -1,21 +1,20 @@
 """Check what must always hold, over all that is stored: the last line of defence."""
 
-from collections.abc import Callable, Iterator, Mapping
+import heapq
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from checkout import telemetry
 from checkout.adapters import invariants, ledger
-from checkout.adapters.invariants import Digest, Seen
+from checkout.adapters.invariants import Seen
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.effects import success_key
 
 SAMPLES = 10
-READ_AT_ONCE = 50_000
-"""Effects in memory, of each database; a bucket by itself can have more."""
-
-SETTLED_AFTER = timedelta(minutes=30)
+SETTLED_AFTER_SECONDS = 1800
 OUTBOX_STUCK_SECONDS = 900
 
 Row = dict[str, Any]
@@ -85,83 +84,71 @@ class Verify:
         missing = Finding("PaymentNotInLedger", True)
         differing = Finding("EntryDiffersFromPayment", True)
         unknown = Finding("CreditWithoutTransaction", False)
-        settled_before = datetime.now(UTC) - SETTLED_AFTER
-        for buckets in self._buckets_to_read():
-            # The ledger first: what has an entry then has had its payment for longer.
-            entered = self._effects(self._application, "application", buckets)
-            expected = self._effects(self._checkout, "checkout", buckets)
-            for effect_key, seen in self._never_entered(entered, expected, settled_before):
-                missing.add(_sample(effect_key, seen))
-            unexpected = {key: seen for key, seen in entered.items() if key not in expected}
-            with self._checkout.transaction() as cursor:
-                rows = invariants.statuses(cursor, [key.removeprefix(success_key("")) for key in unexpected])
-            for effect_key, seen in unexpected.items():
-                status = rows.get(effect_key.removeprefix(success_key("")))
-                if status is None:
-                    unknown.add(_sample(effect_key, seen))
-                else:
-                    differing.add(_sample(effect_key, seen) | {"status": status})
-            for effect_key in entered.keys() & expected.keys():
-                if entered[effect_key].claim != expected[effect_key].claim:
-                    differing.add(
-                        _sample(effect_key, entered[effect_key])
-                        | {"expected": _sample(effect_key, expected[effect_key])}
-                    )
+        with self._application.transaction() as there, self._checkout.transaction() as here:
+            invariants.take_time(there)
+            invariants.take_time(here)
+            for entered, paid in _buckets_that_differ(there, here):
+                for seen in _never_entered(there, [paid[key] for key in paid.keys() - entered.keys()]):
+                    missing.add(_sample(seen))
+                unpaid = [entered[key] for key in entered.keys() - paid.keys()]
+                statuses = _statuses(here, unpaid)
+                for seen in unpaid:
+                    if seen.effect_key in statuses:
+                        differing.add(_sample(seen) | {"status": statuses[seen.effect_key]})
+                    else:
+                        unknown.add(_sample(seen))
+                for key in entered.keys() & paid.keys():
+                    if entered[key].claim != paid[key].claim:
+                        differing.add(_sample(entered[key]) | {"expected": _sample(paid[key])})
         return [missing, differing, unknown]
 
-    def _buckets_to_read(self) -> Iterator[list[int]]:
-        """Those in which the databases differ, as many at a time as fit into memory."""
-        there = self._digests(self._application, "application")
-        here = self._digests(self._checkout, "checkout")
-        group: list[int] = []
-        effects = 0
-        for bucket in sorted(here.keys() | there.keys()):
-            if here.get(bucket) == there.get(bucket):
-                continue
-            size = max(side[bucket].effects for side in (here, there) if bucket in side)
-            if group and effects + size > READ_AT_ONCE:
-                yield group
-                group, effects = [], 0
-            group.append(bucket)
-            effects += size
-        if group:
-            yield group
 
-    def _never_entered(
-        self, entered: Mapping[str, Seen], expected: Mapping[str, Seen], settled_before: datetime
-    ) -> list[tuple[str, Seen]]:
-        late = {
-            key: seen for key, seen in expected.items() if key not in entered and seen.at < settled_before
-        }
-        if not late:
-            return []
-        with self._application.transaction() as cursor:
-            entered_since = ledger.claims(cursor, late.keys())
-            parked = ledger.parked_claims(cursor, late.keys())
-        return [
-            (key, seen)
-            for key, seen in late.items()
-            if key not in entered_since and (key, seen.claim) not in parked
-        ]
-
-    @staticmethod
-    def _digests(database: Database, name: str) -> dict[int, Digest]:
-        with database.transaction() as cursor:
-            invariants.take_time(cursor)
-            return invariants.digests(cursor, name)
-
-    @staticmethod
-    def _effects(database: Database, name: str, buckets: list[int]) -> dict[str, Seen]:
-        with database.transaction() as cursor:
-            invariants.take_time(cursor)
-            return invariants.effects(cursor, name, buckets)
+def _buckets_that_differ(there: Cursor, here: Cursor) -> Iterator[tuple[dict[str, Seen], dict[str, Seen]]]:
+    """What is in the ledger, and what was paid or reversed, by effect key, a bucket of users at a time."""
+    # The ledger first, both times: what has an entry then has had its payment for longer.
+    digests = invariants.digests(there, "application"), invariants.digests(here, "checkout")
+    buckets = {bucket for bucket, _ in digests[0].items() ^ digests[1].items()}
+    if not buckets:
+        return
+    both = heapq.merge(
+        invariants.effects(there, "application", buckets, settled_after_seconds=SETTLED_AFTER_SECONDS),
+        invariants.effects(here, "checkout", buckets, settled_after_seconds=SETTLED_AFTER_SECONDS),
+        key=itemgetter(0),
+    )
+    for _, sides in groupby(both, key=itemgetter(0)):
+        found = {database: {seen.effect_key: seen for seen in effects} for _, database, effects in sides}
+        yield found.get("application", {}), found.get("checkout", {})
 
 
-def _sample(effect_key: str, seen: Seen) -> Row:
+def _never_entered(there: Cursor, absent: list[Seen]) -> list[Seen]:
+    """Those that neither are in the ledger by now nor are parked, though they had the time."""
+    late = {seen.effect_key for seen in absent if seen.is_settled}
+    if not late:
+        return []
+    entered_since = ledger.claims(there, late)
+    parked = ledger.parked_claims(there, late)
+    return [
+        seen
+        for seen in absent
+        if seen.effect_key in late - entered_since.keys() and (seen.effect_key, seen.claim) not in parked
+    ]
+
+
+def _statuses(here: Cursor, unpaid: list[Seen]) -> dict[str, str]:
+    """By effect key: of the transactions that these entries are of, but did not succeed like that."""
+    prefix = success_key("")
+    request_ids = [
+        seen.effect_key.removeprefix(prefix) for seen in unpaid if seen.effect_key.startswith(prefix)
+    ]
+    if not request_ids:
+        return {}
+    return {success_key(name): status for name, status in invariants.statuses(here, request_ids).items()}
+
+
+def _sample(seen: Seen) -> Row:
     return {
-        "effect_key": effect_key,
+        "effect_key": seen.effect_key,
         "user_id": seen.user_id,
         "amount_cents": seen.amount_cents,
         "currency": seen.currency,
-        "at": seen.at,
     }
