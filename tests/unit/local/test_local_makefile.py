@@ -24,7 +24,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *arguments: str, **variables: str) -> list[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PORT", "MAKEFLAGS")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PORT", "MAKEFLAGS", "MAKELEVEL")
+    }
     done = subprocess.run(
         ["make", *arguments],
         cwd=project,
