@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import json
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -62,6 +64,15 @@ def invoke(options: argparse.Namespace) -> int:
         return int(result.is_error)
 
     return asyncio.run(once())
+
+
+def operate(options: argparse.Namespace) -> int:
+    """`python -m checkout.operations` on the running stack."""
+    told = settings.load(ROOT)
+    layers = os.pathsep.join(str(layer) for layer in template.load(ROOT / "template.yaml").layers)
+    environment = {**os.environ, **_variables(told, stack_file.read(told.data)), "PYTHONPATH": layers}
+    command = [sys.executable, "-m", "checkout.operations", *options.arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def sign(options: argparse.Namespace) -> int:
@@ -139,6 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invoked.add_argument("function", help="its folder's name")
     invoked.add_argument("-e", "--event", required=True, metavar="FILE", help="JSON; - reads standard input")
     invoked.set_defaults(command=invoke)
+
+    operated = commands.add_parser("operations", help="look into payments and mend them", add_help=False)
+    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="those of checkout.operations")
+    operated.set_defaults(command=operate)
 
     signed = commands.add_parser("sign", help="sign the body of a webhook event as Stripe would, now")
     signed.add_argument("file", help="an HTTP event as JSON; - reads standard input")

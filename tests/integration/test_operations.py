@@ -12,6 +12,7 @@ import pytest
 from checkout.operations import __main__ as command_line
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
+from tests.support.simulator import StripeSimulator
 
 ROOT = Path(__file__).parents[2]
 ADJUST = [
@@ -266,21 +267,30 @@ def test_what_is_away_is_told_apart_from_what_is_refused(
     assert terminal.err == "error: The database is not available; try again.\n"
 
 
-def test_as_a_program(fns: Functions) -> None:
+def test_the_reconciler_runs_on_demand(fns: Functions, stripe: StripeSimulator, terminal: Terminal) -> None:
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
+    assert terminal.json("reconcile", "--dry-run")["emitted"] == 1
+    assert terminal.json("reconcile", "--since", "2026-11-01")["emitted"] == 1
+    assert terminal.json("reconcile")["emitted"] == 0, "its next look is later"
+
+
+@pytest.mark.parametrize("module", [["checkout.operations"], ["local", "operations"]], ids=" ".join)
+def test_as_a_program(fns: Functions, module: list[str]) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**fns.settings, "PYTHONPATH": str(ROOT / "layers" / "common")}
         return subprocess.run(
-            [sys.executable, "-m", "checkout.operations", *arguments],
-            env=environment,
+            [sys.executable, "-m", *module, *arguments],
+            cwd=ROOT,
+            env={**fns.settings, "PYTHONPATH": str(ROOT / "layers" / "common")},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             check=False,
         )
 
-    helped = run("--help")
+    helped = run("parked", "--help")
     assert helped.returncode == 0
-    for verb in ("inspect", "verify", "reconcile", "parked", "held", "adjust", "opening-balances"):
+    for verb in ("list", "show", "replay", "discard"):
         assert verb in helped.stdout
     refused = run(*ADJUST)
     assert (refused.returncode, refused.stdout) == (2, "")
