@@ -151,8 +151,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invoked.add_argument("-e", "--event", required=True, metavar="FILE", help="JSON; - reads standard input")
     invoked.set_defaults(command=invoke)
 
-    operated = commands.add_parser("operations", help="look into payments and mend them", add_help=False)
-    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="those of checkout.operations")
+    operated = commands.add_parser(
+        "operations", help="look into payments and mend them", epilog="See docs/operations.md."
+    )
+    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and what belongs to it")
     operated.set_defaults(command=operate)
 
     signed = commands.add_parser("sign", help="sign the body of a webhook event as Stripe would, now")
