@@ -212,3 +212,13 @@ def test_pages_go_on_where_they_ended(fns: Functions, parked: ParkedRecords) -> 
     parked.discard(first[0].id, reason="noise")
     assert len(parked.page()) == 4
     assert len(parked.page(resolved=True)) == 5
+
+
+def test_a_request_is_not_replayed_but_can_be_discarded(fns: Functions, parked: ParkedRecords) -> None:
+    """It moves no balance; its sender can ask again."""
+    fns.consume(Record("checkout.requests", 0, 0, b"1", b"{"))
+    [record_id] = ids(parked)
+    with pytest.raises(Refused, match="another request_id"):
+        parked.replay(record_id)
+    parked.discard(record_id, reason="the sender was told")
+    assert parked.page() == []
