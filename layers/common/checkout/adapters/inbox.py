@@ -41,12 +41,12 @@ def settle(cursor: Cursor, event_id: str, outcome: str, reason: str | None, requ
     )
 
 
-def settle_waiting(cursor: Cursor, payment_intent_id: str, request_id: str) -> None:
-    """What these events waited for has happened."""
+def settle_waiting(cursor: Cursor, payment_intent_id: str, reason: str, request_id: str) -> None:
+    """What the events that wait for this reason waited for has happened."""
     cursor.execute(
         "UPDATE stripe_events SET outcome = 'applied', reason = NULL, request_id = %s, updated_at = now()"
-        " WHERE payment_intent_id = %s AND outcome = 'waiting'",
-        (request_id, payment_intent_id),
+        " WHERE payment_intent_id = %s AND outcome = 'waiting' AND reason = %s",
+        (request_id, payment_intent_id, reason),
     )
 
 

@@ -42,7 +42,8 @@ WITHOUT_PAYMENT = frozenset({Status.SESSION_FAILED, Status.SESSION_EXPIRED, Stat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """A row of checkout_transactions. `amount_cents` is what was asked, `paid_cents` what was paid."""
+    """A row of checkout_transactions. `amount_cents` is what was asked, `paid_cents` what was paid;
+    `refunded_cents` and `disputed_cents` are what Stripe has taken back of it and not returned."""
 
     request_id: str
     user_id: int
@@ -57,6 +58,8 @@ class Transaction:
     paid_cents: int | None
     paid_currency: str | None
     paid_event_id: str | None
+    refunded_cents: int
+    disputed_cents: int
     stripe_parameters: dict[str, Any] | None
     stripe_attempt: int
     expires_at: datetime | None

@@ -73,6 +73,8 @@ def _resource(row: Transaction, has_entry: bool) -> dict[str, Any]:
         "credited": has_entry and row.purpose == TOP_UP,
         "paid_cents": row.paid_cents,
         "paid_currency": row.paid_currency,
+        "refunded_cents": row.refunded_cents,
+        "disputed_cents": row.disputed_cents,
         "session_id": row.stripe_session_id,
         "url": row.stripe_session_url if row.status is Status.SESSION_CREATED else None,
         "expires_at": row.expires_at and iso_utc(row.expires_at),

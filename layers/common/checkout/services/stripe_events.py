@@ -29,6 +29,7 @@ from checkout.services.delivery import Delivery
 HANDLED = session_event.HANDLED | reversal_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"
 NOT_OURS = "not of this application"
+UNPAID = "its payment has not succeeded yet"
 
 _REPLAYABLE = ("waiting", "held", "ignored")
 
@@ -141,12 +142,13 @@ class StripeEvents:
             case SessionReport():
                 applied = payments.apply(cursor, reading, event_id)
                 if reading.is_paid and reading.payment_intent_id is not None:
-                    inbox.settle_waiting(cursor, reading.payment_intent_id, applied.request_id)
+                    # Not those for which Stripe is still to be asked: nobody knows what they take back.
+                    inbox.settle_waiting(cursor, reading.payment_intent_id, UNPAID, applied.request_id)
                 return _Outcome("applied", request_id=applied.request_id, messages=applied.messages)
             case ReversalReport():
                 row, messages = reversals.apply(cursor, reading, event_id)
                 if row is None and reading.reversals:
-                    raise Waiting("its payment has not succeeded yet")
+                    raise Waiting(UNPAID)
                 return _Outcome("applied", request_id=row.request_id if row else None, messages=messages)
             case Ignored() | Held() | Waiting():
                 raise reading
@@ -177,10 +179,11 @@ class StripeEvents:
         payment_intent_id = session_event.payment_intent_of(event.object)
         if payment_intent_id is None:
             raise Ignored("without a payment intent, so no checkout of ours")
+        # First of all: with the key of the other mode Stripe would know neither the payment nor the refund.
+        self._require_our_mode(event)
         purpose = self._purpose_of(payment_intent_id)
         if purpose != TOP_UP:
             raise Ignored("its payment is for another purpose than the balance")
-        self._require_our_mode(event)
         return ReversalReport(payment_intent_id, self._movements(event, payment_intent_id))
 
     def _purpose_of(self, payment_intent_id: str) -> str:
