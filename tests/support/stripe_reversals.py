@@ -1,0 +1,73 @@
+"""Refunds and disputes in the shape that matters here, and a Stripe that knows what it is told."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from checkout.adapters.stripe_api import StripeApi
+from checkout.errors import StripeObjectMissing
+from tests.support.stripe_events import APP_ID
+
+Answer = dict[str, Any] | Callable[[], dict[str, Any]]
+
+
+class KnownStripe(StripeApi):
+    """Answers with the objects it was told, or what a function makes of one when it is asked; `asked` has the
+    ids that it was asked for."""
+
+    def __init__(self, *objects: Mapping[str, Any]) -> None:
+        self._answers: dict[str, Answer] = {resource["id"]: dict(resource) for resource in objects}
+        self.asked: list[str] = []
+
+    def knows(self, object_id: str, answer: Answer) -> None:
+        self._answers[object_id] = answer
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        return self._answered(session_id)
+
+    def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
+        return self._answered(payment_intent_id)
+
+    def refund(self, refund_id: str) -> dict[str, Any]:
+        return self._answered(refund_id)
+
+    def dispute(self, dispute_id: str) -> dict[str, Any]:
+        return self._answered(dispute_id)
+
+    def _answered(self, object_id: str) -> dict[str, Any]:
+        self.asked.append(object_id)
+        answer = self._answers.get(object_id)
+        if answer is None:
+            raise StripeObjectMissing("Stripe knows no such object.")
+        return answer if isinstance(answer, dict) else answer()
+
+
+def payment_intent(payment_intent_id: str, **metadata: str) -> dict[str, Any]:
+    """Ours, of a top-up, unless the metadata says something else."""
+    ours = {"checkout_app": APP_ID, "purpose": "balance_topup", **metadata}
+    return {"id": payment_intent_id, "object": "payment_intent", "metadata": ours}
+
+
+def refund(payment_intent_id: str, *, status: str = "succeeded", **fields: Any) -> dict[str, Any]:
+    """Of 500 cents."""
+    return {
+        "id": f"re_{uuid4().hex}",
+        "object": "refund",
+        "amount": 500,
+        "currency": "eur",
+        "payment_intent": payment_intent_id,
+        "status": status,
+        **fields,
+    }
+
+
+def dispute(payment_intent_id: str, *amounts: int, currency: str = "eur") -> dict[str, Any]:
+    """With a balance transaction for each of the signed amounts."""
+    movements = [{"id": f"txn_{uuid4().hex}", "amount": amount, "currency": currency} for amount in amounts]
+    return {
+        "id": f"du_{uuid4().hex}",
+        "object": "dispute",
+        "balance_transactions": movements,
+        "payment_intent": payment_intent_id,
+        "status": "needs_response",
+    }
