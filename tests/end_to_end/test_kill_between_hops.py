@@ -175,7 +175,9 @@ def test_with_a_broker_that_goes_on(outlived: RunningStack, broker: Broker) -> N
     assert broker.process is not None
     process = psutil.Process(broker.process.pid)
     user, held = kill_with_a_payment_at_every_hop(outlived, process, is_answered=True)
-    assert outlived.topic.lag() >= 2  # The one that was consumed comes again.
+    assert (
+        outlived.topic.lag() >= 1
+    )  # And the one that was consumed, unless its offset was committed just then.
 
     check_that_a_restart_credits_each_once(outlived, user, held)
 
