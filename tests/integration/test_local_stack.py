@@ -153,7 +153,14 @@ def child(process: "subprocess.Popen[bytes]", *words: str) -> psutil.Process:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in processes if is_alive(one)]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # It ended between the two questions.
+        return False
 
 
 @pytest.fixture(scope="module")
