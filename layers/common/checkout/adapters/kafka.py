@@ -87,7 +87,10 @@ class KafkaPublisher:
                 bootstrap_servers=self._brokers,
                 api_version=self._api_version,
                 acks="all",
-                enable_idempotence=True,
+                # Consumers know a repeated effect by its key, so the 100 ms in which an idempotent producer
+                # introduces itself would buy nothing. One request at a time keeps the order of retries.
+                enable_idempotence=False,
+                max_in_flight_requests_per_connection=1,
                 max_block_ms=milliseconds,
                 bootstrap_timeout_ms=milliseconds,
                 request_timeout_ms=milliseconds,
