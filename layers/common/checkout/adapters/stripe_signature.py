@@ -37,7 +37,6 @@ def _signed_with(secret: str, body: bytes, header: str) -> bool:
 
 
 def _timestamp(header: str) -> int:
-    """The first `t`, which is the one that the library has put under the signature."""
-    return next(
-        int(value) for name, _, value in (item.partition("=") for item in header.split(",")) if name == "t"
-    )
+    """The first `t`, read as the library reads it, which has put it under the signature."""
+    items = (item.split("=") for item in header.split(","))
+    return next(int(item[1]) for item in items if item[0] == "t")
