@@ -1,4 +1,5 @@
 """A million ledger entries: `verify` reads them all within 30 s, and finds one wrong cent among them.
+Stripe's books of as many payments are compared too.
 
 .venv/bin/python -m pytest benchmarks -s
 """
@@ -31,6 +32,17 @@ SELECT md5(n::text)::uuid::text, 1 + mod(n, %s), 500, 'eur', 'balance_topup', 'p
        500, 'eur', now() - interval '1 day'
 FROM generate_series(1, %s) AS n
 """
+BOOKS_SQL = """
+INSERT INTO stripe_balance_transactions
+    (id, movement, payment_intent_id, amount_cents, currency, is_ours, created_at, compared_from)
+SELECT 'txn_' || n, 'paid:pi_' || n, 'pi_' || n, 500, 'eur', true, now() - interval '1 day', now()
+FROM generate_series(1, %s) AS n
+"""
+BOOKS_READ_SQL = """
+INSERT INTO reconciler_state (name, value)
+VALUES ('stripe_balance_transactions',
+        jsonb_build_object('since', 0, 'began', extract(epoch FROM now())::bigint, 'after', NULL))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +56,8 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     query(application, USERS_SQL, (500 * ENTRIES // USERS, USERS))
     query(application, ENTRIES_SQL, (USERS, ENTRIES))
     query(checkout, PAYMENTS_SQL, (USERS, ENTRIES))
+    query(checkout, BOOKS_SQL, (ENTRIES,))
+    query(checkout, BOOKS_READ_SQL)
     yield checkout, application
     server.stop()
 
@@ -69,7 +83,7 @@ def test_one_wrong_cent_and_one_missing_credit_are_found(urls: tuple[str, str]) 
     query(application, "UPDATE users SET balance = balance + 1 WHERE id = 4711")
     query(
         application,
-        "SET session_replication_role = replica;"
+        "SET LOCAL session_replication_role = replica;"
         " DELETE FROM ledger_entries WHERE id = (SELECT max(id) FROM ledger_entries)",
     )
     found = verified(urls)
@@ -80,5 +94,5 @@ def test_one_wrong_cent_and_one_missing_credit_are_found(urls: tuple[str, str]) 
 @pytest.mark.timeout(600)
 def test_no_payment_is_known_so_that_every_entry_is_read(urls: tuple[str, str]) -> None:
     checkout, _ = urls
-    query(checkout, "TRUNCATE checkout_transactions")
+    query(checkout, "TRUNCATE checkout_transactions, stripe_balance_transactions")
     assert verified(urls)["CreditWithoutTransaction"].count == ENTRIES - 1

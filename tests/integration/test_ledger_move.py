@@ -156,14 +156,14 @@ def test_an_application_needs_no_other_right(fns: Functions) -> None:
     fns.application("CREATE ROLE shop")
     try:
         with pytest.raises(errors.InsufficientPrivilege):
-            fns.application("SET ROLE shop; SELECT ledger_move('order:1', 1, -300, 'eur', 'order')")
+            fns.application("SET LOCAL ROLE shop; SELECT ledger_move('order:1', 1, -300, 'eur', 'order')")
         fns.application("GRANT EXECUTE ON FUNCTION ledger_move TO shop")
         fns.application(
-            "SET ROLE shop; CREATE TEMPORARY TABLE users (id BIGINT, balance BIGINT);"
+            "SET LOCAL ROLE shop; CREATE TEMPORARY TABLE users (id BIGINT, balance BIGINT) ON COMMIT DROP;"
             " SELECT ledger_move('order:1', 1, -300, 'eur', 'order')"
         )
         with pytest.raises(errors.InsufficientPrivilege):
-            fns.application("SET ROLE shop; UPDATE public.users SET balance = 1000000")
+            fns.application("SET LOCAL ROLE shop; UPDATE public.users SET balance = 1000000")
     finally:
         fns.application("DROP OWNED BY shop; DROP ROLE shop")
     assert fns.balance() == 200

@@ -163,7 +163,7 @@ def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, t
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.consume(finished("r1"))
     fns.checkout("UPDATE checkout_transactions SET credited_at = now()")
-    fns.application("SET session_replication_role = replica; DELETE FROM ledger_entries")
+    fns.application("SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries")
 
     assert terminal.run("look-again", "R1") == 0
     assert fns.row("r1")["credited_at"] is None

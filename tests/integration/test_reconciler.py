@@ -158,7 +158,7 @@ def test_the_outcome_of_reversals_without_a_webhook(fns: Functions, silent: Simu
     assert fns.balance() == 500
     fns.checkout("UPDATE reversals SET emitted_at = now() - interval '1 day'")
     fns.application(
-        "SET session_replication_role = replica; DELETE FROM ledger_entries WHERE kind = 'refunded'"
+        "SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries WHERE kind = 'refunded'"
     )
     assert reconcile()["emitted"] == 1, "a reversal that Kafka lost"
     [record] = tail.read()

@@ -166,6 +166,20 @@ def test_the_wrong_mode_is_held_and_stripe_is_not_asked(
     assert (known.asked, states(fns)) == ([], {})
 
 
+def test_a_discarded_refund_is_not_emitted_with_its_payment(fns: Functions, known: KnownStripe) -> None:
+    taken_back = refund("pi_1")
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(taken_back["id"], taken_back)
+    early = event(taken_back, "refund.created")
+    assert outcome(fns, early) == "waiting"
+
+    bootstrap.held_events().discard(early["id"], reason="made up")
+    assert outcome(fns, event(session_object(str(uuid4()), payment_intent="pi_1"))) == "applied"
+
+    assert states(fns) == {"refunded": "held"}
+    assert stored(fns, early)["outcome"] == "ignored"
+
+
 @pytest.mark.parametrize("comes_first", ["payment", "refund"])
 def test_another_currency_than_the_payments_is_held_and_loud(
     fns: Functions, known: KnownStripe, capsys: pytest.CaptureFixture[str], comes_first: str
@@ -179,6 +193,7 @@ def test_another_currency_than_the_payments_is_held_and_loud(
         fns.webhook(told)
 
     assert states(fns) == {"refunded": "held"}
+    assert stored(fns, events[1])["outcome"] == "held"
     assert fns.row(request_id)["refunded_cents"] == 0
     assert "ReversalHeld" in capsys.readouterr().out
 

@@ -10,7 +10,7 @@ from checkout import bootstrap
 from tests.support import stripe_events
 from tests.support.functions import Functions, finished
 
-AS_REPLICA = "SET session_replication_role = replica; "
+AS_REPLICA = "SET LOCAL session_replication_role = replica; "
 """With superuser rights: the ledger's trigger is silent."""
 
 

@@ -138,12 +138,14 @@ def reconcile() -> "Reconcile":
     from checkout.services.missed_events import MissedEvents
     from checkout.services.reconciliation import Reconcile
     from checkout.services.reemission import Reemission
+    from checkout.services.stripe_books import StripeBooks
     from checkout.services.unfinished import Unfinished
 
     return Reconcile(
         MissedEvents(checkout_database(), stripe_api(), stripe_events()),
         Unfinished(checkout_database(), stripe_api(), stripe_events(), create_session()),
         Reemission(checkout_database(), application_database(), delivery(), config()),
+        StripeBooks(checkout_database(), stripe_api(), config().app_id),
     )
 
 

@@ -1,6 +1,81 @@
-"""SQL that makes the reconciler look for a payment in the ledger once more."""
+"""SQL of what the reconciler looks at again: payments without a ledger entry, sessions without an end."""
+
+from collections.abc import Sequence
 
 from checkout.adapters.postgres import Cursor
+from checkout.adapters.transactions import COLUMNS, fetched
+from checkout.domain.transaction import Transaction
+
+
+def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:
+    """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
+
+    Locked; those that another run holds, or that are still in the outbox, are left out.
+    """
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions t"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
+        "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
+        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
+        " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        (purpose, after_seconds, limit),
+    )
+    return fetched(cursor)
+
+
+def claim_unfinished(
+    cursor: Cursor,
+    *,
+    expired_for_seconds: int,
+    pending_for_seconds: int,
+    processing_for_seconds: int,
+    claim_seconds: int,
+    limit: int,
+) -> Sequence[Transaction]:
+    """Sessions past their expiry, payments that process and rows that are pending for so long, the longest
+    due first; nobody else gets them for `claim_seconds`."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %(claim)s) WHERE id IN ("
+        " SELECT id FROM checkout_transactions"
+        " WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
+        "   AND COALESCE(reread_at, now()) <= now()"
+        "   AND CASE status"
+        "     WHEN 'session_created' THEN"
+        "       COALESCE(expires_at, created_at + interval '1 day') + make_interval(secs => %(expired)s)"
+        "     WHEN 'session_pending' THEN updated_at + make_interval(secs => %(pending)s)"
+        "     ELSE updated_at + make_interval(secs => %(processing)s)"
+        "   END <= now()"
+        " ORDER BY COALESCE(reread_at, updated_at) LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
+        f" RETURNING {COLUMNS}",
+        {
+            "claim": claim_seconds,
+            "expired": expired_for_seconds,
+            "pending": pending_for_seconds,
+            "processing": processing_for_seconds,
+            "limit": limit,
+        },
+    )
+    return fetched(cursor)
+
+
+def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
+    """Their ledger entries were seen; they are looked for no more."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET credited_at = now() WHERE request_id = ANY(%s)",
+        (list(request_ids),),
+    )
+
+
+def check_again(
+    cursor: Cursor, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
+) -> None:
+    """Looked for in vain: the wait until the next look doubles."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
+        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
+        " WHERE request_id = ANY(%s)",
+        (after_seconds, at_most_seconds, list(request_ids)),
+    )
 
 
 def look_again(cursor: Cursor, request_id: str) -> bool:

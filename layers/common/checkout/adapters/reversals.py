@@ -67,6 +67,14 @@ def settle(cursor: Cursor, effect_keys: Collection[str], state: str) -> None:
     )
 
 
+def hold_those_of(cursor: Cursor, event_id: str) -> None:
+    """Those that wait and that this event brought: they are not emitted with their payment any more."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'held', updated_at = now() WHERE event_id = %s AND state = 'waiting'",
+        (event_id,),
+    )
+
+
 def total(cursor: Cursor, payment_intent_id: str) -> None:
     """Bring the transaction's refunded and disputed amounts up to what was emitted for it."""
     cursor.execute(

@@ -93,10 +93,27 @@ class StripeApi:
     ) -> tuple[list[dict[str, Any]], bool]:
         """A page of at most 100 events created at or after `since` (epoch seconds), newest first, and whether
         there are more. Stripe keeps events for 30 days."""
-        parameters: dict[str, Any] = {"created": {"gte": since}, "types": list(types), "limit": PAGE}
+        parameters = {"created": {"gte": since}, "types": list(types)}
+        return self._page(lambda client: client.v1.events.list, parameters, starting_after)
+
+    def balance_transactions(
+        self, *, since: int, starting_after: str | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """A page of at most 100 created at or after `since` (epoch seconds), newest first, their sources
+        expanded; and whether there are more."""
+        parameters = {"created": {"gte": since}, "expand": ["data.source"]}
+        return self._page(lambda client: client.v1.balance_transactions.list, parameters, starting_after)
+
+    def _page(
+        self,
+        listing: Callable[[stripe.StripeClient], Callable[[Any], Any]],
+        parameters: dict[str, Any],
+        starting_after: str | None,
+    ) -> tuple[list[dict[str, Any]], bool]:
+        asked = {**parameters, "limit": PAGE}
         if starting_after is not None:
-            parameters["starting_after"] = starting_after
-        page = _asked(lambda client: client.v1.events.list(cast(Any, parameters)), self._connected())
+            asked["starting_after"] = starting_after
+        page = _asked(lambda client: listing(client)(asked), self._connected())
         return page["data"], page["has_more"]
 
     def _connected(self) -> stripe.StripeClient:

@@ -11,7 +11,7 @@ from checkout.domain.session_event import SessionReport
 from checkout.domain.transaction import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
 from checkout.errors import InvariantBroken
 
-_COLUMNS = ", ".join(Transaction.__slots__)
+COLUMNS = ", ".join(Transaction.__slots__)
 
 
 def _transaction(row: dict[str, Any]) -> Transaction:
@@ -23,19 +23,19 @@ def _optional(cursor: Cursor) -> Transaction | None:
     return None if row is None else _transaction(cast(dict[str, Any], row))
 
 
-def _transactions(cursor: Cursor) -> Sequence[Transaction]:
+def fetched(cursor: Cursor) -> Sequence[Transaction]:
     return [_transaction(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
 
 
 def find(cursor: Cursor, request_id: str) -> Transaction | None:
-    cursor.execute(f"SELECT {_COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
+    cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
     return _optional(cursor)
 
 
 def lock(cursor: Cursor, request_id: str) -> Transaction | None:
     """The row as last committed, held until the transaction ends."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
+        f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
         (request_id,),
     )
     return _optional(cursor)
@@ -44,7 +44,7 @@ def lock(cursor: Cursor, request_id: str) -> Transaction | None:
 def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
     """The row whose customer paid with this payment intent."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
+        f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
         (payment_intent_id,),
     )
     return _optional(cursor)
@@ -53,7 +53,7 @@ def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
 def lock_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
     """The row whose customer paid with this payment intent, held until the transaction ends."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
+        f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
         " FOR UPDATE",
         (payment_intent_id,),
     )
@@ -241,7 +241,7 @@ def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: st
         " payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"
         " paid_cents = %(paid_cents)s, paid_currency = %(paid_currency)s, paid_event_id = %(paid_event_id)s,"
         " completed_at = CASE WHEN %(final)s THEN now() END, updated_at = now()"
-        f" WHERE request_id = %(request_id)s RETURNING {_COLUMNS}",
+        f" WHERE request_id = %(request_id)s RETURNING {COLUMNS}",
         {
             "status": reported.status,
             "error_message": reported.error_message,
@@ -264,79 +264,8 @@ def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: st
 def page_of_user(cursor: Cursor, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Transaction]:
     """Newest first, beginning below `before_id`."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM checkout_transactions"
+        f"SELECT {COLUMNS} FROM checkout_transactions"
         " WHERE user_id = %s AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",
         (user_id, before_id, before_id, limit),
     )
-    return _transactions(cursor)
-
-
-def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:
-    """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
-
-    Locked; those that another run holds, or that are still in the outbox, are left out.
-    """
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM checkout_transactions t"
-        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
-        "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
-        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
-        " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
-        (purpose, after_seconds, limit),
-    )
-    return _transactions(cursor)
-
-
-def claim_unfinished(
-    cursor: Cursor,
-    *,
-    expired_for_seconds: int,
-    pending_for_seconds: int,
-    processing_for_seconds: int,
-    claim_seconds: int,
-    limit: int,
-) -> Sequence[Transaction]:
-    """Sessions past their expiry, payments that process and rows that are pending for so long, the longest
-    due first; nobody else gets them for `claim_seconds`."""
-    cursor.execute(
-        "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %(claim)s) WHERE id IN ("
-        " SELECT id FROM checkout_transactions"
-        " WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
-        "   AND COALESCE(reread_at, now()) <= now()"
-        "   AND CASE status"
-        "     WHEN 'session_created' THEN"
-        "       COALESCE(expires_at, created_at + interval '1 day') + make_interval(secs => %(expired)s)"
-        "     WHEN 'session_pending' THEN updated_at + make_interval(secs => %(pending)s)"
-        "     ELSE updated_at + make_interval(secs => %(processing)s)"
-        "   END <= now()"
-        " ORDER BY COALESCE(reread_at, updated_at) LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
-        f" RETURNING {_COLUMNS}",
-        {
-            "claim": claim_seconds,
-            "expired": expired_for_seconds,
-            "pending": pending_for_seconds,
-            "processing": processing_for_seconds,
-            "limit": limit,
-        },
-    )
-    return _transactions(cursor)
-
-
-def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
-    """Their ledger entries were seen; they are looked for no more."""
-    cursor.execute(
-        "UPDATE checkout_transactions SET credited_at = now() WHERE request_id = ANY(%s)",
-        (list(request_ids),),
-    )
-
-
-def check_again(
-    cursor: Cursor, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
-) -> None:
-    """Looked for in vain: the wait until the next look doubles."""
-    cursor.execute(
-        "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
-        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
-        " WHERE request_id = ANY(%s)",
-        (after_seconds, at_most_seconds, list(request_ids)),
-    )
+    return fetched(cursor)

@@ -6,12 +6,13 @@ MAX_BIGINT = 2**63 - 1
 MAX_IDENTIFIER_LENGTH = 255
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _POSITIVE_DECIMAL = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
 def is_storable(text: str) -> bool:
     """True where PostgreSQL can hold the text: no NUL, no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _NOT_STORABLE.search(text) is None
 
 
 def identifier(value: object) -> str | None:

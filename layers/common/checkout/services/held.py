@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from checkout import telemetry
-from checkout.adapters import held
+from checkout.adapters import held, reversals
 from checkout.adapters.held import HeldEvent
 from checkout.adapters.postgres import Database
 from checkout.errors import NotFound, Refused
@@ -53,6 +53,7 @@ class HeldEvents:
                 raise NotFound(f"There is no event {event_id}.")
             if not held.discard(cursor, event_id, f"discarded{who}: {reason}"):
                 raise Refused(f"The event {event_id} is {found[0].outcome}, so there is nothing to discard.")
+            reversals.hold_those_of(cursor, event_id)
         telemetry.logger.warning(
             "held event discarded", extra={"event_id": event_id, "reason": reason, "operator": operator}
         )

@@ -1,38 +1,23 @@
 """Ask Stripe for the events that no webhook brought us.
 
-Stripe lists events newest first. A pass goes through all pages back to where the last complete pass began
-(and an overlap, since an event can appear in the list after a later one); where it stands is stored after
-each page, so that the next run goes on there. If the process dies in a page, the page is read again, and what
-was recorded is known.
+If the process dies in a page of Stripe's list, the page is read again, and what was recorded is known.
 """
 
 import json
 import time
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import telemetry
-from checkout.adapters import inbox, reconciler_state
+from checkout.adapters import inbox
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.domain import stripe_event
 from checkout.errors import StripeError
+from checkout.services import passes
 from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents
 
 CURSOR = "stripe_events"
-OVERLAP_SECONDS = 3600
-STRIPE_KEEPS_SECONDS = 30 * 24 * 3600
 MOST_TRIED_AGAIN = 500
-
-
-@dataclass(slots=True)
-class Pass:
-    """One pass through Stripe's list, in epoch seconds; `after` is the event to go on behind, if it is not
-    done."""
-
-    since: int
-    began: int
-    after: str | None = None
 
 
 class MissedEvents:
@@ -50,7 +35,7 @@ class MissedEvents:
         `since` (epoch seconds) makes a pass of its own, whatever the last one saw. Returns how many events
         were missing, and whether the pass is complete. Raises DatabaseUnavailable, StripeError.
         """
-        current = self._begin(since)
+        current = passes.begin(self._checkout, CURSOR, since=since)
         missing = 0
         while True:
             page, has_more = self._stripe.events(
@@ -63,7 +48,7 @@ class MissedEvents:
                 current.after = None
             if since is None and not dry_run:
                 with self._checkout.transaction() as cursor:
-                    reconciler_state.save(cursor, CURSOR, asdict(current))
+                    passes.save(cursor, CURSOR, current)
             if not has_more:
                 return missing, True
             if time.monotonic() > deadline:
@@ -89,18 +74,6 @@ class MissedEvents:
                     "not tried again", extra={"event_id": event_id, "reason": error.detail}
                 )
         return settled
-
-    def _begin(self, since: int | None) -> Pass:
-        now = int(time.time())
-        oldest = now - STRIPE_KEEPS_SECONDS
-        if since is not None:
-            return Pass(since=max(since, oldest), began=now)
-        with self._checkout.transaction() as cursor:
-            saved = reconciler_state.load(cursor, CURSOR)
-        if saved is None:
-            return Pass(since=oldest, began=now)
-        last = Pass(**saved)
-        return last if last.after else Pass(since=max(last.began - OVERLAP_SECONDS, oldest), began=now)
 
     def _record(self, page: list[dict[str, Any]], *, dry_run: bool) -> int:
         with self._checkout.transaction() as cursor:

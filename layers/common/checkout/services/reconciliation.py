@@ -6,6 +6,7 @@ from typing import Any
 
 from checkout.services.missed_events import MissedEvents
 from checkout.services.reemission import Reemission
+from checkout.services.stripe_books import StripeBooks
 from checkout.services.unfinished import Unfinished
 
 
@@ -28,7 +29,10 @@ class Reconciled:
 
 
 class Reconcile:
-    def __init__(self, missed: MissedEvents, unfinished: Unfinished, reemission: Reemission) -> None:
+    def __init__(
+        self, missed: MissedEvents, unfinished: Unfinished, reemission: Reemission, books: StripeBooks
+    ) -> None:
+        self._books = books
         self._missed = missed
         self._unfinished = unfinished
         self._reemission = reemission
@@ -48,6 +52,8 @@ class Reconcile:
         missed, complete = self._missed.catch_up(deadline=until, since=since, dry_run=dry_run)
         settled = self._missed.try_again(deadline=until, dry_run=dry_run)
         unfinished = self._unfinished(deadline=until, dry_run=dry_run)
+        if not dry_run:
+            complete = self._books.copy(deadline=until) and complete
         return Reconciled(
             missed_events=missed,
             settled_events=settled,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from checkout import telemetry
-from checkout.adapters import ledger, reversals, transactions
+from checkout.adapters import ledger, rechecks, reversals, transactions
 from checkout.adapters.postgres import Cursor, Database
 from checkout.config import Config
 from checkout.domain.effects import TOP_UP, success_key
@@ -60,7 +60,7 @@ class Reemission:
     def _due(self, cursor: Cursor) -> dict[str, CheckoutFinishedEvent]:
         """By effect key."""
         after = self._config.reemit_after_seconds
-        paid = transactions.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_PER_RUN)
+        paid = rechecks.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_PER_RUN)
         due = {success_key(row.request_id): success_event(row) for row in paid}
         for stored in reversals.due_for_check(cursor, after_seconds=after, limit=MOST_PER_RUN):
             row = transactions.find_payment(cursor, stored.payment_intent_id)
@@ -81,8 +81,8 @@ class Reemission:
         after = self._config.reemit_after_seconds
         reversals.credited(cursor, credited)
         reversals.check_again(cursor, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
-        transactions.credited(cursor, _request_ids(credited))
-        transactions.check_again(
+        rechecks.credited(cursor, _request_ids(credited))
+        rechecks.check_again(
             cursor, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS
         )
 

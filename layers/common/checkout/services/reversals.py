@@ -5,7 +5,7 @@ is applied first, the second one finds it.
 """
 
 from checkout import telemetry
-from checkout.adapters import reversals, transactions
+from checkout.adapters import inbox, reversals, transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor
 from checkout.adapters.reversals import StoredReversal
@@ -13,6 +13,8 @@ from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.reversal_event import ReversalReport
 from checkout.domain.transaction import Status, Transaction
 from checkout.services.delivery import enqueue
+
+OTHER_CURRENCY = "it is in another currency than its payment"
 
 
 def apply(
@@ -43,6 +45,8 @@ def release(cursor: Cursor, row: Transaction) -> list[Message]:
     for stored in waiting:
         if stored not in ours:
             reversals.settle(cursor, [stored.reversal.effect_key], "held")
+            if stored.event_id is not None:
+                inbox.settle(cursor, stored.event_id, "held", OTHER_CURRENCY, row.request_id)
             telemetry.alert(
                 "ReversalHeld",
                 "a reversal in another currency than its payment",

@@ -149,6 +149,8 @@ class StripeEvents:
                 row, messages = reversals.apply(cursor, reading, event_id)
                 if row is None and reading.reversals:
                     raise Waiting(UNPAID)
+                if row and any(reversal.currency != row.paid_currency for reversal in reading.reversals):
+                    raise Held(reversals.OTHER_CURRENCY)
                 return _Outcome("applied", request_id=row.request_id if row else None, messages=messages)
             case Ignored() | Held() | Waiting():
                 raise reading

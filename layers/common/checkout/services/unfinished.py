@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkout import telemetry
-from checkout.adapters import transactions
+from checkout.adapters import rechecks
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.domain.session_event import payment_intent_of
@@ -39,7 +39,7 @@ class Unfinished:
     def __call__(self, *, deadline: float, dry_run: bool = False) -> int:
         """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about."""
         with self._checkout.transaction(commit=not dry_run) as cursor:
-            rows = transactions.claim_unfinished(
+            rows = rechecks.claim_unfinished(
                 cursor,
                 expired_for_seconds=EXPIRED_FOR_SECONDS,
                 pending_for_seconds=PENDING_FOR_SECONDS,

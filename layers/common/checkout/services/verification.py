@@ -11,7 +11,9 @@ from checkout import telemetry
 from checkout.adapters import invariants, ledger
 from checkout.adapters.invariants import Seen
 from checkout.adapters.postgres import Cursor, Database
+from checkout.adapters.stripe_books import differing_days
 from checkout.domain.effects import success_key
+from checkout.services import passes, stripe_books
 
 SAMPLES = 10
 SETTLED_AFTER_SECONDS = 1800
@@ -44,7 +46,7 @@ class Verify:
 
     def __call__(self) -> list[Finding]:
         """Every check, also what found nothing; each is a metric. Raises DatabaseUnavailable."""
-        findings = [*self._in_ledger(), *self._across(), *self._in_checkout()]
+        findings = [*self._in_ledger(), *self._across(), *self._in_checkout(), self._beside_stripe()]
         for finding in findings:
             telemetry.count(finding.name, finding.count)
             if finding.is_offence and finding.count:
@@ -78,6 +80,14 @@ class Verify:
         with self._checkout.transaction() as cursor:
             invariants.take_time(cursor)
             return [Finding(name, False, *search(cursor, SAMPLES)) for name, search in notices.items()]
+
+    def _beside_stripe(self) -> Finding:
+        """The UTC days on which our totals are not those of Stripe's own books, as far as these were read."""
+        with self._checkout.transaction() as cursor:
+            invariants.take_time(cursor)
+            until = passes.read_until(cursor, stripe_books.CURSOR)
+            days = (0, []) if until is None else differing_days(cursor, until, SAMPLES)
+        return Finding("TotalsDifferFromStripe", True, *days)
 
     def _across(self) -> list[Finding]:
         """What was paid and reversed against what is in the ledger."""

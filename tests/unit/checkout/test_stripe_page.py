@@ -1,0 +1,19 @@
+"""docs/stripe.md says what the code does."""
+
+import re
+from pathlib import Path
+
+from checkout.adapters.stripe_api import API_VERSION
+from checkout.services.stripe_events import HANDLED
+
+PAGE = (Path(__file__).parents[3] / "docs" / "stripe.md").read_text()
+
+
+def test_the_event_types_to_enable_are_those_that_are_handled() -> None:
+    listed = re.findall(r"^- `([a-z_.]+)`$", PAGE, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == HANDLED
+
+
+def test_the_api_version_is_the_pinned_one() -> None:
+    assert set(re.findall(r"\d{4}-\d\d-\d\d\.\w+", PAGE)) == {API_VERSION}
