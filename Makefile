@@ -1,8 +1,8 @@
-# `make` lists what there is. Settings (PORT, STRIPE_PORT, …) come from the environment, `.env`,
+# `make` lists what there is. Settings (PORT, STRIPE_PORT, KAFKA, …) come from the environment, `.env`,
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint clean
+.PHONY: help run demo kafka test test-kafka simulate check-aws lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -12,10 +12,12 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+APACHE_ONLY := tests/integration/test_apache_kafka.py tests/end_to_end/test_apache_kafka_killed.py
+WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
 CHECKED := layers/common/checkout local tests
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
 
 run: .venv/run.stamp ## Start everything on this machine and keep serving
 	@exec $(PYTHON) -m local run
@@ -23,8 +25,23 @@ run: .venv/run.stamp ## Start everything on this machine and keep serving
 demo: .venv/run.stamp ## Make one whole purchase and check the balance
 	@exec $(PYTHON) -m local demo
 
-test: .venv/dev.stamp ## Run every test and measure coverage; a running stack is left alone
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --cov
+kafka: .venv/run.stamp ## Fetch Apache Kafka (needs Java and Maven); KAFKA=apache makes run and demo use it
+	@$(PYTHON) -m local kafka
+
+test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is left alone
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov \
+		$(foreach part,tests/simulation tests/infrastructure $(APACHE_ONLY),--ignore $(part))
+
+test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache Kafka (needs Java and Maven)
+	@KAFKA=apache $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
+
+simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
+	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
+
+check-aws: .venv/dev.stamp ## Check the template as SAM, cfn-lint and our own rules read it, and what is built of it
+	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
+	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
+	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff check .

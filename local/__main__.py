@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from local import demo, own_stack, settings, signing, stack_file, template
+from local import apache_kafka, demo, own_stack, settings, signing, stack_file, template
+from local.apache_kafka import ApacheKafkaError
 from local.console import Console
 from local.functions import Functions
 from local.settings import Settings, SettingsError
@@ -21,12 +22,18 @@ from local.stack_file import AlreadyRunning, StackFile
 from local.template import TemplateError
 
 ROOT = Path(__file__).parents[1]
-_EXPECTED = (SettingsError, TemplateError, StackError, AlreadyRunning, demo.DemoError, own_stack.NotStarted)
+_EXPECTED = (
+    *(SettingsError, TemplateError, StackError, AlreadyRunning),
+    *(ApacheKafkaError, demo.DemoError, own_stack.NotStarted),
+)
 
 
 def run(_: argparse.Namespace) -> int:
     """Start everything and keep serving."""
-    asyncio.run(_serve(Stack(settings.load(ROOT), Console())))
+    told, console = settings.load(ROOT), Console()
+    if told.kafka == "apache":
+        apache_kafka.fetch(told.kafka_data, console.progress)
+    asyncio.run(_serve(Stack(told, console)))
     return 0
 
 
@@ -42,6 +49,14 @@ def buy(_: argparse.Namespace) -> int:
     told = settings.load(ROOT)
     with own_stack.running(ROOT, told, print) as found:
         demo.purchase(found)
+    return 0
+
+
+def fetch_kafka(_: argparse.Namespace) -> int:
+    """Have Apache Kafka at hand, so that a start with it needs no network."""
+    data = settings.load(ROOT).kafka_data
+    apache_kafka.fetch(data, print)
+    print(f"Apache Kafka is in {data / 'libs'}. To use it: make run KAFKA=apache")
     return 0
 
 
@@ -146,6 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command=buy
     )
 
+    fetched = commands.add_parser("kafka", help="fetch Apache Kafka, for KAFKA=apache")
+    fetched.set_defaults(command=fetch_kafka)
+
     invoked = commands.add_parser("invoke", help="run one function with an event from a file")
     invoked.add_argument("function", help="its folder's name")
     invoked.add_argument("-e", "--event", required=True, metavar="FILE", help="JSON; - reads standard input")
@@ -173,6 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # Before or beside the stack, which deals with it by itself.
+        return 130
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -54,8 +55,7 @@ class Console:
 
     def reveal(self, text: str) -> None:
         """Print something as it is: for the summary, which shows each secret once."""
-        with self._lock:
-            print(text, file=self._stream, flush=True)
+        self._print(text)
 
     def progress(self, text: str) -> None:
         """A step of starting or stopping."""
@@ -118,8 +118,16 @@ class Console:
         ]
         if request_id:
             parts.append(self._painted(request_id, "magenta"))
+        self._print(" ".join(parts))
+
+    def _print(self, text: str) -> None:
         with self._lock:
-            print(" ".join(parts), file=self._stream, flush=True)
+            try:
+                print(text, file=self._stream, flush=True)
+            except BrokenPipeError:
+                # Whoever read this has gone, as in `make run | head`: end as a Ctrl-C would, and in silence.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import processes, stack_file
+from local import apache_kafka, processes, stack_file
 from local.settings import Settings
 from local.stack_file import StackFile
 
@@ -21,13 +21,18 @@ class NotStarted(RuntimeError):
 
 @contextmanager
 def running(root: Path, settings: Settings, say: Callable[[str], None]) -> Iterator[StackFile]:
-    """The stack of the folder; what is started here is stopped at the end. Raises NotStarted."""
+    """The stack of the folder; what is started here is stopped at the end.
+
+    Raises NotStarted, and ApacheKafkaError where that is asked for and cannot be fetched.
+    """
     if (found := stack_file.read(settings.data)) is not None:
         say(f"Using the stack that runs at {found.api_url}.")
         yield found
         return
     log = settings.data / "demo.log"
     say("No stack runs here: starting one.")
+    if settings.kafka == "apache":
+        apache_kafka.fetch(settings.kafka_data, say)  # Before the clock runs: a download takes its time.
     with log.open("wb") as output:
         process = processes.spawn(
             [sys.executable, "-m", "local", "run"],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EMBEDDED_KAFKA_API_VERSION = "2.3"
+_KAFKAS = ("embedded", "apache")
 _REAL_STRIPE = "https://api.stripe.com"
 _TEST_KEYS = ("sk_test_", "rk_test_")
 _LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
@@ -41,6 +42,11 @@ class Settings:
         return self.root / ".local"
 
     @property
+    def kafka_data(self) -> Path:
+        """Where Apache Kafka is fetched to, and keeps its records."""
+        return self.data / "kafka"
+
+    @property
     def url(self) -> str:
         """Where the gateway is."""
         return f"http://127.0.0.1:{self.port}"
@@ -64,8 +70,13 @@ class Settings:
 
     @property
     def external_brokers(self) -> str | None:
-        """`host:port,host:port`, None where the broker is ours to start (see KAFKA)."""
+        """`host:port,host:port`, None where the broker is ours to start (see `kafka`)."""
         return self.given.get("KAFKA_BROKERS")
+
+    @property
+    def kafka(self) -> str:
+        """Which broker: `external`, or of those that are ours to start `embedded` or `apache`."""
+        return "external" if self.external_brokers else self.given.get("KAFKA", _KAFKAS[0])
 
     def secret(self, name: str) -> str:
         """A secret, given or made up."""
@@ -81,7 +92,7 @@ class Settings:
             "CHECKOUT_DATABASE_URL": checkout_url,
             "DATABASE_URL": application_url,
             "KAFKA_BROKERS": brokers,
-            "KAFKA_API_VERSION": "" if self.external_brokers else EMBEDDED_KAFKA_API_VERSION,
+            "KAFKA_API_VERSION": EMBEDDED_KAFKA_API_VERSION if self.kafka == "embedded" else "",
             "REEMIT_AFTER_SECONDS": "5",
         }
         return {**ours, **self.given}
@@ -98,8 +109,10 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
             )
     if "STRIPE_SECRET" in given and not given["STRIPE_SECRET"].startswith(_TEST_KEYS):
         raise SettingsError("STRIPE_SECRET is not a test key (sk_test_…); leave it out to use the simulator")
-    if (kafka := given.get("KAFKA", "embedded")) != "embedded" and "KAFKA_BROKERS" not in given:
-        raise SettingsError(f"KAFKA={kafka} is not known: it is embedded, or set KAFKA_BROKERS=host:port")
+    if (kafka := given.get("KAFKA", _KAFKAS[0])) not in _KAFKAS and "KAFKA_BROKERS" not in given:
+        raise SettingsError(
+            f"KAFKA={kafka} is not known: it is {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"
+        )
     return Settings(
         root=root,
         port=_number(given, "PORT", 9996, 65535),

@@ -14,6 +14,7 @@ import jwt
 import psycopg2
 
 from local import schedules, stack_file, summary, supervisor, template
+from local.apache_kafka import ApacheKafka
 from local.broker import Broker
 from local.console import Console
 from local.functions import Functions
@@ -109,7 +110,9 @@ class Stack:
         """`host:port,host:port`."""
         if self._settings.external_brokers is not None:
             return self._settings.external_brokers
-        broker = Broker(TOPICS)
+        broker: Broker | ApacheKafka = Broker(TOPICS)
+        if self._settings.kafka == "apache":
+            broker = ApacheKafka(TOPICS, self._settings.kafka_data)
         await self._start_service("Kafka broker", broker)
         return broker.address
 
@@ -148,7 +151,7 @@ class Stack:
                 brokers,
                 partial(self._hand_over, functions, trigger.function),
                 partial(self._console.log, trigger.topic),
-                forgetful=self._settings.external_brokers is None,
+                forgetful=self._settings.kafka == "embedded",
             )
             poller.start()
             self._pollers.append(poller)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from local.broker import Broker
 from local.postgres import Postgres
 from tests.support import functions
+from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
 from tests.support.simulator import StripeSimulator
 
@@ -29,8 +29,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    running = Broker({"checkout.requests": 3, "checkout.finished": 3})
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyBroker]:
+    topics = {"checkout.requests": 3, "checkout.finished": 3}
+    running = new_broker(topics, tmp_path_factory.mktemp("kafka") / "data")
     running.start()
     yield running
     running.stop()
@@ -60,7 +61,9 @@ def patch_environment(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) ->
 
 
 @pytest.fixture
-def fns(databases: tuple[str, str], broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+def fns(
+    databases: tuple[str, str], broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Functions]:
     """The functions, with empty databases but for user 1, who has nothing."""
     settings = functions.environment(*databases, broker.address)
     patch_environment(monkeypatch, settings)

@@ -91,6 +91,8 @@ def test_confluent_kafka_produces_what_kafka_python_consumes(broker: Broker) -> 
         api_version=(2, 3),
         group_id="group",
         auto_offset_reset="earliest",
+        session_timeout_ms=2000,  # How long the broker waits for members when a second round is needed.
+        heartbeat_interval_ms=500,
         consumer_timeout_ms=10_000,
     )
     record = next(reader)

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from local.broker import Broker
 from local.kafka_trigger import Poller
 from local.template import KafkaTrigger
 from local.workers import Result
+from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
 
 TOPIC = "checkout.finished"
 TRIGGER = KafkaTrigger(
@@ -58,8 +59,8 @@ class Function:
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
-    broker = Broker({TOPIC: 3})
+def broker(tmp_path: Path) -> Iterator[AnyBroker]:
+    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
     broker.start()
     yield broker
     broker.stop()
@@ -71,7 +72,7 @@ def function() -> Function:
 
 
 @pytest.fixture
-def poll(broker: Broker, function: Function) -> Iterator[Callable[..., Poller]]:
+def poll(broker: AnyBroker, function: Function) -> Iterator[Callable[..., Poller]]:
     pollers: list[Poller] = []
 
     def start(trigger: KafkaTrigger = TRIGGER) -> Poller:
@@ -80,7 +81,7 @@ def poll(broker: Broker, function: Function) -> Iterator[Callable[..., Poller]]:
             broker.address,
             function.invoke,
             function.logged.append,
-            forgetful=True,
+            forgetful=not IS_APACHE,
             maximum_backoff=0.2,
         )
         poller.start()
@@ -92,14 +93,14 @@ def poll(broker: Broker, function: Function) -> Iterator[Callable[..., Poller]]:
         poller.stop()
 
 
-def produce(broker: Broker, *values: str, partition: int = 0, size: int = 0) -> None:
+def produce(broker: AnyBroker, *values: str, partition: int = 0, size: int = 0) -> None:
     producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
     for value in values:
         producer.produce(TOPIC, value.ljust(size).encode(), key=b"7", partition=partition)
     assert producer.flush(10) == 0
 
 
-def committed(broker: Broker, partition: int = 0) -> int:
+def committed(broker: AnyBroker, partition: int = 0) -> int:
     """The committed offset, or a negative number."""
     consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "group", "log_level": 2})
     try:
@@ -129,7 +130,7 @@ def fail(times: int) -> Answer:
 
 
 def test_a_batch_mixes_partitions_and_is_committed_afterwards(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     for partition in range(3):
         produce(broker, f"a{partition}", f"b{partition}", partition=partition)
@@ -144,7 +145,7 @@ def test_a_batch_mixes_partitions_and_is_committed_afterwards(
 
 
 def test_what_is_produced_later_arrives_soon(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     poll()
     produce(broker, "first")
@@ -158,7 +159,7 @@ def test_what_is_produced_later_arrives_soon(
 
 
 def test_a_batch_has_at_most_batch_size_records(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, *map(str, range(25)))
 
@@ -170,7 +171,7 @@ def test_a_batch_has_at_most_batch_size_records(
 
 
 def test_a_batch_has_at_most_six_megabytes(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, *map(str, range(7)), size=680_000)
 
@@ -180,7 +181,9 @@ def test_a_batch_has_at_most_six_megabytes(
     assert [len(batch) for batch in function.batches] == [6, 1]
 
 
-def test_the_window_waits_for_more(broker: Broker, function: Function, poll: Callable[..., Poller]) -> None:
+def test_the_window_waits_for_more(
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
+) -> None:
     poll(replace(TRIGGER, window_seconds=0.0))
     produce(broker, "warm")
     until(lambda: function.seen == ["warm"])
@@ -196,7 +199,7 @@ def test_the_window_waits_for_more(broker: Broker, function: Function, poll: Cal
 
 
 def test_a_function_error_brings_the_same_batch_again_until_it_succeeds(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a", "b")
     function.answer = fail(4)
@@ -212,7 +215,7 @@ def test_a_function_error_brings_the_same_batch_again_until_it_succeeds(
 
 
 def test_nothing_is_committed_while_it_fails(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a")
     function.answer = fail(1000)
@@ -228,7 +231,7 @@ def test_nothing_is_committed_while_it_fails(
 
 
 def test_a_partial_response_resumes_that_partition_there_and_keeps_the_others_going(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a0", "a1", "a2", partition=0)
     produce(broker, "b0", partition=1)
@@ -257,7 +260,7 @@ def test_a_partial_response_resumes_that_partition_there_and_keeps_the_others_go
     "answer", ["nonsense", {"batchItemFailures": [{"itemIdentifier": {"partition": "x"}}]}]
 )
 def test_a_response_that_is_not_understood_repeats_the_batch(
-    broker: Broker, function: Function, poll: Callable[..., Poller], answer: object
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller], answer: object
 ) -> None:
     produce(broker, "a", "b")
     answers = [answer, answer, None]
@@ -270,7 +273,7 @@ def test_a_response_that_is_not_understood_repeats_the_batch(
 
 
 def test_without_partial_responses_any_answer_is_a_success(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a")
     function.answer = lambda _: "nonsense"
@@ -281,7 +284,7 @@ def test_without_partial_responses_any_answer_is_a_success(
     assert function.batches == [["a"]]
 
 
-def test_attempts_can_be_limited(broker: Broker, function: Function, poll: Callable[..., Poller]) -> None:
+def test_attempts_can_be_limited(broker: AnyBroker, function: Function, poll: Callable[..., Poller]) -> None:
     produce(broker, "a")
 
     def answer(values: list[str]) -> None:
@@ -297,7 +300,7 @@ def test_attempts_can_be_limited(broker: Broker, function: Function, poll: Calla
 
 
 def test_bisecting_isolates_the_record_that_fails(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, *map(str, range(8)))
     succeeded: list[str] = []
@@ -316,7 +319,7 @@ def test_bisecting_isolates_the_record_that_fails(
 
 
 def test_a_long_invocation_stays_in_the_group(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a")
     function.answer = lambda values: time.sleep(4.5) if values == ["a"] else None
@@ -330,7 +333,7 @@ def test_a_long_invocation_stays_in_the_group(
 
 
 def test_stop_does_not_wait_for_the_function_and_its_records_come_again(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "a")
     release = threading.Event()
@@ -347,8 +350,9 @@ def test_stop_does_not_wait_for_the_function_and_its_records_come_again(
     until(lambda: function.batches == [["a"], ["a"]])
 
 
+@forgets
 def test_a_restarted_broker_s_records_are_all_read_even_if_its_log_is_longer_than_the_old_position(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "old0", "old1")
     poll()
@@ -361,8 +365,9 @@ def test_a_restarted_broker_s_records_are_all_read_even_if_its_log_is_longer_tha
     until(lambda: committed(broker) == 5)
 
 
+@forgets
 def test_a_broker_that_restarts_during_an_invocation_gets_no_old_offset(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     produce(broker, "old0", "old1", "old2")
     begun, release = threading.Event(), threading.Event()
@@ -385,7 +390,7 @@ def test_a_broker_that_restarts_during_an_invocation_gets_no_old_offset(
 
 
 def test_twice_in_a_row_and_with_the_broker_away_for_a_while(
-    broker: Broker, function: Function, poll: Callable[..., Poller]
+    broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     poll()
     for turn in range(3):

@@ -96,7 +96,9 @@ def test_a_delivery_is_given_up_at_last(tmp_path: Path) -> None:
         with short as simulator:
             simulator.pay(simulator.create_session())
             eventually(
-                lambda: any("given up" in line for line in simulator.lines), 5, lambda: simulator.lines
+                lambda: any(COMPLETED in line and "given up" in line for line in simulator.lines),
+                5,
+                lambda: simulator.lines,
             )
             endpoint.status = 200
             failed = simulator.client.v1.events.list({"delivery_success": False}).data

@@ -18,14 +18,16 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).touch()
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "PORT=$PORT python $*"\n')
+    python.write_text('#!/bin/sh\necho "PORT=$PORT${KAFKA:+ KAFKA=$KAFKA} python $*"\n')
     python.chmod(0o755)
     return tmp_path
 
 
 def make(project: Path, *arguments: str, **variables: str) -> list[str]:
     environment = {
-        name: value for name, value in os.environ.items() if name not in ("PORT", "MAKEFLAGS", "MAKELEVEL")
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PORT", "KAFKA", "MAKEFLAGS", "MAKELEVEL")
     }
     done = subprocess.run(
         ["make", *arguments],
@@ -41,7 +43,18 @@ def make(project: Path, *arguments: str, **variables: str) -> list[str]:
 def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     listed = [line.split()[1] for line in make(project)]
 
-    assert listed == ["help", "run", "demo", "test", "lint", "clean"]
+    assert listed == [
+        "help",
+        "run",
+        "demo",
+        "kafka",
+        "test",
+        "test-kafka",
+        "simulate",
+        "check-aws",
+        "lint",
+        "clean",
+    ]
 
 
 def test_both_ways_to_set_a_port_are_the_same(project: Path) -> None:
@@ -49,6 +62,13 @@ def test_both_ways_to_set_a_port_are_the_same(project: Path) -> None:
 
     assert make(project, "run", "PORT=1234") == ["PORT=1234 python -m local run"]
     assert make(project, "run", PORT="1234") == ["PORT=1234 python -m local run"]
+
+
+def test_the_broker_can_be_chosen_on_the_command_line(project: Path) -> None:
+    make(project, "run")
+
+    for target in ("run", "demo"):
+        assert make(project, target, "KAFKA=apache") == [f"PORT= KAFKA=apache python -m local {target}"]
 
 
 def test_run_installs_only_what_the_stack_needs_and_only_once(project: Path) -> None:

@@ -139,7 +139,20 @@ def test_functions_get_what_is_given_before_what_is_made_up(tmp_path: Path) -> N
 
 
 def test_an_external_broker_needs_no_version(tmp_path: Path) -> None:
-    found = load(tmp_path, KAFKA_BROKERS="a:1,b:2")
+    found = load(tmp_path, KAFKA_BROKERS="a:1,b:2", KAFKA="apache")
 
     assert found.external_brokers == "a:1,b:2"
+    assert found.kafka == "external"
     assert found.variables("", "", "a:1,b:2")["KAFKA_API_VERSION"] == ""
+
+
+def test_the_broker_is_the_embedded_one_unless_apache_is_asked_for(tmp_path: Path) -> None:
+    usual, apache = load(tmp_path), load(tmp_path, KAFKA="apache")
+
+    assert (usual.kafka, apache.kafka) == ("embedded", "apache")
+    assert apache.variables("", "", "a:1")["KAFKA_API_VERSION"] == ""
+
+
+def test_an_unknown_broker_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="embedded or apache"):
+        load(tmp_path, KAFKA="rabbit")

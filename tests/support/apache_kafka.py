@@ -1,0 +1,21 @@
+"""Apache Kafka for tests: fetched once, into the folder where `make run KAFKA=apache` has it."""
+
+from pathlib import Path
+
+import pytest
+
+from local import apache_kafka
+from local.apache_kafka import ApacheKafkaError
+
+FETCHED = Path(__file__).parents[2] / ".local" / "kafka"
+
+
+def share_jars(data: Path) -> None:
+    """Make a data folder that need not fetch any. Skips the test where they cannot be had or run."""
+    try:
+        apache_kafka.require_java()
+        apache_kafka.fetch(FETCHED, print)
+    except ApacheKafkaError as error:
+        pytest.skip(str(error))
+    data.mkdir(parents=True)
+    (data / "libs").symlink_to(FETCHED / "libs")
