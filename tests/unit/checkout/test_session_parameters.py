@@ -1,0 +1,79 @@
+"""What a session is created with, by the types of Stripe's library, which are made from our API version."""
+
+import sys
+import typing
+from types import UnionType
+from typing import Any, Literal, Union
+
+import pytest
+import stripe
+from stripe.params.checkout import SessionCreateParams
+
+from checkout.adapters.stripe_api import API_VERSION
+from checkout.services.sessions import stripe_parameters
+
+NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}
+"""What the library's annotations of a call's options name, and its modules of parameters do not import."""
+
+
+def parameters(purpose: str = "balance_topup") -> dict[str, Any]:
+    return stripe_parameters(
+        app_id="checkout-tests",
+        request_id="4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11",
+        user_id=1,
+        amount_cents=500,
+        currency="eur",
+        success_url="https://pay.example.com/balance?status=success",
+        cancel_url="https://pay.example.com/balance?status=cancel",
+        purpose=purpose,
+    )
+
+
+def misfits(value: object, shape: Any, where: str = "") -> list[str]:
+    """The places that are missing, unknown, or of another type."""
+    origin, options = typing.get_origin(shape), typing.get_args(shape)
+    if origin in (Union, UnionType):
+        return min((misfits(value, option, where) for option in options), key=len)
+    if isinstance(value, dict) and hasattr(shape, "__required_keys__"):
+        return _misfits_of_fields(value, shape, where)
+    if isinstance(value, list) and origin is list:
+        return [found for one in value for found in misfits(one, options[0], where)]
+    if isinstance(value, dict) and origin is dict:
+        return [found for name in value for found in misfits(value[name], options[1], f"{where}.{name}")]
+    fits = value in options if origin is Literal else type(value) is shape
+    return [] if fits else [where]
+
+
+def _misfits_of_fields(value: dict[str, Any], shape: Any, where: str) -> list[str]:
+    names = vars(sys.modules[shape.__module__])
+    fields = typing.get_type_hints(shape, names, NAMES_OF_REQUEST_OPTIONS)
+    wrong = (shape.__required_keys__ - value.keys()) | (value.keys() - fields.keys())
+    known = [name for name in value if name in fields]
+    nested = [found for name in known for found in misfits(value[name], fields[name], f"{where}.{name}")]
+    return [*(f"{where}.{name}" for name in sorted(wrong)), *nested]
+
+
+def test_the_library_speaks_our_api_version() -> None:
+    assert stripe.api_version == API_VERSION
+
+
+@pytest.mark.parametrize("purpose", ["balance_topup", "order"])
+def test_every_name_and_type_is_one_of_the_specification(purpose: str) -> None:
+    assert misfits(parameters(purpose), SessionCreateParams) == []
+
+
+def test_what_is_wrong_is_found_however_deep() -> None:
+    wrong = parameters()
+    wrong["adaptive_pricing"] = {"enabeld": False}
+    wrong["line_items"][0]["price_data"]["product_data"] = {"title": "Balance top-up"}
+    wrong["line_items"][0]["quantity"] = "1"
+    wrong["mode"] = 1
+    wrong["payment_intent_data"] = {"metadata": {"user_id": 1}}
+    assert sorted(misfits(wrong, SessionCreateParams)) == [
+        ".adaptive_pricing.enabeld",
+        ".line_items.price_data.product_data.name",
+        ".line_items.price_data.product_data.title",
+        ".line_items.quantity",
+        ".mode",
+        ".payment_intent_data.metadata.user_id",
+    ]
