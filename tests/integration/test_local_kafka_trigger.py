@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 
 from local.kafka_trigger import Poller
 from local.template import KafkaTrigger
 from local.workers import Result
+from tests.support import brokers
 from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
 
 TOPIC = "checkout.finished"
@@ -104,8 +105,7 @@ def committed(broker: AnyBroker, partition: int = 0) -> int:
     """The committed offset, or a negative number."""
     consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "group", "log_level": 2})
     try:
-        (found,) = consumer.committed([TopicPartition(TOPIC, partition)], timeout=5)
-        return int(found.offset)
+        return brokers.committed(consumer, TOPIC, 3)[partition]
     finally:
         consumer.close()
 

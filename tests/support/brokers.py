@@ -1,10 +1,12 @@
 """The broker that the tests run against: embedded, or with KAFKA=apache Apache Kafka itself."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from local.apache_kafka import ApacheKafka
 from local.broker import Broker
@@ -24,3 +26,17 @@ def new_broker(topics: Mapping[str, int], data: Path) -> AnyBroker:
         return Broker(topics)
     share_jars(data)
     return ApacheKafka(topics, data)
+
+
+def committed(consumer: Consumer, topic: str, partitions: int) -> list[int]:
+    """The offset that the consumer's group committed in each partition, or a negative number."""
+    asked = [TopicPartition(topic, partition) for partition in range(partitions)]
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return [int(found.offset) for found in consumer.committed(asked, timeout=5)]
+        except KafkaException as error:
+            # A node that has just started does not coordinate every group at once, and the client gives up.
+            if error.args[0].code() != KafkaError.NOT_COORDINATOR or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from tests.support.brokers import committed
+
 TOPIC = "checkout.finished"
 GROUP = "checkout-finished-consumer"
 PARTITIONS = 3
@@ -49,12 +51,10 @@ class Topic:
         """How many records the trigger has not committed."""
         consumer = self._consumer(self._group)
         ends = self._ends(consumer)
-        committed = consumer.committed(
-            [TopicPartition(TOPIC, partition) for partition in ends], timeout=SECONDS
-        )
+        offsets = committed(consumer, TOPIC, len(ends))
         consumer.close()
         # Where nothing was committed yet, the offset is negative.
-        return sum(ends[at.partition] - max(0, at.offset) for at in committed)
+        return sum(ends[partition] - max(0, offset) for partition, offset in enumerate(offsets))
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
