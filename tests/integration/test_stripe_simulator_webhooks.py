@@ -117,12 +117,12 @@ def test_fifty_parallel_payments_are_each_told_once(simulator: Simulator, endpoi
 def test_an_endpoint_that_hangs_does_not_hold_up_another(
     simulator: Simulator, endpoint: WebhookEndpoint
 ) -> None:
-    with WebhookEndpoint(delay_seconds=8.0) as hanging:
+    with WebhookEndpoint(delay_seconds=4.0) as hanging:
         hangs = simulator.client.v1.webhook_endpoints.create({"url": hanging.url, "enabled_events": ["*"]})
         sessions = [simulator.create_session() for _ in range(20)]
         with ThreadPoolExecutor(20) as pool:
             waiting = [pool.submit(simulator.pay, session) for session in sessions]
-            endpoint.wait_for(COMPLETED, 20, seconds=6.0)
+            endpoint.wait_for(COMPLETED, 20, seconds=3.5)
             simulator.client.v1.webhook_endpoints.delete(hangs.id)
             assert {one.result().status_code for one in waiting} == {303}
 
