@@ -131,7 +131,7 @@ def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(
 def test_a_lock_that_is_not_given_up_is_transient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     from checkout.adapters import postgres
 
-    monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "50ms")
     other = psycopg2.connect(fns.settings["DATABASE_URL"])
     with other, other.cursor() as cursor:
         cursor.execute("SELECT id FROM users FOR UPDATE")

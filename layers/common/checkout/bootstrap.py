@@ -4,6 +4,7 @@ Imports stand inside the functions, so that a cold start pays only for what its 
 """
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,23 @@ def config() -> Config:
 
 @cache
 def checkout_database() -> Database:
-    return Database(config().checkout_database_url)
+    return _database(config().checkout_database_url)
 
 
 @cache
 def application_database() -> Database:
-    return Database(config().database_url)
+    return _database(config().database_url)
+
+
+def _database(url: Callable[[], str]) -> Database:
+    from checkout.adapters import rds_token
+
+    settings = config()
+    return Database(
+        url,
+        token=rds_token.token if settings.database_by_iam else None,
+        connect_timeout_seconds=settings.database_connect_timeout_seconds,
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ ConfigurationError, which names it.
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+from urllib.parse import quote
 
 from checkout.adapters.secrets_manager import SecretsManager
 from checkout.domain.redirects import origin_of
@@ -23,6 +24,8 @@ class Config:
         self._environment = environment
         arn = environment.get("SECRET_ARN")
         self._secrets = SecretsManager(arn) if arn else None
+        master = environment.get("DATABASE_MASTER_SECRET_ARN")
+        self._master = SecretsManager(master) if master else None
 
     # Secrets
 
@@ -42,14 +45,42 @@ class Config:
         return self._several("CHECKOUT_SERVICE_TOKEN")
 
     def checkout_database_url(self) -> str:
-        return self._secret("CHECKOUT_DATABASE_URL")
+        return self._signed_in(self._secret("CHECKOUT_DATABASE_URL"))
 
     def database_url(self) -> str:
-        return self._optional_secret("DATABASE_URL") or self.checkout_database_url()
+        return self._signed_in(self._optional_secret("DATABASE_URL") or self._secret("CHECKOUT_DATABASE_URL"))
 
     def refresh_secrets(self) -> bool:
         """True where Secrets Manager was asked again and gave something new."""
         return self._secrets is not None and self._secrets.refresh()
+
+    # How to sign in to the databases
+
+    @property
+    def database_by_iam(self) -> bool:
+        """Whether the URLs have no password, and the role in them signs in by IAM."""
+        auth = self._text("DATABASE_AUTH")
+        if auth not in (None, "IAM"):
+            raise ConfigurationError("DATABASE_AUTH is IAM, or empty where the URL has a password.")
+        return auth == "IAM"
+
+    @property
+    def database_connect_timeout_seconds(self) -> int:
+        return self._integer("DATABASE_CONNECT_TIMEOUT_SECONDS", 5)
+
+    def _signed_in(self, url: str) -> str:
+        """With the master user's name and password, where DATABASE_MASTER_SECRET_ARN names them."""
+        if self._master is None:
+            return url
+        name, password = self._master.get("username"), self._master.get("password")
+        if not name or not password:
+            raise ConfigurationError(
+                "The secret DATABASE_MASTER_SECRET_ARN needs the keys username and password."
+            )
+        scheme, _, rest = url.partition("://")
+        server, slash, database = rest.partition("/")
+        user = f"{quote(name, safe='')}:{quote(password, safe='')}"
+        return f"{scheme}://{user}@{server.rpartition('@')[2]}{slash}{database}"
 
     # Where things are
 

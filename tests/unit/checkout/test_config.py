@@ -2,15 +2,18 @@
 
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from checkout.adapters import secrets_manager
+from checkout.adapters.secrets_manager import SecretsManager
 from checkout.adapters.tokens import Authenticator
 from checkout.config import Config
-from checkout.errors import ConfigurationError, NotAuthenticated
+from checkout.errors import ConfigurationError, NotAuthenticated, Unavailable
 from tests.support.functions import bearer
 
 
@@ -55,6 +58,8 @@ def test_a_missing_setting_is_named(name: str, read: object) -> None:
         ("KAFKA_API_VERSION", "two", lambda config: config.kafka_api_version),
         ("MIN_AMOUNT_CENTS", "0.5", lambda config: config.min_amount_cents),
         ("MAX_BODY_BYTES", "0", lambda config: config.max_body_bytes),
+        ("DATABASE_AUTH", "iam", lambda config: config.database_by_iam),
+        ("DATABASE_CONNECT_TIMEOUT_SECONDS", "0", lambda config: config.database_connect_timeout_seconds),
     ],
 )
 def test_an_unusable_setting_is_named(name: str, value: str, read: object) -> None:
@@ -84,14 +89,20 @@ def test_several_and_versions() -> None:
     assert config.currency == "usd"
 
 
-@mock_aws
-def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Secrets Manager's client in an empty account."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    client = boto3.client("secretsmanager")
+    with mock_aws():
+        yield boto3.client("secretsmanager")
+
+
+def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
+    account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = account
     arn = client.create_secret(Name="checkout", SecretString=json.dumps({"JWT_SECRET": "old"}))["ARN"]
     config = Config({"SECRET_ARN": arn, "STRIPE_SECRET": "sk_test_environment"})
     now = time.time()
@@ -108,6 +119,33 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "newest"}))
     now += secrets_manager.KEEP_SECONDS + 1
     assert config.jwt_secret() == "newest"
+
+
+def test_a_secret_that_cannot_be_read_is_away_and_says_why(account: Any) -> None:
+    with pytest.raises(Unavailable, match="ResourceNotFoundException"):
+        SecretsManager("nothing").get("JWT_SECRET")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "no JSON"])
+def test_a_secret_that_is_no_object_is_refused_without_being_shown(account: Any, content: str) -> None:
+    arn = account.create_secret(Name="checkout", SecretString=content or "-")["ARN"]
+
+    with pytest.raises(ConfigurationError, match="must be a JSON object") as refused:
+        SecretsManager(arn).get("JWT_SECRET")
+    assert not content or content not in str(refused.value)
+
+
+def test_only_what_a_secret_lacks_is_generated_and_only_once(account: Any) -> None:
+    given = {"JWT_SECRET": "", "CHECKOUT_SERVICE_TOKEN": "given", "STRIPE_SECRET": "sk_test_1"}
+    arn = account.create_secret(Name="checkout", SecretString=json.dumps(given))["ARN"]
+    names = ["JWT_SECRET", "CHECKOUT_SERVICE_TOKEN"]
+
+    assert SecretsManager(arn).generate_missing(names) == ["JWT_SECRET"]
+    kept = json.loads(account.get_secret_value(SecretId=arn)["SecretString"])
+    assert len(kept.pop("JWT_SECRET")) == 64
+    assert kept == {"CHECKOUT_SERVICE_TOKEN": "given", "STRIPE_SECRET": "sk_test_1"}
+    assert SecretsManager(arn).generate_missing(names) == []
+    assert len(account.list_secret_version_ids(SecretId=arn)["Versions"]) == 2
 
 
 def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:

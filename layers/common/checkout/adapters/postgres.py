@@ -7,15 +7,21 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from checkout.errors import DatabaseUnavailable, DataRefused
+from checkout.errors import ConfigurationError, DatabaseUnavailable, DataRefused
 
 Cursor = RealDictCursor
 """An open transaction. Whoever opened it commits; repositories only execute."""
 
+Token = Callable[[str, int, str], str]
+"""Host, port and user to a password for them."""
+
 CONNECT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT = "5s"
-IDLE_IN_TRANSACTION_TIMEOUT = "30s"
-STATEMENT_TIMEOUT = "25s"
+TIMEOUTS = {
+    "lock_timeout": "5s",
+    "statement_timeout": "25s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+"""What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
 
 _REFUSED_CLASSES = ("22", "23", "54")
 
@@ -23,9 +29,22 @@ _REFUSED_CLASSES = ("22", "23", "54")
 class Database:
     """Connects at the first transaction; a connection found dead then is replaced without a trace."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
-        """`url` is asked at every connect, since the password in it may have been rotated."""
+    def __init__(
+        self,
+        url: Callable[[], str],
+        *,
+        token: Token | None = None,
+        connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
+        """`url` is asked at every connect, since the password in it may have been rotated.
+
+        With `token` that makes the password at every connect, for host, port and user of the URL; an open
+        connection outlives it. The role brings its timeouts along, and nothing is ever SET: RDS Proxy, which
+        may stand between, would keep a server connection for this client alone from then on.
+        """
         self._url = url
+        self._token = token
+        self._connect_timeout_seconds = connect_timeout_seconds
         self._connection: psycopg2.extensions.connection | None = None
 
     @contextmanager
@@ -37,7 +56,7 @@ class Database:
         """
         try:
             cursor = self._begin()
-            if not durable:
+            if not durable and self._token is None:
                 cursor.execute("SET LOCAL synchronous_commit = off")
             yield cursor
             cursor.execute("COMMIT" if commit else "ROLLBACK")
@@ -69,19 +88,18 @@ class Database:
         return cursor
 
     def _connect(self) -> psycopg2.extensions.connection:
+        url = self._url()
         connection = psycopg2.connect(
-            self._url(),
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            url if self._token is None else _with_password(url, self._token),
+            connect_timeout=self._connect_timeout_seconds,
             application_name="checkout",
         )
         # Autocommit, so that BEGIN is ours to send: it doubles as the check that the connection is alive.
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false),"
-                " set_config('idle_in_transaction_session_timeout', %s, false)",
-                (LOCK_TIMEOUT, STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT),
-            )
+        if self._token is None:
+            with connection.cursor() as cursor:
+                settings = ", ".join(["set_config(%s, %s, false)"] * len(TIMEOUTS))
+                cursor.execute(f"SELECT {settings}", [part for pair in TIMEOUTS.items() for part in pair])
         return connection
 
     def _rollback(self) -> None:
@@ -92,6 +110,14 @@ class Database:
                 cursor.execute("ROLLBACK")
         except psycopg2.Error:
             self.close()
+
+
+def _with_password(url: str, token: Token) -> str:
+    server = psycopg2.extensions.parse_dsn(url)
+    if not {"host", "user"} <= server.keys():
+        raise ConfigurationError("With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name.")
+    password = token(server["host"], int(server.get("port", 5432)), server["user"])
+    return psycopg2.extensions.make_dsn(url, password=password)
 
 
 def _mapped(error: psycopg2.Error) -> Exception:

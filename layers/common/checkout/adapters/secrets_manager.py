@@ -1,8 +1,12 @@
 """The application's secrets on AWS: one JSON object in Secrets Manager."""
 
 import json
+import secrets
 import time
+from collections.abc import Collection
 from typing import Any
+
+from checkout.errors import ConfigurationError, Unavailable
 
 KEEP_SECONDS = 300
 REFRESH_EVERY_SECONDS = 10
@@ -10,7 +14,11 @@ REFRESH_EVERY_SECONDS = 10
 
 
 class SecretsManager:
-    """Asked at the first need, never at import, and again after five minutes."""
+    """Asked at the first need, never at import, and again after five minutes.
+
+    Each method raises Unavailable where Secrets Manager does not answer or refuses, and ConfigurationError
+    where the secret is no JSON object.
+    """
 
     def __init__(self, secret_arn: str) -> None:
         self._secret_arn = secret_arn
@@ -31,12 +39,40 @@ class SecretsManager:
         self._read()
         return self._values != before
 
-    def _read(self) -> None:
-        if self._client is None:
-            # 0.5 s to import, and only here is it needed.
-            import boto3
+    def generate_missing(self, names: Collection[str]) -> list[str]:
+        """Give those that the secret lacks a random value, and return their names; the others stay."""
+        self._read()
+        missing = [name for name in names if not self._values.get(name)]
+        if missing:
+            filled = self._values | {name: secrets.token_hex(32) for name in missing}
+            self._ask("put_secret_value", SecretString=json.dumps(filled))
+            self._values = filled
+        return missing
 
-            self._client = boto3.client("secretsmanager")
-        answer = self._client.get_secret_value(SecretId=self._secret_arn)
-        self._values = json.loads(answer["SecretString"])
+    def _read(self) -> None:
+        answer = self._ask("get_secret_value")
+        try:
+            values = json.loads(answer["SecretString"])
+        except (KeyError, ValueError):
+            values = None
+        if not isinstance(values, dict):
+            raise ConfigurationError(
+                "The secret in Secrets Manager must be a JSON object of names and values."
+            )
+        self._values = values
         self._read_at = time.time()
+
+    def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:
+        # 0.5 s to import, and only here is it needed.
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            if self._client is None:
+                self._client = boto3.client("secretsmanager")
+            answer: dict[str, Any] = getattr(self._client, operation)(SecretId=self._secret_arn, **parameters)
+        except ClientError as error:
+            raise Unavailable(f"Secrets Manager refuses: {error.response['Error']['Code']}.") from error
+        except BotoCoreError as error:
+            raise Unavailable("Secrets Manager does not answer.") from error
+        return answer

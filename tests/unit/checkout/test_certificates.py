@@ -1,0 +1,60 @@
+"""The roots that the functions trust when they connect to PostgreSQL on AWS."""
+
+import ssl
+import time
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+
+import checkout
+
+BUNDLE = Path(checkout.__file__).parent / "certificates" / "aws-roots.pem"
+YEAR = 365 * 24 * 3600
+
+
+def roots(path: Path) -> dict[str, tuple[dict[str, Any], bytes]]:
+    """What OpenSSL takes from a file: content and bytes by common name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(path)
+    pairs = zip(context.get_ca_certs(), context.get_ca_certs(binary_form=True), strict=True)
+    return {common_name(content): (dict(content), encoded) for content, encoded in pairs}
+
+
+def common_name(content: Any) -> str:
+    return next((value for part in content["subject"] for name, value in part if name == "commonName"), "")
+
+
+ROOTS = roots(BUNDLE)
+AMAZON = [
+    *(f"Amazon Root CA {number}" for number in range(1, 5)),
+    "Starfield Services Root Certificate Authority - G2",
+]
+
+
+def test_every_one_in_the_file_is_taken() -> None:
+    assert len(ROOTS) == BUNDLE.read_text().count("BEGIN CERTIFICATE")
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_a_root_issued_itself_and_holds_for_years(name: str) -> None:
+    content, _ = ROOTS[name]
+
+    assert content["issuer"] == content["subject"]
+    assert ssl.cert_time_to_seconds(content["notAfter"]) > time.time() + 5 * YEAR
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "eu-west-1", "us-east-1", "us-west-2", "ap-southeast-2"])
+def test_rds_has_three_roots_in_a_region(region: str) -> None:
+    for kind in ("RSA2048", "RSA4096", "ECC384"):
+        assert f"Amazon RDS {region} Root CA {kind} G1" in ROOTS
+
+
+@pytest.mark.parametrize("name", AMAZON)
+def test_the_proxy_s_roots_are_those_of_the_public_web(name: str) -> None:
+    assert ROOTS[name] == roots(Path(certifi.where()))[name]
+
+
+def test_nobody_else_is_trusted() -> None:
+    assert [name for name in ROOTS if not name.startswith("Amazon RDS ") and name not in AMAZON] == []
