@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka simulate check-aws lint clean
+.PHONY: help run demo kafka test test-kafka simulate check-aws smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -14,7 +14,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 APACHE_ONLY := tests/integration/test_apache_kafka.py tests/end_to_end/test_apache_kafka_killed.py
 WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
-CHECKED := layers/common/checkout local tests
+CHECKED := layers/common/checkout local deployment tests
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
@@ -42,6 +42,9 @@ check-aws: .venv/dev.stamp ## Check the template as SAM, cfn-lint and our own ru
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
+
+smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS, or nothing for the one on this machine
+	@$(PYTHON) -m deployment smoke $(STACK)
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff check .

@@ -129,6 +129,14 @@ def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, ter
     assert terminal.run("held", "show", "evt_404") == 2
 
 
+def test_a_user_is_added_once(fns: Functions, terminal: Terminal) -> None:
+    add = ("add-user", "--user", "77", "--email", "ada@example.com")
+    assert terminal.json(*add) == {"added": True, "user_id": 77, "balance_cents": 0, "currency": "eur"}
+    assert terminal.json(*add)["added"] is False
+    assert terminal.json("add-user", "--user", "1", "--email", "x")["added"] is False
+    assert fns.application("SELECT email FROM users WHERE id = 77") == [{"email": "ada@example.com"}]
+
+
 def test_an_adjustment_twice_is_one(fns: Functions, terminal: Terminal) -> None:
     assert terminal.json(*ADJUST, "--yes")["adjusted"] is True
     assert terminal.json(*ADJUST, "--yes")["adjusted"] is False

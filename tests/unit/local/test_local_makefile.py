@@ -1,6 +1,7 @@
 """The Makefile's promises, with a Python that only says what it was asked to do."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,19 +43,10 @@ def make(project: Path, *arguments: str, **variables: str) -> list[str]:
 
 def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     listed = [line.split()[1] for line in make(project)]
+    [phony] = re.findall(r"^\.PHONY: (.*)$", (project / "Makefile").read_text(), re.MULTILINE)
 
-    assert listed == [
-        "help",
-        "run",
-        "demo",
-        "kafka",
-        "test",
-        "test-kafka",
-        "simulate",
-        "check-aws",
-        "lint",
-        "clean",
-    ]
+    assert listed == phony.split()
+    assert {"run", "demo", "test", "lint"} < set(listed)
 
 
 def test_both_ways_to_set_a_port_are_the_same(project: Path) -> None:

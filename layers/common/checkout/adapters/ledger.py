@@ -41,6 +41,15 @@ def user_exists(cursor: Cursor, user_id: int) -> bool:
     return cursor.fetchone() is not None
 
 
+def add_user(cursor: Cursor, user_id: int, email: str) -> bool:
+    """Whether there was none of that number."""
+    cursor.execute(
+        "INSERT INTO users (id, email) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING RETURNING id",
+        (user_id, email),
+    )
+    return cursor.fetchone() is not None
+
+
 def balance(cursor: Cursor, user_id: int) -> int | None:
     """Minor units; None where there is no such user."""
     cursor.execute("SELECT balance FROM users WHERE id = %s", (user_id,))

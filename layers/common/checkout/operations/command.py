@@ -121,6 +121,10 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
     adjust.add_argument("--allow-overdraft", action="store_true", help="even if the balance falls below 0")
     _accounted(adjust, required=("reason", "operator"))
 
+    added = _verb(commands, "add-user", verbs.add_user, "a user with an empty balance, for a first try")
+    added.add_argument("--user", type=_user, required=True, metavar="NUMBER")
+    added.add_argument("--email", type=_text, required=True)
+
     _verb(
         commands,
         "opening-balances",

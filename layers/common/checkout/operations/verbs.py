@@ -154,6 +154,11 @@ def plan_adjust(given: Namespace) -> str:
     )
 
 
+def add_user(given: Namespace) -> Outcome:
+    added = bootstrap.corrections().add_user(given.user, email=given.email)
+    return Outcome({"added": added, **bootstrap.accounts().balance(given.user)})
+
+
 def opening_balances(_: Namespace) -> Outcome:
     return Outcome({"opened": bootstrap.corrections().open_balances()})
 

@@ -57,6 +57,11 @@ class Corrections:
         )
         return moved
 
+    def add_user(self, user_id: int, *, email: str) -> bool:
+        """Whose balance is 0. False where the number is taken, and nothing was changed."""
+        with self._application.transaction() as cursor:
+            return ledger.add_user(cursor, user_id, email)
+
     def open_balances(self) -> int:
         """Give every balance without ledger entries its first one, `opening:<user_id>`; no balance changes.
 

@@ -1,0 +1,110 @@
+"""A stack on AWS, by its CloudFormation outputs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from deployment.smoke import SmokeFailed, result_of
+
+
+class NoSuchStack(RuntimeError):
+    """There is no stack of that name in this account and region, or it is not complete."""
+
+
+class AwsSystem:
+    """`name` is the stack's. Credentials and region are those of boto3: AWS_PROFILE, AWS_REGION and so on."""
+
+    stripe_api_url: str | None = None
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def api_url(self) -> str:
+        return self.output("ApiUrl")
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in self._stack["Parameters"]}
+        names = {"aud": "JwtAudience", "iss": "JwtIssuer"}
+        return {claim: given[name] for claim, name in names.items() if given.get(name)}
+
+    def output(self, key: str) -> str:
+        """Raises NoSuchStack, also where the stack lacks it."""
+        for one in self._stack.get("Outputs", []):
+            if one["OutputKey"] == key:
+                return str(one["OutputValue"])
+        raise NoSuchStack(f"the stack {self._name} has no output {key}: is it complete, and of this project?")
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """All of them, as they are now."""
+        answer = _client("secretsmanager").get_secret_value(SecretId=self.output("SecretArn"))
+        found: dict[str, str] = json.loads(answer["SecretString"])
+        return found
+
+    def store_secrets(self, changed: Mapping[str, str]) -> None:
+        """Keeps the others. Functions have the new values within five minutes."""
+        _client("secretsmanager").put_secret_value(
+            SecretId=self.output("SecretArn"), SecretString=json.dumps({**self.secrets, **changed})
+        )
+
+    def secret(self, name: str) -> str:
+        found = self.secrets.get(name)
+        if not found:
+            raise SmokeFailed(f"{name} is not configured: make configure STACK={self._name}")
+        return found
+
+    def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
+        answer = _client("lambda").invoke(
+            FunctionName=self.output("OperationsFunction"),
+            Payload=json.dumps({"verb": verb, "arguments": arguments}).encode(),
+        )
+        payload = answer["Payload"].read().decode()
+        if "FunctionError" in answer:
+            raise SmokeFailed(f"operations {verb} failed: {payload}")
+        return result_of(verb, json.loads(payload))
+
+    def checks(self) -> Iterator[tuple[str, str | None]]:
+        """The Kafka triggers, and the alarms."""
+        client = _client("lambda")
+        triggers = self._resources("AWS::Lambda::EventSourceMapping")
+        states = {one: client.get_event_source_mapping(UUID=one) for one in triggers}
+        stopped = [
+            f"{one['FunctionArn'].split(':')[6]} is {one['State']} ({one.get('StateTransitionReason', '')})"
+            for one in states.values()
+            if one["State"] != "Enabled"
+        ]
+        yield f"{len(states)} Kafka triggers are enabled", "; ".join(stopped) or None
+        pages = (
+            _client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(AlarmNamePrefix=f"{self._name}-", StateValue="ALARM")
+        )
+        raised = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+        yield "no alarm is raised", ", ".join(raised) or None
+
+    @cached_property
+    def _stack(self) -> dict[str, Any]:
+        try:
+            [found] = _client("cloudformation").describe_stacks(StackName=self._name)["Stacks"]
+        except ClientError as error:
+            raise NoSuchStack(f"the stack {self._name} cannot be read: {error}") from error
+        return dict(found)
+
+    def _resources(self, kind: str) -> list[str]:
+        pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self._name)
+        return [
+            str(one["PhysicalResourceId"])
+            for page in pages
+            for one in page["StackResourceSummaries"]
+            if one["ResourceType"] == kind
+        ]
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service)  # type: ignore[call-overload]

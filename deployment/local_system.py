@@ -1,0 +1,56 @@
+"""The stack that `make run` keeps on this machine, as `smoke` sees it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jwt
+
+from deployment import ROOT
+from deployment.smoke import SmokeFailed, result_of
+from local.stack_file import StackFile
+
+
+class LocalSystem:
+    def __init__(self, found: StackFile) -> None:
+        self._found = found
+        self._secrets = {
+            "STRIPE_SECRET": found.stripe_secret,
+            "STRIPE_WEBHOOK_SECRET": found.stripe_webhook_secret,
+            "JWT_SECRET": found.jwt_secret,
+        }
+
+    @property
+    def api_url(self) -> str:
+        return self._found.api_url
+
+    @property
+    def stripe_api_url(self) -> str | None:
+        return self._found.stripe_api_url
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        ours = jwt.decode(self._found.demo_token, options={"verify_signature": False})
+        return {name: ours[name] for name in ("aud", "iss") if name in ours}
+
+    def secret(self, name: str) -> str:
+        return self._secrets[name]
+
+    def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
+        """The function in a worker of its own, as it is invoked on AWS."""
+        done = subprocess.run(
+            [sys.executable, "-m", "local", "invoke", "operations", "-e", "-"],
+            input=json.dumps({"verb": verb, "arguments": arguments}),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SmokeFailed(f"operations {verb}: {done.stdout}{done.stderr}")
+        return result_of(verb, json.loads(done.stdout))
+
+    def checks(self) -> Iterator[tuple[str, str | None]]:
+        yield from ()

@@ -1,0 +1,222 @@
+"""Proves that a stack works, from outside: over HTTP, and by its operations.
+
+In test mode a payment is made up, credited and taken back. With a live key nothing is credited: only what
+must be refused or ignored is tried.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import jwt
+import requests
+import stripe
+
+from checkout.adapters.stripe_api import API_VERSION
+from checkout.adapters.stripe_books import SMOKE_PAYMENT
+
+USER_ID = 9_000_000_000_000_000_001
+"""Far from any user of the application."""
+
+AMOUNT_CENTS = 500
+CREDIT_SECONDS = 120.0
+"""A cold start of each function, a database that wakes up, and the relay, if the first publish fails."""
+
+_HTTP_SECONDS = 30.0
+_PAUSE_SECONDS = 0.25
+_TOKEN_SECONDS = 300
+
+
+class SmokeFailed(RuntimeError):
+    """What does not work, and where to look."""
+
+
+class System(Protocol):
+    """A running stack."""
+
+    @property
+    def api_url(self) -> str: ...
+
+    @property
+    def stripe_api_url(self) -> str | None:
+        """None means Stripe itself."""
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        """What users' tokens must have, beside sub and exp."""
+
+    def secret(self, name: str) -> str:
+        """Raises SmokeFailed where it is not configured."""
+
+    def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
+        """The result of a verb of the operations. Raises SmokeFailed where it was refused."""
+
+    def checks(self) -> Iterator[tuple[str, str | None]]:
+        """What only the platform knows: what was checked, and what is wrong with it."""
+
+
+def result_of(verb: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """What the function of the operations answered. Raises SmokeFailed where it refused."""
+    if "error" in answer:
+        raise SmokeFailed(f"operations {verb} was refused: {answer['error']}")
+    found: dict[str, Any] = answer["result"]
+    return found
+
+
+def run(system: System, say: Callable[[str], None]) -> None:
+    """Check everything, and say what is right. Raises SmokeFailed at the first thing that is not."""
+    smoke = Smoke(system, say)
+    smoke.refusals()
+    smoke.foreign_event()
+    for what, problem in system.checks():
+        if problem is not None:
+            raise SmokeFailed(f"{what}: {problem}")
+        say(what)
+    if system.secret("STRIPE_SECRET").startswith(("sk_live_", "rk_live_")):
+        say("live mode: nothing was credited")
+    else:
+        smoke.payment()
+
+
+class Smoke:
+    def __init__(self, system: System, say: Callable[[str], None]) -> None:
+        self._system = system
+        self._say = say
+        self._http = requests.Session()
+
+    def refusals(self) -> None:
+        """What anybody can reach, and what nobody may do."""
+        self._expect("GET", "/health", 200)
+        self._expect("GET", "/balance", 200)
+        self._expect("GET", "/checkout/balance", 401)
+        self._expect("GET", "/checkout/balance", 401, headers=_bearer("x.y.z"))
+        self._expect("POST", "/checkout/sessions", 401, data=b"{}")
+        self._expect("POST", "/webhooks/stripe", 400, data=b"{}")
+        self._say("the page is served; no token, a wrong one and no signature are refused")
+
+    def foreign_event(self) -> None:
+        """Signed, and of another application: stored and ignored."""
+        event = self._event(
+            {"id": f"cs_smoke_{uuid.uuid4().hex}", "object": "checkout.session", "metadata": {}}
+        )
+        self._deliver(event)
+        found = self._system.operate("held", "show", event["id"])["held"]
+        if found["outcome"] != "ignored":
+            raise SmokeFailed(f"a foreign event is {found['outcome']} ({found['reason']}) instead of ignored")
+        self._say("a signed event of another application is stored and ignored")
+
+    def payment(self) -> None:
+        """One session, paid by an event that we sign ourselves, credited, and taken back."""
+        self._system.operate("add-user", "--user", str(USER_ID), "--email", "smoke@example.com")
+        before = self._balance()
+        session = self._create_session()
+        request_id = session["request_id"]
+        self._say(f"session {session['session_id']} made at Stripe")
+        client = self._stripe()
+        try:
+            made = client.v1.checkout.sessions.retrieve(session["session_id"]).to_dict()
+            paid = {
+                "status": "complete",
+                "payment_status": "paid",
+                "payment_intent": f"{SMOKE_PAYMENT}{uuid.uuid4().hex}",
+            }
+            began = time.monotonic()
+            self._deliver(self._event(made | paid))
+            self._say(f"webhook answered in {time.monotonic() - began:.2f} s")
+            self._until_credited(request_id)
+            self._say(f"credited {time.monotonic() - began:.2f} s after the webhook was sent")
+            self._expect_balance(before + AMOUNT_CENTS)
+        finally:
+            client.v1.checkout.sessions.expire(session["session_id"])
+        self._system.operate(
+            *("adjust", "--key", f"smoke:{request_id}", "--user", str(USER_ID)),
+            *(f"--amount-cents={-AMOUNT_CENTS}", "--reason", "smoke test", "--operator", "smoke", "--yes"),
+        )
+        self._expect_balance(before)
+        self._say(f"taken back: the balance is {before} again, and the session expired")
+
+    def _create_session(self) -> dict[str, Any]:
+        body = json.dumps({"amount_cents": AMOUNT_CENTS, "request_id": str(uuid.uuid4())}).encode()
+        answer = self._expect("POST", "/checkout/sessions", 201, data=body, headers=self._token())
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def _until_credited(self, request_id: str) -> None:
+        deadline = time.monotonic() + CREDIT_SECONDS
+        while True:
+            found = self._expect("GET", f"/checkout/sessions/{request_id}", 200, headers=self._token()).json()
+            if found["credited"]:
+                return
+            if time.monotonic() > deadline:
+                raise SmokeFailed(
+                    f"{request_id} is {found['status']} and was not credited in {CREDIT_SECONDS:.0f} s:"
+                    " look at the logs of stripe_webhook, outbox_relay and checkout_finished_consumer"
+                )
+            time.sleep(_PAUSE_SECONDS)
+
+    def _balance(self) -> int:
+        answer = self._expect("GET", "/checkout/balance", 200, headers=self._token())
+        return int(answer.json()["balance_cents"])
+
+    def _expect_balance(self, cents: int) -> None:
+        if (found := self._balance()) != cents:
+            raise SmokeFailed(f"the balance of user {USER_ID} is {found} instead of {cents}")
+
+    def _event(self, thing: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": f"evt_smoke_{uuid.uuid4().hex}",
+            "object": "event",
+            "type": "checkout.session.completed",
+            "api_version": API_VERSION,
+            "created": int(time.time()),
+            "livemode": self._system.secret("STRIPE_SECRET").startswith(("sk_live_", "rk_live_")),
+            "data": {"object": thing},
+        }
+
+    def _deliver(self, event: dict[str, Any]) -> None:
+        body = json.dumps(event)
+        secret = self._system.secret("STRIPE_WEBHOOK_SECRET").split(",")[0].strip()
+        signature = stripe.WebhookSignature.generate_signature_header(body, secret)
+        self._expect(
+            "POST", "/webhooks/stripe", 200, data=body.encode(), headers={"Stripe-Signature": signature}
+        )
+
+    def _token(self) -> dict[str, str]:
+        now = int(time.time())
+        claims = {**self._system.claims, "sub": str(USER_ID), "iat": now, "exp": now + _TOKEN_SECONDS}
+        return _bearer(jwt.encode(claims, self._system.secret("JWT_SECRET"), "HS256"))
+
+    def _stripe(self) -> stripe.StripeClient:
+        return stripe.StripeClient(
+            self._system.secret("STRIPE_SECRET"),
+            stripe_version=API_VERSION,
+            base_addresses={"api": self._system.stripe_api_url} if self._system.stripe_api_url else {},
+        )
+
+    def _expect(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        sent = {**({"Content-Type": "application/json"} if data else {}), **(headers or {})}
+        try:
+            answer = self._http.request(
+                method, self._system.api_url + path, data=data, headers=sent, timeout=_HTTP_SECONDS
+            )
+        except requests.RequestException as error:
+            raise SmokeFailed(f"{method} {path}: {error}") from error
+        if answer.status_code != status:
+            raise SmokeFailed(
+                f"{method} {path} was answered {answer.status_code} instead of {status}: {answer.text[:500]}"
+            )
+        return answer
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

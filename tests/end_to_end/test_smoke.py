@@ -1,0 +1,68 @@
+"""`make smoke` against the stack on this machine."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.running_stack import ROOT, RunningStack
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with RunningStack(tmp_path_factory.mktemp("smoke") / "project") as running:
+        (running.folder / "deployment").symlink_to(ROOT / "deployment")
+        yield running
+
+
+def run(stack: RunningStack, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=stack.folder,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_payment_is_credited_and_taken_back_each_time(stack: RunningStack) -> None:
+    for _ in range(2):
+        done = run(stack, "deployment", "smoke")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the balance is 0 again" in done.stdout
+    amounts = [
+        row["amount_cents"]
+        for row in stack.application("SELECT amount_cents FROM ledger_entries ORDER BY id")
+    ]
+    assert amounts == [500, -500, 500, -500]
+
+
+def test_it_is_left_out_of_the_comparison_with_stripe_alone(stack: RunningStack) -> None:
+    """Stripe's books, read far enough and from far enough back, have no such payment."""
+    today = int(datetime.now(UTC).timestamp())
+    stack.checkout(
+        "INSERT INTO stripe_balance_transactions"
+        " (id, movement, payment_intent_id, amount_cents, currency, is_ours, created_at, compared_from)"
+        " VALUES ('txn_old', 'paid:pi_old', 'pi_old', 1, 'eur', false, now() - interval '3 days', now())"
+    )
+    stack.checkout(
+        "INSERT INTO reconciler_state (name, value) VALUES ('stripe_balance_transactions', %s::jsonb)"
+        " ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value",
+        (f'{{"began": {today + 7200}, "since": {today}, "after": null}}',),
+    )
+    assert run(stack, "local", "operations", "verify").returncode == 0
+    stack.checkout("UPDATE checkout_transactions SET payment_intent_id = 'pi_real' || id")
+    verified = run(stack, "local", "operations", "verify", "--json")
+    assert verified.returncode == 1
+    assert '"paid:pi_real' in verified.stdout
+
+
+def test_what_does_not_work_is_said(stack: RunningStack) -> None:
+    """Somebody edited the balance, so that what was credited cannot be taken back."""
+    stack.application("UPDATE users SET balance = -1 WHERE id = 9000000000000000001")
+    done = run(stack, "deployment", "smoke")
+    assert done.returncode == 1
+    assert "error: operations adjust was refused" in done.stderr
