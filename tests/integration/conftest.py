@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from checkout import bootstrap
 from local.postgres import Postgres
-from tests.support import functions
+from tests.support import functions, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
 from tests.support.simulator import StripeSimulator
@@ -23,6 +24,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         settings = functions.environment(*urls, "127.0.0.1:1")
         patch_environment(patch, settings)
         Functions(settings).invoke("migrate", {})
+        bootstrap.grant_roles()()
         functions.forget_wiring()
     yield urls
     server.stop()
@@ -55,6 +57,13 @@ def stripe(
     simulator.clear_faults()
 
 
+@pytest.fixture
+def as_operator(fns: Functions) -> Iterator[None]:
+    """What the test calls itself is done by the operations."""
+    with roles.acting_as("operations"):
+        yield
+
+
 def patch_environment(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None:
     for name, value in settings.items():
         patch.setenv(name, value)
@@ -64,7 +73,8 @@ def patch_environment(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) ->
 def fns(
     databases: tuple[str, str], broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Functions]:
-    """The functions, with empty databases but for user 1, who has nothing."""
+    """The functions, each under its own role, with empty databases but for user 1, who has nothing."""
+    roles.enforce(monkeypatch)
     settings = functions.environment(*databases, broker.address)
     patch_environment(monkeypatch, settings)
     functions.forget_wiring()

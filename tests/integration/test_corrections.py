@@ -11,6 +11,8 @@ from checkout.errors import NotFound, Refused
 from checkout.services.corrections import Corrections
 from tests.support.functions import Functions, finished
 
+pytestmark = pytest.mark.usefixtures("as_operator")
+
 ADJUSTMENT: dict[str, Any] = {
     "key": "T-1",
     "user_id": 1,

@@ -12,6 +12,7 @@ import pytest
 from checkout.operations import __main__ as command_line
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
+from tests.support.roles import acting_as
 from tests.support.simulator import StripeSimulator
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,8 @@ class Terminal:
         self._patch.setattr("sys.stdin.isatty", lambda: answer is not None, raising=False)
         self._patch.setattr("builtins.input", lambda question: print(question) or answer)
         self._capsys.readouterr()
-        status = command_line.main([str(argument) for argument in arguments])
+        with acting_as("operations"):
+            status = command_line.main([str(argument) for argument in arguments])
         self.out, self.err = self._capsys.readouterr()
         return status
 

@@ -15,6 +15,8 @@ from checkout.services.crediting import CreditBalances
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 
+pytestmark = pytest.mark.usefixtures("as_operator")
+
 
 @pytest.fixture
 def parked(fns: Functions) -> ParkedRecords:

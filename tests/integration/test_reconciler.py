@@ -14,6 +14,7 @@ from checkout.services import missed_events, unfinished
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions
+from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator, eventually
 from tests.support.tail import Tail
@@ -54,7 +55,8 @@ def pay(fns: Functions, simulator: Simulator, amount: int = 500, **form: str) ->
 
 def reconcile(**options: Any) -> dict[str, Any]:
     """A run without a deadline, unless one is given."""
-    return bootstrap.reconcile()(**options).as_dict()
+    with acting_as("reconciler"):
+        return bootstrap.reconcile()(**options).as_dict()
 
 
 def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, count: int) -> int:

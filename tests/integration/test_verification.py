@@ -10,6 +10,8 @@ from checkout import bootstrap
 from tests.support import stripe_events
 from tests.support.functions import Functions, finished
 
+pytestmark = pytest.mark.usefixtures("as_operator")
+
 AS_REPLICA = "SET LOCAL session_replication_role = replica; "
 """With superuser rights: the ledger's trigger is silent."""
 

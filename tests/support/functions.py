@@ -19,6 +19,7 @@ from checkout import bootstrap
 from checkout.domain.msk import Record
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
+from tests.support.roles import acting_as
 
 ROOT = Path(__file__).parents[2]
 JWT_SECRET = "a-secret-of-the-tests-with-32-bytes-or-more"
@@ -94,7 +95,8 @@ class Functions:
         self.settings = settings
 
     def invoke(self, function: str, event: dict[str, Any], **context: Any) -> Any:
-        return handler(function)(event, lambda_events.LambdaContext(**context))
+        with acting_as(function):
+            return handler(function)(event, lambda_events.LambdaContext(**context))
 
     def http(self, function: str, route: str, body: bytes | None = None, **event: Any) -> Answer:
         return Answer(self.invoke(function, lambda_events.http(route, body, **event)))
@@ -157,7 +159,7 @@ class Functions:
         return query(self.settings["DATABASE_URL"], sql, parameters)
 
 
-def query(url: str, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+def query(url: str, sql: str, parameters: Iterable[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
     """In a transaction of its own. Connections are kept: to connect takes far longer than to ask."""
     connections: dict[str, Any] = vars(_OF_THIS_THREAD)
     for _ in range(2):
@@ -165,7 +167,7 @@ def query(url: str, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, 
             connections[url] = psycopg2.connect(url, cursor_factory=RealDictCursor)
         try:
             with connections[url] as connection, connection.cursor() as cursor:
-                cursor.execute(sql, tuple(parameters))
+                cursor.execute(sql, parameters if isinstance(parameters, Mapping) else tuple(parameters))
                 return [dict(row) for row in cursor.fetchall()] if cursor.description else []
         except psycopg2.OperationalError:
             if not connections[url].closed:
@@ -174,6 +176,13 @@ def query(url: str, sql: str, parameters: Iterable[Any] = ()) -> list[dict[str, 
 
 
 _OF_THIS_THREAD = threading.local()
+
+
+def disconnect() -> None:
+    """Close what `query` keeps open, so that a database can go."""
+    connections: dict[str, Any] = vars(_OF_THIS_THREAD)
+    for url in list(connections):
+        connections.pop(url).close()
 
 
 def finished(request_id: str | None = None, **fields: Any) -> dict[str, Any]:

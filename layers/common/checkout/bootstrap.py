@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import Reconcile
     from checkout.services.requests import AnswerRequests
+    from checkout.services.roles import GrantRoles
     from checkout.services.sessions import CreateSession
     from checkout.services.stripe_events import StripeEvents
     from checkout.services.verification import Verify
@@ -201,3 +202,10 @@ def migrate() -> "Migrate":
     from checkout.services.migrations import Migrate
 
     return Migrate(checkout_database(), application_database())
+
+
+@cache
+def grant_roles() -> "GrantRoles":
+    from checkout.services.roles import GrantRoles
+
+    return GrantRoles(checkout_database(), application_database())

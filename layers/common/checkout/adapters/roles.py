@@ -1,0 +1,85 @@
+"""SQL of the functions' roles and what they may do. Whoever runs it owns the tables and may create roles."""
+
+from collections.abc import Collection
+from typing import Any, cast
+
+import psycopg2.errors
+from psycopg2 import sql
+
+from checkout.adapters.postgres import TIMEOUTS, Cursor
+from checkout.domain.privileges import FUNCTIONS, Grants
+from checkout.errors import ConfigurationError
+
+IAM_ROLE = "rds_iam"
+"""Who has it signs in by IAM, and by nothing else. RDS has it, other PostgreSQL has not."""
+
+
+def begin(cursor: Cursor) -> None:
+    """Waits for a parallel run."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout roles', 0))")
+
+
+def ensure(cursor: Cursor, role: str) -> None:
+    """A role that can sign in and do nothing, with the timeouts of every session of ours."""
+    name = sql.Identifier(role)
+    if not _exists(cursor, role):
+        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+    for setting, timeout in TIMEOUTS.items():
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(timeout))
+        )
+    if _exists(cursor, IAM_ROLE):
+        cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(IAM_ROLE), name))
+
+
+def grant(cursor: Cursor, role: str, grants: Grants, targets: Collection[str]) -> None:
+    """Exactly these among `targets`: what an earlier release granted on the others is taken back.
+
+    Raises ConfigurationError where a table is somebody else's.
+    """
+    for target in sorted(targets):
+        privileges = grants.get(target)
+        try:
+            _grant(cursor, sql.Identifier(role), target, privileges)
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise ConfigurationError(
+                f"The master user may not decide who uses {target}: make it the owner."
+            ) from error
+
+
+def _grant(cursor: Cursor, role: sql.Identifier, target: str, privileges: str | None) -> None:
+    is_function = target in FUNCTIONS
+    names = {
+        "role": role,
+        "kind": sql.SQL("FUNCTION" if is_function else "TABLE"),
+        "target": sql.Identifier(target),
+    }
+    cursor.execute(sql.SQL("REVOKE ALL ON {kind} {target} FROM {role}").format(**names))
+    if privileges is not None:
+        cursor.execute(
+            sql.SQL("GRANT {privileges} ON {kind} {target} TO {role}").format(
+                privileges=sql.SQL(privileges), **names
+            )
+        )
+    for sequence in [] if is_function else _sequences(cursor, target):
+        statement = (
+            "GRANT USAGE ON SEQUENCE {} TO {}"
+            if "INSERT" in (privileges or "")
+            else "REVOKE ALL ON SEQUENCE {} FROM {}"
+        )
+        cursor.execute(sql.SQL(statement).format(sql.Identifier(sequence), role))
+
+
+def _sequences(cursor: Cursor, table: str) -> list[str]:
+    """Those that a table's columns take their values from."""
+    cursor.execute(
+        "SELECT relname AS name FROM pg_class JOIN pg_depend ON objid = pg_class.oid"
+        " WHERE refobjid = %s::regclass AND relkind = 'S'",
+        (table,),
+    )
+    return [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def _exists(cursor: Cursor, role: str) -> bool:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    return cursor.fetchone() is not None

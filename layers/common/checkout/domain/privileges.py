@@ -1,0 +1,69 @@
+"""What each function may do in the databases: exactly what its code executes. Pure.
+
+A function signs in as a role of its own. `migrate`, which owns everything, is not among them.
+"""
+
+from collections.abc import Mapping
+
+READ = "SELECT"
+ADD = "SELECT, INSERT"
+CHANGE = "SELECT, UPDATE"
+WRITE = "SELECT, INSERT, UPDATE"
+QUEUE = "SELECT, INSERT, UPDATE, DELETE"
+DRAIN = "SELECT, UPDATE, DELETE"
+MOVE_BALANCE = "SELECT, UPDATE (balance)"
+
+Grants = Mapping[str, str]
+"""What may be done, by table, or function of PostgreSQL's."""
+
+FUNCTIONS = frozenset({"ledger_move"})
+
+CHECKOUT: Mapping[str, Grants] = {
+    "create_session": {"checkout_transactions": WRITE},
+    "account": {"checkout_transactions": READ},
+    "stripe_webhook": {
+        "checkout_transactions": WRITE,
+        "stripe_events": WRITE,
+        "reversals": WRITE,
+        "outbox": QUEUE,
+    },
+    "checkout_requests_consumer": {"checkout_transactions": WRITE, "outbox": QUEUE},
+    "outbox_relay": {"outbox": DRAIN},
+    "reconciler": {
+        "checkout_transactions": WRITE,
+        "stripe_events": WRITE,
+        "reversals": WRITE,
+        "outbox": QUEUE,
+        "stripe_balance_transactions": ADD,
+        "reconciler_state": WRITE,
+    },
+    "operations": {
+        "checkout_transactions": WRITE,
+        "stripe_events": WRITE,
+        "reversals": WRITE,
+        "outbox": QUEUE,
+        "stripe_balance_transactions": ADD,
+        "reconciler_state": WRITE,
+    },
+}
+"""By function, in the checkout database."""
+
+APPLICATION: Mapping[str, Grants] = {
+    "create_session": {"users": READ},
+    "account": {"users": READ, "ledger_entries": READ},
+    "checkout_requests_consumer": {"users": READ, "parked_events": ADD},
+    "checkout_finished_consumer": {"users": MOVE_BALANCE, "ledger_entries": ADD, "parked_events": ADD},
+    "reconciler": {"users": READ, "ledger_entries": READ, "parked_events": READ},
+    "operations": {
+        "users": "SELECT, INSERT, UPDATE (balance)",
+        "ledger_entries": ADD,
+        "parked_events": WRITE,
+        "ledger_move": "EXECUTE",
+    },
+}
+"""By function, in the application's database."""
+
+
+def role_of(function: str) -> str:
+    """Whom a function signs in as: `checkout_` and its name, which may begin with that already."""
+    return function if function.startswith("checkout_") else f"checkout_{function}"

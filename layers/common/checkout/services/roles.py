@@ -1,0 +1,32 @@
+"""A role for each function, with what it may do and no more."""
+
+from collections.abc import Mapping
+
+from checkout.adapters import roles
+from checkout.adapters.postgres import Database
+from checkout.domain import privileges
+from checkout.domain.privileges import Grants
+
+
+class GrantRoles:
+    def __init__(self, checkout: Database, application: Database) -> None:
+        self._checkout = checkout
+        self._application = application
+
+    def __call__(self) -> None:
+        """Once the tables are there. One transaction a database, so that no function is ever without.
+
+        Repeating it is harmless. Raises ConfigurationError, DatabaseUnavailable.
+        """
+        _grant(self._checkout, privileges.CHECKOUT)
+        _grant(self._application, privileges.APPLICATION)
+
+
+def _grant(database: Database, wanted: Mapping[str, Grants]) -> None:
+    targets = {target for grants in wanted.values() for target in grants}
+    with database.transaction() as cursor:
+        roles.begin(cursor)
+        for function in sorted(privileges.CHECKOUT.keys() | privileges.APPLICATION.keys()):
+            role = privileges.role_of(function)
+            roles.ensure(cursor, role)
+            roles.grant(cursor, role, wanted.get(function, {}), targets)

@@ -1,0 +1,150 @@
+"""The functions' roles: made and granted by an owner without superuser rights, exactly as listed.
+
+That each function can do its work under its role, every other integration test shows: they run under them.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from checkout import bootstrap
+from checkout.adapters.postgres import TIMEOUTS, Database
+from checkout.domain import privileges
+from checkout.errors import ConfigurationError
+from checkout.services.migrations import Migrate
+from checkout.services.roles import GrantRoles
+from tests.support import functions
+from tests.support.functions import Functions, query
+from tests.support.roles import acting_as
+
+FUNCTIONS = sorted(privileges.CHECKOUT.keys() | privileges.APPLICATION.keys())
+ROLES = [privileges.role_of(function) for function in FUNCTIONS]
+GRANTED = """
+    SELECT grantee, table_name AS target, privilege_type AS privilege
+    FROM information_schema.table_privileges WHERE grantee = ANY(%(roles)s)
+    UNION ALL
+    SELECT grantee, table_name, privilege_type || ' (' || column_name || ')'
+    FROM information_schema.column_privileges c
+    WHERE grantee = ANY(%(roles)s) AND NOT EXISTS (
+        SELECT FROM information_schema.table_privileges t WHERE (t.grantee, t.table_name, t.privilege_type)
+            = (c.grantee, c.table_name, c.privilege_type))
+    UNION ALL
+    SELECT grantee, routine_name, privilege_type
+    FROM information_schema.routine_privileges WHERE grantee = ANY(%(roles)s)
+"""
+
+
+def granted(url: str) -> dict[str, dict[str, set[str]]]:
+    """Privileges by role and table."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for row in query(url, GRANTED, {"roles": ROLES}):
+        found.setdefault(row["grantee"], {}).setdefault(row["target"], set()).add(row["privilege"])
+    return found
+
+
+def listed(*of: object) -> dict[str, dict[str, set[str]]]:
+    wanted: dict[str, dict[str, set[str]]] = {}
+    for listing in of:
+        for function, grants in listing.items():  # type: ignore[attr-defined]
+            tables = wanted.setdefault(privileges.role_of(function), {})
+            tables |= {target: set(privilege.split(", ")) for target, privilege in grants.items()}
+    return wanted
+
+
+@pytest.fixture
+def owned(databases: tuple[str, str]) -> Iterator[str]:
+    """An empty database that belongs to a user who is no superuser, as the master user of RDS is none."""
+    server = databases[0]
+    connection = psycopg2.connect(server)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE master LOGIN CREATEROLE PASSWORD 'master'")
+        # On RDS the master user has made these roles itself, and so may grant rds_iam.
+        cursor.execute("CREATE ROLE rds_iam")
+        cursor.execute("GRANT rds_iam TO master WITH ADMIN OPTION")
+        cursor.execute(f"GRANT {', '.join(ROLES)} TO master WITH ADMIN OPTION")
+        cursor.execute("CREATE DATABASE owned OWNER master")
+    where = urlsplit(server)
+    yield f"postgresql://master:master@{where.hostname}:{where.port}/owned"
+    functions.disconnect()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE owned WITH (FORCE)")
+        cursor.execute(f"REVOKE {', '.join(ROLES)} FROM master")
+        cursor.execute("DROP ROLE master, rds_iam")
+    connection.close()
+
+
+def granting(url: str) -> GrantRoles:
+    return GrantRoles(Database(lambda: url), Database(lambda: url))
+
+
+def test_both_databases_have_exactly_what_is_listed(databases: tuple[str, str]) -> None:
+    checkout, application = databases
+
+    assert granted(checkout) == listed(privileges.CHECKOUT)
+    assert granted(application) == listed(privileges.APPLICATION)
+
+
+def test_an_owner_who_is_no_superuser_grants_both_in_one_database_and_takes_back_the_rest(owned: str) -> None:
+    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    grant = granting(owned)
+    grant()
+    query(owned, "GRANT DELETE ON users TO checkout_account")
+    query(owned, "GRANT EXECUTE ON FUNCTION ledger_move TO checkout_account")
+    query(owned, "GRANT USAGE ON SEQUENCE ledger_entries_id_seq TO checkout_account")
+    grant()
+
+    assert granted(owned) == listed(privileges.CHECKOUT, privileges.APPLICATION)
+    [row] = query(
+        owned, "SELECT has_sequence_privilege('checkout_account', 'ledger_entries_id_seq', 'USAGE') AS may"
+    )
+    assert row["may"] is False
+    members = query(
+        owned,
+        "SELECT pg_has_role(rolname, 'rds_iam', 'MEMBER') AS signs_in_by_iam FROM pg_roles"
+        " WHERE rolname = ANY(%s)",
+        (ROLES,),
+    )
+    assert [row["signs_in_by_iam"] for row in members] == [True] * len(FUNCTIONS)
+
+
+def test_somebody_else_s_table_is_named(databases: tuple[str, str], owned: str) -> None:
+    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    query(databases[0].rpartition("/")[0] + "/owned", "ALTER TABLE users OWNER TO CURRENT_USER")
+
+    with pytest.raises(ConfigurationError, match="users"):
+        granting(owned)()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_has_the_timeouts_of_every_session(databases: tuple[str, str], function: str) -> None:
+    [row] = query(
+        databases[0],
+        "SELECT rolconfig, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles"
+        " WHERE rolname = %s",
+        (privileges.role_of(function),),
+    )
+
+    assert row.pop("rolconfig") == [f"{name}={value}" for name, value in TIMEOUTS.items()]
+    assert row.pop("rolcanlogin") is True
+    assert set(row.values()) == {False}
+
+
+def test_what_a_role_may_not_do_fails_in_these_tests(fns: Functions) -> None:
+    with acting_as("account"), pytest.raises(Exception, match="not available"):
+        bootstrap.corrections().adjust(key="k", user_id=1, amount_cents=1, reason="r", operator="o")
+
+
+def test_no_role_may_change_a_ledger_entry_or_the_schema(databases: tuple[str, str]) -> None:
+    for grants in (*privileges.CHECKOUT.values(), *privileges.APPLICATION.values()):
+        assert not {"UPDATE", "DELETE"} & set(grants.get("ledger_entries", "").split(", "))
+    for role in ROLES:
+        [row] = query(databases[0], "SELECT has_schema_privilege(%s, 'public', 'CREATE') AS may", (role,))
+        assert row["may"] is False
+
+
+def test_the_names_of_the_roles() -> None:
+    assert privileges.role_of("account") == "checkout_account"
+    assert privileges.role_of("checkout_finished_consumer") == "checkout_finished_consumer"
