@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka simulate check-aws smoke lint clean
+.PHONY: help run demo kafka test test-kafka simulate check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -42,6 +42,12 @@ check-aws: .venv/dev.stamp ## Check the template as SAM, cfn-lint and our own ru
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
+
+deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes does not ask)
+	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES)
+
+configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
+	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout))
 
 smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS, or nothing for the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)

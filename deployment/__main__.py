@@ -1,18 +1,41 @@
 """The command line of a deployment: `python -m deployment --help`."""
 
 import argparse
+import getpass
 import sys
 from collections.abc import Sequence
 
-from deployment import ROOT, smoke
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deployment import ROOT, configure, costs, deploy, smoke
 from deployment.aws_system import AwsSystem, NoSuchStack
+from deployment.configure import NotConfigured
+from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
 from deployment.smoke import SmokeFailed
 from local import own_stack, settings
 from local.own_stack import NotStarted
 from local.settings import SettingsError
 
-_EXPECTED = (SmokeFailed, NoSuchStack, NotStarted, SettingsError)
+_EXPECTED = (
+    *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, NotStarted, SettingsError),
+    *(BotoCoreError, ClientError),
+)
+
+
+def bring_up(options: argparse.Namespace) -> None:
+    """Preflight, build, deploy."""
+    deploy.deploy(options.environment, lambda what: options.yes or _confirmed(what), print)
+
+
+def connect_stripe(options: argparse.Namespace) -> None:
+    """The key, the endpoint at Stripe, and its signing secret."""
+    configure.configure(AwsSystem(options.stack), getpass.getpass, print, rotate=options.rotate)
+
+
+def price(_: argparse.Namespace) -> None:
+    """What a month costs."""
+    print(costs.table())
 
 
 def check(options: argparse.Namespace) -> None:
@@ -22,6 +45,10 @@ def check(options: argparse.Namespace) -> None:
         return
     with own_stack.running(ROOT, settings.load(ROOT), print) as found:
         smoke.run(LocalSystem(found), _done)
+
+
+def _confirmed(what: str) -> bool:
+    return sys.stdin.isatty() and input(f"{what}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _done(what: str) -> None:
@@ -34,6 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m deployment", description="From a clone to a stack on AWS that works."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
+    deployed = commands.add_parser("deploy", help="check, build and deploy an environment of samconfig.toml")
+    deployed.add_argument("environment", help="dev, staging or prod")
+    deployed.add_argument("--yes", action="store_true", help="do not ask")
+    deployed.set_defaults(command=bring_up)
+
+    configured = commands.add_parser(
+        "configure", help="Stripe's key, the webhook endpoint, its secret", description=configure.__doc__
+    )
+    configured.formatter_class = argparse.RawDescriptionHelpFormatter
+    configured.add_argument("stack", help="its name")
+    configured.add_argument("--rotate", action="store_true", help="a new signing secret; both are accepted")
+    configured.set_defaults(command=connect_stripe)
+
+    commands.add_parser("cost", help="what a month costs, by volume").set_defaults(command=price)
+
     checked = commands.add_parser("smoke", help="prove that a stack works", description=smoke.__doc__)
     checked.add_argument("stack", nargs="?", help="its name; without one, the stack on this machine")
     checked.set_defaults(command=check)

@@ -21,7 +21,7 @@ class AwsSystem:
     stripe_api_url: str | None = None
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     @property
     def api_url(self) -> str:
@@ -38,7 +38,7 @@ class AwsSystem:
         for one in self._stack.get("Outputs", []):
             if one["OutputKey"] == key:
                 return str(one["OutputValue"])
-        raise NoSuchStack(f"the stack {self._name} has no output {key}: is it complete, and of this project?")
+        raise NoSuchStack(f"the stack {self.name} has no output {key}: is it complete, and of this project?")
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -56,7 +56,7 @@ class AwsSystem:
     def secret(self, name: str) -> str:
         found = self.secrets.get(name)
         if not found:
-            raise SmokeFailed(f"{name} is not configured: make configure STACK={self._name}")
+            raise SmokeFailed(f"{name} is not configured: make configure STACK={self.name}")
         return found
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class AwsSystem:
         pages = (
             _client("cloudwatch")
             .get_paginator("describe_alarms")
-            .paginate(AlarmNamePrefix=f"{self._name}-", StateValue="ALARM")
+            .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
         )
         raised = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
         yield "no alarm is raised", ", ".join(raised) or None
@@ -91,13 +91,13 @@ class AwsSystem:
     @cached_property
     def _stack(self) -> dict[str, Any]:
         try:
-            [found] = _client("cloudformation").describe_stacks(StackName=self._name)["Stacks"]
+            [found] = _client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
-            raise NoSuchStack(f"the stack {self._name} cannot be read: {error}") from error
+            raise NoSuchStack(f"the stack {self.name} cannot be read: {error}") from error
         return dict(found)
 
     def _resources(self, kind: str) -> list[str]:
-        pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self._name)
+        pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
         return [
             str(one["PhysicalResourceId"])
             for page in pages

@@ -1,0 +1,91 @@
+"""Stripe's side of a stack: its key in the stack's secret, and the webhook endpoint at Stripe.
+
+May be run again at any time. The endpoint that is known (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept; any
+other of the same address is deleted last, since nobody knows its signing secret. So if this dies between
+two steps, the next run mends it:
+
+    created at Stripe, not stored      the next run creates another one, and deletes this
+    stored, the old one not deleted    both deliver, and both signatures are known; the next run deletes it
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import stripe
+
+from checkout.adapters.stripe_api import API_VERSION
+from checkout.services.stripe_events import HANDLED
+from deployment.aws_system import AwsSystem
+
+KINDS = ("sk_test_", "rk_test_", "sk_live_", "rk_live_")
+
+
+class NotConfigured(RuntimeError):
+    """What is wrong with the key that was given, or what Stripe refused."""
+
+
+def configure(
+    system: AwsSystem, ask: Callable[[str], str], say: Callable[[str], None], *, rotate: bool = False
+) -> None:
+    """Ask for the key where neither the environment nor the secret has it. Nothing secret is said.
+
+    `rotate` replaces the endpoint's signing secret; both are accepted until the next run.
+    """
+    secrets = system.secrets
+    key = (
+        os.environ.get("STRIPE_SECRET") or secrets.get("STRIPE_SECRET") or ask("Stripe's secret key (sk_…): ")
+    )
+    key = key.strip()
+    if not key.startswith(KINDS):
+        raise NotConfigured(
+            "STRIPE_SECRET is no secret key of Stripe: it begins with sk_test_, sk_live_ or rk_"
+        )
+    stored = secrets.get("STRIPE_SECRET")
+    if stored and ("_live_" in stored) != ("_live_" in key):
+        raise NotConfigured(
+            "STRIPE_SECRET is of the other mode than the stack's: live and test money do not share a stack"
+        )
+    client = stripe.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": system.stripe_api_url} if system.stripe_api_url else {},
+    ).v1.webhook_endpoints
+    try:
+        _configure(system, client, key, say, rotate=rotate)
+    except stripe.StripeError as error:
+        raise NotConfigured(f"Stripe refused: {error.user_message or type(error).__name__}") from error
+
+
+def _configure(system: AwsSystem, client: Any, key: str, say: Callable[[str], None], *, rotate: bool) -> None:
+    secrets, url = system.secrets, system.output("WebhookUrl")
+    ours = [found for found in client.list({"limit": 100}).auto_paging_iter() if found.url == url]
+    known = next((one for one in ours if one.id == secrets.get("STRIPE_WEBHOOK_ENDPOINT")), None)
+    if known is not None and known.api_version != API_VERSION:
+        say(f"the endpoint speaks {known.api_version} instead of {API_VERSION}: it is replaced")
+        known = None
+    before = secrets.get("STRIPE_WEBHOOK_SECRET", "").split(",")[0]
+    if known is None or rotate:
+        made = client.create(
+            {
+                "url": url,
+                "enabled_events": sorted(HANDLED),
+                "api_version": API_VERSION,
+                "description": "Top-ups of balances; made by `make configure`.",
+            }
+        )
+        accepted = ",".join(filter(None, (made.secret, before)))
+        changed = {"STRIPE_WEBHOOK_ENDPOINT": made.id, "STRIPE_WEBHOOK_SECRET": accepted}
+        say(f"endpoint {made.id} made at Stripe for {url}")
+    else:
+        made = client.update(known.id, {"enabled_events": sorted(HANDLED), "disabled": False})
+        changed = {"STRIPE_WEBHOOK_SECRET": before}
+        say(f"endpoint {made.id} is there, with its {len(HANDLED)} types of events")
+    changed["STRIPE_SECRET"] = key
+    system.store_secrets(changed)
+    say("the secret has the key and the endpoint's signing secret; functions read it within five minutes")
+    for other in ours:
+        if other.id != made.id:
+            client.delete(other.id)
+            say(f"endpoint {other.id} of the same address deleted")
+    say(f"{'live' if '_live_' in key else 'test'} mode; next: make smoke STACK={system.name}")

@@ -1,0 +1,139 @@
+"""What a stack costs a month, in US dollars: the lists' prices times what one top-up uses.
+
+Without Stripe's fees, support, taxes, free tiers and savings plans.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PRICES = Path(__file__).with_name("prices.json")
+VOLUMES = {"idle": 0, "10 thousand": 10_000, "1 million": 1_000_000, "100 million": 100_000_000}
+"""Top-ups a month."""
+
+SECONDS_A_MONTH = 730 * 3600
+PARTITIONS = 6
+
+# What one top-up uses, by the flow of docs/architecture.md.
+HTTP_REQUESTS = 12  # Page and assets 5, session 1, webhook 1, status, balance and history 5.
+INVOCATIONS = 13  # The same, and its share of a consumer's batch.
+GB_SECONDS = INVOCATIONS * 0.05 * 0.5  # 50 ms at 512 MB.
+LOG_KB = 10
+NAT_KB = 20  # To Stripe and back.
+DATABASE_IO = 40
+STORED_KB = 8  # Rows, indexes, and Stripe's event until its payload is erased.
+KAFKA_KB = 1
+ACU_PER_TOP_UP_A_SECOND = 0.2
+LEAST_ACUS = 0.5  # While awake.
+SCHEDULED_INVOCATIONS = 43_200 + 2_880 + 730  # Relay, reconciler, verification.
+SCHEDULED_GB_SECONDS = SCHEDULED_INVOCATIONS * 0.2 * 0.5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What stands there, whatever the volume."""
+
+    kafka: str
+    database_acus: float
+    proxy_acus: int = 0
+    nats: int = 1
+    poller_units: int = 0
+    alarms: int = 30
+    metrics: int = 25
+    schedules: bool = True
+
+
+DEV = Shape("t3.small", database_acus=0.0, schedules=False)
+PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1)
+PROFILES = {"dev": DEV, "prod": PROD}
+
+
+def prices() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(PRICES.read_text())
+    return found
+
+
+def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
+    """US dollars by part."""
+    told = prices()
+    usd, hours = told["usd"], told["hours"]
+    gb = 1e6  # KB in a GB.
+    invocations = top_ups * INVOCATIONS + (SCHEDULED_INVOCATIONS if shape.schedules else 0)
+    gb_seconds = top_ups * GB_SECONDS + (SCHEDULED_GB_SECONDS if shape.schedules else 0)
+    asleep = shape.database_acus == 0 and top_ups == 0
+    acus = 0.0 if asleep else max(shape.database_acus, LEAST_ACUS)
+    acus += ACU_PER_TOP_UP_A_SECOND * top_ups / SECONDS_A_MONTH
+    brokers = {
+        "t3.small": 3 * usd["msk_t3_small_hour"],
+        "express": 3 * usd["msk_express_m7g_large_hour"],
+        "serverless": usd["msk_serverless_hour"] + PARTITIONS * usd["msk_serverless_partition_hour"],
+        "existing": 0.0,
+    }
+    return {
+        "Kafka": brokers[shape.kafka] * hours + 3 * top_ups * KAFKA_KB / gb * usd["msk_gb_month"],
+        "pollers": shape.poller_units * usd["poller_unit_hour"] * hours,
+        "database": acus * usd["aurora_acu_hour"] * hours
+        + top_ups * STORED_KB / gb * usd["aurora_gb_month"]
+        + top_ups * DATABASE_IO / 1e6 * usd["aurora_million_io"],
+        "RDS Proxy": max(shape.proxy_acus, acus if shape.proxy_acus else 0) * usd["proxy_acu_hour"] * hours,
+        "network": shape.nats * (usd["nat_hour"] + usd["public_ipv4_hour"]) * hours
+        + top_ups * NAT_KB / gb * usd["nat_gb"],
+        "API and functions": top_ups * HTTP_REQUESTS / 1e6 * usd["http_api_million"]
+        + invocations / 1e6 * usd["lambda_million"]
+        + gb_seconds * usd["lambda_arm64_gb_second"],
+        "logs, alarms, secret": top_ups * LOG_KB / gb * usd["logs_gb"]
+        + shape.alarms * usd["alarm_month"]
+        + shape.metrics * usd["metric_month"]
+        + usd["dashboard_month"]
+        + usd["secret_month"],
+    }
+
+
+def table() -> str:
+    """Markdown: each profile by volume, then what one option changes."""
+    return "\n\n".join(["\n".join(_profiles()), "\n".join(_options())])
+
+
+def _profiles() -> Iterator[str]:
+    yield from _heading("USD a month", [f"{profile}, {volume}" for profile in PROFILES for volume in VOLUMES])
+    columns = [monthly(shape, count) for shape in PROFILES.values() for count in VOLUMES.values()]
+    for part in columns[0]:
+        yield _row(part, [column[part] for column in columns])
+    yield _row("**together**", [sum(column.values()) for column in columns])
+    counts = [count for _ in PROFILES for count in VOLUMES.values()]
+    cents = [
+        f"{100 * sum(column.values()) / count:.2f}" if count else "–"
+        for column, count in zip(columns, counts, strict=True)
+    ]
+    yield f"| cents a top-up | {' | '.join(cents)} |"
+
+
+def _options() -> Iterator[str]:
+    usd, hours = prices()["usd"], prices()["hours"]
+    options = {
+        "Kafka: three standard t3.small brokers": 3 * usd["msk_t3_small_hour"],
+        "Kafka: three Express m7g.large brokers": 3 * usd["msk_express_m7g_large_hour"],
+        "Kafka: MSK Serverless": usd["msk_serverless_hour"]
+        + PARTITIONS * usd["msk_serverless_partition_hour"],
+        "Kafka: a cluster that you have": 0.0,
+        "pollers, on demand": 0.0,
+        "pollers, provisioned, one unit for both triggers": usd["poller_unit_hour"],
+        "Aurora, asleep": 0.0,
+        "Aurora, awake at its least (0.5 ACU)": 0.5 * usd["aurora_acu_hour"],
+        "RDS Proxy (at least 8 ACUs are charged)": 8 * usd["proxy_acu_hour"],
+        "a NAT gateway with its address": usd["nat_hour"] + usd["public_ipv4_hour"],
+    }
+    yield from _heading("option, idle", ["USD a month"])
+    for option, hourly in options.items():
+        yield _row(option, [hourly * hours])
+
+
+def _heading(first: str, columns: Sequence[str]) -> Iterator[str]:
+    yield f"| {first} | {' | '.join(columns)} |"
+    yield "|---|" + "---:|" * len(columns)
+
+
+def _row(name: str, amounts: Sequence[float]) -> str:
+    return f"| {name} | {' | '.join(f'{amount:,.0f}' for amount in amounts)} |"

@@ -1,0 +1,90 @@
+"""Builds and deploys with SAM; samconfig.toml says what each environment is."""
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from deployment import ROOT, costs, preflight
+
+BUILD = ROOT / ".aws-sam" / "build"
+MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
+
+
+class NotDeployed(RuntimeError):
+    """Nothing was changed, or sam says what."""
+
+
+def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str], None]) -> None:
+    """Preflight, build, deploy. Raises NotDeployed."""
+    told = settings(environment)
+    profile = told.get("Profile", "dev")
+    shape = costs.PROFILES[profile]
+    problems = list(preflight.check(addresses=0 if told.get("VpcId") else shape.nats))
+    for problem in problems:
+        say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
+    if any(problem.stops for problem in problems):
+        raise NotDeployed("the deployment could not succeed")
+    month = sum(costs.monthly(shape, 0).values())
+    say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
+    say(f"it takes {MINUTES}")
+    if not confirm(f"Deploy {environment}"):
+        raise NotDeployed("not confirmed, so nothing was changed")
+    _sam("build", *_environment(environment))
+    release = release_of(BUILD)
+    say(f"release {release}")
+    given = {**told, "Release": release}
+    overrides = [f"{name}={value}" for name, value in sorted(given.items())]
+    _sam("deploy", *_environment(environment), "--no-confirm-changeset", "--parameter-overrides", *overrides)
+
+
+def settings(environment: str) -> dict[str, str]:
+    """The template's parameters of an environment of samconfig.toml. Raises NotDeployed."""
+    with (ROOT / "samconfig.toml").open("rb") as file:
+        config = tomllib.load(file)
+    if config_name(environment) not in config:
+        known = ", ".join("dev" if name == "default" else name for name in config if name != "version")
+        raise NotDeployed(f"samconfig.toml has no environment {environment}; there are {known}")
+    given = config[config_name(environment)].get("deploy", {}).get("parameters", {})
+    overrides = given.get("parameter_overrides", [])
+    pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def config_name(environment: str) -> str:
+    """What samconfig.toml calls it: `sam deploy --guided` knows only `default`."""
+    return "default" if environment == "dev" else environment
+
+
+def release_of(build: Path) -> str:
+    """A hash of every file that is deployed, by names and contents: the same build is the same release."""
+    digest = hashlib.sha256()
+    for path in _files(build):
+        digest.update(f"{path.relative_to(build)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(build: Path) -> Iterator[Path]:
+    for path in sorted(build.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+def _environment(environment: str) -> tuple[str, str]:
+    return "--config-env", config_name(environment)
+
+
+def _sam(*arguments: str) -> None:
+    # The runtime's own interpreter, which is the virtual environment's, must be found by its name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment: Mapping[str, str] = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "samcli", *arguments], cwd=ROOT, env=environment, check=False
+    )
+    if done.returncode:
+        raise NotDeployed(f"sam {arguments[0]} failed with status {done.returncode}")

@@ -1,0 +1,92 @@
+"""What can be known to go wrong before a deployment begins, which may take an hour to find out."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deployment import ROOT
+
+RUNTIME = "python3.13"
+ZONES = 3
+CONCURRENCY = 100
+"""Environments at once in the account; new accounts may begin with 10, which one busy function uses up."""
+
+_VPCS = ("vpc", "L-F678F1CE")
+_ADDRESSES = ("ec2", "L-0263D0A3")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`stops` is whether the deployment could not succeed."""
+
+    what: str
+    stops: bool = True
+
+
+def check(*, addresses: int) -> Iterator[Problem]:
+    """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network."""
+    if not _has_python():
+        yield Problem(f"{RUNTIME} is not on the PATH: sam build needs the functions' own Python")
+    try:
+        boto3.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        yield Problem(f"AWS does not know you: {error}")
+        return
+    for look in (_zones, _concurrency, _vpcs, lambda: _addresses(addresses)):
+        if addresses == 0 and look is not _concurrency:
+            continue
+        try:
+            yield from look()
+        except (BotoCoreError, ClientError) as error:
+            yield Problem(f"could not be checked: {error}", stops=False)
+
+
+def _has_python() -> bool:
+    own = ROOT / ".venv" / "bin" / RUNTIME
+    program = str(own) if own.exists() else shutil.which(RUNTIME)
+    return program is not None and not subprocess.run([program, "-c", ""], check=False).returncode
+
+
+def _zones() -> Iterator[Problem]:
+    asked = [
+        {"Name": "zone-type", "Values": ["availability-zone"]},
+        {"Name": "state", "Values": ["available"]},
+    ]
+    found = _client("ec2").describe_availability_zones(Filters=asked)["AvailabilityZones"]
+    if len(found) < ZONES:
+        yield Problem(f"the region has {len(found)} zones for you, and {ZONES} are needed")
+
+
+def _concurrency() -> Iterator[Problem]:
+    allowed = _client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if allowed < CONCURRENCY:
+        yield Problem(
+            f"Lambda may run {allowed} environments at once; have the quota raised to {CONCURRENCY} or more",
+            stops=False,
+        )
+
+
+def _vpcs() -> Iterator[Problem]:
+    used, allowed = len(_client("ec2").describe_vpcs()["Vpcs"]), _quota(*_VPCS)
+    if used + 1 > allowed:
+        yield Problem(f"{used} of {allowed} VPCs are used: delete one, raise the quota, or give VpcId")
+
+
+def _addresses(needed: int) -> Iterator[Problem]:
+    used, allowed = len(_client("ec2").describe_addresses()["Addresses"]), _quota(*_ADDRESSES)
+    if used + needed > allowed:
+        yield Problem(f"{used} of {allowed} elastic addresses are used, and {needed} more are needed")
+
+
+def _quota(service: str, code: str) -> int:
+    answer = _client("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=code)
+    return int(answer["Quota"]["Value"])
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service)  # type: ignore[call-overload]

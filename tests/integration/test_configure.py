@@ -1,0 +1,158 @@
+"""`make configure` between a stack on AWS (moto's) and Stripe (the simulator)."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from checkout.services.stripe_events import HANDLED
+from deployment.aws_system import AwsSystem, NoSuchStack
+from deployment.configure import NotConfigured, configure
+from tests.support.stripe_simulator import Simulator
+
+URL = "http://127.0.0.1:9/webhooks/stripe"
+KEY = "sk_test_configured"
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator(tmp_path_factory.mktemp("stripe") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def stripe(simulator: Simulator) -> Iterator[Simulator]:
+    """Without any endpoint of the stack's address."""
+    yield simulator
+    for endpoint in endpoints(simulator):
+        simulator.client.v1.webhook_endpoints.delete(endpoint.id)
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, stripe: Simulator) -> Iterator[AwsSystem]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("STRIPE_SECRET", raising=False)
+    with mock_aws(config={"core": {"passthrough": {"urls": [stripe.url]}}}):
+        made = boto3.client("secretsmanager").create_secret(
+            Name="checkout", SecretString=json.dumps({"JWT_SECRET": "kept"})
+        )
+        outputs = {"SecretArn": made["ARN"], "WebhookUrl": URL}
+        stack = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+        # moto's CloudFormation needs more packages than all the rest of this.
+        monkeypatch.setattr(AwsSystem, "_stack", stack)
+        found = AwsSystem("checkout")
+        found.stripe_api_url = stripe.url
+        yield found
+
+
+def endpoints(stripe: Simulator) -> list[Any]:
+    return [one for one in stripe.client.v1.webhook_endpoints.list().data if one.url == URL]
+
+
+def run(system: AwsSystem, *, rotate: bool = False) -> str:
+    said: list[str] = []
+    configure(system, lambda _: KEY, said.append, rotate=rotate)
+    return "\n".join(said)
+
+
+def test_the_first_time(system: AwsSystem, stripe: Simulator) -> None:
+    said = run(system)
+    [endpoint] = endpoints(stripe)
+    assert sorted(endpoint.enabled_events) == sorted(HANDLED)
+    stored = system.secrets
+    assert stored["JWT_SECRET"] == "kept"
+    assert stored["STRIPE_SECRET"] == KEY
+    assert stored["STRIPE_WEBHOOK_ENDPOINT"] == endpoint.id
+    assert stored["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
+    assert stored["STRIPE_WEBHOOK_SECRET"] not in said
+    assert KEY not in said
+
+
+def test_again_is_harmless_and_mends_the_types(system: AwsSystem, stripe: Simulator) -> None:
+    run(system)
+    before = system.secrets
+    [endpoint] = endpoints(stripe)
+    stripe.client.v1.webhook_endpoints.update(endpoint.id, {"enabled_events": ["refund.created"]})
+    run(system)
+    [endpoint] = endpoints(stripe)
+    assert sorted(endpoint.enabled_events) == sorted(HANDLED)
+    assert system.secrets == before
+
+
+def test_rotation_accepts_both_until_the_next_run(system: AwsSystem, stripe: Simulator) -> None:
+    run(system)
+    old = system.secrets["STRIPE_WEBHOOK_SECRET"]
+    run(system, rotate=True)
+    new, kept = system.secrets["STRIPE_WEBHOOK_SECRET"].split(",")
+    assert kept == old
+    assert len(endpoints(stripe)) == 1
+    run(system)
+    assert system.secrets["STRIPE_WEBHOOK_SECRET"] == new
+
+
+def test_dead_before_it_was_stored(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(AwsSystem, "store_secrets", _die)
+        with pytest.raises(KeyboardInterrupt):
+            run(system)
+    [lost] = endpoints(stripe)
+    run(system)
+    [endpoint] = endpoints(stripe)
+    assert endpoint.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"] != lost.id
+
+
+def test_dead_before_the_old_one_was_deleted(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(system)
+    store = AwsSystem.store_secrets
+
+    def store_and_die(self: AwsSystem, changed: dict[str, str]) -> None:
+        store(self, changed)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AwsSystem, "store_secrets", store_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            run(system, rotate=True)
+    assert len(endpoints(stripe)) == 2
+    run(system)
+    [endpoint] = endpoints(stripe)
+    assert endpoint.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"]
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_no_key_is_refused(system: AwsSystem, stripe: Simulator) -> None:
+    with pytest.raises(NotConfigured, match="STRIPE_SECRET is no secret key"):
+        configure(system, lambda _: "pk_test_publishable", print)
+    assert endpoints(stripe) == []
+    assert "STRIPE_SECRET" not in system.secrets
+
+
+def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(system)
+    monkeypatch.setenv("STRIPE_SECRET", "sk_live_1")
+    with pytest.raises(NotConfigured, match="the other mode than the stack's"):
+        run(system)
+    assert system.secrets["STRIPE_SECRET"] == KEY
+
+
+def test_a_key_that_stripe_refuses(system: AwsSystem) -> None:
+    with pytest.raises(NotConfigured, match="Stripe refused"):
+        configure(system, lambda _: "sk_live_nobody", print)
+    assert "STRIPE_SECRET" not in system.secrets
+
+
+def test_an_output_that_is_not_there_is_named(system: AwsSystem) -> None:
+    with pytest.raises(NoSuchStack, match="the stack checkout has no output ApiUrl"):
+        system.output("ApiUrl")

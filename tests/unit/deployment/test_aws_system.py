@@ -1,0 +1,108 @@
+"""What smoke asks AWS, with clients that only answer."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from deployment import aws_system
+from deployment.aws_system import AwsSystem
+from deployment.smoke import SmokeFailed
+
+OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": "operations"}
+
+
+class Aws:
+    """Every client at once; `invoked` is what the function was given."""
+
+    def __init__(self) -> None:
+        self.secret = {"STRIPE_SECRET": "sk_test_1", "JWT_SECRET": ""}
+        self.answer: dict[str, Any] = {"clean": True, "result": {"adjusted": True}}
+        self.function_error: dict[str, str] = {}
+        self.invoked: Any = None
+        self.trigger = "Enabled"
+        self.alarms: list[dict[str, str]] = []
+
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
+        given = [
+            {"ParameterKey": "JwtAudience", "ParameterValue": "shop"},
+            {"ParameterKey": "JwtIssuer", "ParameterValue": ""},
+        ]
+        return {"Stacks": [{"Outputs": outputs, "Parameters": given}]}
+
+    def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803
+        return {"SecretString": json.dumps(self.secret)}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
+        self.invoked = FunctionName, json.loads(Payload)
+        return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), **self.function_error}
+
+    def get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
+        arn = "arn:aws:lambda:eu-central-1:123456789012:function:consumer"
+        return {"State": self.trigger, "FunctionArn": arn, "StateTransitionReason": "User action"}
+
+    def get_paginator(self, name: str) -> "Pages":
+        resources = [
+            {"ResourceType": "AWS::Lambda::EventSourceMapping", "PhysicalResourceId": "1"},
+            {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": "2"},
+        ]
+        pages = {
+            "list_stack_resources": {"StackResourceSummaries": resources},
+            "describe_alarms": {"MetricAlarms": self.alarms},
+        }
+        return Pages(pages[name])
+
+
+class Pages:
+    def __init__(self, *pages: Any) -> None:
+        self._pages = pages
+
+    def paginate(self, **_: Any) -> Any:
+        return iter(self._pages)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    made = Aws()
+    monkeypatch.setattr(aws_system, "_client", lambda _: made)
+    return made
+
+
+def test_where_it_is_and_what_its_tokens_must_have(aws: Aws) -> None:
+    system = AwsSystem("checkout")
+    assert system.api_url == "https://api"
+    assert system.claims == {"aud": "shop"}
+    assert system.secret("STRIPE_SECRET") == "sk_test_1"
+
+
+def test_what_is_not_configured_is_named_with_the_command(aws: Aws) -> None:
+    with pytest.raises(SmokeFailed, match="JWT_SECRET is not configured: make configure STACK=checkout"):
+        AwsSystem("checkout").secret("JWT_SECRET")
+
+
+def test_a_verb_goes_to_the_function_of_the_operations(aws: Aws) -> None:
+    assert AwsSystem("checkout").operate("adjust", "--yes") == {"adjusted": True}
+    assert aws.invoked == ("operations", {"verb": "adjust", "arguments": ["--yes"]})
+
+
+def test_what_was_refused_or_failed_is_said(aws: Aws) -> None:
+    aws.answer = {"error": "no such user"}
+    with pytest.raises(SmokeFailed, match="operations adjust was refused: no such user"):
+        AwsSystem("checkout").operate("adjust")
+    aws.answer, aws.function_error = {"errorMessage": "timed out"}, {"FunctionError": "Unhandled"}
+    with pytest.raises(SmokeFailed, match=r"operations adjust failed: .*timed out"):
+        AwsSystem("checkout").operate("adjust")
+
+
+def test_triggers_and_alarms(aws: Aws) -> None:
+    assert list(AwsSystem("checkout").checks()) == [
+        ("1 Kafka triggers are enabled", None),
+        ("no alarm is raised", None),
+    ]
+    aws.trigger, aws.alarms = "Disabled", [{"AlarmName": "checkout-OutboxStuck"}]
+    assert [problem for _, problem in AwsSystem("checkout").checks()] == [
+        "consumer is Disabled (User action)",
+        "checkout-OutboxStuck",
+    ]

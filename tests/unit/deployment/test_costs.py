@@ -1,0 +1,43 @@
+"""What a month costs, and that the page says the same."""
+
+from pathlib import Path
+
+import pytest
+
+import deployment  # noqa: F401 - puts the functions' package on the path
+from deployment import costs
+
+PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
+
+
+def test_the_page_has_the_table_that_the_program_prints() -> None:
+    assert costs.table() in PAGE.read_text(), "run python -m deployment cost and put it into docs/cost.md"
+
+
+def test_the_page_names_the_prices_region_and_date() -> None:
+    told = costs.prices()
+    assert told["region"] in PAGE.read_text()
+    assert told["date"] in PAGE.read_text()
+
+
+def test_idle_is_what_the_facts_say() -> None:
+    """Within the 15 % that the lists were remembered with."""
+    prod = costs.monthly(costs.PROD, 0)
+    assert prod["Kafka"] == pytest.approx(895, rel=0.15)
+    assert prod["RDS Proxy"] == pytest.approx(88, rel=0.15)
+    assert prod["pollers"] == pytest.approx(135, rel=0.15)
+    assert costs.monthly(costs.DEV, 0)["network"] == pytest.approx(37, rel=0.15)
+    assert costs.monthly(costs.DEV, 0)["database"] == 0
+
+
+@pytest.mark.parametrize("shape", costs.PROFILES.values())
+def test_more_costs_more_and_less_each(shape: costs.Shape) -> None:
+    months = [sum(costs.monthly(shape, count).values()) for count in costs.VOLUMES.values()]
+    assert months == sorted(months)
+    each = [month / count for month, count in zip(months, costs.VOLUMES.values(), strict=True) if count]
+    assert each == sorted(each, reverse=True)
+
+
+def test_every_price_is_used() -> None:
+    program = Path(costs.__file__).read_text()
+    assert [name for name in costs.prices()["usd"] if f'usd["{name}"]' not in program] == []

@@ -1,0 +1,124 @@
+"""Deploying: what is asked of sam, and what stops it."""
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deployment import deploy, preflight
+from deployment.deploy import NotDeployed
+from deployment.preflight import Problem
+
+
+@pytest.fixture
+def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The commands that were given."""
+    given: list[tuple[str, ...]] = []
+    monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
+    monkeypatch.setattr(preflight, "check", lambda **_: iter(()))
+    monkeypatch.setattr(deploy, "release_of", lambda _: "abc")
+    return given
+
+
+def test_it_says_cost_and_duration_before_it_asks(sam: list[tuple[str, ...]]) -> None:
+    said: list[str] = []
+
+    def refuse(_: str) -> bool:
+        assert any("USD a month" in line for line in said)
+        assert any("40 to 70 minutes" in line for line in said)
+        return False
+
+    with pytest.raises(NotDeployed, match="not confirmed"):
+        deploy.deploy("dev", refuse, said.append)
+    assert sam == []
+
+
+def test_it_builds_and_deploys_with_the_release(sam: list[tuple[str, ...]]) -> None:
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    build, deployed = sam
+    assert build[0] == "build"
+    assert deployed[0] == "deploy"
+    assert deployed[deployed.index("--config-env") + 1] == "default"
+    overrides = deployed[deployed.index("--parameter-overrides") + 1 :]
+    assert "Release=abc" in overrides
+    assert {f"{name}={value}" for name, value in deploy.settings("dev").items()} < set(overrides)
+
+
+def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = [Problem("two zones"), Problem("few environments", stops=False)]
+    monkeypatch.setattr(preflight, "check", lambda **_: iter(problems))
+    said: list[str] = []
+    with pytest.raises(NotDeployed, match="could not succeed"):
+        deploy.deploy("dev", lambda _: True, said.append)
+    assert said == ["stop: two zones", "note: few environments"]
+    assert sam == []
+
+
+def test_an_unknown_environment_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(NotDeployed, match="no environment moon; there are dev"):
+        deploy.settings("moon")
+
+
+def test_the_release_is_of_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "Layer").mkdir()
+    file = tmp_path / "Layer" / "a.py"
+    file.write_text("one")
+    first = deploy.release_of(tmp_path)
+    (tmp_path / "Layer" / "__pycache__").mkdir()
+    (tmp_path / "Layer" / "__pycache__" / "a.pyc").write_text("whatever")
+    assert deploy.release_of(tmp_path) == first
+    file.write_text("two")
+    second = deploy.release_of(tmp_path)
+    file.rename(file.with_name("b.py"))
+    assert len({first, second, deploy.release_of(tmp_path)}) == 3
+
+
+class Client:
+    """Of any of the services that preflight asks."""
+
+    def __init__(self, **answers: Any) -> None:
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda **_: self._answers[name]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        "describe_availability_zones": {"AvailabilityZones": [{}, {}, {}]},
+        "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
+        "describe_vpcs": {"Vpcs": [{}]},
+        "describe_addresses": {"Addresses": [{}]},
+        "get_service_quota": {"Quota": {"Value": 5.0}},
+        "get_caller_identity": {"Account": "123456789012"},
+    }
+    monkeypatch.setattr(boto3, "client", lambda _: Client(**answers))
+    monkeypatch.setattr(preflight, "_has_python", lambda: True)
+    return answers
+
+
+def test_an_account_with_room_is_fine(account: dict[str, Any]) -> None:
+    assert list(preflight.check(addresses=3)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "problem"),
+    [
+        ("describe_availability_zones", {"AvailabilityZones": [{}, {}]}, "2 zones"),
+        ("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 10}}, "10 environments at once"),
+        ("describe_vpcs", {"Vpcs": [{}] * 5}, "5 of 5 VPCs"),
+        ("describe_addresses", {"Addresses": [{}] * 3}, "3 of 5 elastic addresses are used, and 3 more"),
+    ],
+)
+def test_a_quota_is_named(account: dict[str, Any], name: str, answer: Any, problem: str) -> None:
+    account[name] = answer
+    [found] = preflight.check(addresses=3)
+    assert problem in found.what
+    assert found.stops is (name != "get_account_settings")
+
+
+def test_a_network_of_ones_own_needs_none(account: dict[str, Any]) -> None:
+    account["describe_vpcs"] = {"Vpcs": [{}] * 5}
+    assert list(preflight.check(addresses=0)) == []
