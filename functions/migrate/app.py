@@ -1,13 +1,27 @@
-"""Bring the databases to the schema of this release. Safe to invoke at any time."""
+"""Bring the databases to the schema of this release, or, as a custom resource, all that a deployment needs.
 
+Safe to invoke at any time. CloudFormation's requests are answered where it waits for them.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from checkout import bootstrap
+from checkout import bootstrap, custom_resource
+from checkout.errors import InvalidRequest
 from checkout.telemetry import instrumented
 
 
-def migrate(_event: dict[str, Any], _context: object) -> dict[str, Any]:
+def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    if custom_resource.is_request(event):
+        return custom_resource.serve(event, context, set_up)
     return {"applied": bootstrap.migrate()()}
+
+
+def set_up(properties: Mapping[str, Any]) -> Mapping[str, str]:
+    partitions = properties.get("Partitions", "3")
+    if not str(partitions).isdecimal() or int(partitions) < 1:
+        raise InvalidRequest("Partitions must be a whole number from 1.")
+    return bootstrap.setup()(int(partitions))
 
 
 handler = instrumented(migrate)

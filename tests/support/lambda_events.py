@@ -14,6 +14,8 @@ class LambdaContext:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:tests"
     aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    log_group_name: str = "/aws/lambda/tests"
+    log_stream_name: str = "stream"
     remaining_millis: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:

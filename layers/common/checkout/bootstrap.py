@@ -4,7 +4,7 @@ Imports stand inside the functions, so that a cold start pays only for what its 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from checkout.services.requests import AnswerRequests
     from checkout.services.roles import GrantRoles
     from checkout.services.sessions import CreateSession
+    from checkout.services.setup import Setup
     from checkout.services.stripe_events import StripeEvents
     from checkout.services.verification import Verify
     from checkout.services.webhook import ReceiveWebhook
@@ -209,3 +210,22 @@ def grant_roles() -> "GrantRoles":
     from checkout.services.roles import GrantRoles
 
     return GrantRoles(checkout_database(), application_database())
+
+
+@cache
+def setup() -> "Setup":
+    from checkout.adapters import msk, topics
+    from checkout.services.setup import Setup
+
+    settings = config()
+
+    def brokers() -> str:
+        if settings.kafka_cluster_arn is None:
+            return ",".join(settings.kafka_brokers)
+        return msk.bootstrap_brokers(settings.kafka_cluster_arn, settings.kafka_security)
+
+    def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
+        options = {"bootstrap_servers": brokers.split(","), "api_version": settings.kafka_api_version}
+        return topics.ensure(options, names, partitions)
+
+    return Setup(migrate(), grant_roles(), settings.secrets_manager, brokers, ensure_topics)

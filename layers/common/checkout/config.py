@@ -50,6 +50,11 @@ class Config:
     def database_url(self) -> str:
         return self._signed_in(self._optional_secret("DATABASE_URL") or self._secret("CHECKOUT_DATABASE_URL"))
 
+    @property
+    def secrets_manager(self) -> SecretsManager | None:
+        """Where the secrets are that the environment does not have; None = nowhere."""
+        return self._secrets
+
     def refresh_secrets(self) -> bool:
         """True where Secrets Manager was asked again and gave something new."""
         return self._secrets is not None and self._secrets.refresh()
@@ -94,6 +99,19 @@ class Config:
         if not all(brokers):
             raise ConfigurationError("KAFKA_BROKERS has an empty element; it is host:port,host:port.")
         return brokers
+
+    @property
+    def kafka_cluster_arn(self) -> str | None:
+        """The MSK cluster that `migrate` asks where its brokers are; None = KAFKA_BROKERS says it."""
+        return self._text("KAFKA_CLUSTER_ARN")
+
+    @property
+    def kafka_security(self) -> str:
+        """PLAINTEXT, SCRAM or IAM."""
+        security = self._text("KAFKA_SECURITY") or "PLAINTEXT"
+        if security not in ("PLAINTEXT", "SCRAM", "IAM"):
+            raise ConfigurationError("KAFKA_SECURITY is PLAINTEXT, SCRAM or IAM.")
+        return security
 
     @property
     def kafka_api_version(self) -> tuple[int, ...] | None:

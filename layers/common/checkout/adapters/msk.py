@@ -1,0 +1,30 @@
+"""Where the brokers of an MSK cluster are: CloudFormation cannot say."""
+
+from checkout.errors import ConfigurationError, Unavailable
+
+_ANSWERS = {
+    "IAM": "BootstrapBrokerStringSaslIam",
+    "SCRAM": "BootstrapBrokerStringSaslScram",
+    "PLAINTEXT": "BootstrapBrokerString",
+}
+
+
+def bootstrap_brokers(cluster_arn: str, security: str) -> str:
+    """`host:port,host:port` of the listener for this security: IAM, SCRAM or PLAINTEXT.
+
+    Raises ConfigurationError where the cluster has no such listener, Unavailable where MSK gives no answer.
+    """
+    # 0.5 s to import, and only here is it needed.
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = boto3.client("kafka").get_bootstrap_brokers(ClusterArn=cluster_arn)
+    except ClientError as error:
+        raise Unavailable(f"MSK refuses: {error.response['Error']['Code']}.") from error
+    except BotoCoreError as error:
+        raise Unavailable("MSK does not answer.") from error
+    brokers = answer.get(_ANSWERS[security])
+    if not brokers:
+        raise ConfigurationError(f"The cluster has no listener for KAFKA_SECURITY={security}; {cluster_arn}.")
+    return str(brokers)

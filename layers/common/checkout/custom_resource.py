@@ -1,0 +1,64 @@
+"""Custom resources of CloudFormation's: an event to a call, and its outcome to the answer that is waited for.
+
+Where no answer comes, a deployment hangs for an hour and cannot be rolled back: so one is given whatever
+happens, and before the function would be ended for its time.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from checkout.adapters import cloudformation
+from checkout.errors import CheckoutError
+from checkout.telemetry import logger
+
+Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""The resource's properties to its attributes."""
+
+RESERVE_SECONDS = 15
+
+
+def is_request(event: Mapping[str, Any]) -> bool:
+    return "ResponseURL" in event
+
+
+def serve(event: dict[str, Any], context: Any, work: Work) -> dict[str, str]:
+    """Create and Update do the work; Delete does nothing and succeeds. Returns the attributes.
+
+    A failure is CloudFormation's to tell: nothing is raised for it, since Lambda would then ask again.
+    """
+    answered = threading.Lock()
+
+    def answer(failure: str | None = None, attributes: Mapping[str, str] | None = None) -> None:
+        if answered.acquire(blocking=False):
+            cloudformation.answer(
+                event["ResponseURL"],
+                event,
+                event.get("PhysicalResourceId") or event["LogicalResourceId"],
+                failure=failure,
+                attributes=attributes or {},
+            )
+
+    if event["RequestType"] == "Delete":
+        answer()
+        return {}
+    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    watch = threading.Timer(left, answer, [f"It did not end within {left:.0f} s. {_where(context)}"])
+    watch.daemon = True
+    watch.start()
+    try:
+        attributes = work(event.get("ResourceProperties", {}))
+    except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation must hear of it
+        logger.exception("custom resource failed")
+        # What was not meant to be shown may hold anything; the log has it.
+        detail = error.detail if isinstance(error, CheckoutError) else f"{type(error).__name__}."
+        answer(f"{detail} {_where(context)}")
+        return {}
+    finally:
+        watch.cancel()
+    answer(attributes=attributes)
+    return dict(attributes)
+
+
+def _where(context: Any) -> str:
+    return f"See {context.log_group_name}, {context.log_stream_name}."

@@ -1,0 +1,43 @@
+"""What a deployment needs and CloudFormation cannot do, for the release that this code is."""
+
+from collections.abc import Callable, Collection
+
+from checkout import telemetry
+from checkout.adapters.secrets_manager import SecretsManager
+from checkout.domain import finished_event, request_event
+from checkout.services.migrations import Migrate
+from checkout.services.roles import GrantRoles
+
+TOPICS = (request_event.TOPIC, finished_event.TOPIC)
+GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
+
+
+class Setup:
+    def __init__(
+        self,
+        migrate: Migrate,
+        grant_roles: GrantRoles,
+        secrets: SecretsManager | None,
+        brokers: Callable[[], str],
+        ensure_topics: Callable[[str, Collection[str], int], list[str]],
+    ) -> None:
+        """`brokers` says where they are, as `ensure_topics` takes it."""
+        self._migrate = migrate
+        self._grant_roles = grant_roles
+        self._secrets = secrets
+        self._brokers = brokers
+        self._ensure_topics = ensure_topics
+
+    def __call__(self, partitions: int) -> dict[str, str]:
+        """Generate the secrets that nobody gives us, migrate, make the functions' roles and the topics.
+
+        Repeating it is harmless, and completes what an earlier run could not. Returns what the other
+        functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
+        """
+        generated = self._secrets.generate_missing(GENERATED) if self._secrets else []
+        applied = self._migrate()
+        self._grant_roles()
+        brokers = self._brokers()
+        made = self._ensure_topics(brokers, TOPICS, partitions)
+        telemetry.logger.info("set up", extra={"generated": generated, "applied": applied, "topics": made})
+        return {"KafkaBrokers": brokers}

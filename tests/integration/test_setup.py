@@ -1,0 +1,260 @@
+"""The custom resource: what it sets up, and what CloudFormation is answered."""
+
+import json
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from checkout import bootstrap, custom_resource
+from checkout.adapters import cloudformation, msk, topics
+from checkout.errors import ConfigurationError, Unavailable
+from tests.support import functions, lambda_events
+from tests.support.functions import Functions
+
+REQUEST = {
+    "RequestType": "Create",
+    "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/checkout/1",
+    "RequestId": "r-1",
+    "LogicalResourceId": "Setup",
+    "ResourceType": "Custom::Setup",
+    "ResourceProperties": {"ServiceToken": "arn", "Release": "abc"},
+}
+
+
+class Bucket:
+    """S3, as far as a presigned PUT goes; answers 503 as often as `busy` says."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.content_types: list[str | None] = []
+        self.busy = 0
+        bucket = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if bucket.busy:
+                    bucket.busy -= 1
+                    self.send_response(503)
+                else:
+                    bucket.answers.append(json.loads(body))
+                    bucket.content_types.append(self.headers["Content-Type"])
+                    self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/answer?X-Amz-Signature=secret"
+        threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        [only] = self.answers
+        return only
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    monkeypatch.setattr(cloudformation, "PAUSE_SECONDS", 0.01)
+    made = Bucket()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def made_topics(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mapping[str, Any], Collection[str], int]]:
+    """What Kafka was asked to have: the embedded broker has no administration."""
+    asked: list[tuple[Mapping[str, Any], Collection[str], int]] = []
+
+    def ensure(*given: Any) -> list[str]:
+        asked.append(given)
+        return []
+
+    monkeypatch.setattr(topics, "ensure", ensure)
+    return asked
+
+
+@pytest.fixture
+def account(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in (
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+    ):
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield
+        functions.forget_wiring()
+
+
+def ask(fns: Functions, bucket: Bucket, **more: Any) -> Any:
+    return fns.invoke("migrate", {**REQUEST, "ResponseURL": bucket.url, **more})
+
+
+def test_create_sets_everything_up_and_names_the_brokers(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = boto3.client("secretsmanager")
+    arn = client.create_secret(Name="checkout", SecretString='{"JWT_SECRET": "made before"}')["ARN"]
+    monkeypatch.setenv("SECRET_ARN", arn)
+    fns.application("REVOKE SELECT ON users FROM checkout_account")
+
+    returned = ask(fns, bucket)
+
+    brokers = fns.settings["KAFKA_BROKERS"]
+    assert returned == {"KafkaBrokers": brokers}
+    assert bucket.answer == {
+        "Status": "SUCCESS",
+        "Reason": "",
+        "PhysicalResourceId": "Setup",
+        "Data": {"KafkaBrokers": brokers},
+        **{name: REQUEST[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    assert bucket.content_types == [""]
+    [(options, names, partitions)] = made_topics
+    assert options["bootstrap_servers"] == brokers.split(",")
+    assert (set(names), partitions) == ({"checkout.requests", "checkout.finished"}, 3)
+    kept = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+    assert kept["JWT_SECRET"] == "made before"
+    assert len(kept["CHECKOUT_SERVICE_TOKEN"]) == 64
+    assert fns.get("/checkout/balance").status == 200, "granted again"
+
+
+def test_an_update_does_the_same_under_the_same_name(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any]
+) -> None:
+    properties = {"Release": "def", "Partitions": "12"}
+    ask(fns, bucket, RequestType="Update", PhysicalResourceId="Setup", ResourceProperties=properties)
+
+    assert (bucket.answer["Status"], bucket.answer["PhysicalResourceId"]) == ("SUCCESS", "Setup")
+    assert made_topics[0][2] == 12
+
+
+def test_delete_does_nothing_and_succeeds(
+    fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/gone")
+
+    ask(fns, bucket, RequestType="Delete", PhysicalResourceId="Setup")
+
+    assert bucket.answer["Status"] == "SUCCESS"
+    assert made_topics == []
+
+
+def test_a_failure_says_what_to_look_at_and_nothing_secret(
+    fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
+    ask(fns, bucket)
+    monkeypatch.setattr(bootstrap, "setup", partial(dict[str, str]().__getitem__, "password"))
+    ask(fns, bucket)
+
+    away, unexpected = bucket.answers
+    log = "See /aws/lambda/tests, stream."
+    assert (away["Status"], away["Reason"]) == (
+        "FAILED",
+        f"The database is not available; try again. {log}",
+    )
+    assert (unexpected["Status"], unexpected["Reason"]) == ("FAILED", f"KeyError. {log}")
+    assert "password" not in json.dumps(bucket.answers)
+
+
+@pytest.mark.parametrize("partitions", ["0", "many", "-1", ""])
+def test_partitions_must_be_a_number(fns: Functions, bucket: Bucket, partitions: str) -> None:
+    ask(fns, bucket, ResourceProperties={"Partitions": partitions})
+
+    assert bucket.answer["Status"] == "FAILED"
+    assert "Partitions" in bucket.answer["Reason"]
+
+
+def test_the_answer_is_tried_again_while_s3_is_busy(fns: Functions, bucket: Bucket) -> None:
+    bucket.busy = cloudformation.ATTEMPTS - 1
+
+    ask(fns, bucket, RequestType="Delete", PhysicalResourceId="Setup")
+
+    assert bucket.answer["Status"] == "SUCCESS"
+
+
+def test_an_answer_that_cannot_be_given_is_an_error_so_that_lambda_asks_again(
+    fns: Functions, bucket: Bucket
+) -> None:
+    bucket.busy = cloudformation.ATTEMPTS
+
+    with pytest.raises(OSError, match="503"):
+        ask(fns, bucket, RequestType="Delete", PhysicalResourceId="Setup")
+
+
+def test_work_that_takes_too_long_is_answered_before_the_function_is_ended(bucket: Bucket) -> None:
+    answered = threading.Event()
+
+    def work(_: Mapping[str, Any]) -> Mapping[str, str]:
+        while not bucket.answers:
+            answered.wait(0.01)
+        return {}
+
+    millis = custom_resource.RESERVE_SECONDS * 1000 + 50
+    event = {**REQUEST, "ResponseURL": bucket.url}
+    custom_resource.serve(event, lambda_events.LambdaContext(remaining_millis=millis), work)
+
+    assert bucket.answer["Status"] == "FAILED"
+    assert "did not end" in bucket.answer["Reason"]
+
+
+@pytest.fixture
+def kafka_api(account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """MSK's API, which takes and gives nothing that it has not."""
+    client = boto3.client("kafka")
+    monkeypatch.setattr(boto3, "client", lambda service: {"kafka": client}[service])
+    with Stubber(client) as stubbed:
+        yield stubbed
+
+
+@pytest.mark.parametrize(
+    ("security", "key"),
+    [
+        ("IAM", "BootstrapBrokerStringSaslIam"),
+        ("SCRAM", "BootstrapBrokerStringSaslScram"),
+        ("PLAINTEXT", "BootstrapBrokerString"),
+    ],
+)
+def test_msk_says_where_the_brokers_are(kafka_api: Stubber, security: str, key: str) -> None:
+    cluster, others = {"ClusterArn": "arn:cluster"}, {"BootstrapBrokerStringTls": "b-1:9094"}
+    kafka_api.add_response("get_bootstrap_brokers", {**others, key: "b-1:9098,b-2:9098"}, cluster)
+    kafka_api.add_response("get_bootstrap_brokers", others, cluster)
+
+    assert msk.bootstrap_brokers("arn:cluster", security) == "b-1:9098,b-2:9098"
+    with pytest.raises(ConfigurationError, match=f"KAFKA_SECURITY={security}"):
+        msk.bootstrap_brokers("arn:cluster", security)
+
+
+def test_what_msk_refuses_is_named(kafka_api: Stubber) -> None:
+    kafka_api.add_client_error("get_bootstrap_brokers", "ForbiddenException")
+
+    with pytest.raises(Unavailable, match="ForbiddenException"):
+        msk.bootstrap_brokers("arn:cluster", "IAM")
+
+
+def test_the_functions_get_the_brokers_of_the_cluster(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(msk, "bootstrap_brokers", lambda arn, security: f"{arn}-{security}:9098")
+    monkeypatch.setenv("KAFKA_CLUSTER_ARN", "cluster")
+    monkeypatch.setenv("KAFKA_SECURITY", "IAM")
+    monkeypatch.setenv("KAFKA_BROKERS", "")
+
+    assert ask(fns, bucket) == {"KafkaBrokers": "cluster-IAM:9098"}
+    assert made_topics[0][0]["bootstrap_servers"] == ["cluster-IAM:9098"]
