@@ -1,5 +1,6 @@
 """With every webhook dropped the reconciler alone credits everything; what nobody finished, it finishes."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.domain import reversal_event
-from checkout.services import missed_events, unfinished
+from checkout.services import missed_events, reemission, unfinished
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions
@@ -103,6 +104,47 @@ def test_two_hundred_records_that_kafka_lost_are_emitted_again(
     fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
     assert (reconcile()["credited"], reconcile()["emitted"]) == (200, 0)
     assert tail.read() == []
+
+
+def test_all_that_was_credited_is_seen_in_one_run_and_what_was_lost_comes_in_portions(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reemission, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(reemission, "MOST_EMITTED", 4)
+    for amount in range(1, 21):
+        fns.webhook(event(session_object(str(uuid4()), amount=amount)))
+    fns.consume(*tail.read()[:10])
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+
+    emitted = 0
+    while (found := reconcile())["emitted"]:
+        assert 4 <= found["emitted"] <= 6
+        emitted += found["emitted"]
+    assert emitted == 10
+    assert len(fns.checkout("SELECT 1 FROM checkout_transactions WHERE credited_at IS NOT NULL")) == 10
+
+
+def test_the_age_of_the_oldest_uncredited_payment_is_measured_by_every_run(
+    fns: Functions, silent: Simulator, tail: Tail, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request_id, parked = str(uuid4()), str(uuid4())
+    fns.webhook(event(session_object(request_id)))
+    fns.webhook(event(session_object(parked, user_id=404)))
+    credit, unknown_user = sorted(tail.read(), key=lambda record: request_id.encode() not in record.value)
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    capsys.readouterr()
+
+    def measured() -> int:
+        fns.invoke("reconciler", {})
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        [found] = [line["OldestUncreditedPayment"] for line in lines if "OldestUncreditedPayment" in line]
+        return int(found[0])
+
+    assert 3600 <= measured() < 3700
+    fns.consume(credit)
+    assert 3600 <= measured() < 3700, "the other one is still on its way"
+    fns.consume(unknown_user)
+    assert measured() == 0, "a parked one is for a person, and has an alarm of its own"
 
 
 def test_a_run_that_is_out_of_time_goes_on_where_it_was(

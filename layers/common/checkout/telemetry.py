@@ -32,6 +32,11 @@ def count(name: str, value: int = 1) -> None:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def measure_seconds(name: str, value: int) -> None:
+    """Zero, too: an alarm watches that it comes at all."""
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
+
+
 def alert(name: str, message: str, **fields: object) -> None:
     """Loud: an error in the log, and a metric that an alarm watches. For what a person must look at."""
     logger.error(message, extra={"alert": name, **fields})

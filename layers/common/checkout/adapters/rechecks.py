@@ -23,6 +23,20 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
     return fetched(cursor)
 
 
+def oldest_uncredited(
+    cursor: Cursor, *, purpose: str, after_seconds: int, limit: int
+) -> Sequence[Transaction]:
+    """Succeeded payments whose ledger entry nobody has seen for so long, oldest first."""
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
+        "   AND completed_at < now() - make_interval(secs => %s)"
+        " ORDER BY completed_at LIMIT %s",
+        (purpose, after_seconds, limit),
+    )
+    return fetched(cursor)
+
+
 def claim_unfinished(
     cursor: Cursor,
     *,

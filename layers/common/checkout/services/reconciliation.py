@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from checkout import telemetry
 from checkout.services.missed_events import MissedEvents
 from checkout.services.reemission import Reemission
 from checkout.services.stripe_books import StripeBooks
@@ -13,8 +14,8 @@ from checkout.services.unfinished import Unfinished
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """What a run found: events that no webhook brought; stored events that could be settled now; transactions
-    that Stripe was asked about; effects looked for in the ledger. `complete` is False where the next run goes
-    on."""
+    that Stripe was asked about; effects looked for in the ledger; how long the oldest payment has waited that
+    was not found there. `complete` is False where the next run goes on."""
 
     missed_events: int
     settled_events: int
@@ -22,6 +23,7 @@ class Reconciled:
     credited: int
     parked: int
     emitted: int
+    oldest_uncredited_seconds: int
     complete: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,7 +50,10 @@ class Reconcile:
         StripeError.
         """
         until = time.monotonic() + 3600 if deadline is None else deadline
-        looked = self._reemission(dry_run=dry_run)
+        looked = self._reemission(deadline=until, dry_run=dry_run)
+        oldest = self._reemission.oldest_uncredited_seconds()
+        if not dry_run:
+            telemetry.measure_seconds("OldestUncreditedPayment", oldest)
         missed, complete = self._missed.catch_up(deadline=until, since=since, dry_run=dry_run)
         settled = self._missed.try_again(deadline=until, dry_run=dry_run)
         unfinished = self._unfinished(deadline=until, dry_run=dry_run)
@@ -61,5 +66,6 @@ class Reconcile:
             credited=looked.credited,
             parked=looked.parked,
             emitted=looked.emitted,
+            oldest_uncredited_seconds=oldest,
             complete=complete,
         )

@@ -4,8 +4,10 @@ If the process dies before its commit, nothing happened; after it, the outbox ha
 emit what is entered after all changes nothing.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from checkout import telemetry
 from checkout.adapters import ledger, rechecks, reversals, transactions
@@ -17,7 +19,10 @@ from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event
 from checkout.services.reversals import reversal_event
 
-MOST_PER_RUN = 500
+MOST_AT_ONCE = 500
+MOST_EMITTED = 500
+"""A run: if Kafka lost everything, the consumers get it in portions."""
+
 LONGEST_WAIT_SECONDS = 24 * 3600
 
 
@@ -29,6 +34,15 @@ class Looked:
     parked: int
     emitted: int
 
+    @property
+    def together(self) -> int:
+        return self.credited + self.parked + self.emitted
+
+    def __add__(self, other: "Looked") -> "Looked":
+        return Looked(
+            self.credited + other.credited, self.parked + other.parked, self.emitted + other.emitted
+        )
+
 
 class Reemission:
     def __init__(self, checkout: Database, application: Database, delivery: Delivery, config: Config) -> None:
@@ -37,11 +51,33 @@ class Reemission:
         self._delivery = delivery
         self._config = config
 
-    def __call__(self, *, dry_run: bool = False) -> Looked:
-        """At most 500 payments and 500 reversals, each looked for again after twice the wait.
+    def __call__(self, *, deadline: float, dry_run: bool = False) -> Looked:
+        """Look for all that is due, until time.monotonic() passes `deadline`, or some 500 are emitted.
 
-        Raises DatabaseUnavailable.
+        What is not found is looked for again after twice the wait. `dry_run` changes nothing, and looks only
+        at the first 500 payments and 500 reversals. Raises DatabaseUnavailable.
         """
+        looked = Looked(0, 0, 0)
+        while True:
+            found = self._look(dry_run=dry_run)
+            looked = looked + found
+            is_last = found.together < MOST_AT_ONCE or looked.emitted >= MOST_EMITTED
+            if dry_run or is_last or time.monotonic() > deadline:
+                return looked
+
+    def oldest_uncredited_seconds(self) -> int:
+        """How long ago the oldest payment was made that is neither in the ledger nor parked, though its time
+        to be looked for has come; 0 where there is none. Raises DatabaseUnavailable."""
+        after = self._config.reemit_after_seconds
+        with self._checkout.transaction() as cursor:
+            rows = rechecks.oldest_uncredited(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
+        paid = {success_key(row.request_id): row for row in rows}
+        credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
+        now = datetime.now(UTC)
+        times = [paid[key].completed_at or now for key in paid.keys() - credited - parked]
+        return int((now - min(times, default=now)).total_seconds())
+
+    def _look(self, *, dry_run: bool) -> Looked:
         with self._checkout.transaction() as cursor:
             due = self._due(cursor)
             credited, parked = self._found(due)
@@ -60,9 +96,9 @@ class Reemission:
     def _due(self, cursor: Cursor) -> dict[str, CheckoutFinishedEvent]:
         """By effect key."""
         after = self._config.reemit_after_seconds
-        paid = rechecks.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_PER_RUN)
+        paid = rechecks.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
         due = {success_key(row.request_id): success_event(row) for row in paid}
-        for stored in reversals.due_for_check(cursor, after_seconds=after, limit=MOST_PER_RUN):
+        for stored in reversals.due_for_check(cursor, after_seconds=after, limit=MOST_AT_ONCE):
             row = transactions.find_payment(cursor, stored.payment_intent_id)
             if row is not None:
                 due[stored.reversal.effect_key] = reversal_event(row, stored)
