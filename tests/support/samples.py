@@ -1,0 +1,58 @@
+"""What the files of events/ must be answered, wherever they are invoked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+# In the order in which a reader would try them: the webhook's rows are read by the account's samples.
+ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "create_session/user": (201, {}),
+    "create_session/service": (201, {}),
+    "create_session/amount_too_small": (400, {"title": "Invalid request"}),
+    "stripe_webhook/paid": (200, {"outcome": "applied"}),
+    "stripe_webhook/unpaid": (200, {"outcome": "applied"}),
+    "stripe_webhook/async_succeeded": (200, {"outcome": "applied"}),
+    "stripe_webhook/async_failed": (200, {"outcome": "applied"}),
+    "stripe_webhook/expired": (200, {"outcome": "applied"}),
+    "stripe_webhook/foreign": (200, {"outcome": "ignored"}),
+    "account/session": (200, {"status": "payment_succeeded", "amount_cents": 500}),
+    "account/transactions": (200, {"next_cursor": None}),
+    "account/balance": (200, {"user_id": 1, "currency": "eur"}),
+    "account/health": (200, {"status": "ok"}),
+    "web/page": (200, {}),
+    "web/asset": (200, {}),
+    "web/config": (200, {"currency": "eur"}),
+}
+"""Of those that come over HTTP: the status, and what is in the JSON."""
+
+RESULTS: dict[str, set[str]] = {
+    "migrate/empty": {"applied"},
+    "checkout_finished_consumer/success": {"batchItemFailures"},
+    "checkout_finished_consumer/mixed": {"batchItemFailures"},
+    "checkout_requests_consumer/session": {"batchItemFailures"},
+    "checkout_requests_consumer/mixed": {"batchItemFailures"},
+    "outbox_relay/schedule": {"published", "left"},
+    "reconciler/schedule": {"emitted"},
+    "operations/verify": {"clean", "result"},
+    "operations/parked_list": {"clean", "result"},
+}
+"""Of the others: which keys the result has, at least."""
+
+
+def event(sample: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((EVENTS / f"{sample}.json").read_text())
+    return content
+
+
+def check(sample: str, result: Any) -> None:
+    """Assert that a function's result is what this sample must bring."""
+    if sample in RESULTS:
+        assert result.keys() >= RESULTS[sample], result
+        return
+    status, content = ANSWERS[sample]
+    assert result["statusCode"] == status, result
+    if result["headers"]["content-type"].endswith("json"):
+        answered = json.loads(result["body"])
+        assert answered == {**answered, **content}
