@@ -1,0 +1,186 @@
+"""Each handler runs from what `sam build` made alone, under Lambda's runtime client, and answers its samples."""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import signing, template
+from tests.infrastructure.test_build import RUNTIME, interpreter
+from tests.infrastructure.transformed import ROOT, source
+from tests.support.running_stack import RunningStack
+from tests.support.samples import ANSWERS, EVENTS, RESULTS, check
+
+CLIENT = ("awslambdaric", "snapshot-restore-py", "simplejson")
+SECONDS = 30.0
+LOGICAL_IDS = {
+    Path(resource["Properties"]["CodeUri"]).name: name
+    for name, resource in source()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+"""By the function's folder."""
+
+
+class RuntimeApi:
+    """What Lambda offers to a runtime at AWS_LAMBDA_RUNTIME_API: one event at a time, and where to answer."""
+
+    def __init__(self) -> None:
+        self._events: queue.Queue[bytes] = queue.Queue()
+        self._answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                event = api._events.get()
+                self.send_response(200)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + SECONDS) * 1000)))
+                arn = "arn:aws:lambda:eu-central-1:123456789012:function:checkout"
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", arn)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(event)))
+                self.end_headers()
+                self.wfile.write(event)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                api._answers.put((self.path.rpartition("/")[2], body))
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Not of interest."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def invoke(self, event: Any) -> Any:
+        """What the handler returned; fails where it raised or could not be imported."""
+        self._events.put(json.dumps(event).encode())
+        kind, body = self._answers.get(timeout=SECONDS)
+        assert kind == "response", body
+        return json.loads(body)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of this machine's architecture."""
+    folder = interpreter()
+    if folder is None or f"python{sys.version_info.major}.{sys.version_info.minor}" != RUNTIME:
+        pytest.skip(f"{RUNTIME}, the functions' runtime, is not that of these tests")
+    target = tmp_path_factory.mktemp("runtime") / "build"
+    architecture = "x86_64" if os.uname().machine == "x86_64" else "arm64"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "samcli", "build", "--no-cached", "--build-dir", target),
+            *("--parameter-overrides", f"Architecture={architecture}"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runtime client alone, as the runtime has it outside the function's packages."""
+    target = tmp_path_factory.mktemp("client")
+    for name in CLIENT:
+        found = distribution(name)
+        for file in found.files or []:
+            if file.suffix in (".py", ".so"):
+                (target / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(str(found.locate_file(file)), target / file)
+    return target
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """What the handlers talk to: PostgreSQL, a broker and Stripe's simulator."""
+    with RunningStack(tmp_path_factory.mktemp("runtime_stack") / "project") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def variables(stack: RunningStack) -> dict[str, str]:
+    printed = subprocess.run(
+        [sys.executable, "-m", "local", "variables", "--host", "127.0.0.1"],
+        cwd=stack.folder,
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, str] = json.loads(printed.stdout)["Parameters"]
+    return found
+
+
+@pytest.mark.parametrize("function", dict.fromkeys(name.partition("/")[0] for name in [*ANSWERS, *RESULTS]))
+def test_a_handler_answers_its_samples(
+    build: Path,
+    client: Path,
+    stack: RunningStack,
+    variables: dict[str, str],
+    tmp_path: Path,
+    function: str,
+) -> None:
+    declared = template.load(ROOT / "template.yaml").functions[function]
+    folder = build / LOGICAL_IDS[function]
+    [layer] = build.glob("*Layer*/python")
+    api = RuntimeApi()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            # -S: neither this project nor its virtual environment.
+            [sys._base_executable, "-S", "-m", "awslambdaric", declared.handler],  # type: ignore[attr-defined]
+            cwd=folder,
+            env={
+                **variables,
+                "PYTHONPATH": f"{folder}:{layer}:{client}",
+                "AWS_LAMBDA_RUNTIME_API": api.address,
+                "AWS_LAMBDA_FUNCTION_NAME": function,
+                "AWS_LAMBDA_FUNCTION_VERSION": "1",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+                "AWS_REGION": "eu-central-1",
+                "LAMBDA_TASK_ROOT": str(folder),
+            },
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        for sample in [*ANSWERS, *RESULTS]:
+            if sample.partition("/")[0] == function:
+                check(sample, api.invoke(fresh(sample, stack)))
+    except queue.Empty:
+        pytest.fail((tmp_path / "log").read_text())
+    finally:
+        process.kill()
+        process.wait()
+        api.close()
+
+
+def fresh(sample: str, stack: RunningStack) -> Any:
+    event = json.loads((EVENTS / f"{sample}.json").read_text())
+    values = {name: str(value) for name, value in stack.description.items()}
+    return signing.freshen(event, stack.description["stripe_webhook_secret"], values)
