@@ -1,4 +1,4 @@
-"""Each handler runs from what `sam build` made alone, under Lambda's runtime client, and answers its samples."""
+"""Each handler runs from `sam build`'s output, under Lambda's runtime client, and answers its samples."""
 
 import json
 import os
