@@ -63,7 +63,8 @@ def test_every_function_has_samples_and_every_sample_is_invoked_here() -> None:
     declared = template.load(ROOT / "template.yaml")
 
     assert samples == ANSWERS.keys() | RESULTS.keys()
-    assert {sample.partition("/")[0] for sample in samples} == declared.functions.keys()
+    # Only CodeDeploy asks the hook, and waits for its answer; none of it is on this machine.
+    assert {sample.partition("/")[0] for sample in samples} == declared.functions.keys() - {"pre_traffic"}
 
 
 def test_every_route_has_a_sample_and_no_sample_another_route() -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.end_to_end.balance_page import BalancePage
-from tests.end_to_end.running_stack import running_stack
+from tests.support.running_stack import RunningStack
 
 PAYS = "4242 4242 4242 4242"
 DECLINED = "4000 0000 0000 0002"
@@ -21,8 +21,8 @@ PATIENCE_MS = 30_000
 @pytest.fixture(scope="module")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Asks for the browser first: without one there is nothing to start."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as description:
-        yield description
+    with RunningStack(tmp_path_factory.mktemp("stack") / "project") as running:
+        yield running.description
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from local.postgres import Postgres
 from tests.support import functions, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
-from tests.support.simulator import StripeSimulator
+from tests.support.stripe_simulator import Simulator
 
 
 @pytest.fixture(scope="session")
@@ -40,16 +40,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyBroker]:
 
 
 @pytest.fixture(scope="session")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSimulator]:
-    running = StripeSimulator(tmp_path_factory.mktemp("stripe"))
-    yield running
-    running.stop()
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator(tmp_path_factory.mktemp("stripe")) as running:
+        yield running
 
 
 @pytest.fixture
-def stripe(
-    fns: Functions, simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[StripeSimulator]:
+def stripe(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """The functions talk to the simulator."""
     monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
     fns.settings["STRIPE_API_BASE"] = simulator.url

@@ -14,8 +14,8 @@ from checkout.services import sessions
 from checkout.services.sessions import CreateSession, SessionRequest
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, bearer
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import APP_ID, event, session_object
+from tests.support.stripe_simulator import Simulator
 
 SESSIONS = "/v1/checkout/sessions"
 
@@ -35,7 +35,7 @@ def wanted(request_id: str | None = None, amount_cents: int = 500) -> SessionReq
     return SessionRequest(1, amount_cents, None, request_id)
 
 
-def test_a_session_is_what_was_asked_for(fns: Functions, stripe: StripeSimulator) -> None:
+def test_a_session_is_what_was_asked_for(fns: Functions, stripe: Simulator) -> None:
     request_id = str(uuid4())
     answer = fns.create({"amount_cents": 1234, "currency": "EUR", "request_id": request_id.upper()})
 
@@ -65,7 +65,7 @@ def test_a_session_is_what_was_asked_for(fns: Functions, stripe: StripeSimulator
 
 
 def test_without_a_public_origin_stripe_returns_to_the_apis_own_domain(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PUBLIC_ORIGIN", "")
     answer = fns.create({"amount_cents": 500})
@@ -74,7 +74,7 @@ def test_without_a_public_origin_stripe_returns_to_the_apis_own_domain(
 
 
 def test_the_same_request_again_is_the_same_session_whatever_the_configuration_has_become(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_id = str(uuid4())
     first = fns.create({"amount_cents": 500, "request_id": request_id})
@@ -88,7 +88,7 @@ def test_the_same_request_again_is_the_same_session_whatever_the_configuration_h
 
 
 def test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose(
-    fns: Functions, stripe: StripeSimulator
+    fns: Functions, stripe: Simulator
 ) -> None:
     fns.add_users(2)
     request_id = str(uuid4())
@@ -104,14 +104,14 @@ def test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose
     assert other_currency.status == 409
 
 
-def test_a_service_asks_for_a_user(fns: Functions, stripe: StripeSimulator) -> None:
+def test_a_service_asks_for_a_user(fns: Functions, stripe: Simulator) -> None:
     answer = fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SERVICE_TOKEN})
     assert answer.status == 201
     assert fns.row(answer.json["request_id"])["user_id"] == 1
 
 
 def test_two_service_tokens_are_good_while_one_is_rotated(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def status(token: str) -> int:
         return fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": token}).status
@@ -124,7 +124,7 @@ def test_two_service_tokens_are_good_while_one_is_rotated(
 
 
 def test_twenty_parallel_requests_with_one_request_id_get_one_session(
-    fns: Functions, stripe: StripeSimulator
+    fns: Functions, stripe: Simulator
 ) -> None:
     request_id = str(uuid4())
     stripe.fault(path_prefix=SESSIONS, method="POST", timeout_seconds=0.5)
@@ -134,7 +134,7 @@ def test_twenty_parallel_requests_with_one_request_id_get_one_session(
     assert len(stripe.sessions_of(request_id)) == 1
 
 
-def test_no_more_than_the_limit_may_be_open_even_in_parallel(fns: Functions, stripe: StripeSimulator) -> None:
+def test_no_more_than_the_limit_may_be_open_even_in_parallel(fns: Functions, stripe: Simulator) -> None:
     fns.settings["MAX_OPEN_SESSIONS_PER_HOUR"] = "5"
 
     def ask(_: int) -> bool:
@@ -151,7 +151,7 @@ def test_no_more_than_the_limit_may_be_open_even_in_parallel(fns: Functions, str
 
 
 def test_the_limit_is_429_with_retry_after_and_finished_payments_do_not_count(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", "1")
     first = fns.create({"amount_cents": 500})
@@ -163,7 +163,7 @@ def test_the_limit_is_429_with_retry_after_and_finished_payments_do_not_count(
 
 
 def test_stripe_away_is_502_and_the_same_request_id_succeeds_later(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
@@ -185,7 +185,7 @@ def test_stripe_away_is_502_and_the_same_request_id_succeeds_later(
     ids=["lost", "slow"],
 )
 def test_an_unknown_outcome_keeps_the_idempotency_key(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
 ) -> None:
     """Stripe made the session, and its answer was lost: the same request_id finds that session."""
     monkeypatch.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
@@ -207,7 +207,7 @@ def test_an_unknown_outcome_keeps_the_idempotency_key(
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_an_error_that_stripe_answered_is_not_asked_for_again(
-    fns: Functions, stripe: StripeSimulator, status: int
+    fns: Functions, stripe: Simulator, status: int
 ) -> None:
     """Stripe would replay it: the next attempt has a key of its own."""
     request_id = str(uuid4())
@@ -223,7 +223,7 @@ def test_an_error_that_stripe_answered_is_not_asked_for_again(
 
 @pytest.mark.parametrize("status", [401, 429])
 def test_what_stripe_did_not_take_keeps_the_idempotency_key(
-    fns: Functions, stripe: StripeSimulator, status: int
+    fns: Functions, stripe: Simulator, status: int
 ) -> None:
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
@@ -234,7 +234,7 @@ def test_what_stripe_did_not_take_keeps_the_idempotency_key(
 
 
 def test_a_payment_that_overtook_its_session_is_not_moved_back(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process died after Stripe answered; the customer cannot have the URL, but an event may come."""
     request_id = str(uuid4())
@@ -250,14 +250,14 @@ def test_a_payment_that_overtook_its_session_is_not_moved_back(
     assert fns.row(request_id)["status"] == "payment_succeeded"
 
 
-def test_a_row_that_a_webhook_made_is_not_asked_of_stripe(fns: Functions, stripe: StripeSimulator) -> None:
+def test_a_row_that_a_webhook_made_is_not_asked_of_stripe(fns: Functions, stripe: Simulator) -> None:
     request_id = str(uuid4())
     fns.webhook(event(session_object(request_id, session_id="cs_test_known")))
     answer = fns.create({"amount_cents": 500, "request_id": request_id})
     assert (answer.status, answer.json["session_id"]) == (200, "cs_test_known")
 
 
-def test_an_event_of_another_api_version_is_read_again(fns: Functions, stripe: StripeSimulator) -> None:
+def test_an_event_of_another_api_version_is_read_again(fns: Functions, stripe: Simulator) -> None:
     request_id = str(uuid4())
     created = fns.create({"amount_cents": 500, "request_id": request_id}).json
     claimed = session_object(request_id, session_id=created["session_id"], amount=999)

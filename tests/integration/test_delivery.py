@@ -21,8 +21,8 @@ from checkout.services.delivery import Delivery
 from tests.support import functions
 from tests.support.brokers import AnyBroker, forgets, new_broker
 from tests.support.functions import Functions
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import event, session_object
+from tests.support.stripe_simulator import Simulator
 
 TOPIC = "checkout.finished"
 
@@ -248,7 +248,7 @@ def reconcile(fns: Functions) -> tuple[int, int, int]:
 
 @forgets
 def test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits(
-    fns: Functions, own_broker: AnyBroker, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, own_broker: AnyBroker, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REEMIT_AFTER_SECONDS", "5")
     functions.forget_wiring()
@@ -279,7 +279,7 @@ def test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits(
 
 
 def test_what_is_in_the_outbox_or_parked_or_of_another_purpose_is_not_emitted_again(
-    fns: Functions, own_broker: AnyBroker, stripe: StripeSimulator
+    fns: Functions, own_broker: AnyBroker, stripe: Simulator
 ) -> None:
     own_broker.kill()
     waiting = pay(fns)

@@ -12,8 +12,8 @@ from checkout.config import Config
 from checkout.errors import TooManyRequests
 from checkout.services.sessions import CreateSession, SessionRequest
 from tests.support.functions import Functions, bearer
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import event, session_object
+from tests.support.stripe_simulator import Simulator
 
 
 def seconds_left_today() -> float:
@@ -26,7 +26,7 @@ def seconds_left_today() -> float:
     ("name", "value"), [("DAILY_COUNT_LIMIT", "5"), ("DAILY_AMOUNT_CENTS_LIMIT", "2999")]
 )
 def test_twenty_at_once_with_room_for_five_are_exactly_five(
-    fns: Functions, stripe: StripeSimulator, name: str, value: str
+    fns: Functions, stripe: Simulator, name: str, value: str
 ) -> None:
     config = Config({**fns.settings, name: value, "MAX_OPEN_SESSIONS_PER_HOUR": "100"})
 
@@ -49,7 +49,7 @@ def test_twenty_at_once_with_room_for_five_are_exactly_five(
 
 
 def test_the_answer_names_the_limit_and_when_it_ends(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAILY_COUNT_LIMIT", "1")
     request_id = str(uuid4())
@@ -68,7 +68,7 @@ def test_the_answer_names_the_limit_and_when_it_ends(
 
 
 def test_what_is_left_of_the_amount_can_still_be_paid(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAILY_AMOUNT_CENTS_LIMIT", "1000")
     assert fns.create({"amount_cents": 700}).status == 201
@@ -77,7 +77,7 @@ def test_what_is_left_of_the_amount_can_still_be_paid(
     assert fns.create({"amount_cents": 300}).status == 201
 
 
-def test_what_counts(fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_counts(fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAILY_AMOUNT_CENTS_LIMIT", "1000")
 
     def asked(amount: int = 1000) -> int:
@@ -101,7 +101,7 @@ def test_what_counts(fns: Functions, stripe: StripeSimulator, monkeypatch: pytes
 
 
 def test_a_new_day_begins_at_midnight_utc(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAILY_COUNT_LIMIT", "1")
     fns.create({"amount_cents": 500})

@@ -13,7 +13,7 @@ from checkout.operations import __main__ as command_line
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
-from tests.support.simulator import StripeSimulator
+from tests.support.stripe_simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 ADJUST = [
@@ -277,7 +277,7 @@ def test_what_is_away_is_told_apart_from_what_is_refused(
     assert terminal.err == "error: The database is not available; try again.\n"
 
 
-def test_the_reconciler_runs_on_demand(fns: Functions, stripe: StripeSimulator, terminal: Terminal) -> None:
+def test_the_reconciler_runs_on_demand(fns: Functions, stripe: Simulator, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
     assert terminal.json("reconcile", "--dry-run")["emitted"] == 1

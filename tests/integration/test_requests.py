@@ -20,8 +20,8 @@ from functions.checkout_requests_consumer.app import RESERVE_SECONDS
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import APP_ID
+from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
 
 SESSIONS = "/v1/checkout/sessions"
@@ -47,7 +47,7 @@ def record(request: dict[str, Any], partition: int = 0, offset: int = 0) -> Reco
     return Record("checkout.requests", partition, offset, b"1", json.dumps(request).encode())
 
 
-def test_a_session_and_its_answer(fns: Functions, stripe: StripeSimulator, answers: Answers) -> None:
+def test_a_session_and_its_answer(fns: Functions, stripe: Simulator, answers: Answers) -> None:
     request_id = str(uuid4())
     assert fns.ask(requested(request_id.upper(), amount_cents=1234, currency="EUR")) == []
 
@@ -81,7 +81,7 @@ def test_a_session_and_its_answer(fns: Functions, stripe: StripeSimulator, answe
     assert fns.checkout("SELECT 1 FROM outbox") == []
 
 
-def test_only_the_required_fields(fns: Functions, stripe: StripeSimulator, answers: Answers) -> None:
+def test_only_the_required_fields(fns: Functions, stripe: Simulator, answers: Answers) -> None:
     fns.ask({"request_id": "least", "user_id": 1, "amount_cents": 500, "colour": "blue"})
     [answer] = answers("least")
     assert (answer["status"], answer["currency"], answer["purpose"]) == (
@@ -91,7 +91,7 @@ def test_only_the_required_fields(fns: Functions, stripe: StripeSimulator, answe
     )
 
 
-def test_another_purpose_passes_through(fns: Functions, stripe: StripeSimulator, answers: Answers) -> None:
+def test_another_purpose_passes_through(fns: Functions, stripe: Simulator, answers: Answers) -> None:
     request = requested(purpose="gift")
     fns.ask(request, request)
     [session] = stripe.sessions_of(request["request_id"])
@@ -105,7 +105,7 @@ def test_another_purpose_passes_through(fns: Functions, stripe: StripeSimulator,
     ids=["short", "long", "long and not ASCII", "not Latin", "spaces", "lines", "astral"],
 )
 def test_a_request_id_is_any_text(
-    fns: Functions, stripe: StripeSimulator, answers: Answers, request_id: str
+    fns: Functions, stripe: Simulator, answers: Answers, request_id: str
 ) -> None:
     """Also where Stripe's idempotency key must change: its answer of 500 would be replayed to the old one."""
     own = (request_id + uuid4().hex)[-255:]
@@ -119,7 +119,7 @@ def test_a_request_id_is_any_text(
 
 
 def test_the_same_message_twice_is_one_session_and_the_same_answer(
-    fns: Functions, stripe: StripeSimulator, answers: Answers
+    fns: Functions, stripe: Simulator, answers: Answers
 ) -> None:
     request = requested()
     fns.ask(request, request)
@@ -131,7 +131,7 @@ def test_the_same_message_twice_is_one_session_and_the_same_answer(
 
 
 def test_the_same_message_to_several_consumers_at_once(
-    fns: Functions, stripe: StripeSimulator, answers: Answers
+    fns: Functions, stripe: Simulator, answers: Answers
 ) -> None:
     config = Config(fns.settings)
     request = requested()
@@ -161,7 +161,7 @@ def test_the_same_message_to_several_consumers_at_once(
 
 
 def test_over_http_and_over_kafka_a_request_is_the_same(
-    fns: Functions, stripe: StripeSimulator, answers: Answers
+    fns: Functions, stripe: Simulator, answers: Answers
 ) -> None:
     request_id = str(uuid4())
     created = fns.create({"amount_cents": 500, "request_id": request_id})
@@ -189,7 +189,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_our_rules_refuse_is_answered_failed_once_and_for_all(
-    fns: Functions, stripe: StripeSimulator, answers: Answers, monkeypatch: pytest.MonkeyPatch, kind: str
+    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     request, named = REFUSED[kind]
     request = {**request, "request_id": str(uuid4())}
@@ -218,7 +218,7 @@ def test_what_our_rules_refuse_is_answered_failed_once_and_for_all(
 )
 def test_limits_are_those_of_http(
     fns: Functions,
-    stripe: StripeSimulator,
+    stripe: Simulator,
     answers: Answers,
     monkeypatch: pytest.MonkeyPatch,
     limit: dict[str, str],
@@ -233,7 +233,7 @@ def test_limits_are_those_of_http(
 
 
 def test_what_stripe_will_never_take_is_answered_failed(
-    fns: Functions, stripe: StripeSimulator, answers: Answers
+    fns: Functions, stripe: Simulator, answers: Answers
 ) -> None:
     """It would block its partition for ever."""
     request, other = requested(), requested()
@@ -258,7 +258,7 @@ def test_what_stripe_will_never_take_is_answered_failed(
     ],
 )
 def test_the_customer_comes_back_where_the_allow_list_says(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
 ) -> None:
     monkeypatch.setenv("ALLOWED_REDIRECT_ORIGINS", "https://shop.example.com")
     request = requested(cancel_url=given)
@@ -273,7 +273,7 @@ def test_the_customer_comes_back_where_the_allow_list_says(
 @pytest.mark.parametrize("known", ["created", "refused"])
 def test_a_known_request_id_for_something_else_is_parked_and_never_answered(
     fns: Functions,
-    stripe: StripeSimulator,
+    stripe: Simulator,
     answers: Answers,
     monkeypatch: pytest.MonkeyPatch,
     known: str,
@@ -343,7 +343,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_record_that_can_never_be_answered_is_parked_and_the_others_are_answered(
-    fns: Functions, stripe: StripeSimulator, kind: str
+    fns: Functions, stripe: Simulator, kind: str
 ) -> None:
     before, after = requested(), requested()
     for _ in range(2):
@@ -360,7 +360,7 @@ def test_a_record_that_can_never_be_answered_is_parked_and_the_others_are_answer
     [{"status": 500}, {"status": 429}, {"status": 401}, {"drop_after_effect": True, "times": 2}],
 )
 def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
-    fns: Functions, stripe: StripeSimulator, answers: Answers, fault: dict[str, Any]
+    fns: Functions, stripe: Simulator, answers: Answers, fault: dict[str, Any]
 ) -> None:
     stuck = [requested() for _ in range(3)]
     free = [requested() for _ in range(2)]
@@ -381,7 +381,7 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
 
 @pytest.mark.parametrize("name", ["CHECKOUT_DATABASE_URL", "DATABASE_URL"])
 def test_a_database_away_gives_everything_back(
-    fns: Functions, stripe: StripeSimulator, monkeypatch: pytest.MonkeyPatch, name: str
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     batch = [requested(), b"nonsense" if name == "DATABASE_URL" else requested()]
     with monkeypatch.context() as away:
@@ -391,14 +391,14 @@ def test_a_database_away_gives_everything_back(
     assert fns.ask(*batch) == []
 
 
-def test_what_is_not_begun_before_the_deadline_is_given_back(fns: Functions, stripe: StripeSimulator) -> None:
+def test_what_is_not_begun_before_the_deadline_is_given_back(fns: Functions, stripe: Simulator) -> None:
     batch = [record(requested(), partition, 0) for partition in range(3)]
     assert fns.ask(*batch, remaining_millis=RESERVE_SECONDS * 1000) == [(0, 0), (1, 0), (2, 0)]
     assert fns.checkout("SELECT 1 FROM checkout_transactions") == []
 
 
 def test_an_answer_that_the_broker_does_not_take_is_published_later(
-    fns: Functions, stripe: StripeSimulator, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created, refused = requested(), requested(amount_cents=1)
     with monkeypatch.context() as away:

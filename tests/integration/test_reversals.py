@@ -20,9 +20,9 @@ from checkout.services.delivery import Delivery
 from checkout.services.stripe_events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import encoded, event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
+from tests.support.stripe_simulator import Simulator
 
 MANY = 60
 
@@ -215,7 +215,7 @@ def test_nonsense_that_stripe_answers_is_held(fns: Functions, known: KnownStripe
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_stripe_away_while_it_is_read_stores_nothing_so_that_it_is_sent_again(
-    fns: Functions, stripe: StripeSimulator, status: int
+    fns: Functions, stripe: Simulator, status: int
 ) -> None:
     request_id = str(uuid4())
     assert outcome(fns, event(session_object(request_id, payment_intent="pi_1"))) == "applied"

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[at
 from kafka import KafkaAdminClient
 
 from checkout.adapters import topics
+from checkout.adapters.kafka import KafkaPublisher
 from checkout.errors import Unavailable
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars
@@ -58,3 +59,11 @@ def test_a_topic_that_another_run_made_meanwhile_is_no_failure(
 def test_brokers_that_are_away_are_told() -> None:
     with pytest.raises(Unavailable, match="Kafka"):
         topics.ensure({"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, ["x"], 3)
+
+
+def test_the_publisher_misses_a_topic_that_is_not_there(kafka: ApacheKafka) -> None:
+    publisher = KafkaPublisher([kafka.address])
+    publisher.require("there", 10.0)
+    with pytest.raises(Unavailable, match="Kafka"):
+        publisher.require("nowhere", 1.0)
+    publisher.close()

@@ -10,13 +10,13 @@ import pytest
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished
-from tests.support.simulator import StripeSimulator
 from tests.support.stripe_events import event, session_object
+from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
 
 @pytest.fixture
-def topic(broker: Broker, stripe: StripeSimulator) -> Iterator[Tail]:
+def topic(broker: Broker, stripe: Simulator) -> Iterator[Tail]:
     reader = Tail(broker.address)
     yield reader
     reader.close()
@@ -124,7 +124,7 @@ def test_the_reconciler(fns: Functions, topic: Tail) -> None:
     assert at_every_step(prepare, lambda: fns.invoke("reconciler", {}), check) >= 15
 
 
-def test_creating_a_session(fns: Functions, stripe: StripeSimulator, topic: Tail) -> None:
+def test_creating_a_session(fns: Functions, stripe: Simulator, topic: Tail) -> None:
     request_ids: list[str] = []
 
     def prepare() -> None:

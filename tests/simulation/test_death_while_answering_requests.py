@@ -12,7 +12,7 @@ from checkout.domain.msk import Record
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, requested
-from tests.support.simulator import StripeSimulator
+from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
 
@@ -48,7 +48,7 @@ def check_answered_once(fns: Functions, tail: Tail, request: dict[str, Any], sta
     assert fns.application("SELECT 1 FROM parked_events") == [], where
 
 
-def test_a_session(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
+def test_a_session(fns: Functions, stripe: Simulator, tail: Tail) -> None:
     request: dict[str, Any] = {}
 
     def prepare() -> None:
@@ -65,7 +65,7 @@ def test_a_session(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
     assert at_every_step(prepare, lambda: fns.ask(request), check) >= 20
 
 
-def test_a_refusal(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
+def test_a_refusal(fns: Functions, stripe: Simulator, tail: Tail) -> None:
     request: dict[str, Any] = {}
 
     def prepare() -> None:
@@ -81,7 +81,7 @@ def test_a_refusal(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
     assert at_every_step(prepare, lambda: fns.ask(request), check) >= 10
 
 
-def test_what_stripe_refuses(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
+def test_what_stripe_refuses(fns: Functions, stripe: Simulator, tail: Tail) -> None:
     request: dict[str, Any] = {}
 
     def prepare() -> None:
@@ -98,7 +98,7 @@ def test_what_stripe_refuses(fns: Functions, stripe: StripeSimulator, tail: Tail
     assert at_every_step(prepare, lambda: fns.ask(request), check) >= 20
 
 
-def test_a_batch_that_is_cut_short_anywhere(fns: Functions, stripe: StripeSimulator, tail: Tail) -> None:
+def test_a_batch_that_is_cut_short_anywhere(fns: Functions, stripe: Simulator, tail: Tail) -> None:
     batch: list[Any] = []
 
     def prepare() -> None:

@@ -91,6 +91,22 @@ class Simulator:
         response.raise_for_status()
         return response.json()
 
+    def fault(self, **fault: Any) -> None:
+        """See local.stripe_simulator.api.faults.Fault."""
+        self.control("faults", fault)
+
+    def clear_faults(self) -> None:
+        requests.delete(f"{self.url}/_simulator/faults", timeout=5).raise_for_status()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON as Stripe sends it."""
+        headers = {"Authorization": "Bearer sk_test_x"}
+        return requests.get(f"{self.url}{path}", params=query, headers=headers, timeout=10).json()
+
+    def sessions_of(self, request_id: str) -> list[dict[str, Any]]:
+        sessions = self.get("/v1/checkout/sessions", limit=100)["data"]
+        return [session for session in sessions if session["metadata"].get("request_id") == request_id]
+
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
         for line in process.stdout:
