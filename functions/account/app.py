@@ -2,6 +2,7 @@
 
 from checkout import bootstrap
 from checkout.http import Request, Response, answering, json_response
+from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import correlate, instrumented
 
 
@@ -27,12 +28,17 @@ def health(_request: Request) -> Response:
 
 
 handler = instrumented(
-    answering(
-        {
-            "GET /checkout/sessions/{request_id}": session,
-            "GET /checkout/transactions": transactions,
-            "GET /checkout/balance": balance,
-            "GET /health": health,
-        }
+    self_checking(
+        answering(
+            {
+                "GET /checkout/sessions/{request_id}": session,
+                "GET /checkout/transactions": transactions,
+                "GET /checkout/balance": balance,
+                "GET /health": health,
+            }
+        ),
+        SECRETS,
+        CHECKOUT_DATABASE,
+        APPLICATION_DATABASE,
     )
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 from checkout import bootstrap
 from checkout.domain.msk import records_of
+from checkout.self_check import APPLICATION_DATABASE, self_checking
 from checkout.telemetry import count, instrumented, logger
 
 
@@ -22,4 +23,4 @@ def consume(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
-handler = instrumented(consume)
+handler = instrumented(self_checking(consume, APPLICATION_DATABASE))

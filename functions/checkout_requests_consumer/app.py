@@ -5,7 +5,9 @@ from typing import Any
 
 from checkout import bootstrap
 from checkout.domain.msk import records_of
-from checkout.telemetry import instrumented
+from checkout.errors import NotYetConfigured
+from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.telemetry import instrumented, logger
 
 RESERVE_SECONDS = 40
 """Kept for the record that is under way when the time is up: Stripe may take 30 s."""
@@ -13,7 +15,11 @@ RESERVE_SECONDS = 40
 
 def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    again = bootstrap.answer_requests()(records_of(event), deadline)
+    again = records = records_of(event)
+    try:
+        again = bootstrap.answer_requests()(records, deadline)
+    except NotYetConfigured as error:
+        logger.warning("not configured", extra={"detail": error.detail})
     return {
         "batchItemFailures": [
             {"itemIdentifier": {"partition": f"{record.topic}-{record.partition}", "offset": record.offset}}
@@ -22,4 +28,4 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-handler = instrumented(consume)
+handler = instrumented(self_checking(consume, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))

@@ -8,6 +8,7 @@ from typing import Any
 
 from checkout.errors import CheckoutError, InvalidRequest
 from checkout.operations import command, text
+from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import instrumented
 
 
@@ -29,4 +30,4 @@ def _words(event: dict[str, Any]) -> list[str]:
     return [str(word) for word in words]
 
 
-handler = instrumented(operate)
+handler = instrumented(self_checking(operate, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))

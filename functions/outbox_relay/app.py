@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from checkout import bootstrap
+from checkout.self_check import BROKER, CHECKOUT_DATABASE, self_checking
 from checkout.telemetry import count, instrumented, logger
 
 RESERVE_SECONDS = 25
@@ -19,4 +20,4 @@ def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"published": published, "left": left}
 
 
-handler = instrumented(relay)
+handler = instrumented(self_checking(relay, CHECKOUT_DATABASE, BROKER))

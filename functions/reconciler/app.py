@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 from checkout import bootstrap
+from checkout.errors import NotYetConfigured
+from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import count, instrumented, logger
 
 RESERVE_SECONDS = 60
@@ -12,11 +14,15 @@ RESERVE_SECONDS = 60
 
 def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    found = bootstrap.reconcile()(deadline=deadline).as_dict()
+    try:
+        found = bootstrap.reconcile()(deadline=deadline).as_dict()
+    except NotYetConfigured as error:
+        logger.warning("not configured", extra={"detail": error.detail})
+        return {"configured": False}
     if any(value for name, value in found.items() if name != "complete"):
         logger.info("reconciled", extra=found)
     count("MissedEvents", found["missed_events"])
     return found
 
 
-handler = instrumented(reconcile)
+handler = instrumented(self_checking(reconcile, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))

@@ -1,13 +1,17 @@
 """POST /webhooks/stripe"""
 
 from checkout import bootstrap
-from checkout.http import Request, Response, answering, json_response
+from checkout.http import Request, Response, answering, json_response, require_source
+from checkout.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import instrumented
 
 
 def receive(request: Request) -> Response:
+    require_source(request.source_ip, bootstrap.config().webhook_sources)
     outcome = bootstrap.receive_webhook()(request.body, request.headers.get("stripe-signature"))
     return json_response(200, {"received": True, "outcome": outcome})
 
 
-handler = instrumented(answering({"POST /webhooks/stripe": receive}))
+handler = instrumented(
+    self_checking(answering({"POST /webhooks/stripe": receive}), SECRETS, CHECKOUT_DATABASE, BROKER)
+)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkout.services.held import HeldEvents
     from checkout.services.inspection import Inspect
     from checkout.services.migrations import Migrate
+    from checkout.services.new_versions import JudgeNewVersions
     from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import Reconcile
     from checkout.services.requests import AnswerRequests
@@ -79,7 +80,6 @@ def authenticator() -> "Authenticator":
 def stripe_api() -> "StripeApi":
     from checkout.adapters.stripe_api import StripeApi
 
-    config().stripe_secret()
     return StripeApi(config().stripe_secret, config().stripe_api_base)
 
 
@@ -97,8 +97,14 @@ def delivery() -> "Delivery":
     return Delivery(checkout_database(), kafka_publisher())
 
 
-@cache
 def create_session() -> "CreateSession":
+    """Raises NotYetConfigured before anything is stored that could not be carried on."""
+    config().stripe_secret()
+    return _create_session()
+
+
+@cache
+def _create_session() -> "CreateSession":
     from checkout.services.sessions import CreateSession
 
     return CreateSession(checkout_database(), application_database(), stripe_api(), config())
@@ -123,6 +129,7 @@ def receive_webhook() -> "ReceiveWebhook":
     from checkout.services.webhook import ReceiveWebhook
 
     config().webhook_secrets()
+    config().stripe_secret()
     return ReceiveWebhook(stripe_events(), config())
 
 
@@ -157,7 +164,7 @@ def reconcile() -> "Reconcile":
 
     return Reconcile(
         MissedEvents(checkout_database(), stripe_api(), stripe_events()),
-        Unfinished(checkout_database(), stripe_api(), stripe_events(), create_session()),
+        Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
         Reemission(checkout_database(), application_database(), delivery(), config()),
         StripeBooks(checkout_database(), stripe_api(), config().app_id),
     )
@@ -229,3 +236,15 @@ def setup() -> "Setup":
         return topics.ensure(options, names, partitions)
 
     return Setup(migrate(), grant_roles(), settings.secrets_manager, brokers, ensure_topics)
+
+
+@cache
+def judge_new_versions() -> "JudgeNewVersions":
+    from checkout import self_check
+    from checkout.adapters.versions import Versions
+    from checkout.services.new_versions import JudgeNewVersions
+
+    versions = Versions()
+    return JudgeNewVersions(
+        lambda: config().new_versions, lambda arn: versions.ask(arn, self_check.EVENT), versions.report
+    )

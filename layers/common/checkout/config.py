@@ -6,12 +6,16 @@ ConfigurationError, which names it.
 """
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 from urllib.parse import quote
 
 from checkout.adapters.secrets_manager import SecretsManager
 from checkout.domain.redirects import origin_of
-from checkout.errors import ConfigurationError
+from checkout.errors import ConfigurationError, NotYetConfigured
+
+GIVEN_BY_THE_OPERATOR = ("STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET")
+"""A new stack's secret is without them: nobody has failed."""
 
 T = TypeVar("T")
 
@@ -54,6 +58,11 @@ class Config:
     def secrets_manager(self) -> SecretsManager | None:
         """Where the secrets are that the environment does not have; None = nowhere."""
         return self._secrets
+
+    def require_secrets(self) -> None:
+        """Raises Unavailable or ConfigurationError where the secrets cannot be read, whichever they are."""
+        if self._secrets is not None:
+            self._secrets.get("")
 
     def refresh_secrets(self) -> bool:
         """True where Secrets Manager was asked again and gave something new."""
@@ -144,6 +153,22 @@ class Config:
             origins.add(origin)
         return frozenset(origin for origin in origins if origin is not None)
 
+    @property
+    def new_versions(self) -> tuple[str, ...]:
+        """For `pre_traffic` alone: the ARNs, with version, of what it judges."""
+        return tuple(part.strip() for part in self._required("NEW_VERSIONS").split(","))
+
+    @property
+    def webhook_sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where webhooks must come from; empty = anywhere."""
+        text = self._text("STRIPE_WEBHOOK_SOURCES")
+        try:
+            return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
+        except ValueError as error:
+            raise ConfigurationError(
+                "STRIPE_WEBHOOK_SOURCES is addresses and networks: 192.0.2.1,198.51.100.0/24."
+            ) from error
+
     # What is ours, and how much of it
 
     @property
@@ -206,6 +231,10 @@ class Config:
 
     def _secret(self, name: str) -> str:
         value = self._optional_secret(name)
+        if not value and self.refresh_secrets():
+            value = self._optional_secret(name)
+        if not value and self._secrets is not None and name in GIVEN_BY_THE_OPERATOR:
+            raise NotYetConfigured(f"{name} is not in the secret yet: `make configure` puts it there.")
         if not value:
             raise ConfigurationError(f"{name} is not set.")
         return value

@@ -43,6 +43,13 @@ class NotAuthenticated(CheckoutError):
         self.headers["WWW-Authenticate"] = "Bearer"
 
 
+class Forbidden(CheckoutError):
+    """Whoever it is, not from there."""
+
+    status = 403
+    title = "Forbidden"
+
+
 class NotFound(CheckoutError):
     """It does not exist, or it is somebody else's."""
 
@@ -100,6 +107,10 @@ class ConfigurationError(CheckoutError):
 
     status = 503
     title = "Not configured"
+
+
+class NotYetConfigured(ConfigurationError):
+    """A new stack does not have Stripe's values yet. Nothing has failed, and no alarm is due."""
 
 
 class InvariantBroken(CheckoutError):

@@ -3,13 +3,21 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from checkout.config import Config
 from checkout.domain import strict_json
-from checkout.errors import BodyTooLarge, CheckoutError, InvalidRequest, UnsupportedMediaType
+from checkout.errors import (
+    BodyTooLarge,
+    CheckoutError,
+    Forbidden,
+    InvalidRequest,
+    NotYetConfigured,
+    UnsupportedMediaType,
+)
 from checkout.telemetry import Handler, logger
 
 Response = dict[str, Any]
@@ -25,6 +33,7 @@ class Request:
     query: Mapping[str, str]
     body: bytes
     domain_name: str
+    source_ip: str
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Request":
@@ -33,13 +42,15 @@ class Request:
             raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         except (binascii.Error, UnicodeEncodeError) as error:
             raise InvalidRequest("The body could not be read.") from error
+        context = event.get("requestContext", {})
         return cls(
             route=event["routeKey"],
             headers=event.get("headers") or {},
             path=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             body=raw,
-            domain_name=event.get("requestContext", {}).get("domainName", ""),
+            domain_name=context.get("domainName", ""),
+            source_ip=context.get("http", {}).get("sourceIp", ""),
         )
 
     def json(self, max_bytes: int) -> dict[str, object]:
@@ -62,6 +73,12 @@ class Request:
     def origin(self, config: Config) -> str:
         """Where the browser sees us: what is configured, else the API's own domain name."""
         return config.public_origin or f"https://{self.domain_name}"
+
+
+def require_source(address: str, allowed: Sequence[IPv4Network | IPv6Network]) -> None:
+    """Raises Forbidden where the address is in none of these networks; with none of them, never."""
+    if allowed and not any(ip_address(address) in network for network in allowed):
+        raise Forbidden("Webhooks are taken from Stripe's own addresses only.")
 
 
 def json_response(status: int, content: Mapping[str, object]) -> Response:
@@ -108,6 +125,9 @@ def _answered(error: Exception) -> Response:
     if not isinstance(error, CheckoutError) or type(error).status == 500:
         logger.exception("unexpected error")
         return problem_response(CheckoutError("Something went wrong on our side."), request_id)
-    log = logger.error if error.status >= 500 else logger.info
+    if isinstance(error, NotYetConfigured):
+        log = logger.warning
+    else:
+        log = logger.error if error.status >= 500 else logger.info
     log("refused", extra={"status": error.status, "detail": error.detail})
     return problem_response(error, request_id)

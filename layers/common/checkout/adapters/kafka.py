@@ -8,6 +8,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.producer.future import FutureRecordMetadata
 
 from checkout.adapters.outbox import Message
+from checkout.errors import Unavailable
 
 IDLE_SECONDS = 45
 """Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
@@ -53,6 +54,16 @@ class KafkaPublisher:
             self.close()
             self._paused_until = time.time() + PAUSE_SECONDS
         return acknowledged
+
+    def require(self, topic: str, timeout_seconds: float) -> None:
+        """Raises Unavailable unless the brokers answer and have the topic."""
+        try:
+            partitions = self._connected(timeout_seconds).partitions_for(topic)
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise Unavailable(f"Kafka does not answer: {type(error).__name__}.") from error
+        if not partitions:
+            raise Unavailable(f"Kafka has no topic {topic}.")
 
     def _send(
         self, messages: Sequence[Message], timeout_seconds: float

@@ -1,0 +1,47 @@
+"""Could this version do its work? Asked by `pre_traffic` before a new version gets any.
+
+The event is `{"checkout": "self-check"}`; the answer names what was reached. What could not be reached
+raises, so that the invocation fails with the reason.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from checkout import bootstrap
+from checkout.adapters.postgres import Database
+from checkout.domain import finished_event
+from checkout.telemetry import Handler
+
+EVENT = {"checkout": "self-check"}
+BROKER_SECONDS = 10.0
+
+
+class Need(NamedTuple):
+    """`check` raises a CheckoutError where it is not met."""
+
+    name: str
+    check: Callable[[], None]
+
+
+def _reach(database: Database) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("SELECT 1")
+
+
+SECRETS = Need("secrets", lambda: bootstrap.config().require_secrets())
+CHECKOUT_DATABASE = Need("checkout database", lambda: _reach(bootstrap.checkout_database()))
+APPLICATION_DATABASE = Need("application database", lambda: _reach(bootstrap.application_database()))
+BROKER = Need("broker", lambda: bootstrap.kafka_publisher().require(finished_event.TOPIC, BROKER_SECONDS))
+
+
+def self_checking(handler: Handler, *needs: Need) -> Handler:
+    """The handler, which also answers a self-check: whether everything is there that it needs."""
+
+    def answer(event: dict[str, Any], context: Any) -> Any:
+        if event != EVENT:
+            return handler(event, context)
+        for need in needs:
+            need.check()
+        return {"reached": [need.name for need in needs]}
+
+    return answer

@@ -1,0 +1,164 @@
+"""A new stack, whose secret has no values of Stripe's yet: it says so, fails nobody's alarm, and needs no
+restart once it has them. Then each secret in turn is rotated."""
+
+import json
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import jwt
+import pytest
+from moto import mock_aws
+
+from checkout.adapters import secrets_manager
+from tests.support import functions, stripe_events
+from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, requested
+from tests.support.stripe_events import event, session_object
+
+NEW = {"JWT_SECRET": JWT_SECRET, "CHECKOUT_SERVICE_TOKEN": SERVICE_TOKEN}
+GIVEN = {"STRIPE_SECRET": "sk_test_tests", "STRIPE_WEBHOOK_SECRET": stripe_events.WEBHOOK_SECRET}
+
+
+class Secret:
+    """The stack's secret, and a clock that only it looks at."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._client = boto3.client("secretsmanager")
+        self.arn = self._client.create_secret(Name="checkout", SecretString=json.dumps(NEW))["ARN"]
+        self._late = 0.0
+        clock = SimpleNamespace(time=lambda: time.time() + self._late)
+        patch.setattr(secrets_manager, "time", clock)
+
+    def put(self, **values: str) -> None:
+        self._client.put_secret_value(SecretId=self.arn, SecretString=json.dumps({**NEW, **GIVEN, **values}))
+
+    def wait(self, seconds: float) -> None:
+        self._late += seconds
+
+
+@pytest.fixture
+def secret(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
+    for name, value in (
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "testing"),
+        ("AWS_SECRET_ACCESS_KEY", "testing"),
+    ):
+        monkeypatch.setenv(name, value)
+    for name in (*NEW, *GIVEN):
+        monkeypatch.setenv(name, "")
+    with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
+        made = Secret(monkeypatch)
+        monkeypatch.setenv("SECRET_ARN", made.arn)
+        functions.forget_wiring()
+        yield made
+        functions.forget_wiring()
+
+
+def paid() -> dict[str, Any]:
+    return event(session_object(str(uuid4())))
+
+
+def test_the_api_says_that_it_is_not_configured(fns: Functions, secret: Secret) -> None:
+    for answer in (fns.create({"amount_cents": 500}), fns.webhook(paid())):
+        assert answer.status == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json["title"] == "Not configured"
+        assert "make configure" in answer.json["detail"]
+    assert fns.create({"amount_cents": 500}, headers={}).status == 401, "decided before anything else"
+    assert fns.checkout("SELECT 1 FROM checkout_transactions") == []
+
+
+def test_what_needs_no_stripe_works(fns: Functions, secret: Secret) -> None:
+    assert fns.get("/checkout/balance").json["balance_cents"] == 0
+    assert fns.invoke("outbox_relay", {}) == {"published": 0, "left": 0}
+    fns.consume(functions.finished())
+    assert fns.balance() == 500
+
+
+def test_nothing_fails_that_an_alarm_would_count(
+    fns: Functions,
+    secret: Secret,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fns.create({"amount_cents": 500})
+    fns.webhook(paid())
+    assert fns.invoke("reconciler", {}) == {"configured": False}
+    assert fns.ask(requested(), requested()) == [(0, 0), (0, 1)]
+
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "OldestUncreditedPayment" in capsys.readouterr().out, "its silence would be an alarm"
+
+
+def test_values_are_taken_as_soon_as_they_are_there(fns: Functions, secret: Secret, stripe: Any) -> None:
+    assert fns.create({"amount_cents": 500}).status == 503
+    secret.put()
+    assert fns.create({"amount_cents": 500}).status == 503, "asked a moment ago"
+    secret.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+
+    assert fns.create({"amount_cents": 500}).status == 201
+    assert fns.webhook(paid()).json["outcome"] == "applied"
+
+
+@pytest.fixture
+def configured(fns: Functions, secret: Secret) -> Secret:
+    secret.put()
+    assert fns.webhook(paid()).status == 200
+    assert fns.get("/checkout/balance").status == 200
+    secret.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    return secret
+
+
+def test_a_webhook_secret_is_rotated_without_a_gap(fns: Functions, configured: Secret) -> None:
+    body = stripe_events.encoded(paid())
+    configured.put(STRIPE_WEBHOOK_SECRET=f"{stripe_events.WEBHOOK_SECRET},whsec_next")
+    assert fns.webhook(body, stripe_events.signature(body, "whsec_next")).status == 200
+    assert fns.webhook(body, stripe_events.signature(body)).status == 200
+
+    configured.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    configured.put(STRIPE_WEBHOOK_SECRET="whsec_next")
+    assert fns.webhook(body, stripe_events.signature(body, "whsec_after")).status == 400
+    assert fns.webhook(body, stripe_events.signature(body)).status == 400, "read again for the one before"
+    assert fns.webhook(body, stripe_events.signature(body, "whsec_next")).status == 200
+
+
+def test_a_service_token_and_the_users_key_are_rotated(fns: Functions, configured: Secret) -> None:
+    body = json.dumps({"user_id": 1}).encode()
+
+    def service(token: str) -> int:
+        return fns.create(body, {"x-service-token": token}).status
+
+    configured.put(CHECKOUT_SERVICE_TOKEN=f"{SERVICE_TOKEN},next", JWT_SECRET="n" * 32)
+    assert service("next") == service(SERVICE_TOKEN) == 400, "taken; the body is not"
+    claims = {"sub": "1", "exp": int(time.time()) + 60}
+    signed = {"authorization": f"Bearer {jwt.encode(claims, 'n' * 32, 'HS256')}"}
+    assert fns.http("account", "GET /checkout/balance", headers=signed).status == 200
+    assert fns.http("account", "GET /checkout/balance", headers=bearer(1)).status == 401
+
+
+def test_a_value_is_at_most_five_minutes_old(fns: Functions, configured: Secret) -> None:
+    configured.put(JWT_SECRET="n" * 32)
+    assert fns.get("/checkout/balance").status == 200, "good by what was read"
+    configured.wait(secrets_manager.KEEP_SECONDS)
+    assert fns.get("/checkout/balance").status == 401
+
+
+def test_wrong_signatures_do_not_have_secrets_manager_asked_each_time(
+    fns: Functions, configured: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = secrets_manager.SecretsManager._read
+
+    def counted(manager: secrets_manager.SecretsManager) -> None:
+        nonlocal reads
+        reads += 1
+        read(manager)
+
+    monkeypatch.setattr(secrets_manager.SecretsManager, "_read", counted)
+    for _ in range(20):
+        assert fns.webhook(paid(), "t=1,v1=00").status == 400
+
+    assert reads == 1

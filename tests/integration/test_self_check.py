@@ -1,0 +1,212 @@
+"""What is judged before a new version gets traffic, and what its import must not do."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from checkout import self_check
+from checkout.adapters.versions import Versions
+from checkout.errors import CheckoutError
+from tests.support.functions import Functions
+from tests.support.stripe_events import event, session_object
+
+ROOT = Path(__file__).parents[2]
+SECRETS, CHECKOUT, APPLICATION, BROKER = "secrets", "checkout database", "application database", "broker"
+NEEDS = {
+    "create_session": [SECRETS, CHECKOUT, APPLICATION],
+    "account": [SECRETS, CHECKOUT, APPLICATION],
+    "stripe_webhook": [SECRETS, CHECKOUT, BROKER],
+    "checkout_finished_consumer": [APPLICATION],
+    "checkout_requests_consumer": [SECRETS, CHECKOUT, APPLICATION, BROKER],
+    "outbox_relay": [CHECKOUT, BROKER],
+    "reconciler": [SECRETS, CHECKOUT, APPLICATION, BROKER],
+    "operations": [SECRETS, CHECKOUT, APPLICATION, BROKER],
+}
+
+
+@pytest.mark.parametrize("function", NEEDS)
+def test_a_function_reaches_what_it_needs(fns: Functions, function: str) -> None:
+    assert fns.invoke(function, self_check.EVENT) == {"reached": NEEDS[function]}
+
+
+AWAY = {
+    SECRETS: ("SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none"),
+    CHECKOUT: ("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),
+    APPLICATION: ("DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),
+    BROKER: ("KAFKA_BROKERS", "127.0.0.1:1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "need"), [(one, need) for one, needs in NEEDS.items() for need in needs]
+)
+def test_what_is_not_there_fails_the_check(
+    fns: Functions, function: str, need: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_check, "BROKER_SECONDS", 0.3)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv(*AWAY[need])
+
+    with pytest.raises(CheckoutError):
+        fns.invoke(function, self_check.EVENT)
+
+
+# The hook
+
+VERSIONS = [f"arn:aws:lambda:eu-central-1:123456789012:function:{name}:7" for name in ("one", "two")]
+DEPLOYMENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
+
+
+class Aws:
+    """Lambda's and CodeDeploy's APIs, which take nothing that they have not."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.clients = {name: boto3.client(name) for name in ("lambda", "codedeploy")}
+        self.versions, self.codedeploy = (Stubber(client) for client in self.clients.values())
+        patch.setattr(boto3, "client", lambda name, **_: self.clients[name])
+
+    def answers(self, version: str, failure: dict[str, str] | None = None) -> None:
+        body = json.dumps(failure or {"reached": []}).encode()
+        answer = {"StatusCode": 200, "Payload": StreamingBody(BytesIO(body), len(body))}
+        self.versions.add_response(
+            "invoke",
+            {**answer, **({"FunctionError": "Unhandled"} if failure else {})},
+            {"FunctionName": version, "Payload": b'{"checkout": "self-check"}'},
+        )
+
+    def expects(self, status: str) -> None:
+        told = {"deploymentId": "d-1", "lifecycleEventHookExecutionId": "e-1", "status": status}
+        self.codedeploy.add_response(
+            "put_lifecycle_event_hook_execution_status", {"lifecycleEventHookExecutionId": "e-1"}, told
+        )
+
+
+@pytest.fixture
+def aws(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    made = Aws(monkeypatch)
+    with made.versions, made.codedeploy:
+        yield made
+    made.codedeploy.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_release_goes_on_where_every_version_is_fit(
+    fns: Functions,
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: bool,
+) -> None:
+    monkeypatch.setenv("NEW_VERSIONS", VERSIONS[0])
+    failure = {"errorType": "DatabaseUnavailable", "errorMessage": "The database is not available."}
+    aws.answers(VERSIONS[0], failure if failing else None)
+    aws.expects("Failed" if failing else "Succeeded")
+
+    assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": not failing}
+    reasons = [vars(record).get("reason") for record in caplog.records]
+    assert reasons == (["DatabaseUnavailable: The database is not available."] if failing else [])
+
+
+def test_one_that_is_not_fit_holds_back_all(
+    fns: Functions, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW_VERSIONS", ", ".join(VERSIONS))
+    reasons = dict(zip(VERSIONS, (None, "no"), strict=True))
+    monkeypatch.setattr(Versions, "ask", lambda _, version, event: event and reasons[version])
+    aws.expects("Failed")
+
+    assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": False}
+
+
+def test_a_version_that_cannot_be_invoked_is_not_fit(
+    fns: Functions, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW_VERSIONS", VERSIONS[0])
+    aws.versions.add_client_error("invoke", "AccessDeniedException")
+    aws.expects("Failed")
+
+    assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": False}
+
+
+def test_codedeploy_is_answered_even_if_nobody_says_which_versions(fns: Functions, aws: Aws) -> None:
+    aws.expects("Failed")
+
+    assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": False}
+
+
+# SnapStart keeps what an import has made, for every environment that is restored from it.
+
+OBSERVED = """
+import sys
+seen = []
+def watch(event, arguments):
+    if event.startswith(("socket.connect", "socket.getaddrinfo", "subprocess.", "os.fork", "_thread.start")):
+        seen.append(event)
+sys.addaudithook(watch)
+import app
+from checkout import telemetry
+made = [name for name, one in vars(sys.modules.get("checkout.bootstrap", telemetry)).items()
+        if hasattr(one, "cache_info") and one.cache_info().currsize]
+print(__import__("json").dumps({"seen": seen, "made": made, "boto3": "boto3" in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
+def test_an_import_opens_nothing_and_reads_no_secret(function: str) -> None:
+    paths = [ROOT / "functions" / function, ROOT / "layers" / "common"]
+    done = subprocess.run(
+        [sys.executable, "-c", OBSERVED],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"seen": [], "made": [], "boto3": False}
+
+
+# Where webhooks may come from
+
+
+@pytest.mark.parametrize(
+    ("sources", "status"),
+    [
+        ("", 200),
+        ("127.0.0.1", 200),
+        ("192.0.2.1, 127.0.0.0/8", 200),
+        ("192.0.2.1", 403),
+        ("192.0.2.0/24,2001:db8::/32", 403),
+    ],
+)
+def test_webhooks_from_elsewhere_are_refused_where_that_is_wanted(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, sources: str, status: int
+) -> None:
+    monkeypatch.setenv("STRIPE_WEBHOOK_SOURCES", sources)
+
+    answer = fns.webhook(event(session_object("00000000-0000-4000-8000-000000000001")))
+
+    assert answer.status == status
+    assert len(fns.checkout("SELECT 1 FROM stripe_events")) == (status == 200)
+
+
+def test_a_source_that_is_no_address_is_named(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_WEBHOOK_SOURCES", "192.0.2.1/24")
+
+    answer: Any = fns.webhook({})
+
+    assert answer.status == 503
+    assert "STRIPE_WEBHOOK_SOURCES" in answer.json["detail"]
