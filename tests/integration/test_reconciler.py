@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
+from checkout.adapters import stripe_api
 from checkout.domain import reversal_event
 from checkout.services import missed_events, reemission, unfinished
 from local.broker import Broker
@@ -150,8 +151,6 @@ def test_the_age_of_the_oldest_uncredited_payment_is_measured_by_every_run(
 def test_a_run_that_is_out_of_time_goes_on_where_it_was(
     fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from checkout.adapters import stripe_api
-
     monkeypatch.setattr(stripe_api, "PAGE", 3)
     total = many_payments(fns, silent, monkeypatch, 7)
     runs = 0
@@ -161,6 +160,27 @@ def test_a_run_that_is_out_of_time_goes_on_where_it_was(
     assert runs >= 2
     fns.consume(*tail.read())
     assert fns.balance() == total
+
+
+def test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual_pass_alone(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_api, "PAGE", 3)
+    total = many_payments(fns, silent, monkeypatch, 7)
+    assert reconcile()["complete"]
+    usual = fns.checkout("SELECT value FROM reconciler_state WHERE name = 'stripe_events'")
+    for table in ("stripe_events", "checkout_transactions"):
+        fns.checkout(f"DELETE FROM {table}")
+
+    since, runs = int(time.time()) - 3600, 0
+    while not bootstrap.reconcile()._missed.catch_up(deadline=0.0, since=since)[1]:
+        runs += 1
+        assert runs < 50
+    assert runs >= 2
+    assert fns.checkout("SELECT value FROM reconciler_state WHERE name = 'stripe_events'") == usual
+    fns.consume(*tail.read())
+    assert fns.balance() == total
+    assert bootstrap.reconcile()._missed.catch_up(deadline=0.0, since=since) == (0, False), "a new pass"
 
 
 def test_a_dry_run_counts_and_changes_nothing(fns: Functions, silent: Simulator, tail: Tail) -> None:
@@ -257,8 +277,6 @@ def test_a_payment_that_processes_for_long_is_read_again(
 def test_a_row_for_which_stripe_never_answered_is_completed(
     fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from checkout.adapters import stripe_api
-
     with monkeypatch.context() as slow:
         slow.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
         silent.control("faults", {"path_prefix": "/v1/checkout", "drop_after_effect": True, "times": 2})

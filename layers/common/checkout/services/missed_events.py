@@ -5,7 +5,6 @@ If the process dies in a page of Stripe's list, the page is read again, and what
 
 import json
 import time
-from typing import Any
 
 from checkout import telemetry
 from checkout.adapters import inbox
@@ -35,24 +34,11 @@ class MissedEvents:
         `since` (epoch seconds) makes a pass of its own, whatever the last one saw. Returns how many events
         were missing, and whether the pass is complete. Raises DatabaseUnavailable, StripeError.
         """
-        current = passes.begin(self._checkout, CURSOR, since=since)
-        missing = 0
-        while True:
-            page, has_more = self._stripe.events(
-                since=current.since, types=sorted(HANDLED), starting_after=current.after
-            )
-            missing += self._record(page, dry_run=dry_run)
-            if page:
-                current.after = page[-1]["id"]
-            if not has_more:
-                current.after = None
-            if since is None and not dry_run:
-                with self._checkout.transaction() as cursor:
-                    passes.save(cursor, CURSOR, current)
-            if not has_more:
-                return missing, True
-            if time.monotonic() > deadline:
-                return missing, False
+        walk = passes.Walk(
+            self._checkout, CURSOR, self._page, deadline=deadline, since=since, dry_run=dry_run
+        )
+        missing = sum(self._record(page, dry_run=dry_run) for page in walk)
+        return missing, walk.complete
 
     def try_again(self, *, deadline: float, dry_run: bool = False) -> int:
         """The events that wait, and those that an earlier release did not handle. Returns how many were
@@ -75,7 +61,10 @@ class MissedEvents:
                 )
         return settled
 
-    def _record(self, page: list[dict[str, Any]], *, dry_run: bool) -> int:
+    def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
+        return self._stripe.events(since=since, types=sorted(HANDLED), starting_after=after)
+
+    def _record(self, page: passes.Page, *, dry_run: bool) -> int:
         with self._checkout.transaction() as cursor:
             known = inbox.known(cursor, [event["id"] for event in page])
         missing = [event for event in page if event["id"] not in known]

@@ -1,7 +1,5 @@
 """Keep a copy of Stripe's books of our payments, for `verify` to compare ours with."""
 
-import time
-
 from checkout.adapters import stripe_books
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
@@ -23,17 +21,12 @@ class StripeBooks:
 
         Returns whether it is complete; if not, the next run goes on. Raises DatabaseUnavailable, StripeError.
         """
-        current = passes.begin(self._checkout, CURSOR)
-        while True:
-            page, has_more = self._stripe.balance_transactions(
-                since=current.since, starting_after=current.after
-            )
-            current.after = page[-1]["id"] if has_more else None
+        walk = passes.Walk(self._checkout, CURSOR, self._page, deadline=deadline)
+        for page in walk:
             found = [moved for entry in page if (moved := movement(entry, self._app_id)) is not None]
             with self._checkout.transaction() as cursor:
                 stripe_books.store(cursor, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
-                passes.save(cursor, CURSOR, current)
-            if not has_more:
-                return True
-            if time.monotonic() > deadline:
-                return False
+        return walk.complete
+
+    def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
+        return self._stripe.balance_transactions(since=since, starting_after=after)
