@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkout.services.corrections import Corrections
     from checkout.services.crediting import CreditBalances
     from checkout.services.delivery import Delivery
+    from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
     from checkout.services.inspection import Inspect
     from checkout.services.migrations import Migrate
@@ -196,6 +197,13 @@ def inspect_payment() -> "Inspect":
     from checkout.services.inspection import Inspect
 
     return Inspect(checkout_database(), application_database())
+
+
+@cache
+def erase() -> "Erase":
+    from checkout.services.erasure import Erase
+
+    return Erase(checkout_database(), application_database())
 
 
 @cache

@@ -214,6 +214,16 @@ class Config:
         return self._integer("MAX_BODY_BYTES", 65_536)
 
     @property
+    def retention_days(self) -> int:
+        """How long personal data is kept in what is settled. Stripe keeps its events for 30 days."""
+        days = self._integer("RETENTION_DAYS", 90)
+        if days <= 30:
+            raise ConfigurationError(
+                "RETENTION_DAYS must be more than 30: so long Stripe keeps its own events."
+            )
+        return days
+
+    @property
     def reemit_after_seconds(self) -> int:
         return self._integer("REEMIT_AFTER_SECONDS", 300)
 

@@ -31,6 +31,7 @@ class ParkedRecord:
     resolution_reason: str | None
     operator: str | None
     resolved_at: datetime | None
+    erased_at: datetime | None
 
 
 _COLUMNS = ", ".join(ParkedRecord.__slots__)

@@ -12,6 +12,7 @@ from checkout.operations.verbs import Outcome, Plan, Verb
 
 MOST_LISTED = 1_000
 MAX_KEY_LENGTH = 200
+MOST_DAYS = 36_500
 
 Confirm = Callable[[str], bool]
 
@@ -66,6 +67,7 @@ def parser() -> Parser:
     _parked(commands.add_parser("parked", help="records of Kafka that could not be applied"))
     _held(commands.add_parser("held", help="Stripe's events that could not be applied"))
     _balances(commands)
+    _erasure(commands)
     return root
 
 
@@ -144,6 +146,29 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
     _accounted(rebuild, required=("reason", "operator"))
 
 
+def _erasure(commands: "argparse._SubParsersAction[Parser]") -> None:
+    old = _verb(
+        commands,
+        "erase",
+        verbs.erase,
+        "take personal data out of what was settled long ago",
+        verbs.plan_erase,
+    )
+    old.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="more than 30; RETENTION_DAYS by default"
+    )
+
+    user = _verb(
+        commands,
+        "erase-user",
+        verbs.erase_user,
+        "take personal data out of what is settled of a user's payments",
+        verbs.plan_erase_user,
+    )
+    user.add_argument("--user", type=_user, required=True, metavar="NUMBER")
+    _accounted(user, required=("reason", "operator"))
+
+
 def _verb(
     commands: "argparse._SubParsersAction[Parser]", name: str, verb: Verb, what: str, plan: Plan | None = None
 ) -> Parser:
@@ -201,6 +226,12 @@ def _amount(given: str) -> int:
 def _limit(given: str) -> int:
     if not given.isdigit() or not 1 <= int(given) <= MOST_LISTED:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_LISTED}")
+    return int(given)
+
+
+def _days(given: str) -> int:
+    if not (given.isascii() and given.isdigit()) or not 30 < int(given) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 31 to {MOST_DAYS}")
     return int(given)
 
 

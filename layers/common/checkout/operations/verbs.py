@@ -46,6 +46,28 @@ def look_again(given: Namespace) -> Outcome:
     return Outcome({"request_id": given.request_id, "next": "the reconciler looks for it in the ledger"})
 
 
+def erase(given: Namespace) -> Outcome:
+    erased = bootstrap.erase().older_than(_days(given), deadline=time.monotonic() + RECONCILE_SECONDS)
+    return Outcome(asdict(erased), clean=erased.complete)
+
+
+def plan_erase(given: Namespace) -> str:
+    return f"Erase personal data in what was settled more than {_days(given)} days ago, for good"
+
+
+def erase_user(given: Namespace) -> Outcome:
+    erased = bootstrap.erase().user(given.user, reason=given.reason, operator=given.operator)
+    return Outcome(asdict(erased), clean=not (erased.unsettled_events or erased.open_parked))
+
+
+def plan_erase_user(given: Namespace) -> str:
+    return f"Erase personal data in what is settled of user {given.user}'s payments, for good"
+
+
+def _days(given: Namespace) -> int:
+    return int(given.older_than or bootstrap.config().retention_days)
+
+
 # Parked records of Kafka
 
 

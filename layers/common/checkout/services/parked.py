@@ -58,6 +58,8 @@ class ParkedRecords:
         try:
             with self._application.transaction() as cursor:
                 records = _together(cursor, record_id, _replayable)
+                if erased := [record.id for record in records if record.erased_at is not None]:
+                    raise Refused(f"The bytes of {erased} were erased, so nobody can tell what to apply.")
                 if records[0].topic != TOPIC:
                     raise Refused("A request moves no balance: its sender asks again, by another request_id.")
                 # First, since what is parked or discarded would not be applied.

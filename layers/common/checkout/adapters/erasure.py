@@ -1,0 +1,95 @@
+"""SQL that takes personal data out of what is settled; what waits, is held or is undecided is left alone."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from psycopg2.extras import execute_values
+
+from checkout.adapters.postgres import Cursor
+
+_SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
+_DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"
+_OF_USER = (
+    "(request_id IN (SELECT request_id FROM checkout_transactions WHERE user_id = %(user)s)"
+    " OR payment_intent_id IN (SELECT payment_intent_id FROM checkout_transactions WHERE user_id = %(user)s))"
+)
+
+
+def _payloads(cursor: Cursor) -> dict[str, str]:
+    return {row["event_id"]: row["payload"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+
+
+def events_older_than(cursor: Cursor, days: int, limit: int) -> dict[str, str]:
+    """Settled events and their payloads, oldest first, locked; those that somebody holds are left out."""
+    cursor.execute(
+        f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED}"
+        "   AND received_at < now() - make_interval(days => %s)"
+        " ORDER BY received_at LIMIT %s FOR UPDATE SKIP LOCKED",
+        (days, limit),
+    )
+    return _payloads(cursor)
+
+
+def events_of(cursor: Cursor, user_id: int, limit: int) -> dict[str, str]:
+    """Settled events about this user's payments and their payloads, locked."""
+    cursor.execute(
+        f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED} AND {_OF_USER}"
+        " ORDER BY event_id LIMIT %(limit)s FOR UPDATE",
+        {"user": user_id, "limit": limit},
+    )
+    return _payloads(cursor)
+
+
+def replace_payloads(cursor: Cursor, payloads: Mapping[str, str]) -> None:
+    """By event id; they count as erased from now on."""
+    execute_values(
+        cursor,
+        "UPDATE stripe_events SET payload = erased.payload::json, erased_at = now()"
+        " FROM (VALUES %s) AS erased (event_id, payload) WHERE stripe_events.event_id = erased.event_id",
+        list(payloads.items()),
+        page_size=len(payloads),
+    )
+
+
+def unsettled_of(cursor: Cursor, user_id: int) -> list[str]:
+    """Events about this user's payments that are still to be applied."""
+    cursor.execute(
+        "SELECT event_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
+        f" AND {_OF_USER} ORDER BY event_id",
+        {"user": user_id},
+    )
+    return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def erase_parked_older_than(cursor: Cursor, days: int, limit: int) -> int:
+    """Decided so long ago. Returns how many."""
+    return _erase_parked(
+        cursor,
+        f"SELECT id FROM parked_events WHERE {_DECIDED} AND resolved_at < now() - make_interval(days => %s)"
+        " ORDER BY resolved_at LIMIT %s FOR UPDATE SKIP LOCKED",
+        (days, limit),
+    )
+
+
+def erase_parked_of(cursor: Cursor, user_id: int) -> int:
+    """Decided ones of this user. Returns how many."""
+    return _erase_parked(
+        cursor, f"SELECT id FROM parked_events WHERE {_DECIDED} AND user_id = %s FOR UPDATE", (user_id,)
+    )
+
+
+def _erase_parked(cursor: Cursor, chosen: str, parameters: tuple[int, ...]) -> int:
+    cursor.execute(
+        "UPDATE parked_events SET value_hash = sha256(value), value = '', key = NULL, erased_at = now()"
+        f" WHERE id IN ({chosen})",
+        parameters,
+    )
+    return cursor.rowcount
+
+
+def open_parked_of(cursor: Cursor, user_id: int) -> list[int]:
+    """Records of this user that nobody has decided about."""
+    cursor.execute(
+        "SELECT id FROM parked_events WHERE resolved_at IS NULL AND user_id = %s ORDER BY id", (user_id,)
+    )
+    return [row["id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]

@@ -1,0 +1,38 @@
+"""What is kept of a Stripe event for good: what our handlers read, and nothing about a person. Pure."""
+
+import json
+from typing import Any
+
+from checkout.domain.session_event import payment_intent_of
+
+_OF_EVENT = ("id", "object", "type", "created", "livemode", "api_version")
+_OF_RESOURCE = (
+    "id",
+    "object",
+    "created",
+    "amount_total",
+    "currency",
+    "livemode",
+    "payment_status",
+    "status",
+)
+_OF_METADATA = ("checkout_app", "request_id", "user_id", "purpose")
+
+
+def without_personal_data(payload: str) -> str:
+    """The event, still an event, which means the same to every handler: `payload` is one that was stored.
+
+    What is kept is listed, not what is taken out: Stripe's objects get new fields.
+    """
+    event = json.loads(payload)
+    resource = event["data"]["object"]
+    kept = _only(resource, _OF_RESOURCE)
+    if isinstance(resource.get("metadata"), dict):
+        kept["metadata"] = _only(resource["metadata"], _OF_METADATA)
+    if "payment_intent" in resource:
+        kept["payment_intent"] = payment_intent_of(resource)
+    return json.dumps(_only(event, _OF_EVENT) | {"data": {"object": kept}})
+
+
+def _only(content: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: content[name] for name in names if name in content}

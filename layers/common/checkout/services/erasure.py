@@ -1,0 +1,81 @@
+"""Take personal data out of what we keep: of everything after a time, of one user at once.
+
+Effects, amounts, states and ids stay: they are what the money is accounted by. If the process dies, what was
+committed is erased, and the next run goes on.
+"""
+
+import time
+from dataclasses import dataclass
+
+from checkout import telemetry
+from checkout.adapters import erasure
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.erasure import without_personal_data
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many events and parked records; `complete` is False where the time was up first."""
+
+    events: int
+    parked: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedUser:
+    """How many, and what could not be erased, since it is still to be applied or decided."""
+
+    events: int
+    parked: int
+    unsettled_events: list[str]
+    open_parked: list[int]
+
+
+class Erase:
+    def __init__(self, checkout: Database, application: Database) -> None:
+        self._checkout = checkout
+        self._application = application
+
+    def older_than(self, days: int, *, deadline: float) -> Erased:
+        """Events received, and parked records decided, so many days ago. Ends soon after time.monotonic()
+        passes `deadline`. Raises DatabaseUnavailable."""
+        events = parked = 0
+        while time.monotonic() < deadline:
+            with self._checkout.transaction() as cursor:
+                payloads = erasure.events_older_than(cursor, days, AT_ONCE)
+                _erase(cursor, payloads)
+            with self._application.transaction() as cursor:
+                records = erasure.erase_parked_older_than(cursor, days, AT_ONCE)
+            events, parked = events + len(payloads), parked + records
+            if max(len(payloads), records) < AT_ONCE:
+                return Erased(events, parked, complete=True)
+        return Erased(events, parked, complete=False)
+
+    def user(self, user_id: int, *, reason: str, operator: str) -> ErasedUser:
+        """What is settled of this user's payments, whatever its age. Repeating it erases what was settled
+        meanwhile. Raises DatabaseUnavailable."""
+        events = 0
+        while True:
+            with self._checkout.transaction() as cursor:
+                payloads = erasure.events_of(cursor, user_id, AT_ONCE)
+                _erase(cursor, payloads)
+                unsettled = erasure.unsettled_of(cursor, user_id)
+            events += len(payloads)
+            if len(payloads) < AT_ONCE:
+                break
+        with self._application.transaction() as cursor:
+            parked = erasure.erase_parked_of(cursor, user_id)
+            open_parked = erasure.open_parked_of(cursor, user_id)
+        telemetry.logger.warning(
+            "user erased", extra={"user_id": user_id, "reason": reason, "operator": operator}
+        )
+        return ErasedUser(events, parked, unsettled, open_parked)
+
+
+def _erase(cursor: Cursor, payloads: dict[str, str]) -> None:
+    if payloads:
+        kept = {event_id: without_personal_data(payload) for event_id, payload in payloads.items()}
+        erasure.replace_payloads(cursor, kept)
