@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from checkout import bootstrap
+from checkout import bootstrap, tracing
 from checkout.domain.msk import records_of
 from checkout.self_check import APPLICATION_DATABASE, self_checking
 from checkout.telemetry import count, instrumented, logger
 
 
 def consume(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    tally = bootstrap.credit_balances()(records_of(event))
+    with tracing.linked(event, "credit balances"):
+        tally = bootstrap.credit_balances()(records_of(event))
     logger.info(
         "consumed",
         extra={

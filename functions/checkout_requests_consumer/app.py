@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from checkout import bootstrap
+from checkout import bootstrap, tracing
 from checkout.domain.msk import records_of
 from checkout.errors import NotYetConfigured
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
@@ -17,7 +17,8 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     again = records = records_of(event)
     try:
-        again = bootstrap.answer_requests()(records, deadline)
+        with tracing.linked(event, "answer requests"):
+            again = bootstrap.answer_requests()(records, deadline)
     except NotYetConfigured as error:
         logger.warning("not configured", extra={"detail": error.detail})
     return {

@@ -73,7 +73,10 @@ class KafkaPublisher:
         for message in messages:
             try:
                 future = self._connected(timeout_seconds).send(
-                    message.topic, key=message.key.encode(), value=message.value
+                    message.topic,
+                    key=message.key.encode(),
+                    value=message.value,
+                    headers=[("traceparent", message.traceparent.encode())] if message.traceparent else [],
                 )
             except MessageSizeTooLargeError:
                 continue

@@ -15,28 +15,33 @@ class Message:
     topic: str
     key: str
     value: bytes
+    traceparent: str | None = None
+    """A header, where there is one."""
 
 
-def add(cursor: Cursor, effect_key: str, topic: str, key: str, value: bytes) -> Message | None:
+def add(
+    cursor: Cursor, effect_key: str, topic: str, key: str, value: bytes, traceparent: str | None = None
+) -> Message | None:
     """None where this effect is in the outbox already."""
     cursor.execute(
-        "INSERT INTO outbox (effect_key, topic, key, value) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO outbox (effect_key, topic, key, value, traceparent) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (effect_key) DO NOTHING RETURNING id",
-        (effect_key, topic, key, value),
+        (effect_key, topic, key, value, traceparent),
     )
     row = cast(dict[str, Any] | None, cursor.fetchone())
-    return None if row is None else Message(row["id"], topic, key, value)
+    return None if row is None else Message(row["id"], topic, key, value, traceparent)
 
 
 def take_older_than(cursor: Cursor, seconds: float, limit: int) -> Sequence[Message]:
     """Oldest first, held until the transaction ends; what another relay holds is left to it."""
     cursor.execute(
-        "SELECT id, topic, key, value FROM outbox WHERE created_at <= now() - make_interval(secs => %s)"
+        "SELECT id, topic, key, value, traceparent FROM outbox"
+        " WHERE created_at <= now() - make_interval(secs => %s)"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
         (seconds, limit),
     )
     return [
-        Message(row["id"], row["topic"], row["key"], bytes(row["value"]))
+        Message(row["id"], row["topic"], row["key"], bytes(row["value"]), row["traceparent"])
         for row in cast(list[dict[str, Any]], cursor.fetchall())
     ]
 

@@ -7,7 +7,7 @@ dies after that and before the row is deleted, it is published twice, and the co
 import time
 from collections.abc import Sequence
 
-from checkout import telemetry
+from checkout import telemetry, tracing
 from checkout.adapters import outbox
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
@@ -25,7 +25,7 @@ RELAY_BATCH = 500
 
 def enqueue(cursor: Cursor, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
     """Into the outbox, in the caller's transaction. None where the effect waits there already."""
-    return outbox.add(cursor, effect_key, TOPIC, str(event.user_id), event.encoded())
+    return outbox.add(cursor, effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
 
 
 class Delivery:
