@@ -92,6 +92,16 @@ def check_again(
     )
 
 
+def forget_seen(cursor: Cursor, since: int) -> None:
+    """What was seen in the ledger at or after `since` (epoch seconds) is looked for anew."""
+    for table in ("checkout_transactions", "reversals"):
+        cursor.execute(
+            f"UPDATE {table} SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
+            " WHERE credited_at >= to_timestamp(%s)",
+            (since,),
+        )
+
+
 def look_again(cursor: Cursor, request_id: str) -> bool:
     """For its reversals, too. False where there is no such succeeded payment."""
     cursor.execute(

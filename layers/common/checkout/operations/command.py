@@ -56,7 +56,10 @@ def parser() -> Parser:
     )
     reconcile.add_argument("--dry-run", action="store_true", help="only count what would be looked at")
     reconcile.add_argument(
-        "--since", type=_moment, metavar="TIME", help="go through Stripe's events anew: 2026-11-23T12:00:00Z"
+        "--since",
+        type=_moment,
+        metavar="TIME",
+        help="look anew for all of Stripe's events and of our entries since 2026-11-23T12:00:00Z",
     )
 
     again = _verb(

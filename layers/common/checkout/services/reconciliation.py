@@ -43,13 +43,16 @@ class Reconcile:
         self, *, deadline: float | None = None, dry_run: bool = False, since: int | None = None
     ) -> Reconciled:
         """One bounded run. Ends soon after time.monotonic() passes `deadline`. With `dry_run` nothing is
-        changed, and the counts say what would be looked at. `since` (epoch seconds) goes through Stripe's
-        events anew.
+        changed, and the counts say what would be looked at. `since` (epoch seconds) is for what was lost
+        then, a database restored for example: Stripe's events are gone through anew, and entries that were
+        seen in the ledger are looked for anew.
 
         What needs no Stripe comes first, so that it is done while Stripe is away. Raises DatabaseUnavailable,
         StripeError.
         """
         until = time.monotonic() + 3600 if deadline is None else deadline
+        if since is not None and not dry_run:
+            self._reemission.forget_seen(since)
         looked = self._reemission(deadline=until, dry_run=dry_run)
         oldest = self._reemission.oldest_uncredited_seconds()
         if not dry_run:

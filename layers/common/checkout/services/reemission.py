@@ -65,6 +65,12 @@ class Reemission:
             if dry_run or is_last or time.monotonic() > deadline:
                 return looked
 
+    def forget_seen(self, since: int) -> None:
+        """What was seen in the ledger at or after `since` (epoch seconds) is not believed any more: after a
+        restore it may be gone. Raises DatabaseUnavailable."""
+        with self._checkout.transaction() as cursor:
+            rechecks.forget_seen(cursor, since)
+
     def oldest_uncredited_seconds(self) -> int:
         """How long ago the oldest payment was made that is neither in the ledger nor parked, though its time
         to be looked for has come; 0 where there is none. Raises DatabaseUnavailable."""
