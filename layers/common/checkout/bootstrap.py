@@ -66,10 +66,10 @@ def authenticator() -> "Authenticator":
     from checkout.adapters.tokens import Authenticator
 
     settings = config()
-    settings.jwt_secret()
+    settings.jwt_secrets()
     settings.service_tokens()
     return Authenticator(
-        settings.jwt_secret,
+        settings.jwt_secrets,
         settings.service_tokens,
         settings.refresh_secrets,
         audience=settings.jwt_audience,

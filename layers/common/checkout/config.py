@@ -42,8 +42,10 @@ class Config:
     def webhook_secrets(self) -> tuple[str, ...]:
         return self._several("STRIPE_WEBHOOK_SECRET")
 
-    def jwt_secret(self) -> str:
-        return self._secret("JWT_SECRET")
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """The one that tokens are made with, and while it is being rotated JWT_SECRET_PREVIOUS."""
+        previous = self._optional_secret("JWT_SECRET_PREVIOUS")
+        return (self._secret("JWT_SECRET"), *((previous,) if previous else ()))
 
     def service_tokens(self) -> tuple[str, ...]:
         return self._several("CHECKOUT_SERVICE_TOKEN")

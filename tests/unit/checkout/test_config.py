@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import jwt
 import pytest
 from moto import mock_aws
 
@@ -38,7 +39,7 @@ def test_defaults() -> None:
     [
         ("STRIPE_SECRET", Config.stripe_secret),
         ("STRIPE_WEBHOOK_SECRET", Config.webhook_secrets),
-        ("JWT_SECRET", Config.jwt_secret),
+        ("JWT_SECRET", Config.jwt_secrets),
         ("CHECKOUT_SERVICE_TOKEN", Config.service_tokens),
         ("CHECKOUT_DATABASE_URL", Config.database_url),
         ("KAFKA_BROKERS", lambda config: config.kafka_brokers),
@@ -108,17 +109,17 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
 
-    assert config.jwt_secret() == "old"
+    assert config.jwt_secrets() == ("old",)
     assert config.stripe_secret() == "sk_test_environment", "the environment wins"
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "new"}))
-    assert config.jwt_secret() == "old"
+    assert config.jwt_secrets() == ("old",)
     assert config.refresh_secrets() is False, "asked a moment ago"
     now += secrets_manager.REFRESH_EVERY_SECONDS
     assert config.refresh_secrets() is True
-    assert config.jwt_secret() == "new"
+    assert config.jwt_secrets() == ("new",)
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "newest"}))
     now += secrets_manager.KEEP_SECONDS + 1
-    assert config.jwt_secret() == "newest"
+    assert config.jwt_secrets() == ("newest",)
 
 
 def test_a_secret_that_cannot_be_read_is_away_and_says_why(account: Any) -> None:
@@ -157,7 +158,7 @@ def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
         current[0] = JWT_SECRET
         return True
 
-    authenticator = Authenticator(lambda: current[0], lambda: ["service"], refresh)
+    authenticator = Authenticator(lambda: [current[0]], lambda: ["service"], refresh)
     assert authenticator.user(bearer(7)) == 7
     with pytest.raises(NotAuthenticated):
         authenticator.user({"authorization": "Bearer x"})
@@ -167,10 +168,26 @@ def test_audience_and_issuer_count_only_where_configured() -> None:
     from tests.support.functions import JWT_SECRET, token
 
     def user(**configured: str) -> int:
-        authenticator = Authenticator(lambda: JWT_SECRET, lambda: ["service"], lambda: False, **configured)
+        authenticator = Authenticator(lambda: [JWT_SECRET], lambda: ["service"], lambda: False, **configured)
         return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
 
     assert user() == user(audience="us") == user(issuer="them") == 7
     for wrong in ({"audience": "others"}, {"issuer": "others"}):
         with pytest.raises(NotAuthenticated):
             user(**wrong)
+
+
+def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
+    old, new = "o" * 32, "n" * 32
+    settings = {"JWT_SECRET": new, "JWT_SECRET_PREVIOUS": old}
+
+    def user(secret: str) -> int:
+        authenticator = Authenticator(Config(settings).jwt_secrets, lambda: ["service"], lambda: False)
+        claims = {"sub": "7", "exp": int(time.time()) + 60}
+        return authenticator.user({"authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"})
+
+    assert user(old) == user(new) == 7
+    del settings["JWT_SECRET_PREVIOUS"]
+    assert user(new) == 7
+    with pytest.raises(NotAuthenticated):
+        user(old)

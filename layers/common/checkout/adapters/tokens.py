@@ -28,14 +28,14 @@ class Authenticator:
 
     def __init__(
         self,
-        jwt_secret: Callable[[], str],
+        jwt_secrets: Callable[[], Sequence[str]],
         service_tokens: Callable[[], Sequence[str]],
         refresh: Callable[[], bool],
         *,
         audience: str | None = None,
         issuer: str | None = None,
     ) -> None:
-        self._jwt_secret = jwt_secret
+        self._jwt_secrets = jwt_secrets
         self._service_tokens = service_tokens
         self._refresh = refresh
         self._audience = audience
@@ -78,10 +78,14 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
+        found = (self._subject(token.strip(), secret) for secret in self._jwt_secrets())
+        return next((user_id for user_id in found if user_id is not None), None)
+
+    def _subject(self, token: str, secret: str) -> int | None:
         try:
             claims: dict[str, Any] = jwt.decode(
-                token.strip(),
-                self._jwt_secret(),
+                token,
+                secret,
                 algorithms=["HS256"],
                 audience=self._audience,
                 issuer=self._issuer,
