@@ -51,7 +51,7 @@ CHECKOUT: Mapping[str, Grants] = {
 APPLICATION: Mapping[str, Grants] = {
     "create_session": {"users": READ},
     "account": {"users": READ, "ledger_entries": READ},
-    "checkout_requests_consumer": {"users": READ, "parked_events": ADD},
+    "checkout_requests_consumer": {"users": READ, "parked_events": "INSERT"},
     "checkout_finished_consumer": {"users": MOVE_BALANCE, "ledger_entries": ADD, "parked_events": ADD},
     "reconciler": {"users": READ, "ledger_entries": READ, "parked_events": READ},
     "operations": {
