@@ -1,6 +1,5 @@
 """template.yaml: valid once transformed, and in agreement with the code, .env.example and the README."""
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -33,11 +32,8 @@ def events(kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def settings_read() -> set[str]:
-    """The names in checkout/config.py."""
-    names = {node.value for node in ast.walk(ast.parse(CONFIG.read_text())) if isinstance(node, ast.Constant)}
-    return {
-        name for name in names if isinstance(name, str) and re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", name)
-    }
+    """The names that checkout/config.py asks for."""
+    return set(re.findall(r'(?:self\._\w+|environment\.get)\("([A-Z][A-Z0-9_]+)"', CONFIG.read_text()))
 
 
 def secrets_read() -> set[str]:

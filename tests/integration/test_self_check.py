@@ -35,8 +35,11 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("function", NEEDS)
-def test_a_function_reaches_what_it_needs(fns: Functions, function: str) -> None:
-    assert fns.invoke(function, self_check.EVENT) == {"reached": NEEDS[function]}
+def test_a_function_reaches_what_it_needs(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    monkeypatch.setenv("RELEASE", "abc")
+    assert fns.invoke(function, self_check.EVENT) == {"release": "abc", "reached": NEEDS[function]}
 
 
 AWAY = {

@@ -171,6 +171,11 @@ class Config:
                 "STRIPE_WEBHOOK_SOURCES is addresses and networks: 192.0.2.1,198.51.100.0/24."
             ) from error
 
+    @property
+    def release(self) -> str | None:
+        """Which build this is."""
+        return self._text("RELEASE")
+
     # What is ours, and how much of it
 
     @property

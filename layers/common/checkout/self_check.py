@@ -1,7 +1,7 @@
 """Could this version do its work? Asked by `pre_traffic` before a new version gets any.
 
-The event is `{"checkout": "self-check"}`; the answer names what was reached. What could not be reached
-raises, so that the invocation fails with the reason.
+The event is `{"checkout": "self-check"}`; the answer names the release and what was reached. What could not
+be reached raises, so that the invocation fails with the reason.
 """
 
 from collections.abc import Callable
@@ -42,6 +42,6 @@ def self_checking(handler: Handler, *needs: Need) -> Handler:
             return handler(event, context)
         for need in needs:
             need.check()
-        return {"reached": [need.name for need in needs]}
+        return {"release": bootstrap.config().release, "reached": [need.name for need in needs]}
 
     return answer

@@ -1,0 +1,154 @@
+"""A rollback, and the minutes of every deployment, bring older code to a newer schema and newer grants.
+
+So the handlers of the release before (the newest tag, else the state before the newest migration) do their
+work here, each under its role, on the schema that this code migrated to.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkout.domain import privileges
+from checkout.domain.msk import Record
+from tests.support import lambda_events
+from tests.support.functions import Functions, bearer, finished
+from tests.support.stripe_events import encoded, event, session_object, signature
+from tests.support.stripe_simulator import Simulator
+
+ROOT = Path(__file__).parents[2]
+MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "migrations"
+
+PROGRAM = """
+import importlib.util, json, sys
+from tests.support.lambda_events import LambdaContext
+spec = importlib.util.spec_from_file_location("app", sys.argv[1])
+app = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(app)
+result = app.handler(json.load(sys.stdin), LambdaContext())
+open(sys.argv[2], "w").write(json.dumps(result))
+"""
+
+
+def git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The functions and the layer of the release before."""
+    try:
+        tags = git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").decode().split()
+        newest = git("log", "-1", "--format=%H", "--", str(MIGRATIONS)).decode().strip()
+        archive = git("archive", "--format=tar", tags[0] if tags else f"{newest}^", "functions", "layers")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("the history is not here: a shallow clone, or no git")
+    folder = tmp_path_factory.mktemp("previous")
+    with tarfile.open(fileobj=BytesIO(archive)) as content:
+        content.extractall(folder, filter="data")
+    return folder
+
+
+class Previous:
+    """Calls the handlers of the release before, in processes of their own."""
+
+    def __init__(self, code: Path, settings: dict[str, str], answers: Path) -> None:
+        self._code = code
+        self._settings = settings
+        self._answers = answers
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        role = f"?options=-c%20role%3D{privileges.role_of(function)}"
+        urls = {name: self._settings[name] + role for name in ("CHECKOUT_DATABASE_URL", "DATABASE_URL")}
+        path = [self._code / "layers" / "common", ROOT]
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, self._code / "functions" / function / "app.py", self._answers],
+            input=json.dumps(event),
+            env={**os.environ, **self._settings, **urls, "PYTHONPATH": os.pathsep.join(map(str, path))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(self._answers.read_text())
+
+    def http(self, function: str, route: str, body: bytes | None = None, **request: Any) -> Any:
+        answer = self.invoke(function, lambda_events.http(route, body, **request))
+        assert answer["statusCode"] < 300, answer
+        return json.loads(answer["body"])
+
+
+@pytest.fixture
+def previous(fns: Functions, code: Path, tmp_path: Path) -> Previous:
+    return Previous(code, fns.settings, tmp_path / "answer.json")
+
+
+@pytest.fixture
+def silent(fns: Functions, tmp_path: Path) -> Iterator[Simulator]:
+    """A Stripe that sends no webhooks."""
+    with Simulator(tmp_path / "stripe") as simulator:
+        fns.settings["STRIPE_API_BASE"] = simulator.url
+        yield simulator
+
+
+def test_a_payment_through_every_handler_of_the_release_before(
+    fns: Functions, previous: Previous, silent: Simulator
+) -> None:
+    headers = {"content-type": "application/json", **bearer()}
+    asked = b'{"amount_cents": 500}'
+    created = previous.http("create_session", "POST /checkout/sessions", asked, headers=headers)
+    request_id = created["request_id"]
+    session = session_object(request_id, session_id=created["session_id"])
+    body = encoded(event(session))
+
+    told = previous.http(
+        "stripe_webhook", "POST /webhooks/stripe", body, headers={"stripe-signature": signature(body)}
+    )
+    assert told["outcome"] == "applied"
+    records = [
+        Record("checkout.finished", 0, offset, b"1", json.dumps(one).encode())
+        for offset, one in enumerate([finished(request_id), finished(currency="usd")])
+    ]
+    for _ in range(2):
+        answer = previous.invoke("checkout_finished_consumer", lambda_events.msk(records))
+        assert answer == {"batchItemFailures": []}
+    nonsense = lambda_events.msk([Record("checkout.requests", 0, 0, b"1", b"{}")])
+    assert previous.invoke("checkout_requests_consumer", nonsense) == {"batchItemFailures": []}
+
+    balance = previous.http("account", "GET /checkout/balance", headers=bearer())
+    assert balance["balance_cents"] == fns.balance() == 500
+    assert [row["topic"] for row in fns.application("SELECT topic FROM parked_events ORDER BY id")] == [
+        "checkout.finished",
+        "checkout.requests",
+    ]
+
+
+def test_what_runs_by_the_clock_of_the_release_before(previous: Previous, silent: Simulator) -> None:
+    assert previous.invoke("outbox_relay", {})["left"] == 0
+    assert previous.invoke("reconciler", {})["complete"] is True
+    assert previous.invoke("operations", {"verb": "verify"})["clean"] is True
+
+
+CONTRACTING = re.compile(
+    r"\b(DROP\s+(TABLE|COLUMN|VIEW|FUNCTION|SCHEMA|TYPE)|RENAME\b|SET\s+NOT\s+NULL|ALTER\s+COLUMN\s+\w+\s+(SET\s+DATA\s+)?TYPE)",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("path", sorted(MIGRATIONS.glob("*/*.sql")), ids=lambda path: path.stem)
+def test_a_migration_takes_nothing_away_that_the_release_before_uses(path: Path) -> None:
+    statements = [line.partition("--")[0] for line in path.read_text().splitlines()]
+
+    found = CONTRACTING.findall("\n".join(statements))
+
+    assert not found or "-- Contracts: " in path.read_text(), (
+        "say in a line `-- Contracts: …` since which release nothing uses it"
+    )
