@@ -1,12 +1,15 @@
 """One connection to one PostgreSQL database, kept warm between events, and its errors mapped to ours."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
+from checkout import telemetry
 from checkout.errors import ConfigurationError, DatabaseUnavailable, DataRefused
 
 Cursor = RealDictCursor
@@ -22,6 +25,8 @@ TIMEOUTS = {
     "idle_in_transaction_session_timeout": "30s",
 }
 """What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
+
+URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 _REFUSED_CLASSES = ("22", "23", "54")
 
@@ -88,12 +93,16 @@ class Database:
         return cursor
 
     def _connect(self) -> psycopg2.extensions.connection:
-        url = self._url()
-        connection = psycopg2.connect(
-            url if self._token is None else _with_password(url, self._token),
-            connect_timeout=self._connect_timeout_seconds,
-            application_name="checkout",
-        )
+        server = _parsed(self._url())
+        if self._token is not None:
+            server["password"] = _made(self._token, server)
+        try:
+            connection: psycopg2.extensions.connection = psycopg2.connect(
+                **server, connect_timeout=self._connect_timeout_seconds, application_name="checkout"
+            )
+        except psycopg2.OperationalError as error:
+            telemetry.logger.warning("no connection to PostgreSQL", extra={"reason": str(error).strip()})
+            raise
         # Autocommit, so that BEGIN is ours to send: it doubles as the check that the connection is alive.
         connection.autocommit = True
         if self._token is None:
@@ -112,12 +121,21 @@ class Database:
             self.close()
 
 
-def _with_password(url: str, token: Token) -> str:
-    server = psycopg2.extensions.parse_dsn(url)
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        server: dict[str, Any] = psycopg2.extensions.parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        server = {"port": ""}
+    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", server.get("port", "5432")):
+        # And not as libpq says it, which may quote the password.
+        raise ConfigurationError(f"A database's URL cannot be read: it is {URL_FORM}.")
+    return server
+
+
+def _made(token: Token, server: Mapping[str, str]) -> str:
     if not {"host", "user"} <= server.keys():
         raise ConfigurationError("With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name.")
-    password = token(server["host"], int(server.get("port", 5432)), server["user"])
-    return psycopg2.extensions.make_dsn(url, password=password)
+    return token(server["host"], int(server.get("port", 5432)), server["user"])
 
 
 def _mapped(error: psycopg2.Error) -> Exception:
