@@ -14,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from checkout.adapters import secrets_manager
+from checkout.errors import Unavailable
 from tests.support import functions, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, requested
 from tests.support.stripe_events import event, session_object
@@ -162,3 +163,18 @@ def test_wrong_signatures_do_not_have_secrets_manager_asked_each_time(
         assert fns.webhook(paid(), "t=1,v1=00").status == 400
 
     assert reads == 1
+
+
+def test_secrets_manager_is_not_missed_for_five_minutes_and_then_told(
+    fns: Functions, configured: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> Any:
+        raise Unavailable("Secrets Manager does not answer.")
+
+    monkeypatch.setattr(secrets_manager.SecretsManager, "_ask", away)
+    assert fns.get("/checkout/balance").status == 200
+
+    configured.wait(secrets_manager.KEEP_SECONDS)
+    answer = fns.webhook(paid())
+    assert (answer.status, answer.json["title"]) == (503, "Temporarily unavailable")
+    assert fns.get("/checkout/balance").status == 503
