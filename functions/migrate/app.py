@@ -18,10 +18,13 @@ def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def set_up(properties: Mapping[str, Any]) -> Mapping[str, str]:
-    partitions = properties.get("Partitions", "3")
-    if not str(partitions).isdecimal() or int(partitions) < 1:
+    """`Partitions` of topics that are made now (3); `Roles` is false where the functions have passwords."""
+    partitions, roles = str(properties.get("Partitions", 3)), str(properties.get("Roles", "true"))
+    if not partitions.isdecimal() or int(partitions) < 1:
         raise InvalidRequest("Partitions must be a whole number from 1.")
-    return bootstrap.setup()(int(partitions))
+    if roles not in ("true", "false"):
+        raise InvalidRequest("Roles must be true or false.")
+    return bootstrap.setup()(partitions=int(partitions), with_roles=roles == "true")
 
 
 handler = instrumented(migrate)

@@ -118,6 +118,15 @@ def test_somebody_else_s_table_is_named(databases: tuple[str, str], owned: str) 
         granting(owned)()
 
 
+def test_an_owner_who_may_not_make_roles_is_told_what_it_needs(
+    databases: tuple[str, str], owned: str
+) -> None:
+    query(databases[0], "ALTER ROLE master NOCREATEROLE")
+
+    with pytest.raises(ConfigurationError, match="CREATEROLE"):
+        granting(owned)()
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_has_the_timeouts_of_every_session(databases: tuple[str, str], function: str) -> None:
     [row] = query(

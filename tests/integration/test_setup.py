@@ -15,6 +15,7 @@ from moto import mock_aws
 from checkout import bootstrap, custom_resource
 from checkout.adapters import cloudformation, msk, topics
 from checkout.errors import ConfigurationError, Unavailable
+from checkout.services.roles import GrantRoles
 from tests.support import functions, lambda_events
 from tests.support.functions import Functions
 
@@ -173,12 +174,27 @@ def test_a_failure_says_what_to_look_at_and_nothing_secret(
     assert "password" not in json.dumps(bucket.answers)
 
 
-@pytest.mark.parametrize("partitions", ["0", "many", "-1", ""])
-def test_partitions_must_be_a_number(fns: Functions, bucket: Bucket, partitions: str) -> None:
-    ask(fns, bucket, ResourceProperties={"Partitions": partitions})
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("Partitions", "0"), ("Partitions", "many"), ("Partitions", "-1"), ("Partitions", ""), ("Roles", "no")],
+)
+def test_a_property_that_cannot_be_used_is_named(
+    fns: Functions, bucket: Bucket, name: str, wrong: str
+) -> None:
+    ask(fns, bucket, ResourceProperties={name: wrong})
 
     assert bucket.answer["Status"] == "FAILED"
-    assert "Partitions" in bucket.answer["Reason"]
+    assert name in bucket.answer["Reason"]
+
+
+def test_roles_are_left_alone_where_functions_have_passwords(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GrantRoles, "__call__", lambda _: pytest.fail("granted"))
+
+    ask(fns, bucket, ResourceProperties={"Roles": "false"})
+
+    assert bucket.answer["Status"] == "SUCCESS"
 
 
 def test_the_answer_is_tried_again_while_s3_is_busy(fns: Functions, bucket: Bucket) -> None:

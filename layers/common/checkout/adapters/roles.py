@@ -20,7 +20,20 @@ def begin(cursor: Cursor) -> None:
 
 
 def ensure(cursor: Cursor, role: str) -> None:
-    """A role that can sign in and do nothing, with the timeouts of every session of ours."""
+    """A role that can sign in and do nothing, with the timeouts of every session of ours.
+
+    Raises ConfigurationError where we may not make it or change it.
+    """
+    try:
+        _ensure(cursor, role)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"The master user may not make the role {role}: give it CREATEROLE, and the role to it WITH ADMIN"
+            " OPTION where somebody else made it."
+        ) from error
+
+
+def _ensure(cursor: Cursor, role: str) -> None:
     name = sql.Identifier(role)
     if not _exists(cursor, role):
         cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))

@@ -28,15 +28,18 @@ class Setup:
         self._brokers = brokers
         self._ensure_topics = ensure_topics
 
-    def __call__(self, partitions: int) -> dict[str, str]:
+    def __call__(self, *, partitions: int, with_roles: bool = True) -> dict[str, str]:
         """Generate the secrets that nobody gives us, migrate, make the functions' roles and the topics.
 
-        Repeating it is harmless, and completes what an earlier run could not. Returns what the other
-        functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
+        `partitions` is for topics that are made now. `with_roles` is False where the functions sign in with
+        the URL's password. Repeating it is harmless, and completes what an earlier run could not.
+
+        Returns what the other functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
         """
         generated = self._secrets.generate_missing(GENERATED) if self._secrets else []
         applied = self._migrate()
-        self._grant_roles()
+        if with_roles:
+            self._grant_roles()
         brokers = self._brokers()
         made = self._ensure_topics(brokers, TOPICS, partitions)
         telemetry.logger.info("set up", extra={"generated": generated, "applied": applied, "topics": made})
