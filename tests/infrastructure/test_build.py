@@ -73,9 +73,10 @@ def test_the_layer_has_exactly_the_pinned_packages(layer: Path) -> None:
     assert installed == pinned
 
 
-def test_the_layer_has_our_code_with_its_migrations(layer: Path) -> None:
+def test_the_layer_has_our_code_with_its_migrations_and_certificates(layer: Path) -> None:
     ours = ROOT / "layers" / "common" / "checkout"
-    wanted = {path.relative_to(ours) for path in ours.rglob("*") if path.suffix in (".py", ".sql", ".typed")}
+    kinds = (".py", ".sql", ".typed", ".pem")
+    wanted = {path.relative_to(ours) for path in ours.rglob("*") if path.suffix in kinds}
 
     assert wanted <= {path.relative_to(layer / "checkout") for path in (layer / "checkout").rglob("*")}
 
