@@ -12,7 +12,7 @@ from psycopg2.extensions import parse_dsn
 from checkout.adapters import rds_token
 from checkout.adapters.postgres import TIMEOUTS, Database
 from checkout.config import Config
-from checkout.errors import ConfigurationError, DatabaseUnavailable
+from checkout.errors import ConfigurationError, DatabaseUnavailable, Unavailable
 from tests.support.functions import query
 
 ROLE = "checkout_sign_in"
@@ -124,6 +124,17 @@ def test_a_token_names_the_action_the_user_and_its_end(account: None) -> None:
     assert made.startswith("db.example.com:5432/?Action=connect&DBUser=checkout_account&")
     assert "X-Amz-Expires=900" in made
     assert "%2Feu-central-1%2Frds-db%2F" in made
+
+
+def test_without_credentials_there_is_no_token(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    boto3.DEFAULT_SESSION = None
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(Unavailable, match="NoCredentialsError"):
+        rds_token.token("db.example.com", 5432, "checkout_account")
+    boto3.DEFAULT_SESSION = None
 
 
 def test_migrations_run_as_the_master_user_whose_password_needs_quoting(
