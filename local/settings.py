@@ -91,7 +91,9 @@ class Settings:
             "STRIPE_API_BASE": self.stripe_url if self.is_stripe_simulated else "",
             "CHECKOUT_DATABASE_URL": checkout_url,
             "DATABASE_URL": application_url,
+            "DATABASE_AUTH": "",
             "KAFKA_BROKERS": brokers,
+            "KAFKA_SECURITY": "PLAINTEXT",
             "KAFKA_API_VERSION": EMBEDDED_KAFKA_API_VERSION if self.kafka == "embedded" else "",
             "REEMIT_AFTER_SECONDS": "5",
         }

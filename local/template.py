@@ -84,7 +84,8 @@ class Template:
 def load(path: Path) -> Template:
     """Read a SAM template. Raises TemplateError for what cannot be done here, OSError where there is none.
 
-    `!Ref` and `!Sub` of parameters become their defaults; what only CloudFormation knows is left out.
+    It is read as in production: parameters have their defaults, but for `Profile`. What only CloudFormation
+    knows is left out.
     """
     document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
     parameters = {
@@ -92,7 +93,9 @@ def load(path: Path) -> Template:
         for name, declared in document.get("Parameters", {}).items()
         if "Default" in declared
     }
-    document = _resolve(document, parameters)
+    parameters |= {name: value for name, value in _AS_IN_PRODUCTION.items() if name in parameters}
+    resolve = _Resolver(parameters, document.get("Mappings", {}), document.get("Conditions", {}))
+    document = resolve(document)
     defaults = document.get("Globals", {}).get("Function", {})
     resources: dict[str, Any] = document.get("Resources", {})
     functions: dict[str, Function] = {}
@@ -185,7 +188,7 @@ def _kafka_trigger(function: str, properties: Mapping[str, Any]) -> KafkaTrigger
         function=function,
         topic=topics[0],
         group=properties.get("ConsumerGroupId", function),
-        source_arn=properties.get("Stream", ""),
+        source_arn=properties.get("Stream", _NO_CLUSTER),
         from_beginning=position == "TRIM_HORIZON",
         batch_size=batch_size,
         window_seconds=float(properties.get("MaximumBatchingWindowInSeconds", KafkaTrigger.window_seconds)),
@@ -213,23 +216,63 @@ def _construct_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dic
 _Loader.add_multi_constructor("!", _construct_tag)
 
 _UNKNOWN = object()
+_NO_CLUSTER = "arn:aws:kafka:eu-central-1:000000000000:cluster/local/00000000-0000-0000-0000-000000000000-1"
+_AS_IN_PRODUCTION = {"Profile": "prod"}
 
 
-def _resolve(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """The value with references to parameters replaced, and what stays unknown left out of its container."""
-    if isinstance(value, list):
-        return [item for item in (_resolve(item, parameters) for item in value) if item is not _UNKNOWN]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        (key,) = value
-        if key == "Ref":
-            return parameters.get(value["Ref"], _UNKNOWN)
-        if key == "Fn::Sub" and isinstance(value[key], str):
-            names = re.findall(r"\$\{([^}]+)}", value[key])
-            if set(names) <= parameters.keys():
-                return re.sub(r"\$\{([^}]+)}", lambda name: str(parameters[name[1]]), value[key])
-        if str(key).startswith("Fn::"):
-            return _UNKNOWN
-    resolved = ((key, _resolve(item, parameters)) for key, item in value.items())
-    return {key: item for key, item in resolved if item is not _UNKNOWN}
+class _Resolver:
+    """Values with what is known put in, and what is not left out of its container."""
+
+    def __init__(
+        self, parameters: Mapping[str, Any], mappings: Mapping[str, Any], conditions: Mapping[str, Any]
+    ) -> None:
+        self._parameters = parameters
+        self._mappings = mappings
+        self._conditions = conditions
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [item for item in map(self, value) if item is not _UNKNOWN]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            [(key, operand)] = value.items()
+            if key == "Ref":
+                return self._parameters.get(operand, _UNKNOWN)
+            if str(key).startswith("Fn::"):
+                return self._function(key.removeprefix("Fn::"), operand)
+        resolved = ((key, self(item)) for key, item in value.items())
+        return {key: item for key, item in resolved if item is not _UNKNOWN}
+
+    def _function(self, name: str, operand: Any) -> Any:
+        match name:
+            case "Sub" if isinstance(operand, str):
+                names = re.findall(r"\$\{([^}]+)}", operand)
+                if set(names) <= self._parameters.keys():
+                    return re.sub(r"\$\{([^}]+)}", lambda found: str(self._parameters[found[1]]), operand)
+            case "If":
+                holds = self._holds(self._conditions.get(operand[0]))
+                return _UNKNOWN if holds is None else self(operand[1 if holds else 2])
+            case "FindInMap":
+                return _in(self._mappings, [self(part) for part in operand])
+        return _UNKNOWN
+
+    def _holds(self, condition: Any) -> bool | None:
+        """None where only CloudFormation knows."""
+        if not isinstance(condition, dict):
+            return None
+        [(name, operands)] = condition.items()
+        if name == "Fn::Equals":
+            one, other = map(self, operands)
+            return None if _UNKNOWN in (one, other) else str(one) == str(other)
+        found = [self._holds(operand) for operand in operands] if isinstance(operands, list) else []
+        if not found or None in found:
+            return None
+        return {"Fn::Not": not found[0], "Fn::And": all(found), "Fn::Or": any(found)}.get(name)
+
+
+def _in(mappings: Mapping[str, Any], names: list[Any]) -> Any:
+    found: Any = mappings
+    for name in names:
+        found = found.get(name, _UNKNOWN) if isinstance(found, dict) else _UNKNOWN
+    return found

@@ -3,9 +3,10 @@
 from typing import Any
 
 from checkout import bootstrap, tracing
+from checkout.domain.finished_event import seconds_since
 from checkout.domain.msk import records_of
 from checkout.self_check import APPLICATION_DATABASE, self_checking
-from checkout.telemetry import count, instrumented, logger
+from checkout.telemetry import count, instrumented, logger, measure_seconds
 
 
 def consume(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def consume(event: dict[str, Any], _context: object) -> dict[str, Any]:
         },
     )
     count("CreditsEntered", tally.credited)
+    if tally.oldest_paid_at is not None and (seconds := seconds_since(tally.oldest_paid_at)) is not None:
+        measure_seconds("TimeToCredit", seconds)
     return {"batchItemFailures": []}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from checkout import bootstrap, tracing
 from checkout.domain.msk import records_of
-from checkout.errors import NotYetConfigured
+from checkout.errors import NotYetConfigured, Unavailable
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import instrumented, logger
 
@@ -21,6 +21,8 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
             again = bootstrap.answer_requests()(records, deadline)
     except NotYetConfigured as error:
         logger.warning("not configured", extra={"detail": error.detail})
+    if again and not bootstrap.config().kafka_partial_responses:
+        raise Unavailable(f"{len(again)} of {len(records)} requests must come again, and so the batch.")
     return {
         "batchItemFailures": [
             {"itemIdentifier": {"partition": f"{record.topic}-{record.partition}", "offset": record.offset}}

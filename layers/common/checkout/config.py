@@ -85,9 +85,11 @@ class Config:
         return self._integer("DATABASE_CONNECT_TIMEOUT_SECONDS", 5)
 
     def _signed_in(self, url: str) -> str:
-        """With the master user's name and password, where DATABASE_MASTER_SECRET_ARN names them."""
+        """With DATABASE_ROLE as the user of a URL that names nobody; or with the master user's name and
+        password, where DATABASE_MASTER_SECRET_ARN names them."""
         if self._master is None:
-            return url
+            role = self._text("DATABASE_ROLE")
+            return url if role is None or "@" in url else url.replace("://", f"://{role}@", 1)
         name, password = self._master.get("username"), self._master.get("password")
         if not name or not password:
             raise ConfigurationError(
@@ -123,6 +125,11 @@ class Config:
         if security not in ("PLAINTEXT", "SCRAM", "IAM"):
             raise ConfigurationError("KAFKA_SECURITY is PLAINTEXT, SCRAM or IAM.")
         return security
+
+    @property
+    def kafka_partial_responses(self) -> bool:
+        """Whether the trigger understands which records must come again; on demand it repeats the batch."""
+        return self._text("KAFKA_PARTIAL_RESPONSES") != "false"
 
     @property
     def kafka_api_version(self) -> tuple[int, ...] | None:

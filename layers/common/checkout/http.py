@@ -18,7 +18,7 @@ from checkout.errors import (
     NotYetConfigured,
     UnsupportedMediaType,
 )
-from checkout.telemetry import Handler, logger
+from checkout.telemetry import Handler, count, logger
 
 Response = dict[str, Any]
 
@@ -124,10 +124,13 @@ def _answered(error: Exception) -> Response:
     request_id = logger.get_current_keys().get("request_id")
     if not isinstance(error, CheckoutError) or type(error).status == 500:
         logger.exception("unexpected error")
+        count("ServerErrors")
         return problem_response(CheckoutError("Something went wrong on our side."), request_id)
+    log = logger.info
     if isinstance(error, NotYetConfigured):
         log = logger.warning
-    else:
-        log = logger.error if error.status >= 500 else logger.info
+    elif error.status >= 500:
+        log = logger.error
+        count("ServerErrors")
     log("refused", extra={"status": error.status, "detail": error.detail})
     return problem_response(error, request_id)

@@ -157,6 +157,41 @@ def test_the_application_s_own_template_is_understood() -> None:
     assert {one.function: one.seconds for one in read.schedules}["outbox_relay"] == 60
     (trigger,) = [one for one in read.kafka_triggers if one.topic == "checkout.finished"]
     assert (trigger.partial_responses, trigger.maximum_retries, trigger.batch_size) == (True, -1, 1000)
-    assert read.functions["migrate"].timeout == 300
+    assert read.functions["migrate"].timeout == 900
     assert read.functions["migrate"].environment["CHECKOUT_APP_ID"] == "checkout"
     assert read.layers == (ROOT / "layers" / "common",)
+
+
+def test_conditions_and_mappings_are_those_of_production(tmp_path: Path) -> None:
+    written = tmp_path / "template.yaml"
+    written.write_text(
+        """
+Parameters:
+  Profile: {Type: String, Default: dev}
+  Arn: {Type: String, Default: ""}
+Mappings:
+  Profiles:
+    dev: {Timeout: 1}
+    prod: {Timeout: 7}
+Conditions:
+  IsProd: !Equals [!Ref Profile, prod]
+  Both: !And [!Condition IsProd, !Not [!Equals [!Ref Arn, ""]]]
+  Either: !Or [!Equals [!Ref Arn, ""], !Equals [!Ref AWS::Region, x]]
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/f
+      Handler: app.handler
+      Timeout: !FindInMap [Profiles, !Ref Profile, Timeout]
+      Environment:
+        Variables:
+          PROD: !If [IsProd, "yes", "no"]
+          NOT_KNOWN: !If [Either, a, b]
+          NOT_THERE: !FindInMap [Profiles, !Ref Profile, Other]
+          NESTED: !If [IsProd, !If [IsProd, !Ref Profile, x], y]
+"""
+    )
+    read = template.load(written).functions["f"]
+    assert read.timeout == 7
+    assert read.environment == {"PROD": "yes", "NESTED": "prod"}

@@ -82,3 +82,13 @@ def decoded(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
 def iso_utc(moment: datetime) -> str:
     """ISO 8601 in UTC to the millisecond, as every contract of ours writes times."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_since(timestamp: str) -> int | None:
+    """Of an event's ISO 8601 timestamp, never negative; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0, int((datetime.now(UTC) - moment).total_seconds()))

@@ -30,18 +30,22 @@ class Tally:
     known: int = 0
     without_effect: int = 0
     parked: int = 0
+    oldest_paid_at: str | None = None
+    """Of the payments credited: when the first was paid, as its event says."""
 
     def add(self, other: "Tally") -> None:
         self.credited += other.credited
         self.known += other.known
         self.without_effect += other.without_effect
         self.parked += other.parked
+        self.oldest_paid_at = _earlier(self.oldest_paid_at, other.oldest_paid_at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Movement:
     effect: Effect
     record: Record
+    timestamp: str
 
     @property
     def coordinates(self) -> Coordinates:
@@ -86,18 +90,19 @@ class CreditBalances:
         parked: list[Parked] = []
         for record in records:
             try:
-                effect = decoded(record.value, self._currency).effect
+                event = decoded(record.value, self._currency)
             except Unprocessable as reason:
                 parked.append(_parked(record, str(reason)))
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it raises for ever
                 parked.append(_parked(record, f"cannot be decoded: {type(error).__name__}"))
             else:
+                effect = event.effect
                 if effect is None:
                     continue
                 if effect.currency != self._currency:
                     parked.append(_parked(record, f"currency is not the balance's, {self._currency}", effect))
                 else:
-                    movements.append(_Movement(effect, record))
+                    movements.append(_Movement(effect, record, event.timestamp))
         return movements, parked, len(records) - len(movements) - len(parked)
 
     def _settle(self, movements: Sequence[_Movement], parked: Sequence[Parked]) -> Tally:
@@ -154,7 +159,16 @@ class CreditBalances:
         conflicts = [m for m in repeated if on_record.get(m.effect.effect_key) != m.effect.claim]
         parked += [movement.parked(CONFLICT) for movement in conflicts]
         known = len(repeated) - len(conflicts)
-        return Tally(credited=len(entered), known=known, without_effect=discarded), parked
+        paid_at = (
+            m.timestamp for key, m in distinct.items() if key in entered and m.effect.kind == "success"
+        )
+        tally = Tally(credited=len(entered), known=known, without_effect=discarded)
+        tally.oldest_paid_at = min(paid_at, default=None)
+        return tally, parked
+
+
+def _earlier(one: str | None, other: str | None) -> str | None:
+    return min(filter(None, (one, other)), default=None)
 
 
 def _decided(

@@ -45,6 +45,7 @@ class Delivery:
             telemetry.logger.warning("left to the outbox relay")
             telemetry.count("PublishDeferred", len(messages) - len(acknowledged))
         if acknowledged:
+            telemetry.count("EventsPublished", len(acknowledged))
             telemetry.logger.info("produced", extra={"topic": messages[0].topic, "count": len(acknowledged)})
             try:
                 # A row that comes back is only published again.
@@ -69,6 +70,7 @@ class Delivery:
                     break
                 acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
                 outbox.remove(cursor, list(acknowledged))
+            telemetry.count("EventsPublished", len(acknowledged))
             published += len(acknowledged)
             if len(acknowledged) < len(messages):
                 return published, len(messages) - len(acknowledged)

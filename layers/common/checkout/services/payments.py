@@ -44,6 +44,7 @@ def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Appl
         return Applied(request_id)
     moved = transactions.move(cursor, row, reported, event_id)
     if reported.is_paid:
+        telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
         success = enqueue(cursor, success_key(request_id), success_event(moved))
         return Applied(request_id, [*([success] if success else []), *reversals.release(cursor, moved)])

@@ -197,6 +197,7 @@ class CreateSession:
                 cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
             )
             also(cursor, stored)
+        telemetry.count("SessionsCreated")
         telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
         return stored, True
 

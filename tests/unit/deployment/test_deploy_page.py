@@ -1,0 +1,77 @@
+"""docs/deploy.md answers every question, and names nothing that is not there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+QUESTIONS = (
+    "What do I need?",
+    "Which command?",
+    "What does it create?",
+    "What will it cost?",
+    "How do I upgrade?",
+    "How do I roll back?",
+    "How do I rotate each secret?",
+    "How do I restore?",
+    "How do I delete?",
+)
+
+
+def section(question: str) -> str:
+    return PAGE.split(f"## {question}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_has_its_section(question: str) -> None:
+    assert len(section(question).split()) > 20
+
+
+def test_every_command_is_there() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"make ([a-z-]+)", PAGE))
+    assert {"deploy", "configure", "smoke"} <= named <= set(targets)
+
+
+def test_every_parameter_is_there() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*`) \|", section("Which command?"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([A-Z]\w+)`", row)}
+    assert len(named) > 5
+    assert named <= TEMPLATE["Parameters"].keys()
+
+
+def test_every_output_is_there() -> None:
+    outputs = section("What does it create?").split("The outputs that matter")[1]
+    named = set(re.findall(r"`([A-Z][a-z]\w+)`", outputs))
+    assert len(named) > 3
+    assert named <= TEMPLATE["Outputs"].keys()
+
+
+def test_every_secret_has_its_row() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \|", section("How do I rotate each secret?"), re.MULTILINE)
+    assert {"STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET", "JWT_SECRET", "CHECKOUT_SERVICE_TOKEN"} <= set(rows)
+
+
+def test_every_file_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)", PAGE)
+    files = re.findall(r"`((?:tests|docs)/[\w/.]+)`", PAGE)
+    assert [name for name in links if not (ROOT / "docs" / name).exists()] == []
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    jobs = workflow["jobs"]
+    assert jobs["staging"]["needs"] == "test"
+    assert jobs["prod"]["needs"] == "staging"
+    for environment in ("staging", "prod"):
+        assert jobs[environment]["environment"] == environment
+        assert jobs[environment]["permissions"]["id-token"] == "write"
+    commands = [step.get("run", "") for step in jobs["prod"]["steps"]]
+    assert [command.split()[:2] for command in commands if command] == [["make", "deploy"], ["make", "smoke"]]
