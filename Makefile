@@ -12,7 +12,8 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
-APACHE_ONLY := tests/integration/test_apache_kafka.py tests/integration/test_topics.py tests/end_to_end/test_apache_kafka_killed.py
+APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka kafka_sign_in topics) \
+	tests/end_to_end/test_apache_kafka_killed.py
 WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
 CHECKED := layers/common/checkout local deployment tests
 

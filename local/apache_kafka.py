@@ -72,11 +72,22 @@ class ApacheKafka:
     api_version: str | None = None
     """What kafka-python must be told: nothing, it finds out by itself."""
 
-    def __init__(self, topics: Mapping[str, int], data: Path, port: int | None = None) -> None:
-        """`data` is the folder that `fetch` filled; `port` None means any free one, chosen once."""
+    def __init__(
+        self,
+        topics: Mapping[str, int],
+        data: Path,
+        port: int | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """`data` is the folder that `fetch` filled; `port` None means any free one, chosen once.
+
+        `properties` are more of the node's own, or others, with `{host}`, `{port}` and `{controller_port}` in
+        them.
+        """
         self._topics = dict(topics)
         self._data = data
         self._port = port
+        self._properties = dict(properties or {})
         self._controller_port: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -135,7 +146,9 @@ class ApacheKafka:
         self._port = self._port or processes.free_port()
         while self._controller_port in (None, self._port):
             self._controller_port = processes.free_port()
-        text = _PROPERTIES.format(host=HOST, port=self._port, controller_port=self._controller_port)
+        # The last one of a name counts.
+        text = _PROPERTIES + "".join(f"{name}={value}\n" for name, value in self._properties.items())
+        text = text.format(host=HOST, port=self._port, controller_port=self._controller_port)
         (self._data / "server.properties").write_text(text)
 
     def _format(self) -> None:

@@ -6,7 +6,7 @@ Imports stand inside the functions, so that a cold start pays only for what its 
 import os
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checkout.adapters.postgres import Database
 from checkout.config import Config
@@ -88,7 +88,21 @@ def stripe_api() -> "StripeApi":
 def kafka_publisher() -> "KafkaPublisher":
     from checkout.adapters.kafka import KafkaPublisher
 
-    return KafkaPublisher(config().kafka_brokers, config().kafka_api_version)
+    return KafkaPublisher(config().kafka_brokers, config().kafka_api_version, kafka_sign_in())
+
+
+def kafka_sign_in() -> dict[str, Any]:
+    """Options of a kafka-python client."""
+    from checkout.adapters import kafka_sign_in
+
+    settings = config()
+    match settings.kafka_security:
+        case "SCRAM":
+            return kafka_sign_in.scram(*settings.kafka_credentials(), settings.kafka_ca_file)
+        case "IAM":
+            return kafka_sign_in.iam(settings.kafka_ca_file)
+        case _:
+            return {}
 
 
 @cache
@@ -240,7 +254,11 @@ def setup() -> "Setup":
         return msk.bootstrap_brokers(settings.kafka_cluster_arn, settings.kafka_security)
 
     def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
-        options = {"bootstrap_servers": brokers.split(","), "api_version": settings.kafka_api_version}
+        options = {
+            "bootstrap_servers": brokers.split(","),
+            "api_version": settings.kafka_api_version,
+            **kafka_sign_in(),
+        }
         return topics.ensure(options, names, partitions)
 
     return Setup(migrate(), grant_roles(), settings.secrets_manager, brokers, ensure_topics)

@@ -50,6 +50,10 @@ class Config:
     def service_tokens(self) -> tuple[str, ...]:
         return self._several("CHECKOUT_SERVICE_TOKEN")
 
+    def kafka_credentials(self) -> tuple[str, str]:
+        """Name and password, for KAFKA_SECURITY=SCRAM."""
+        return self._secret("KAFKA_USERNAME"), self._secret("KAFKA_PASSWORD")
+
     def checkout_database_url(self) -> str:
         return self._signed_in(self._secret("CHECKOUT_DATABASE_URL"))
 
@@ -125,6 +129,11 @@ class Config:
         if security not in ("PLAINTEXT", "SCRAM", "IAM"):
             raise ConfigurationError("KAFKA_SECURITY is PLAINTEXT, SCRAM or IAM.")
         return security
+
+    @property
+    def kafka_ca_file(self) -> str | None:
+        """Whom to trust instead of Amazon's roots."""
+        return self._text("KAFKA_CA_FILE")
 
     @property
     def kafka_partial_responses(self) -> bool:

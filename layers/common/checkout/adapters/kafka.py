@@ -1,17 +1,23 @@
 """Publishing to Kafka, with a bounded wait, from a process that may be frozen between two events."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.producer.future import FutureRecordMetadata
 
+from checkout import telemetry
+from checkout.adapters.kafka_complaints import Complaints
 from checkout.adapters.outbox import Message
 from checkout.errors import Unavailable
 
 IDLE_SECONDS = 45
 """Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
+
+SIGNED_IN_SECONDS = 600
+"""MSK ends a connection when the token that it was made with has expired, after 15 minutes."""
 
 PAUSE_SECONDS = 5
 """After a failure nobody waits for the broker for so long; the relay delivers what is left meanwhile."""
@@ -20,10 +26,19 @@ PAUSE_SECONDS = 5
 class KafkaPublisher:
     """Connects at the first message."""
 
-    def __init__(self, brokers: Sequence[str], api_version: tuple[int, ...] | None = None) -> None:
-        """`api_version` is for brokers that cannot negotiate it."""
+    def __init__(
+        self,
+        brokers: Sequence[str],
+        api_version: tuple[int, ...] | None = None,
+        sign_in: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in."""
         self._brokers = list(brokers)
         self._api_version = api_version
+        self._sign_in = dict(sign_in or {})
+        self.signed_in_seconds: float = SIGNED_IN_SECONDS
+        self._made_at = 0.0
+        self._complaints = Complaints()
         self._producer: KafkaProducer | None = None
         self._last_used = 0.0
         self._paused_until = 0.0
@@ -36,7 +51,7 @@ class KafkaPublisher:
         now = time.time()
         if now < self._paused_until:
             return []
-        if now - self._last_used > IDLE_SECONDS:
+        if now - self._last_used > IDLE_SECONDS or now - self._made_at > self.signed_in_seconds:
             self.close()
         deadline = now + timeout_seconds
         sent, broker_away = self._send(messages, timeout_seconds)
@@ -52,6 +67,7 @@ class KafkaPublisher:
         self._last_used = time.time()
         if broker_away:
             self.close()
+            telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
             self._paused_until = time.time() + PAUSE_SECONDS
         return acknowledged
 
@@ -61,7 +77,7 @@ class KafkaPublisher:
             partitions = self._connected(timeout_seconds).partitions_for(topic)
         except (KafkaError, OSError) as error:
             self.close()
-            raise Unavailable(f"Kafka does not answer: {type(error).__name__}.") from error
+            raise Unavailable(f"No connection to Kafka. {self._complaints.taken()}") from error
         if not partitions:
             raise Unavailable(f"Kafka has no topic {topic}.")
 
@@ -111,5 +127,7 @@ class KafkaPublisher:
                 delivery_timeout_ms=milliseconds + 1,
                 connections_max_idle_ms=IDLE_SECONDS * 1000,
                 reconnect_backoff_max_ms=500,
+                **self._sign_in,
             )
+            self._made_at = time.time()
         return self._producer

@@ -1,0 +1,72 @@
+"""How we sign in to Kafka: by name and password (SCRAM), or as MSK has it by IAM; both by TLS.
+
+Each function gives options of a kafka-python client.
+"""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kafka.net.sasl.oauth import AbstractTokenProvider
+
+from checkout.errors import Unavailable
+
+AWS_ROOTS = Path(__file__).parents[1] / "certificates" / "aws-roots.pem"
+"""What MSK's certificates chain to."""
+
+TOKEN_SECONDS = 900
+
+
+def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
+    return {
+        **_by_tls(ca_file),
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": username,
+        "sasl_plain_password": password,
+    }
+
+
+def iam(ca_file: str | None) -> dict[str, Any]:
+    """Each connection takes a new token."""
+    return {
+        **_by_tls(ca_file),
+        "sasl_mechanism": "OAUTHBEARER",
+        "sasl_oauth_token_provider": Tokens(msk_token),
+    }
+
+
+def _by_tls(ca_file: str | None) -> dict[str, Any]:
+    return {"security_protocol": "SASL_SSL", "ssl_cafile": ca_file or str(AWS_ROOTS)}
+
+
+class Tokens(AbstractTokenProvider):  # type: ignore[misc]
+    def __init__(self, make: Callable[[], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def token(self) -> str:
+        return self._make()
+
+
+def msk_token() -> str:
+    """A new one, made without asking anybody: a request to connect, signed with our own credentials and good
+    for 15 minutes, as MSK's own signers make it. Raises Unavailable where there are no credentials.
+    """
+    # 0.5 s to import, and only here is it needed.
+    import boto3
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
+    session = boto3.Session()
+    credentials, region = session.get_credentials(), session.region_name
+    if credentials is None or region is None:
+        raise Unavailable("There are no AWS credentials, or no region, to sign in to Kafka with.")
+    request = AWSRequest(
+        "GET", f"https://kafka.{region}.amazonaws.com/", params={"Action": "kafka-cluster:Connect"}
+    )
+    SigV4QueryAuth(
+        credentials.get_frozen_credentials(), "kafka-cluster", region, expires=TOKEN_SECONDS
+    ).add_auth(request)
+    url = f"{request.url}&User-Agent=checkout"
+    return base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")

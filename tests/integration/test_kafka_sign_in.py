@@ -1,0 +1,237 @@
+"""Signing in to Apache Kafka as MSK has it: by TLS, with a password (SCRAM) or a token (OAUTHBEARER)."""
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from checkout import bootstrap
+from checkout.adapters import kafka_sign_in, topics
+from checkout.adapters.kafka import KafkaPublisher
+from checkout.adapters.outbox import Message
+from checkout.config import Config
+from checkout.errors import Unavailable
+from local import processes
+from local.apache_kafka import ApacheKafka
+from tests.support.apache_kafka import share_jars
+from tests.support.tls import Authority
+
+pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.
+
+TOPIC = "checkout.finished"
+MESSAGE = Message(7, TOPIC, "1", b"{}")
+PASSWORD = "correct horse"
+SECONDS = 10.0
+_BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+class Secure:
+    """A node with a second listener, which admits only who has signed in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = Authority(folder, "ours")
+        self.other = Authority(folder, "other")
+        self.port = processes.free_port()
+        certificate, key = self.authority.issue("127.0.0.1").read_text().split("-----END CERTIFICATE-----\n")
+        chain = f"{certificate}-----END CERTIFICATE-----\n"
+        data = folder / "data"
+        share_jars(data)
+        listener = "listener.name.secure"
+        self.node = ApacheKafka(
+            {TOPIC: 3},
+            data,
+            properties={
+                "listeners": "PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}"
+                f",SECURE://{{host}}:{self.port}",
+                "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+                f"{listener}.ssl.keystore.type": "PEM",
+                f"{listener}.ssl.keystore.certificate.chain": chain.replace("\n", "\\n"),
+                f"{listener}.ssl.keystore.key": key.replace("\n", "\\n"),
+                f"{listener}.sasl.enabled.mechanisms": "SCRAM-SHA-512,OAUTHBEARER",
+                f"{listener}.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
+                f"{listener}.oauthbearer.sasl.jaas.config": f"{_BEARER} required"
+                ' unsecuredLoginStringClaim_sub="broker";',
+                f"{listener}.oauthbearer.connections.max.reauth.ms": "3000",
+            },
+        )
+        self.node.start()
+        self._add_user("checkout", PASSWORD)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def _add_user(self, name: str, password: str) -> None:
+        admin = AdminClient({"bootstrap.servers": self.node.address})
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        change = UserScramCredentialUpsertion(name, info, password.encode())
+        for done in admin.alter_user_scram_credentials([change]).values():
+            done.result(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+    started = Secure(tmp_path_factory.mktemp("secure"))
+    yield started
+    started.node.stop()
+
+
+def unsecured(seconds: float = 300) -> str:
+    """A token of a signer that the test's node believes: a JWT without a signature."""
+    now = time.time()
+    parts: list[dict[str, Any]] = [
+        {"alg": "none"},
+        {"sub": "checkout", "iat": now - 600, "exp": now + seconds},
+    ]
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return ".".join(encoded) + "."
+
+
+def bearer(secure: Secure, token: str) -> dict[str, Any]:
+    options = kafka_sign_in.iam(str(secure.authority.root))
+    return options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(lambda: token)}
+
+
+def scram(secure: Secure, password: str = PASSWORD, root: Path | None = None) -> dict[str, Any]:
+    return kafka_sign_in.scram("checkout", password, str(root or secure.authority.root))
+
+
+def publish(address: str, options: dict[str, Any]) -> tuple[list[int], KafkaPublisher]:
+    publisher = KafkaPublisher([address], sign_in=options)
+    return list(publisher.publish([MESSAGE], SECONDS)), publisher
+
+
+def test_by_password(secure: Secure) -> None:
+    assert publish(secure.address, scram(secure))[0] == [7]
+
+
+def test_by_token(secure: Secure) -> None:
+    assert publish(secure.address, bearer(secure, unsecured()))[0] == [7]
+
+
+def test_topics_are_made_by_who_has_signed_in(secure: Secure) -> None:
+    options = {"bootstrap_servers": [secure.address], **scram(secure)}
+    assert topics.ensure(options, [TOPIC, "another"], 1) == ["another"]
+
+
+def wrong(secure: Secure, how: str) -> tuple[str, dict[str, Any]]:
+    match how:
+        case "password":
+            return secure.address, scram(secure, "wrong")
+        case "expired token":
+            return secure.address, bearer(secure, unsecured(-1))
+        case "authority":
+            return secure.address, scram(secure, root=secure.other.root)
+        case _:
+            return f"localhost:{secure.port}", scram(secure)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("password", "KAFKA_USERNAME"),
+        ("expired token", "KAFKA_SECURITY"),
+        ("authority", "KAFKA_CA_FILE"),
+        ("host", "KAFKA_BROKERS"),
+    ],
+)
+def test_what_is_wrong_is_said_once_and_nothing_secret(
+    secure: Secure, how: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    address, options = wrong(secure, how)
+    began = time.monotonic()
+    publisher = KafkaPublisher([address], sign_in=options)
+    assert list(publisher.publish([MESSAGE], 2.0)) == []
+    assert time.monotonic() - began < 4
+    [line] = [record for record in caplog.records if record.name == "checkout"]
+    assert line.getMessage() == "no connection to Kafka"
+    assert said in line.__dict__["reason"]
+    assert logging.getLogger("kafka").propagate is False, "its own lines would be printed, too"
+    for secret in (PASSWORD, "wrong", unsecured(-1)[:40]):
+        assert secret not in caplog.text
+    with pytest.raises(Unavailable, match=said):
+        KafkaPublisher([address], sign_in=options).require(TOPIC, 2.0)
+
+
+def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> None:
+    """The node ends a connection when its token ends; here that is three seconds."""
+    made: list[float] = []
+
+    def make() -> str:
+        made.append(time.monotonic())
+        return unsecured(3)
+
+    options = kafka_sign_in.iam(str(secure.authority.root))
+    publisher = KafkaPublisher(
+        [secure.address], sign_in=options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(make)}
+    )
+    publisher.signed_in_seconds = 1.0
+    until, published = time.monotonic() + 6, 0
+    while time.monotonic() < until:
+        assert list(publisher.publish([MESSAGE], SECONDS)) == [7]
+        published += 1
+        time.sleep(0.05)
+    assert published > 20
+    assert len(made) >= 4
+
+
+def test_the_token_of_msk(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "session",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    token = kafka_sign_in.msk_token()
+    assert "=" not in token
+    url = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
+    assert (url.scheme, url.hostname, url.path) == ("https", "kafka.eu-central-1.amazonaws.com", "/")
+    query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    assert query["Action"] == "kafka-cluster:Connect"
+    assert query["X-Amz-Expires"] == "900"
+    assert query["X-Amz-Security-Token"] == "session"
+    assert query["X-Amz-Credential"].startswith("AKIDEXAMPLE/")
+    assert query["X-Amz-Credential"].endswith("/eu-central-1/kafka-cluster/aws4_request")
+    assert len(query["X-Amz-Signature"]) == 64
+    assert query["User-Agent"]
+
+
+def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: None)
+    with pytest.raises(Unavailable, match="no AWS credentials"):
+        kafka_sign_in.msk_token()
+
+
+@pytest.mark.parametrize(
+    ("settings", "mechanism"),
+    [
+        ({"KAFKA_SECURITY": ""}, None),
+        ({"KAFKA_SECURITY": "PLAINTEXT"}, None),
+        ({"KAFKA_SECURITY": "SCRAM", "KAFKA_USERNAME": "a", "KAFKA_PASSWORD": "b"}, "SCRAM-SHA-512"),
+        ({"KAFKA_SECURITY": "IAM"}, "OAUTHBEARER"),
+    ],
+)
+def test_the_setting_picks_the_way(
+    settings: dict[str, str], mechanism: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "config", lambda: Config(settings))
+    options = bootstrap.kafka_sign_in()
+    assert options.get("sasl_mechanism") == mechanism
+    if mechanism:
+        assert options["security_protocol"] == "SASL_SSL"
+        assert Path(options["ssl_cafile"]).name == "aws-roots.pem"
