@@ -105,8 +105,7 @@ def sign(options: argparse.Namespace) -> int:
 def variables(options: argparse.Namespace) -> int:
     """Print the functions' environment as the file that `sam local --env-vars` takes."""
     told = settings.load(ROOT)
-    declared = template.load(ROOT / "template.yaml").functions.values()
-    names = {name for function in declared for name in function.environment}
+    names = template.load(ROOT / "template.yaml").variables
     found = {
         # The browser, which is sent back to PUBLIC_ORIGIN, runs in no container.
         name: value if name == "PUBLIC_ORIGIN" else value.replace("127.0.0.1", options.host)

@@ -79,6 +79,8 @@ class Template:
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
     kafka_triggers: tuple[KafkaTrigger, ...]
+    variables: frozenset[str] = frozenset()
+    """Names of all variables that functions have, also of those whose values only CloudFormation knows."""
 
 
 def load(path: Path) -> Template:
@@ -94,6 +96,7 @@ def load(path: Path) -> Template:
         if "Default" in declared
     }
     parameters |= {name: value for name, value in _AS_IN_PRODUCTION.items() if name in parameters}
+    variables = frozenset(_variables(document))
     resolve = _Resolver(parameters, document.get("Mappings", {}), document.get("Conditions", {}))
     document = resolve(document)
     defaults = document.get("Globals", {}).get("Function", {})
@@ -115,7 +118,14 @@ def load(path: Path) -> Template:
         routes=tuple(event for event in events if isinstance(event, Route)),
         schedules=tuple(event for event in events if isinstance(event, Schedule)),
         kafka_triggers=tuple(event for event in events if isinstance(event, KafkaTrigger)),
+        variables=variables,
     )
+
+
+def _variables(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+    for resource in document.get("Resources", {}).values():
+        yield from resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
 
 
 def _function(root: Path, properties: Mapping[str, Any], defaults: Mapping[str, Any]) -> Function:

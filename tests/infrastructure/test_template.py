@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cfnlint.api import ManualArgs, lint
 
-from tests.infrastructure import transformed
+from tests.infrastructure import rules, transformed
 from tests.infrastructure.transformed import ROOT
 
 CONFIG = ROOT / "layers" / "common" / "checkout" / "config.py"
@@ -31,11 +31,6 @@ def events(kind: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def settings_read() -> set[str]:
-    """The names that checkout/config.py asks for."""
-    return set(re.findall(r'(?:self\._\w+|environment\.get)\("([A-Z][A-Z0-9_]+)"', CONFIG.read_text()))
-
-
 def secrets_read() -> set[str]:
     return set(re.findall(r'_(?:secret|several|optional_secret)\("(\w+)"\)', CONFIG.read_text()))
 
@@ -43,25 +38,16 @@ def secrets_read() -> set[str]:
 # As CloudFormation sees it
 
 
-def test_cfn_lint_finds_nothing_in_the_transformed_template() -> None:
-    config = ManualArgs(regions=[transformed.REGION])
+@pytest.mark.parametrize("name", ["application", *transformed.STACKS])
+def test_cfn_lint_finds_nothing_in_what_cloudformation_gets(name: str, tmp_path: Path) -> None:
+    """After the transformation; `sam validate --lint` looks before it, and misses what is in SAM's events."""
+    path = ROOT / "infrastructure" / f"{name}.yaml"
+    text = transformed.text_of(transformed.source()) if name == "application" else path.read_text()
+    # Nested templates are uploaded by `sam deploy`; empty defaults stand behind conditions.
+    config = ManualArgs(regions=[transformed.REGION], ignore_checks=["W3002", "W1030", "W1035"])
+    found = [str(match) for match in lint(text, config=config)]
 
-    assert [str(match) for match in lint(transformed.text(), config=config)] == []
-
-
-@pytest.mark.parametrize("name", transformed.resources("AWS::Lambda::EventSourceMapping"))
-def test_a_kafka_trigger_neither_skips_nor_gives_up(name: str) -> None:
-    trigger = transformed.resources("AWS::Lambda::EventSourceMapping")[name]
-
-    assert trigger["StartingPosition"] == "TRIM_HORIZON"
-    assert trigger["MaximumRetryAttempts"] == -1
-    assert trigger.get("MaximumRecordAgeInSeconds", -1) == -1
-    assert "DestinationConfig" not in trigger
-    assert "FilterCriteria" not in trigger
-    assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert trigger["ProvisionedPollerConfig"]["MinimumPollers"] >= 1
-    assert trigger["AmazonManagedKafkaEventSourceConfig"]["ConsumerGroupId"]
-    assert len(trigger["Topics"]) == 1
+    assert [match for match in found if "Template file not found" not in match] == []
 
 
 def test_each_trigger_has_a_topic_and_a_consumer_group_of_its_own() -> None:
@@ -70,18 +56,6 @@ def test_each_trigger_has_a_topic_and_a_consumer_group_of_its_own() -> None:
     assert "checkout.finished" in {trigger["Topics"][0] for trigger in triggers}
     assert len({trigger["Topics"][0] for trigger in triggers}) == len(triggers)
     assert len({trigger["ConsumerGroupId"] for trigger in triggers}) == len(triggers)
-
-
-def test_consumers_may_read_the_cluster() -> None:
-    needed = {"Connect", "DescribeCluster", "DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"}
-    for function, _ in events("MSK"):
-        statements = [
-            statement
-            for policy in FUNCTIONS[function]["Policies"]
-            for statement in policy.get("Statement", [])
-        ]
-        allowed = {action.removeprefix("kafka-cluster:") for one in statements for action in one["Action"]}
-        assert allowed >= needed
 
 
 def test_every_function_answers_before_api_gateway_gives_up() -> None:
@@ -94,10 +68,6 @@ def test_every_function_runs_the_layer_s_python() -> None:
 
     assert layer["Metadata"]["BuildMethod"] == GLOBALS["Runtime"]
     assert layer["Properties"]["CompatibleRuntimes"] == [GLOBALS["Runtime"]]
-    assert (
-        layer["Metadata"]["BuildArchitecture"]
-        == transformed.source()["Parameters"]["Architecture"]["Default"]
-    )
     assert not any("Runtime" in properties for properties in FUNCTIONS.values())
 
 
@@ -122,21 +92,12 @@ def test_routes_are_those_of_the_handlers() -> None:
     assert declared == handled
 
 
-def test_every_setting_is_declared() -> None:
-    declared = GLOBALS["Environment"]["Variables"].keys()
-
-    # `sam local` fills in only what is declared.
-    assert settings_read() - declared == set()
-    assert {name for name in declared if not name.startswith("POWERTOOLS_")} - settings_read() == {
-        "STRIPE_KEY"
-    }
-
-
 def test_no_secret_is_in_the_template() -> None:
     declared = GLOBALS["Environment"]["Variables"]
 
     assert secrets_read()
-    assert {declared[name] for name in secrets_read()} == {""}
+    assert {name for name in secrets_read() if declared[name] != ""} == {"CHECKOUT_DATABASE_URL"}
+    assert "@" not in str(declared["CHECKOUT_DATABASE_URL"]), "on AWS its roles sign in by IAM"
 
 
 # As a reader sees it
@@ -153,12 +114,4 @@ def test_the_readme_s_table_has_every_setting() -> None:
     section = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
 
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == settings_read()
-
-
-def test_the_readme_names_every_parameter() -> None:
-    section = (ROOT / "README.md").read_text().partition("## On AWS")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-
-    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
-    assert named == transformed.source()["Parameters"].keys()
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == rules.settings_read()

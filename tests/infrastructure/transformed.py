@@ -1,5 +1,6 @@
-"""template.yaml as CloudFormation gets it: transformed by SAM, without an account or a network."""
+"""The templates as CloudFormation gets them: transformed by SAM, without an account or a network."""
 
+import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
+STACKS = ("network", "database", "kafka", "monitoring")
 
+Template = dict[str, Any]
 Resource = dict[str, Any]
 
 
@@ -21,35 +24,116 @@ class _NoManagedPolicies:
         return {}
 
 
-def parsed(path: Path) -> dict[str, Any]:
+def parsed(path: Path) -> Template:
     """A template as written, with `{"Ref": …}` for `!Ref …`."""
-    content: dict[str, Any] = yaml_parse(path.read_text())
+    content: Template = yaml_parse(path.read_text())
     return content
 
 
-def source() -> dict[str, Any]:
+def source() -> Template:
     """The template of this project."""
     return parsed(ROOT / "template.yaml")
 
 
-@cache
-def text() -> str:
+def nested(name: str) -> Template:
+    """One of infrastructure/."""
+    return parsed(ROOT / "infrastructure" / f"{name}.yaml")
+
+
+def text_of(template: Template) -> str:
     """As YAML. Raises what `sam validate` would."""
-    validator = SamTemplateValidator(source(), _NoManagedPolicies(), region=REGION)
-    translated: str = validator.get_translated_template_if_valid()
+    # Aliases stand for themselves here: what SAM changes in one place must not change in another.
+    written = copy.deepcopy(yaml.safe_load(yaml.dump(_plain(template), Dumper=_NoAliases)))
+    translated: str = SamTemplateValidator(
+        written, _NoManagedPolicies(), region=REGION
+    ).get_translated_template_if_valid()
     return translated
 
 
-@cache
-def document() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(text())
+def transform(template: Template) -> Template:
+    content: Template = yaml.safe_load(text_of(template))
     return content
 
 
-def resources(kind: str) -> dict[str, Resource]:
+@cache
+def document() -> Template:
+    """The project's own, transformed."""
+    return transform(source())
+
+
+def resolved(template: Template, **parameters: str) -> Template:
+    """With parameters and mappings put in, and conditions decided; what is not there then is left out."""
+    values = {
+        name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()
+    } | parameters
+    found: Template = _Resolver(template, values)(template)
+    return found
+
+
+def of_type(template: Template, kind: str) -> dict[str, Resource]:
     """The properties of all resources of a type, by logical id."""
     return {
         name: resource.get("Properties", {})
-        for name, resource in document()["Resources"].items()
+        for name, resource in template["Resources"].items()
         if resource["Type"] == kind
     }
+
+
+_ABSENT = object()
+
+
+class _Resolver:
+    def __init__(self, template: Template, values: dict[str, Any]) -> None:
+        self._values = values
+        self._mappings = template.get("Mappings", {})
+        self._conditions = template.get("Conditions", {})
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [item for item in map(self, value) if item is not _ABSENT]
+        if not isinstance(value, dict):
+            return value
+        if value == {"Ref": "AWS::NoValue"}:
+            return _ABSENT
+        if value.keys() == {"Ref"} and value["Ref"] in self._values:
+            return self._values[value["Ref"]]
+        if value.keys() == {"Fn::If"}:
+            name, then, otherwise = value["Fn::If"]
+            return self(then if self._holds(self._conditions[name]) else otherwise)
+        if value.keys() == {"Fn::FindInMap"}:
+            name, top, second = map(self, value["Fn::FindInMap"])
+            return self._mappings[name][top][second]
+        if "Condition" in value and "Type" in value and not self._holds(self._conditions[value["Condition"]]):
+            return _ABSENT
+        found = ((key, self(item)) for key, item in value.items())
+        return {key: item for key, item in found if item is not _ABSENT}
+
+    def _holds(self, condition: Any) -> bool:
+        [(name, operands)] = condition.items()
+        match name:
+            case "Fn::Equals":
+                one, other = (self._text(operand) for operand in operands)
+                return one == other
+            case "Fn::Not":
+                return not self._holds(operands[0])
+            case "Fn::And":
+                return all(map(self._holds, operands))
+            case "Fn::Or":
+                return any(map(self._holds, operands))
+        raise ValueError(f"a condition with {name}")
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, dict) and "Fn::Join" in value:
+            return str(self(value["Fn::Join"][1]) or "")
+        return str(self(value))
+
+
+class _NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

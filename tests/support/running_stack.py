@@ -160,9 +160,10 @@ class RunningStack:
         """From the next start on another trigger consumes the topic, which begins with the first record."""
         template = self.folder / "template.yaml"
         text = template.read_text()
-        assert text.count(self.trigger_group) == 1
+        named = f"ConsumerGroupId: {self.trigger_group}\n"
+        assert text.count(named) == 1
         template.unlink()  # It may be a link to the project's own.
-        template.write_text(text.replace(self.trigger_group, group))
+        template.write_text(text.replace(named, f"ConsumerGroupId: {group}\n"))
         self.trigger_group = group
 
     # What users do

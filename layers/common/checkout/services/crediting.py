@@ -91,12 +91,12 @@ class CreditBalances:
         for record in records:
             try:
                 event = decoded(record.value, self._currency)
+                effect = event.effect
             except Unprocessable as reason:
                 parked.append(_parked(record, str(reason)))
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it raises for ever
                 parked.append(_parked(record, f"cannot be decoded: {type(error).__name__}"))
             else:
-                effect = event.effect
                 if effect is None:
                     continue
                 if effect.currency != self._currency:

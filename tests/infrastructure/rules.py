@@ -1,0 +1,318 @@
+"""What must hold in the templates: each rule gives the problems that it finds."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.infrastructure import transformed
+from tests.infrastructure.transformed import ROOT, Template, of_type
+
+CONSUME = frozenset(
+    {"Connect", "DescribeCluster", "DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"}
+)
+PRODUCE = frozenset({"Connect", "DescribeTopic", "WriteData"})
+PRODUCERS = frozenset(
+    {"StripeWebhook", "CheckoutRequestsConsumer", "OutboxRelay", "Reconciler", "Operations"}
+)
+
+WILDCARDS = {
+    "ec2": "EC2 knows no resource for what it describes, and none yet for an interface that Lambda will make",
+    "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
+    "rds-db": "the proxy signs in as whichever of our roles the function has signed in as",
+}
+"""Why an action of this service may have a `*` in its resource. No action may have one."""
+
+AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
+    ("AWS/Lambda", "Errors"): {frozenset({"FunctionName"})},
+    ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName", "EventSourceMappingUUID"})},
+    ("AWS/Lambda", "Throttles"): {frozenset()},
+    ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
+    ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
+}
+"""AWS's own that alarms watch, with the dimensions in which they come."""
+
+NOT_WATCHED = frozenset(
+    {
+        # How much went its way.
+        *("SessionsCreated", "PaymentsSucceeded", "EventsPublished", "CreditsEntered", "TimeToCredit"),
+        # What mended itself.
+        *("PublishDeferred", "RequestsDeferred", "UncreditedPaymentsEmitted", "MissedEvents"),
+        # What `verify` reports without an alarm.
+        *("CreditWithoutTransaction", "RecordsParked", "EventsHeld", "EventsWaiting"),
+    }
+)
+"""Metrics of ours without an alarm."""
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The application's as written and transformed, and the nested ones; by a profile's conditions."""
+
+    source: Template
+    application: Template
+    nested: dict[str, Template]
+
+
+def loaded(profile: str, change: Callable[[Template, dict[str, Template]], None] | None = None) -> Templates:
+    """`change` may break them first."""
+    source, nested = transformed.source(), {name: transformed.nested(name) for name in transformed.STACKS}
+    if change is not None:
+        change(source, nested)
+    document = transformed.transform(source) if change is not None else transformed.document()
+    database = {"prod": {"Standby": "true", "Proxy": "true"}, "dev": {}}[profile]
+    parameters = {"database": database, "kafka": {"Brokers": "standard"}}
+    return Templates(
+        source,
+        transformed.resolved(document, Profile=profile),
+        {name: transformed.resolved(found, **parameters.get(name, {})) for name, found in nested.items()},
+    )
+
+
+def problems(templates: Templates, profile: str) -> list[str]:
+    """All that is wrong."""
+    found = [
+        *_triggers(templates, profile),
+        *_permissions(templates),
+        *_functions(templates),
+        *_settings(templates),
+        *_wildcards(templates),
+        *_database(templates.nested["database"], profile),
+        *_kafka(templates.nested["kafka"]),
+        *_state(templates),
+        *_alarms(templates),
+        *_releases(templates),
+        *_handlers(templates.source),
+        *_layer(templates.source),
+    ]
+    return sorted(set(found))
+
+
+def _triggers(templates: Templates, profile: str) -> Iterator[str]:
+    found = of_type(templates.application, "AWS::Lambda::EventSourceMapping")
+    if len(found) != 2:
+        yield f"there are {len(found)} Kafka triggers instead of 2"
+    for name, trigger in found.items():
+        expected: dict[str, Any] = {"StartingPosition": "TRIM_HORIZON"}
+        if profile == "prod":
+            expected |= {"MaximumRetryAttempts": -1, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+        for option, value in expected.items():
+            if trigger.get(option) != value:
+                yield f"{name}: {option} is {trigger.get(option)} instead of {value}"
+        for option in ("DestinationConfig", "FilterCriteria", "MaximumRecordAgeInSeconds"):
+            if option in trigger:
+                yield f"{name}: with {option} records of money would be skipped"
+        if profile == "dev" and trigger.keys() & {"MaximumRetryAttempts", "FunctionResponseTypes"}:
+            yield f"{name}: pollers on demand have no such options"
+        if ("ProvisionedPollerConfig" in trigger) != (profile == "prod"):
+            yield f"{name}: its pollers are not those of {profile}"
+        if not trigger["AmazonManagedKafkaEventSourceConfig"].get("ConsumerGroupId"):
+            yield f"{name}: a new consumer group would begin anew"
+    variables = templates.source["Globals"]["Function"]["Environment"]["Variables"]
+    if variables.get("KAFKA_PARTIAL_RESPONSES") != {"Fn::If": ["HasProvisionedPollers", "true", "false"]}:
+        yield "KAFKA_PARTIAL_RESPONSES does not say what the triggers understand"
+
+
+def _statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for policy in role.get("Policies", []):
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _permissions(templates: Templates) -> Iterator[str]:
+    roles = of_type(templates.application, "AWS::IAM::Role")
+    consumers = {"CheckoutFinishedConsumer", "CheckoutRequestsConsumer"}
+    for names, needed in ((consumers, CONSUME), (PRODUCERS, PRODUCE)):
+        for name in sorted(names):
+            allowed = {
+                action.removeprefix("kafka-cluster:")
+                for one in _statements(roles[f"{name}Role"])
+                for action in _listed(one["Action"])
+            }
+            if missing := needed - allowed:
+                yield f"{name}Role lacks kafka-cluster:{', '.join(sorted(missing))}"
+    for name, role in roles.items():
+        if name == "CodeDeployServiceRole":
+            continue  # SAM's own, with AWS's policy for CodeDeploy.
+        if "ManagedPolicyArns" in role:
+            yield f"{name} has a managed policy, which allows more than it needs"
+        if any("logs:CreateLogGroup" in _listed(one["Action"]) for one in _statements(role)):
+            yield f"{name} could make a log group without retention"
+
+
+def _functions(templates: Templates) -> Iterator[str]:
+    groups = of_type(templates.application, "AWS::Logs::LogGroup")
+    for name, function in of_type(templates.application, "AWS::Lambda::Function").items():
+        group = function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
+        if group not in groups:
+            yield f"{name} has no log group of its own"
+        if not function.get("VpcConfig"):
+            yield f"{name} is not in the network"
+    for name, properties in groups.items():
+        if not properties.get("RetentionInDays"):
+            yield f"{name} keeps its lines for ever"
+
+
+def settings_read() -> set[str]:
+    """The names that checkout/config.py asks for."""
+    config = (ROOT / "layers" / "common" / "checkout" / "config.py").read_text()
+    return set(re.findall(r'(?:self\._\w+|environment\.get)\(\s*"([A-Z][A-Z0-9_]+)"', config))
+
+
+def _settings(templates: Templates) -> Iterator[str]:
+    declared = templates.source["Globals"]["Function"]["Environment"]["Variables"].keys()
+    for name in sorted(settings_read() - declared):
+        yield f"{name} is read and not set"
+    read = settings_read() | {"STRIPE_KEY", "AWS_LAMBDA_EXEC_WRAPPER"}
+    for name in sorted(name for name in declared - read if not name.startswith("POWERTOOLS_")):
+        yield f"{name} is set and not read"
+
+
+def _wildcards(templates: Templates) -> Iterator[str]:
+    for template in (templates.application, *templates.nested.values()):
+        for name, role in of_type(template, "AWS::IAM::Role").items():
+            for statement in _statements(role):
+                actions = _listed(statement["Action"])
+                for action in actions:
+                    if "*" in action:
+                        yield f"{name}: {action} is a wildcard"
+                if "*" in str(statement["Resource"]):
+                    for service in {action.split(":")[0] for action in actions} - WILDCARDS.keys():
+                        yield f"{name}: any resource of {service}, without a reason"
+
+
+def _database(template: Template, profile: str) -> Iterator[str]:
+    for name, instance in of_type(template, "AWS::RDS::DBInstance").items():
+        if instance.get("PubliclyAccessible") is not False:
+            yield f"{name} is public"
+    for name, cluster in of_type(template, "AWS::RDS::DBCluster").items():
+        if cluster.get("StorageEncrypted") is not True:
+            yield f"{name} is not encrypted"
+        if cluster.get("ManageMasterUserPassword") is not True:
+            yield f"{name}: its master password is not RDS's own secret"
+        if cluster.get("EnableIAMDatabaseAuthentication") is not True:
+            yield f"{name} does not admit roles by IAM"
+    groups = of_type(template, "AWS::RDS::DBClusterParameterGroup")
+    if any(group["Parameters"].get("rds.force_ssl") != "1" for group in groups.values()):
+        yield "the database speaks without TLS"
+    proxies = of_type(template, "AWS::RDS::DBProxy")
+    if (len(proxies) == 1) != (profile == "prod"):
+        yield f"{profile} has {len(proxies)} proxies"
+    if any(proxy.get("RequireTLS") is not True for proxy in proxies.values()):
+        yield "the proxy speaks without TLS"
+
+
+def _kafka(template: Template) -> Iterator[str]:
+    for name, cluster in of_type(template, "AWS::MSK::Cluster").items():
+        transit = cluster.get("EncryptionInfo", {}).get("EncryptionInTransit", {})
+        if transit != {"ClientBroker": "TLS", "InCluster": True}:
+            yield f"{name} speaks without TLS"
+        if cluster["ClientAuthentication"]["Unauthenticated"]["Enabled"]:
+            yield f"{name} admits anybody"
+    for configuration in of_type(template, "AWS::MSK::Configuration").values():
+        told = dict(line.split("=") for line in configuration["ServerProperties"].split())
+        safe = {"default.replication.factor": "3", "min.insync.replicas": "2"}
+        if {name: told.get(name) for name in safe} != safe:
+            yield "a record can be acknowledged and lost with one broker"
+        if int(told.get("log.retention.hours", 0)) < 96:
+            yield "records do not outlive a long weekend"
+
+
+def _state(templates: Templates) -> Iterator[str]:
+    kept: dict[str, set[str]] = {
+        "AWS::RDS::DBCluster": {"Snapshot", "Retain"},
+        "AWS::MSK::Cluster": {"Retain"},
+        "AWS::SecretsManager::Secret": {"Retain"},
+    }
+    for template in (templates.application, *templates.nested.values()):
+        for name, resource in template["Resources"].items():
+            wanted = kept.get(str(resource["Type"]), set())
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+                if wanted and resource.get(policy) not in wanted:
+                    yield f"{name}: its {policy} would lose what it holds"
+    for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():
+        if queue.get("SqsManagedSseEnabled") is not True:
+            yield f"{name} is not encrypted"
+    for name, rule in of_type(templates.application, "AWS::Events::Rule").items():
+        if any("DeadLetterConfig" not in target for target in rule["Targets"]):
+            yield f"{name} drops what it cannot start"
+
+
+def metrics_emitted() -> set[str]:
+    """The names of our own metrics, as the code has them."""
+    code = "\n".join(
+        path.read_text()
+        for folder in ("functions", "layers/common/checkout")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    names = re.findall(r'(?:count|alert|measure_seconds|Finding)\(\s*"([A-Z]\w+)"', code)
+    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda cursor)', code, re.MULTILINE)
+    return {*names, *searches}
+
+
+def _alarms(templates: Templates) -> Iterator[str]:
+    found = {
+        name: alarm
+        for template in (templates.application, templates.nested["monitoring"])
+        for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
+    }
+    watched = set()
+    for name, alarm in found.items():
+        if not alarm.get("AlarmActions") or not alarm.get("AlarmDescription", "").endswith((".", "?")):
+            yield f"{name} tells nobody, or not what to do"
+        single = alarm if "MetricName" in alarm else None
+        metrics = (
+            [single] if single else [m["MetricStat"]["Metric"] for m in alarm["Metrics"] if "MetricStat" in m]
+        )
+        for metric in metrics:
+            space, what = metric["Namespace"], metric["MetricName"]
+            dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
+            if space == "Checkout":
+                watched.add(what)
+                if what not in metrics_emitted() or dimensions != {"service": "checkout"}:
+                    yield f"{name} watches {what}, which nobody counts like that"
+            elif frozenset(dimensions) not in AWS_METRICS.get((space, what), set()):
+                yield f"{name} watches {space} {what} by {sorted(dimensions)}, which AWS does not have"
+    for what in sorted(metrics_emitted() - watched - NOT_WATCHED):
+        yield f"{what} is counted, and no alarm watches it"
+
+
+def _serverless(source: Template) -> dict[str, dict[str, Any]]:
+    return of_type(source, "AWS::Serverless::Function")
+
+
+def _releases(templates: Templates) -> Iterator[str]:
+    for name, function in _serverless(templates.source).items():
+        if function.get("AutoPublishCodeSha256") != {"Ref": "Release"}:
+            yield f"{name}: a release of the layer alone would not go live"
+        preference = function.get("DeploymentPreference", {})
+        if preference.get("Enabled") is not False and not preference.get("Alarms"):
+            yield f"{name}: nothing would take a bad release back"
+    if of_type(templates.application, "AWS::Lambda::Alias").keys() != {
+        f"{name}Aliaslive" for name in _serverless(templates.source)
+    }:
+        yield "not every function has an alias"
+
+
+def _handlers(source: Template) -> Iterator[str]:
+    usual = source["Globals"]["Function"]["Handler"]
+    for name, function in _serverless(source).items():
+        module, _, attribute = function.get("Handler", usual).rpartition(".")
+        path = ROOT / function["CodeUri"] / f"{module}.py"
+        if not path.exists() or not re.search(rf"^(def )?{attribute}\b", path.read_text(), re.MULTILINE):
+            yield f"{name}: there is no {Path(function['CodeUri']) / module}.py with {attribute}"
+
+
+def _layer(source: Template) -> Iterator[str]:
+    wanted = {"Ref": "Architecture"}
+    for name, layer in of_type(source, "AWS::Serverless::LayerVersion").items():
+        built = source["Resources"][name]["Metadata"]["BuildArchitecture"]
+        if built != wanted or layer["CompatibleArchitectures"] != [wanted]:
+            yield f"{name} is built for another architecture than the functions"
+    if source["Globals"]["Function"]["Architectures"] != [wanted]:
+        yield "the functions are not of the parameter's architecture"

@@ -1,0 +1,126 @@
+"""The templates obey the rules in both profiles, and each rule notices when it is broken."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
+
+from tests.infrastructure import rules, transformed
+from tests.infrastructure.transformed import Template
+
+Break = Callable[[Template, dict[str, Template]], None]
+CONSUMER = "CheckoutFinishedConsumerFunction"
+
+
+@pytest.mark.parametrize("profile", ["dev", "prod"])
+def test_the_templates_obey(profile: str) -> None:
+    assert rules.problems(rules.loaded(profile), profile) == []
+
+
+def trigger(source: Template) -> dict[str, Any]:
+    found: dict[str, Any] = source["Resources"][CONSUMER]["Properties"]["Events"]["CheckoutFinished"][
+        "Properties"
+    ]
+    return found
+
+
+def statements(source: Template, role: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = source["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"][
+        "Statement"
+    ]
+    return found
+
+
+def without_kafka_permission(source: Template, _: dict[str, Template]) -> None:
+    found = statements(source, "CheckoutFinishedConsumerRole")
+    found[:] = [one for one in found if "kafka-cluster:ReadData" not in one["Action"]]
+
+
+def with_destination(source: Template, _: dict[str, Template]) -> None:
+    trigger(source)["DestinationConfig"] = {"OnFailure": {"Type": "SQS", "Destination": "arn:aws:sqs:x:1:y"}}
+
+
+def with_public_database(_: Template, nested: dict[str, Template]) -> None:
+    nested["database"]["Resources"]["Writer"]["Properties"]["PubliclyAccessible"] = True
+
+
+def without_log_group(source: Template, _: dict[str, Template]) -> None:
+    del source["Resources"]["AccountFunction"]["Properties"]["LoggingConfig"]
+
+
+def without_variable(source: Template, _: dict[str, Template]) -> None:
+    del source["Globals"]["Function"]["Environment"]["Variables"]["CHECKOUT_APP_ID"]
+
+
+def with_wildcard(source: Template, _: dict[str, Template]) -> None:
+    statements(source, "AccountRole").append(
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}
+    )
+
+
+def without_encryption(_: Template, nested: dict[str, Template]) -> None:
+    del nested["database"]["Resources"]["Cluster"]["Properties"]["StorageEncrypted"]
+
+
+def without_alarm(_: Template, nested: dict[str, Template]) -> None:
+    del nested["monitoring"]["Resources"]["RecordParkedAlarm"]
+
+
+def with_wrong_handler(source: Template, _: dict[str, Template]) -> None:
+    source["Resources"]["AccountFunction"]["Properties"]["Handler"] = "main.handler"
+
+
+def with_layer_of_another_architecture(source: Template, _: dict[str, Template]) -> None:
+    source["Resources"]["CommonLayer"]["Metadata"]["BuildArchitecture"] = "x86_64"
+
+
+def without_release(source: Template, _: dict[str, Template]) -> None:
+    del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "noticed"),
+    [
+        (
+            without_kafka_permission,
+            "CheckoutFinishedConsumerRole lacks kafka-cluster:DescribeTopic, ReadData",
+        ),
+        (with_destination, "with DestinationConfig records of money would be skipped"),
+        (with_public_database, "Writer is public"),
+        (without_log_group, "AccountFunction has no log group of its own"),
+        (without_variable, "CHECKOUT_APP_ID is read and not set"),
+        (with_wildcard, "AccountRole: s3:* is a wildcard"),
+        (without_encryption, "Cluster is not encrypted"),
+        (without_alarm, "RecordParked is counted, and no alarm watches it"),
+        (with_wrong_handler, "AccountFunction: there is no functions/account/main.py with handler"),
+        (with_layer_of_another_architecture, "CommonLayer is built for another architecture"),
+        (without_release, "WebFunction: a release of the layer alone would not go live"),
+    ],
+)
+def test_what_is_broken_is_noticed(change: Break, noticed: str) -> None:
+    [problem] = rules.problems(rules.loaded("prod", change), "prod")
+    assert noticed in problem
+
+
+def test_a_misspelt_option_of_a_trigger_is_refused() -> None:
+    source = transformed.source()
+    trigger(source)["MaximumRetryAtempts"] = -1
+    with pytest.raises(InvalidSamDocumentException, match="MaximumRetryAtempts"):
+        transformed.transform(source)
+
+
+def test_another_release_gives_every_function_another_version() -> None:
+    def versions(release: str) -> dict[str, str]:
+        source = transformed.source()
+        source["Parameters"]["Release"]["Default"] = release
+        document = transformed.transform(source)
+        return {
+            found["FunctionName"]["Ref"]: name
+            for name, found in transformed.of_type(document, "AWS::Lambda::Version").items()
+        }
+
+    before, after = versions("a" * 64), versions("b" * 64)
+    functions = transformed.of_type(transformed.source(), "AWS::Serverless::Function").keys()
+    assert before.keys() == after.keys() == functions
+    assert [name for name in functions if before[name] == after[name]] == []
