@@ -13,7 +13,7 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka kafka_sign_in topics) \
-	tests/end_to_end/test_apache_kafka_killed.py
+	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen)
 WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
 CHECKED := layers/common/checkout local deployment tests
 

@@ -13,6 +13,7 @@ from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.config import Config
 from checkout.domain.msk import Record
+from checkout.errors import Unavailable
 from checkout.services.delivery import Delivery
 from checkout.services.requests import AnswerRequests
 from checkout.services.sessions import CreateSession
@@ -45,6 +46,21 @@ def parked(fns: Functions) -> list[dict[str, Any]]:
 
 def record(request: dict[str, Any], partition: int = 0, offset: int = 0) -> Record:
     return Record("checkout.requests", partition, offset, b"1", json.dumps(request).encode())
+
+
+def test_on_demand_a_batch_that_is_not_done_is_an_error(
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a trigger does not read which records must come again, and would take them for done."""
+    monkeypatch.setenv("KAFKA_PARTIAL_RESPONSES", "false")
+    fns.settings["KAFKA_PARTIAL_RESPONSES"] = "false"
+    done, failed = str(uuid4()), str(uuid4())
+    assert fns.ask(requested(done)) == []
+    stripe.fault(path_prefix=SESSIONS, method="POST", status=500)
+    with pytest.raises(Unavailable, match="1 of 1 requests must come again"):
+        fns.ask(requested(failed))
+    stripe.clear_faults()
+    assert fns.ask(requested(failed)) == []
 
 
 def test_a_session_and_its_answer(fns: Functions, stripe: Simulator, answers: Answers) -> None:

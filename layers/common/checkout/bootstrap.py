@@ -88,7 +88,10 @@ def stripe_api() -> "StripeApi":
 def kafka_publisher() -> "KafkaPublisher":
     from checkout.adapters.kafka import KafkaPublisher
 
-    return KafkaPublisher(config().kafka_brokers, config().kafka_api_version, kafka_sign_in())
+    settings = config()
+    return KafkaPublisher(
+        settings.kafka_brokers, settings.kafka_api_version, kafka_sign_in(), settings.kafka_idle_seconds
+    )
 
 
 def kafka_sign_in() -> dict[str, Any]:

@@ -131,6 +131,11 @@ class Config:
         return security
 
     @property
+    def kafka_idle_seconds(self) -> int:
+        """Connections that were not used for longer are made anew."""
+        return self._integer("KAFKA_IDLE_SECONDS", 45)
+
+    @property
     def kafka_ca_file(self) -> str | None:
         """Whom to trust instead of Amazon's roots."""
         return self._text("KAFKA_CA_FILE")

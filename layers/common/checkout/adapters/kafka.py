@@ -31,8 +31,10 @@ class KafkaPublisher:
         brokers: Sequence[str],
         api_version: tuple[int, ...] | None = None,
         sign_in: Mapping[str, Any] | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in."""
+        self._idle_seconds = idle_seconds
         self._brokers = list(brokers)
         self._api_version = api_version
         self._sign_in = dict(sign_in or {})
@@ -51,7 +53,7 @@ class KafkaPublisher:
         now = time.time()
         if now < self._paused_until:
             return []
-        if now - self._last_used > IDLE_SECONDS or now - self._made_at > self.signed_in_seconds:
+        if now - self._last_used > self._idle_seconds or now - self._made_at > self.signed_in_seconds:
             self.close()
         deadline = now + timeout_seconds
         sent, broker_away = self._send(messages, timeout_seconds)
@@ -125,7 +127,7 @@ class KafkaPublisher:
                 bootstrap_timeout_ms=milliseconds,
                 request_timeout_ms=milliseconds,
                 delivery_timeout_ms=milliseconds + 1,
-                connections_max_idle_ms=IDLE_SECONDS * 1000,
+                connections_max_idle_ms=int(self._idle_seconds * 1000),
                 reconnect_backoff_max_ms=500,
                 **self._sign_in,
             )

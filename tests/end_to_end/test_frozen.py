@@ -1,0 +1,66 @@
+"""Between two events an execution environment is frozen, and brokers forget its connections meanwhile."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from checkout.services.delivery import AT_ONCE_TIMEOUT_SECONDS
+from local.apache_kafka import ApacheKafka
+from local.stack import TOPICS
+from tests.support.apache_kafka import share_jars
+from tests.support.running_stack import RunningStack
+
+pytestmark = pytest.mark.timeout(400)  # The first test may have to wait for the download.
+
+FREEZES = 20
+IDLE_SECONDS = 1
+FROZEN_SECONDS = 2.0
+BOUND_SECONDS = AT_ONCE_TIMEOUT_SECONDS + 1.0
+"""For the publish, and for all else that a webhook does."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
+    """Brokers and producer both keep idle connections for a second; each function has one environment."""
+    data = tmp_path / "kafka"
+    share_jars(data)
+    kafka = ApacheKafka(TOPICS, data, properties={"connections.max.idle.ms": f"{IDLE_SECONDS * 1000}"})
+    kafka.start()
+    with RunningStack(
+        tmp_path / "project",
+        KAFKA="apache",
+        KAFKA_BROKERS=kafka.address,
+        KAFKA_IDLE_SECONDS=str(IDLE_SECONDS),
+        FUNCTION_ENVIRONMENTS="1",
+    ) as running:
+        yield running
+    kafka.stop()
+
+
+def test_the_first_webhook_after_a_thaw_is_answered_in_time_and_credited_once(stack: RunningStack) -> None:
+    user = stack.add_user()
+    stack.pay(stack.create(user))  # Now the producer has connections.
+    webhook = stack.child("functions/stripe_webhook")
+    answered, paid = [], []
+    for _ in range(FREEZES):
+        session = stack.create(user)
+        webhook.send_signal(signal.SIGSTOP)
+        # What is waited for is that the time passes.
+        time.sleep(FROZEN_SECONDS)
+        webhook.send_signal(signal.SIGCONT)
+        began = time.monotonic()
+        stack.pay(session)
+        answered.append(time.monotonic() - began)
+        paid.append(session)
+    stack.until_credited(*paid)
+    stack.until_settled()
+    print(f"slowest first answer after a thaw: {max(answered):.3f} s of {BOUND_SECONDS} s")
+
+    assert max(answered) < BOUND_SECONDS
+    assert webhook.pid == stack.child("functions/stripe_webhook").pid, "it was frozen, not replaced"
+    assert stack.log.count("left to the outbox relay") == 0, "each first publish after a thaw succeeded"
+    assert stack.entries(user) == [500] * (FREEZES + 1)
+    stack.check_books()
