@@ -11,6 +11,7 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 	then echo "$$python"; break; fi; done
 
 PYTHON := .venv/bin/python
+CHECKOV := 3.3.30
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka kafka_sign_in topics) \
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen)
@@ -39,9 +40,11 @@ test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache K
 simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
 
-check-aws: .venv/dev.stamp ## Check the template as SAM, cfn-lint and our own rules read it, and what is built of it
+check-aws: .venv/dev.stamp .venv/checkov.stamp ## Check the templates without an account, and what is built of them
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
+	@$(PYTHON) -m tests.infrastructure.written .aws-sam/checked
+	@.venv/checkov/bin/checkov --config-file infrastructure/checkov.yaml -d .aws-sam/checked
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
 deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes does not ask)
@@ -71,6 +74,13 @@ clean: ## Forget all data of the local stack
 	@echo "Installing what the stack needs"
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --default-pip
 	@$(PIP) -r local/requirements.txt
+	@touch $@
+
+# Apart, since it pins what others pin otherwise.
+.venv/checkov.stamp: .venv/bin/python
+	@echo "Installing checkov"
+	@$(PYTHON) -m venv .venv/checkov
+	@.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
