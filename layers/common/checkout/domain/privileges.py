@@ -53,7 +53,7 @@ APPLICATION: Mapping[str, Grants] = {
     "account": {"users": READ, "ledger_entries": READ},
     "checkout_requests_consumer": {"users": READ, "parked_events": "INSERT"},
     "checkout_finished_consumer": {"users": MOVE_BALANCE, "ledger_entries": ADD, "parked_events": ADD},
-    "reconciler": {"users": READ, "ledger_entries": READ, "parked_events": READ},
+    "reconciler": {"ledger_entries": READ, "parked_events": READ},
     "operations": {
         "users": "SELECT, INSERT, UPDATE (balance)",
         "ledger_entries": ADD,
