@@ -45,7 +45,8 @@ class Request:
         context = event.get("requestContext", {})
         return cls(
             route=event["routeKey"],
-            headers=event.get("headers") or {},
+            # API Gateway gives them in lower case, `sam local` as they came.
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             path=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             body=raw,
