@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka simulate check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka simulate sam-local check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -39,6 +39,9 @@ test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache K
 
 simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
+
+sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's own containers (needs Docker)
+	@exec $(PYTHON) -m local sam
 
 check-aws: .venv/dev.stamp .venv/checkov.stamp ## Check the templates without an account, and what is built of them
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate

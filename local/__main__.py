@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from local import apache_kafka, demo, own_stack, settings, signing, stack_file, template
+from local import apache_kafka, demo, own_stack, sam, settings, signing, stack_file, template
 from local.apache_kafka import ApacheKafkaError
 from local.console import Console
 from local.functions import Functions
@@ -34,6 +34,12 @@ def run(_: argparse.Namespace) -> int:
     if told.kafka == "apache":
         apache_kafka.fetch(told.kafka_data, console.progress)
     asyncio.run(_serve(Stack(told, console)))
+    return 0
+
+
+def run_in_containers(_: argparse.Namespace) -> int:
+    """The same with the functions in Lambda's own containers."""
+    asyncio.run(_serve(sam.SamStack(settings.load(ROOT), Console())))
     return 0
 
 
@@ -106,12 +112,7 @@ def variables(options: argparse.Namespace) -> int:
     """Print the functions' environment as the file that `sam local --env-vars` takes."""
     told = settings.load(ROOT)
     names = template.load(ROOT / "template.yaml").variables
-    found = {
-        # The browser, which is sent back to PUBLIC_ORIGIN, runs in no container.
-        name: value if name == "PUBLIC_ORIGIN" else value.replace("127.0.0.1", options.host)
-        for name, value in _variables(told, stack_file.read(told.data)).items()
-        if name in names
-    }
+    found = sam.for_containers(names, _variables(told, stack_file.read(told.data)), options.host)
     print(json.dumps({"Parameters": found}, indent=2))
     return 0
 
@@ -156,6 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     commands.add_parser("run", help="start everything and keep serving").set_defaults(command=run)
+    commands.add_parser(
+        "sam", help="start everything, the functions in Lambda's own containers (needs Docker)"
+    ).set_defaults(command=run_in_containers)
     commands.add_parser("demo", help="make one whole purchase and check the balance").set_defaults(
         command=buy
     )

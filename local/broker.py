@@ -38,9 +38,10 @@ class Broker:
     api_version: str | None = "2.3"
     """What kafka-python must be told, as `api_version=(2, 3)`: it cannot find out by itself here."""
 
-    def __init__(self, topics: Mapping[str, int], port: int | None = None) -> None:
-        """`port` None means any free one, chosen by the first `start`."""
+    def __init__(self, topics: Mapping[str, int], port: int | None = None, host: str = HOST) -> None:
+        """`port` None means any free one, chosen by the first `start`; `host` is one of our addresses."""
         self._topics = dict(topics)
+        self._host = host
         self._port = port
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -49,13 +50,16 @@ class Broker:
         """What clients bootstrap from, `host:port`."""
         if self._port is None:
             raise BrokerError("the Kafka broker has not been started")
-        return f"{HOST}:{self._port}"
+        return f"{self._host}:{self._port}"
 
     def start(self) -> None:
         """Serve, with empty topics. Raises BrokerError where the port is taken."""
         topics = ",".join(f"{name}:{partitions}" for name, partitions in self._topics.items())
         self.process = processes.spawn(
-            [sys.executable, "-m", "local.broker", "--port", str(self._port or 0), "--topics", topics],
+            [
+                *(sys.executable, "-m", "local.broker", "--port", str(self._port or 0)),
+                *("--host", self._host, "--topics", topics),
+            ],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
         )
@@ -85,14 +89,14 @@ class Broker:
         self.start()
 
 
-def serve(port: int, topics: Mapping[str, int]) -> int:
+def serve(port: int, topics: Mapping[str, int], host: str = HOST) -> int:
     """Start the cluster inside this process; returns the port, which is any free one where 0 was asked for.
 
     The mock broker can only listen on a port of the kernel's choice, so a listening socket on the wanted
     port is put in the place of its own: no forwarder, and a backlog longer than its five connections.
     """
     library = _librdkafka()
-    listener = socket.create_server((HOST, port), backlog=128)
+    listener = socket.create_server((host, port), backlog=128)
     listener.setblocking(False)
     port = listener.getsockname()[1]
 
@@ -106,7 +110,7 @@ def serve(port: int, topics: Mapping[str, int]) -> int:
     address = library.rd_kafka_mock_cluster_bootstraps(cluster).decode()
     os.dup2(listener.fileno(), _listening_descriptor(int(address.rpartition(":")[2])), inheritable=False)
     listener.close()
-    library.rd_kafka_mock_broker_set_host_port(cluster, _BROKER_ID, HOST.encode(), port)
+    library.rd_kafka_mock_broker_set_host_port(cluster, _BROKER_ID, host.encode(), port)
     library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, _REBALANCE_DELAY_MS)
     for name, partitions in topics.items():
         if library.rd_kafka_mock_topic_create(cluster, name.encode(), partitions, 1):
@@ -157,16 +161,18 @@ _TYPES: Mapping[str, type | None] = {
 def main() -> None:
     """Serve until SIGTERM, or until the parent is gone."""
     parser = argparse.ArgumentParser(prog="python -m local.broker", description="An embedded Kafka broker.")
-    parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--port", type=int, default=0, help="TCP port (default: any free one)")
+    parser.add_argument("--host", default=HOST, help="address of this machine (%(default)s)")
     parser.add_argument("--topics", default="", help="name:partitions,name:partitions")
     arguments = parser.parse_args()
     topics = dict(topic.rsplit(":", 1) for topic in arguments.topics.split(",") if topic)
     parent = os.getppid()
     try:
-        port = serve(arguments.port, {name: int(partitions) for name, partitions in topics.items()})
+        partitions = {name: int(count) for name, count in topics.items()}
+        port = serve(arguments.port, partitions, arguments.host)
     except (BrokerError, OSError) as error:
         sys.exit(f"the Kafka broker cannot serve on port {arguments.port}: {error}")
-    print(f"{HOST}:{port}", flush=True)
+    print(f"{arguments.host}:{port}", flush=True)
     while os.getppid() == parent:
         time.sleep(0.5)
 

@@ -15,7 +15,7 @@ import psycopg2
 
 from local import schedules, stack_file, summary, supervisor, template
 from local.apache_kafka import ApacheKafka
-from local.broker import Broker
+from local.broker import HOST, Broker
 from local.console import Console
 from local.functions import Functions
 from local.gateway import Gateway, Server, claim
@@ -48,6 +48,7 @@ class Stack:
         self._server: Server | None = None
         self._pollers: list[Poller] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._broker_host = HOST
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set, and leave nothing running. Raises StackError and AlreadyRunning."""
@@ -81,19 +82,25 @@ class Stack:
         simulator.result()
         brokers = broker.result()
         variables = settings.variables(*databases.result(), brokers)
-        functions = Functions(self._template, variables, console.log, settings.environments)
+        functions = await self._start_functions(variables)
         self._functions = functions
         await self._migrate(functions)
         try:
             await asyncio.to_thread(_insert_demo_user, variables["DATABASE_URL"])
         except psycopg2.Error as error:
             raise StackError(f"the demo user cannot be made: {error}".rstrip()) from error
-        gateway = Gateway(self._template.routes, functions.invoke, console.request)
-        self._server = Server(gateway, listener)
-        await self._server.start()
+        await self._start_gateway(functions, listener)
         self._start_triggers(functions, brokers)
         console.progress(f"gateway on port {settings.port}; started in {time.monotonic() - began:.1f} s")
         return _describe(settings, variables)
+
+    async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
+        return Functions(self._template, variables, self._console.log, self._settings.environments)
+
+    async def _start_gateway(self, functions: Functions, listener: socket.socket) -> None:
+        gateway = Gateway(self._template.routes, functions.invoke, self._console.request)
+        self._server = Server(gateway, listener)
+        await self._server.start()
 
     async def _start_databases(self) -> tuple[str, str]:
         """The URLs of the checkout and the application database."""
@@ -110,7 +117,7 @@ class Stack:
         """`host:port,host:port`."""
         if self._settings.external_brokers is not None:
             return self._settings.external_brokers
-        broker: Broker | ApacheKafka = Broker(TOPICS)
+        broker: Broker | ApacheKafka = Broker(TOPICS, host=self._broker_host)
         if self._settings.kafka == "apache":
             broker = ApacheKafka(TOPICS, self._settings.kafka_data)
         await self._start_service("Kafka broker", broker)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Function:
     memory: int
     """MB."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    logical_id: str = ""
+    """The resource's name in the template."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,10 @@ def load(path: Path) -> Template:
     resources: dict[str, Any] = document.get("Resources", {})
     functions: dict[str, Function] = {}
     events: list[Route | Schedule | KafkaTrigger] = []
-    for resource in resources.values():
+    for logical_id, resource in resources.items():
         if resource.get("Type") == "AWS::Serverless::Function":
-            function = _function(path.parent, {**defaults, **resource["Properties"]}, defaults)
+            properties = {**defaults, **resource["Properties"]}
+            function = replace(_function(path.parent, properties, defaults), logical_id=logical_id)
             functions[function.name] = function
             events += _events(function.name, resource["Properties"].get("Events", {}))
     return Template(
