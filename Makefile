@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka simulate sam-local check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka simulate sam-local test-sam-local check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -32,7 +32,7 @@ kafka: .venv/run.stamp ## Fetch Apache Kafka (needs Java and Maven); KAFKA=apach
 
 test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is left alone
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov \
-		$(foreach part,tests/simulation tests/infrastructure $(APACHE_ONLY),--ignore $(part))
+		$(foreach part,tests/simulation tests/infrastructure tests/sam_local $(APACHE_ONLY),--ignore $(part))
 
 test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache Kafka (needs Java and Maven)
 	@KAFKA=apache $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
@@ -42,6 +42,9 @@ simulate: .venv/dev.stamp ## Let the process die at every step, and tell every o
 
 sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's own containers (needs Docker)
 	@exec $(PYTHON) -m local sam
+
+test-sam-local: .venv/dev.stamp ## Make a top-up in Lambda's own containers, and invoke every sample event (needs Docker)
+	@$(PYTHON) -m pytest --timeout 300 tests/sam_local
 
 check-aws: .venv/dev.stamp .venv/checkov.stamp ## Check the templates without an account, and what is built of them
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate

@@ -108,15 +108,6 @@ def sign(options: argparse.Namespace) -> int:
     return 0
 
 
-def variables(options: argparse.Namespace) -> int:
-    """Print the functions' environment as the file that `sam local --env-vars` takes."""
-    told = settings.load(ROOT)
-    names = template.load(ROOT / "template.yaml").variables
-    found = sam.for_containers(names, _variables(told, stack_file.read(told.data)), options.host)
-    print(json.dumps({"Parameters": found}, indent=2))
-    return 0
-
-
 def _read_event(name: str) -> Any:
     try:
         return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
@@ -182,10 +173,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signed.add_argument("file", help="an HTTP event as JSON; - reads standard input")
     signed.add_argument("--event", action="store_true", help="print the whole event, not only the header")
     signed.set_defaults(command=sign)
-
-    listed = commands.add_parser("variables", help="print the functions' environment for `sam local`")
-    listed.add_argument("--host", default="host.docker.internal", help="this machine, seen from a container")
-    listed.set_defaults(command=variables)
 
     options = parser.parse_args(arguments)
     try:

@@ -28,6 +28,8 @@ from local.stack import Stack, StackError
 from local.workers import Result
 
 NAME = "host.docker.internal"
+GATEWAY = "LAMBDA_DOCKER_GATEWAY"
+"""In the environment: where containers find this machine, if not at the engine's bridge."""
 START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 
@@ -39,7 +41,7 @@ class SamStack(Stack):
         self._settings = settings
         self._console = console
         self._broker_host = engine_address()
-        self._data = settings.data / "sam"
+        self._data = _folder(settings.data)
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers: list[asyncio.Server] = []
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -86,28 +88,21 @@ class SamStack(Stack):
                 _sam("build", *_where(self._data), "--cached", "--cache-dir", str(self._data / "cache")),
                 stdout=output,
                 stderr=output,
-                env=_environment(),
+                env=environment(),
             )
         if await asyncio.to_thread(building.wait):
             raise StackError(f"sam build failed ({log}):\n{log.read_text(errors='replace')[-2000:]}")
 
     def _start_sam(self, command: str, port: int) -> None:
-        log = self._data / f"{command}.log"
-        with log.open("wb") as output:
-            self._processes.append(
-                processes.spawn(
-                    _sam(
-                        *("local", command, "--template", str(self._data / "build" / "template.yaml")),
-                        *("--port", str(port), "--warm-containers", "LAZY", "--skip-pull-image"),
-                        *("--env-vars", str(self._data / "variables.json")),
-                        *("--add-host", f"{NAME}:{self._broker_host}"),
-                        *("--parameter-overrides", f"Architecture={_architecture()}", "Profile=prod"),
-                    ),
-                    stdout=output,
-                    stderr=output,
-                    env=_environment(),
-                )
+        kept_warm = ("--port", str(port), "--warm-containers", "LAZY")
+        with (self._data / f"{command}.log").open("wb") as output:
+            process = processes.spawn(
+                local(command, self._settings.data, self._broker_host, *kept_warm),
+                stdout=output,
+                stderr=output,
+                env=environment(),
             )
+        self._processes.append(process)
 
     async def _until_listening(self, port: int) -> None:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
@@ -160,7 +155,7 @@ class SamFunctions(Functions):
 
 def engine_address() -> str:
     """Where containers find this machine. Raises StackError where there is no Docker engine."""
-    if given := os.environ.get("LAMBDA_DOCKER_GATEWAY"):
+    if given := os.environ.get(GATEWAY):
         return given
     asked = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
     try:
@@ -174,18 +169,35 @@ def engine_address() -> str:
     return found.stdout.strip()
 
 
-def for_containers(names: Iterable[str], variables: Mapping[str, str], host: str = NAME) -> dict[str, str]:
+def for_containers(names: Iterable[str], variables: Mapping[str, str]) -> dict[str, str]:
     """What `sam local --env-vars` is given, which fills in only `names`.
 
     Those without a value are empty, which stands for a default: where only CloudFormation knows a value,
     `sam` would make one up. PUBLIC_ORIGIN is for the browser, which runs in no container.
     """
     return {
-        name: value if name == "PUBLIC_ORIGIN" else value.replace("127.0.0.1", host)
+        name: value if name == "PUBLIC_ORIGIN" else value.replace("127.0.0.1", NAME)
         for name in sorted(names)
         for value in [variables.get(name, "")]
         if not name.startswith(("POWERTOOLS_", "AWS_LAMBDA_"))
     }
+
+
+def local(command: str, data: Path, address: str, *options: str) -> list[str]:
+    """`sam local <command>` with what was built, and the settings of the stack that keeps its data there.
+
+    `address` is `engine_address()`.
+    """
+    return [
+        *_sam("local", command, *options, "--template", str(_folder(data) / "build" / "template.yaml")),
+        *("--env-vars", str(_folder(data) / "variables.json")),
+        *("--add-host", f"{NAME}:{address}", "--skip-pull-image"),
+        *("--parameter-overrides", f"Architecture={_architecture()}", "Profile=prod"),
+    ]
+
+
+def _folder(data: Path) -> Path:
+    return data / "sam"
 
 
 def _architecture() -> str:
@@ -203,8 +215,11 @@ def _sam(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "samcli", *arguments]
 
 
-def _environment() -> dict[str, str]:
-    """`sam build` looks for the runtime's interpreter on PATH; the virtual environment's will do."""
+def environment() -> dict[str, str]:
+    """What `sam` is run with.
+
+    `sam build` looks for the runtime's interpreter on PATH; the virtual environment's will do.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 

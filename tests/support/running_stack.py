@@ -29,9 +29,9 @@ from tests.support.stripe_simulator import eventually
 from tests.support.topic import GROUP, Topic
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("functions", "layers", "local", "template.yaml")
+PARTS = ("functions", "infrastructure", "layers", "local", "template.yaml")
 CARD = "4242 4242 4242 4242"
-START_SECONDS = 60.0
+START_SECONDS = {"run": 60.0, "sam": 240.0}
 STOP_SECONDS = 30.0
 HTTP_SECONDS = 40.0
 PATIENCE_SECONDS = 30.0
@@ -58,8 +58,11 @@ class Session:
 class RunningStack:
     """Runs inside a `with` block; can be killed and started again there, and keeps its data and ports."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        """`folder` is made, a project with this code and data of its own; `settings` are its environment."""
+    def __init__(self, folder: Path, command: str = "run", **settings: str) -> None:
+        """`folder` is made, a project with this code and data of its own; `settings` are its environment.
+
+        With the command `sam` the functions run in containers.
+        """
         folder.mkdir()
         for part in PARTS:
             (folder / part).symlink_to(ROOT / part)
@@ -70,6 +73,7 @@ class RunningStack:
         port, stripe_port = _free_ports(2)
         usual = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         self._environment = {**usual, "PORT": str(port), "STRIPE_PORT": str(stripe_port), **settings}
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     # From start to end
@@ -86,14 +90,14 @@ class RunningStack:
         """Return when it is ready."""
         with self._log_path.open("ab") as log:
             self._process = process = subprocess.Popen(
-                [sys.executable, "-m", "local", "run"],
+                [sys.executable, "-m", "local", self._command],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS[self._command]
         # A killed predecessor leaves its file behind.
         while self._written().get("pid") != process.pid:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -1,0 +1,24 @@
+"""One stack for all, its functions in Lambda's own containers; skipped where there is no Docker engine."""
+
+import os
+import platform
+from collections.abc import Iterator
+
+import pytest
+
+from local import sam
+from local.stack import StackError
+from tests.support.running_stack import RunningStack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    if platform.python_version_tuple()[:2] != ("3", "13"):
+        pytest.skip("sam build needs Python 3.13, the functions' runtime")
+    try:
+        sam.engine_address()
+    except StackError as error:
+        pytest.skip(str(error))
+    engine = {name: os.environ[name] for name in ("DOCKER_HOST", sam.GATEWAY) if name in os.environ}
+    with RunningStack(tmp_path_factory.mktemp("sam") / "project", command="sam", **engine) as running:
+        yield running

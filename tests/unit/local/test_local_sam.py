@@ -1,0 +1,61 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from local import sam
+from local.stack import StackError
+
+
+def docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `docker` that does this, and no other program."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv(sam.GATEWAY, raising=False)
+
+
+def test_the_engine_is_asked_for_its_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker(tmp_path, "echo 172.17.0.1", monkeypatch)
+
+    assert sam.engine_address() == "172.17.0.1"
+
+
+def test_an_address_that_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sam.GATEWAY, "10.9.8.7")
+
+    assert sam.engine_address() == "10.9.8.7"
+
+
+def test_without_docker_it_says_what_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(sam.GATEWAY, raising=False)
+
+    with pytest.raises(StackError, match=r"Docker is needed.*make run"):
+        sam.engine_address()
+
+
+@pytest.mark.parametrize("script", ["echo no daemon >&2; exit 1", "echo"])
+def test_an_engine_that_does_not_answer_is_named(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker(tmp_path, script, monkeypatch)
+
+    with pytest.raises(StackError, match="no Docker engine answers"):
+        sam.engine_address()
+
+
+def test_containers_get_every_variable_and_this_machine_by_name() -> None:
+    names = ["DATABASE_URL", "PUBLIC_ORIGIN", "RELEASE", "POWERTOOLS_SERVICE_NAME", "AWS_LAMBDA_EXEC_WRAPPER"]
+    ours = {
+        "DATABASE_URL": "postgresql://127.0.0.1:5432/application",
+        "PUBLIC_ORIGIN": "http://127.0.0.1:9996",
+        "PATH": "/bin",
+    }
+
+    assert sam.for_containers(names, ours) == {
+        "DATABASE_URL": f"postgresql://{sam.NAME}:5432/application",
+        "PUBLIC_ORIGIN": "http://127.0.0.1:9996",
+        "RELEASE": "",
+    }
