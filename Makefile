@@ -14,7 +14,7 @@ PYTHON := .venv/bin/python
 CHECKOV := 3.3.30
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka kafka_sign_in topics) \
-	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen)
+	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
 WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
 CHECKED := layers/common/checkout local deployment tests
 
@@ -27,8 +27,8 @@ run: .venv/run.stamp ## Start everything on this machine and keep serving
 demo: .venv/run.stamp ## Make one whole purchase and check the balance
 	@exec $(PYTHON) -m local demo
 
-kafka: .venv/run.stamp ## Fetch Apache Kafka (needs Java and Maven); KAFKA=apache makes run and demo use it
-	@$(PYTHON) -m local kafka
+kafka: .venv/run.stamp ## Run Apache Kafka (needs Java and Maven); KAFKA=apache makes run and demo use it
+	@exec $(PYTHON) -m local kafka
 
 test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is left alone
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov \

@@ -7,17 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from local import apache_kafka, demo, own_stack, sam, settings, signing, stack_file, template
-from local.apache_kafka import ApacheKafkaError
+from local import demo, kafka_jars, own_stack, sam, settings, signing, stack_file, template
+from local.apache_kafka import ApacheKafka
 from local.console import Console
 from local.functions import Functions
+from local.kafka_jars import ApacheKafkaError
 from local.settings import Settings, SettingsError
-from local.stack import Stack, StackError
+from local.stack import TOPICS, Stack, StackError
 from local.stack_file import AlreadyRunning, StackFile
 from local.template import TemplateError
 
@@ -32,7 +34,7 @@ def run(_: argparse.Namespace) -> int:
     """Start everything and keep serving."""
     told, console = settings.load(ROOT), Console()
     if told.kafka == "apache":
-        apache_kafka.fetch(told.kafka_data, console.progress)
+        kafka_jars.fetch(told.kafka_data, console.progress)
     asyncio.run(_serve(Stack(told, console)))
     return 0
 
@@ -58,11 +60,22 @@ def buy(_: argparse.Namespace) -> int:
     return 0
 
 
-def fetch_kafka(_: argparse.Namespace) -> int:
-    """Have Apache Kafka at hand, so that a start with it needs no network."""
-    data = settings.load(ROOT).kafka_data
-    apache_kafka.fetch(data, print)
-    print(f"Apache Kafka is in {data / 'libs'}. To use it: make run KAFKA=apache")
+def serve_kafka(_: argparse.Namespace) -> int:
+    """Apache Kafka alone, for stacks with KAFKA=apache in this folder, and for whoever else wants it."""
+    told = settings.load(ROOT)
+    data = told.kafka_data
+    kafka_jars.fetch(data, print)
+    kafka = ApacheKafka(TOPICS, data, nodes=told.kafka_nodes)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    kafka.start()
+    try:
+        print(f"Apache Kafka serves: KAFKA_BROKERS={kafka.address}", flush=True)
+        print("make run KAFKA=apache uses it; Ctrl-C stops it.", flush=True)
+        stopping.wait()
+    finally:
+        kafka.stop()
     return 0
 
 
@@ -155,8 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command=buy
     )
 
-    fetched = commands.add_parser("kafka", help="fetch Apache Kafka, for KAFKA=apache")
-    fetched.set_defaults(command=fetch_kafka)
+    served = commands.add_parser("kafka", help="fetch Apache Kafka, and keep it running")
+    served.set_defaults(command=serve_kafka)
 
     invoked = commands.add_parser("invoke", help="run one function with an event from a file")
     invoked.add_argument("function", help="its folder's name")

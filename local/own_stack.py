@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import apache_kafka, processes, stack_file
+from local import kafka_jars, processes, stack_file
 from local.settings import Settings
 from local.stack_file import StackFile
 
@@ -32,7 +32,7 @@ def running(root: Path, settings: Settings, say: Callable[[str], None]) -> Itera
     log = settings.data / "demo.log"
     say("No stack runs here: starting one.")
     if settings.kafka == "apache":
-        apache_kafka.fetch(settings.kafka_data, say)  # Before the clock runs: a download takes its time.
+        kafka_jars.fetch(settings.kafka_data, say)  # Before the clock runs: a download takes its time.
     with log.open("wb") as output:
         process = processes.spawn(
             [sys.executable, "-m", "local", "run"],

@@ -78,6 +78,11 @@ class Settings:
         """Which broker: `external`, or of those that are ours to start `embedded` or `apache`."""
         return "external" if self.external_brokers else self.given.get("KAFKA", _KAFKAS[0])
 
+    @property
+    def kafka_nodes(self) -> int:
+        """How many nodes an Apache Kafka of ours has."""
+        return _number(self.given, "NODES", 1, 5)
+
     def secret(self, name: str) -> str:
         """A secret, given or made up."""
         return self.given.get(name) or self.secrets[name]

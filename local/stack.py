@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jwt
 import psycopg2
 
-from local import schedules, stack_file, summary, supervisor, template
+from local import apache_kafka, schedules, stack_file, summary, supervisor, template
 from local.apache_kafka import ApacheKafka
 from local.broker import HOST, Broker
 from local.console import Console
@@ -43,7 +44,7 @@ class Stack:
         self._settings = settings
         self._console = console
         self._template = template.load(settings.root / "template.yaml")
-        self._services: dict[str, supervisor.Service] = {}
+        self._services: dict[str, supervisor.Startable] = {}
         self._functions: Functions | None = None
         self._server: Server | None = None
         self._pollers: list[Poller] = []
@@ -57,7 +58,7 @@ class Stack:
             stack_file.remove(data)
             listener = _claim(self._settings.port)
             try:
-                found = await self._start(listener)
+                found = await self._start_all(listener)
                 if not stopping.is_set():
                     self._console.reveal(summary.of(found, self._settings))
                     found.write(data)
@@ -70,7 +71,7 @@ class Stack:
                 listener.close()
                 self._console.progress("stopped")
 
-    async def _start(self, listener: socket.socket) -> StackFile:
+    async def _start_all(self, listener: socket.socket) -> StackFile:
         began = time.monotonic()
         settings, console = self._settings, self._console
         console.hide([*settings.secrets.values(), *map(settings.secret, settings.secrets)])
@@ -117,11 +118,21 @@ class Stack:
         """`host:port,host:port`."""
         if self._settings.external_brokers is not None:
             return self._settings.external_brokers
-        broker: Broker | ApacheKafka = Broker(TOPICS, host=self._broker_host)
         if self._settings.kafka == "apache":
-            broker = ApacheKafka(TOPICS, self._settings.kafka_data)
+            return await self._start_apache_kafka(self._settings.kafka_data)
+        broker = Broker(TOPICS, host=self._broker_host)
         await self._start_service("Kafka broker", broker)
         return broker.address
+
+    async def _start_apache_kafka(self, data: Path) -> str:
+        if brokers := apache_kafka.serving(data):
+            self._console.progress(f"Kafka is there already: {brokers}")
+            return brokers
+        cluster = ApacheKafka(TOPICS, data, nodes=self._settings.kafka_nodes, host=self._broker_host)
+        await self._start("Kafka broker", cluster)
+        for number, node in enumerate(cluster.nodes, 1):
+            self._keep("Kafka broker" if len(cluster.nodes) == 1 else f"Kafka broker {number}", node)
+        return cluster.address
 
     async def _start_stripe(self) -> None:
         settings, console = self._settings, self._console
@@ -136,6 +147,10 @@ class Stack:
             await self._start_service("Stripe simulator", simulator)
 
     async def _start_service(self, name: str, service: supervisor.Service) -> None:
+        await self._start(name, service)
+        self._keep(name, service)
+
+    async def _start(self, name: str, service: supervisor.Startable) -> None:
         self._services[name] = service
         began = time.monotonic()
         try:
@@ -143,6 +158,8 @@ class Stack:
         except (RuntimeError, OSError) as error:
             raise StackError(f"{name}: {error}") from error
         self._console.progress(f"{name} ready in {time.monotonic() - began:.1f} s")
+
+    def _keep(self, name: str, service: supervisor.Service) -> None:
         self._tasks.append(asyncio.create_task(supervisor.keep(name, service, self._console.warn)))
 
     async def _migrate(self, functions: Functions) -> None:

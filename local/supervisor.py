@@ -12,16 +12,20 @@ _LONGEST_PAUSE = 5.0
 _STEADY_SECONDS = 10.0
 
 
-class Service(Protocol):
-    """A child process that can be started again in the same place."""
-
-    process: subprocess.Popen[bytes] | None
+class Startable(Protocol):
+    """Something that serves between a start and a stop."""
 
     def start(self) -> None:
         """Return when it serves; raise if it cannot."""
 
     def stop(self) -> None:
         """End it."""
+
+
+class Service(Startable, Protocol):
+    """A child process that can be started again in the same place."""
+
+    process: subprocess.Popen[bytes] | None
 
 
 async def keep(name: str, service: Service, report: Callable[[str], None]) -> None:

@@ -13,8 +13,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaProducer
 
-from local import apache_kafka
-from local.apache_kafka import ApacheKafka, ApacheKafkaError
+from local import kafka_jars
+from local.apache_kafka import ApacheKafka
+from local.kafka_jars import ApacheKafkaError
 from tests.integration.test_local_stack import Project
 from tests.support.apache_kafka import share_jars
 
@@ -113,10 +114,10 @@ def test_a_stop_keeps_the_records_for_the_next_start_in_the_folder(
 ) -> None:
     produce(kafka, b"kept")
     kafka.stop()
-    log = kafka.log
+    log = kafka.nodes[0].log
     assert log.exists()
 
-    successor = ApacheKafka(TOPICS, log.parent)
+    successor = ApacheKafka(TOPICS, log.parents[1])
     successor.start()
     try:
         assert read(successor, "successor", b"kept")[-1] == b"kept"
@@ -164,8 +165,9 @@ def test_a_taken_port_is_an_error(kafka: ApacheKafka, tmp_path: Path) -> None:
 def test_a_node_that_ends_says_why(tmp_path: Path) -> None:
     data = tmp_path / "kafka"
     share_jars(data)
-    (data / "data").mkdir()
-    (data / "data" / "meta.properties").write_text("version=1\ncluster.id=abc\nnode.id=2\n")
+    storage = data / "node-1-of-1" / "data"
+    storage.mkdir(parents=True)
+    (storage / "meta.properties").write_text("version=1\ncluster.id=abc\nnode.id=2\n")
 
     with pytest.raises(ApacheKafkaError, match=r"ended while starting[^$]*node"):
         ApacheKafka(TOPICS, data).start()
@@ -205,7 +207,7 @@ def test_what_is_missing_is_named_with_what_to_do(
     monkeypatch.setenv("PATH", str(folder))
 
     with pytest.raises(ApacheKafkaError) as caught:
-        apache_kafka.fetch(tmp_path / "kafka", lambda _: None)
+        kafka_jars.fetch(tmp_path / "kafka", lambda _: None)
 
     assert [words for words in said if words not in str(caught.value)] == []
 
@@ -220,13 +222,13 @@ def test_is_fetched_once_and_again_when_another_version_is_asked_for(
     for program in folder.iterdir():
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(apache_kafka, "POM", pom)
+    monkeypatch.setattr(kafka_jars, "POM", pom)
     said: list[str] = []
 
     for version in ("one", "one", "two"):
         pom.write_text(version)
-        apache_kafka.fetch(data, said.append)
-        assert apache_kafka.is_fetched(data)
+        kafka_jars.fetch(data, said.append)
+        assert kafka_jars.is_fetched(data)
 
     assert len([line for line in said if line.startswith("fetching")]) == 2
     assert (data / "libs" / "a.jar").exists()

@@ -1,6 +1,7 @@
 """From the commit to Kafka: at once, or later by the relay, and again when Kafka has lost it."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,11 @@ from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Database
 from checkout.domain.msk import Record
+from checkout.errors import Unavailable
 from checkout.services import delivery
 from checkout.services.delivery import Delivery
 from tests.support import functions
-from tests.support.brokers import AnyBroker, forgets, new_broker
+from tests.support.brokers import AnyBroker, forgets, freeze, new_broker, thaw
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
@@ -148,6 +150,34 @@ def test_a_relay_without_a_broker_leaves_everything(fns: Functions, own_broker: 
     finally:
         delivery.RELAY_TIMEOUT_SECONDS = delivery_timeout
     assert len(outbox(fns)) == 1
+
+
+def test_a_broker_that_hangs_costs_stripe_the_bound_and_no_money(
+    fns: Functions, own_broker: AnyBroker
+) -> None:
+    pay(fns)
+    freeze(own_broker)
+    began = time.monotonic()
+    request_id = pay(fns)
+    assert time.monotonic() - began < delivery.AT_ONCE_TIMEOUT_SECONDS + 1
+    assert outbox(fns) == [f"success:{request_id}"]
+
+    thaw(own_broker)
+    age_outbox(fns)
+    assert fns.invoke("outbox_relay", {}) == {"published": 1, "left": 0}
+    # The record may have been in the frozen broker's sockets, too.
+    fns.consume(*published(own_broker))
+    assert fns.balance() == 1000
+
+
+def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_the_bound() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        publisher = KafkaPublisher([f"127.0.0.1:{silent.getsockname()[1]}"])
+        began = time.monotonic()
+        assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.5) == []
+        assert time.monotonic() - began < 1.5
+        with pytest.raises(Unavailable, match="do not answer"):
+            publisher.require(TOPIC, 0.5)
 
 
 def test_after_a_failure_nobody_waits_for_a_while(

@@ -1,14 +1,16 @@
 """Missing topics are made, on Apache Kafka itself: the embedded broker has no administration."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 from kafka import KafkaAdminClient
 
 from checkout.adapters import topics
 from checkout.adapters.kafka import KafkaPublisher
+from checkout.adapters.outbox import Message
 from checkout.errors import Unavailable
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars
@@ -59,6 +61,31 @@ def test_a_topic_that_another_run_made_meanwhile_is_no_failure(
 def test_brokers_that_are_away_are_told() -> None:
     with pytest.raises(Unavailable, match="Kafka"):
         topics.ensure({"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, ["x"], 3)
+
+
+def test_a_message_for_a_topic_that_is_missing_waits_until_it_is_made(kafka: ApacheKafka) -> None:
+    publisher = KafkaPublisher([kafka.address])
+    messages = [Message(1, "later", "1", b"{}"), Message(2, "there", "1", b"{}")]
+
+    began = time.monotonic()
+    assert list(publisher.publish(messages[:1], 1.0)) == []
+    assert time.monotonic() - began < 2.0
+
+    topics.ensure(options(kafka), ["later"], 3)
+    assert list(KafkaPublisher([kafka.address]).publish(messages, 10.0)) == [1, 2]
+
+
+def test_a_message_that_the_brokers_refuse_for_its_size_does_not_stop_the_others(kafka: ApacheKafka) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    [made] = admin.create_topics([NewTopic("small", 1, 1, config={"max.message.bytes": "10000"})]).values()
+    made.result(timeout=10)
+    publisher = KafkaPublisher([kafka.address])
+    messages = [Message(number, "small", "1", b"x" * size) for number, size in enumerate((5, 20_000, 5))]
+
+    assert list(publisher.publish(messages, 10.0)) == [0, 2]
+    # It was not the broker that was away, so nobody is made to pause.
+    assert list(publisher.publish(messages[:1], 10.0)) == [0]
+    publisher.close()
 
 
 def test_the_publisher_misses_a_topic_that_is_not_there(kafka: ApacheKafka) -> None:

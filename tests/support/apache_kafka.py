@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import apache_kafka
-from local.apache_kafka import ApacheKafkaError
+from local import kafka_jars
+from local.kafka_jars import ApacheKafkaError
 
 FETCHED = Path(__file__).parents[2] / ".local" / "kafka"
 
@@ -13,8 +13,8 @@ FETCHED = Path(__file__).parents[2] / ".local" / "kafka"
 def share_jars(data: Path) -> None:
     """Make a data folder that need not fetch any. Skips the test where they cannot be had or run."""
     try:
-        apache_kafka.require_java()
-        apache_kafka.fetch(FETCHED, print)
+        kafka_jars.require_java()
+        kafka_jars.fetch(FETCHED, print)
     except ApacheKafkaError as error:
         pytest.skip(str(error))
     data.mkdir(parents=True)

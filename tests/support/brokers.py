@@ -1,6 +1,7 @@
 """The broker that the tests run against: embedded, or with KAFKA=apache Apache Kafka itself."""
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,21 @@ def new_broker(topics: Mapping[str, int], data: Path) -> AnyBroker:
         return Broker(topics)
     share_jars(data)
     return ApacheKafka(topics, data)
+
+
+def freeze(broker: AnyBroker) -> None:
+    """From now on it accepts connections, and answers nothing."""
+    _signal(broker, signal.SIGSTOP)
+
+
+def thaw(broker: AnyBroker) -> None:
+    _signal(broker, signal.SIGCONT)
+
+
+def _signal(broker: AnyBroker, number: signal.Signals) -> None:
+    for service in broker.nodes if isinstance(broker, ApacheKafka) else [broker]:
+        assert service.process is not None
+        service.process.send_signal(number)
 
 
 def committed(consumer: Consumer, topic: str, partitions: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
@@ -21,6 +22,9 @@ SIGNED_IN_SECONDS = 600
 
 PAUSE_SECONDS = 5
 """After a failure nobody waits for the broker for so long; the relay delivers what is left meanwhile."""
+
+CLOSE_SECONDS = 0.5
+"""For a producer to give up what hangs."""
 
 
 class KafkaPublisher:
@@ -106,11 +110,17 @@ class KafkaPublisher:
     def close(self) -> None:
         """Gives up what is not sent yet."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            try:
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=0)
+        except KafkaError:
+            # With a record on its way it raises and closes nothing: its thread would go on, and whoever
+            # collects the garbage would wait for a second.
+            producer._sender.force_close()
+            producer._sender.join(CLOSE_SECONDS)
+            with suppress(KafkaError):
                 producer.close(timeout=0)
-            except KafkaError:
-                return
 
     def _connected(self, timeout_seconds: float) -> KafkaProducer:
         if self._producer is None:
