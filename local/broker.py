@@ -57,7 +57,7 @@ class Broker:
         topics = ",".join(f"{name}:{partitions}" for name, partitions in self._topics.items())
         self.process = processes.spawn(
             [
-                *(sys.executable, "-m", "local.broker", "--port", str(self._port or 0)),
+                *(sys.executable, "-m", "local.broker", "--port", str(self._port or processes.free_port())),
                 *("--host", self._host, "--topics", topics),
             ],
             cwd=_ROOT,

@@ -7,6 +7,7 @@ itself (end of its pipe), or the next start takes over what is left.
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -14,11 +15,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 # The kernel reports the death of the *thread* that made a child, so all are made by one that stays.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+_NEVER_EPHEMERAL = range(20_000, 32_768)
+"""Neither Linux nor macOS takes the port of an outgoing connection from here."""
 
 Stream = int | IO[bytes] | None
 
@@ -105,11 +110,13 @@ def end(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: fl
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on now, and none that an outgoing connection may be given
+    before it is listened on, or while who listens there restarts."""
+    while True:
+        port = random.choice(_NEVER_EPHEMERAL)  # noqa: S311 - so that two who choose now choose differently
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -23,6 +23,7 @@ from kafka import KafkaProducer
 
 from local.broker import Broker
 from local.postgres import Postgres
+from local.processes import free_port
 from local.stack import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -119,13 +120,6 @@ class Project:
             return error.code, error.read()
         except (urllib.error.URLError, ConnectionError):
             return 0, b""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -4,9 +4,8 @@ import contextlib
 import itertools
 import json
 import os
-import random
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ import psycopg2
 import requests
 
 from local import signing
+from local.processes import free_port
 from tests.support.functions import query
 from tests.support.stripe_simulator import eventually
 from tests.support.topic import GROUP, Topic
@@ -65,14 +65,13 @@ class RunningStack:
         """
         folder.mkdir()
         for part in PARTS:
-            (folder / part).symlink_to(ROOT / part)
+            _copy(ROOT / part, folder / part)
         self.folder = folder
         self.description: dict[str, Any] = {}
         """What `stack.json` says since the last start."""
         self.trigger_group = GROUP
-        port, stripe_port = _free_ports(2)
         usual = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        self._environment = {**usual, "PORT": str(port), "STRIPE_PORT": str(stripe_port), **settings}
+        self._environment = {**usual, "PORT": str(free_port()), "STRIPE_PORT": str(free_port()), **settings}
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -350,12 +349,9 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _free_ports(count: int) -> list[int]:
-    """Below the kernel's own range, where any connection could take them while the stack is down."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
+def _copy(source: Path, target: Path) -> None:
+    """No link: `sam build` looks for the code beside the file that a link to the template stands for."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copyfile(source, target)

@@ -17,6 +17,8 @@ from typing import Any
 import requests
 import stripe
 
+from local import processes
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 15.0
 
@@ -27,7 +29,12 @@ class Simulator:
     def __init__(self, data: Path, *, endpoint_secret: str | None = None, **options: object) -> None:
         self.data = data
         self._secret = endpoint_secret
-        self._options = {"port": 0, "retry_base_seconds": 0.1, "retry_cap_seconds": 0.5, **options}
+        self._options = {
+            "port": processes.free_port(),
+            "retry_base_seconds": 0.1,
+            "retry_cap_seconds": 0.5,
+            **options,
+        }
         self._process: subprocess.Popen[str] | None = None
         self.lines: list[str] = []
         self.url = ""
@@ -37,7 +44,7 @@ class Simulator:
         return stripe.StripeClient("sk_test_x", base_addresses={"api": self.url})
 
     def start(self) -> "Simulator":
-        """Return once it listens. A later start of the same object takes the port of the first."""
+        """Return once it listens, whenever it is started on the same port."""
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in self._options.items()]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self._secret:
@@ -56,7 +63,6 @@ class Simulator:
             lambda: any("listening on" in line for line in self.lines), START_SECONDS, lambda: self.lines
         )
         self.url = next(line for line in self.lines if "listening on" in line).rpartition(" ")[2]
-        self._options["port"] = self.url.rpartition(":")[2]
         return self
 
     def stop(self) -> int:
@@ -150,7 +156,7 @@ class WebhookEndpoint:
     status: int | Callable[[dict[str, Any]], int] = 200
     delay_seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
-    port: int = 0
+    port: int = field(default_factory=processes.free_port)
 
     def start(self) -> "WebhookEndpoint":
         endpoint = self
@@ -167,7 +173,6 @@ class WebhookEndpoint:
                 pass
 
         self._server = _Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
