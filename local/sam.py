@@ -48,9 +48,13 @@ class SamStack(Stack):
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
         console = self._console
-        for url in (variables["CHECKOUT_DATABASE_URL"], variables["STRIPE_API_BASE"]):
-            await self._forward(urlsplit(url).port)
-        written = for_containers(self._template.variables, variables)
+        brokers = self._settings.brokers_in_containers
+        forwarded = [urlsplit(variables[name]).port for name in ("CHECKOUT_DATABASE_URL", "STRIPE_API_BASE")]
+        forwarded += [urlsplit(f"//{broker}").port for broker in brokers.split(",")] if brokers else []
+        for port in forwarded:
+            await self._forward(port)
+        seen = {**variables, "KAFKA_BROKERS": brokers or variables["KAFKA_BROKERS"]}
+        written = for_containers(self._template.variables, seen)
         write_privately(self._data / "variables.json", json.dumps({"Parameters": written}))
         console.progress("building the functions")
         await self._build()

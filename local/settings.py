@@ -74,6 +74,11 @@ class Settings:
         return self.given.get("KAFKA_BROKERS")
 
     @property
+    def brokers_in_containers(self) -> str | None:
+        """Where containers find those brokers, None where it is as from here."""
+        return self.given.get("KAFKA_BROKERS_IN_CONTAINERS")
+
+    @property
     def kafka(self) -> str:
         """Which broker: `external`, or of those that are ours to start `embedded` or `apache`."""
         return "external" if self.external_brokers else self.given.get("KAFKA", _KAFKAS[0])
