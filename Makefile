@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka simulate sam-local test-sam-local check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka test-postgres simulate sam-local test-sam-local check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -13,9 +13,12 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 PYTHON := .venv/bin/python
 CHECKOV := 3.3.30
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
-APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka kafka_sign_in topics) \
+APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka compose kafka_sign_in topics) \
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
 WITH_BROKER := $(patsubst %,tests/integration/test_%.py,delivery requests reconciler webhook_to_credit local_kafka_trigger)
+WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
+	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
+	verification webhook_to_credit)
 CHECKED := layers/common/checkout local deployment tests
 
 help: ## List the targets
@@ -36,6 +39,10 @@ test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is 
 
 test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache Kafka (needs Java and Maven)
 	@KAFKA=apache $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
+
+test-postgres: .venv/dev.stamp ## Run the tests of the SQL on each other PostgreSQL from 15 on that is found
+	@for version in $$($(PYTHON) -m tests.support.postgres); do echo "PostgreSQL $$version"; \
+		POSTGRES=$$version $(PYTHON) -m pytest -n 2 --dist loadfile $(WITH_SQL) || exit 1; done
 
 simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation

