@@ -9,6 +9,7 @@ from tests.support import functions, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
 from tests.support.postgres import new_postgres
+from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
 
 
@@ -52,6 +53,14 @@ def stripe(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
     fns.settings["STRIPE_API_BASE"] = simulator.url
     yield simulator
     simulator.clear_faults()
+
+
+@pytest.fixture
+def known(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> KnownStripe:
+    """The functions ask this Stripe."""
+    stripe = KnownStripe()
+    monkeypatch.setattr(bootstrap, "stripe_api", lambda: stripe)
+    return stripe
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.support.stripe_events import (
     session_object,
     signature,
 )
+from tests.support.stripe_reversals import KnownStripe
 
 
 def nothing_stored(fns: Functions) -> bool:
@@ -120,6 +121,11 @@ def test_the_wrong_mode_is_held(fns: Functions) -> None:
     assert "livemode" in held(fns, event(session_object(str(uuid4())), livemode=True))
 
 
+def test_a_test_event_with_a_live_key_is_held(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_SECRET", "sk_live_tests")
+    assert "livemode" in held(fns, event(session_object(str(uuid4()))))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -196,7 +202,9 @@ def test_every_other_type_is_stored_and_acknowledged(fns: Functions) -> None:
     assert len(fns.checkout("SELECT event_id FROM stripe_events")) == 1
 
 
-def test_another_session_of_a_known_request_is_a_payment_of_its_own(fns: Functions) -> None:
+def test_another_session_of_a_known_request_is_a_payment_of_its_own_and_loud(
+    fns: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
     request_id = str(uuid4())
     fns.webhook(event(session_object(request_id, session_id="cs_test_First")))
     second = session_object(request_id, session_id="cs_test_Second", amount=700)
@@ -207,6 +215,25 @@ def test_another_session_of_a_known_request_is_a_payment_of_its_own(fns: Functio
     own = fns.row(f"{request_id}:cs_test_second")
     assert (own["status"], own["paid_cents"], own["user_id"]) == ("payment_succeeded", 700, 1)
     assert fns.row(request_id)["paid_cents"] == 500
+    assert "SecondPayment" in capsys.readouterr().out
+
+
+def test_another_session_of_a_known_request_that_names_another_user_is_held(fns: Functions) -> None:
+    request_id = str(uuid4())
+    fns.webhook(event(session_object(request_id, payment_status="unpaid")))
+    fns.add_users(2)
+    assert "another user" in held(fns, event(session_object(request_id, user_id=2)))
+    assert len(fns.checkout("SELECT 1 FROM checkout_transactions")) == 1
+
+
+def test_an_event_of_another_api_version_is_credited_as_stripe_has_it_now(
+    fns: Functions, known: KnownStripe
+) -> None:
+    request_id = str(uuid4())
+    old = session_object(request_id, amount=1)
+    known.knows(old["id"], {**old, "amount_total": 700})
+    assert fns.webhook(event(old, api_version="2019-01-01")).json["outcome"] == "applied"
+    assert fns.row(request_id)["paid_cents"] == 700
 
 
 def test_another_session_of_a_known_request_that_is_not_paid_is_ignored(fns: Functions) -> None:

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -260,13 +260,17 @@ def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     publisher.close()
 
 
+def refused() -> str:
+    raise Unavailable("The secret cannot be read; try again.")
+
+
+@pytest.mark.parametrize("url", [lambda: "postgresql://x@127.0.0.1:1/x", refused], ids=["server", "secret"])
 def test_a_database_that_went_away_after_the_publish_only_means_twice(
-    fns: Functions, own_broker: AnyBroker
+    fns: Functions, own_broker: AnyBroker, url: Callable[[], str]
 ) -> None:
     request_id = pay(fns)
     message = Message(1, TOPIC, "1", b"{}")
-    lost = Database(lambda: "postgresql://x@127.0.0.1:1/x")
-    assert Delivery(lost, KafkaPublisher([own_broker.address], (2, 3))).at_once([message]) == 1
+    assert Delivery(Database(url), KafkaPublisher([own_broker.address], (2, 3))).at_once([message]) == 1
     assert fns.row(request_id)["status"] == "payment_succeeded"
 
 

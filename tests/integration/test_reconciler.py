@@ -148,6 +148,56 @@ def test_the_age_of_the_oldest_uncredited_payment_is_measured_by_every_run(
     assert measured() == 0, "a parked one is for a person, and has an alarm of its own"
 
 
+def test_the_oldest_uncredited_payment_is_found_behind_those_that_are_parked(
+    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reemission, "MOST_AT_ONCE", 2)
+    for _ in range(4):
+        fns.webhook(event(session_object(str(uuid4()), user_id=404)))
+    fns.consume(*tail.read())
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '2 hours'")
+    fns.webhook(event(session_object(str(uuid4()))))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+
+    assert 3600 <= reconcile(dry_run=True)["oldest_uncredited_seconds"] < 3700
+
+
+def test_what_kafka_lost_is_emitted_again_credits_first(
+    fns: Functions, silent: Simulator, tail: Tail
+) -> None:
+    request_id = pay(fns, silent)
+    intent = silent.client.v1.payment_intents.list().data[0].id
+    silent.client.v1.refunds.create({"payment_intent": intent})
+    reconcile()
+    tail.read()
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    fns.checkout("UPDATE reversals SET emitted_at = emitted_at - interval '1 hour'")
+
+    assert reconcile()["emitted"] == 2
+    told = [json.loads(record.value) for record in tail.read()]
+    assert [(one["status"], one["request_id"]) for one in told] == [
+        ("success", request_id),
+        ("refunded", request_id),
+    ]
+
+
+def test_an_entry_of_another_user_does_not_stand_for_the_payment(
+    fns: Functions, silent: Simulator, tail: Tail, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fns.add_users(2)
+    request_id = str(uuid4())
+    fns.webhook(event(session_object(request_id)))
+    tail.read()
+    fns.consume(functions.finished(request_id, user_id=2))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+
+    assert reconcile()["emitted"] == 1
+    fns.consume(*tail.read())
+    assert "RecordParked" in capsys.readouterr().out
+    fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
+    assert (reconcile()["parked"], reconcile()["emitted"]) == (1, 0)
+
+
 def test_a_run_that_is_out_of_time_goes_on_where_it_was(
     fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +231,36 @@ def test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual
     fns.consume(*tail.read())
     assert fns.balance() == total
     assert bootstrap.reconcile()._missed.catch_up(deadline=0.0, since=since) == (0, False), "a new pass"
+
+
+def test_a_run_that_is_out_of_time_leaves_unfinished_sessions_to_the_next(
+    fns: Functions, silent: Simulator
+) -> None:
+    create(fns)
+    fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
+    assert reconcile(deadline=time.monotonic() - 1)["unfinished"] == 0
+    assert reconcile()["unfinished"] == 1
+
+
+def test_a_pass_begins_an_hour_before_the_last_and_never_before_what_stripe_keeps(
+    fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def events(_: object, *, since: int, **_more: Any) -> tuple[list[Any], bool]:
+        asked.append(since)
+        return [], False
+
+    monkeypatch.setattr(stripe_api.StripeApi, "events", events)
+    now = int(time.time())
+    reconcile()
+    reconcile()
+    fns.checkout(
+        "UPDATE reconciler_state SET value = jsonb_set(value, '{began}', '1') WHERE name = 'stripe_events'"
+    )
+    reconcile()
+    days = 24 * 3600
+    assert [round((one - now) / 100) * 100 for one in asked] == [-30 * days, -3600, -30 * days]
 
 
 def test_a_dry_run_counts_and_changes_nothing(fns: Functions, silent: Simulator, tail: Tail) -> None:

@@ -27,14 +27,6 @@ from tests.support.stripe_simulator import Simulator
 MANY = 60
 
 
-@pytest.fixture
-def known(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> KnownStripe:
-    """The handlers ask this Stripe."""
-    stripe = KnownStripe()
-    monkeypatch.setattr(bootstrap, "stripe_api", lambda: stripe)
-    return stripe
-
-
 def outcome(fns: Functions, told: dict[str, Any]) -> str:
     answer = fns.webhook(told)
     assert answer.status == 200, answer.json

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from checkout.adapters.postgres import Cursor
+from checkout.errors import InvariantBroken
 
 
 def store(
@@ -18,11 +19,13 @@ def store(
     return cursor.rowcount == 1
 
 
-def lock(cursor: Cursor, event_id: str) -> str | None:
-    """What became of the event so far, held until the transaction ends; None where it is not stored."""
-    cursor.execute("SELECT outcome FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,))
+def lock(cursor: Cursor, event_id: str) -> tuple[str, str | None]:
+    """What became of the stored event so far, and why; held until the transaction ends."""
+    cursor.execute("SELECT outcome, reason FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,))
     row = cast(dict[str, Any] | None, cursor.fetchone())
-    return None if row is None else str(row["outcome"])
+    if row is None:
+        raise InvariantBroken(f"event {event_id} vanished")
+    return row["outcome"], row["reason"]
 
 
 def payload(cursor: Cursor, event_id: str) -> str | None:
@@ -48,6 +51,11 @@ def settle_waiting(cursor: Cursor, payment_intent_id: str, reason: str, request_
         " WHERE payment_intent_id = %s AND outcome = 'waiting' AND reason = %s",
         (request_id, payment_intent_id, reason),
     )
+
+
+def put_last(cursor: Cursor, event_id: str) -> None:
+    """Where events are tried again, after all others."""
+    cursor.execute("UPDATE stripe_events SET updated_at = now() WHERE event_id = %s", (event_id,))
 
 
 def known(cursor: Cursor, event_ids: Collection[str]) -> set[str]:

@@ -24,15 +24,16 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
 
 
 def oldest_uncredited(
-    cursor: Cursor, *, purpose: str, after_seconds: int, limit: int
+    cursor: Cursor, *, purpose: str, after_seconds: int, behind: Transaction | None, limit: int
 ) -> Sequence[Transaction]:
-    """Succeeded payments whose ledger entry nobody has seen for so long, oldest first."""
+    """Succeeded payments whose ledger entry nobody has seen for so long, oldest first, from `behind` on."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
         "   AND completed_at < now() - make_interval(secs => %s)"
-        " ORDER BY completed_at LIMIT %s",
-        (purpose, after_seconds, limit),
+        "   AND (completed_at, id) > (COALESCE(%s, '-infinity'::timestamptz), %s)"
+        " ORDER BY completed_at, id LIMIT %s",
+        (purpose, after_seconds, behind and behind.completed_at, behind.id if behind else 0, limit),
     )
     return fetched(cursor)
 

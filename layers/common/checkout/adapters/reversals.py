@@ -31,12 +31,14 @@ def _stored(cursor: Cursor) -> list[StoredReversal]:
 _COLUMNS = "kind, source_id, amount_cents, currency, payment_intent_id, event_id"
 
 
-def insert(cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id: str | None) -> None:
-    """As waiting; nothing where the effect is known."""
+def insert(
+    cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id: str | None, state: str
+) -> None:
+    """`state` is waiting or held. Nothing where the effect is known."""
     cursor.execute(
         "INSERT INTO reversals"
         " (effect_key, kind, source_id, amount_cents, currency, payment_intent_id, event_id, state)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'waiting') ON CONFLICT (effect_key) DO NOTHING",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (effect_key) DO NOTHING",
         (
             reversal.effect_key,
             reversal.kind,
@@ -45,7 +47,24 @@ def insert(cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id:
             reversal.currency,
             payment_intent_id,
             event_id,
+            state,
         ),
+    )
+
+
+def any_held(cursor: Cursor, effect_keys: Collection[str]) -> bool:
+    cursor.execute(
+        "SELECT 1 FROM reversals WHERE effect_key = ANY(%s) AND state = 'held'", (list(effect_keys),)
+    )
+    return cursor.fetchone() is not None
+
+
+def revive(cursor: Cursor, effect_keys: Collection[str]) -> None:
+    """Those that are held wait again."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'waiting', updated_at = now()"
+        " WHERE effect_key = ANY(%s) AND state = 'held'",
+        (list(effect_keys),),
     )
 
 

@@ -132,7 +132,7 @@ class StripeApi:
 
 def _asked(call: Callable[[stripe.StripeClient], Any], client: stripe.StripeClient) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = call(client).to_dict()
+        answer: dict[str, Any] = call(client).to_dict(for_json=True)
         return answer
     except stripe.StripeError as error:
         raise _mapped(error) from error

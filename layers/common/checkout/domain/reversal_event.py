@@ -42,10 +42,14 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class ReversalReport:
-    """All movements of one refund, of one charge's refunds, or of one dispute, as Stripe knows them now."""
+    """What Stripe knows now of refunds or of a dispute of one payment: all movements of each."""
 
     payment_intent_id: str
-    reversals: tuple[Reversal, ...]
+    each: tuple[tuple[Reversal, ...], ...]
+
+    @property
+    def reversals(self) -> tuple[Reversal, ...]:
+        return tuple(reversal for one in self.each for reversal in one)
 
 
 def of_refund(refund: Mapping[str, Any]) -> tuple[Reversal, ...]:

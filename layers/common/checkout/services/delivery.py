@@ -13,7 +13,7 @@ from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.finished_event import TOPIC, CheckoutFinishedEvent
-from checkout.errors import DatabaseUnavailable
+from checkout.errors import CheckoutError
 
 AT_ONCE_TIMEOUT_SECONDS = 2
 RELAY_TIMEOUT_SECONDS = 10
@@ -51,7 +51,7 @@ class Delivery:
                 # A row that comes back is only published again.
                 with self._checkout.transaction(durable=False) as cursor:
                     outbox.remove(cursor, list(acknowledged))
-            except DatabaseUnavailable:
+            except CheckoutError:
                 telemetry.logger.warning("outbox row not removed; it will be published again")
         return len(acknowledged)
 

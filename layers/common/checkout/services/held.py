@@ -40,7 +40,7 @@ class HeldEvents:
 
         Raises NotFound; Refused where it was applied; DatabaseUnavailable or StripeError.
         """
-        if self._events.retry(event_id) == "duplicate":
+        if self._events.replay(event_id) == "duplicate":
             raise Refused(f"The event {event_id} was applied.")
         return self.event(event_id)[0]
 

@@ -11,7 +11,7 @@ from checkout.adapters import inbox
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.domain import stripe_event
-from checkout.errors import StripeError
+from checkout.errors import StripeError, Unavailable
 from checkout.services import passes
 from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents
 
@@ -53,13 +53,22 @@ class MissedEvents:
         for event_id in ids:
             if time.monotonic() > deadline:
                 break
-            try:
-                settled += self._events.retry(event_id) != "waiting"
-            except StripeError as error:
-                telemetry.logger.warning(
-                    "not tried again", extra={"event_id": event_id, "reason": error.detail}
-                )
+            settled += self._try(event_id)
         return settled
+
+    def _try(self, event_id: str) -> bool:
+        """Whether it could be settled. What stands in its way does not keep the others from their turn."""
+        try:
+            return self._events.retry(event_id) != "waiting"
+        except Unavailable:
+            raise
+        except StripeError as error:
+            telemetry.logger.warning("not tried again", extra={"event_id": event_id, "reason": error.detail})
+        except Exception:  # noqa: BLE001 - whatever it is, the others have nothing to do with it
+            telemetry.logger.exception("cannot be tried again", extra={"event_id": event_id})
+        with self._checkout.transaction() as cursor:
+            inbox.put_last(cursor, event_id)
+        return False
 
     def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
         return self._stripe.events(since=since, types=sorted(HANDLED), starting_after=after)

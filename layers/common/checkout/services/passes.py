@@ -12,6 +12,7 @@ from typing import Any
 
 from checkout.adapters import reconciler_state
 from checkout.adapters.postgres import Cursor, Database
+from checkout.errors import StripeObjectMissing, StripeRefusedForGood
 
 OVERLAP_SECONDS = 3600
 STRIPE_KEEPS_SECONDS = 30 * 24 * 3600
@@ -58,7 +59,7 @@ class Walk:
     def __iter__(self) -> Iterator[Page]:
         current = self._begin()
         while not self.complete:
-            page, has_more = self._fetch(current.since, current.after)
+            page, has_more = self._page(current)
             yield page
             current.after = page[-1]["id"] if has_more else None
             if not self._dry_run:
@@ -67,6 +68,16 @@ class Walk:
             self.complete = not has_more
             if time.monotonic() > self._deadline:
                 return
+
+    def _page(self, current: Pass) -> tuple[Page, bool]:
+        try:
+            return self._fetch(current.since, current.after)
+        except (StripeObjectMissing, StripeRefusedForGood):
+            if current.after is None:
+                raise
+            # Where we stood is gone at Stripe, which keeps things for so long: from the beginning.
+            current.after = None
+            return self._fetch(current.since, None)
 
     def _begin(self) -> Pass:
         now = int(time.time())

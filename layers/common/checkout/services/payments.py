@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from checkout import telemetry
-from checkout.adapters import transactions
+from checkout.adapters import inbox, transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor
 from checkout.domain.effects import failed_key, success_key
@@ -47,6 +47,9 @@ def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Appl
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
         success = enqueue(cursor, success_key(request_id), success_event(moved))
+        if moved.payment_intent_id is not None:
+            # Not those for which Stripe is still to be asked: nobody knows what they take back.
+            inbox.settle_waiting(cursor, moved.payment_intent_id, reversals.UNPAID, request_id)
         return Applied(request_id, [*([success] if success else []), *reversals.release(cursor, moved)])
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
         failed = enqueue(cursor, failed_key(request_id), _failed_event(moved, event_id))

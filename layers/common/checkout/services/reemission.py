@@ -15,6 +15,7 @@ from checkout.adapters.postgres import Cursor, Database
 from checkout.config import Config
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent
+from checkout.domain.transaction import Transaction
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event
 from checkout.services.reversals import reversal_event
@@ -75,13 +76,20 @@ class Reemission:
         """How long ago the oldest payment was made that is neither in the ledger nor parked, though its time
         to be looked for has come; 0 where there is none. Raises DatabaseUnavailable."""
         after = self._config.reemit_after_seconds
-        with self._checkout.transaction() as cursor:
-            rows = rechecks.oldest_uncredited(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
-        paid = {success_key(row.request_id): row for row in rows}
-        credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
         now = datetime.now(UTC)
-        times = [paid[key].completed_at or now for key in paid.keys() - credited - parked]
-        return int((now - min(times, default=now)).total_seconds())
+        last: Transaction | None = None
+        # A page may hold none but those that are parked, which come in every run.
+        while True:
+            with self._checkout.transaction() as cursor:
+                rows = rechecks.oldest_uncredited(
+                    cursor, purpose=TOP_UP, after_seconds=after, behind=last, limit=MOST_AT_ONCE
+                )
+            paid = {success_key(row.request_id): row for row in rows}
+            credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
+            times = [paid[key].completed_at or now for key in paid.keys() - credited - parked]
+            if times or len(rows) < MOST_AT_ONCE:
+                return int((now - min(times, default=now)).total_seconds())
+            last = rows[-1]
 
     def _look(self, *, dry_run: bool) -> Looked:
         with self._checkout.transaction() as cursor:
@@ -91,7 +99,9 @@ class Reemission:
             queued = []
             if not dry_run:
                 self._look_again(cursor, credited, lost | parked)
-                queued = [enqueue(cursor, key, due[key]) for key in sorted(lost)]
+                # Credits first, since a reversal must not overtake the credit that it reverses.
+                in_order = sorted(lost, key=lambda key: (due[key].status != "success", key))
+                queued = [enqueue(cursor, key, due[key]) for key in in_order]
         if lost and not dry_run:
             for key in lost:
                 telemetry.logger.warning("emitted again", extra={"effect_key": key})
@@ -111,12 +121,14 @@ class Reemission:
         return due
 
     def _found(self, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
-        """Which of them are in the ledger, and which are parked with the same user, amount and currency."""
+        """Which of them are in the ledger and which are parked, with the same user, amount and currency."""
+        wanted = {effect.effect_key: effect.claim for event in due.values() if (effect := event.effect)}
         with self._application.transaction() as cursor:
-            credited = set(ledger.claims(cursor, due.keys()))
+            entered = ledger.claims(cursor, due.keys())
+            # Another claim under the same key is not it: emitted again, it is parked as a conflict, loudly.
+            credited = {key for key, claim in wanted.items() if entered.get(key) == claim}
             parked_claims = ledger.parked_claims(cursor, due.keys() - credited)
-        effects = (event.effect for event in due.values())
-        parked = {e.effect_key for e in effects if e is not None and (e.effect_key, e.claim) in parked_claims}
+        parked = {key for key, claim in wanted.items() if (key, claim) in parked_claims} - credited
         return credited, parked
 
     def _look_again(self, cursor: Cursor, credited: set[str], missing: set[str]) -> None:

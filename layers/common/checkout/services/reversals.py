@@ -12,8 +12,11 @@ from checkout.adapters.reversals import StoredReversal
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.reversal_event import ReversalReport
 from checkout.domain.transaction import Status, Transaction
+from checkout.domain.verdicts import Held, Ignored, Waiting
 from checkout.services.delivery import enqueue
 
+UNPAID = "its payment has not succeeded yet"
+DROPPED = "an operator has dropped what it is about"
 OTHER_CURRENCY = "it is in another currency than its payment"
 
 
@@ -22,14 +25,34 @@ def apply(
 ) -> tuple[Transaction | None, list[Message]]:
     """Store the movements, and emit them if their payment has succeeded.
 
-    Returns that payment's row and what is to be published; no row where they wait for the payment.
+    Returns that payment's row, if it has, and what is to be published. Raises Waiting where they wait for the
+    payment, Held where they are in another currency, and Ignored where an operator dropped them; what was
+    stored stays so.
     """
-    for reversal in report.reversals:
-        reversals.insert(cursor, reversal, report.payment_intent_id, event_id)
+    is_any_wanted = False
+    for movements in report.each:
+        # Where a refund was dropped, its failure gives nothing back; so it is with what a dispute returns.
+        is_held = reversals.any_held(cursor, [reversal.effect_key for reversal in movements])
+        is_any_wanted = is_any_wanted or not is_held
+        for reversal in movements:
+            state = "held" if is_held else "waiting"
+            reversals.insert(cursor, reversal, report.payment_intent_id, event_id, state)
     row = transactions.lock_payment(cursor, report.payment_intent_id)
     if row is None or row.status is not Status.PAYMENT_SUCCEEDED:
+        if report.reversals:
+            raise Waiting(UNPAID) if is_any_wanted else Ignored(DROPPED)
         return None, []
-    return row, release(cursor, row)
+    messages = release(cursor, row)
+    if any(reversal.currency != row.paid_currency for reversal in report.reversals):
+        raise Held(OTHER_CURRENCY)
+    if report.reversals and not is_any_wanted:
+        raise Ignored(DROPPED)
+    return row, messages
+
+
+def revive(cursor: Cursor, report: ReversalReport) -> None:
+    """What was dropped of it waits again, to be applied."""
+    reversals.revive(cursor, [reversal.effect_key for reversal in report.reversals])
 
 
 def release(cursor: Cursor, row: Transaction) -> list[Message]:

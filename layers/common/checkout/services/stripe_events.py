@@ -5,7 +5,7 @@ Stripe is asked before the transaction is opened, so that no lock is held while 
 not older than the event, and the effects are keyed: a handler that read something newer does no harm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,13 @@ from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
 from checkout.domain.text import identifier
 from checkout.domain.verdicts import Held, Ignored, Waiting
-from checkout.errors import NotFound, StripeError, StripeObjectMissing
+from checkout.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
 from checkout.services import payments, reversals
 from checkout.services.delivery import Delivery
 
 HANDLED = session_event.HANDLED | reversal_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"
 NOT_OURS = "not of this application"
-UNPAID = "its payment has not succeeded yet"
-
-_REPLAYABLE = ("waiting", "held", "ignored")
 
 Reading = SessionReport | ReversalReport | Ignored | Held | Waiting
 
@@ -42,6 +39,10 @@ class _Outcome:
     reason: str | None = None
     request_id: str | None = None
     messages: Sequence[Message] = ()
+
+
+Admit = Callable[[Cursor, str | None], bool]
+"""Whether the event of this payment intent is still to be settled; stores or locks it."""
 
 
 class StripeEvents:
@@ -56,42 +57,58 @@ class StripeEvents:
 
         Returns its outcome: applied, ignored, waiting, held, or duplicate.
 
-        Raises DatabaseUnavailable or StripeError with nothing stored. With `keep_unread` an event for which
-        Stripe could not be asked is stored as waiting instead: for a caller to whom it would not be sent
-        again.
+        Raises DatabaseUnavailable or StripeError with nothing stored. With `keep_unread` an event that cannot
+        be read or applied now is stored as waiting instead: for a caller to whom it would not be sent again.
         """
-        reading: Reading
+        telemetry.uncorrelate()
+
+        def admit(cursor: Cursor, payment_intent_id: str | None) -> bool:
+            return inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id)
+
+        if _asks_stripe(event) and self._is_known(event):
+            return "duplicate"
         try:
-            reading = self._read(event)
-        except StripeError as error:
+            return self._applied(event, self._read(event), admit)
+        except Unavailable:
+            raise
+        except Exception as error:
             if not keep_unread:
                 raise
-            reading = Waiting(error.detail)
-        with self._checkout.transaction() as cursor:
-            payment_intent_id = self._lock_payment_intent(cursor, event)
-            if not inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id):
-                return "duplicate"
-            outcome = self._settle(cursor, event, reading)
-        return self._published(event, outcome)
+            if not isinstance(error, StripeError):
+                telemetry.logger.exception("an event is put off", extra={"event_id": event.id})
+            reason = error.detail if isinstance(error, StripeError) else f"{type(error).__name__} in our code"
+            return self._applied(event, Waiting(reason), admit)
 
     def retry(self, event_id: str) -> str:
-        """Apply a stored event again, unless it was applied. Returns its outcome, as `record`.
+        """Apply a stored event that waits, or that an earlier release did not handle; not what an operator
+        has decided meanwhile. Returns its outcome, as `record`.
 
         Raises NotFound, DatabaseUnavailable or StripeError.
         """
-        with self._checkout.transaction() as cursor:
-            payload = inbox.payload(cursor, event_id)
-        if payload is None:
-            raise NotFound("There is no such event.")
-        event = stripe_event.parsed(payload.encode())
+
+        def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
+            outcome, reason = inbox.lock(cursor, event_id)
+            return outcome == "waiting" or (outcome, reason) == ("ignored", UNHANDLED)
+
+        event = self._stored(event_id)
+        return self._applied(event, self._read(event), admit)
+
+    def replay(self, event_id: str) -> str:
+        """For an operator: apply a stored event, unless it was applied, and the movements of money that were
+        dropped with it. Returns its outcome, and raises, as `retry`.
+        """
+        event = self._stored(event_id)
         reading = self._read(event)
-        with self._checkout.transaction() as cursor:
-            self._lock_payment_intent(cursor, event)
-            before = inbox.lock(cursor, event_id)
-            if before not in _REPLAYABLE:
-                return "duplicate"
-            outcome = self._settle(cursor, event, reading)
-        return self._published(event, outcome)
+
+        def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
+            outcome, _ = inbox.lock(cursor, event_id)
+            if outcome == "applied":
+                return False
+            if isinstance(reading, ReversalReport):
+                reversals.revive(cursor, reading)
+            return True
+
+        return self._applied(event, reading, admit)
 
     def observe(self, event_type: str, session: dict[str, Any]) -> None:
         """Apply a session of ours as Stripe has it now, as if an event of this type had told it.
@@ -107,19 +124,38 @@ class StripeEvents:
             outcome = self._apply(cursor, None, reported)
         self._delivery.at_once(outcome.messages)
 
-    @staticmethod
-    def _lock_payment_intent(cursor: Cursor, event: StripeEvent) -> str | None:
-        payment_intent_id = session_event.payment_intent_of(event.object)
-        if payment_intent_id is not None:
-            transactions.lock_payment_intent(cursor, payment_intent_id)
-        return payment_intent_id
+    def _is_known(self, event: StripeEvent) -> bool:
+        with self._checkout.transaction() as cursor:
+            return bool(inbox.known(cursor, [event.id]))
 
-    def _published(self, event: StripeEvent, outcome: _Outcome) -> str:
+    def _stored(self, event_id: str) -> StripeEvent:
+        telemetry.uncorrelate()
+        with self._checkout.transaction() as cursor:
+            payload = inbox.payload(cursor, event_id)
+        if payload is None:
+            raise NotFound("There is no such event.")
+        return stripe_event.parsed(payload.encode())
+
+    def _applied(self, event: StripeEvent, reading: Reading, admit: Admit) -> str:
+        try:
+            outcome = self._commit(event, reading, admit)
+        except DataRefused as refusal:
+            # It would be refused for ever, and nothing of it is stored: held, somebody can look at it.
+            outcome = self._commit(event, Held(f"the database refuses it: {refusal.detail}"), admit)
+        if outcome is None:
+            return "duplicate"
         telemetry.logger.info(
             "stripe event", extra={"event_id": event.id, "type": event.type, "outcome": outcome.name}
         )
         self._delivery.at_once(outcome.messages)
         return outcome.name
+
+    def _commit(self, event: StripeEvent, reading: Reading, admit: Admit) -> _Outcome | None:
+        with self._checkout.transaction() as cursor:
+            payment_intent_id = session_event.payment_intent_of(event.object)
+            if payment_intent_id is not None:
+                transactions.lock_payment_intent(cursor, payment_intent_id)
+            return self._settle(cursor, event, reading) if admit(cursor, payment_intent_id) else None
 
     def _settle(self, cursor: Cursor, event: StripeEvent, reading: Reading) -> _Outcome:
         try:
@@ -141,16 +177,9 @@ class StripeEvents:
         match reading:
             case SessionReport():
                 applied = payments.apply(cursor, reading, event_id)
-                if reading.is_paid and reading.payment_intent_id is not None:
-                    # Not those for which Stripe is still to be asked: nobody knows what they take back.
-                    inbox.settle_waiting(cursor, reading.payment_intent_id, UNPAID, applied.request_id)
                 return _Outcome("applied", request_id=applied.request_id, messages=applied.messages)
             case ReversalReport():
                 row, messages = reversals.apply(cursor, reading, event_id)
-                if row is None and reading.reversals:
-                    raise Waiting(UNPAID)
-                if row and any(reversal.currency != row.paid_currency for reversal in reading.reversals):
-                    raise Held(reversals.OTHER_CURRENCY)
                 return _Outcome("applied", request_id=row.request_id if row else None, messages=messages)
             case Ignored() | Held() | Waiting():
                 raise reading
@@ -203,18 +232,23 @@ class StripeEvents:
             raise Ignored(NOT_OURS)
         return str(intent["metadata"].get("purpose", TOP_UP))
 
-    def _movements(self, event: StripeEvent, payment_intent_id: str) -> tuple[Reversal, ...]:
+    def _movements(self, event: StripeEvent, payment_intent_id: str) -> tuple[tuple[Reversal, ...], ...]:
         if event.type in reversal_event.DISPUTE_EVENTS:
-            return reversal_event.of_dispute(_existing(lambda: self._stripe.dispute(_id_of(event))))
+            return (reversal_event.of_dispute(_existing(lambda: self._stripe.dispute(_id_of(event)))),)
         if event.type in reversal_event.CHARGE_EVENTS:
             refunds = self._stripe.refunds_of(payment_intent_id)
         else:
             refunds = [_existing(lambda: self._stripe.refund(_id_of(event)))]
-        return tuple(reversal for refund in refunds for reversal in reversal_event.of_refund(refund))
+        return tuple(reversal_event.of_refund(refund) for refund in refunds)
 
     def _require_our_mode(self, event: StripeEvent) -> None:
         if event.livemode != self._config.stripe_livemode():
             raise Held("livemode is not the mode of our key")
+
+
+def _asks_stripe(event: StripeEvent) -> bool:
+    """Whether its own bytes do not say all, so that a repeat would ask Stripe in vain."""
+    return event.type in reversal_event.HANDLED or event.api_version not in (None, API_VERSION)
 
 
 def _id_of(event: StripeEvent) -> str:
