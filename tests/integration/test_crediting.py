@@ -141,6 +141,20 @@ def test_a_lock_that_is_not_given_up_is_transient(fns: Functions, monkeypatch: p
     assert fns.application("SELECT 1 FROM parked_events") == []
 
 
+def test_an_open_transaction_that_refers_to_a_user_does_not_hold_up_the_users_credits(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from checkout.adapters import postgres
+
+    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "50ms")
+    other = psycopg2.connect(fns.settings["DATABASE_URL"])
+    with other, other.cursor() as cursor:
+        cursor.execute("SELECT id FROM users FOR KEY SHARE")
+        fns.consume(finished())
+    other.close()
+    assert fns.balance() == 500
+
+
 def test_a_connection_that_died_between_two_events_is_replaced(fns: Functions) -> None:
     fns.consume(finished())
     fns.application(

@@ -1,6 +1,8 @@
 """ledger_move: the one way for an application to move a balance."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import psycopg2
@@ -82,6 +84,40 @@ def test_ten_parallel_debits_with_money_for_five_give_exactly_five(fns: Function
     assert len(entries(fns)) == 6
 
 
+@pytest.fixture
+def orders(fns: Functions) -> Iterator[None]:
+    """An application's table that refers to its users."""
+    fns.application("CREATE TABLE orders (id BIGINT PRIMARY KEY, user_id BIGINT NOT NULL REFERENCES users)")
+    yield
+    fns.application("DROP TABLE orders")
+
+
+def test_ten_parallel_orders_of_a_user_are_paid_in_their_own_transactions(
+    fns: Functions, orders: None
+) -> None:
+    """An order holds a FOR KEY SHARE lock on its user until its end."""
+    fns.consume(finished())
+    inserted = Barrier(10)
+
+    def buy(number: int) -> bool:
+        connection = psycopg2.connect(fns.settings["DATABASE_URL"])
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("INSERT INTO orders VALUES (%s, 1)", (number,))
+                inserted.wait(10)
+                cursor.execute("SELECT ledger_move(%s, 1, -100, 'eur', 'order')", (f"order:{number}",))
+        except errors.CheckViolation:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(buy, range(10))) == 5
+    assert fns.balance() == 0
+    assert len(fns.application("SELECT 1 FROM orders")) == 5
+
+
 def test_ten_times_one_debit_in_parallel_is_one(fns: Functions) -> None:
     fns.consume(finished())
     with ThreadPoolExecutor(10) as pool:
@@ -148,6 +184,12 @@ def test_it_is_part_of_the_callers_transaction(fns: Functions) -> None:
     connection.rollback()
     connection.close()
     assert fns.balance() == 500
+
+
+def test_it_keeps_its_owners_rights_and_its_own_search_path(fns: Functions) -> None:
+    """A migration that replaces the function must say both again."""
+    [function] = fns.application("SELECT prosecdef, proconfig FROM pg_proc WHERE proname = 'ledger_move'")
+    assert function == {"prosecdef": True, "proconfig": ["search_path=public, pg_temp"]}
 
 
 def test_an_application_needs_no_other_right(fns: Functions) -> None:

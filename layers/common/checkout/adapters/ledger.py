@@ -58,8 +58,11 @@ def balance(cursor: Cursor, user_id: int) -> int | None:
 
 
 def lock_users(cursor: Cursor, user_ids: Collection[int]) -> set[int]:
-    """Those of them that exist, locked in the order of their ids, so that two batches never deadlock."""
-    cursor.execute("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (list(user_ids),))
+    """Those of them that exist, locked in the order of their ids, so that two batches never deadlock.
+
+    An application may go on inserting rows that refer to them.
+    """
+    cursor.execute("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (list(user_ids),))
     return {row["id"] for row in _rows(cursor)}
 
 
@@ -198,7 +201,7 @@ def lock_unopened(cursor: Cursor, *, after_user_id: int, limit: int) -> list[int
     cursor.execute(
         "SELECT id FROM users WHERE id > %s AND balance <> 0"
         " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
-        " ORDER BY id LIMIT %s FOR UPDATE",
+        " ORDER BY id LIMIT %s FOR NO KEY UPDATE",
         (after_user_id, limit),
     )
     return [row["id"] for row in _rows(cursor)]
