@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg2
@@ -11,6 +12,7 @@ from checkout.adapters.postgres import Database
 from checkout.domain.msk import Record
 from checkout.errors import DatabaseUnavailable
 from checkout.services.crediting import CreditBalances
+from tests.support import functions
 from tests.support.functions import Functions, finished
 
 
@@ -116,8 +118,6 @@ def test_the_ledger_cannot_be_rewritten(fns: Functions) -> None:
 def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support import functions
-
     batch = records(finished(), finished())
     with monkeypatch.context() as away:
         away.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
@@ -163,3 +163,18 @@ def test_a_connection_that_died_between_two_events_is_replaced(fns: Functions) -
     )
     fns.consume(finished())
     assert fns.balance() == 1000
+
+
+def test_a_server_that_became_read_only_is_left_for_the_one_that_is_not(fns: Functions) -> None:
+    """After a failover the old writer is a reader, and may keep our connection open."""
+    name = urlsplit(fns.settings["DATABASE_URL"]).path[1:]
+    event = finished()
+    functions.forget_wiring()
+    fns.application(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            fns.consume(event)
+    finally:
+        fns.application(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    fns.consume(event)
+    assert fns.balance() == 500

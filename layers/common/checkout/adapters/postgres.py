@@ -32,7 +32,11 @@ _REFUSED_CLASSES = ("22", "23", "54")
 
 
 class Database:
-    """Connects at the first transaction; a connection found dead then is replaced without a trace."""
+    """Connects at the first transaction; a connection found dead then is replaced without a trace.
+
+    One on which the database was not available is not used again: after a failover it can lead to a server
+    that will never write again.
+    """
 
     def __init__(
         self,
@@ -66,8 +70,12 @@ class Database:
             yield cursor
             cursor.execute("COMMIT" if commit else "ROLLBACK")
         except psycopg2.Error as error:
-            self._rollback()
-            raise _mapped(error) from error
+            mapped = _mapped(error)
+            if isinstance(mapped, DatabaseUnavailable):
+                self.close()
+            else:
+                self._rollback()
+            raise mapped from error
         except BaseException:
             self._rollback()
             raise
