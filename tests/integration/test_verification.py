@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
+from checkout.adapters import invariants
 from tests.support import stripe_events
 from tests.support.functions import Functions, finished
 
@@ -107,6 +108,49 @@ def test_an_entry_of_a_payment_that_never_succeeded(fns: Functions) -> None:
     fns.consume(finished(request_id))
     [sample] = found(fns)["EntryDiffersFromPayment"]
     assert sample["status"] == "payment_processing"
+
+
+def test_a_reversal_that_stripe_never_made(fns: Functions, paid: str) -> None:
+    fns.consume(finished(paid, status="refunded", source_id="re_bogus", amount_cents=200))
+    [sample] = found(fns)["EntryDiffersFromPayment"]
+    assert (sample["effect_key"], sample["status"]) == ("refunded:re_bogus", "payment_succeeded")
+
+
+@pytest.mark.parametrize("effect", [{"status": "refunded", "source_id": "re_bogus"}, {"status": "success"}])
+def test_an_entry_that_only_its_payment_intent_connects_to_a_payment(
+    fns: Functions, paid: str, effect: dict[str, str]
+) -> None:
+    intent = fns.row(paid)["payment_intent_id"]
+    fns.consume(finished("never-asked", payment_intent_id=intent, amount_cents=200, **effect))
+    offences = found(fns)
+    assert [sample["status"] for sample in offences["EntryDiffersFromPayment"]] == ["payment_succeeded"]
+    assert "CreditWithoutTransaction" not in offences
+
+
+@pytest.mark.parametrize("other", [2, 1 + invariants.BUCKETS])
+def test_a_reversal_of_one_user_entered_for_another(fns: Functions, paid: str, other: int) -> None:
+    fns.add_users(other)
+    reverse(fns, paid, "re_1", 200)
+    event = finished("never-asked", user_id=other, status="refunded", source_id="re_1", amount_cents=200)
+    fns.consume(event)
+    [sample] = found(fns)["EntryDiffersFromPayment"]
+    assert (sample["effect_key"], sample["user_id"]) == ("refunded:re_1", other)
+
+
+def test_a_reversal_that_still_waits_for_its_payment(fns: Functions, paid: str) -> None:
+    reverse(fns, paid, "re_1", 200)
+    fns.checkout("UPDATE reversals SET state = 'waiting'")
+    fns.consume(finished("never-asked", status="refunded", source_id="re_1", amount_cents=200))
+    [sample] = found(fns)["EntryDiffersFromPayment"]
+    assert (sample["effect_key"], sample["status"]) == ("refunded:re_1", "waiting")
+
+
+def test_a_reversal_of_somebody_elses_payment_is_listed_with_it(fns: Functions, paid: str) -> None:
+    fns.consume(
+        finished("from-elsewhere"),
+        finished("from-elsewhere", status="refunded", source_id="re_1", amount_cents=200),
+    )
+    assert {name: len(rows) for name, rows in found(fns).items()} == {"CreditWithoutTransaction": 2}
 
 
 def test_a_credit_that_is_missing_is_no_offence_for_half_an_hour(fns: Functions) -> None:

@@ -27,17 +27,17 @@ Row = dict[str, Any]
 _EFFECTS = {
     "checkout": (
         "SELECT 'success:' || request_id AS effect_key, user_id, paid_cents AS amount_cents,"
-        "       paid_currency AS currency, completed_at AS at"
+        "       paid_currency AS currency, completed_at AS at, request_id, payment_intent_id"
         " FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
         " UNION ALL"
         " SELECT r.effect_key, t.user_id,"
         "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END,"
-        "        r.currency, r.emitted_at"
+        "        r.currency, r.emitted_at, t.request_id, r.payment_intent_id"
         " FROM reversals r JOIN checkout_transactions t ON t.payment_intent_id = r.payment_intent_id"
         " WHERE r.state = 'emitted'"
     ),
     "application": (
-        "SELECT effect_key, user_id, amount_cents, currency, created_at AS at"
+        "SELECT effect_key, user_id, amount_cents, currency, created_at AS at, request_id, payment_intent_id"
         " FROM ledger_entries WHERE kind = ANY(%(kinds)s)"
     ),
 }
@@ -60,6 +60,8 @@ class Seen(NamedTuple):
     amount_cents: int
     currency: str
     is_settled: bool
+    request_id: str | None
+    payment_intent_id: str | None
 
     @property
     def claim(self) -> tuple[int, int, str]:
@@ -95,7 +97,7 @@ def effects(
     cursor.execute(
         "DECLARE effects NO SCROLL CURSOR FOR"
         f" SELECT user_id %% {BUCKETS} AS bucket, effect_key, user_id, amount_cents, currency,"
-        "        at < now() - make_interval(secs => %(settled_after)s)"
+        "        at < now() - make_interval(secs => %(settled_after)s), request_id, payment_intent_id"
         f" FROM ({_EFFECTS[database]}) AS effect"
         # Of the same type, so that PostgreSQL hashes the list.
         f" WHERE user_id %% {BUCKETS} = ANY(%(buckets)s::bigint[]) ORDER BY 1",
@@ -118,13 +120,26 @@ def _fetched(cursor: Cursor) -> Iterator[tuple[Any, ...]]:
             yield from rows
 
 
-def statuses(cursor: Cursor, request_ids: Collection[str]) -> dict[str, str]:
-    """Of those that have a transaction."""
+def statuses(
+    cursor: Cursor, request_ids: Collection[str], payment_intents: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the transactions that have these, by request_id and by payment intent."""
     cursor.execute(
-        "SELECT request_id, status FROM checkout_transactions WHERE request_id = ANY(%s)",
-        (list(request_ids),),
+        "SELECT request_id, payment_intent_id, status FROM checkout_transactions"
+        " WHERE request_id = ANY(%s) OR payment_intent_id = ANY(%s)",
+        (list(request_ids), list(payment_intents)),
     )
-    return {row["request_id"]: row["status"] for row in _rows(cursor)}
+    rows = _rows(cursor)
+    return (
+        {row["request_id"]: row["status"] for row in rows},
+        {row["payment_intent_id"]: row["status"] for row in rows},
+    )
+
+
+def reversal_states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, str]:
+    """Of those that we know of."""
+    cursor.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
+    return {row["effect_key"]: row["state"] for row in _rows(cursor)}
 
 
 def _sampled(cursor: Cursor, query: str, parameters: tuple[object, ...], limit: int) -> tuple[int, list[Row]]:

@@ -145,14 +145,30 @@ def _never_entered(there: Cursor, absent: list[Seen]) -> list[Seen]:
 
 
 def _statuses(here: Cursor, unpaid: list[Seen]) -> dict[str, str]:
-    """By effect key: of the transactions that these entries are of, but did not succeed like that."""
-    prefix = success_key("")
-    request_ids = [
-        seen.effect_key.removeprefix(prefix) for seen in unpaid if seen.effect_key.startswith(prefix)
-    ]
-    if not request_ids:
+    """By effect key: of the reversals and transactions that these entries are of, but not like that."""
+    if not unpaid:
         return {}
-    return {success_key(name): status for name, status in invariants.statuses(here, request_ids).items()}
+    of_request, of_intent = invariants.statuses(
+        here, {_request(seen) for seen in unpaid}, {_intent(seen) for seen in unpaid}
+    )
+    reversals = [seen.effect_key for seen in unpaid if not seen.effect_key.startswith(success_key(""))]
+    known = invariants.reversal_states(here, reversals) if reversals else {}
+    for seen in unpaid:
+        status = of_request.get(_request(seen)) or of_intent.get(_intent(seen))
+        if status is not None:
+            known.setdefault(seen.effect_key, status)
+    return known
+
+
+def _request(seen: Seen) -> str:
+    prefix = success_key("")
+    if seen.effect_key.startswith(prefix):
+        return seen.effect_key.removeprefix(prefix)
+    return seen.request_id or ""
+
+
+def _intent(seen: Seen) -> str:
+    return seen.payment_intent_id or ""
 
 
 def _sample(seen: Seen) -> Row:
