@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
+from checkout.adapters import ledger
 from checkout.adapters.postgres import Database
 from checkout.domain import finished_event
 from checkout.domain.msk import Record
@@ -159,6 +160,71 @@ def test_a_conflict_is_decided_alone(fns: Functions, parked: ParkedRecords) -> N
     fns.consume(refund("r1"))
     assert fns.balance() == 300
     assert parked.page() == []
+
+
+@pytest.mark.parametrize("batches", ["one", "two", "all in one"])
+def test_a_reversal_of_a_credit_that_conflicts_with_another_users_is_parked_with_it(
+    fns: Functions, parked: ParkedRecords, batches: str
+) -> None:
+    fns.add_users(2, 3)
+    wrong, right = finished("r1", user_id=2), finished("r1", user_id=3)
+    reversal = refund("r1", user_id=3)
+    match batches:
+        case "one":
+            fns.consume(wrong)
+            fns.consume(right, reversal)
+        case "two":
+            fns.consume(wrong, right)
+            fns.consume(reversal)
+        case _:
+            fns.consume(wrong, right, reversal)
+    assert (fns.balance(2), fns.balance(3)) == (500, 0)
+    conflict, waiting = parked.page()
+    assert "the credit that it reverses" in waiting.reason
+
+    assert [record.id for record in parked.discarded_with(waiting.id)] == [conflict.id, waiting.id]
+    with pytest.raises(Refused, match="another user, amount or currency"):
+        parked.replay(waiting.id)
+    assert len(parked.discard(conflict.id, reason="adjusted by hand")) == 2
+    fns.consume(refund("r1", "re_2", user_id=2), refund("r1", "re_3", user_id=3))
+    assert (fns.balance(2), fns.balance(3)) == (300, 0)
+
+
+def test_a_conflict_with_a_credit_that_commits_meanwhile_takes_its_reversal_along(
+    fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.add_users(2, 3)
+    parked_effects = ledger.parked_effects
+
+    def then_another_consumer(*arguments: Any) -> Any:
+        monkeypatch.setattr(ledger, "parked_effects", parked_effects)
+        found = parked_effects(*arguments)
+        crediting = CreditBalances(Database(lambda: fns.settings["DATABASE_URL"]), "eur")
+        value = json.dumps(finished("r1", user_id=2)).encode()
+        crediting([Record("checkout.finished", 1, 0, b"2", value)])
+        return found
+
+    monkeypatch.setattr(ledger, "parked_effects", then_another_consumer)
+    fns.consume(finished("r1", user_id=3), refund("r1", user_id=3))
+    assert (fns.balance(2), fns.balance(3)) == (500, 0)
+    assert len(parked.page()) == 2
+
+
+def test_a_reversal_that_was_applied_before_its_credit_was_parked_is_known(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    fns.consume(refund("r1"))
+    fns.consume(finished("r1", currency="usd"))
+    fns.consume(refund("r1"))
+    assert fns.balance() == -200
+    assert len(parked.page()) == 1
+
+
+def test_a_rivals_user_has_a_reversal_of_their_own(fns: Functions, parked: ParkedRecords) -> None:
+    fns.consume(finished("r1", user_id=7), finished("r1", user_id=8), refund("r1", user_id=8))
+    one, other, reversal = ids(parked)
+    assert [record.id for record in parked.discard(one, reason="never paid")] == [one]
+    assert [record.id for record in parked.discarded_with(reversal)] == [other, reversal]
 
 
 def test_of_two_rivals_for_one_credit_the_operator_chooses(fns: Functions, parked: ParkedRecords) -> None:

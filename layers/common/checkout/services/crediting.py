@@ -51,6 +51,11 @@ class _Movement:
     def coordinates(self) -> Coordinates:
         return Coordinates(self.record.topic, self.record.partition, self.record.offset)
 
+    @property
+    def credit_key(self) -> str:
+        """Of the credit of the same payment."""
+        return success_key(self.effect.request_id)
+
     def parked(self, reason: str) -> Parked:
         return _parked(self.record, reason, self.effect)
 
@@ -142,53 +147,58 @@ class CreditBalances:
         known_users = ledger.lock_users(cursor, {movement.effect.user_id for movement in movements})
         of_users = [m for m in movements if m.effect.user_id in known_users]
         parked += [m.parked(NO_USER) for m in movements if m.effect.user_id not in known_users]
-        wanted, alone = _decided(cursor, of_users, {p.effect.effect_key for p in parked if p.effect})
-        parked += [movement.parked(CREDIT_IS_PARKED) for movement in alone]
-        discarded = len(of_users) - len(wanted) - len(alone)
-
-        distinct: dict[str, _Movement] = {}
-        repeated = [m for m in wanted if distinct.setdefault(m.effect.effect_key, m) is not m]
-        entered = (
-            ledger.credit(cursor, [(m.effect, m.coordinates) for m in distinct.values()])
-            if distinct
-            else set()
+        # The users are locked, so that an operator's replay or discard comes wholly before or after this.
+        undone = ledger.parked_effects(
+            cursor, {m.effect.effect_key for m in of_users} | {m.credit_key for m in of_users}
         )
-        repeated += [movement for key, movement in distinct.items() if key not in entered]
-        # Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
-        on_record = ledger.claims(cursor, {m.effect.effect_key for m in repeated}) if repeated else {}
-        conflicts = [m for m in repeated if on_record.get(m.effect.effect_key) != m.effect.claim]
+        wanted = [m for m in of_users if undone.get((m.effect.effect_key, m.effect.claim)) != "discarded"]
+        tally, conflicts = _entered(cursor, [m for m in wanted if m.effect.kind == "success"])
+        tally.without_effect = len(of_users) - len(wanted)
         parked += [movement.parked(CONFLICT) for movement in conflicts]
-        known = len(repeated) - len(conflicts)
-        paid_at = (
-            m.timestamp for key, m in distinct.items() if key in entered and m.effect.kind == "success"
-        )
-        tally = Tally(credited=len(entered), known=known, without_effect=discarded)
-        tally.oldest_paid_at = min(paid_at, default=None)
+
+        # After the credits: only now is it certain which of them are in the ledger.
+        undone_now = {key for key, _ in undone} | {one.effect.effect_key for one in parked if one.effect}
+        reversals = [m for m in wanted if m.effect.kind != "success"]
+        alone = _alone(cursor, [m for m in reversals if m.credit_key in undone_now])
+        parked += [movement.parked(CREDIT_IS_PARKED) for movement in alone]
+        of_reversals, conflicts = _entered(cursor, [m for m in reversals if m not in alone])
+        tally.add(of_reversals)
+        parked += [movement.parked(CONFLICT) for movement in conflicts]
         return tally, parked
+
+
+def _entered(cursor: Cursor, movements: Sequence[_Movement]) -> tuple[Tally, list[_Movement]]:
+    """Enter what the ledger does not have; returns with the tally what it has with another claim."""
+    if not movements:
+        return Tally(), []
+    distinct: dict[str, _Movement] = {}
+    repeated = [m for m in movements if distinct.setdefault(m.effect.effect_key, m) is not m]
+    entered = ledger.credit(cursor, [(m.effect, m.coordinates) for m in distinct.values()])
+    repeated += [movement for key, movement in distinct.items() if key not in entered]
+    # Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
+    on_record = ledger.claims(cursor, {m.effect.effect_key for m in repeated}) if repeated else {}
+    conflicts = [m for m in repeated if on_record.get(m.effect.effect_key) != m.effect.claim]
+    paid_at = (m.timestamp for key, m in distinct.items() if key in entered and m.effect.kind == "success")
+    tally = Tally(credited=len(entered), known=len(repeated) - len(conflicts))
+    tally.oldest_paid_at = min(paid_at, default=None)
+    return tally, conflicts
+
+
+def _alone(cursor: Cursor, reversals: Sequence[_Movement]) -> Set[_Movement]:
+    """Those of which neither they nor the credit of their user are in the ledger."""
+    if not reversals:
+        return frozenset()
+    on_record = ledger.claims(
+        cursor, {m.effect.effect_key for m in reversals} | {m.credit_key for m in reversals}
+    )
+    credited_users = {key: user_id for key, (user_id, _, _) in on_record.items()}
+    return {
+        m
+        for m in reversals
+        if on_record.get(m.effect.effect_key) != m.effect.claim
+        and credited_users.get(m.credit_key) != m.effect.user_id
+    }
 
 
 def _earlier(one: str | None, other: str | None) -> str | None:
     return min(filter(None, (one, other)), default=None)
-
-
-def _decided(
-    cursor: Cursor, movements: Sequence[_Movement], parked_now: Set[str]
-) -> tuple[list[_Movement], list[_Movement]]:
-    """Those to enter, and the reversals whose credit is parked or discarded; the discarded are in neither.
-
-    The users are locked, so that an operator's replay of the credit comes wholly before or after this.
-    """
-    credit_of = {
-        movement.effect.effect_key: success_key(movement.effect.request_id)
-        for movement in movements
-        if movement.effect.kind != "success"
-    }
-    keys = {movement.effect.effect_key for movement in movements}
-    undone = ledger.parked_effects(cursor, keys | set(credit_of.values()))
-    wanted = [m for m in movements if undone.get((m.effect.effect_key, m.effect.claim)) != "discarded"]
-    missing = {key for key, _ in undone} | parked_now
-    missing &= set(credit_of.values()) - {m.effect.effect_key for m in wanted}
-    if missing:
-        missing -= ledger.claims(cursor, missing).keys()
-    alone = [m for m in wanted if credit_of.get(m.effect.effect_key) in missing]
-    return [m for m in wanted if credit_of.get(m.effect.effect_key) not in missing], alone

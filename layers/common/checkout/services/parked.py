@@ -4,10 +4,11 @@ If the process dies before its commit, nothing was decided; after it, all was: a
 with the entries that it makes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from checkout import telemetry
 from checkout.adapters import ledger, parked
+from checkout.adapters.ledger import Claim
 from checkout.adapters.parked import ParkedRecord
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.effects import success_key
@@ -105,25 +106,38 @@ def _discardable(record: ParkedRecord) -> bool:
 
 
 def _together(cursor: Cursor, record_id: int, eligible: Callable[[ParkedRecord], bool]) -> list[ParkedRecord]:
-    """The record, locked, and with it credit and reversals of the same payment, unless that is credited.
+    """The record, locked, and with it the user's credit and reversals of the same payment, unless that is
+    credited.
 
-    Another claim under the same effect key is not the same effect: it is decided by itself.
+    What is in the ledger is decided by itself; and so is another claim under the same effect key, since it is
+    not the same effect.
     """
     found = _existing(cursor, record_id)
     if found.user_id is not None:
         # As the consumer does, so that no reversal is parked between our look and our commit.
         ledger.lock_users(cursor, {found.user_id})
-    credit = success_key(found.request_id) if found.request_id is not None else None
-    alone = credit is None or bool(ledger.claims(cursor, {credit}))
-    records = parked.lock(cursor, record_id, None if alone else found.request_id)
+    records = parked.lock(cursor, record_id, found.request_id)
     chosen = next(record for record in records if record.id == record_id)
     if not eligible(chosen):
         raise Refused(f"The parked record {record_id} was {chosen.resolution} at {chosen.resolved_at}.")
-    return [record for record in records if eligible(record) and not _rival(record, chosen)]
+    if chosen.request_id is None:
+        return [chosen]
+    credit = success_key(chosen.request_id)
+    on_record = ledger.claims(cursor, {credit, *(record.effect_key or "" for record in records)})
+    is_credited = credit in on_record and on_record[credit][0] == chosen.user_id
+    if is_credited or _is_entered(chosen, on_record):
+        return [chosen]
+    return [record for record in records if eligible(record) and _belongs(record, chosen, on_record)]
 
 
-def _rival(record: ParkedRecord, chosen: ParkedRecord) -> bool:
-    return record.effect_key == chosen.effect_key and _claim(record) != _claim(chosen)
+def _belongs(record: ParkedRecord, chosen: ParkedRecord, on_record: Mapping[str, Claim]) -> bool:
+    if record.user_id != chosen.user_id or _is_entered(record, on_record):
+        return False
+    return record.effect_key != chosen.effect_key or _claim(record) == _claim(chosen)
+
+
+def _is_entered(record: ParkedRecord, on_record: Mapping[str, Claim]) -> bool:
+    return record.effect_key is not None and on_record.get(record.effect_key) == _claim(record)
 
 
 def _claim(record: ParkedRecord) -> tuple[int | None, int | None, str | None]:
