@@ -220,6 +220,26 @@ def test_a_reversal_that_was_applied_before_its_credit_was_parked_is_known(
     assert len(parked.page()) == 1
 
 
+@pytest.mark.parametrize("status", ["success", "refunded"])
+def test_what_is_in_the_ledger_is_not_discarded_but_settled_by_a_replay(
+    fns: Functions, parked: ParkedRecords, status: str
+) -> None:
+    event = finished("r1", user_id=7, status=status, source_id="re_1")
+    fns.consume(event)
+    fns.add_users(7)
+    fns.consume(event)
+    balance = fns.balance(7)
+    assert balance != 0
+    [record_id] = ids(parked)
+    with pytest.raises(Refused, match="in the ledger"):
+        parked.discarded_with(record_id)
+    with pytest.raises(Refused, match="replay"):
+        parked.discard(record_id, reason="a mistake")
+    assert parked.record(record_id).resolution is None
+    assert parked.replay(record_id).known == 1
+    assert (fns.balance(7), parked.page()) == (balance, [])
+
+
 def test_a_rivals_user_has_a_reversal_of_their_own(fns: Functions, parked: ParkedRecords) -> None:
     fns.consume(finished("r1", user_id=7), finished("r1", user_id=8), refund("r1", user_id=8))
     one, other, reversal = ids(parked)

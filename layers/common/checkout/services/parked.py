@@ -46,9 +46,10 @@ class ParkedRecords:
             return _together(cursor, record_id, _replayable)
 
     def discarded_with(self, record_id: int) -> list[ParkedRecord]:
-        """What discarding this record takes. Raises NotFound, or Refused where it was resolved."""
+        """What discarding this record takes. Raises NotFound, or Refused where it was resolved or is in the
+        ledger."""
         with self._application.transaction() as cursor:
-            return _together(cursor, record_id, _discardable)
+            return _discarded_together(cursor, record_id)
 
     def replay(self, record_id: int, *, reason: str | None = None, operator: str | None = None) -> Tally:
         """Apply the record as the consumer would now, and with it what is decided together with it.
@@ -84,7 +85,7 @@ class ParkedRecords:
         Refused.
         """
         with self._application.transaction() as cursor:
-            records = _together(cursor, record_id, _discardable)
+            records = _discarded_together(cursor, record_id)
             parked.resolve(cursor, [record.id for record in records], "discarded", reason, operator)
         _log("parked records discarded", records, reason, operator)
         return records
@@ -128,6 +129,17 @@ def _together(cursor: Cursor, record_id: int, eligible: Callable[[ParkedRecord],
     if is_credited or _is_entered(chosen, on_record):
         return [chosen]
     return [record for record in records if eligible(record) and _belongs(record, chosen, on_record)]
+
+
+def _discarded_together(cursor: Cursor, record_id: int) -> list[ParkedRecord]:
+    records = _together(cursor, record_id, _discardable)
+    keys = {record.effect_key for record in records if record.effect_key is not None}
+    on_record = ledger.claims(cursor, keys)
+    if any(_is_entered(record, on_record) for record in records):
+        raise Refused(
+            f"What the parked record {record_id} asks for is in the ledger; replay the record to settle it."
+        )
+    return records
 
 
 def _belongs(record: ParkedRecord, chosen: ParkedRecord, on_record: Mapping[str, Claim]) -> bool:
