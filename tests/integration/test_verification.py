@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import invariants
-from tests.support import stripe_events
+from checkout.adapters import invariants, postgres
+from checkout.adapters.postgres import Cursor
+from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 
 pytestmark = pytest.mark.usefixtures("as_operator")
@@ -236,6 +237,22 @@ def test_many_offenders_are_counted_and_a_few_are_named(
     findings = {finding.name: finding for finding in bootstrap.verify()()}
     assert findings["PaymentNotInLedger"].count == 100
     assert len(findings["PaymentNotInLedger"].samples) == 10
+
+
+def test_one_database_may_take_long_while_the_other_waits(
+    fns: Functions, paid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = invariants.digests
+
+    def slow(cursor: Cursor, database: str) -> dict[int, invariants.Digest]:
+        if database == "checkout":
+            cursor.execute("SELECT pg_sleep(0.5)")
+        return digests(cursor, database)
+
+    monkeypatch.setattr(invariants, "digests", slow)
+    monkeypatch.setitem(postgres.TIMEOUTS, "idle_in_transaction_session_timeout", "250ms")
+    functions.forget_wiring()
+    assert found(fns) == {}
 
 
 def reverse(fns: Functions, request_id: str, source_id: str, amount_cents: int) -> None:

@@ -17,8 +17,9 @@ from checkout.domain.effects import DIRECTIONS, TOP_UP
 BUCKETS = 1024
 """Of users, by user_id: each small enough to be held in memory."""
 
-PATIENCE = "120s"
-"""For a statement that reads a whole table; everywhere else they are short."""
+PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
+"""For a statement that reads a whole table, and for the transaction in the other database that waits for it;
+everywhere else they are short."""
 
 FETCHED_AT_ONCE = 10_000
 
@@ -74,7 +75,8 @@ def _rows(cursor: Cursor) -> list[Row]:
 
 def take_time(cursor: Cursor) -> None:
     """For this transaction."""
-    cursor.execute("SELECT set_config('statement_timeout', %s, true)", (PATIENCE,))
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
+    cursor.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
 
 
 def digests(cursor: Cursor, database: str) -> dict[int, Digest]:
