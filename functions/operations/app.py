@@ -15,7 +15,7 @@ from checkout.telemetry import instrumented
 def operate(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """{"clean", "result"}; or {"error"} where it was refused and nothing was changed."""
     try:
-        outcome, _ = command.execute(_words(event), lambda _question: False)
+        outcome = command.execute(command.parser().parse_args(_words(event)), lambda _question: False)
     except CheckoutError as error:
         if error.status >= 500:
             raise

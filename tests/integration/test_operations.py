@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout import bootstrap, telemetry
 from checkout.operations import __main__ as command_line
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
@@ -31,8 +32,11 @@ ADJUST = [
 ]
 
 
+END = "\x04"
+
+
 class Terminal:
-    """Types commands, and `answer` where it is asked; None is no terminal."""
+    """Types commands, and `answer` where it is asked; None is no terminal, and END is Ctrl-D."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self._capsys = capsys
@@ -41,16 +45,22 @@ class Terminal:
 
     def run(self, *arguments: object, answer: str | None = None) -> int:
         self._patch.setattr("sys.stdin.isatty", lambda: answer is not None, raising=False)
-        self._patch.setattr("builtins.input", lambda question: print(question) or answer)
+        self._patch.setattr("builtins.input", lambda: self._typed(answer))
         self._capsys.readouterr()
         with acting_as("operations"):
             status = command_line.main([str(argument) for argument in arguments])
         self.out, self.err = self._capsys.readouterr()
         return status
 
-    def json(self, *arguments: object, status: int = 0) -> Any:
-        assert self.run(*arguments, "--json") == status, self.err
+    def json(self, *arguments: object, status: int = 0, answer: str | None = None) -> Any:
+        assert self.run(*arguments, "--json", answer=answer) == status, self.err
         return json.loads(self.out)
+
+    @staticmethod
+    def _typed(answer: str | None) -> str | None:
+        if answer == END:
+            raise EOFError
+        return answer
 
 
 @pytest.fixture
@@ -146,7 +156,9 @@ def test_an_adjustment_twice_is_one(fns: Functions, terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "balance"), [("y", 0, 250), ("n", 2, 0), ("", 2, 0), (None, 2, 0)]
+    ("answer", "status", "balance"),
+    [("y", 0, 250), ("n", 2, 0), ("", 2, 0), (END, 2, 0), (None, 2, 0)],
+    ids=["yes", "no", "nothing", "Ctrl-D", "no terminal"],
 )
 def test_what_changes_money_asks_first(
     fns: Functions, terminal: Terminal, answer: str | None, status: int, balance: int
@@ -154,7 +166,24 @@ def test_what_changes_money_asks_first(
     assert terminal.run(*ADJUST, answer=answer) == status
     assert fns.balance() == balance
     if answer is not None:
-        assert "Add 250 to the balance of user 1, now 0 eur, once, as adjust:T-1?" in terminal.out
+        assert "Add 250 to the balance of user 1, now 0 eur, once, as adjust:T-1?" in terminal.err
+    if status == 2:
+        assert "error: Not confirmed, so nothing was changed" in terminal.err
+
+
+def test_standard_output_is_for_the_answer_alone(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert terminal.json(*ADJUST, answer="y")["adjusted"] is True
+
+    def counts() -> list[object]:
+        for _ in range(100):
+            telemetry.count("AsOftenAsPowertoolsKeepsToItself")
+        return []
+
+    monkeypatch.setattr(bootstrap, "verify", lambda: counts)
+    assert terminal.json("verify") == {"findings": []}
+    assert "AsOftenAsPowertoolsKeepsToItself" in terminal.err
 
 
 def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> None:

@@ -6,6 +6,7 @@ parked); 2 refused, and nothing was changed; 3 something is away or not configur
 
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from checkout import telemetry
 from checkout.errors import CheckoutError
@@ -17,7 +18,10 @@ DONE, SOMETHING_LEFT, REFUSED, AWAY = range(4)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     try:
-        outcome, given = command.execute(sys.argv[1:] if arguments is None else arguments, _confirmed)
+        given = command.parser().parse_args(arguments)
+        # Powertools prints metrics, some before it is told to.
+        with redirect_stdout(sys.stderr):
+            outcome = command.execute(given, _confirmed)
     except CheckoutError as error:
         sys.stderr.write(f"error: {error.detail}\n")
         return REFUSED if error.status < 500 else AWAY
@@ -30,7 +34,13 @@ def _confirmed(question: str) -> bool:
     """By a person at a terminal."""
     if not sys.stdin.isatty():
         return False
-    return input(f"{question}? [y/N] ").strip().lower() in ("y", "yes")
+    sys.stderr.write(f"{question}? [y/N] ")
+    sys.stderr.flush()
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        sys.stderr.write("\n")
+        return False
 
 
 if __name__ == "__main__":

@@ -27,20 +27,20 @@ class Parser(argparse.ArgumentParser):
         raise InvalidRequest(f"{self.prog}: {message}. See {self.prog} --help.")
 
 
-def execute(arguments: Sequence[str], confirm: Confirm) -> tuple[Outcome, argparse.Namespace]:
-    """Run one verb. `confirm` is asked, in one sentence, before anything that changes money, unless --yes is
-    given.
+def execute(given: argparse.Namespace, confirm: Confirm) -> Outcome:
+    """Run the verb that was parsed. `confirm` is asked, in one sentence, before anything that changes money,
+    unless --yes is given.
 
-    Raises InvalidRequest for a wrong command line, and what the verb raises; SystemExit after --help.
+    Raises Refused, and what the verb raises.
     """
-    given = parser().parse_args(arguments)
     if given.plan is not None and not given.yes and not confirm(given.plan(given)):
         raise Refused("Not confirmed, so nothing was changed; --yes confirms beforehand.")
     outcome: Outcome = given.verb(given)
-    return outcome, given
+    return outcome
 
 
 def parser() -> Parser:
+    """Of a command line. It raises InvalidRequest for a wrong one, and SystemExit after --help."""
     root = Parser(prog="python -m checkout.operations", description="Look into payments and mend them.")
     commands = root.add_subparsers(required=True, metavar="verb", parser_class=Parser)
 
