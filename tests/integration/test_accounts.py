@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.functions import SERVICE_TOKEN, Functions, bearer
+from tests.support.functions import SERVICE_TOKEN, Functions, bearer, finished
 from tests.support.stripe_events import event, session_object
 
 SESSION = "/checkout/sessions/{request_id}"
@@ -61,6 +61,16 @@ def test_credited_turns_true_with_the_ledger_entry(fns: Functions) -> None:
     assert {**after, "credited": False} == before
     assert after["credited"] is True
     assert after["completed_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("other", [{"user_id": 2}, {"amount_cents": 501}], ids=["user", "amount"])
+def test_an_entry_of_something_else_under_its_key_is_no_credit(fns: Functions, other: dict[str, int]) -> None:
+    fns.add_users(2)
+    request_id = paid(fns)
+    fns.consume(finished(request_id, **other))
+    assert get_session(fns, request_id).json["credited"] is False
+    [listed] = fns.get("/checkout/transactions").json["transactions"]
+    assert listed["credited"] is False
 
 
 def test_another_purpose_is_never_credited(fns: Functions) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkout.adapters import ledger, transactions
+from checkout.adapters.ledger import Claim
 from checkout.adapters.postgres import Database
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import iso_utc
@@ -56,21 +57,22 @@ class Accounts:
 
     def _resources(self, rows: "list[Transaction] | Any") -> list[dict[str, Any]]:
         keys = [success_key(row.request_id) for row in rows if row.status is Status.PAYMENT_SUCCEEDED]
-        credited: Mapping[str, object] = {}
+        on_record: Mapping[str, Claim] = {}
         if keys:
             with self._application.transaction() as cursor:
-                credited = ledger.claims(cursor, keys)
-        return [_resource(row, success_key(row.request_id) in credited) for row in rows]
+                on_record = ledger.claims(cursor, keys)
+        return [_resource(row, on_record.get(success_key(row.request_id))) for row in rows]
 
 
-def _resource(row: Transaction, has_entry: bool) -> dict[str, Any]:
+def _resource(row: Transaction, on_record: Claim | None) -> dict[str, Any]:
+    """`on_record` is what the ledger has under the key of its credit."""
     return {
         "request_id": row.request_id,
         "status": row.status,
         "amount_cents": row.amount_cents,
         "currency": row.currency,
         "purpose": row.purpose,
-        "credited": has_entry and row.purpose == TOP_UP,
+        "credited": row.purpose == TOP_UP and on_record == (row.user_id, row.paid_cents, row.paid_currency),
         "paid_cents": row.paid_cents,
         "paid_currency": row.paid_currency,
         "refunded_cents": row.refunded_cents,
