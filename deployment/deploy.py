@@ -1,6 +1,7 @@
 """Builds and deploys with SAM; samconfig.toml says what each environment is."""
 
 import hashlib
+import json
 import os
 import shlex
 import subprocess
@@ -35,7 +36,7 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")
     _sam("build", *_environment(environment))
-    release = release_of(BUILD)
+    release = release_of(BUILD, told)
     say(f"release {release}")
     given = {**told, "Release": release}
     overrides = [f"{name}={value}" for name, value in sorted(given.items())]
@@ -60,12 +61,16 @@ def config_name(environment: str) -> str:
     return "default" if environment == "dev" else environment
 
 
-def release_of(build: Path) -> str:
-    """A hash of every file that is deployed, by names and contents: the same build is the same release."""
+def release_of(build: Path, parameters: Mapping[str, str]) -> str:
+    """A hash of every file that is deployed, by names and contents, and of the template's parameters.
+
+    Nothing else has a function's new version published, so whatever it must see belongs in here.
+    """
     digest = hashlib.sha256()
     for path in _files(build):
         digest.update(f"{path.relative_to(build)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(json.dumps(parameters, sort_keys=True).encode())
     return digest.hexdigest()
 
 

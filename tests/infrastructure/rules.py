@@ -84,6 +84,7 @@ def problems(templates: Templates, profile: str) -> list[str]:
         *_state(templates),
         *_alarms(templates),
         *_releases(templates),
+        *_setup(templates.source),
         *_handlers(templates.source),
         *_layer(templates.source),
     ]
@@ -297,6 +298,22 @@ def _releases(templates: Templates) -> Iterator[str]:
         f"{name}Aliaslive" for name in _serverless(templates.source)
     }:
         yield "not every function has an alias"
+
+
+def _setup(source: Template) -> Iterator[str]:
+    """CloudFormation runs a custom resource again only where a property of it changed."""
+    [setup] = of_type(source, "Custom::Setup").values()
+    migrates = _serverless(source)["MigrateFunction"]["Environment"]["Variables"]
+    wanted = {
+        "release": {"Ref": "Release"},
+        "version of migrate": {"Ref": "MigrateFunction.Version"},
+        "database": migrates["CHECKOUT_DATABASE_URL"]["Fn::Sub"][1]["Host"],
+        "Kafka cluster": migrates["KAFKA_CLUSTER_ARN"],
+        "secret": source["Globals"]["Function"]["Environment"]["Variables"]["SECRET_ARN"],
+    }
+    for what, value in wanted.items():
+        if value not in setup.values():
+            yield f"Setup would not run for another {what}"
 
 
 def _handlers(source: Template) -> Iterator[str]:

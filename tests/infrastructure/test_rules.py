@@ -79,6 +79,10 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
 
+def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template]) -> None:
+    del source["Resources"]["Setup"]["Properties"]["KafkaClusterArn"]
+
+
 @pytest.mark.parametrize(
     ("change", "noticed"),
     [
@@ -96,6 +100,7 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
         (with_wrong_handler, "AccountFunction: there is no functions/account/main.py with handler"),
         (with_layer_of_another_architecture, "CommonLayer is built for another architecture"),
         (without_release, "WebFunction: a release of the layer alone would not go live"),
+        (with_setup_of_the_first_cluster_only, "Setup would not run for another Kafka cluster"),
     ],
 )
 def test_what_is_broken_is_noticed(change: Break, noticed: str) -> None:

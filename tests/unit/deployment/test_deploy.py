@@ -17,7 +17,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda **_: iter(()))
-    monkeypatch.setattr(deploy, "release_of", lambda _: "abc")
+    monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
 
 
@@ -64,14 +64,20 @@ def test_the_release_is_of_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "Layer").mkdir()
     file = tmp_path / "Layer" / "a.py"
     file.write_text("one")
-    first = deploy.release_of(tmp_path)
+    first = deploy.release_of(tmp_path, {})
     (tmp_path / "Layer" / "__pycache__").mkdir()
     (tmp_path / "Layer" / "__pycache__" / "a.pyc").write_text("whatever")
-    assert deploy.release_of(tmp_path) == first
+    assert deploy.release_of(tmp_path, {}) == first
     file.write_text("two")
-    second = deploy.release_of(tmp_path)
+    second = deploy.release_of(tmp_path, {})
     file.rename(file.with_name("b.py"))
-    assert len({first, second, deploy.release_of(tmp_path)}) == 3
+    assert len({first, second, deploy.release_of(tmp_path, {})}) == 3
+
+
+def test_another_parameter_is_another_release(tmp_path: Path) -> None:
+    first = deploy.release_of(tmp_path, {"MaxAmountCents": "5000", "Profile": "dev"})
+    assert deploy.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "5000"}) == first
+    assert deploy.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "50000"}) != first
 
 
 class Client:
