@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from deployment import ROOT, costs, preflight
 
@@ -25,7 +26,8 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
     told = settings(environment)
     profile = told.get("Profile", "dev")
     shape = costs.PROFILES[profile]
-    problems = list(preflight.check(addresses=0 if told.get("VpcId") else shape.nats))
+    stack = stack_name(environment)
+    problems = list(preflight.check(stack, addresses=0 if told.get("VpcId") else shape.nats))
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
@@ -45,15 +47,14 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
 
 def settings(environment: str) -> dict[str, str]:
     """The template's parameters of an environment of samconfig.toml. Raises NotDeployed."""
-    with (ROOT / "samconfig.toml").open("rb") as file:
-        config = tomllib.load(file)
-    if config_name(environment) not in config:
-        known = ", ".join("dev" if name == "default" else name for name in config if name != "version")
-        raise NotDeployed(f"samconfig.toml has no environment {environment}; there are {known}")
-    given = config[config_name(environment)].get("deploy", {}).get("parameters", {})
-    overrides = given.get("parameter_overrides", [])
+    overrides = _parameters(environment, "deploy").get("parameter_overrides", [])
     pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def stack_name(environment: str) -> str:
+    """Raises NotDeployed."""
+    return str(_parameters(environment, "global")["stack_name"])
 
 
 def config_name(environment: str) -> str:
@@ -72,6 +73,16 @@ def release_of(build: Path, parameters: Mapping[str, str]) -> str:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     digest.update(json.dumps(parameters, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _parameters(environment: str, command: str) -> dict[str, Any]:
+    with (ROOT / "samconfig.toml").open("rb") as file:
+        config = tomllib.load(file)
+    if config_name(environment) not in config:
+        known = ", ".join("dev" if name == "default" else name for name in config if name != "version")
+        raise NotDeployed(f"samconfig.toml has no environment {environment}; there are {known}")
+    found: dict[str, Any] = config[config_name(environment)].get(command, {}).get("parameters", {})
+    return found
 
 
 def _files(build: Path) -> Iterator[Path]:

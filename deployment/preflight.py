@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,11 @@ class Problem:
     stops: bool = True
 
 
-def check(*, addresses: int) -> Iterator[Problem]:
-    """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network."""
+def check(stack: str, *, addresses: int) -> Iterator[Problem]:
+    """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
+
+    A stack that is there already has its network: an upgrade needs no other one.
+    """
     if not _has_python():
         yield Problem(f"{RUNTIME} is not on the PATH: sam build needs the functions' own Python")
     try:
@@ -37,13 +40,27 @@ def check(*, addresses: int) -> Iterator[Problem]:
     except (BotoCoreError, ClientError) as error:
         yield Problem(f"AWS does not know you: {error}")
         return
-    for look in (_zones, _concurrency, _vpcs, lambda: _addresses(addresses)):
-        if addresses == 0 and look is not _concurrency:
-            continue
+    looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
+    if addresses and status_of(stack) is None:
+        looks += [_zones, _vpcs, lambda: _addresses(addresses)]
+    for look in looks:
         try:
             yield from look()
         except (BotoCoreError, ClientError) as error:
             yield Problem(f"could not be checked: {error}", stops=False)
+
+
+def status_of(stack: str) -> str | None:
+    """CloudFormation's word for how it stands, or None where it has nothing yet. Raises what boto3 raises."""
+    try:
+        [found] = _client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    status = str(found["StackStatus"])
+    # Of a stack for which only a change set was made.
+    return None if status == "REVIEW_IN_PROGRESS" else status
 
 
 def _has_python() -> bool:

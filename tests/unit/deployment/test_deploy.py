@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from deployment import deploy, preflight
 from deployment.deploy import NotDeployed
@@ -16,7 +17,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The commands that were given."""
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
-    monkeypatch.setattr(preflight, "check", lambda **_: iter(()))
+    monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
 
@@ -47,7 +48,7 @@ def test_it_builds_and_deploys_with_the_release(sam: list[tuple[str, ...]]) -> N
 
 def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [Problem("two zones"), Problem("few environments", stops=False)]
-    monkeypatch.setattr(preflight, "check", lambda **_: iter(problems))
+    monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(problems))
     said: list[str] = []
     with pytest.raises(NotDeployed, match="could not succeed"):
         deploy.deploy("dev", lambda _: True, said.append)
@@ -87,7 +88,20 @@ class Client:
         self._answers = answers
 
     def __getattr__(self, name: str) -> Any:
-        return lambda **_: self._answers[name]
+        answer = self._answers[name]
+
+        def asked(**_: object) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return asked
+
+
+NO_STACK = ClientError(
+    {"Error": {"Code": "ValidationError", "Message": "Stack with id checkout does not exist"}},
+    "DescribeStacks",
+)
 
 
 @pytest.fixture
@@ -99,6 +113,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "describe_addresses": {"Addresses": [{}]},
         "get_service_quota": {"Quota": {"Value": 5.0}},
         "get_caller_identity": {"Account": "123456789012"},
+        "describe_stacks": NO_STACK,
     }
     monkeypatch.setattr(boto3, "client", lambda _: Client(**answers))
     monkeypatch.setattr(preflight, "_has_python", lambda: True)
@@ -106,7 +121,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_an_account_with_room_is_fine(account: dict[str, Any]) -> None:
-    assert list(preflight.check(addresses=3)) == []
+    assert list(preflight.check("checkout", addresses=3)) == []
 
 
 @pytest.mark.parametrize(
@@ -120,11 +135,21 @@ def test_an_account_with_room_is_fine(account: dict[str, Any]) -> None:
 )
 def test_a_quota_is_named(account: dict[str, Any], name: str, answer: Any, problem: str) -> None:
     account[name] = answer
-    [found] = preflight.check(addresses=3)
+    [found] = preflight.check("checkout", addresses=3)
     assert problem in found.what
     assert found.stops is (name != "get_account_settings")
 
 
 def test_a_network_of_ones_own_needs_none(account: dict[str, Any]) -> None:
     account["describe_vpcs"] = {"Vpcs": [{}] * 5}
-    assert list(preflight.check(addresses=0)) == []
+    assert list(preflight.check("checkout", addresses=0)) == []
+
+
+@pytest.mark.parametrize(("status", "problems"), [("UPDATE_COMPLETE", 0), ("REVIEW_IN_PROGRESS", 2)])
+def test_a_stack_that_is_there_needs_no_second_network(
+    account: dict[str, Any], status: str, problems: int
+) -> None:
+    account["describe_vpcs"] = {"Vpcs": [{}] * 5}
+    account["describe_addresses"] = {"Addresses": [{}] * 5}
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": status}]}
+    assert len(list(preflight.check("checkout", addresses=3))) == problems
