@@ -37,12 +37,18 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
     say(f"it takes {MINUTES}")
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")
-    _sam("build", *_environment(environment))
+    # The layer is built for the parameter Architecture.
+    _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(told))
     release = release_of(BUILD, told)
     say(f"release {release}")
     given = {**told, "Release": release}
-    overrides = [f"{name}={value}" for name, value in sorted(given.items())]
-    _sam("deploy", *_environment(environment), "--no-confirm-changeset", "--parameter-overrides", *overrides)
+    _sam(
+        "deploy",
+        *_environment(environment),
+        "--no-confirm-changeset",
+        "--parameter-overrides",
+        *_pairs(given),
+    )
 
 
 def settings(environment: str) -> dict[str, str]:
@@ -89,6 +95,10 @@ def _files(build: Path) -> Iterator[Path]:
     for path in sorted(build.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path
+
+
+def _pairs(parameters: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(parameters.items())]
 
 
 def _environment(environment: str) -> tuple[str, str]:

@@ -46,6 +46,15 @@ def test_it_builds_and_deploys_with_the_release(sam: list[tuple[str, ...]]) -> N
     assert {f"{name}={value}" for name, value in deploy.settings("dev").items()} < set(overrides)
 
 
+def test_the_layer_is_built_for_the_architecture_that_is_deployed(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "settings", lambda _: {"Architecture": "x86_64"})
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    for command in sam:
+        assert "Architecture=x86_64" in command[command.index("--parameter-overrides") + 1 :]
+
+
 def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [Problem("two zones"), Problem("few environments", stops=False)]
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(problems))
