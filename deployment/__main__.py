@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import ROOT, configure, costs, deploy, smoke
+from deployment import ROOT, NoRegion, configure, costs, deploy, region, smoke
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import NotConfigured
 from deployment.deploy import NotDeployed
@@ -19,7 +19,7 @@ from local.settings import SettingsError
 
 _EXPECTED = (
     *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, NotStarted, SettingsError),
-    *(BotoCoreError, ClientError),
+    *(NoRegion, BotoCoreError, ClientError),
 )
 
 
@@ -30,6 +30,7 @@ def bring_up(options: argparse.Namespace) -> None:
 
 def connect_stripe(options: argparse.Namespace) -> None:
     """The key, the endpoint at Stripe, and its signing secret."""
+    region()
     configure.configure(AwsSystem(options.stack), getpass.getpass, print, rotate=options.rotate)
 
 
@@ -41,6 +42,7 @@ def price(_: argparse.Namespace) -> None:
 def check(options: argparse.Namespace) -> None:
     """Prove that a stack works."""
     if options.stack:
+        region()
         smoke.run(AwsSystem(options.stack), _done)
         return
     with own_stack.running(ROOT, settings.load(ROOT), print) as found:

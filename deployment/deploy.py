@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployment import ROOT, costs, preflight
+from deployment import ROOT, costs, preflight, region
 
 BUILD = ROOT / ".aws-sam" / "build"
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
@@ -22,7 +22,8 @@ class NotDeployed(RuntimeError):
 
 
 def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str], None]) -> None:
-    """Preflight, build, deploy. Raises NotDeployed."""
+    """Preflight, build, deploy. Raises NotDeployed, NoRegion."""
+    region()
     told = settings(environment)
     profile = told.get("Profile", "dev")
     shape = costs.PROFILES[profile]
@@ -101,8 +102,9 @@ def _pairs(parameters: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(parameters.items())]
 
 
-def _environment(environment: str) -> tuple[str, str]:
-    return "--config-env", config_name(environment)
+def _environment(environment: str) -> tuple[str, ...]:
+    # `sam deploy --guided` may have written another region into samconfig.toml.
+    return "--config-env", config_name(environment), "--region", region()
 
 
 def _sam(*arguments: str) -> None:

@@ -18,6 +18,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
 
@@ -41,6 +42,7 @@ def test_it_builds_and_deploys_with_the_release(sam: list[tuple[str, ...]]) -> N
     assert build[0] == "build"
     assert deployed[0] == "deploy"
     assert deployed[deployed.index("--config-env") + 1] == "default"
+    assert deployed[deployed.index("--region") + 1] == "eu-west-1"
     overrides = deployed[deployed.index("--parameter-overrides") + 1 :]
     assert "Release=abc" in overrides
     assert {f"{name}={value}" for name, value in deploy.settings("dev").items()} < set(overrides)
