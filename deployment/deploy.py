@@ -17,13 +17,18 @@ BUILD = ROOT / ".aws-sam" / "build"
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 
 
+NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
+"""How a stack stands that has nothing to go back to. From the last two, CloudFormation goes on only without
+rollback."""
+
+
 class NotDeployed(RuntimeError):
     """Nothing was changed, or sam says what."""
 
 
 def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str], None]) -> None:
     """Preflight, build, deploy. Raises NotDeployed, NoRegion."""
-    region()
+    region()  # Without one, all else fails in a hundred ways.
     told = settings(environment)
     profile = told.get("Profile", "dev")
     shape = costs.PROFILES[profile]
@@ -47,6 +52,7 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
         "deploy",
         *_environment(environment),
         "--no-confirm-changeset",
+        _rollback(preflight.status_of(stack)),
         "--parameter-overrides",
         *_pairs(given),
     )
@@ -61,7 +67,9 @@ def settings(environment: str) -> dict[str, str]:
 
 def stack_name(environment: str) -> str:
     """Raises NotDeployed."""
-    return str(_parameters(environment, "global")["stack_name"])
+    # `sam deploy --guided` writes its own beside ours.
+    given = _parameters(environment, "global") | _parameters(environment, "deploy")
+    return str(given["stack_name"])
 
 
 def config_name(environment: str) -> str:
@@ -90,6 +98,11 @@ def _parameters(environment: str, command: str) -> dict[str, Any]:
         raise NotDeployed(f"samconfig.toml has no environment {environment}; there are {known}")
     found: dict[str, Any] = config[config_name(environment)].get(command, {}).get("parameters", {})
     return found
+
+
+def _rollback(status: str | None) -> str:
+    # Rolled back, a first deployment would leave what must be retained, and nothing to read the reason from.
+    return "--disable-rollback" if status in NEVER_COMPLETE else "--no-disable-rollback"
 
 
 def _files(build: Path) -> Iterator[Path]:

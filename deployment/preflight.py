@@ -40,8 +40,11 @@ def check(stack: str, *, addresses: int) -> Iterator[Problem]:
     except (BotoCoreError, ClientError) as error:
         yield Problem(f"AWS does not know you: {error}")
         return
+    status = status_of(stack)
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+        yield Problem(f"{stack} is {status}, from which CloudFormation only deletes it: sam delete")
     looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
-    if addresses and status_of(stack) is None:
+    if addresses and status is None:
         looks += [_zones, _vpcs, lambda: _addresses(addresses)]
     for look in looks:
         try:

@@ -227,14 +227,17 @@ def _kafka(template: Template) -> Iterator[str]:
 def _state(templates: Templates) -> Iterator[str]:
     kept: dict[str, set[str]] = {
         "AWS::RDS::DBCluster": {"Snapshot", "Retain"},
-        "AWS::MSK::Cluster": {"Retain"},
-        "AWS::SecretsManager::Secret": {"Retain"},
+        "AWS::MSK::Cluster": {"Retain", "RetainExceptOnCreate"},
+        "AWS::MSK::ServerlessCluster": {"Retain", "RetainExceptOnCreate"},
+        "AWS::SecretsManager::Secret": {"Retain", "RetainExceptOnCreate"},
     }
     for template in (templates.application, *templates.nested.values()):
         for name, resource in template["Resources"].items():
             wanted = kept.get(str(resource["Type"]), set())
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-                if wanted and resource.get(policy) not in wanted:
+                # CloudFormation knows RetainExceptOnCreate for a deletion alone.
+                kinds = wanted - ({"RetainExceptOnCreate"} if policy == "UpdateReplacePolicy" else set())
+                if wanted and resource.get(policy) not in kinds:
                     yield f"{name}: its {policy} would lose what it holds"
     for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():
         if queue.get("SqsManagedSseEnabled") is not True:

@@ -18,6 +18,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
+    monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
@@ -55,6 +56,29 @@ def test_the_layer_is_built_for_the_architecture_that_is_deployed(
     deploy.deploy("dev", lambda _: True, lambda _: None)
     for command in sam:
         assert "Architecture=x86_64" in command[command.index("--parameter-overrides") + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("status", "option"),
+    [
+        (None, "--disable-rollback"),
+        ("CREATE_FAILED", "--disable-rollback"),
+        ("UPDATE_FAILED", "--disable-rollback"),
+        ("UPDATE_COMPLETE", "--no-disable-rollback"),
+        ("UPDATE_ROLLBACK_COMPLETE", "--no-disable-rollback"),
+    ],
+)
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_only_what_was_complete_once_is_rolled_back(
+    sam: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    status: str | None,
+    option: str,
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: status)
+    deploy.deploy(environment, lambda _: True, lambda _: None)
+    assert [one for one in sam[1] if one.endswith("disable-rollback")] == [option]
 
 
 def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,3 +188,10 @@ def test_a_stack_that_is_there_needs_no_second_network(
     account["describe_addresses"] = {"Addresses": [{}] * 5}
     account["describe_stacks"] = {"Stacks": [{"StackStatus": status}]}
     assert len(list(preflight.check("checkout", addresses=3))) == problems
+
+
+def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
+    [found] = preflight.check("checkout", addresses=3)
+    assert "checkout is ROLLBACK_COMPLETE" in found.what
+    assert found.stops
