@@ -47,6 +47,10 @@ NOT_WATCHED = frozenset(
 """Metrics of ours without an alarm."""
 
 
+SERVICE = "<service>"
+"""What the nested stack of the alarms is given."""
+
+
 @dataclass(frozen=True)
 class Templates:
     """The application's as written and transformed, and the nested ones; by a profile's conditions."""
@@ -63,7 +67,11 @@ def loaded(profile: str, change: Callable[[Template, dict[str, Template]], None]
         change(source, nested)
     document = transformed.transform(source) if change is not None else transformed.document()
     database = {"prod": {"Standby": "true", "Proxy": "true"}, "dev": {}}[profile]
-    parameters = {"database": database, "kafka": {"Brokers": "standard"}}
+    parameters = {
+        "database": database,
+        "kafka": {"Brokers": "standard"},
+        "monitoring": {"Service": SERVICE},
+    }
     return Templates(
         source,
         transformed.resolved(document, Profile=profile),
@@ -83,6 +91,7 @@ def problems(templates: Templates, profile: str) -> list[str]:
         *_kafka(templates.nested["kafka"]),
         *_state(templates),
         *_alarms(templates),
+        *_dashboard(templates.nested["monitoring"]),
         *_releases(templates),
         *_setup(templates.source),
         *_handlers(templates.source),
@@ -278,12 +287,30 @@ def _alarms(templates: Templates) -> Iterator[str]:
             dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
             if space == "Checkout":
                 watched.add(what)
-                if what not in metrics_emitted() or dimensions != {"service": "checkout"}:
+                if what not in metrics_emitted() or not _of_this_stack(templates, dimensions):
                     yield f"{name} watches {what}, which nobody counts like that"
             elif frozenset(dimensions) not in AWS_METRICS.get((space, what), set()):
                 yield f"{name} watches {space} {what} by {sorted(dimensions)}, which AWS does not have"
     for what in sorted(metrics_emitted() - watched - NOT_WATCHED):
         yield f"{what} is counted, and no alarm watches it"
+
+
+def _of_this_stack(templates: Templates, dimensions: dict[str, Any]) -> bool:
+    """Metrics of several stacks in one account must not be taken for each other's."""
+    name = {"Ref": "AWS::StackName"}
+    counted = templates.source["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    given = templates.source["Resources"]["Monitoring"]["Properties"]["Parameters"]["Service"]
+    return counted == given == name and dimensions in ({"service": name}, {"service": SERVICE})
+
+
+def _dashboard(template: Template) -> Iterator[str]:
+    for name, dashboard in of_type(template, "AWS::CloudWatch::Dashboard").items():
+        shown = re.findall(r'"Checkout", "(\w+)", "service", "(.*?)"', dashboard["DashboardBody"]["Fn::Sub"])
+        if not shown:
+            yield f"{name} shows none of our metrics"
+        for what, service in shown:
+            if service != "${Service}":
+                yield f"{name} shows {what} of every stack in the account"
 
 
 def _serverless(source: Template) -> dict[str, dict[str, Any]]:

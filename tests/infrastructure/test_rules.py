@@ -79,6 +79,12 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
 
+def with_an_alarm_of_all_stacks(_: Template, nested: dict[str, Template]) -> None:
+    nested["monitoring"]["Resources"]["RecordParkedAlarm"]["Properties"]["Dimensions"][0]["Value"] = (
+        "checkout"
+    )
+
+
 def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["Setup"]["Properties"]["KafkaClusterArn"]
 
@@ -97,6 +103,10 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         (with_wildcard, "AccountRole: s3:* is a wildcard"),
         (without_encryption, "Cluster is not encrypted"),
         (without_alarm, "RecordParked is counted, and no alarm watches it"),
+        (
+            with_an_alarm_of_all_stacks,
+            "RecordParkedAlarm watches RecordParked, which nobody counts like that",
+        ),
         (with_wrong_handler, "AccountFunction: there is no functions/account/main.py with handler"),
         (with_layer_of_another_architecture, "CommonLayer is built for another architecture"),
         (without_release, "WebFunction: a release of the layer alone would not go live"),

@@ -1,12 +1,14 @@
 """Logs (JSON, correlated by request_id) and metrics (CloudWatch EMF). Nothing secret, nothing personal."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-SERVICE = "checkout"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME") or "checkout"
+"""Whose lines and metrics these are: on AWS the stack's name, since an account may have several."""
 NAMESPACE = "Checkout"
 
 logger = Logger(service=SERVICE)
