@@ -1,14 +1,22 @@
 """A stack on AWS, by its CloudFormation outputs."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deployment.smoke import SmokeFailed, result_of
+
+ALARM_SECONDS = 300.0
+"""An alarm that was raised while nothing was configured yet looks again every minute."""
+
+_PAUSE_SECONDS = 15.0
+_LONGEST_VERB = Config(read_timeout=330)
 
 
 class NoSuchStack(RuntimeError):
@@ -80,13 +88,18 @@ class AwsSystem:
             if one["State"] != "Enabled"
         ]
         yield f"{len(states)} Kafka triggers are enabled", "; ".join(stopped) or None
+        deadline = time.monotonic() + ALARM_SECONDS
+        while (raised := self._raised()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+        yield "no alarm is raised", ", ".join(raised) or None
+
+    def _raised(self) -> list[str]:
         pages = (
             _client("cloudwatch")
             .get_paginator("describe_alarms")
             .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
         )
-        raised = [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
-        yield "no alarm is raised", ", ".join(raised) or None
+        return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
 
     @cached_property
     def _stack(self) -> dict[str, Any]:
@@ -107,4 +120,4 @@ class AwsSystem:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(service)  # type: ignore[call-overload]
+    return boto3.client(service, config=_LONGEST_VERB)  # type: ignore[call-overload]

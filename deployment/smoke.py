@@ -70,6 +70,7 @@ def run(system: System, say: Callable[[str], None]) -> None:
     smoke = Smoke(system, say)
     smoke.refusals()
     smoke.foreign_event()
+    smoke.reconciled()
     for what, problem in system.checks():
         if problem is not None:
             raise SmokeFailed(f"{what}: {problem}")
@@ -106,6 +107,12 @@ class Smoke:
         if found["outcome"] != "ignored":
             raise SmokeFailed(f"a foreign event is {found['outcome']} ({found['reason']}) instead of ignored")
         self._say("a signed event of another application is stored and ignored")
+
+    def reconciled(self) -> None:
+        """What the schedule does; until it did for the first time, its silence is an alarm."""
+        found = self._system.operate("reconcile")
+        waits = found["oldest_uncredited_seconds"]
+        self._say(f"the reconciler runs; the oldest payment that is not credited waits for {waits} s")
 
     def payment(self) -> None:
         """One session, paid by an event that we sign ourselves, credited, and taken back."""

@@ -23,6 +23,7 @@ class Aws:
         self.invoked: Any = None
         self.trigger = "Enabled"
         self.alarms: list[dict[str, str]] = []
+        self.quiet_after = 999
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
@@ -44,15 +45,30 @@ class Aws:
         return {"State": self.trigger, "FunctionArn": arn, "StateTransitionReason": "User action"}
 
     def get_paginator(self, name: str) -> "Pages":
+        if name == "describe_alarms":
+            self.quiet_after -= 1
         resources = [
             {"ResourceType": "AWS::Lambda::EventSourceMapping", "PhysicalResourceId": "1"},
             {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": "2"},
         ]
         pages = {
             "list_stack_resources": {"StackResourceSummaries": resources},
-            "describe_alarms": {"MetricAlarms": self.alarms},
+            "describe_alarms": {"MetricAlarms": self.alarms if self.quiet_after >= 0 else []},
         }
         return Pages(pages[name])
+
+
+class Clock:
+    """On which sleeping takes no time."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
 
 
 class Pages:
@@ -66,6 +82,7 @@ class Pages:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     made = Aws()
+    monkeypatch.setattr(aws_system, "time", Clock())
     monkeypatch.setattr(aws_system, "_client", lambda _: made)
     return made
 
@@ -106,3 +123,8 @@ def test_triggers_and_alarms(aws: Aws) -> None:
         "consumer is Disabled (User action)",
         "checkout-OutboxStuck",
     ]
+
+
+def test_an_alarm_has_some_minutes_to_notice_that_all_is_well(aws: Aws) -> None:
+    aws.alarms, aws.quiet_after = [{"AlarmName": "checkout-OldestUncreditedPayment"}], 3
+    assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
