@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.infrastructure import transformed
-from tests.infrastructure.transformed import ROOT, Template, of_type
+from tests.infrastructure import alarm_rules, transformed
+from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
 CONSUME = frozenset(
     {"Connect", "DescribeCluster", "DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"}
@@ -24,41 +23,6 @@ WILDCARDS = {
 }
 """Why an action of this service may have a `*` in its resource. No action may have one."""
 
-AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
-    ("AWS/Lambda", "Errors"): {frozenset({"FunctionName"})},
-    ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName", "EventSourceMappingUUID"})},
-    ("AWS/Lambda", "Throttles"): {frozenset()},
-    ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
-    ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
-}
-"""AWS's own that alarms watch, with the dimensions in which they come."""
-
-NOT_WATCHED = frozenset(
-    {
-        # How much went its way.
-        *("SessionsCreated", "PaymentsSucceeded", "EventsPublished", "CreditsEntered", "TimeToCredit"),
-        # What mended itself.
-        *("PublishDeferred", "RequestsDeferred", "UncreditedPaymentsEmitted", "MissedEvents"),
-        # What `verify` reports without an alarm.
-        *("CreditWithoutTransaction", "RecordsParked", "EventsHeld", "EventsWaiting"),
-    }
-)
-"""Metrics of ours without an alarm."""
-
-
-SERVICE = "<service>"
-"""What the nested stack of the alarms is given."""
-
-
-@dataclass(frozen=True)
-class Templates:
-    """The application's as written and transformed, and the nested ones; by a profile's conditions."""
-
-    source: Template
-    application: Template
-    nested: dict[str, Template]
-
 
 def loaded(profile: str, change: Callable[[Template, dict[str, Template]], None] | None = None) -> Templates:
     """`change` may break them first."""
@@ -70,7 +34,7 @@ def loaded(profile: str, change: Callable[[Template, dict[str, Template]], None]
     parameters = {
         "database": database,
         "kafka": {"Brokers": "standard"},
-        "monitoring": {"Service": SERVICE},
+        "monitoring": {"Service": alarm_rules.SERVICE},
     }
     return Templates(
         source,
@@ -90,8 +54,7 @@ def problems(templates: Templates, profile: str) -> list[str]:
         *_database(templates.nested["database"], profile),
         *_kafka(templates.nested["kafka"]),
         *_state(templates),
-        *_alarms(templates),
-        *_dashboard(templates.nested["monitoring"]),
+        *alarm_rules.problems(templates),
         *_releases(templates),
         *_setup(templates.source),
         *_handlers(templates.source),
@@ -254,63 +217,6 @@ def _state(templates: Templates) -> Iterator[str]:
     for name, rule in of_type(templates.application, "AWS::Events::Rule").items():
         if any("DeadLetterConfig" not in target for target in rule["Targets"]):
             yield f"{name} drops what it cannot start"
-
-
-def metrics_emitted() -> set[str]:
-    """The names of our own metrics, as the code has them."""
-    code = "\n".join(
-        path.read_text()
-        for folder in ("functions", "layers/common/checkout")
-        for path in (ROOT / folder).rglob("*.py")
-    )
-    names = re.findall(r'(?:count|alert|measure_seconds|Finding)\(\s*"([A-Z]\w+)"', code)
-    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda cursor)', code, re.MULTILINE)
-    return {*names, *searches}
-
-
-def _alarms(templates: Templates) -> Iterator[str]:
-    found = {
-        name: alarm
-        for template in (templates.application, templates.nested["monitoring"])
-        for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
-    }
-    watched = set()
-    for name, alarm in found.items():
-        if not alarm.get("AlarmActions") or not alarm.get("AlarmDescription", "").endswith((".", "?")):
-            yield f"{name} tells nobody, or not what to do"
-        single = alarm if "MetricName" in alarm else None
-        metrics = (
-            [single] if single else [m["MetricStat"]["Metric"] for m in alarm["Metrics"] if "MetricStat" in m]
-        )
-        for metric in metrics:
-            space, what = metric["Namespace"], metric["MetricName"]
-            dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
-            if space == "Checkout":
-                watched.add(what)
-                if what not in metrics_emitted() or not _of_this_stack(templates, dimensions):
-                    yield f"{name} watches {what}, which nobody counts like that"
-            elif frozenset(dimensions) not in AWS_METRICS.get((space, what), set()):
-                yield f"{name} watches {space} {what} by {sorted(dimensions)}, which AWS does not have"
-    for what in sorted(metrics_emitted() - watched - NOT_WATCHED):
-        yield f"{what} is counted, and no alarm watches it"
-
-
-def _of_this_stack(templates: Templates, dimensions: dict[str, Any]) -> bool:
-    """Metrics of several stacks in one account must not be taken for each other's."""
-    name = {"Ref": "AWS::StackName"}
-    counted = templates.source["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
-    given = templates.source["Resources"]["Monitoring"]["Properties"]["Parameters"]["Service"]
-    return counted == given == name and dimensions in ({"service": name}, {"service": SERVICE})
-
-
-def _dashboard(template: Template) -> Iterator[str]:
-    for name, dashboard in of_type(template, "AWS::CloudWatch::Dashboard").items():
-        shown = re.findall(r'"Checkout", "(\w+)", "service", "(.*?)"', dashboard["DashboardBody"]["Fn::Sub"])
-        if not shown:
-            yield f"{name} shows none of our metrics"
-        for what, service in shown:
-            if service != "${Service}":
-                yield f"{name} shows {what} of every stack in the account"
 
 
 def _serverless(source: Template) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The templates as CloudFormation gets them: transformed by SAM, without an account or a network."""
 
 import copy
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,15 @@ STACKS = ("network", "database", "kafka", "monitoring")
 
 Template = dict[str, Any]
 Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The application's as written and transformed, and the nested ones; by a profile's conditions."""
+
+    source: Template
+    application: Template
+    nested: dict[str, Template]
 
 
 class _NoManagedPolicies:

@@ -1,0 +1,95 @@
+"""What must hold for alarms and the dashboard: they watch what is counted, and what is counted is watched."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
+
+AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
+    ("AWS/Lambda", "Errors"): {frozenset({"FunctionName"})},
+    ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName", "EventSourceMappingUUID"})},
+    ("AWS/Lambda", "Throttles"): {frozenset()},
+    ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
+    ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
+}
+"""AWS's own that alarms watch, with the dimensions in which they come."""
+
+NOT_WATCHED = frozenset(
+    {
+        # How much went its way.
+        *("SessionsCreated", "PaymentsSucceeded", "EventsPublished", "CreditsEntered", "TimeToCredit"),
+        # What mended itself.
+        *("PublishDeferred", "RequestsDeferred", "UncreditedPaymentsEmitted", "MissedEvents"),
+        # What `verify` reports without an alarm.
+        *("CreditWithoutTransaction", "RecordsParked", "EventsHeld", "EventsWaiting"),
+    }
+)
+"""Metrics of ours without an alarm."""
+
+
+SERVICE = "<service>"
+"""What the nested stack of the alarms is given."""
+
+
+def metrics_emitted() -> set[str]:
+    """The names of our own metrics, as the code has them."""
+    code = "\n".join(
+        path.read_text()
+        for folder in ("functions", "layers/common/checkout")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    names = re.findall(r'(?:count|alert|measure_seconds|Finding)\(\s*"([A-Z]\w+)"', code)
+    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda cursor)', code, re.MULTILINE)
+    return {*names, *searches}
+
+
+def problems(templates: Templates) -> Iterator[str]:
+    yield from _alarms(templates)
+    yield from _dashboard(templates.nested["monitoring"])
+
+
+def _alarms(templates: Templates) -> Iterator[str]:
+    found = {
+        name: alarm
+        for template in (templates.application, templates.nested["monitoring"])
+        for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
+    }
+    watched = set()
+    for name, alarm in found.items():
+        if not alarm.get("AlarmActions") or not alarm.get("AlarmDescription", "").endswith((".", "?")):
+            yield f"{name} tells nobody, or not what to do"
+        single = alarm if "MetricName" in alarm else None
+        metrics = (
+            [single] if single else [m["MetricStat"]["Metric"] for m in alarm["Metrics"] if "MetricStat" in m]
+        )
+        for metric in metrics:
+            space, what = metric["Namespace"], metric["MetricName"]
+            dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
+            if space == "Checkout":
+                watched.add(what)
+                if what not in metrics_emitted() or not _of_this_stack(templates, dimensions):
+                    yield f"{name} watches {what}, which nobody counts like that"
+            elif frozenset(dimensions) not in AWS_METRICS.get((space, what), set()):
+                yield f"{name} watches {space} {what} by {sorted(dimensions)}, which AWS does not have"
+    for what in sorted(metrics_emitted() - watched - NOT_WATCHED):
+        yield f"{what} is counted, and no alarm watches it"
+
+
+def _of_this_stack(templates: Templates, dimensions: dict[str, Any]) -> bool:
+    """Metrics of several stacks in one account must not be taken for each other's."""
+    name = {"Ref": "AWS::StackName"}
+    counted = templates.source["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    given = templates.source["Resources"]["Monitoring"]["Properties"]["Parameters"]["Service"]
+    return counted == given == name and dimensions in ({"service": name}, {"service": SERVICE})
+
+
+def _dashboard(template: Template) -> Iterator[str]:
+    for name, dashboard in of_type(template, "AWS::CloudWatch::Dashboard").items():
+        shown = re.findall(r'"Checkout", "(\w+)", "service", "(.*?)"', dashboard["DashboardBody"]["Fn::Sub"])
+        if not shown:
+            yield f"{name} shows none of our metrics"
+        for what, service in shown:
+            if service != "${Service}":
+                yield f"{name} shows {what} of every stack in the account"
