@@ -8,7 +8,7 @@ from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
 AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     ("AWS/Lambda", "Errors"): {frozenset({"FunctionName"})},
-    ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName", "EventSourceMappingUUID"})},
+    ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName"})},
     ("AWS/Lambda", "Throttles"): {frozenset()},
     ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
     ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
@@ -27,7 +27,6 @@ NOT_WATCHED = frozenset(
     }
 )
 """Metrics of ours without an alarm."""
-
 
 SERVICE = "<service>"
 """What the nested stack of the alarms is given."""
