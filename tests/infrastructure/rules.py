@@ -16,6 +16,8 @@ PRODUCERS = frozenset(
     {"StripeWebhook", "CheckoutRequestsConsumer", "OutboxRelay", "Reconciler", "Operations"}
 )
 
+RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
+
 WILDCARDS = {
     "ec2": "EC2 knows no resource for what it describes, and none yet for an interface that Lambda will make",
     "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
@@ -198,10 +200,10 @@ def _kafka(template: Template) -> Iterator[str]:
 
 def _state(templates: Templates) -> Iterator[str]:
     kept: dict[str, set[str]] = {
-        "AWS::RDS::DBCluster": {"Snapshot", "Retain"},
-        "AWS::MSK::Cluster": {"Retain", "RetainExceptOnCreate"},
-        "AWS::MSK::ServerlessCluster": {"Retain", "RetainExceptOnCreate"},
-        "AWS::SecretsManager::Secret": {"Retain", "RetainExceptOnCreate"},
+        "AWS::RDS::DBCluster": {"Snapshot", *RETAINED},
+        "AWS::MSK::Cluster": {*RETAINED},
+        "AWS::MSK::ServerlessCluster": {*RETAINED},
+        "AWS::SecretsManager::Secret": {*RETAINED},
     }
     for template in (templates.application, *templates.nested.values()):
         for name, resource in template["Resources"].items():
@@ -211,6 +213,8 @@ def _state(templates: Templates) -> Iterator[str]:
                 kinds = wanted - ({"RetainExceptOnCreate"} if policy == "UpdateReplacePolicy" else set())
                 if wanted and resource.get(policy) not in kinds:
                     yield f"{name}: its {policy} would lose what it holds"
+    if templates.application["Resources"]["Database"].get("DeletionPolicy") not in RETAINED:
+        yield "Database: with DatabaseHost its cluster would go"
     for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():
         if queue.get("SqsManagedSseEnabled") is not True:
             yield f"{name} is not encrypted"

@@ -79,6 +79,10 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
 
+def with_a_database_that_goes(source: Template, _: dict[str, Template]) -> None:
+    source["Resources"]["Database"]["DeletionPolicy"] = "Delete"
+
+
 def with_an_alarm_of_all_stacks(_: Template, nested: dict[str, Template]) -> None:
     nested["monitoring"]["Resources"]["RecordParkedAlarm"]["Properties"]["Dimensions"][0]["Value"] = (
         "checkout"

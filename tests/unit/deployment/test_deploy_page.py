@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +57,37 @@ def test_every_output_is_there() -> None:
 def test_every_secret_has_its_row() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \|", section("How do I rotate each secret?"), re.MULTILINE)
     assert {"STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET", "JWT_SECRET", "CHECKOUT_SERVICE_TOKEN"} <= set(rows)
+
+
+def test_a_restored_cluster_is_given_whole_to_the_stack() -> None:
+    told = section("How do I restore?")
+    assert {"DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn"} <= set(
+        re.findall(r"`(\w+)`", told)
+    )
+    for option in ("db-subnet-group-name", "vpc-security-group-ids", "enable-iam-database-authentication"):
+        assert f"--{option}" in told
+
+
+def test_what_is_retained_goes_before_its_network() -> None:
+    told = section("How do I delete?")
+    assert told.index("aws kafka delete-cluster") < told.index("samcli delete")
+    assert told.index("aws cloudformation delete-stack") < told.index("samcli delete")
+
+
+def test_every_aws_command_has_its_options() -> None:
+    """By the services' models, which the `aws` command makes its own of."""
+    session = botocore.session.get_session()
+    commands = re.findall(r"\baws ([a-z-]+) ([a-z0-9-]+)((?:[^`;\n\\]|\\\n)*)", PAGE)
+    assert len(commands) > 10
+    for service, operation, rest in commands:
+        known = {xform_name(name, "-"): name for name in session.get_service_model(service).operation_names}
+        if operation == "wait":
+            assert f"{service} wait {rest.split()[0]}" == "rds wait db-instance-available"
+            continue
+        taken: Any = session.get_service_model(service).operation_model(known[operation]).input_shape
+        options = {xform_name(name, "-") for name in taken.members} | {"query", "output"}
+        given = {name.removeprefix("no-") for name in re.findall(r"--([a-z0-9-]+)", rest)}
+        assert given <= options, f"aws {service} {operation}"
 
 
 def test_every_file_is_there() -> None:
