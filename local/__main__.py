@@ -140,19 +140,7 @@ def _webhook_secret(told: Settings, found: StackFile | None) -> str:
 
 def _variables(told: Settings, found: StackFile | None) -> Mapping[str, str]:
     """The running stack's; without one, what the environment says."""
-    if found is None:
-        return told.given
-    return {
-        **told.variables(found.checkout_database_url, found.database_url, found.kafka_brokers),
-        "PUBLIC_ORIGIN": told.given.get("PUBLIC_ORIGIN", found.api_url),
-        "STRIPE_API_BASE": found.stripe_api_url,
-        "STRIPE_SECRET": found.stripe_secret,
-        "STRIPE_WEBHOOK_SECRET": found.stripe_webhook_secret,
-        "JWT_SECRET": found.jwt_secret,
-        "CHECKOUT_SERVICE_TOKEN": found.service_token,
-        "CHECKOUT_APP_ID": found.checkout_app_id,
-        "KAFKA_API_VERSION": found.kafka_api_version or "",
-    }
+    return told.given if found is None else found.variables(told)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,12 +2,12 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.settings import write_privately
+from local.settings import Settings, write_privately
 
 
 class AlreadyRunning(RuntimeError):
@@ -38,6 +38,20 @@ class StackFile:
     def write(self, data: Path) -> None:
         """Replace the file in one step; only its owner may read it."""
         write_privately(_path(data), json.dumps(asdict(self), indent=2))
+
+    def variables(self, told: Settings) -> Mapping[str, str]:
+        """The functions' environment in this stack, `told` being the settings of its folder."""
+        return {
+            **told.variables(self.checkout_database_url, self.database_url, self.kafka_brokers),
+            "PUBLIC_ORIGIN": told.given.get("PUBLIC_ORIGIN", self.api_url),
+            "STRIPE_API_BASE": self.stripe_api_url,
+            "STRIPE_SECRET": self.stripe_secret,
+            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
+            "JWT_SECRET": self.jwt_secret,
+            "CHECKOUT_SERVICE_TOKEN": self.service_token,
+            "CHECKOUT_APP_ID": self.checkout_app_id,
+            "KAFKA_API_VERSION": self.kafka_api_version or "",
+        }
 
 
 def read(data: Path) -> StackFile | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from local import signing, template
+from local import settings, signing, stack_file, template
 from tests.infrastructure.test_build import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, source
 from tests.support.running_stack import RunningStack
@@ -125,16 +125,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def variables(stack: RunningStack) -> dict[str, str]:
-    printed = subprocess.run(
-        [sys.executable, "-m", "local", "variables", "--host", "127.0.0.1"],
-        cwd=stack.folder,
-        env={},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, str] = json.loads(printed.stdout)["Parameters"]
-    return found
+    """All that the template declares; a variable without a value is empty, which stands for a default."""
+    told = settings.load(stack.folder, {})
+    found = stack_file.read(told.data)
+    assert found is not None
+    known = found.variables(told)
+    return {
+        name: known.get(name, "")
+        for name in template.load(ROOT / "template.yaml").variables
+        if not name.startswith(("POWERTOOLS_", "AWS_LAMBDA_"))
+    }
 
 
 @pytest.mark.parametrize("function", dict.fromkeys(name.partition("/")[0] for name in [*ANSWERS, *RESULTS]))
