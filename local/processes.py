@@ -7,7 +7,6 @@ itself (end of its pipe), or the next start takes over what is left.
 
 import os
 import pwd
-import random
 import shutil
 import signal
 import socket
@@ -15,15 +14,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 # The kernel reports the death of the *thread* that made a child, so all are made by one that stays.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
-_NEVER_EPHEMERAL = range(20_000, 32_768)
-"""Neither Linux nor macOS takes the port of an outgoing connection from here."""
+_held: list[socket.socket] = []
+"""One for each port that was chosen: bound, and open for as long as this process runs."""
 
 Stream = int | IO[bytes] | None
 
@@ -110,13 +108,20 @@ def end(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: fl
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now, and none that an outgoing connection may be given
-    before it is listened on, or while who listens there restarts."""
-    while True:
-        port = random.choice(_NEVER_EPHEMERAL)  # noqa: S311 - so that two who choose now choose differently
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """A TCP port of 127.0.0.1 that nobody listens on now.
+
+    On Linux the kernel gives it to nobody else while this process runs: neither before it is listened on, nor
+    while who listens there restarts. Who wants to listen there sets SO_REUSEADDR, as servers do.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    if sys.platform == "linux":
+        _held.append(holder)
+    else:
+        holder.close()  # Elsewhere nobody could listen beside it.
+    return port
 
 
 def is_free(port: int) -> bool:
