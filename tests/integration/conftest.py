@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from checkout import bootstrap
+from checkout.services import delivery
 from tests.support import functions, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
@@ -81,6 +82,8 @@ def fns(
 ) -> Iterator[Functions]:
     """The functions, each under its own role, with empty databases but for user 1, who has nothing."""
     roles.enforce(monkeypatch)
+    # What a test wants published is published, however slow this machine is.
+    monkeypatch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 20)
     settings = functions.environment(*databases, broker.address)
     patch_environment(monkeypatch, settings)
     functions.forget_wiring()

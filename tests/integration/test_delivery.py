@@ -5,6 +5,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -58,12 +60,19 @@ def own_broker(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     broker.start()
     monkeypatch.setenv("KAFKA_BROKERS", broker.address)
     monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 0.3)
     fns.settings["KAFKA_BROKERS"] = broker.address
     functions.forget_wiring()
     yield broker
     functions.forget_wiring()
     broker.stop()
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Meanwhile webhooks wait only briefly for a broker, which therefore must be one that does not answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 0.3)
+        yield
 
 
 def pay(fns: Functions, **session: Any) -> str:
@@ -125,7 +134,8 @@ def test_a_broker_that_is_away_changes_nothing_for_stripe(fns: Functions, own_br
     fns.consume(*published(own_broker))
     own_broker.kill()
     began = time.monotonic()
-    paid = [pay(fns) for _ in range(3)]
+    with impatient():
+        paid = [pay(fns) for _ in range(3)]
     assert time.monotonic() - began < 3 * 2 + 1
     assert outbox(fns) == [f"success:{request_id}" for request_id in paid]
 
@@ -141,7 +151,8 @@ def test_a_broker_that_is_away_changes_nothing_for_stripe(fns: Functions, own_br
 
 def test_a_relay_without_a_broker_leaves_everything(fns: Functions, own_broker: AnyBroker) -> None:
     own_broker.kill()
-    pay(fns)
+    with impatient():
+        pay(fns)
     age_outbox(fns)
     delivery_timeout = delivery.RELAY_TIMEOUT_SECONDS
     delivery.RELAY_TIMEOUT_SECONDS = 1
@@ -158,8 +169,9 @@ def test_a_broker_that_hangs_costs_stripe_the_bound_and_no_money(
     pay(fns)
     freeze(own_broker)
     began = time.monotonic()
-    request_id = pay(fns)
-    assert time.monotonic() - began < delivery.AT_ONCE_TIMEOUT_SECONDS + 1
+    with impatient():
+        request_id = pay(fns)
+        assert time.monotonic() - began < delivery.AT_ONCE_TIMEOUT_SECONDS + 5
     assert outbox(fns) == [f"success:{request_id}"]
 
     thaw(own_broker)
@@ -175,7 +187,7 @@ def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_
         publisher = KafkaPublisher([f"127.0.0.1:{silent.getsockname()[1]}"])
         began = time.monotonic()
         assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.5) == []
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         with pytest.raises(Unavailable, match="do not answer"):
             publisher.require(TOPIC, 0.5)
 
@@ -222,7 +234,8 @@ def test_a_webhook_does_not_wait_for_a_relay_that_waits_for_the_broker(
     """The relay holds the row of this very effect; the webhook's insert and delete pass it by."""
     paid = session_object(str(uuid4()))
     own_broker.kill()
-    fns.webhook(event(paid))
+    with impatient():
+        fns.webhook(event(paid))
     import psycopg2
 
     relay = psycopg2.connect(fns.settings["CHECKOUT_DATABASE_URL"])
@@ -233,7 +246,7 @@ def test_a_webhook_does_not_wait_for_a_relay_that_waits_for_the_broker(
         assert fns.webhook(event(paid)).json["outcome"] == "applied"
         other = session_object(str(uuid4()), payment_intent=paid["payment_intent"])
         assert fns.webhook(event(other)).json["outcome"] == "applied"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4.5, "who waits for a row gives up after five seconds"
     relay.close()
 
 
@@ -290,19 +303,17 @@ def test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits(
     own_broker.restart()
     functions.forget_wiring()
     assert published(own_broker) == []
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now()")
     assert reconcile(fns) == (0, 0, 0), "too early: its record may be on its way"
 
-    waits = []
     fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '6 seconds'")
-    for _ in range(3):
+    for wait in (10, 20, 40):
+        [before] = fns.checkout("SELECT now() AS time")
         assert reconcile(fns) == (0, 0, 1)
+        [after] = fns.checkout("SELECT now() AS time, recheck_at FROM checkout_transactions")
+        assert before["time"] <= after["recheck_at"] - timedelta(seconds=wait) <= after["time"]
         assert reconcile(fns) == (0, 0, 0)
-        [row] = fns.checkout(
-            "SELECT extract(epoch FROM recheck_at - now())::float AS wait FROM checkout_transactions"
-        )
-        waits.append(round(row["wait"]))
         fns.checkout("UPDATE checkout_transactions SET recheck_at = now()")
-    assert waits == [10, 20, 40]
 
     fns.consume(*published(own_broker))
     assert fns.balance() == 500
@@ -316,7 +327,8 @@ def test_what_is_in_the_outbox_or_parked_or_of_another_purpose_is_not_emitted_ag
     fns: Functions, own_broker: AnyBroker, stripe: Simulator
 ) -> None:
     own_broker.kill()
-    waiting = pay(fns)
+    with impatient():
+        waiting = pay(fns)
     own_broker.start()
     parked = pay(fns, currency="usd")
     gift = session_object(str(uuid4()))
