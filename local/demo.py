@@ -19,7 +19,7 @@ from local.stack_file import StackFile
 AMOUNT_CENTS = 500
 _TOPIC = "checkout.finished"
 _CARD = "4242424242424242"
-_SIMULATED_SECONDS = 30.0
+_SIMULATED_SECONDS = 120.0
 _BY_HAND_SECONDS = 900.0
 _STEPS = ("session", "paid", "webhook answered", "produced", "consumed", "credited")
 
