@@ -180,3 +180,23 @@ def test_secrets_manager_is_not_missed_for_five_minutes_and_then_told(
     answer = fns.webhook(paid())
     assert (answer.status, answer.json["title"]) == (503, "Temporarily unavailable")
     assert fns.get("/checkout/balance").status == 503
+
+
+def test_what_is_not_valid_is_refused_as_ever_while_secrets_manager_is_away(
+    fns: Functions, configured: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    def away(*_: object, **__: object) -> Any:
+        nonlocal asked
+        asked += 1
+        raise Unavailable("Secrets Manager does not answer.")
+
+    monkeypatch.setattr(secrets_manager.SecretsManager, "_ask", away)
+    assert [fns.webhook(paid(), "t=1,v1=00").status for _ in range(20)] == [400] * 20
+    assert asked == 1
+
+    configured.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    wrong = {"authorization": "Bearer x"}
+    assert fns.http("account", "GET /checkout/balance", headers=wrong).status == 401
+    assert asked == 2

@@ -1,6 +1,7 @@
 """Settings: defaults, what is refused, and secrets from Secrets Manager."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -125,6 +126,22 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
 def test_a_secret_that_cannot_be_read_is_away_and_says_why(account: Any) -> None:
     with pytest.raises(Unavailable, match="ResourceNotFoundException"):
         SecretsManager("nothing").get("JWT_SECRET")
+
+
+def test_secrets_manager_is_not_waited_for_longer_than_a_request_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setattr(secrets_manager, "READ_TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match="does not answer"):
+            SecretsManager("checkout").get("JWT_SECRET")
+
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("content", ["", "[]", "no JSON"])

@@ -12,6 +12,11 @@ KEEP_SECONDS = 300
 REFRESH_EVERY_SECONDS = 10
 """A caller with a wrong token must not make us ask Secrets Manager at every request."""
 
+CONNECT_TIMEOUT_SECONDS = 2
+READ_TIMEOUT_SECONDS = 3
+ATTEMPTS = 2
+"""All together less than a function that answers a request has."""
+
 
 class SecretsManager:
     """Asked at the first need, never at import, and again after five minutes.
@@ -25,6 +30,7 @@ class SecretsManager:
         self._client: Any = None
         self._values: dict[str, str] = {}
         self._read_at = float("-inf")
+        self._asked_at = float("-inf")
 
     def get(self, name: str) -> str | None:
         if time.time() - self._read_at > KEEP_SECONDS:
@@ -32,11 +38,23 @@ class SecretsManager:
         return self._values.get(name)
 
     def refresh(self) -> bool:
-        """Read again, unless that was done a moment ago. True where a value has changed."""
-        if time.time() - self._read_at < REFRESH_EVERY_SECONDS:
+        """Read again, unless that was tried a moment ago. True where a value has changed.
+
+        What is kept stays good for its five minutes, also where Secrets Manager is away.
+        """
+        if time.time() - self._asked_at < REFRESH_EVERY_SECONDS:
             return False
         before = self._values
-        self._read()
+        try:
+            self._read()
+        except Unavailable as error:
+            if time.time() - self._read_at > KEEP_SECONDS:
+                raise
+            # Heavy to import, and the page's function reads its settings without.
+            from checkout import telemetry
+
+            telemetry.logger.warning("secrets could not be read again", extra={"reason": error.detail})
+            return False
         return self._values != before
 
     def generate_missing(self, names: Collection[str]) -> list[str]:
@@ -50,6 +68,8 @@ class SecretsManager:
         return missing
 
     def _read(self) -> None:
+        # Before the answer: one that does not come must not be asked for at every request either.
+        self._asked_at = time.time()
         answer = self._ask("get_secret_value")
         try:
             values = json.loads(answer["SecretString"])
@@ -65,11 +85,17 @@ class SecretsManager:
     def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:
         # 0.5 s to import, and only here is it needed.
         import boto3
+        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             if self._client is None:
-                self._client = boto3.client("secretsmanager")
+                impatient = Config(
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    retries={"total_max_attempts": ATTEMPTS},
+                )
+                self._client = boto3.client("secretsmanager", config=impatient)
             answer: dict[str, Any] = getattr(self._client, operation)(SecretId=self._secret_arn, **parameters)
         except ClientError as error:
             raise Unavailable(f"Secrets Manager refuses: {error.response['Error']['Code']}.") from error
