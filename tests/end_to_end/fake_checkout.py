@@ -72,6 +72,7 @@ class FakeCheckout:
             "status": "session_created",
             "amount_cents": 500,
             "currency": self.currency,
+            "purpose": "balance_topup",
             "credited": False,
             "created_at": CREATED_AT,
         } | changes

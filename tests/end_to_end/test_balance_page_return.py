@@ -154,6 +154,28 @@ def test_a_failure_is_said_plainly(
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
+def test_a_payment_of_another_purpose_is_paid_and_adds_no_coins(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    transaction = checkout.transaction(purpose="gift")
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Payment received")
+    expect(balance.news).not_to_contain_text("coins")
+    transaction["status"] = "payment_processing"
+    expect(balance.news).to_contain_text("This can take several days.")
+    expect(balance.news).not_to_contain_text("coins")
+    transaction["status"] = "payment_succeeded"
+    expect(balance.news).to_contain_text("This payment is not for your balance: no coins are added.")
+    expect(balance.history.locator(".status")).to_have_text("Paid")
+    expect(balance.history).to_contain_text("€5.00")
+    expect(balance.history).not_to_contain_text("coins")
+    expect(balance.amount).to_have_value("")
+    assert balance.page.url == f"{checkout.origin}/balance"
+    asked = len(questions(checkout))
+    balance.page.wait_for_timeout(2_000)
+    assert len(questions(checkout)) == asked
+
+
 def test_what_the_user_does_meanwhile_is_left_alone(balance: BalancePage, checkout: FakeCheckout) -> None:
     transaction = checkout.transaction()
     balance.open(checkout, PAID)

@@ -4,7 +4,7 @@
 
 import { announce } from "./message.js";
 import { formatCoins, formatMoney } from "./money.js";
-import { amountOf } from "./payment.js";
+import { amountOf, isTopUp } from "./payment.js";
 import { statusOf } from "./words.js";
 
 const PAGE_SIZE = 10;
@@ -74,7 +74,7 @@ function item(transaction) {
   status.dataset.tone = tone;
   status.textContent = label;
   const amount = amountOf(transaction);
-  made.querySelector(".coins").textContent = formatCoins(amount);
+  made.querySelector(".coins").textContent = isTopUp(transaction) ? formatCoins(amount) : "";
   made.querySelector(".worth").textContent = formatMoney(
     amount, transaction.paid_currency ?? transaction.currency,
   );

@@ -9,7 +9,7 @@ import { TopUpForm } from "./form.js";
 import { History } from "./history.js";
 import { MessageBox } from "./message.js";
 import { formatCoins } from "./money.js";
-import { amountOf, findRequest, follow, isOpen } from "./payment.js";
+import { amountOf, findRequest, follow, isOpen, isTopUp } from "./payment.js";
 import { clearReturn, currentToken, forgetToken, returned, takeToken } from "./visit.js";
 import * as words from "./words.js";
 
@@ -112,7 +112,7 @@ class Page {
     if (settled.credited) {
       await this.#credited(settled);
     } else {
-      this.#suggest(settled.amount_cents);
+      if (isTopUp(settled)) this.#suggest(settled.amount_cents);
       const isIdle = document.activeElement === document.body;
       news.show(words.progress(settled), { focus: isIdle });
     }

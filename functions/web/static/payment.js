@@ -17,8 +17,12 @@ const FAILED = new Set(["session_failed", "payment_failed", "session_expired"]);
 /** The user has not paid yet, and still can. */
 export const isOpen = ({ status }) => OPEN.has(status);
 
+/** Only such a payment moves the balance; an application can ask for others, too. */
+export const isTopUp = ({ purpose }) => purpose === "balance_topup";
+
 /** Nothing more will happen by itself. */
-export const isSettled = ({ status, credited }) => credited || FAILED.has(status);
+export const isSettled = ({ status, credited, purpose }) =>
+  credited || FAILED.has(status) || (status === "payment_succeeded" && !isTopUp({ purpose }));
 
 /** What was paid, or is to be paid. */
 export const amountOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? asked;

@@ -3,8 +3,7 @@
  */
 
 import { formatCoins } from "./money.js";
-
-const SAFE_TO_LEAVE = "It is safe to leave this page: the coins are added by themselves.";
+import { isTopUp } from "./payment.js";
 
 const SAME_PAYMENT = "Try again: it stays one payment.";
 
@@ -51,6 +50,12 @@ export const unavailable = (error) => ({
     : "The server did not answer as it should. Your coins are safe.",
 });
 
+const PAID = {
+  tone: "good",
+  title: "Paid",
+  text: "This payment is not for your balance: no coins are added.",
+};
+
 export const credited = (amount) => ({
   tone: "good",
   title: "Payment received",
@@ -59,18 +64,25 @@ export const credited = (amount) => ({
 
 /** What a payment is up to that is not credited yet. `isSlow`: it takes longer than payments usually do. */
 export function progress(session, isSlow) {
+  const addsCoins = session === null || isTopUp(session);
+  const safeToLeave = `It is safe to leave this page: ${
+    addsCoins ? "the coins are added by themselves" : "the payment goes on by itself"
+  }.`;
+  if (session?.status === "payment_succeeded" && !addsCoins) return PAID;
   switch (session?.status) {
     case "payment_processing":
       return {
         tone: "wait",
         title: "Your bank is processing the payment",
-        text: `This can take several days. ${SAFE_TO_LEAVE}`,
+        text: `This can take several days. ${safeToLeave}`,
       };
     case "payment_failed":
       return {
         tone: "bad",
         title: "The payment failed",
-        text: "The bank did not carry it out. No coins were added; you can try again, or pay another way.",
+        text: addsCoins
+          ? "The bank did not carry it out. No coins were added; you can try again, or pay another way."
+          : "The bank did not carry it out. You can try again, or pay another way.",
       };
     case "session_expired":
       return {
@@ -86,8 +98,12 @@ export function progress(session, isSlow) {
       };
     default:
       return isSlow
-        ? { tone: "wait", title: "Still processing", text: SAFE_TO_LEAVE }
-        : { tone: "wait", title: "Payment received", text: "Adding the coins to your balance…" };
+        ? { tone: "wait", title: "Still processing", text: safeToLeave }
+        : {
+          tone: "wait",
+          title: "Payment received",
+          text: addsCoins ? "Adding the coins to your balance…" : "Waiting for its confirmation…",
+        };
   }
 }
 
@@ -114,14 +130,17 @@ export function refusal(error) {
 }
 
 /** A transaction's state in the history: `{tone, label}`. */
-export function statusOf({ status, credited }) {
+export function statusOf({ status, credited, purpose }) {
   if (credited) return { tone: "good", label: "Added" };
   switch (status) {
     case "session_pending": return { tone: "none", label: "Starting" };
     case "session_created": return { tone: "none", label: "Not paid yet" };
     case "session_failed": return { tone: "bad", label: "Not started" };
     case "payment_processing": return { tone: "wait", label: "Processing at the bank" };
-    case "payment_succeeded": return { tone: "wait", label: "Paid, being added" };
+    case "payment_succeeded":
+      return isTopUp({ purpose })
+        ? { tone: "wait", label: "Paid, being added" }
+        : { tone: "good", label: "Paid" };
     case "payment_failed": return { tone: "bad", label: "Payment failed" };
     case "session_expired": return { tone: "none", label: "Expired, not paid" };
     default: return { tone: "none", label: status };
