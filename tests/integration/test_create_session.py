@@ -205,7 +205,7 @@ def test_an_unknown_outcome_keeps_the_idempotency_key(
     ]
 
 
-@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
 def test_an_error_that_stripe_answered_is_not_asked_for_again(
     fns: Functions, stripe: Simulator, status: int
 ) -> None:

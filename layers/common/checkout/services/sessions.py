@@ -31,6 +31,7 @@ from checkout.errors import (
     RefusedBefore,
     StripeError,
     StripeKeyInUse,
+    StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
 )
@@ -205,7 +206,7 @@ class CreateSession:
         """An answer burns the idempotency key. Without one the row stays `session_pending`."""
         if isinstance(error, StripeOutcomeUnknown):
             return
-        answered = isinstance(error, StripeRefused)
+        answered = isinstance(error, StripeRefused | StripeObjectMissing)
         with self._checkout.transaction() as cursor:
             transactions.session_failed(
                 cursor,
