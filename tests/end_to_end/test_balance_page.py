@@ -1,13 +1,15 @@
 """The Balance page by itself: who may see it, what it shows, and for whom it works."""
 
+import itertools
 import re
+import threading
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.end_to_end.balance_page import TOKEN, BalancePage
-from tests.end_to_end.fake_checkout import Answer, FakeCheckout
+from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
 
 
 @pytest.fixture
@@ -183,6 +185,91 @@ def test_more_history_that_cannot_be_loaded_can_be_asked_for_again(
     balance.more.click()
     expect(balance.history).to_have_count(11)
     expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_hidden()
+
+
+def follow_a_payment(balance: BalancePage, checkout: FakeCheckout, session_id: str) -> None:
+    """Come back from Stripe, and wait for the refresh that the payment's first status is worth."""
+    refreshes = itertools.count(1)
+    with balance.page.expect_request(
+        lambda request: request.url.endswith("?limit=10") and next(refreshes) == 2
+    ):
+        balance.open(checkout, f"?status=success&session_id={session_id}")
+    expect(balance.history).to_have_count(10)
+
+
+def test_more_history_asked_for_before_a_refresh_leaves_no_gap_after_it(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    for number in range(1, 41):
+        checkout.transaction(number, amount_cents=100 + number)
+    refreshed = threading.Event()
+
+    def overtaken(request: Request) -> None:
+        if request.query.get("cursor") == "20":
+            refreshed.wait(10)
+
+    checkout.before_answer = overtaken
+    follow_a_payment(balance, checkout, "cs_test_40")
+    balance.more.click()
+    expect(balance.history).to_have_count(20)
+    with balance.page.expect_response("**/checkout/transactions?*cursor=20"):
+        balance.more.click()
+        checkout.transactions[0]["status"] = "payment_processing"
+        expect(balance.history.first).to_contain_text("Processing at the bank")
+        refreshed.set()
+    expect(balance.history).to_have_count(20)
+    expect(balance.history.locator(".coins")).to_have_text([f"{140 - n} coins" for n in range(20)])
+
+
+def test_more_history_asked_for_during_a_refresh_leaves_no_gap_after_it(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    for number in range(1, 41):
+        checkout.transaction(number, amount_cents=100 + number)
+    may_answer = {"20": threading.Event(), None: threading.Event()}
+    may_answer[None].set()
+
+    def delayed(request: Request) -> None:
+        if request.query.get("limit") == "10" and request.query.get("cursor") in may_answer:
+            may_answer[request.query.get("cursor")].wait(10)
+
+    checkout.before_answer = delayed
+    follow_a_payment(balance, checkout, "cs_test_40")
+    balance.more.click()
+    expect(balance.history).to_have_count(20)
+    may_answer[None].clear()
+    with balance.page.expect_request("**/checkout/transactions?limit=10"):
+        checkout.transactions[0]["status"] = "payment_processing"
+    with balance.page.expect_request("**/checkout/transactions?*cursor=20"):
+        balance.more.click()
+    may_answer[None].set()
+    expect(balance.history).to_have_count(10)
+    with balance.page.expect_response("**/checkout/transactions?*cursor=20"):
+        may_answer["20"].set()
+    expect(balance.history).to_have_count(20)
+    expect(balance.history.locator(".coins")).to_have_text([f"{140 - n} coins" for n in range(20)])
+
+
+def test_an_older_answer_never_replaces_a_newer_history(balance: BalancePage, checkout: FakeCheckout) -> None:
+    transaction = checkout.transaction(status="payment_succeeded", credited=True)
+    refreshed = threading.Event()
+    pages: list[Request] = []
+
+    def overtaken(request: Request) -> None:
+        if request.query.get("limit") == "10":
+            pages.append(request)
+            if len(pages) == 1:
+                refreshed.wait(10)
+                transaction["credited"] = False
+
+    checkout.before_answer = overtaken
+    balance.open(checkout, "?status=success&session_id=cs_test_1")
+    expect(balance.history).to_have_text(re.compile("Added"))
+    with balance.page.expect_response("**/checkout/transactions?limit=10"):
+        refreshed.set()
+    balance.page.wait_for_timeout(100)
+    expect(balance.history).to_have_text(re.compile("Added"))
+    assert len(pages) == 2
 
 
 @pytest.mark.parametrize(

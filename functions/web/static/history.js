@@ -19,6 +19,8 @@ export class History {
   #failed;
   #cursor = null;
   #isLoading = false;
+  // Of the list that is shown; an answer to what was asked for an earlier one is dropped.
+  #generation = 0;
 
   /** `failed` gets an error that the user must hear of elsewhere, and returns true if it said so. */
   constructor(api, failed) {
@@ -29,8 +31,11 @@ export class History {
 
   /** Show the newest page again. */
   async refresh() {
+    this.#generation += 1;
     const page = await this.#page(null);
     if (page === null) return;
+    // What "Load more" asked for meanwhile goes on from the end of the list that goes now.
+    this.#generation += 1;
     list.replaceChildren(...page.transactions.map(item));
     this.#say(page.transactions.length ? "" : "No top-ups yet. The first one will be listed here.");
   }
@@ -38,7 +43,12 @@ export class History {
   async #loadMore() {
     if (this.#isLoading) return;
     this.#isLoading = true;
-    const page = await this.#page(this.#cursor);
+    let generation;
+    let page;
+    do {
+      generation = this.#generation;
+      page = await this.#page(this.#cursor);
+    } while (page === null && generation !== this.#generation && this.#cursor !== null);
     this.#isLoading = false;
     if (page === null) return;
     const items = page.transactions.map(item);
@@ -49,14 +59,18 @@ export class History {
     if (more.hidden) items[0]?.focus();
   }
 
+  /** Null where there is nothing to show: it failed, or the list is another one by now. */
   async #page(cursor) {
+    const generation = this.#generation;
+    const isCurrent = () => generation === this.#generation;
     try {
       const page = await this.#api.transactions({ limit: PAGE_SIZE, cursor });
+      if (!isCurrent()) return null;
       this.#cursor = page.next_cursor;
       more.hidden = page.next_cursor === null;
       return page;
     } catch (error) {
-      if (!this.#failed(error)) this.#say("The history cannot be loaded right now.");
+      if (!this.#failed(error) && isCurrent()) this.#say("The history cannot be loaded right now.");
       return null;
     }
   }
