@@ -95,6 +95,29 @@ def test_a_failing_api_does_not_end_the_asking(balance: BalancePage, checkout: F
     expect(balance.news).to_contain_text("500 coins were added to your balance.")
 
 
+def test_a_sum_that_cannot_be_made_at_once_is_made_later(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    session_id = start_top_up(balance, checkout, "2000")
+    transaction = checkout.transactions[0]
+
+    def fail_once_it_is_credited(request: Request) -> None:
+        if request.path.startswith("/checkout/sessions/") and not transaction["credited"]:
+            transaction.update(status="payment_succeeded", credited=True)
+            checkout.balance_cents = 3000
+            checkout.failing["/checkout/balance"] = Answer.problem(503)
+
+    checkout.before_answer = fail_once_it_is_credited
+    balance.come_back(checkout, f"?status=success&session_id={session_id}")
+    expect(balance.news).to_contain_text("Your coins are safe.")
+    checkout.failing.clear()
+    balance.page.get_by_role("button", name="Try again").click()
+    expect(balance.news.get_by_role("definition")).to_have_text(
+        ["1,000 coins", "+ 2,000 coins", "= 3,000 coins"]
+    )
+    assert balance.page.url == f"{checkout.origin}/balance"
+
+
 def test_the_session_expires_while_it_asks(balance: BalancePage, checkout: FakeCheckout) -> None:
     transaction = checkout.transaction()
     balance.open(checkout, PAID)

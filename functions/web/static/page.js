@@ -104,9 +104,9 @@ class Page {
       news.show(words.progress(session, isSlow));
       this.#history.refresh();
     });
-    clearReturn();
     if (settled === null) {
       news.show(words.NOT_FOUND_IN_HISTORY);
+      clearReturn();
       return;
     }
     if (settled.credited) {
@@ -116,6 +116,8 @@ class Page {
       const isIdle = document.activeElement === document.body;
       news.show(words.progress(settled), { focus: isIdle });
     }
+    // Only now: where the sum could not be made, "Try again" must find the payment.
+    clearReturn();
     this.#history.refresh();
   }
 
