@@ -1,6 +1,7 @@
 """From an amount to Stripe's page: one click, one attempt, one session, whatever gets in the way."""
 
 import uuid
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -164,6 +165,32 @@ def test_a_conflict_is_said_and_the_next_is_a_new_attempt(
     balance.at_stripe()
     first, second = checkout.posts
     assert first.body["request_id"] != second.body["request_id"]
+
+
+@pytest.mark.parametrize(
+    "over", [{"expires_at": "2020-01-01T00:00:00Z"}, {"url": None}], ids=["expired", "no url"]
+)
+def test_a_session_that_is_over_is_followed_by_a_new_one(
+    balance: BalancePage, checkout: FakeCheckout, over: dict[str, Any]
+) -> None:
+    """The first answer was lost, and the attempt was made again when its session had ended."""
+    checkout.refusals.append(LOST)
+    balance.preset("500").check()
+    balance.submit.click()
+    expect(balance.problem).to_contain_text("No answer came back")
+    session = {
+        "request_id": checkout.posts[0].body["request_id"],
+        "session_id": "cs_over",
+        "url": f"{checkout.origin}/stripe/cs_over",
+        "expires_at": "2126-11-20T09:30:00Z",
+    }
+    checkout.refusals.append(Answer(200, session | over))
+    balance.submit.click()
+    session_id = balance.at_stripe()
+    first, again, new = checkout.posts
+    assert first.body == again.body
+    assert session_id == f"cs_{new.body['request_id']}" != f"cs_{first.body['request_id']}"
+    assert new.body["amount_cents"] == 500
 
 
 def test_another_user_of_the_tab_has_another_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:

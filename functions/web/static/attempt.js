@@ -37,6 +37,6 @@ export function closeAttempt() {
   forget(ATTEMPT);
 }
 
-function hasEnded({ expires_at: expiresAt }) {
+export function hasEnded({ expires_at: expiresAt }) {
   return Date.parse(expiresAt) <= Date.now();
 }

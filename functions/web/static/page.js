@@ -3,7 +3,7 @@
  */
 
 import { Api } from "./api.js";
-import { attemptFor, closeAttempt, openAttempt, sessionOpened } from "./attempt.js";
+import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "./attempt.js";
 import { showBalance } from "./balance.js";
 import { TopUpForm } from "./form.js";
 import { History } from "./history.js";
@@ -143,17 +143,27 @@ class Page {
 
   async #send(amount) {
     problem.clear();
-    const attempt = attemptFor(this.#userId, amount, this.#currency);
     try {
-      const session = await this.#api.createSession(attempt);
-      sessionOpened(attempt, session);
-      location.assign(session.url);
+      location.assign(await this.#sessionUrl(amount));
       await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
     } catch (error) {
       if (this.#isSignedOut(error)) return;
       if (error.status === 409) closeAttempt();
       problem.show(words.refusal(error), { focus: true });
     }
+  }
+
+  async #sessionUrl(amount) {
+    const earlier = openAttempt(this.#userId);
+    const attempt = attemptFor(this.#userId, amount, this.#currency);
+    const session = await this.#api.createSession(attempt);
+    // A new one cannot be over, whatever the clock of this device says.
+    if (attempt.request_id === earlier?.request_id && (session.url === null || hasEnded(session))) {
+      closeAttempt();
+      return this.#sessionUrl(amount);
+    }
+    sessionOpened(attempt, session);
+    return session.url;
   }
 
   #isSignedOut(error) {
