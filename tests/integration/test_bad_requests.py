@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -178,6 +179,14 @@ def test_a_charset_does_not_matter_where_it_is_utf_8(fns: Functions, content_typ
 )
 def test_a_request_id_that_is_no_uuid(fns: Functions, request_id: Any) -> None:
     assert "request_id" in refused(fns, fns.create({**GOOD, "request_id": request_id}), 400)
+
+
+@pytest.mark.parametrize("wrong", [{"amount_cents": 1.5}, {"currency": 5}, {"metadata": {}}])
+def test_what_is_wrong_elsewhere_is_told_with_the_request_id(fns: Functions, wrong: dict[str, Any]) -> None:
+    request_id = str(uuid4())
+    answer = fns.create({**GOOD, "request_id": request_id.upper(), **wrong})
+    refused(fns, answer, 400)
+    assert answer.json["request_id"] == request_id
 
 
 def test_an_unknown_user_is_404_before_stripe_is_called(fns: Functions) -> None:

@@ -59,6 +59,11 @@ class SessionRequest:
     @classmethod
     def of(cls, fields: Mapping[str, object], user_id: int | None, config: Config) -> "SessionRequest":
         """From a body, which names the user if `user_id` is None. Raises InvalidRequest, naming the field."""
+        request_id = uuid_in_lower_case(fields.get("request_id"))
+        if request_id is None and fields.get("request_id") is not None:
+            raise InvalidRequest("request_id must be a UUID in the 8-4-4-4-12 form.")
+        # First, so that whatever else is wrong is told with it.
+        telemetry.correlate(request_id)
         allowed = {"amount_cents", "currency", "request_id"} | ({"user_id"} if user_id is None else set())
         unknown = sorted(fields.keys() - allowed)
         if unknown:
@@ -75,9 +80,6 @@ class SessionRequest:
         currency = fields.get("currency")
         if currency is not None and not isinstance(currency, str):
             raise InvalidRequest(_currency_rule(config))
-        request_id = uuid_in_lower_case(fields.get("request_id"))
-        if request_id is None and fields.get("request_id") is not None:
-            raise InvalidRequest("request_id must be a UUID in the 8-4-4-4-12 form.")
         return cls(user_id, amount_cents, currency and currency.lower(), request_id)
 
 
