@@ -68,7 +68,10 @@ class Gateway:
         begun = time.monotonic()
         method, path = scope["method"], scope["raw_path"].decode("latin-1")
         request_id = secrets.token_urlsafe(11)
-        response = await self._respond(scope, receive, method, path, request_id)
+        try:
+            response = await self._respond(scope, receive, method, path, request_id)
+        except _HungUp:
+            return
         self._observe(method, path, response.status, time.monotonic() - begun)
         headers = [(name.encode(), value.encode()) for name, value in response.headers]
         headers += [
@@ -173,12 +176,21 @@ class _SignalFreeServer(uvicorn.Server):
         yield
 
 
+class _HungUp(Exception):
+    """The client went away in the middle of its body: nobody waits for an answer."""
+
+
 async def _read(receive: _Receive) -> bytes | None:
-    """The whole body; None if it is too large, but then too the client is heard out, and hears of it."""
+    """The whole body; None if it is too large, but then too the client is heard out, and hears of it.
+
+    Raises _HungUp.
+    """
     chunks: list[bytes] = []
     size = 0
     while size <= _MAX_DRAINED:
         part = await receive()
+        if part["type"] == "http.disconnect":
+            raise _HungUp
         size += len(part.get("body", b""))
         if size <= MAX_BODY:
             chunks.append(part.get("body", b""))

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,22 @@ def test_bodies_above_ten_megabytes_are_refused_and_the_client_hears_it() -> Non
         status, _, body = site.request("POST", "/echo", b"x" * (MAX_BODY + 1))
 
     assert (status, json.loads(body)) == (413, {"message": "Request Entity Too Large"})
+
+
+def test_half_a_body_invokes_nothing() -> None:
+    invoked = threading.Event()
+
+    async def note(function: str, event: dict[str, Any]) -> Result:
+        invoked.set()
+        return Result(b"{}")
+
+    with Site(note) as site:
+        with socket.create_connection(("127.0.0.1", site.port)) as client:
+            client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+        assert not invoked.wait(0.5)
+        assert site.seen == []
+
+        assert site.request("POST", "/echo", b"{}")[0] == 200
 
 
 def test_head_and_options_reach_a_route_of_any_method(site: Site) -> None:
