@@ -47,6 +47,21 @@ def test_without_a_token_it_says_how_to_sign_in(balance: BalancePage, checkout: 
     assert checkout.requests == []
 
 
+@pytest.mark.parametrize("fragment", ["#token=", "#token=%E2%82%AC"])
+@pytest.mark.parametrize("before", ["about:blank", None], ids=["coming", "there already"])
+def test_no_token_where_one_was_due_ends_the_visit_of_who_was_here_before(
+    balance: BalancePage, checkout: FakeCheckout, fragment: str, before: str | None
+) -> None:
+    balance.open(checkout)
+    expect(balance.balance).to_contain_text("1,000 coins")
+    if before:
+        balance.page.goto(before)
+    balance.page.goto(f"{checkout.origin}/balance{fragment}")
+    expect(balance.news).to_contain_text("You are not signed in")
+    expect(balance.balance).to_be_hidden()
+    assert balance.page.url == f"{checkout.origin}/balance"
+
+
 def test_an_expired_session_is_said_and_hides_the_account(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:

@@ -228,6 +228,15 @@ def test_a_payment_that_nobody_knows(balance: BalancePage, checkout: FakeCheckou
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
+def test_a_return_that_names_no_session_is_not_taken_for_one_that_has_none(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
+    checkout.transaction(session_id=None, status="session_failed")
+    balance.open(checkout, "?status=success")
+    expect(balance.news).to_contain_text("This payment is not in your history")
+    assert lookups(checkout) == []
+
+
 def test_a_payment_that_was_forgotten(balance: BalancePage, checkout: FakeCheckout) -> None:
     session_id = start_top_up(balance, checkout, "500")
     checkout.transactions.clear()

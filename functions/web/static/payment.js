@@ -29,6 +29,8 @@ export const amountOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? a
 
 /** The request that made a session of Stripe's, or null where it is not among the user's last ones. */
 export async function findRequest(api, sessionId) {
+  // Otherwise any request that has no session would be the one.
+  if (sessionId === null) return null;
   let cursor = null;
   for (let page = 0; page < LOOKUP_PAGES; page += 1) {
     const { transactions, next_cursor: next } = await api.transactions({ limit: LOOKUP_PAGE_SIZE, cursor });

@@ -6,14 +6,17 @@ import { forget, read, write } from "./store.js";
 
 const TOKEN = "token";
 
-/** Keep the token of the fragment, and remove it from the address and the history entry. True if there was one. */
+/**
+ * Keep the token of the fragment, and remove it from the address and the history entry. True if there was one;
+ * one that is none ends the visit of whoever was here before.
+ */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return false;
   history.replaceState(null, "", location.pathname + location.search);
   // Anything else cannot be the value of a header.
-  if (!/^[\x21-\x7e]+$/.test(token)) return false;
-  write(TOKEN, token);
+  if (/^[\x21-\x7e]+$/.test(token)) write(TOKEN, token);
+  else forgetToken();
   return true;
 }
 
