@@ -10,7 +10,7 @@ import pytest
 
 from checkout.adapters.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import DatabaseUnavailable
+from checkout.errors import DatabaseUnavailable, InvariantBroken
 from checkout.services.crediting import CreditBalances
 from tests.support import functions
 from tests.support.functions import Functions, finished
@@ -178,3 +178,32 @@ def test_a_server_that_became_read_only_is_left_for_the_one_that_is_not(fns: Fun
         fns.application(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     fns.consume(event)
     assert fns.balance() == 500
+
+
+def test_a_payment_intent_is_credited_once_under_whatever_request_id(fns: Functions) -> None:
+    """A restored database may give two payments of one request each other's key."""
+    fns.consume(finished("r", payment_intent_id="pi_2"), finished("r:cs_1", payment_intent_id="pi_1"))
+
+    fns.consume(
+        finished("r", payment_intent_id="pi_1"),
+        finished("r:cs_2", payment_intent_id="pi_2"),
+        finished("another", payment_intent_id="pi_3"),
+    )
+
+    assert fns.balance() == 1500
+    [parked] = fns.application("SELECT effect_key, reason FROM parked_events")
+    assert parked["effect_key"] == "success:r:cs_2"
+    assert "one_credit_a_payment_intent" in parked["reason"]
+
+
+def test_an_entry_whose_balance_does_not_move_is_not_committed(fns: Functions) -> None:
+    fns.application(
+        "CREATE FUNCTION keep_balance() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER keep_balance BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep_balance()"
+    )
+    try:
+        with pytest.raises(InvariantBroken):
+            fns.consume(finished())
+    finally:
+        fns.application("DROP TRIGGER keep_balance ON users; DROP FUNCTION keep_balance()")
+    assert fns.application("SELECT 1 FROM ledger_entries") == []
