@@ -1,12 +1,15 @@
 """What a user may read, and what becomes of one payment as its events arrive."""
 
 import itertools
-from typing import Any
+import time
+from typing import Any, Never
 from uuid import uuid4
 
 import pytest
 
-from tests.support.functions import SERVICE_TOKEN, Functions, bearer, finished
+from checkout.errors import InvariantBroken
+from checkout.services.accounts import Accounts
+from tests.support.functions import SERVICE_TOKEN, Functions, bearer, finished, token
 from tests.support.stripe_events import event, session_object
 
 SESSION = "/checkout/sessions/{request_id}"
@@ -50,6 +53,38 @@ def test_reading_needs_a_users_token(fns: Functions, route: str) -> None:
         assert fns.http("account", f"GET {route}", headers=headers, path={"request_id": "x"}).status == status
     both = {**bearer(), "x-service-token": SERVICE_TOKEN}
     assert fns.http("account", f"GET {route}", headers=both, path={"request_id": "x"}).status == 400
+
+
+def test_a_token_is_good_for_half_a_minute_more_than_it_says(fns: Functions) -> None:
+    late = {"authorization": f"Bearer {token(exp=int(time.time()) - 20)}"}
+    assert fns.http("account", "GET /checkout/balance", headers=late).status == 200
+
+
+def test_the_greatest_user_id_is_one(fns: Functions) -> None:
+    greatest = 2**63 - 1
+    assert fns.get("/checkout/balance", greatest).status == 404
+    fns.add_users(greatest)
+    assert fns.get("/checkout/balance", greatest).json["user_id"] == greatest
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a secret"), KeyError("a secret"), InvariantBroken("a secret")], ids=repr
+)
+def test_an_error_that_was_not_meant_says_nothing_about_us(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: object) -> Never:
+        raise error
+
+    monkeypatch.setattr(Accounts, "balance", broken)
+    answer = fns.get("/checkout/balance")
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json == {
+        "type": "about:blank",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "Something went wrong on our side.",
+    }
 
 
 def test_credited_turns_true_with_the_ledger_entry(fns: Functions) -> None:
@@ -129,7 +164,19 @@ def test_transactions_come_newest_first_in_pages(fns: Functions) -> None:
     assert fns.get("/checkout/transactions", 404).json == {"transactions": [], "next_cursor": None}
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "1.0", "", "ten", " 5", "٥", "9" * 50])
+@pytest.mark.parametrize(("limit", "count"), [(None, 20), ("1", 1), ("100", 100)])
+def test_how_many_a_page_has(fns: Functions, limit: str | None, count: int) -> None:
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status)"
+        " SELECT 'r' || n, 1, 500, 'eur', 'balance_topup', 'session_expired' FROM generate_series(1, 101) n"
+    )
+    page = fns.get("/checkout/transactions", query=limit and {"limit": limit}).json
+    assert len(page["transactions"]) == count
+    assert page["next_cursor"]
+
+
+# "5,6": what API Gateway makes of limit=5&limit=6.
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "1.0", "", "ten", " 5", "٥", "9" * 50, "5,6"])
 def test_a_limit_that_is_none(fns: Functions, limit: str) -> None:
     answer = fns.get("/checkout/transactions", query={"limit": limit})
     assert answer.status == 400

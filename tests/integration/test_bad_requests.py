@@ -79,7 +79,8 @@ def test_a_wrong_service_token_is_401(fns: Functions, service_token: str) -> Non
 def test_both_kinds_of_token_are_400_where_both_are_valid(fns: Functions) -> None:
     both = {**bearer(), "x-service-token": SERVICE_TOKEN}
     assert "not both" in refused(fns, fns.create(GOOD, both), 400)
-    refused(fns, fns.create(GOOD, {**both, "x-service-token": "wrong"}), 401)
+    for wrong in ({"x-service-token": "wrong"}, {"x-service-token": ""}, {"authorization": ""}):
+        refused(fns, fns.create(GOOD, {**both, **wrong}), 401)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Creating a session: the row before Stripe, one session for one request_id, whatever Stripe does."""
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -102,6 +102,13 @@ def test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose
     assert len(details) == 1
     other_currency = fns.create({"amount_cents": 500, "currency": "usd", "request_id": request_id})
     assert other_currency.status == 409
+
+
+def test_null_means_absent(fns: Functions, stripe: Simulator) -> None:
+    answer = fns.create({"amount_cents": 500, "currency": None, "request_id": None})
+    assert answer.status == 201
+    assert UUID(answer.json["request_id"])
+    assert fns.row(answer.json["request_id"])["currency"] == "eur"
 
 
 def test_a_service_asks_for_a_user(fns: Functions, stripe: Simulator) -> None:

@@ -1,5 +1,6 @@
 """The way of the money: a signed webhook, the outbox, Kafka's record, the ledger and the balance."""
 
+import json
 from uuid import uuid4
 
 from tests.support.functions import Functions
@@ -15,3 +16,13 @@ def test_a_paid_session_is_stored_published_and_credited_once(fns: Functions) ->
     assert (answer.status, answer.json["outcome"]) == (200, "applied")
     assert fns.row(request_id)["status"] == "payment_succeeded"
     assert fns.checkout("SELECT * FROM outbox") == []
+
+
+def test_the_signature_is_over_the_bytes_that_api_gateway_gave_as_base64(fns: Functions) -> None:
+    request_id = str(uuid4())
+    session = session_object(request_id)
+    session["customer_details"] = {"name": "Zoë"}
+    body = json.dumps(event(session), ensure_ascii=False, indent=2).encode()
+
+    assert fns.webhook(body, as_base64=True).json["outcome"] == "applied"
+    assert fns.row(request_id)["status"] == "payment_succeeded"
