@@ -23,8 +23,10 @@ def operate(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"clean": outcome.clean, "result": text.plain(outcome.content)}
 
 
-def _words(event: dict[str, Any]) -> list[str]:
-    words = [event.get("verb"), *event.get("arguments", [])]
+def _words(event: object) -> list[str]:
+    given = event if isinstance(event, dict) else {}
+    arguments = given.get("arguments", [])
+    words = [given.get("verb"), *arguments] if isinstance(arguments, list) else [None]
     if not all(isinstance(word, str) for word in words) or {"-h", "--help"} & set(words):
         raise InvalidRequest('The event is {"verb": "…", "arguments": ["…", …]}, all of them texts.')
     return [str(word) for word in words]
