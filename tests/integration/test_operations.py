@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap, telemetry
+from checkout.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
+from checkout.services.stripe_events import StripeEvents
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
@@ -129,6 +131,34 @@ def test_a_held_event_is_listed_and_replayed_once_its_cause_is_gone(
     assert terminal.json("held", "replay", "--all", "--yes")["replayed"][0]["outcome"] == "applied"
     assert fns.row("r1")["status"] == "payment_succeeded"
     assert terminal.run("held", "replay", "evt_1", "--yes") == 2
+
+
+def test_all_held_events_are_replayed_though_one_cannot_be(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 5):
+        session = stripe_events.session_object(f"r{number}")
+        fns.webhook(stripe_events.event(session, livemode=True, event_id=f"evt_{number}"))
+    monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
+    retry = StripeEvents.retry
+
+    def failing(events: StripeEvents, event_id: str) -> str:
+        if event_id == "evt_1":
+            raise StripeNotReached("Stripe could not be reached.")
+        if event_id == "evt_2":
+            raise Refused("There is something about it.")
+        if event_id == "evt_3":
+            retry(events, event_id)
+        return retry(events, event_id)
+
+    monkeypatch.setattr(StripeEvents, "retry", failing)
+    done = terminal.json("held", "replay", "--all", "--yes", status=1)
+    assert [event["event_id"] for event in done["replayed"]] == ["evt_4"], "evt_3 was applied meanwhile"
+    assert done["still_held"] == [
+        {"event_id": "evt_1", "reason": "Stripe could not be reached."},
+        {"event_id": "evt_2", "reason": "There is something about it."},
+    ]
+    assert terminal.run("held", "replay", "evt_1", "--yes") == 3
 
 
 def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, terminal: Terminal) -> None:
@@ -358,8 +388,13 @@ def test_the_function_has_the_same_verbs(fns: Functions) -> None:
         {"verb": "x"},
         {"verb": "verify", "arguments": ["-h"]},
         {"verb": "parked", "arguments": [1]},
+        {"verb": "verify", "arguments": None},
+        {"verb": "verify", "arguments": 1},
+        {"verb": "parked", "arguments": "list"},
+        {"verb": "parked", "arguments": {"list": True}},
+        ["verify"],
     ],
     ids=str,
 )
-def test_the_function_says_what_it_does_not_understand(fns: Functions, event: dict[str, Any]) -> None:
+def test_the_function_says_what_it_does_not_understand(fns: Functions, event: Any) -> None:
     assert set(fns.invoke("operations", event)) == {"error"}

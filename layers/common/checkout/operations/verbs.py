@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import bootstrap
+from checkout.adapters.held import HeldEvent
 from checkout.adapters.parked import ParkedRecord
-from checkout.errors import Refused
+from checkout.errors import Refused, StripeError
 
 RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""
@@ -130,12 +131,25 @@ def held_show(given: Namespace) -> Outcome:
 
 def held_replay(given: Namespace) -> Outcome:
     service = bootstrap.held_events()
-    wanted = [given.id] if given.id is not None else [event.event_id for event in service.each()]
-    replayed = [service.replay(event_id) for event_id in wanted]
+    if given.id is not None:
+        event = service.replay(given.id)
+        return Outcome({"replayed": [asdict(event)]}, clean=_is_settled(event))
+    replayed, still_held = [], []
+    for held in list(service.each()):
+        try:
+            replayed.append(service.replay(held.event_id))
+        except (Refused, StripeError) as error:
+            # One that was applied meanwhile is refused, and is not held.
+            if not _is_settled(service.event(held.event_id)[0]):
+                still_held.append({"event_id": held.event_id, "reason": error.detail})
     return Outcome(
-        {"replayed": [asdict(event) for event in replayed]},
-        clean=all(event.outcome not in ("held", "waiting") for event in replayed),
+        {"replayed": [asdict(event) for event in replayed], "still_held": still_held},
+        clean=not still_held and all(_is_settled(event) for event in replayed),
     )
+
+
+def _is_settled(event: HeldEvent) -> bool:
+    return event.outcome not in ("held", "waiting")
 
 
 def held_discard(given: Namespace) -> Outcome:
