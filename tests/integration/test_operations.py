@@ -279,6 +279,19 @@ def test_the_story_of_what_is_held_parked_or_unknown(fns: Functions, terminal: T
     assert terminal.run("inspect", "a\0b") == 2
 
 
+def test_a_number_is_a_users_and_may_be_a_requests_too(fns: Functions, terminal: Terminal) -> None:
+    fns.webhook(stripe_events.event(stripe_events.session_object("777")))
+    fns.consume(finished("777"), finished("r2", user_id=777))
+    steps = terminal.json("inspect", "777")["steps"]
+    assert sorted((step["table"], step.get("request_id")) for step in steps) == [
+        ("checkout_transactions", "777"),
+        ("ledger_entries", "777"),
+        ("parked_events", "r2"),
+        ("stripe_events", "777"),
+    ]
+    assert [balance["user_id"] for balance in terminal.json("inspect", "777")["balances"]] == [1]
+
+
 def test_a_story_includes_refunds(fns: Functions, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1", payment_intent="pi_1")))
     fns.checkout(

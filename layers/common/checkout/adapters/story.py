@@ -7,6 +7,8 @@ from checkout.adapters.postgres import Cursor
 
 Row = dict[str, Any]
 
+# ANY(ARRAY(SELECT …)), not IN (SELECT …): beside an OR only that is looked up in an index.
+
 _TRANSACTION = (
     "request_id, user_id, status, amount_cents, currency, purpose, paid_cents, paid_currency, refunded_cents,"
     " disputed_cents, stripe_session_id, payment_intent_id, stripe_attempt, error_message, created_at,"
@@ -29,21 +31,15 @@ def _rows(cursor: Cursor) -> list[Row]:
     return cast(list[Row], cursor.fetchall())
 
 
-def payments_named(cursor: Cursor, reference: str) -> list[Row]:
-    """By request_id, Stripe's session or payment intent."""
+def payments(cursor: Cursor, reference: str, user_id: int | None, newest: int) -> list[Row]:
+    """By request_id, Stripe's session or payment intent; and the newest of the user."""
     cursor.execute(
         f"SELECT {_TRANSACTION} FROM checkout_transactions"
-        " WHERE request_id = lower(%s) OR stripe_session_id = %s OR payment_intent_id = %s ORDER BY id",
-        (reference, reference, reference),
-    )
-    return _rows(cursor)
-
-
-def payments_of(cursor: Cursor, user_id: int, limit: int) -> list[Row]:
-    """The newest."""
-    cursor.execute(
-        f"SELECT {_TRANSACTION} FROM checkout_transactions WHERE user_id = %s ORDER BY id DESC LIMIT %s",
-        (user_id, limit),
+        " WHERE request_id = lower(%(name)s) OR stripe_session_id = %(name)s OR payment_intent_id = %(name)s"
+        "    OR id = ANY(ARRAY(SELECT id FROM checkout_transactions WHERE user_id = %(user)s"
+        "                      ORDER BY id DESC LIMIT %(newest)s))"
+        " ORDER BY id",
+        {"name": reference, "user": user_id, "newest": newest},
     )
     return _rows(cursor)
 
@@ -97,28 +93,28 @@ def balance(cursor: Cursor, user_ids: Collection[int]) -> list[Row]:
     return _rows(cursor)
 
 
-def entries(cursor: Cursor, effect_keys: Collection[str]) -> list[Row]:
+def entries(cursor: Cursor, effect_keys: Collection[str], user_id: int | None, newest: int) -> list[Row]:
+    """Those of these keys, and the newest of the user."""
     cursor.execute(
-        f"SELECT {_ENTRY} FROM ledger_entries WHERE effect_key = ANY(%s) ORDER BY {_ENTERED}",
-        (list(effect_keys),),
-    )
-    return _rows(cursor)
-
-
-def entries_of(cursor: Cursor, user_id: int, limit: int) -> list[Row]:
-    """The newest."""
-    cursor.execute(
-        "SELECT * FROM"
-        f" (SELECT {_ENTRY}, id FROM ledger_entries WHERE user_id = %s ORDER BY id DESC LIMIT %s) AS newest"
+        f"SELECT {_ENTRY} FROM ledger_entries WHERE effect_key = ANY(%s)"
+        "    OR id = ANY(ARRAY(SELECT id FROM ledger_entries WHERE user_id = %s ORDER BY id DESC LIMIT %s))"
         f" ORDER BY {_ENTERED}",
-        (user_id, limit),
+        (list(effect_keys), user_id, newest),
     )
     return _rows(cursor)
 
 
-def parked(cursor: Cursor, request_ids: Collection[str], effect_keys: Collection[str]) -> list[Row]:
+def parked(
+    cursor: Cursor,
+    request_ids: Collection[str],
+    effect_keys: Collection[str],
+    user_id: int | None,
+    newest: int,
+) -> list[Row]:
+    """Those of these requests and keys, and the newest of the user."""
     cursor.execute(
-        f"SELECT {_PARKED} FROM parked_events WHERE request_id = ANY(%s) OR effect_key = ANY(%s)",
-        (list(request_ids), list(effect_keys)),
+        f"SELECT {_PARKED} FROM parked_events WHERE request_id = ANY(%s) OR effect_key = ANY(%s)"
+        "    OR id = ANY(ARRAY(SELECT id FROM parked_events WHERE user_id = %s ORDER BY id DESC LIMIT %s))",
+        (list(request_ids), list(effect_keys), user_id, newest),
     )
     return _rows(cursor)

@@ -12,7 +12,7 @@ from checkout.domain.text import identifier, user_id_from_digits
 from checkout.errors import NotFound
 
 NEWEST = 50
-"""Of a user's payments and entries; more are not shown."""
+"""Of a user's payments, entries and parked records; more are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Inspect:
         self._application = application
 
     def __call__(self, reference: str) -> Story:
-        """`reference` is a request_id, Stripe's session or payment intent, or a user's number.
+        """`reference` is a request_id, Stripe's session or payment intent, or a user's number; digits may be
+        a request_id's, too.
 
         Raises NotFound where nothing anywhere is about it.
         """
@@ -37,25 +38,17 @@ class Inspect:
             raise NotFound("That is no reference.")
         user_id = user_id_from_digits(reference)
         with self._checkout.transaction() as cursor:
-            payments = (
-                story.payments_named(cursor, reference)
-                if user_id is None
-                else story.payments_of(cursor, user_id, NEWEST)
-            )
-            requests = _named(payments, "request_id") | ({reference.lower()} if user_id is None else set())
-            intents = _named(payments, "payment_intent_id") | ({reference} if user_id is None else set())
+            payments = story.payments(cursor, reference, user_id, NEWEST)
+            requests = _named(payments, "request_id") | {reference.lower()}
+            intents = _named(payments, "payment_intent_id") | {reference}
             sessions = _named(payments, "stripe_session_id")
             events = story.events(cursor, requests, intents, sessions)
             reversals = story.reversals(cursor, intents)
             outbox = story.outbox(cursor, requests)
         effect_keys = {success_key(request_id) for request_id in requests} | _named(reversals, "effect_key")
         with self._application.transaction() as cursor:
-            entries = (
-                story.entries(cursor, effect_keys)
-                if user_id is None
-                else story.entries_of(cursor, user_id, NEWEST)
-            )
-            parked = story.parked(cursor, requests, effect_keys)
+            entries = story.entries(cursor, effect_keys, user_id, NEWEST)
+            parked = story.parked(cursor, requests, effect_keys, user_id, NEWEST)
             users = {row["user_id"] for row in (*payments, *entries)} | ({user_id} if user_id else set())
             balances = story.balance(cursor, users)
         steps = [
