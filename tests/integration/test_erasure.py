@@ -229,6 +229,52 @@ def test_a_user_is_erased_at_once_but_for_what_is_still_to_be_done(fns: Function
     assert operate(fns, "erase-user", *arguments) == {**expected, "events": 0, "parked": 0}
 
 
+def test_what_names_a_payment_only_inside_is_erased_or_listed_too(fns: Functions) -> None:
+    fns.add_users(2)
+    request_id = str(uuid4())
+    mine = told(request_id, session_id="cs_1", payment_intent="pi_1")
+    second = told(request_id, session_id="cs_2", payment_status="unpaid", payment_intent=None)
+    second["type"] = "checkout.session.expired"
+    of_stripe = event({"id": "ch_1", "payment_intent": "pi_1", "billing": "Ada"}, "charge.succeeded")
+    of_metadata = event(
+        {"id": "pi_2", "metadata": {"request_id": request_id}, "receipt_email": "ada@example.com"},
+        "payment_intent.created",
+    )
+    held = told(request_id, session_id="cs_1", user_id=2, payment_status="unpaid", payment_intent=None)
+    another = told("1", user_id=2, session_id="cs_10", payment_status="unpaid", payment_intent="pi_10")
+    another["type"] = "checkout.session.expired"
+    foreign = event({"id": "pi_20", "note": "Ada", "metadata": {"request_id": "1"}}, "payment_intent.created")
+    for one, outcome in (
+        (mine, "applied"),
+        (second, "ignored"),
+        (of_stripe, "ignored"),
+        (of_metadata, "ignored"),
+        (held, "held"),
+        (another, "applied"),
+        (foreign, "ignored"),
+    ):
+        # Stripe writes a space after a colon, and its webhooks are kept as they are written.
+        assert fns.webhook(json.dumps(one, indent=2).encode()).json["outcome"] == outcome
+
+    arguments = ("--user", "1", "--reason", "asked for it", "--operator", "ada")
+    assert operate(fns, "erase-user", *arguments) == {
+        "events": 4,
+        "parked": 0,
+        "unsettled_events": [held["id"]],
+        "open_parked": [],
+    }
+    assert all(is_erased(fns, one["id"]) for one in (mine, second, of_stripe, of_metadata))
+    assert not any(is_erased(fns, one["id"]) for one in (held, another, foreign))
+
+
+def test_more_events_of_a_user_than_one_batch(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "AT_ONCE", 2)
+    for _ in range(5):
+        fns.webhook(told())
+    arguments = ("--user", "1", "--reason", "asked for it", "--operator", "ada")
+    assert operate(fns, "erase-user", *arguments)["events"] == 5
+
+
 def test_to_erase_is_asked_first(fns: Functions) -> None:
     refused = fns.invoke("operations", {"verb": "erase"})["error"]
 

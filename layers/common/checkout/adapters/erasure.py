@@ -1,6 +1,6 @@
 """SQL that takes personal data out of what is settled; what waits, is held or is undecided is left alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from psycopg2.extras import execute_values
@@ -11,7 +11,11 @@ _SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
 _DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"
 _OF_USER = (
     "(request_id IN (SELECT request_id FROM checkout_transactions WHERE user_id = %(user)s)"
-    " OR payment_intent_id IN (SELECT payment_intent_id FROM checkout_transactions WHERE user_id = %(user)s))"
+    " OR payment_intent_id IN (SELECT payment_intent_id FROM checkout_transactions WHERE user_id = %(user)s)"
+    " OR (outcome <> 'applied' AND EXISTS ("
+    # OFFSET 0, so that a payload is read once and not for each name.
+    """     SELECT FROM (SELECT replace(payload::text, '": "', '":"') AS written OFFSET 0) AS told,"""
+    "         unnest(%(names)s::text[]) AS name WHERE position(name IN written) > 0)))"
 )
 
 
@@ -30,12 +34,30 @@ def events_older_than(cursor: Cursor, days: int, limit: int) -> dict[str, str]:
     return _payloads(cursor)
 
 
-def events_of(cursor: Cursor, user_id: int, limit: int) -> dict[str, str]:
-    """Settled events about this user's payments and their payloads, locked."""
+def names_of(cursor: Cursor, user_id: int) -> list[str]:
+    """How payloads name this user's payments, as JSON without spaces.
+
+    An event that was not applied may name its payment nowhere else. It is searched as text: PostgreSQL's JSON
+    functions fail at a NUL, which Stripe may relay.
+    """
+    cursor.execute(
+        "SELECT '\"request_id\":' || to_json(request_id) AS name FROM checkout_transactions"
+        " WHERE user_id = %(user)s"
+        " UNION SELECT to_json(stripe_session_id)::text FROM checkout_transactions"
+        " WHERE user_id = %(user)s AND stripe_session_id IS NOT NULL"
+        " UNION SELECT to_json(payment_intent_id)::text FROM checkout_transactions"
+        " WHERE user_id = %(user)s AND payment_intent_id IS NOT NULL",
+        {"user": user_id},
+    )
+    return [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def events_of(cursor: Cursor, user_id: int, names: Sequence[str], limit: int) -> dict[str, str]:
+    """Settled events about this user's payments and their payloads, locked; `names` from `names_of`."""
     cursor.execute(
         f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED} AND {_OF_USER}"
         " ORDER BY event_id LIMIT %(limit)s FOR UPDATE",
-        {"user": user_id, "limit": limit},
+        {"user": user_id, "names": list(names), "limit": limit},
     )
     return _payloads(cursor)
 
@@ -51,12 +73,12 @@ def replace_payloads(cursor: Cursor, payloads: Mapping[str, str]) -> None:
     )
 
 
-def unsettled_of(cursor: Cursor, user_id: int) -> list[str]:
-    """Events about this user's payments that are still to be applied."""
+def unsettled_of(cursor: Cursor, user_id: int, names: Sequence[str]) -> list[str]:
+    """Events about this user's payments that are still to be applied; `names` from `names_of`."""
     cursor.execute(
         "SELECT event_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
         f" AND {_OF_USER} ORDER BY event_id",
-        {"user": user_id},
+        {"user": user_id, "names": list(names)},
     )
     return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from checkout import telemetry
-from checkout.adapters import erasure
+from checkout.adapters import erasure, invariants
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.erasure import without_personal_data
 
@@ -60,9 +60,11 @@ class Erase:
         events = 0
         while True:
             with self._checkout.transaction() as cursor:
-                payloads = erasure.events_of(cursor, user_id, AT_ONCE)
+                invariants.take_time(cursor)
+                names = erasure.names_of(cursor, user_id)
+                payloads = erasure.events_of(cursor, user_id, names, AT_ONCE)
                 _erase(cursor, payloads)
-                unsettled = erasure.unsettled_of(cursor, user_id)
+                unsettled = erasure.unsettled_of(cursor, user_id, names)
             events += len(payloads)
             if len(payloads) < AT_ONCE:
                 break
