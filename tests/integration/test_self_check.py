@@ -138,7 +138,7 @@ def test_a_version_that_cannot_be_invoked_is_not_fit(
     fns: Functions, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEW_VERSIONS", VERSIONS[0])
-    aws.versions.add_client_error("invoke", "AccessDeniedException")
+    aws.versions.add_client_error("invoke", "ResourceNotFoundException")
     aws.expects("Failed")
 
     assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": False}

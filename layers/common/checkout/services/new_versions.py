@@ -5,6 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from checkout import telemetry
 
+AT_ONCE = 2
+"""Every function's hook asks every version, and a new account has ten environments."""
+
 
 class JudgeNewVersions:
     def __init__(
@@ -36,6 +39,6 @@ class JudgeNewVersions:
 
     def _refusals(self) -> dict[str, str]:
         versions = self._versions()
-        with ThreadPoolExecutor(len(versions)) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = zip(versions, pool.map(self._ask, versions), strict=True)
             return {version: reason for version, reason in answers if reason is not None}

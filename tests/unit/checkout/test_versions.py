@@ -1,0 +1,102 @@
+"""Asking the new versions before they get traffic, where Lambda or IAM needs a moment."""
+
+import json
+import math
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from checkout.adapters import versions
+from checkout.adapters.versions import READ_TIMEOUT_SECONDS, RETRY_SECONDS, Versions
+from checkout.services.new_versions import AT_ONCE, JudgeNewVersions
+from tests.infrastructure.transformed import source
+
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:account:7"
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long, on a clock that only sleeping moves."""
+    pauses: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(pauses), sleep=pauses.append)
+    monkeypatch.setattr(versions, "time", clock)
+    return pauses
+
+
+@pytest.fixture
+def invoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    client = boto3.client(
+        "lambda", region_name="eu-central-1", config=Config(retries={"total_max_attempts": 1})
+    )
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+def answer(failure: dict[str, str] | None = None) -> dict[str, Any]:
+    body = json.dumps(failure or {}).encode()
+    found = {"StatusCode": 200, "Payload": StreamingBody(BytesIO(body), len(body))}
+    return found | ({"FunctionError": "Unhandled"} if failure else {})
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "AccessDeniedException"])
+def test_what_may_not_be_invoked_yet_is_asked_again(invoked: Stubber, slept: list[float], code: str) -> None:
+    invoked.add_client_error("invoke", code)
+    invoked.add_client_error("invoke", code)
+    invoked.add_response("invoke", answer())
+    assert Versions().ask(ARN, {}) is None
+    assert slept == [1.0, 2.0]
+
+
+def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> None:
+    for _ in range(20):
+        invoked.add_client_error("invoke", "AccessDeniedException")
+    refusal = Versions().ask(ARN, {})
+    assert refusal is not None
+    assert "AccessDeniedException" in refusal
+    assert RETRY_SECONDS / 2 < sum(slept) <= RETRY_SECONDS
+
+
+def test_a_version_that_fails_is_not_asked_again(invoked: Stubber, slept: list[float]) -> None:
+    invoked.add_response("invoke", answer({"errorType": "Unavailable", "errorMessage": "no database"}))
+    assert Versions().ask(ARN, {}) == "Unavailable: no database"
+    invoked.add_client_error("invoke", "ResourceNotFoundException")
+    assert "cannot be invoked" in str(Versions().ask(ARN, {}))
+    assert slept == []
+
+
+def test_a_few_are_asked_at_once() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+    both = threading.Barrier(AT_ONCE)
+
+    def ask(_: str) -> str | None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        both.wait(10)
+        with lock:
+            running -= 1
+        return None
+
+    reported: list[tuple[str, str, bool]] = []
+    judge = JudgeNewVersions(lambda: ["1", "2", "3", "4", "5", "6"], ask, lambda *told: reported.append(told))
+    assert judge("d-1", "e-1")
+    assert (most, reported) == (AT_ONCE, [("d-1", "e-1", True)])
+
+
+def test_the_function_lives_long_enough_to_report() -> None:
+    function = source()["Resources"]["PreTrafficFunction"]["Properties"]
+    asked = function["Environment"]["Variables"]["NEW_VERSIONS"]["Fn::Join"][1]
+    turns = math.ceil(len(asked) / AT_ONCE)
+    assert turns * (RETRY_SECONDS + READ_TIMEOUT_SECONDS) < function["Timeout"] <= 900
