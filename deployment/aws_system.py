@@ -37,9 +37,12 @@ class AwsSystem:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        given = {one["ParameterKey"]: one["ParameterValue"] for one in self._stack["Parameters"]}
         names = {"aud": "JwtAudience", "iss": "JwtIssuer"}
-        return {claim: given[name] for claim, name in names.items() if given.get(name)}
+        return {claim: value for claim, name in names.items() if (value := self._parameter(name))}
+
+    @property
+    def webhook_sources(self) -> str:
+        return self._parameter("StripeWebhookSources")
 
     def output(self, key: str) -> str:
         """Raises NoSuchStack, also where the stack lacks it."""
@@ -100,6 +103,10 @@ class AwsSystem:
             .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
         )
         return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+
+    def _parameter(self, name: str) -> str:
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in self._stack["Parameters"]}
+        return str(given.get(name, ""))
 
     @cached_property
     def _stack(self) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class LocalSystem:
         ours = jwt.decode(self._found.demo_token, options={"verify_signature": False})
         return {name: ours[name] for name in ("aud", "iss") if name in ours}
 
+    @property
+    def webhook_sources(self) -> str:
+        return ""
+
     def secret(self, name: str) -> str:
         return self._secrets[name]
 
