@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from deployment import smoke
 from deployment.smoke import SmokeFailed
@@ -40,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         statuses = {"/webhooks/stripe": 403, "/health": 200, "/balance": 200}
         return SimpleNamespace(status_code=statuses.get(url.removeprefix("https://api"), 401), text="")
 
-    monkeypatch.setattr(smoke.requests, "Session", lambda: SimpleNamespace(request=request))
+    monkeypatch.setattr(requests, "Session", lambda: SimpleNamespace(request=request))
     return given
 
 
