@@ -50,6 +50,23 @@ def test_cfn_lint_finds_nothing_in_what_cloudformation_gets(name: str, tmp_path:
     assert [match for match in found if "Template file not found" not in match] == []
 
 
+@pytest.mark.parametrize("name", ["application", *transformed.STACKS])
+def test_every_role_has_the_boundary(name: str) -> None:
+    template = transformed.document() if name == "application" else transformed.nested(name)
+    bounded = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    roles = transformed.of_type(template, "AWS::IAM::Role")
+
+    assert [role for role, given in roles.items() if given.get("PermissionsBoundary") != bounded] == []
+
+
+def test_a_nested_stack_with_a_role_is_given_the_boundary() -> None:
+    application = transformed.source()["Resources"]
+    for name in transformed.STACKS:
+        if transformed.of_type(transformed.nested(name), "AWS::IAM::Role"):
+            given = application[name.capitalize()]["Properties"]["Parameters"]
+            assert given["PermissionsBoundaryArn"] == {"Ref": "PermissionsBoundaryArn"}
+
+
 def test_each_trigger_has_a_topic_and_a_consumer_group_of_its_own() -> None:
     triggers = [properties for _, properties in events("MSK")]
 
