@@ -91,6 +91,18 @@ def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.
     assert sam == []
 
 
+def test_environments_differ_in_stack_and_parameters_alone() -> None:
+    def told(environment: str) -> dict[str, Any]:
+        given = deploy._parameters(environment, "deploy")
+        # What only `sam deploy --guided` reads, and what a team decides.
+        own = ("confirm_changeset", "disable_rollback", "parameter_overrides")
+        return {name: value for name, value in given.items() if name not in own}
+
+    assert told("dev") == told("staging") == told("prod")
+    assert told("dev")["fail_on_empty_changeset"] is False
+    assert len({deploy.stack_name(one) for one in ("dev", "staging", "prod")}) == 3
+
+
 def test_an_unknown_environment_is_named_with_those_that_there_are() -> None:
     with pytest.raises(NotDeployed, match="no environment moon; there are dev"):
         deploy.settings("moon")
