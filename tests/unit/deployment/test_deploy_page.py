@@ -59,6 +59,10 @@ def test_every_secret_has_its_row() -> None:
     assert {"STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET", "JWT_SECRET", "CHECKOUT_SERVICE_TOKEN"} <= set(rows)
 
 
+def test_what_sam_asks_is_answered() -> None:
+    assert "has no authentication. Is this okay?" in section("Which command?")
+
+
 def test_a_restored_cluster_is_given_whole_to_the_stack() -> None:
     told = section("How do I restore?")
     assert {"DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn"} <= set(
@@ -106,5 +110,8 @@ def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
     for environment in ("staging", "prod"):
         assert jobs[environment]["environment"] == environment
         assert jobs[environment]["permissions"]["id-token"] == "write"
+    header = (ROOT / ".github" / "workflows" / "deploy.yml").read_text().split("name: deploy")[0]
+    assert "MaxSessionDuration" in header
+    assert "make configure" in header
     commands = [step.get("run", "") for step in jobs["prod"]["steps"]]
     assert [command.split()[:2] for command in commands if command] == [["make", "deploy"], ["make", "smoke"]]
