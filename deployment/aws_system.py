@@ -102,7 +102,18 @@ class AwsSystem:
             .get_paginator("describe_alarms")
             .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
         )
-        return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+        # The prefix of `checkout` is that of `checkout-prod`, too.
+        raised = {str(alarm["AlarmName"]) for page in pages for alarm in page["MetricAlarms"]}
+        return sorted(raised.intersection(self._alarms)) if raised else []
+
+    @cached_property
+    def _alarms(self) -> list[str]:
+        nested = self._resources("AWS::CloudFormation::Stack")
+        return [
+            name
+            for stack in (self.name, *nested)
+            for name in self._resources("AWS::CloudWatch::Alarm", stack)
+        ]
 
     def _parameter(self, name: str) -> str:
         given = {one["ParameterKey"]: one["ParameterValue"] for one in self._stack["Parameters"]}
@@ -116,8 +127,12 @@ class AwsSystem:
             raise NoSuchStack(f"the stack {self.name} cannot be read: {error}") from error
         return dict(found)
 
-    def _resources(self, kind: str) -> list[str]:
-        pages = _client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
+    def _resources(self, kind: str, stack: str | None = None) -> list[str]:
+        pages = (
+            _client("cloudformation")
+            .get_paginator("list_stack_resources")
+            .paginate(StackName=stack or self.name)
+        )
         return [
             str(one["PhysicalResourceId"])
             for page in pages

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,18 @@ from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed
 
 OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": "operations"}
+
+RESOURCES = {
+    "checkout": [
+        {"ResourceType": "AWS::Lambda::EventSourceMapping", "PhysicalResourceId": "1"},
+        {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": "2"},
+        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "checkout-ServerErrorsAlarm-1"},
+        {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": "arn:monitoring"},
+    ],
+    "arn:monitoring": [
+        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "checkout-Monitoring-OutboxStuck-1"}
+    ],
+}
 
 
 class Aws:
@@ -47,15 +60,8 @@ class Aws:
     def get_paginator(self, name: str) -> "Pages":
         if name == "describe_alarms":
             self.quiet_after -= 1
-        resources = [
-            {"ResourceType": "AWS::Lambda::EventSourceMapping", "PhysicalResourceId": "1"},
-            {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": "2"},
-        ]
-        pages = {
-            "list_stack_resources": {"StackResourceSummaries": resources},
-            "describe_alarms": {"MetricAlarms": self.alarms if self.quiet_after >= 0 else []},
-        }
-        return Pages(pages[name])
+            return Pages(lambda _: {"MetricAlarms": self.alarms if self.quiet_after >= 0 else []})
+        return Pages(lambda asked: {"StackResourceSummaries": RESOURCES[asked["StackName"]]})
 
 
 class Clock:
@@ -72,11 +78,13 @@ class Clock:
 
 
 class Pages:
-    def __init__(self, *pages: Any) -> None:
-        self._pages = pages
+    """One, for what is asked."""
 
-    def paginate(self, **_: Any) -> Any:
-        return iter(self._pages)
+    def __init__(self, page: Callable[[dict[str, Any]], Any]) -> None:
+        self._page = page
+
+    def paginate(self, **asked: Any) -> Any:
+        yield self._page(asked)
 
 
 @pytest.fixture
@@ -118,13 +126,18 @@ def test_triggers_and_alarms(aws: Aws) -> None:
         ("1 Kafka triggers are enabled", None),
         ("no alarm is raised", None),
     ]
-    aws.trigger, aws.alarms = "Disabled", [{"AlarmName": "checkout-OutboxStuck"}]
+    aws.trigger, aws.alarms = "Disabled", [{"AlarmName": "checkout-Monitoring-OutboxStuck-1"}]
     assert [problem for _, problem in AwsSystem("checkout").checks()] == [
         "consumer is Disabled (User action)",
-        "checkout-OutboxStuck",
+        "checkout-Monitoring-OutboxStuck-1",
     ]
 
 
 def test_an_alarm_has_some_minutes_to_notice_that_all_is_well(aws: Aws) -> None:
-    aws.alarms, aws.quiet_after = [{"AlarmName": "checkout-OldestUncreditedPayment"}], 3
+    aws.alarms, aws.quiet_after = [{"AlarmName": "checkout-ServerErrorsAlarm-1"}], 3
+    assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
+
+
+def test_another_stack_s_alarm_is_not_ours(aws: Aws) -> None:
+    aws.alarms = [{"AlarmName": "checkout-prod-ServerErrorsAlarm-1"}]
     assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
