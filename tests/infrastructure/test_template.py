@@ -50,6 +50,12 @@ def test_cfn_lint_finds_nothing_in_what_cloudformation_gets(name: str, tmp_path:
     assert [match for match in found if "Template file not found" not in match] == []
 
 
+def test_operations_are_those_of_the_version_in_use() -> None:
+    told = transformed.document()["Outputs"]["OperationsFunction"]["Value"]
+
+    assert told == {"Ref": "OperationsFunctionAliaslive"}
+
+
 @pytest.mark.parametrize("name", ["application", *transformed.STACKS])
 def test_every_role_has_the_boundary(name: str) -> None:
     template = transformed.document() if name == "application" else transformed.nested(name)
