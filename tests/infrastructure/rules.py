@@ -21,27 +21,30 @@ RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 WILDCARDS = {
     "ec2": "EC2 knows no resource for what it describes, and none yet for an interface that Lambda will make",
     "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
+    "xray": "X-Ray knows no resource for what it is told",
     "rds-db": "the proxy signs in as whichever of our roles the function has signed in as",
 }
 """Why an action of this service may have a `*` in its resource. No action may have one."""
 
 
-def loaded(profile: str, change: Callable[[Template, dict[str, Template]], None] | None = None) -> Templates:
-    """`change` may break them first."""
+def loaded(
+    profile: str, change: Callable[[Template, dict[str, Template]], None] | None = None, **parameters: str
+) -> Templates:
+    """`change` may break them first; `parameters` are the application's."""
     source, nested = transformed.source(), {name: transformed.nested(name) for name in transformed.STACKS}
     if change is not None:
         change(source, nested)
     document = transformed.transform(source) if change is not None else transformed.document()
     database = {"prod": {"Standby": "true", "Proxy": "true"}, "dev": {}}[profile]
-    parameters = {
+    given = {
         "database": database,
         "kafka": {"Brokers": "standard"},
         "monitoring": {"Service": alarm_rules.SERVICE},
     }
     return Templates(
         source,
-        transformed.resolved(document, Profile=profile),
-        {name: transformed.resolved(found, **parameters.get(name, {})) for name, found in nested.items()},
+        transformed.resolved(document, Profile=profile, **parameters),
+        {name: transformed.resolved(found, **given.get(name, {})) for name, found in nested.items()},
     )
 
 
@@ -90,7 +93,7 @@ def _triggers(templates: Templates, profile: str) -> Iterator[str]:
         yield "KAFKA_PARTIAL_RESPONSES does not say what the triggers understand"
 
 
-def _statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for policy in role.get("Policies", []):
         yield from policy["PolicyDocument"]["Statement"]
 
@@ -106,7 +109,7 @@ def _permissions(templates: Templates) -> Iterator[str]:
         for name in sorted(names):
             allowed = {
                 action.removeprefix("kafka-cluster:")
-                for one in _statements(roles[f"{name}Role"])
+                for one in statements(roles[f"{name}Role"])
                 for action in _listed(one["Action"])
             }
             if missing := needed - allowed:
@@ -116,7 +119,7 @@ def _permissions(templates: Templates) -> Iterator[str]:
             continue  # template.yaml says why it has AWS's policy.
         if "ManagedPolicyArns" in role:
             yield f"{name} has a managed policy, which allows more than it needs"
-        if any("logs:CreateLogGroup" in _listed(one["Action"]) for one in _statements(role)):
+        if any("logs:CreateLogGroup" in _listed(one["Action"]) for one in statements(role)):
             yield f"{name} could make a log group without retention"
 
 
@@ -151,7 +154,7 @@ def _settings(templates: Templates) -> Iterator[str]:
 def _wildcards(templates: Templates) -> Iterator[str]:
     for template in (templates.application, *templates.nested.values()):
         for name, role in of_type(template, "AWS::IAM::Role").items():
-            for statement in _statements(role):
+            for statement in statements(role):
                 actions = _listed(statement["Action"])
                 for action in actions:
                     if "*" in action:
