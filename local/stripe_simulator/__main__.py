@@ -17,7 +17,9 @@ from local.stripe_simulator.settings import Settings
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 3
-SECRET_VARIABLE = "STRIPE_SIMULATOR_ENDPOINT_SECRET"  # noqa: S105 - a name, not a secret
+VARIABLES = "STRIPE_SIMULATOR_"
+"""What the names of environment variables begin with."""
+SECRET_VARIABLE = f"{VARIABLES}ENDPOINT_SECRET"
 
 DURATIONS = {
     "debit_seconds": "from a bank debit to its settlement or failure",
@@ -29,7 +31,7 @@ DURATIONS = {
     "webhook_timeout_seconds": "how long an endpoint may take to answer",
     "redirect_wait_seconds": "how long the page waits for the webhook's answer before it redirects",
 }
-"""Fields of `Settings` that have an option of the same name, and what it is for."""
+"""Fields of `Settings` that have an option and a variable of the same name, and what these are for."""
 
 
 class Server(uvicorn.Server):
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.stripe_simulator",
         description="Stripe on this machine: API, hosted page, webhooks.",
+        epilog=f"A duration can be set by a variable, too, as in {VARIABLES}DEBIT_SECONDS=10.",
     )
     parser.add_argument("--port", type=int, default=9997, help=f"port on {HOST}; 0 takes a free one (9997)")
     parser.add_argument("--data", type=Path, default=defaults.data, help=f"folder to keep ({defaults.data})")
@@ -108,8 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--endpoint-url", help="a webhook endpoint to register at start")
     parser.add_argument("--endpoint-secret", help=f"its signing secret; or set {SECRET_VARIABLE}")
     for name, meaning in DURATIONS.items():
-        option, default = f"--{name.replace('_', '-')}", getattr(defaults, name)
-        parser.add_argument(option, type=float, default=default, metavar="S", help=f"{meaning} ({default:g})")
+        option = f"--{name.replace('_', '-')}"
+        default = os.environ.get(f"{VARIABLES}{name.upper()}") or f"{getattr(defaults, name):g}"
+        parser.add_argument(option, type=float, default=default, metavar="S", help=f"{meaning} ({default})")
     return parser
 
 

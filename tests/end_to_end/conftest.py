@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from functions.web import app
 from tests.end_to_end.fake_checkout import FakeCheckout, serving
@@ -23,6 +23,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 30_000
 WATCH_POLICY = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error("Content-Security-Policy:", event.violatedDirective, event.blockedURI);
@@ -52,6 +53,7 @@ def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip(f"no browser is installed (looked for {', '.join(PROGRAMS)})")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield launched
@@ -71,7 +73,7 @@ def page(browser: Browser, context_options: dict[str, Any]) -> Iterator[Page]:
     context = browser.new_context(**(defaults | context_options))
     context.add_init_script(WATCH_POLICY)
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(PATIENCE_MS)
     complaints = Complaints()
     opened.on("console", complaints.console)
     opened.on("pageerror", complaints.error)

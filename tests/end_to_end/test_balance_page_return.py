@@ -1,5 +1,7 @@
 """Back from Stripe: paid, cancelled, or something in between."""
 
+import threading
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -65,6 +67,7 @@ def test_the_next_top_up_of_the_same_amount_is_a_new_attempt(
 def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeCheckout) -> None:
     transaction = checkout.transaction()
     asked = 0
+    was_told = threading.Event()
 
     def credit_at_the_third(request: Request) -> None:
         nonlocal asked
@@ -72,6 +75,7 @@ def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeC
         if asked == 2:
             transaction["status"] = "payment_succeeded"
         if asked == 3:
+            was_told.wait(60)  # Until then the page says what it knows from the second answer.
             transaction["credited"] = True
             checkout.balance_cents = 1500
 
@@ -79,6 +83,7 @@ def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeC
     balance.open(checkout, PAID)
     expect(balance.news).to_contain_text("Adding the coins to your balance")
     assert PAID in balance.page.url
+    was_told.set()
     expect(balance.news).to_contain_text("500 coins were added to your balance.")
     expect(balance.balance).to_contain_text("1,500 coins")
     assert asked == 3

@@ -20,8 +20,12 @@ PATIENCE_MS = 30_000
 
 @pytest.fixture(scope="module")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Asks for the browser first: without one there is nothing to start."""
-    with RunningStack(tmp_path_factory.mktemp("stack") / "project") as running:
+    """Asks for the browser first: without one there is nothing to start.
+
+    A bank debit takes long enough for the page to be seen while it waits for it.
+    """
+    folder = tmp_path_factory.mktemp("stack") / "project"
+    with RunningStack(folder, STRIPE_SIMULATOR_DEBIT_SECONDS="10") as running:
         yield running.description
 
 

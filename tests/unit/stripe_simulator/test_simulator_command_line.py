@@ -22,6 +22,24 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert option in told
 
 
+def test_a_duration_can_be_set_by_a_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_SIMULATOR_DEBIT_SECONDS", "12.5")
+    monkeypatch.setenv("STRIPE_SIMULATOR_REFUND_SECONDS", "")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "from a bank debit to its settlement or failure (12.5)" in told
+    assert "from a refund's first status to its second (3)" in told
+
+    monkeypatch.setenv("STRIPE_SIMULATOR_DEBIT_SECONDS", "soon")
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    assert "--debit-seconds: invalid float value: 'soon'" in capsys.readouterr().err
+
+
 def test_an_endpoint_needs_a_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
