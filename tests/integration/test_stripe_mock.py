@@ -30,6 +30,8 @@ SPECIFICATION = "2026-08-26.dahlia"
 """Of that stripe-mock, the newest there is. Our API_VERSION is one release later, whose changes it lacks."""
 BESIDE = "2026-10-28.endive"
 
+BUILD_SECONDS = 360
+
 pytestmark = pytest.mark.timeout(400)  # Go has to download and compile it, the first time.
 
 
@@ -56,13 +58,16 @@ def program() -> Path:
 def _build(go: str, folder: Path) -> str:
     """Returns why there is none, if there is none afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [go, "install", f"github.com/stripe/stripe-mock@{VERSION}"],
-        env={**os.environ, "GOBIN": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=360,
-    )
+    try:
+        done = subprocess.run(
+            [go, "install", f"github.com/stripe/stripe-mock@{VERSION}"],
+            env={**os.environ, "GOBIN": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"Go has not built stripe-mock within {BUILD_SECONDS} s"
     return f"Go could not build stripe-mock: {done.stderr[-300:]}"
 
 
