@@ -140,7 +140,7 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
         session = stripe_events.session_object(f"r{number}")
         fns.webhook(stripe_events.event(session, livemode=True, event_id=f"evt_{number}"))
     monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
-    retry = StripeEvents.retry
+    replay = StripeEvents.replay
 
     def failing(events: StripeEvents, event_id: str) -> str:
         if event_id == "evt_1":
@@ -148,10 +148,10 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
         if event_id == "evt_2":
             raise Refused("There is something about it.")
         if event_id == "evt_3":
-            retry(events, event_id)
-        return retry(events, event_id)
+            replay(events, event_id)
+        return replay(events, event_id)
 
-    monkeypatch.setattr(StripeEvents, "retry", failing)
+    monkeypatch.setattr(StripeEvents, "replay", failing)
     done = terminal.json("held", "replay", "--all", "--yes", status=1)
     assert [event["event_id"] for event in done["replayed"]] == ["evt_4"], "evt_3 was applied meanwhile"
     assert done["still_held"] == [
