@@ -2,12 +2,16 @@
 batch is credited."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
 from checkout.domain.msk import Record
+from checkout.errors import DatabaseUnavailable
+from checkout.services import crediting
 from tests.support.functions import Functions, finished
 
 
@@ -50,6 +54,8 @@ BAD = {
     "request_id empty": encoded(request_id=""),
     "session_id of 300 characters": encoded(session_id="s" * 300),
     "reversal without source_id": encoded(status="refunded"),
+    "source_id of 300 characters": encoded(status="refunded", source_id="s" * 300),
+    "NUL in the source_id": encoded(status="refunded", source_id="re_\0"),
 }
 
 
@@ -111,6 +117,68 @@ def test_a_sum_beyond_bigint_is_parked_alone(fns: Functions) -> None:
     assert parked["kafka_offset"] == 3
     assert parked["effect_key"] == f"success:{batch[3]['request_id']}"
     assert "refused by the database" in parked["reason"]
+
+
+@pytest.fixture
+def rule(fns: Functions, request: pytest.FixtureRequest) -> Iterator[None]:
+    """An application's own rule about user 2, which raises with the SQLSTATE of the parameter."""
+    fns.add_users(2)
+    fns.application(
+        "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION 'not with us' USING ERRCODE = '{request.param}'; END $$;"
+        "CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id = 2) EXECUTE FUNCTION rule()"
+    )
+    yield
+    fns.application("DROP FUNCTION rule CASCADE")
+
+
+@pytest.mark.parametrize("rule", ["22023", "23514", "54000"], indirect=True)
+def test_what_an_applications_rule_refuses_is_parked_alone(fns: Functions, rule: None) -> None:
+    answer = fns.consume(*(finished(user_id=user_id) for user_id in (1, 1, 2, 1)))
+
+    assert answer == {"batchItemFailures": []}
+    assert (fns.balance(1), fns.balance(2)) == (1500, 0)
+    [parked] = fns.application("SELECT kafka_offset, reason FROM parked_events")
+    assert parked == {"kafka_offset": 2, "reason": "refused by the database: not with us"}
+
+
+@pytest.mark.parametrize("rule", ["P0001"], indirect=True)
+def test_a_rule_that_does_not_say_never_fails_the_batch_until_it_is_gone(fns: Functions, rule: None) -> None:
+    batch = [finished(), finished(user_id=2)]
+    with pytest.raises(DatabaseUnavailable):
+        fns.consume(*batch)
+    assert (fns.balance(1), fns.application("SELECT 1 FROM parked_events")) == (0, [])
+    fns.application("DROP TRIGGER rule ON users")
+    fns.consume(*batch)
+    assert (fns.balance(1), fns.balance(2)) == (500, 500)
+
+
+def test_an_applications_constraint_parks_alone_what_violates_it(fns: Functions) -> None:
+    fns.application("ALTER TABLE users ADD CONSTRAINT enough CHECK (balance <= 1000)")
+    try:
+        fns.consume(finished(), finished(amount_cents=600), finished())
+    finally:
+        fns.application("ALTER TABLE users DROP CONSTRAINT enough")
+    assert fns.balance() == 1000
+    [parked] = fns.application("SELECT kafka_offset, reason FROM parked_events")
+    assert parked["kafka_offset"] == 1
+    assert "enough" in parked["reason"]
+
+
+@pytest.mark.parametrize("error", [RecursionError(), MemoryError(), Exception("anything")], ids=repr)
+def test_whatever_a_decoder_raises_parks_its_record_alone(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def decoder(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
+        if b"poison" in value:
+            raise error
+        return decoded(value, default_currency)
+
+    monkeypatch.setattr(crediting, "decoded", decoder)
+    fns.consume(finished(), b"poison", finished())
+    assert fns.balance() == 1000
+    [parked] = fns.application("SELECT kafka_offset, reason FROM parked_events")
+    assert parked == {"kafka_offset": 1, "reason": f"cannot be decoded: {type(error).__name__}"}
 
 
 def test_bytes_that_come_again_at_the_same_offset_of_a_new_broker_are_parked_too(fns: Functions) -> None:

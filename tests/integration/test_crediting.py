@@ -58,8 +58,19 @@ def test_an_event_with_only_the_original_fields_is_credited(fns: Functions) -> N
 
 
 def test_missing_currency_and_purpose_are_the_defaults_and_unknown_fields_are_ignored(fns: Functions) -> None:
-    fns.consume(finished(currency=None, purpose=None, colour="blue"), finished(currency="EUR"))
-    assert fns.balance() == 1000
+    missing = finished()
+    del missing["currency"], missing["purpose"]
+    fns.consume(missing, finished(currency=None, purpose=None, colour="blue"), finished(currency="EUR"))
+    assert fns.balance() == 1500
+
+
+def test_what_was_paid_is_credited_however_much_a_top_up_may_be(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_AMOUNT_CENTS", "1000")
+    functions.forget_wiring()
+    fns.consume(finished(amount_cents=1001))
+    assert fns.balance() == 1001
 
 
 @pytest.mark.parametrize("fields", [{"status": "session_created"}, {"status": "failed"}, {"purpose": "gift"}])

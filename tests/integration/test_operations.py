@@ -357,6 +357,20 @@ def test_the_reconciler_runs_on_demand(fns: Functions, stripe: Simulator, termin
     assert terminal.json("reconcile")["emitted"] == 0, "its next look is later"
 
 
+@pytest.mark.parametrize(
+    ("rival", "emitted"), [({"user_id": 7}, 1), ({"amount_cents": 499, "currency": "usd"}, 1), ({}, 0)]
+)
+def test_only_the_same_effect_that_is_parked_stops_its_emission(
+    fns: Functions, stripe: Simulator, terminal: Terminal, rival: dict[str, Any], emitted: int
+) -> None:
+    fns.application("DELETE FROM users")
+    fns.consume(finished("r1", **rival))
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
+    assert len(terminal.json("parked", "list")["parked"]) == 1
+    assert terminal.json("reconcile")["emitted"] == emitted
+
+
 @pytest.mark.parametrize("module", [["checkout.operations"], ["local", "operations"]], ids=" ".join)
 def test_as_a_program(fns: Functions, module: list[str]) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
