@@ -165,6 +165,12 @@ def _wildcards(templates: Templates) -> Iterator[str]:
 
 
 def _database(template: Template, profile: str) -> Iterator[str]:
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    kept = {group["LogGroupName"]["Fn::Sub"][0] for group in groups.values() if group.get("RetentionInDays")}
+    for name, cluster in of_type(template, "AWS::RDS::DBCluster").items():
+        for kind in cluster["EnableCloudwatchLogsExports"]:
+            if f"/aws/rds/cluster/{cluster['DBClusterIdentifier']['Fn::Sub'][0]}/{kind}" not in kept:
+                yield f"{name} keeps its lines for ever"
     for name, instance in of_type(template, "AWS::RDS::DBInstance").items():
         if instance.get("PubliclyAccessible") is not False:
             yield f"{name} is public"
@@ -175,8 +181,8 @@ def _database(template: Template, profile: str) -> Iterator[str]:
             yield f"{name}: its master password is not RDS's own secret"
         if cluster.get("EnableIAMDatabaseAuthentication") is not True:
             yield f"{name} does not admit roles by IAM"
-    groups = of_type(template, "AWS::RDS::DBClusterParameterGroup")
-    if any(group["Parameters"].get("rds.force_ssl") != "1" for group in groups.values()):
+    parameters = of_type(template, "AWS::RDS::DBClusterParameterGroup")
+    if any(group["Parameters"].get("rds.force_ssl") != "1" for group in parameters.values()):
         yield "the database speaks without TLS"
     proxies = of_type(template, "AWS::RDS::DBProxy")
     if (len(proxies) == 1) != (profile == "prod"):

@@ -90,6 +90,10 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
 
+def without_the_database_s_log_group(_: Template, nested: dict[str, Template]) -> None:
+    del nested["database"]["Resources"]["Logs"]
+
+
 def with_a_database_that_goes(source: Template, _: dict[str, Template]) -> None:
     source["Resources"]["Database"]["DeletionPolicy"] = "Delete"
 
