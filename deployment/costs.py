@@ -27,6 +27,9 @@ STORED_KB = 8  # Rows, indexes, and Stripe's event until its payload is erased.
 KAFKA_KB = 1
 ACU_PER_TOP_UP_A_SECOND = 0.2
 LEAST_ACUS = 0.5  # While awake.
+# Where it may sleep, the relay wakes it every hour: for its run, its connection until Lambda ends the
+# environment, and the ten minutes of SecondsToSleep.
+AWAKE_WHILE_IDLE = 20 / 60
 SCHEDULED_INVOCATIONS = 43_200 + 2_880 + 730  # Relay, reconciler, verification.
 SCHEDULED_GB_SECONDS = SCHEDULED_INVOCATIONS * 0.2 * 0.5
 
@@ -62,8 +65,8 @@ def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
     gb = 1e6  # KB in a GB.
     invocations = top_ups * INVOCATIONS + (SCHEDULED_INVOCATIONS if shape.schedules else 0)
     gb_seconds = top_ups * GB_SECONDS + (SCHEDULED_GB_SECONDS if shape.schedules else 0)
-    asleep = shape.database_acus == 0 and top_ups == 0
-    acus = 0.0 if asleep else max(shape.database_acus, LEAST_ACUS)
+    awake = AWAKE_WHILE_IDLE if shape.database_acus == 0 and top_ups == 0 else 1.0
+    acus = max(shape.database_acus, LEAST_ACUS) * awake
     acus += ACU_PER_TOP_UP_A_SECOND * top_ups / SECONDS_A_MONTH
     brokers = {
         "t3.small": 3 * usd["msk_t3_small_hour"],
@@ -120,8 +123,8 @@ def _options() -> Iterator[str]:
         "Kafka: a cluster that you have": 0.0,
         "pollers, on demand": 0.0,
         "pollers, provisioned, one unit for both triggers": usd["poller_unit_hour"],
-        "Aurora, asleep": 0.0,
-        "Aurora, awake at its least (0.5 ACU)": 0.5 * usd["aurora_acu_hour"],
+        "Aurora, woken by the hourly relay": AWAKE_WHILE_IDLE * LEAST_ACUS * usd["aurora_acu_hour"],
+        "Aurora, awake at its least (0.5 ACU)": LEAST_ACUS * usd["aurora_acu_hour"],
         "RDS Proxy (at least 8 ACUs are charged)": 8 * usd["proxy_acu_hour"],
         "a NAT gateway with its address": usd["nat_hour"] + usd["public_ipv4_hour"],
     }
