@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,6 +25,17 @@ from tests.support.running_stack import RunningStack
 from tests.support.samples import ANSWERS, EVENTS, RESULTS, check
 
 CLIENT = ("awslambdaric", "snapshot-restore-py", "simplejson")
+SDK = {
+    "boto3": "boto3",
+    "botocore": "botocore",
+    "s3transfer": "s3transfer",
+    "jmespath": "jmespath",
+    "dateutil": "python-dateutil",
+    "six.py": "six",
+    "urllib3": "urllib3",
+}
+"""What the runtime has beside, by import; and the distribution."""
+
 SECONDS = 30.0
 LOGICAL_IDS = {
     Path(resource["Properties"]["CodeUri"]).name: name
@@ -80,6 +93,44 @@ class RuntimeApi:
         self._server.server_close()
 
 
+class AwsApis:
+    """Lambda's and CodeDeploy's, as far as the hook calls them."""
+
+    def __init__(self) -> None:
+        self.invoked: list[str] = []
+        self.reported: list[dict[str, str]] = []
+        apis = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.endswith("/invocations"):
+                    apis.invoked.append(unquote(self.path.split("/")[3]))
+                    answer = b'{"reached": []}'
+                else:
+                    apis.reported.append(json.loads(body))
+                    answer = b'{"lifecycleEventHookExecutionId": "e-1"}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                """Not of interest."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "AwsApis":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of this machine's architecture."""
@@ -105,7 +156,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runtime client alone, as the runtime has it outside the function's packages."""
+    """The runtime client and AWS's SDK alone, as the runtime has them outside the function's packages."""
     target = tmp_path_factory.mktemp("client")
     for name in CLIENT:
         found = distribution(name)
@@ -113,6 +164,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if file.suffix in (".py", ".so"):
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(str(found.locate_file(file)), target / file)
+    for name in SDK:
+        found_at = Path(str(distribution(SDK[name]).locate_file(name)))
+        (target / found_at.name).symlink_to(found_at)
     return target
 
 
@@ -146,34 +200,69 @@ def test_a_handler_answers_its_samples(
     tmp_path: Path,
     function: str,
 ) -> None:
+    with running(function, build, client, variables, tmp_path) as api:
+        for sample in [*ANSWERS, *RESULTS]:
+            if sample.partition("/")[0] == function:
+                check(sample, api.invoke(fresh(sample, stack)))
+
+
+def test_the_hook_before_traffic_asks_and_reports(build: Path, client: Path, tmp_path: Path) -> None:
+    """It is invoked by CodeDeploy alone, and talks to AWS alone."""
+    versions = [f"arn:aws:lambda:eu-central-1:123456789012:function:{name}:7" for name in ("one", "two")]
+    with (
+        AwsApis() as aws,
+        running(
+            "pre_traffic",
+            build,
+            client,
+            {
+                "NEW_VERSIONS": ",".join(versions),
+                "AWS_ENDPOINT_URL": f"http://{aws.address}",
+                "AWS_DEFAULT_REGION": "eu-central-1",
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+            },
+            tmp_path,
+        ) as api,
+    ):
+        answer = api.invoke({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"})
+
+    assert answer == {"fit": True}
+    assert sorted(aws.invoked) == versions
+    assert [told["status"] for told in aws.reported] == ["Succeeded"]
+
+
+@contextmanager
+def running(
+    function: str, build: Path, client: Path, variables: dict[str, str], folder: Path
+) -> Iterator[RuntimeApi]:
+    """The function under the runtime client, with nothing of this project but what was built."""
     declared = template.load(ROOT / "template.yaml").functions[function]
-    folder = build / LOGICAL_IDS[function]
+    code = build / LOGICAL_IDS[function]
     [layer] = build.glob("*Layer*/python")
     api = RuntimeApi()
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             # -S: neither this project nor its virtual environment.
             [sys._base_executable, "-S", "-m", "awslambdaric", declared.handler],  # type: ignore[attr-defined]
-            cwd=folder,
+            cwd=code,
             env={
                 **variables,
-                "PYTHONPATH": f"{folder}:{layer}:{client}",
+                "PYTHONPATH": f"{code}:{layer}:{client}",
                 "AWS_LAMBDA_RUNTIME_API": api.address,
                 "AWS_LAMBDA_FUNCTION_NAME": function,
                 "AWS_LAMBDA_FUNCTION_VERSION": "1",
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
                 "AWS_REGION": "eu-central-1",
-                "LAMBDA_TASK_ROOT": str(folder),
+                "LAMBDA_TASK_ROOT": str(code),
             },
             stdout=log,
             stderr=log,
         )
     try:
-        for sample in [*ANSWERS, *RESULTS]:
-            if sample.partition("/")[0] == function:
-                check(sample, api.invoke(fresh(sample, stack)))
+        yield api
     except queue.Empty:
-        pytest.fail((tmp_path / "log").read_text())
+        pytest.fail((folder / "log").read_text())
     finally:
         process.kill()
         process.wait()
