@@ -1,5 +1,6 @@
 """Deliveries: signed, repeated until they are answered, and spoiled on request."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +37,13 @@ def test_anything_but_a_2xx_is_tried_again_with_a_fresh_signature(
     simulator.pay(simulator.create_session(metadata={"request_id": "r-7"}))
     endpoint.wait_for(COMPLETED, 2)
     time.sleep(1.0)
+    before = len(endpoint.of_type(COMPLETED))
     endpoint.status = 204
 
-    attempts = endpoint.wait_for(COMPLETED, len(endpoint.of_type(COMPLETED)) + 1)
+    attempts = endpoint.wait_for(COMPLETED, before + 1)
 
     eventually(
-        lambda: not simulator.client.v1.events.list({"delivery_success": False}).data, 5, lambda: attempts
+        lambda: not simulator.client.v1.events.list({"delivery_success": False}).data, 20, lambda: attempts
     )
     assert len({attempt.event["id"] for attempt in attempts}) == 1
     assert len({attempt.headers["Stripe-Signature"] for attempt in attempts}) > 1
@@ -56,10 +58,12 @@ def test_anything_but_a_2xx_is_tried_again_with_a_fresh_signature(
 def test_waits_between_attempts_double_up_to_a_cap(simulator: Simulator, endpoint: WebhookEndpoint) -> None:
     endpoint.status = 500
     simulator.pay(simulator.create_session())
-    times = [attempt.at for attempt in endpoint.wait_for(COMPLETED, 6)]
-    waits = [later - earlier for earlier, later in pairwise(times)]
-    assert waits[1] > waits[0]
-    assert max(waits) < 5.0
+    times = [attempt.at for attempt in endpoint.wait_for(COMPLETED, 6)[:6]]
+    told = re.findall(rf"webhook failed {COMPLETED} .* again in (\S+) s", "\n".join(simulator.lines))
+    waits = [float(seconds) for seconds in told[:5]]
+    assert waits == [0.1, 0.2, 0.4, 0.5, 0.5]
+    # How much longer it really took is this machine's affair.
+    assert all(later - earlier >= wait for (earlier, later), wait in zip(pairwise(times), waits, strict=True))
 
 
 def test_an_endpoint_that_never_answers_is_left_after_its_time_and_tried_again(tmp_path: Path) -> None:
@@ -70,7 +74,11 @@ def test_an_endpoint_that_never_answers_is_left_after_its_time_and_tried_again(t
         with slow as simulator:
             simulator.pay(simulator.create_session())
             endpoint.wait_for(COMPLETED, 2)
-            assert any("no answer within 0.2 s" in line for line in simulator.lines)
+            eventually(
+                lambda: any("no answer within 0.2 s" in line for line in simulator.lines),
+                20,
+                lambda: simulator.lines,
+            )
 
 
 def test_the_redirect_waits_for_the_answer_but_not_for_ever(tmp_path: Path) -> None:
@@ -82,7 +90,7 @@ def test_the_redirect_waits_for_the_answer_but_not_for_ever(tmp_path: Path) -> N
         hurries = Simulator(
             tmp_path / "b", endpoint_url=endpoint.url, endpoint_secret=SECRET, redirect_wait_seconds=0.1
         )
-        endpoint.delay_seconds = 5.0
+        endpoint.delay_seconds = 20.0
         with hurries as simulator:
             session = simulator.create_session()
             started = time.monotonic()
@@ -97,7 +105,7 @@ def test_a_delivery_is_given_up_at_last(tmp_path: Path) -> None:
             simulator.pay(simulator.create_session())
             eventually(
                 lambda: any(COMPLETED in line and "given up" in line for line in simulator.lines),
-                5,
+                20,
                 lambda: simulator.lines,
             )
             endpoint.status = 200
@@ -110,21 +118,26 @@ def test_fifty_parallel_payments_are_each_told_once(simulator: Simulator, endpoi
     with ThreadPoolExecutor(50) as pool:
         assert {answer.status_code for answer in pool.map(simulator.pay, sessions)} == {303}
 
-    told = [attempt.event["data"]["object"]["id"] for attempt in endpoint.of_type(COMPLETED)]
+    told = [attempt.event["data"]["object"]["id"] for attempt in endpoint.wait_for(COMPLETED, 50)]
     assert sorted(told) == sorted(session.id for session in sessions)
 
 
-def test_an_endpoint_that_hangs_does_not_hold_up_another(
-    simulator: Simulator, endpoint: WebhookEndpoint
-) -> None:
-    with WebhookEndpoint(delay_seconds=4.0) as hanging:
-        hangs = simulator.client.v1.webhook_endpoints.create({"url": hanging.url, "enabled_events": ["*"]})
+def test_an_endpoint_that_hangs_does_not_hold_up_another(endpoint: WebhookEndpoint, tmp_path: Path) -> None:
+    patient = Simulator(
+        tmp_path,
+        endpoint_url=endpoint.url,
+        endpoint_secret=SECRET,
+        webhook_timeout_seconds=60,
+        redirect_wait_seconds=2,
+    )
+    with WebhookEndpoint(delay_seconds=60.0) as hanging, patient as simulator:
+        simulator.client.v1.webhook_endpoints.create({"url": hanging.url, "enabled_events": ["*"]})
         sessions = [simulator.create_session() for _ in range(20)]
         with ThreadPoolExecutor(20) as pool:
             waiting = [pool.submit(simulator.pay, session) for session in sessions]
-            endpoint.wait_for(COMPLETED, 20, seconds=3.5)
-            simulator.client.v1.webhook_endpoints.delete(hangs.id)
+            endpoint.wait_for(COMPLETED, 20, seconds=30)
             assert {one.result().status_code for one in waiting} == {303}
+        assert hanging.of_type(COMPLETED)
 
 
 def test_the_mode_is_told_and_nonsense_is_refused(simulator: Simulator) -> None:
@@ -158,7 +171,7 @@ def test_duplicated_webhooks_come_twice_with_one_id(simulator: Simulator, endpoi
 
     assert first.event["id"] == second.event["id"]
     eventually(
-        lambda: not simulator.client.v1.events.list({"delivery_success": False}).data, 5, lambda: first
+        lambda: not simulator.client.v1.events.list({"delivery_success": False}).data, 20, lambda: first
     )
 
 
@@ -182,15 +195,17 @@ def test_delayed_webhooks_come_seconds_later(simulator: Simulator, endpoint: Web
 
 
 def test_reordered_webhooks_come_last_first(simulator: Simulator, endpoint: WebhookEndpoint) -> None:
+    """They are due 0.14 s apart: a machine that stands still for that long may have to try again."""
     simulator.spoil_webhooks("reorder")
-    simulator.pay(simulator.create_session())
-    eventually(lambda: len(endpoint.received) == 4, 5, lambda: endpoint.received)
-    assert [one.event["type"] for one in endpoint.received] == [
-        COMPLETED,
-        "payment_intent.succeeded",
-        "charge.succeeded",
-        "payment_intent.created",
-    ]
+    seen = []
+    for _ in range(3):
+        endpoint.received.clear()
+        simulator.pay(simulator.create_session())
+        eventually(lambda: len(endpoint.received) == 4, 20, lambda: endpoint.received)
+        seen.append([one.event["type"] for one in endpoint.received])
+        if seen[-1] == [COMPLETED, "payment_intent.succeeded", "charge.succeeded", "payment_intent.created"]:
+            return
+    pytest.fail(f"never last first: {seen}")
 
 
 def test_the_stack_s_endpoint_is_one_over_all_starts_and_stays_disabled(tmp_path: Path) -> None:
