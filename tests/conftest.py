@@ -1,7 +1,12 @@
-"""How pytest-xdist spreads the tests over processes."""
+"""How pytest-xdist spreads the tests over processes, and how patient Hypothesis is."""
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+# How long an example takes says more about the machine than about what is tested.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]

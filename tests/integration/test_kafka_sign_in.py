@@ -156,7 +156,7 @@ def test_what_is_wrong_is_said_once_and_nothing_secret(
     began = time.monotonic()
     publisher = KafkaPublisher([address], sign_in=options)
     assert list(publisher.publish([MESSAGE], 2.0)) == []
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     [line] = [record for record in caplog.records if record.name == "checkout"]
     assert line.getMessage() == "no connection to Kafka"
     assert said in line.__dict__["reason"]
@@ -180,13 +180,12 @@ def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> No
         [secure.address], sign_in=options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(make)}
     )
     publisher.signed_in_seconds = 1.0
-    until, published = time.monotonic() + 6, 0
-    while time.monotonic() < until:
+    began, published = time.monotonic(), 0
+    while time.monotonic() < began + 6 or published <= 20 or len(made) < 4:
+        assert time.monotonic() < began + 60, f"{published} published, {len(made)} tokens made"
         assert list(publisher.publish([MESSAGE], SECONDS)) == [7]
         published += 1
         time.sleep(0.05)
-    assert published > 20
-    assert len(made) >= 4
 
 
 def test_the_token_of_msk(monkeypatch: pytest.MonkeyPatch) -> None:

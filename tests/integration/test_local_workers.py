@@ -60,7 +60,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
@@ -231,6 +231,7 @@ def test_a_timeout_kills_and_replaces(bench: Bench) -> None:
 
 def test_as_many_at_once_as_there_are_environments_and_no_more(bench: Bench) -> None:
     async def scenario(workers: FunctionWorkers) -> None:
+        await asyncio.gather(workers.warm(), workers.warm())
         results = await asyncio.gather(*(workers.invoke({}) for _ in range(6)))
         assert len({result.value["pid"] for result in results}) == 2
         spans = sorted((result.value["from"], result.value["to"]) for result in results)
@@ -242,7 +243,7 @@ def test_as_many_at_once_as_there_are_environments_and_no_more(bench: Bench) -> 
         import os, time
         def handler(event, context):
             begun = time.monotonic()
-            time.sleep(0.1)
+            time.sleep(0.5)
             return {"pid": os.getpid(), "from": begun, "to": time.monotonic()}
         """,
         scenario,
@@ -327,19 +328,21 @@ def test_a_worker_ends_when_its_parent_is_killed_even_amid_an_event(tmp_path: Pa
         parent.kill()
         parent.wait()
 
-        deadline = time.monotonic() + 10
-        while psutil.pid_exists(worker.pid) and worker.status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        _, left = psutil.wait_procs([worker], 20)
+        # Nobody may be there to bury it.
+        assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_warm_round_trip_takes_less_than_a_few_milliseconds(bench: Bench) -> None:
     async def scenario(workers: FunctionWorkers) -> None:
         await workers.warm()
         event: dict[str, Any] = {"body": "x" * 4000}
-        begun = time.perf_counter()
+        took = []
         for _ in range(200):
+            begun = time.perf_counter()
             await workers.invoke(event)
-        assert (time.perf_counter() - begun) / 200 < 0.01
+            took.append(time.perf_counter() - begun)
+        # Something that costs every trip its time costs the fastest quarter theirs; a busy machine does not.
+        assert sorted(took)[50] < 0.01
 
     bench.run("def handler(event, context): return event", scenario)

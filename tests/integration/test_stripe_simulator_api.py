@@ -228,11 +228,11 @@ def test_a_rate_limit_is_not_remembered(simulator: Simulator) -> None:
 
 
 def test_a_key_is_in_use_while_its_first_request_is_slow(simulator: Simulator) -> None:
-    simulator.control("faults", {"path_prefix": "/v1/checkout/sessions", "timeout_seconds": 0.7})
+    simulator.control("faults", {"path_prefix": "/v1/checkout/sessions", "timeout_seconds": 3})
     before = len(simulator.lines)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(post, simulator, FORM, Idempotency_Key="slow")
-        eventually(lambda: len(simulator.lines) > before, 5, lambda: simulator.lines)
+        eventually(lambda: len(simulator.lines) > before, 20, lambda: simulator.lines)
         assert post(simulator, FORM, Idempotency_Key="slow").status_code == 409
         first = slow.result()
     again = post(simulator, FORM, Idempotency_Key="slow")

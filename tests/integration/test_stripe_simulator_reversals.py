@@ -26,7 +26,7 @@ def simulator(endpoint: WebhookEndpoint, tmp_path_factory: pytest.TempPathFactor
         endpoint_url=endpoint.url,
         endpoint_secret="whsec_test",
         debit_seconds=0.1,
-        refund_seconds=0.5,
+        refund_seconds=3.0,
         dispute_seconds=0.1,
     ) as running:
         yield running
@@ -68,7 +68,7 @@ def the_dispute(simulator: Simulator, intent: str, status: str) -> dict[str, Any
         found[:] = simulator.client.v1.disputes.list({"payment_intent": intent}).data
         return bool(found) and found[0].status == status
 
-    eventually(arrived, 5, lambda: found)
+    eventually(arrived, 30, lambda: found)
     return found[0].to_dict()
 
 
@@ -179,7 +179,7 @@ def test_a_bank_debit_s_refund_has_types_of_its_own(simulator: Simulator, paid: 
     intent = paid(payment_method="bank_debit_succeeds")
     charges = simulator.client.v1.charges
     eventually(
-        lambda: charges.list({"payment_intent": intent}).data[0].status == "succeeded", 5, lambda: intent
+        lambda: charges.list({"payment_intent": intent}).data[0].status == "succeeded", 30, lambda: intent
     )
 
     refund = simulator.client.v1.refunds.create({"payment_intent": intent})

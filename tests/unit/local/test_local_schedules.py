@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 from local import schedules
@@ -9,14 +10,19 @@ from local.template import Schedule
 from local.workers import Result, Throttled
 
 OK = Result(b"null")
+PATIENCE_SECONDS = 20.0
+EARLY_SECONDS = 0.01
+"""By which a clock may be early."""
 
 
-async def for_a_while(
-    schedule: Schedule, seconds: float, work: float = 0.0
-) -> list[tuple[float, dict[str, Any]]]:
-    """When the function was invoked, in seconds since the start, and with what; never twice at once."""
-    begun = time.monotonic()
-    runs: list[tuple[float, dict[str, Any]]] = []
+async def first(
+    count: int, schedule: Schedule, work: float = 0.0
+) -> list[tuple[float, float, dict[str, Any]]]:
+    """When each of the first runs began and ended, in seconds since the start, and what it was invoked with.
+
+    Only the first one takes time, `work` seconds; there are never two at once.
+    """
+    runs: list[tuple[float, float, dict[str, Any]]] = []
     running = 0
 
     async def invoke(function: str, event: dict[str, Any]) -> Result:
@@ -24,29 +30,40 @@ async def for_a_while(
         assert function == schedule.function
         assert running == 0
         running += 1
-        runs.append((time.monotonic() - begun, event))
-        await asyncio.sleep(work)
+        began = time.monotonic() - begun
+        await asyncio.sleep(0 if runs else work)
         running -= 1
+        runs.append((began, time.monotonic() - begun, event))
         return OK
 
+    begun = time.monotonic()
     task = asyncio.create_task(schedules.run(schedule, invoke))
-    await asyncio.sleep(seconds)
+    while len(runs) < count:
+        assert not task.done()
+        assert time.monotonic() < begun + PATIENCE_SECONDS
+        await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return runs
+    return runs[:count]
 
 
 def test_a_minute_is_a_second() -> None:
-    runs = asyncio.run(for_a_while(Schedule("relay", "Tick", 6), 0.58))
+    runs = [began for began, _, _ in asyncio.run(first(6, Schedule("relay", "Tick", 6)))]
 
-    assert 4 <= len(runs) <= 5
-    assert runs[0][0] >= 0.09
+    for number, began in enumerate(runs, 1):
+        assert began > 0.1 * number - EARLY_SECONDS
+    assert min(later - earlier for earlier, later in pairwise(runs)) < 0.15, (
+        "any of them can be late, not all"
+    )
 
 
 def test_a_long_run_delays_the_next_one_and_none_is_made_up_for() -> None:
-    runs = asyncio.run(for_a_while(Schedule("relay", "Tick", 6), 0.9, work=0.25))
+    runs = asyncio.run(first(5, Schedule("relay", "Tick", 6), work=0.55))
 
-    assert 3 <= len(runs) <= 4
+    _, ended, _ = runs[0]
+    assert runs[1][0] >= ended
+    for number, (began, _, _) in enumerate(runs[2:], 1):
+        assert began > ended + 0.1 * number - EARLY_SECONDS
 
 
 def test_a_run_that_finds_no_free_environment_is_left_out() -> None:
@@ -69,8 +86,8 @@ def test_a_run_that_finds_no_free_environment_is_left_out() -> None:
 
 
 def test_the_event_is_the_input_or_eventbridge_s_own() -> None:
-    ((_, given), *_) = asyncio.run(for_a_while(Schedule("relay", "Tick", 1, {"a": 1}), 0.1))
-    ((_, own), *_) = asyncio.run(for_a_while(Schedule("relay", "Tick", 1), 0.1))
+    [(_, _, given)] = asyncio.run(first(1, Schedule("relay", "Tick", 1, {"a": 1})))
+    [(_, _, own)] = asyncio.run(first(1, Schedule("relay", "Tick", 1)))
 
     assert given == {"a": 1}
     assert (own["detail-type"], own["source"]) == ("Scheduled Event", "aws.events")
