@@ -128,9 +128,11 @@ class Reader:
         if self._forgetful and error.code() in _LOSSES:
             self._lost = error.str()
 
-    def _on_revoke(self, *_: object) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.assignment += 1
         self.pending.clear()
+        # A pause outlives the assignment: a partition that came back to us would never be read again.
+        consumer.resume(partitions)
 
     def _take(self, message: Message | None) -> None:
         if message is None:

@@ -1,0 +1,123 @@
+"""The Kafka trigger when its partitions leave it in the middle of an invocation, and come back."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from local.kafka_trigger import Poller
+from local.template import KafkaTrigger
+from local.workers import Result
+from tests.support.brokers import IS_APACHE, AnyBroker, new_broker
+
+TOPIC = "checkout.finished"
+TRIGGER = KafkaTrigger(
+    "consumer", TOPIC, "group", "arn", batch_size=1000, window_seconds=0, partial_responses=True
+)
+Invoke = Callable[[dict[str, Any]], "Future[Result]"]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[AnyBroker]:
+    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def produce(broker: AnyBroker, *values: str) -> None:
+    """One into each partition, in turn."""
+    producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
+    for number, value in enumerate(values):
+        producer.produce(TOPIC, value.encode(), partition=number % 3)
+    assert producer.flush(10) == 0
+
+
+def values_of(event: dict[str, Any]) -> list[str]:
+    return [base64.b64decode(one["value"]).decode() for many in event["records"].values() for one in many]
+
+
+def another_member_comes_and_goes(broker: AnyBroker) -> None:
+    """Which takes all partitions from the first one for a moment, as every rebalance does."""
+    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "group", "log_level": 2})
+    consumer.subscribe([TOPIC])
+    until(lambda: consumer.poll(0.1) is None and bool(consumer.assignment()))
+    consumer.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def poll(broker: AnyBroker) -> Iterator[Callable[[Invoke], None]]:
+    pollers: list[Poller] = []
+
+    def start(invoke: Invoke) -> None:
+        poller = Poller(TRIGGER, broker.address, invoke, print, forgetful=not IS_APACHE, maximum_backoff=3.0)
+        poller.start()
+        pollers.append(poller)
+
+    yield start
+    for poller in pollers:
+        poller.stop()
+
+
+def test_it_reads_on_after_a_rebalance_during_an_invocation(
+    broker: AnyBroker, poll: Callable[[Invoke], None]
+) -> None:
+    seen: list[str] = []
+    first: list[Future[Result]] = []
+
+    def invoke(event: dict[str, Any]) -> "Future[Result]":
+        seen.extend(values_of(event))
+        future: Future[Result] = Future()
+        if first:
+            future.set_result(Result(b"null"))
+        else:
+            first.append(future)
+        return future
+
+    poll(invoke)
+    produce(broker, "slow")
+    until(lambda: bool(first))
+    another_member_comes_and_goes(broker)
+    first[0].set_result(Result(b"null"))
+
+    produce(broker, "a", "b", "c")
+
+    until(lambda: {"a", "b", "c"} <= set(seen))
+
+
+def test_it_reads_on_after_a_rebalance_while_it_waits_to_try_again(
+    broker: AnyBroker, poll: Callable[[Invoke], None]
+) -> None:
+    seen: list[str] = []
+    succeeds = threading.Event()
+
+    def invoke(event: dict[str, Any]) -> "Future[Result]":
+        seen.extend(values_of(event))
+        future: Future[Result] = Future()
+        failed = json.dumps({"errorMessage": "database away"}).encode()
+        future.set_result(Result(b"null") if succeeds.is_set() else Result(failed, is_error=True))
+        return future
+
+    poll(invoke)
+    produce(broker, "failing")
+    until(lambda: len(seen) > 5)  # From the sixth attempt on it waits 3 seconds.
+    another_member_comes_and_goes(broker)
+    succeeds.set()
+
+    produce(broker, "a", "b", "c")
+
+    until(lambda: {"a", "b", "c"} <= set(seen))
