@@ -134,8 +134,7 @@ def _fresh(event: Any, told: Settings, found: StackFile | None) -> Any:
 
 
 def _webhook_secret(told: Settings, found: StackFile | None) -> str:
-    secrets = found.stripe_webhook_secret if found else told.secret("STRIPE_WEBHOOK_SECRET")
-    return secrets.split(",")[0].strip()
+    return found.stripe_webhook_secret if found else told.current("STRIPE_WEBHOOK_SECRET")
 
 
 def _variables(told: Settings, found: StackFile | None) -> Mapping[str, str]:

@@ -92,6 +92,10 @@ class Settings:
         """A secret, given or made up."""
         return self.given.get(name) or self.secrets[name]
 
+    def current(self, name: str) -> str:
+        """The secret to use, the first of several, comma-separated, which are accepted during a rotation."""
+        return self.secret(name).split(",")[0].strip()
+
     def variables(self, checkout_url: str, application_url: str, brokers: str) -> dict[str, str]:
         """The functions' environment on this machine: what is given wins over all of it."""
         ours = {

@@ -74,7 +74,10 @@ class Stack:
     async def _start_all(self, listener: socket.socket) -> StackFile:
         began = time.monotonic()
         settings, console = self._settings, self._console
-        console.hide([*settings.secrets.values(), *map(settings.secret, settings.secrets)])
+        used = map(settings.secret, settings.secrets)
+        console.hide(
+            [*settings.secrets.values(), *(part.strip() for secret in used for part in secret.split(","))]
+        )
         databases = asyncio.create_task(self._start_databases())
         broker = asyncio.create_task(self._start_broker())
         simulator = asyncio.create_task(self._start_stripe())
@@ -141,7 +144,7 @@ class Stack:
                 settings.stripe_port,
                 settings.data / "stripe",
                 f"{settings.url}/webhooks/stripe",
-                settings.secret("STRIPE_WEBHOOK_SECRET"),
+                settings.current("STRIPE_WEBHOOK_SECRET"),
                 lambda line: console.log("stripe", line),
             )
             await self._start_service("Stripe simulator", simulator)
@@ -235,9 +238,9 @@ def _describe(settings: Settings, variables: Mapping[str, str]) -> StackFile:
         kafka_brokers=variables["KAFKA_BROKERS"],
         kafka_api_version=variables["KAFKA_API_VERSION"] or None,
         jwt_secret=variables["JWT_SECRET"],
-        service_token=variables["CHECKOUT_SERVICE_TOKEN"],
+        service_token=settings.current("CHECKOUT_SERVICE_TOKEN"),
         stripe_secret=variables["STRIPE_SECRET"],
-        stripe_webhook_secret=variables["STRIPE_WEBHOOK_SECRET"],
+        stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
         checkout_app_id=variables["CHECKOUT_APP_ID"],
         demo_user_id=DEMO_USER_ID,
         demo_token=_demo_token(variables),

@@ -156,3 +156,11 @@ def test_the_broker_is_the_embedded_one_unless_apache_is_asked_for(tmp_path: Pat
 def test_an_unknown_broker_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="embedded or apache"):
         load(tmp_path, KAFKA="rabbit")
+
+
+def test_of_several_secrets_the_first_is_current(tmp_path: Path) -> None:
+    found = load(tmp_path, STRIPE_WEBHOOK_SECRET=" whsec_new , whsec_old", CHECKOUT_SERVICE_TOKEN="only")
+
+    assert found.current("STRIPE_WEBHOOK_SECRET") == "whsec_new"
+    assert found.current("CHECKOUT_SERVICE_TOKEN") == "only"
+    assert found.variables("", "", "")["STRIPE_WEBHOOK_SECRET"] == " whsec_new , whsec_old"
