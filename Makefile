@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka test-postgres simulate sam-local test-sam-local check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate sam-local test-sam-local check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -21,7 +21,7 @@ WITH_BROKER := $(filter-out $(WITHOUT_BROKER),$(wildcard tests/integration/test_
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
 	verification webhook_to_credit)
-CHECKED := layers/common/checkout local deployment tests
+CHECKED := layers/common/checkout local deployment tests benchmarks
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
@@ -45,6 +45,9 @@ test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache K
 test-postgres: .venv/dev.stamp ## Run the tests of the SQL on each other PostgreSQL from 15 on that is found
 	@for version in $$($(PYTHON) -m tests.support.postgres); do echo "PostgreSQL $$version"; \
 		POSTGRES=$$version $(PYTHON) -m pytest -n 2 --dist loadfile $(WITH_SQL) || exit 1; done
+
+benchmark: .venv/dev.stamp ## Measure, beside simpler ways and beside the limit; ten minutes
+	@$(PYTHON) -m pytest --quiet --capture no benchmarks
 
 simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
