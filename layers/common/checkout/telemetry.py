@@ -1,18 +1,17 @@
 """Logs (JSON, correlated by request_id) and metrics (CloudWatch EMF). Nothing secret, nothing personal."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME") or "checkout"
-"""Whose lines and metrics these are: on AWS the stack's name, since an account may have several."""
 NAMESPACE = "Checkout"
 
-logger = Logger(service=SERVICE)
-metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+# By POWERTOOLS_SERVICE_NAME: on AWS the stack's name, since an account may have several.
+metrics = Metrics(namespace=NAMESPACE)
+metrics.service = metrics.service or "checkout"
+logger = Logger(service=metrics.service)
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
