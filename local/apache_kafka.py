@@ -68,7 +68,8 @@ class ApacheKafka:
         self._hold()
         self.nodes = self.nodes or self._plan()
         try:
-            self._each(lambda node: node.format(self._cluster_id()))
+            cluster_id = self._cluster_id()  # Before there are threads: each of them would make one.
+            self._each(lambda node: node.format(cluster_id))
             self._each(Node.start)
             self._make_topics()
         except BaseException:
