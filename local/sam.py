@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import platform
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local import processes
+from local import containers, processes
 from local.console import Console
 from local.functions import Functions
+from local.sam_server import START_SECONDS, SamServer
 from local.settings import Settings, write_privately
 from local.stack import Stack, StackError
 from local.workers import Result
@@ -30,8 +31,6 @@ from local.workers import Result
 NAME = "host.docker.internal"
 GATEWAY = "LAMBDA_DOCKER_GATEWAY"
 """In the environment: where containers find this machine, if not at the engine's bridge."""
-START_SECONDS = 180.0
-_STOP_SECONDS = 30.0
 
 
 class SamStack(Stack):
@@ -44,7 +43,6 @@ class SamStack(Stack):
         self._data = _folder(settings.data)
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers: list[asyncio.Server] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
         console = self._console
@@ -56,26 +54,25 @@ class SamStack(Stack):
         seen = {**variables, "KAFKA_BROKERS": brokers or variables["KAFKA_BROKERS"]}
         written = for_containers(self._template.variables, seen)
         write_privately(self._data / "variables.json", json.dumps({"Parameters": written}))
+        # Of a predecessor that was killed, as is the lock on an image that it was making.
+        await asyncio.to_thread(containers.remove, self._data / "build")
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._temporary.mkdir()
         console.progress("building the functions")
         await self._build()
         port = processes.free_port()
-        self._start_sam("start-lambda", port)
-        await self._until_listening(port)
+        await self._start_sam("start-lambda", port)
         console.progress("containers are started when they are first needed, and stay")
         return SamFunctions(self._template.functions, f"http://127.0.0.1:{port}")
 
     async def _start_gateway(self, _functions: Functions, listener: socket.socket) -> None:
         listener.close()  # The port was held for `sam local`, which opens it itself.
-        self._start_sam("start-api", self._settings.port)
-        await self._until_listening(self._settings.port)
+        await self._start_sam("start-api", self._settings.port)
         await asyncio.to_thread(_healthy, f"{self._settings.url}/health")
 
     async def _stop(self) -> None:
         await super()._stop()
-        for process in self._processes:
-            process.send_signal(signal.SIGINT)  # It removes its containers then.
-        for process in self._processes:
-            await asyncio.to_thread(processes.end, process, signal.SIGINT, patience=_STOP_SECONDS)
+        await asyncio.to_thread(containers.remove, self._data / "build")
         for server in self._servers:
             server.close()
 
@@ -97,24 +94,22 @@ class SamStack(Stack):
         if await asyncio.to_thread(building.wait):
             raise StackError(f"sam build failed ({log}):\n{log.read_text(errors='replace')[-2000:]}")
 
-    def _start_sam(self, command: str, port: int) -> None:
+    async def _start_sam(self, command: str, port: int) -> None:
         kept_warm = ("--port", str(port), "--warm-containers", "LAZY")
-        with (self._data / f"{command}.log").open("wb") as output:
-            process = processes.spawn(
-                local(command, self._settings.data, self._broker_host, *kept_warm),
-                stdout=output,
-                stderr=output,
-                env=environment(),
-            )
-        self._processes.append(process)
+        log = self._data / f"{command}.log"
+        log.unlink(missing_ok=True)
+        server = SamServer(
+            local(command, self._settings.data, self._broker_host, *kept_warm),
+            port,
+            log,
+            {**environment(), "TMPDIR": str(self._temporary)},
+        )
+        await self._start(f"sam local {command}", server)
 
-    async def _until_listening(self, port: int) -> None:
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while processes.is_free(port):
-            ended = [process for process in self._processes if process.poll() is not None]
-            if ended or asyncio.get_running_loop().time() > deadline:
-                raise StackError(f"sam local did not start; its logs are in {self._data}")
-            await asyncio.sleep(0.1)
+    @property
+    def _temporary(self) -> Path:
+        """For the servers' temporary files, among which are their locks."""
+        return self._data / "tmp"
 
 
 class SamFunctions(Functions):

@@ -12,13 +12,18 @@ from tests.support.running_stack import RunningStack
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def engine() -> dict[str, str]:
+    """What a stack must be told of it."""
     if platform.python_version_tuple()[:2] != ("3", "13"):
         pytest.skip("sam build needs Python 3.13, the functions' runtime")
     try:
         sam.engine_address()
     except StackError as error:
         pytest.skip(str(error))
-    engine = {name: os.environ[name] for name in ("DOCKER_HOST", sam.GATEWAY) if name in os.environ}
+    return {name: os.environ[name] for name in ("DOCKER_HOST", sam.GATEWAY) if name in os.environ}
+
+
+@pytest.fixture(scope="session")
+def stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     with RunningStack(tmp_path_factory.mktemp("sam") / "project", command="sam", **engine) as running:
         yield running
