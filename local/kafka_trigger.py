@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -17,7 +17,7 @@ from local.environment import MAX_PAYLOAD
 from local.kafka_reader import BrokerLost, Reader
 from local.msk_event import Record, event_of, to_repeat
 from local.template import KafkaTrigger
-from local.workers import PayloadTooLarge, Result, Throttled
+from local.workers import Result
 
 Invoke = Callable[[dict[str, Any]], "Future[Result]"]
 Log = Callable[[str], None]
@@ -116,7 +116,7 @@ class _Delivery:
         if not batch:
             return
         assignment = self._reader.assignment
-        result = self._await(self._invoke(event_of(batch, self._trigger.source_arn, self._brokers)))
+        result = self._await(self._begin(event_of(batch, self._trigger.source_arn, self._brokers)))
         if result is None or self._reader.assignment != assignment:
             self._attempts = self._repeated = 0
             return  # Not committed: whoever owns the partitions next gets the records.
@@ -171,6 +171,14 @@ class _Delivery:
             self._reader.pending = deque(_without(self._reader.pending, records))
             self._attempts = self._repeated = 0
 
+    def _begin(self, event: dict[str, Any]) -> "Future[Result]":
+        try:
+            return self._invoke(event)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the records come again
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            return failed
+
     def _await(self, future: "Future[Result]") -> Result | None:
         """What the invocation came to; None if we were stopped meanwhile."""
         wait([future], _UNPOLLED_SECONDS)
@@ -180,7 +188,7 @@ class _Delivery:
             return None
         try:
             return future.result()
-        except (PayloadTooLarge, Throttled, CancelledError) as error:
+        except Exception as error:  # noqa: BLE001 - too large, throttled, cancelled, nobody there
             return Result(json.dumps({"errorMessage": repr(error)}).encode(), is_error=True)
 
 

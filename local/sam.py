@@ -14,7 +14,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class SamStack(Stack):
         port = processes.free_port()
         await self._start_sam("start-lambda", port)
         console.progress("containers are started when they are first needed, and stay")
-        return SamFunctions(self._template.functions, f"http://127.0.0.1:{port}")
+        return SamFunctions(self._template.functions, f"http://127.0.0.1:{port}", console.log)
 
     async def _start_gateway(self, _functions: Functions, listener: socket.socket) -> None:
         listener.close()  # The port was held for `sam local`, which opens it itself.
@@ -104,7 +104,7 @@ class SamStack(Stack):
             log,
             {**environment(), "TMPDIR": str(self._temporary)},
         )
-        await self._start(f"sam local {command}", server)
+        await self._start_service(f"sam local {command}", server)
 
     @property
     def _temporary(self) -> Path:
@@ -115,11 +115,12 @@ class SamStack(Stack):
 class SamFunctions(Functions):
     """The functions behind `sam local start-lambda`, each of which takes one event at a time."""
 
-    def __init__(self, functions: Mapping[str, Any], url: str) -> None:
+    def __init__(self, functions: Mapping[str, Any], url: str, log: Callable[[str, str], None]) -> None:
         import boto3
         from botocore.config import Config
 
         self._loop = asyncio.get_running_loop()
+        self._log = log
         self._ids = {name: function.logical_id for name, function in functions.items()}
         self._free = {name: asyncio.Semaphore(1) for name in functions}
         self._client: Any = boto3.client(
@@ -136,8 +137,12 @@ class SamFunctions(Functions):
             return await asyncio.to_thread(self._invoke, name, event)
 
     def _invoke(self, name: str, event: object) -> Result:
-        answer = self._client.invoke(FunctionName=self._ids[name], Payload=json.dumps(event).encode())
-        payload = answer["Payload"].read()
+        try:
+            answer = self._client.invoke(FunctionName=self._ids[name], Payload=json.dumps(event).encode())
+            payload = answer["Payload"].read()
+        except Exception as error:  # noqa: BLE001 - of boto3, botocore or urllib3: nobody there, cut off
+            self._log(name, f"[ERROR] cannot be invoked: {error!r}")
+            return Result(json.dumps({"errorMessage": repr(error)}).encode(), is_error=True)
         # start-lambda answers an error like any result; only its shape tells.
         is_error = "FunctionError" in answer or b'"errorType"' in payload[:2000]
         return Result(payload, is_error=is_error)

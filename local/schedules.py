@@ -4,7 +4,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,17 +13,25 @@ from local.workers import Result, Throttled
 
 SPEED = 60
 Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]
+Log = Callable[[str], None]
 
 
-async def run(schedule: Schedule, invoke: Invoke, speed: float = SPEED) -> None:
-    """Invoke the function again and again until cancelled; a run that takes long delays the next one."""
+async def run(schedule: Schedule, invoke: Invoke, log: Log = print, speed: float = SPEED) -> None:
+    """Invoke the function again and again until cancelled; a run that takes long delays the next one.
+
+    `log` is told why an invocation could not be made at all.
+    """
     period = schedule.seconds / speed
     due = time.monotonic() + period
     while True:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         event = dict(schedule.input) if schedule.input is not None else _event(schedule)
-        with suppress(Throttled):  # The next run makes up for it.
+        try:
             await invoke(schedule.function, event)
+        except Throttled:
+            pass  # The next run makes up for it.
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next run may succeed
+            log(f"[ERROR] cannot be invoked: {error!r}")
         due = max(due + period, time.monotonic())
 
 

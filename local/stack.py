@@ -183,7 +183,8 @@ class Stack:
             poller.start()
             self._pollers.append(poller)
         for schedule in self._template.schedules:
-            self._tasks.append(asyncio.create_task(schedules.run(schedule, functions.invoke)))
+            log = partial(self._console.log, schedule.function)
+            self._tasks.append(asyncio.create_task(schedules.run(schedule, functions.invoke, log)))
         invoked = [route.function for route in self._template.routes]
         invoked += [trigger.function for trigger in self._template.kafka_triggers]
         self._tasks.append(asyncio.create_task(functions.warm(dict.fromkeys(invoked))))

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.support.running_stack import RunningStack
+from tests.support.stripe_simulator import eventually
 
 
 def test_a_top_up(stack: RunningStack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +42,18 @@ def test_a_webhook_that_comes_again_credits_nothing(stack: RunningStack) -> None
     stack.until_settled()
     assert stack.entries(user) == [700]
     assert stack.balance(user) == 700
+
+
+@pytest.mark.parametrize("server", ["start-lambda", "start-api"])
+def test_a_killed_server_comes_back(stack: RunningStack, server: str) -> None:
+    victim = stack.child(server)
+    already = stack.log.count(f"sam local {server} is back")
+
+    victim.kill()
+
+    eventually(
+        lambda: stack.log.count(f"sam local {server} is back") > already, 180, lambda: stack.log[-5000:]
+    )
+    session = stack.create(stack.add_user())
+    stack.pay(session)
+    stack.until_credited(session)

@@ -92,3 +92,22 @@ def test_the_event_is_the_input_or_eventbridge_s_own() -> None:
     assert given == {"a": 1}
     assert (own["detail-type"], own["source"]) == ("Scheduled Event", "aws.events")
     assert own["resources"][0].endswith("rule/relay-Tick")
+
+
+def test_a_call_that_fails_is_logged_and_the_next_one_made() -> None:
+    logged: list[str] = []
+
+    async def scenario() -> None:
+        async def away(function: str, event: dict[str, Any]) -> Result:
+            raise ConnectionError("nobody there")
+
+        task = asyncio.create_task(schedules.run(Schedule("relay", "Tick", 1), away, log=logged.append))
+        while len(logged) < 3:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+    assert "nobody there" in logged[0]

@@ -1,0 +1,28 @@
+"""Functions behind `sam local start-lambda`, which may be away for a moment."""
+
+import asyncio
+from pathlib import Path
+
+from local.processes import free_port
+from local.sam import SamFunctions
+from local.template import Function
+
+
+def test_a_call_that_fails_is_an_error_like_any_other() -> None:
+    logged: list[tuple[str, str]] = []
+    account = Function("account", Path(), "app.handler", 10, 128, logical_id="AccountFunction")
+
+    async def scenario() -> None:
+        functions = SamFunctions(
+            {"account": account}, f"http://127.0.0.1:{free_port()}", lambda *line: logged.append(line)
+        )
+        result = await functions.invoke("account", {})
+        assert result.is_error
+        assert "Could not connect" in result.value["errorMessage"]
+        await functions.stop()
+
+    asyncio.run(scenario())
+
+    [(name, line)] = logged
+    assert name == "account"
+    assert line.startswith("[ERROR] cannot be invoked")
