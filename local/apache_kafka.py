@@ -2,9 +2,11 @@
 
 import base64
 import fcntl
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +19,9 @@ from local.kafka_node import Node
 
 HOST = "127.0.0.1"
 _ASK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _MAKE_SECONDS = 10.0
+_START_SECONDS = 90.0
 
 
 class ApacheKafka:
@@ -107,6 +111,7 @@ class ApacheKafka:
             lock.close()
             raise ApacheKafkaError(f"another process runs Apache Kafka in {self._data}") from None
         self._lock = lock
+        _brokers_file(self._data).unlink(missing_ok=True)  # Of a predecessor that was killed.
 
     def _let_go(self) -> None:
         if self._lock is not None:
@@ -167,17 +172,29 @@ class ApacheKafka:
         return all(partition.leader >= 0 for partition in partitions)
 
 
-def serving(data: Path) -> str | None:
-    """The brokers, `host:port,host:port`, that another process (`make kafka`) keeps running in the folder."""
+def serving(data: Path, patience: float = _START_SECONDS) -> str | None:
+    """The brokers, `host:port,host:port`, that another process (`make kafka`) keeps running in the folder.
+
+    One that is just starting them is waited for.
+    """
+    deadline = time.monotonic() + patience
+    while _is_held(data) and time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            if brokers := _brokers_file(data).read_text():
+                return brokers
+        time.sleep(_LOOK_SECONDS)
+    return None
+
+
+def _is_held(data: Path) -> bool:
     try:
         with (data / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        brokers = _brokers_file(data)
-        return brokers.read_text() if brokers.exists() else None
     except FileNotFoundError:
-        pass
-    return None
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _brokers_file(data: Path) -> Path:

@@ -128,7 +128,7 @@ class Stack:
         return broker.address
 
     async def _start_apache_kafka(self, data: Path) -> str:
-        if brokers := apache_kafka.serving(data):
+        if brokers := await asyncio.to_thread(apache_kafka.serving, data):
             self._console.progress(f"Kafka is there already: {brokers}")
             return brokers
         cluster = ApacheKafka(TOPICS, data, nodes=self._settings.kafka_nodes, host=self._broker_host)

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaProducer
 
-from local import kafka_jars
+from local import apache_kafka, kafka_jars
 from local.apache_kafka import ApacheKafka
 from local.kafka_jars import ApacheKafkaError
 from tests.integration.test_local_stack import Project
@@ -242,3 +243,20 @@ def test_a_purchase_goes_through_it(tmp_path: Path) -> None:
     done = project.command("demo", KAFKA="apache")
 
     assert "balance  0 + 500 = 500 cents" in done.stdout
+
+
+def test_an_address_that_a_killed_predecessor_left_is_forgotten_before_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "kafka"
+    share_jars(data)
+    (data / "brokers").write_text("127.0.0.1:1")
+    kafka = ApacheKafka(TOPICS, data)
+    starting = threading.Thread(target=kafka.start)
+    starting.start()
+    try:
+        while (found := apache_kafka.serving(data)) is None:  # Until the folder is held.
+            assert starting.is_alive()
+        starting.join()
+        assert found == kafka.address
+    finally:
+        starting.join()
+        kafka.stop()
