@@ -1,6 +1,7 @@
 """What the stack says: one readable line a hop, with the request id, and never a secret."""
 
 import base64
+import errno
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 _COLORS = {
@@ -37,6 +39,7 @@ _USUAL = frozenset(
 
 _SHOWN_RECORDS = 3
 _ID_LENGTH = 64
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
 class Console:
@@ -44,7 +47,7 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None, color: bool | None = None) -> None:
         """`color` None means: on a terminal, unless NO_COLOR is set."""
-        self._stream = stream or sys.stdout
+        self._stream = stream or sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as we run
         self._color = color if color is not None else self._stream.isatty() and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
@@ -124,8 +127,10 @@ class Console:
         with self._lock:
             try:
                 print(text, file=self._stream, flush=True)
-            except BrokenPipeError:
-                # Whoever read this has gone, as in `make run | head`: end as a Ctrl-C would, and in silence.
+            except OSError as error:
+                if error.errno not in _NOBODY_READS:
+                    return
+                # As after `make run | head`, or in a closed terminal: end as a Ctrl-C would, and in silence.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
                 os.kill(os.getpid(), signal.SIGTERM)
 

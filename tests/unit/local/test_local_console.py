@@ -1,8 +1,11 @@
 """Readable lines, and no secrets in them."""
 
 import base64
+import errno
 import io
 import json
+import os
+import sys
 
 import pytest
 
@@ -135,3 +138,24 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
     Console(stream).request("POST", "/checkout/sessions", 201, 0.0384)
 
     assert "POST /checkout/sessions → 201 in 38 ms" in stream.getvalue()
+
+
+class Gone(io.StringIO):
+    """A stream that nobody reads any more, or that takes no more."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, text: str) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+def test_a_line_that_cannot_be_written_is_lost() -> None:
+    Console(Gone(errno.ENOSPC)).progress("the disk is full")
+
+
+def test_without_any_output_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+
+    Console().progress("nobody hears this")

@@ -1,0 +1,58 @@
+"""The stack where its output goes nowhere."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.test_local_stack import Project, alive, children, until
+
+
+def test_a_closed_terminal_stops_it_tidily(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    terminal, its_side = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local", "run"],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=its_side,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(its_side)
+    try:
+        until(lambda: project.is_ready(process) or process.poll() is not None, 60)
+        started = children(process)
+
+        os.close(terminal)
+        project.get("/health")
+
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert project.file is None
+    assert not alive(started)
+
+
+def test_without_standard_output_it_serves(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {sys.executable} -m local run >&-"],
+        cwd=project.folder,
+        env=project.environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: project.is_ready(process) or process.poll() is not None, 60)
+        assert project.get("/health")[0] == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        status = process.wait(30)
+    assert process.stderr is not None
+    assert (status, process.stderr.read()) == (0, b"")
+    process.stderr.close()
