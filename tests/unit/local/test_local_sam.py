@@ -1,10 +1,13 @@
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from local import sam
 from local.stack import StackError
+
+ROOT = Path(__file__).parents[3]
 
 
 def docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,4 +61,17 @@ def test_containers_get_every_variable_and_this_machine_by_name() -> None:
         "DATABASE_URL": f"postgresql://{sam.NAME}:5432/application",
         "PUBLIC_ORIGIN": "http://127.0.0.1:9996",
         "RELEASE": "",
+    }
+
+
+def test_what_sam_is_told_without_us_is_what_we_tell_it() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
+    ours = sam.local("invoke", Path(".local"), "host-gateway")
+
+    local = {name: told["parameters"] for name, told in config.items() if name.startswith("local_")}
+    assert local == {
+        "local_invoke": {
+            "env_vars": ours[ours.index("--env-vars") + 1],
+            "add_host": [ours[ours.index("--add-host") + 1]],
+        }
     }
