@@ -211,6 +211,10 @@ class Stack:
 def _claim(port: int) -> socket.socket:
     try:
         return claim(port)
+    except PermissionError as error:
+        raise StackError(
+            f"port {port} needs a permission that this user has not: choose one from 1024 on"
+        ) from error
     except OSError as error:
         raise StackError(
             f"port {port} is taken by another program: choose another one, as in make run PORT={port + 10}"

@@ -91,6 +91,11 @@ class StripeSimulator:
         while True:
             try:
                 return claim(self._port).close()
+            except PermissionError as error:
+                raise StripeSimulatorError(
+                    f"port {self._port} needs a permission that this user has not:"
+                    " choose one from 1024 on with STRIPE_PORT="
+                ) from error
             except OSError as error:
                 if time.monotonic() > deadline:
                     raise StripeSimulatorError(
