@@ -62,8 +62,7 @@ def test_the_first_webhook_after_a_thaw_is_answered_in_time_and_credited_once(
     stack.until_settled()
     typical, slowest = statistics.median(answered), max(answered)
     with capsys.disabled():
-        print(f"
-slowest answer after a thaw: {slowest:.3f} s of {BOUND_SECONDS} s; median {typical:.3f} s")
+        print(f"\nslowest answer after a thaw: {slowest:.3f} s of {BOUND_SECONDS} s; median {typical:.3f} s")
 
     assert slowest < BOUND_SECONDS
     assert typical < AT_ONCE_TIMEOUT_SECONDS, "a connection that is gone is waited for that long each time"
