@@ -6,6 +6,7 @@ make benchmark
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -83,18 +84,19 @@ def floor(stack: RunningStack) -> Iterator[str]:
     told = stack.description
     environment = {
         **os.environ,
+        "PYTHONPATH": str(ROOT / "layers" / "common"),
         "FLOOR_SECRET": told["stripe_webhook_secret"],
         "FLOOR_DATABASE": told["checkout_database_url"],
         "FLOOR_BROKERS": told["kafka_brokers"],
     }
     port = free_port()
-    command = ("-m", "uvicorn", "benchmarks.floor:app", "--workers", "2", "--log-level", "warning")
-    process = subprocess.Popen([sys.executable, *command, "--port", str(port)], cwd=ROOT, env=environment)
+    command = [sys.executable, "-m", "benchmarks.floor", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     try:
         yield f"http://127.0.0.1:{port}/webhooks/stripe"
     finally:
-        process.terminate()
-        process.wait(10)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def rate(send: Send, clients: int, app_id: str) -> float:
