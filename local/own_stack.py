@@ -13,6 +13,8 @@ from local.settings import Settings
 from local.stack_file import StackFile
 
 _START_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0
+"""With a stack that somebody else starts: in containers, for the first time, it takes so long."""
 
 
 class NotStarted(RuntimeError):
@@ -21,11 +23,11 @@ class NotStarted(RuntimeError):
 
 @contextmanager
 def running(root: Path, settings: Settings, say: Callable[[str], None]) -> Iterator[StackFile]:
-    """The stack of the folder; what is started here is stopped at the end.
+    """The stack of the folder, which may just be starting; what is started here is stopped at the end.
 
     Raises NotStarted, and ApacheKafkaError where that is asked for and cannot be fetched.
     """
-    if (found := stack_file.read(settings.data)) is not None:
+    if (found := _running(settings.data, say)) is not None:
         say(f"Using the stack that runs at {found.api_url}.")
         yield found
         return
@@ -33,6 +35,8 @@ def running(root: Path, settings: Settings, say: Callable[[str], None]) -> Itera
     say("No stack runs here: starting one.")
     if settings.kafka == "apache":
         kafka_jars.fetch(settings.kafka_data, say)  # Before the clock runs: a download takes its time.
+    log.unlink(missing_ok=True)
+    log.touch(0o600)  # The summary in it has every credential.
     with log.open("wb") as output:
         process = processes.spawn(
             [sys.executable, "-m", "local", "run"],
@@ -51,6 +55,20 @@ def running(root: Path, settings: Settings, say: Callable[[str], None]) -> Itera
         yield found
     finally:
         processes.end(process, signal.SIGTERM, patience=20)
+
+
+def _running(data: Path, say: Callable[[str], None]) -> StackFile | None:
+    """None where no stack holds the folder, or none any more."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    is_told = False
+    while (found := stack_file.read(data)) is None and stack_file.is_locked(data):
+        if time.monotonic() > deadline:
+            raise NotStarted("another stack holds the folder, and is not ready: end it, or look what it says")
+        if not is_told:
+            say("A stack is just starting here: waiting for it.")
+            is_told = True
+        time.sleep(0.1)
+    return found
 
 
 def _free_ports(settings: Settings) -> dict[str, str]:
