@@ -41,7 +41,10 @@ def run(_: argparse.Namespace) -> int:
 
 def run_in_containers(_: argparse.Namespace) -> int:
     """The same with the functions in Lambda's own containers."""
-    asyncio.run(_serve(sam.SamStack(settings.load(ROOT), Console())))
+    told, console = settings.load(ROOT), Console()
+    if told.kafka == "apache":
+        kafka_jars.fetch(told.kafka_data, console.progress)
+    asyncio.run(_serve(sam.SamStack(told, console)))
     return 0
 
 

@@ -35,14 +35,24 @@ GATEWAY = "LAMBDA_DOCKER_GATEWAY"
 
 class SamStack(Stack):
     def __init__(self, settings: Settings, console: Console) -> None:
-        """Raises StackError where there is no Docker engine."""
+        """Raises StackError where there is no Docker engine, or none whose containers reach this machine."""
         super().__init__(settings, console)
         self._settings = settings
         self._console = console
         self._broker_host = engine_address()
+        _require_ours(self._broker_host)
         self._data = _folder(settings.data)
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers: list[asyncio.Server] = []
+
+    async def _start_apache_kafka(self, data: Path) -> str:
+        brokers = await super()._start_apache_kafka(data)
+        if self._broker_host not in brokers:
+            raise StackError(
+                f"Kafka serves at {brokers} already, which containers cannot reach: end make kafka, and"
+                " make sam-local starts one that they can"
+            )
+        return brokers
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
         console = self._console
@@ -171,6 +181,18 @@ def engine_address() -> str:
             f"no Docker engine answers ({found.stderr.strip()[:200]}): start it, or use make run"
         )
     return found.stdout.strip()
+
+
+def _require_ours(address: str) -> None:
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            raise StackError(
+                f"containers would look for this machine at {address}, which is none of its addresses (the"
+                f" engine runs elsewhere, or in a virtual machine): set {GATEWAY} to one that is,"
+                " or use make run"
+            ) from error
 
 
 def for_containers(names: Iterable[str], variables: Mapping[str, str]) -> dict[str, str]:

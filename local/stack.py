@@ -40,7 +40,15 @@ class Stack:
     """Everything that AWS would provide, in one folder."""
 
     def __init__(self, settings: Settings, console: Console) -> None:
-        """Reads the template; TemplateError where it asks for what this machine cannot do."""
+        """Reads the template; TemplateError where it asks for what this machine cannot do.
+
+        Raises StackError where the brokers want a sign-in.
+        """
+        if (security := settings.given.get("KAFKA_SECURITY", "PLAINTEXT")) != "PLAINTEXT":
+            raise StackError(
+                f"KAFKA_SECURITY={security}: on this machine the triggers cannot sign in to brokers;"
+                " leave it out, and let KAFKA_BROKERS name a listener without"
+            )
         self._settings = settings
         self._console = console
         self._template = template.load(settings.root / "template.yaml")

@@ -1,0 +1,45 @@
+"""What a stack cannot work with is said before anything is started."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from local import apache_kafka, sam, settings
+from local.console import Console
+from local.sam import SamStack
+from local.settings import Settings
+from local.stack import Stack, StackError
+
+ROOT = Path(__file__).parents[3]
+
+
+def told(folder: Path, **environment: str) -> Settings:
+    for name in ("template.yaml", "functions", "layers"):
+        (folder / name).symlink_to(ROOT / name)
+    return settings.load(folder, environment)
+
+
+@pytest.mark.parametrize("security", ["SCRAM", "IAM"])
+def test_brokers_that_the_triggers_cannot_sign_in_to(tmp_path: Path, security: str) -> None:
+    given = told(tmp_path, KAFKA_BROKERS="b-1.example.com:9096", KAFKA_SECURITY=security)
+
+    with pytest.raises(StackError, match=f"KAFKA_SECURITY={security}"):
+        Stack(given, Console())
+
+
+def test_an_engine_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sam.GATEWAY, "192.0.2.1")  # Of documentation, so nobody's.
+
+    with pytest.raises(StackError, match=rf"192\.0\.2\.1.*{sam.GATEWAY}"):
+        SamStack(told(tmp_path), Console())
+
+
+def test_a_kafka_that_containers_cannot_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sam.GATEWAY, "127.0.0.2")
+    monkeypatch.setattr(apache_kafka, "serving", lambda _: "127.0.0.1:9092")
+    stack = SamStack(told(tmp_path, KAFKA="apache"), Console(open(os.devnull, "w")))  # noqa: SIM115, PTH123
+
+    with pytest.raises(StackError, match=r"127\.0\.0\.1:9092.*make kafka"):
+        asyncio.run(stack._start_broker())
