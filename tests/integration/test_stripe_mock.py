@@ -12,16 +12,19 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 import requests
+import stripe
 
 from checkout.adapters.stripe_api import API_VERSION, StripeApi
 from checkout.errors import StripeRefusedForGood
 from checkout.services.sessions import stripe_parameters
 from checkout.services.stripe_events import HANDLED
+from deployment import configure
+from deployment.aws_system import AwsSystem
 from local import processes
 from tests.support.functions import Functions, requested
 
@@ -182,6 +185,51 @@ def test_so_is_one_that_a_service_asks_for(
     row = fns.row(request_id)
     assert row["status"] == "session_created", row["error_message"]
     assert row["stripe_parameters"]["success_url"] == "https://pay.example.com/thanks"
+
+
+class Deployed:
+    """As much of a stack on AWS as `make configure` asks about."""
+
+    name = "checkout"
+
+    def __init__(self, origin: str, url: str, secrets: dict[str, str]) -> None:
+        self.stripe_api_url = origin
+        self.url = url
+        self.secrets = secrets
+
+    def output(self, _: str) -> str:
+        return self.url
+
+    def store_secrets(self, changed: dict[str, str]) -> None:
+        self.secrets |= changed
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_so_is_the_endpoint_that_a_deployment_makes_or_keeps(
+    stripe_mock: str, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    # The endpoint of the example has no version of its own, and the specification does not know ours yet.
+    monkeypatch.setattr(configure, "API_VERSION", None if is_known else SPECIFICATION)
+    # What Stripe answers once, and the example does not have.
+    monkeypatch.setattr(stripe.WebhookEndpoint, "secret", "whsec_example", raising=False)
+    monkeypatch.setenv("STRIPE_SECRET", "sk_test_tests")
+    answer = requests.get(f"{stripe_mock}/v1/webhook_endpoints", auth=("sk_test_tests", ""), timeout=10)
+    [example] = answer.json()["data"]
+    before = {"STRIPE_WEBHOOK_ENDPOINT": example["id"]} if is_known else {}
+    system = Deployed(stripe_mock, example["url"], before)
+    said: list[str] = []
+
+    configure.configure(cast(AwsSystem, system), str, said.append)
+
+    assert ("is there, with its" if is_known else "made at Stripe") in said[0]
+    assert system.secrets["STRIPE_SECRET"] == "sk_test_tests"
+
+
+def test_so_are_the_last_calls_of_a_rotation_and_of_a_smoke_test(stripe_mock: str) -> None:
+    client = stripe.StripeClient("sk_test_tests", base_addresses={"api": stripe_mock}).v1
+
+    assert client.webhook_endpoints.delete("we_1").deleted
+    assert client.checkout.sessions.expire("cs_test_1").id
 
 
 @pytest.mark.parametrize(
