@@ -4,7 +4,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from local import processes
@@ -41,9 +40,6 @@ class SamServer:
     def stop(self) -> None:
         """End it, and its containers if it can do that in time: it ends one after the other."""
         if self.process is not None:
-            # Once: a second interrupt would end it in the middle of that.
-            self.process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(_STOP_SECONDS)
-            processes.end(self.process)
+            # One interrupt: a second would end it in the middle of that.
+            processes.end(self.process, signal.SIGINT, patience=_STOP_SECONDS)
             self.process = None
