@@ -10,6 +10,7 @@ import pytest
 from checkout.services import sessions
 from tests.support import functions
 from tests.support.functions import Functions
+from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator, session_params
 
 SESSIONS = "/v1/checkout/sessions"
@@ -40,17 +41,67 @@ def test_each_attempt_that_stripe_answered_has_a_key_of_its_own(fns: Functions, 
     ]
 
 
-def test_a_key_that_stands_for_other_parameters_is_kept(fns: Functions, stripe: Simulator) -> None:
-    """An idempotency_error: Stripe has not begun, and has an answer under this key already."""
+def test_a_key_that_stands_for_other_parameters_ends_the_request(fns: Functions, stripe: Simulator) -> None:
+    """The row was lost, say, and is made anew with another address to come back to: the key stays that of the
+    session that Stripe has, and the request gets no second one."""
     request_id = str(uuid4())
+    body = {"amount_cents": 500, "request_id": request_id}
     stripe.client.v1.checkout.sessions.create(session_params(700), {"idempotency_key": request_id})
 
-    for _ in range(2):
-        assert fns.create({"amount_cents": 500, "request_id": request_id}).status == 502
-        row = fns.row(request_id)
-        assert (row["status"], row["stripe_attempt"]) == ("session_failed", 1)
-        assert "idempotency" in row["error_message"].lower()
+    first, second = fns.create(body), fns.create(body)
+    assert (first.status, second.status) == (409, 409)
+    assert "other parameters" in first.json["detail"]
+    assert "begin another one" in second.json["detail"]
+    row = fns.row(request_id)
+    assert (row["status"], row["stripe_attempt"]) == ("session_failed", 1)
+    assert row["completed_at"] is not None
+    assert "idempotency" in row["error_message"].lower()
     assert received(stripe, request_id) == [(request_id, 200)]
+
+
+def test_the_session_of_a_key_that_was_taken_is_still_this_requests(
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid before the checkout database was restored, and credited; its event comes again after the
+    row was made anew. Another session in that row would make it a second payment."""
+    request_id = str(uuid4())
+    body = {"amount_cents": 500, "request_id": request_id}
+    created = fns.create(body).json
+    paid = event(
+        session_object(request_id, session_id=created["session_id"], payment_intent="pi_of_the_first")
+    )
+    fns.webhook(paid)
+    fns.checkout("TRUNCATE checkout_transactions, stripe_events, outbox")
+    monkeypatch.setenv("PUBLIC_ORIGIN", "https://moved.example.com")
+    functions.forget_wiring()
+
+    assert fns.create(body).status == 409
+    assert fns.webhook(paid).json["outcome"] == "applied"
+    [row] = fns.checkout("SELECT request_id, status, stripe_session_id FROM checkout_transactions")
+    assert row == {
+        "request_id": request_id,
+        "status": "payment_succeeded",
+        "stripe_session_id": created["session_id"],
+    }
+    assert fns.create(body).json["session_id"] == created["session_id"]
+
+
+def test_the_reconciler_ends_a_request_whose_key_is_taken(
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = str(uuid4())
+    stripe.fault(path_prefix=SESSIONS, method="POST", status=409, times=4)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+        assert fns.create({"amount_cents": 500, "request_id": request_id}).status == 502
+    stripe.clear_faults()
+    stripe.client.v1.checkout.sessions.create(session_params(700), {"idempotency_key": request_id})
+    fns.checkout("UPDATE checkout_transactions SET updated_at = now() - interval '1 hour'")
+
+    assert fns.invoke("reconciler", {}, remaining_millis=300_000)["unfinished"] == 1
+    assert fns.row(request_id)["completed_at"] is not None
+    fns.checkout("UPDATE checkout_transactions SET reread_at = now() - interval '1 hour'")
+    assert fns.invoke("reconciler", {}, remaining_millis=300_000)["unfinished"] == 0
 
 
 def test_a_key_that_is_in_use_is_kept(

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from checkout import bootstrap
+from checkout.adapters import transactions
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
@@ -261,6 +263,54 @@ def test_what_stripe_will_never_take_is_answered_failed(
     assert (first["status"], "Stripe refused" in first["error_message"]) == ("failed", True)
     assert stripe.sessions_of(request["request_id"]) == []
     assert [answer["status"] for answer in answers(other["request_id"])] == ["session_created"]
+
+
+def test_a_request_whose_idempotency_key_is_taken_is_answered_failed(
+    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkout database was restored, the request is sent again, and the origin has changed meanwhile:
+    the parameters that are stored now will never be those that Stripe knows."""
+    request, others = requested(), [requested() for _ in range(3)]
+    assert fns.ask(request) == []
+    fns.checkout("TRUNCATE checkout_transactions, outbox")
+    monkeypatch.setenv("PUBLIC_ORIGIN", "https://moved.example.com")
+    functions.forget_wiring()
+
+    assert fns.ask(request, *others) == []
+    assert fns.ask(request) == []
+    _, first, second = answers(request["request_id"])
+    assert first == second
+    assert (first["status"], first["session_id"]) == ("failed", None)
+    assert "other parameters" in first["error_message"]
+    assert len(stripe.sessions_of(request["request_id"])) == 1
+    for other in others:
+        assert [answer["status"] for answer in answers(other["request_id"])] == ["session_created"]
+    assert parked(fns) == []
+
+
+def test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings(
+    fns: Functions, stripe: Simulator
+) -> None:
+    """Another consumer asked Stripe with the same key meanwhile, and gets its session after the refusal."""
+    request = requested()
+    stripe.fault(path_prefix=SESSIONS, method="POST", status=400)
+    fns.ask(request)
+    refused = fns.row(request["request_id"])
+    with bootstrap.checkout_database().transaction() as cursor:
+        stored = transactions.session_created(
+            cursor, request["request_id"], session_id="cs_late", url="https://x", expires_at=None
+        )
+    assert stored.is_refused
+    with bootstrap.checkout_database().transaction() as cursor:
+        transactions.session_failed(
+            cursor,
+            request["request_id"],
+            attempt=refused["stripe_attempt"],
+            error_message="another",
+            next_attempt=9,
+            for_good=False,
+        )
+    assert fns.row(request["request_id"]) == refused
 
 
 @pytest.mark.parametrize(

@@ -166,5 +166,21 @@ class StripeRefusedForGood(StripeRefused):
     """Stripe answered 400: it will not take these parameters, whatever the idempotency key."""
 
 
+class StripeRefusedField(StripeRefusedForGood):
+    """Stripe never takes what the caller asked for; the detail names the field."""
+
+    status = 400
+    title = "Invalid request"
+
+
+class StripeKeyTaken(StripeError):
+    """Stripe knows the idempotency key with other parameters, so it stands for a session that is not ours to
+    give. A row's key and parameters never change, so the same request gets this answer until Stripe forgets
+    the key."""
+
+    status = 409
+    title = "Conflict"
+
+
 class StripeObjectMissing(StripeError):
     """Stripe knows no such object."""

@@ -11,10 +11,12 @@ import urllib3
 from checkout.errors import (
     StripeError,
     StripeKeyInUse,
+    StripeKeyTaken,
     StripeNotReached,
     StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
+    StripeRefusedField,
     StripeRefusedForGood,
 )
 
@@ -23,6 +25,9 @@ CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 8
 PAGE = 100
 """The most that Stripe gives at once."""
+
+_CODES_OF_AMOUNT = frozenset({"amount_too_small", "amount_too_large", "invalid_charge_amount"})
+"""https://docs.stripe.com/error-codes; the least amount depends on the account's settlement currency."""
 
 NETWORK_RETRIES = 1
 """With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
@@ -139,8 +144,11 @@ def _asked(call: Callable[[stripe.StripeClient], Any], client: stripe.StripeClie
 
 
 def _mapped(error: stripe.StripeError) -> StripeError:
-    """Stripe replays what it has answered, its 500s included, except where the request never began (401, 409,
-    429, other parameters under a known key): https://docs.stripe.com/api/idempotent_requests"""
+    """Stripe replays what it has answered, its 500s included, unless the request never began (401, 409, 429,
+    other parameters under a known key): https://docs.stripe.com/api/idempotent_requests
+
+    401, 409 and 429 are about the key or the account of the moment, so they pass for every request at once;
+    other parameters under a known key never do."""
     if isinstance(error, stripe.APIConnectionError):
         if _never_connected(error.__cause__):
             return StripeNotReached("Stripe could not be reached; try again.")
@@ -149,12 +157,24 @@ def _mapped(error: stripe.StripeError) -> StripeError:
         return StripeKeyInUse("Stripe is still working on this request; try again.")
     if error.http_status == 404:
         return StripeObjectMissing("Stripe knows no such object.")
+    if isinstance(error, stripe.IdempotencyError):
+        return StripeKeyTaken("Stripe knows this request_id with other parameters (idempotency_error).")
     what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
-    if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError | stripe.IdempotencyError):
+    if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
     if isinstance(error, stripe.InvalidRequestError):
+        if (field := _field(error)) is not None:
+            return StripeRefusedField(f"{field} is not what Stripe takes: {error.user_message or what}")
         return StripeRefusedForGood(f"Stripe refused the request ({what}, parameter {error.param}).")
     return StripeRefused(f"Stripe refused the request ({what}); try again.")
+
+
+def _field(error: stripe.InvalidRequestError) -> str | None:
+    """The caller's own field that Stripe refuses; None if it is none of theirs."""
+    parameter = error.param or ""
+    if error.code in _CODES_OF_AMOUNT or "unit_amount" in parameter:
+        return "amount_cents"
+    return "currency" if parameter.endswith("[currency]") else None
 
 
 def _never_connected(cause: BaseException | None) -> bool:

@@ -167,12 +167,14 @@ def _existing(cursor: Cursor, request_id: str) -> Transaction:
 def session_created(
     cursor: Cursor, request_id: str, *, session_id: str, url: str | None, expires_at: datetime | None
 ) -> Transaction:
-    """Stores the session, unless one is stored; a state that is further on already stays."""
+    """Stores the session, unless one is stored or the request was refused for good; a state that is further
+    on already stays."""
     cursor.execute(
         "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
         " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
         " error_message = NULL, updated_at = now()"
-        " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)",
+        " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"
+        "   AND NOT (status = %s AND completed_at IS NOT NULL)",
         (
             session_id,
             url,
@@ -181,23 +183,30 @@ def session_created(
             Status.SESSION_CREATED,
             request_id,
             session_id,
+            Status.SESSION_FAILED,
         ),
     )
     return _existing(cursor, request_id)
 
 
 def session_failed(
-    cursor: Cursor, request_id: str, *, attempt: int, error_message: str, next_attempt: int
+    cursor: Cursor, request_id: str, *, attempt: int, error_message: str, next_attempt: int, for_good: bool
 ) -> None:
-    """Records that an attempt failed, unless another attempt or an event has moved the row meanwhile."""
+    """Records that an attempt failed, unless another attempt, a refusal or an event has moved the row.
+
+    `for_good` refuses the request: there will be no other attempt.
+    """
     cursor.execute(
         "UPDATE checkout_transactions"
-        " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now()"
-        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
+        " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now(),"
+        " completed_at = CASE WHEN %s THEN now() END"
+        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)"
+        "   AND completed_at IS NULL",
         (
             Status.SESSION_FAILED,
             error_message,
             next_attempt,
+            for_good,
             request_id,
             attempt,
             [Status.SESSION_PENDING, Status.SESSION_FAILED],

@@ -33,6 +33,7 @@ from checkout.errors import (
     NotFound,
     RefusedBefore,
     StripeError,
+    StripeKeyTaken,
     StripeRefusedForGood,
     TooManyRequests,
     Unavailable,
@@ -41,7 +42,10 @@ from checkout.services import parking
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.sessions import CreateSession, SessionRequest, require_same
 
-REFUSALS = (InvalidRequest, NotFound, TooManyRequests, StripeRefusedForGood, RefusedBefore)
+REFUSALS = (
+    *(InvalidRequest, NotFound, TooManyRequests, RefusedBefore),
+    *(StripeRefusedForGood, StripeKeyTaken),
+)
 """What a service is told; it did ask properly. Whoever cannot even be told so is parked."""
 
 

@@ -31,9 +31,11 @@ from checkout.errors import (
     RefusedBefore,
     StripeError,
     StripeKeyInUse,
+    StripeKeyTaken,
     StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
+    StripeRefusedField,
 )
 from checkout.services import limits
 
@@ -175,8 +177,7 @@ class CreateSession:
         self._with_session(row)
 
     def _with_session(self, row: Transaction, also: InSameCommit = _nothing_more) -> tuple[Transaction, bool]:
-        if row.is_refused:
-            raise RefusedBefore(f"This request was refused; begin another one. {row.error_message}")
+        _require_not_refused(row)
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
         give_up_at = time.monotonic() + KEY_IN_USE_PATIENCE_SECONDS
@@ -199,13 +200,19 @@ class CreateSession:
             stored = transactions.session_created(
                 cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
             )
+            _require_not_refused(stored)
             also(cursor, stored)
         telemetry.count("SessionsCreated")
         telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
         return stored, True
 
     def _failed(self, row: Transaction, error: StripeError) -> None:
-        """An answer burns the idempotency key. Without one the row stays `session_pending`."""
+        """An answer burns the idempotency key. Without one the row stays `session_pending`.
+
+        Refused for good is what no attempt can change. A taken key is not replaced by the next one: the row
+        may be remade after a restore, and the key's session, paid perhaps, is this request's. Its payment
+        still finds the row, and must find it without another session.
+        """
         if isinstance(error, StripeOutcomeUnknown):
             return
         answered = isinstance(error, StripeRefused | StripeObjectMissing)
@@ -216,11 +223,17 @@ class CreateSession:
                 attempt=row.stripe_attempt,
                 error_message=error.detail,
                 next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,
+                for_good=isinstance(error, StripeRefusedField | StripeKeyTaken),
             )
 
 
 def _absolute(url: str | None) -> str | None:
     return None if url is None or is_relative(url) else url
+
+
+def _require_not_refused(row: Transaction) -> None:
+    if row.is_refused:
+        raise RefusedBefore(f"This request was refused; begin another one. {row.error_message}")
 
 
 def require_same(row: Transaction, request: SessionRequest) -> None:
