@@ -1,0 +1,69 @@
+"""One mistake, written down so that it survives what is changed around it."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = "layers/common/checkout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    file: str
+    """Its path below `layers/common/checkout`."""
+    text: str
+    """What stands there exactly once."""
+    instead: str
+    breaks: str
+    """What goes wrong then, in a sentence."""
+    caught_by: str
+    """The test that fails then: `tests/integration/test_delivery.py::test_name`."""
+
+    @property
+    def path(self) -> Path:
+        """From the root of the project."""
+        return Path(CHECKOUT, self.file)
+
+    def applied(self, content: str) -> str:
+        """The file with the mistake. Raises Unusable, saying what the list must be adapted to."""
+        if self.text == self.instead:
+            raise Unusable(f"{self.file}: the mutant {self.text!r} changes nothing")
+        if (found := content.count(self.text)) != 1:
+            raise Unusable(
+                f"{self.file} has {self.text!r} {found} times, and not once: adapt the list of mutants"
+                f" (the one that breaks this: {self.breaks})"
+            )
+        mutated = content.replace(self.text, self.instead)
+        if self.path.suffix == ".py":
+            try:
+                ast.parse(mutated)
+            except SyntaxError as error:
+                raise Unusable(f"{self.file}: {self.instead!r} makes no Python: {error}") from error
+        return mutated
+
+
+class Unusable(Exception):
+    """The list does not go with the code any more."""
+
+
+def unusable(mutants: list[Mutant], root: Path) -> list[str]:
+    """What must be adapted before these mutants can be tried on the project in this folder."""
+    complaints = []
+    for mutant in mutants:
+        try:
+            mutant.applied((root / mutant.path).read_text())
+        except FileNotFoundError:
+            complaints.append(f"there is no {mutant.path}: adapt the list of mutants")
+        except Unusable as reason:
+            complaints.append(str(reason))
+        if not _exists(root, mutant.caught_by):
+            complaints.append(f"there is no {mutant.caught_by}: adapt the list of mutants")
+    return complaints
+
+
+def _exists(root: Path, node_id: str) -> bool:
+    file, _, test = node_id.partition("::")
+    if not (root / file).is_file():
+        return False
+    tree = ast.parse((root / file).read_text())
+    return any(isinstance(node, ast.FunctionDef) and node.name == test for node in tree.body)

@@ -1,0 +1,80 @@
+"""From the commit to Kafka."""
+
+from tests.mutants.mutant import Mutant
+
+OUTBOX = "adapters/outbox.py"
+DELIVERY = "services/delivery.py"
+ROWS = "tests/integration/test_outbox_rows.py"
+
+MUTANTS = [
+    Mutant(
+        file=OUTBOX,
+        text="WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        instead="WHERE id = ANY(%s) FOR UPDATE)",
+        breaks="a webhook waits for a row that a relay holds while it waits for the broker",
+        caught_by=f"{ROWS}::test_a_published_row_that_a_relay_holds_is_left_to_it_and_the_others_go",
+    ),
+    Mutant(
+        file=OUTBOX,
+        text='" ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"',
+        instead='" ORDER BY id LIMIT %s FOR UPDATE"',
+        breaks="a relay waits for the rows that another one holds",
+        caught_by=f"{ROWS}::test_a_relay_passes_by_what_another_one_holds",
+    ),
+    Mutant(
+        file=OUTBOX,
+        text='" ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"',
+        instead='" LIMIT %s FOR UPDATE SKIP LOCKED"',
+        breaks="a reversal is published before the credit that was queued before it",
+        caught_by=f"{ROWS}::test_a_relay_publishes_the_oldest_first",
+    ),
+    Mutant(
+        file=OUTBOX,
+        text="created_at <= now() - make_interval(secs => %s)",
+        instead="%s IS NOT NULL",
+        breaks="a relay publishes what the webhook is publishing at this moment",
+        caught_by=f"{ROWS}::test_a_relay_leaves_alone_what_was_committed_just_now",
+    ),
+    Mutant(
+        file=DELIVERY,
+        text="                    outbox.remove(cursor, list(acknowledged))\n            except",
+        instead="                    outbox.remove(cursor, [message.id for message in messages])\n            except",
+        breaks="what the broker did not acknowledge to a webhook is lost",
+        caught_by=f"{ROWS}::test_what_is_published_at_once_stays_until_the_broker_has_acknowledged_it",
+    ),
+    Mutant(
+        file=DELIVERY,
+        text="                outbox.remove(cursor, list(acknowledged))\n            telemetry",
+        instead="                outbox.remove(cursor, [message.id for message in messages])\n            telemetry",
+        breaks="what the broker did not acknowledge to a relay is lost",
+        caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
+    ),
+    Mutant(
+        file="adapters/kafka.py",
+        text='acks="all"',
+        instead="acks=1",
+        breaks="a message is lost with the one broker that had it",
+        caught_by=f"{ROWS}::test_every_in_sync_replica_must_have_a_message_before_it_is_acknowledged",
+    ),
+    Mutant(
+        file="adapters/kafka.py",
+        text="            except KafkaError:\n                broker_away = True\n        self._last_used",
+        instead="            except KafkaError:\n                acknowledged.append(message_id)\n        self._last_used",
+        breaks="what no broker has acknowledged is taken for published",
+        caught_by="tests/integration/test_delivery.py::test_a_broker_that_is_away_changes_nothing_for_stripe",
+    ),
+    Mutant(
+        file="adapters/rechecks.py",
+        text="\"   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)\"\n",
+        instead="",
+        breaks="a payment is emitted again while it is still in the outbox",
+        caught_by=f"{ROWS}::test_nothing_is_emitted_again_while_it_is_in_the_outbox",
+    ),
+    Mutant(
+        file="adapters/reversals.py",
+        text='"   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"\n',
+        instead="",
+        breaks="a reversal is emitted again while it is still in the outbox",
+        caught_by=f"{ROWS}::test_nothing_is_emitted_again_while_it_is_in_the_outbox",
+    ),
+]

@@ -1,0 +1,126 @@
+"""From what a caller asks for to a session at Stripe."""
+
+from tests.mutants.mutant import Mutant
+
+SESSIONS = "services/sessions.py"
+REQUESTS = "services/requests.py"
+TRANSACTIONS = "adapters/transactions.py"
+RACES = "tests/integration/test_session_races.py"
+CREATE = "tests/integration/test_create_session.py"
+OF_REQUESTS = "tests/integration/test_requests.py"
+
+MUTANTS = [
+    Mutant(
+        file=TRANSACTIONS,
+        text='" WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"',
+        instead='" WHERE request_id = %s AND %s IS NOT NULL"',
+        breaks="a stored session, which the customer may be paying, is replaced by another",
+        caught_by=f"{RACES}::test_a_session_that_was_stored_meanwhile_is_not_replaced_by_another",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text='" status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"',
+        instead='" status = CASE WHEN %s IS NOT NULL THEN %s ELSE status END,"',
+        breaks="a payment that overtook its session is moved back to session_created",
+        caught_by=f"{RACES}::test_a_session_that_is_stored_again_does_not_move_its_payment_back",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text="WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL",
+        instead="WHERE request_id = %s AND %s > 0 AND stripe_session_id IS NULL",
+        breaks="a failure that comes late takes a newer attempt back, and its idempotency key with it",
+        caught_by=f"{RACES}::test_a_failure_does_not_take_a_newer_attempt_back",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text="stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
+        instead="stripe_attempt = %s AND status = ANY(%s)",
+        breaks="a failure is written next to a session",
+        caught_by=f"{RACES}::test_a_failure_is_not_written_next_to_a_session_whatever_the_state",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text="stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
+        instead="stripe_attempt = %s AND stripe_session_id IS NULL AND %s IS NOT NULL",
+        breaks="a failure is written over what an event has told of the payment",
+        caught_by=f"{RACES}::test_a_failure_is_not_written_over_a_payment_without_a_session",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text='        "   AND checkout_transactions.completed_at IS NULL",\n',
+        instead='        "",\n',
+        breaks="the answer to a request changes after it was given",
+        caught_by=f"{RACES}::test_a_refusal_is_not_written_over_an_earlier_one",
+    ),
+    Mutant(
+        file=REQUESTS,
+        text="        if not row.is_refused:\n            raise Unavailable(",
+        instead="        if False:\n            raise Unavailable(",
+        breaks="a refused request that lost a race is answered with a session that is not there yet",
+        caught_by=f"{RACES}::test_a_request_that_is_refused_while_somebody_else_begins_it_comes_again",
+    ),
+    Mutant(
+        file=REQUESTS,
+        text="        require_same(row, request)\n        if not",
+        instead="        if not",
+        breaks="a request that is refused under another one's request_id gets that one's answer",
+        caught_by=f"{RACES}"
+        "::test_a_request_that_is_refused_while_another_one_under_its_id_is_refused_is_parked",
+    ),
+    Mutant(
+        file=REQUESTS,
+        text="                held_up.add(record.partition)\n",
+        instead="",
+        breaks="a request is answered before an earlier one of its partition",
+        caught_by=f"{OF_REQUESTS}::test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="        transactions.lock_user(cursor, request.user_id)\n",
+        instead="",
+        breaks="requests at the same moment overtake the limit of open sessions",
+        caught_by=f"{RACES}::test_a_users_requests_are_counted_one_after_the_other",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="        require_same(row, request)\n        if row.stripe_session_id",
+        instead="        if row.stripe_session_id",
+        breaks="somebody gets the session of another user who used the same request_id",
+        caught_by=f"{CREATE}::test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,",
+        instead="next_attempt=row.stripe_attempt,",
+        breaks="an error that Stripe answered is replayed for ever",
+        caught_by=f"{CREATE}::test_an_error_that_stripe_answered_is_not_asked_for_again",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,",
+        instead="next_attempt=row.stripe_attempt + 1,",
+        breaks="what Stripe did not take gets another key, and may be begun twice",
+        caught_by=f"{CREATE}::test_what_stripe_did_not_take_keeps_the_idempotency_key",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="        if isinstance(error, StripeOutcomeUnknown):\n            return\n",
+        instead="",
+        breaks="a session whose answer was lost is taken for one that failed",
+        caught_by=f"{CREATE}::test_an_unknown_outcome_keeps_the_idempotency_key",
+    ),
+    Mutant(
+        file="services/limits.py",
+        text="day.amount_cents + amount_cents > most_cents",
+        instead="day.amount_cents > most_cents",
+        breaks="the payment that exceeds the limit of a day is begun",
+        caught_by="tests/integration/test_limits.py::test_what_is_left_of_the_amount_can_still_be_paid",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text="(user_id, list(WITHOUT_PAYMENT)),",
+        instead="(user_id, []),",
+        breaks="payments that failed count against the limit of a day",
+        caught_by="tests/integration/test_limits.py::test_what_counts",
+    ),
+]
