@@ -36,6 +36,26 @@ class Effect:
         return (self.user_id, self.amount_cents, self.currency)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A movement as it is on record: in the ledger, or as a record that was parked."""
+
+    effect_key: str
+    claim: tuple[int, int, str]
+    payment_intent_id: str | None
+
+    def is_of(self, effect: Effect) -> bool:
+        """True if it is this movement, whatever user, amount and currency it says.
+
+        A credit belongs to its payment intent, under whatever request_id: after a restore, two payments of
+        one request can have each other's. Only if one side does not know its payment intent, the key decides.
+        """
+        is_credit = self.effect_key.startswith(success_key("")) and effect.kind == "success"
+        if is_credit and self.payment_intent_id is not None and effect.payment_intent_id is not None:
+            return self.payment_intent_id == effect.payment_intent_id
+        return self.effect_key == effect.effect_key
+
+
 def success_key(request_id: str) -> str:
     return f"success:{request_id}"
 

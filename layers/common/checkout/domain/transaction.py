@@ -11,6 +11,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from checkout.domain.effects import TOP_UP, Effect, success_key
 from checkout.domain.text import uuid_in_lower_case
 
 
@@ -72,6 +73,22 @@ class Transaction:
     def is_refused(self) -> bool:
         """Answered `failed` for good: it never gets a session."""
         return self.status is Status.SESSION_FAILED and self.completed_at is not None
+
+    @property
+    def credit(self) -> Effect | None:
+        """What the ledger must have of it; None if it is not paid, or is for another purpose."""
+        if self.paid_cents is None or self.paid_currency is None or self.purpose != TOP_UP:
+            return None
+        return Effect(
+            effect_key=success_key(self.request_id),
+            user_id=self.user_id,
+            amount_cents=self.paid_cents,
+            currency=self.paid_currency,
+            kind="success",
+            request_id=self.request_id,
+            source_id=None,
+            payment_intent_id=self.payment_intent_id,
+        )
 
     @property
     def idempotency_key(self) -> str:

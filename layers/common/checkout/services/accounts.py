@@ -2,17 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checkout.adapters import ledger, transactions
-from checkout.adapters.ledger import Claim
 from checkout.adapters.postgres import Database
-from checkout.domain.effects import TOP_UP, success_key
+from checkout.domain.effects import success_key
 from checkout.domain.finished_event import iso_utc
 from checkout.domain.text import positive_bigint, request_identifier
 from checkout.domain.transaction import Status, Transaction
 from checkout.errors import InvalidRequest, NotFound
+from checkout.services import whereabouts
+from checkout.services.whereabouts import Place
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -55,24 +56,24 @@ class Accounts:
             raise NotFound("There is no such user.")
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
 
-    def _resources(self, rows: "list[Transaction] | Any") -> list[dict[str, Any]]:
-        keys = [success_key(row.request_id) for row in rows if row.status is Status.PAYMENT_SUCCEEDED]
-        on_record: Mapping[str, Claim] = {}
-        if keys:
+    def _resources(self, rows: Sequence[Transaction]) -> list[dict[str, Any]]:
+        credits = [credit for row in rows if (credit := row.credit) is not None]
+        places: Mapping[str, Place] = {}
+        if credits:
             with self._application.transaction() as cursor:
-                on_record = ledger.claims(cursor, keys)
-        return [_resource(row, on_record.get(success_key(row.request_id))) for row in rows]
+                places = whereabouts.in_ledger(cursor, credits)
+        return [_resource(row, places.get(success_key(row.request_id))) for row in rows]
 
 
-def _resource(row: Transaction, on_record: Claim | None) -> dict[str, Any]:
-    """`on_record` is what the ledger has under the key of its credit."""
+def _resource(row: Transaction, credit: Place | None) -> dict[str, Any]:
+    """`credit` is where its credit is; None if there is none to come."""
     return {
         "request_id": row.request_id,
         "status": row.status,
         "amount_cents": row.amount_cents,
         "currency": row.currency,
         "purpose": row.purpose,
-        "credited": row.purpose == TOP_UP and on_record == (row.user_id, row.paid_cents, row.paid_currency),
+        "credited": credit is Place.ENTERED,
         "paid_cents": row.paid_cents,
         "paid_currency": row.paid_currency,
         "refunded_cents": row.refunded_cents,

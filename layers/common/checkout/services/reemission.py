@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from checkout import telemetry
-from checkout.adapters import ledger, rechecks, reversals, transactions
+from checkout.adapters import rechecks, reversals, transactions
 from checkout.adapters.postgres import Cursor, Database
 from checkout.config import Config
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent
 from checkout.domain.transaction import Transaction
+from checkout.services import whereabouts
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event
 from checkout.services.reversals import reversal_event
+from checkout.services.whereabouts import Place
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500
@@ -122,13 +124,12 @@ class Reemission:
 
     def _found(self, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
         """Which of them are in the ledger and which are parked, with the same user, amount and currency."""
-        wanted = {effect.effect_key: effect.claim for event in due.values() if (effect := event.effect)}
+        # With another claim it is not that: emitted again, it is parked as a conflict, loudly.
+        effects = [effect for event in due.values() if (effect := event.effect)]
         with self._application.transaction() as cursor:
-            entered = ledger.claims(cursor, due.keys())
-            # Another claim under the same key is not it: emitted again, it is parked as a conflict, loudly.
-            credited = {key for key, claim in wanted.items() if entered.get(key) == claim}
-            parked_claims = ledger.parked_claims(cursor, due.keys() - credited)
-        parked = {key for key, claim in wanted.items() if (key, claim) in parked_claims} - credited
+            places = whereabouts.find(cursor, effects)
+        credited = {key for key, place in places.items() if place is Place.ENTERED}
+        parked = {key for key, place in places.items() if place in (Place.PARKED, Place.DISCARDED)}
         return credited, parked
 
     def _look_again(self, cursor: Cursor, credited: set[str], missing: set[str]) -> None:

@@ -1,0 +1,58 @@
+"""SQL that finds movements in the application's database, by effect key and by payment intent."""
+
+from collections.abc import Collection
+from typing import Any, Literal, NamedTuple, cast
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import Recorded
+
+Decision = Literal["open", "discarded"]
+
+
+class ParkedMovement(NamedTuple):
+    """What a parked record asks for. `value` is empty if its bytes were erased."""
+
+    effect_key: str
+    claim: tuple[int, int, str]
+    value: bytes
+    decision: Decision
+
+
+def _rows(cursor: Cursor) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], cursor.fetchall())
+
+
+def entries(cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str]) -> list[Recorded]:
+    """Ledger entries under these keys, and the credits of these payment intents under any."""
+    columns = "effect_key, user_id, amount_cents, currency, payment_intent_id"
+    cursor.execute(
+        f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s)"
+        f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'success' AND payment_intent_id = ANY(%s)",
+        (list(effect_keys), list(payment_intents)),
+    )
+    return [
+        Recorded(
+            row["effect_key"],
+            (row["user_id"], row["amount_cents"], row["currency"]),
+            row["payment_intent_id"],
+        )
+        for row in _rows(cursor)
+    ]
+
+
+def parked(cursor: Cursor, effect_keys: Collection[str]) -> list[ParkedMovement]:
+    """Records that were parked under these keys and not replayed since."""
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency, value, COALESCE(resolution, 'open') AS decision"
+        " FROM parked_events WHERE effect_key = ANY(%s) AND resolution IS DISTINCT FROM 'replayed'",
+        (list(effect_keys),),
+    )
+    return [
+        ParkedMovement(
+            row["effect_key"],
+            (row["user_id"], row["amount_cents"], row["currency"]),
+            bytes(row["value"]),
+            row["decision"],
+        )
+        for row in _rows(cursor)
+    ]

@@ -1,0 +1,90 @@
+"""Whether a movement of money is in the ledger, parked, or nowhere: the one answer for the API, for what is
+emitted again, and for `verify`."""
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+
+from checkout.adapters import whereabouts
+from checkout.adapters.postgres import Cursor
+from checkout.adapters.whereabouts import ParkedMovement
+from checkout.domain.effects import Effect, Recorded
+from checkout.domain.fields import Unprocessable
+from checkout.domain.finished_event import decoded
+
+
+class Place(Enum):
+    ENTERED = "in the ledger, with the same user, amount and currency"
+    ENTERED_OTHERWISE = "in the ledger with another user, amount or currency"
+    PARKED = "parked, and nobody has decided yet"
+    DISCARDED = "parked, and never to be applied"
+    NOWHERE = "neither in the ledger nor parked"
+
+
+def find(cursor: Cursor, effects: Collection[Effect]) -> Mapping[str, Place]:
+    """Where each of them is, by effect key. The cursor is the application database's.
+
+    What is entered otherwise, and parked as it should be, is parked.
+    """
+    places = in_ledger(cursor, effects)
+    missing = {effect for effect in effects if places[effect.effect_key] is not Place.ENTERED}
+    return {**places, **_parked(cursor, missing)}
+
+
+def in_ledger(cursor: Cursor, effects: Collection[Effect]) -> Mapping[str, Place]:
+    """The same without a look at what is parked: that is nowhere."""
+    if not effects:
+        return {}
+    keys = {effect.effect_key for effect in effects}
+    intents = {
+        effect.payment_intent_id
+        for effect in effects
+        if effect.kind == "success" and effect.payment_intent_id is not None
+    }
+    entered = _by_key_and_intent(whereabouts.entries(cursor, keys, intents))
+    return {effect.effect_key: _place(effect, entered) for effect in effects}
+
+
+def _place(effect: Effect, entered: Mapping[str, set[Recorded]]) -> Place:
+    candidates = {*entered.get(effect.effect_key, ()), *entered.get(effect.payment_intent_id or "", ())}
+    claims = {entry.claim for entry in candidates if entry.is_of(effect)}
+    if effect.claim in claims:
+        return Place.ENTERED
+    return Place.ENTERED_OTHERWISE if claims else Place.NOWHERE
+
+
+def _by_key_and_intent(entries: Collection[Recorded]) -> dict[str, set[Recorded]]:
+    found: dict[str, set[Recorded]] = {}
+    for entry in entries:
+        found.setdefault(entry.effect_key, set()).add(entry)
+        if entry.payment_intent_id is not None:
+            found.setdefault(entry.payment_intent_id, set()).add(entry)
+    return found
+
+
+def _parked(cursor: Cursor, effects: Collection[Effect]) -> dict[str, Place]:
+    """Those of them that are parked. If one was parked several times, any decision counts."""
+    if not effects:
+        return {}
+    records = whereabouts.parked(cursor, {effect.effect_key for effect in effects})
+    of_key: dict[str, list[ParkedMovement]] = {}
+    for record in records:
+        of_key.setdefault(record.effect_key, []).append(record)
+    places: dict[str, Place] = {}
+    for effect in effects:
+        decisions = {
+            record.decision
+            for record in of_key.get(effect.effect_key, ())
+            if record.claim == effect.claim and _recorded(record).is_of(effect)
+        }
+        if decisions:
+            places[effect.effect_key] = Place.DISCARDED if "discarded" in decisions else Place.PARKED
+    return places
+
+
+def _recorded(record: ParkedMovement) -> Recorded:
+    """If its bytes were erased, nobody knows its payment intent any more."""
+    try:
+        intent = decoded(record.value, record.claim[2]).payment_intent_id if record.value else None
+    except Unprocessable:
+        intent = None
+    return Recorded(record.effect_key, record.claim, intent)

@@ -1,0 +1,72 @@
+"""Two paid sessions of one request that have swapped their names: the checkout database was restored, and
+their events came again in the other order. A credit belongs to its payment intent, whatever request_id it is
+under.
+"""
+
+from uuid import uuid4
+
+import pytest
+
+from checkout import bootstrap
+from checkout.domain.effects import Effect
+from checkout.services import whereabouts
+from checkout.services.whereabouts import Place
+from tests.support.functions import Functions, finished
+from tests.support.roles import acting_as
+from tests.support.stripe_events import event, session_object
+
+FIRST, SECOND = "cs_test_first", "cs_test_second"
+
+
+@pytest.fixture
+def swapped(fns: Functions) -> str:
+    """The request. pi_first was credited under it; the request is now pi_second's, which nothing credited."""
+    request_id = str(uuid4())
+    fns.consume(finished(request_id, payment_intent_id="pi_first"))
+    for session_id, intent in ((SECOND, "pi_second"), (FIRST, "pi_first")):
+        session = session_object(request_id, session_id=session_id, payment_intent=intent)
+        assert fns.webhook(event(session)).json["outcome"] == "applied"
+    assert fns.row(request_id)["payment_intent_id"] == "pi_second"
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    return request_id
+
+
+def test_only_the_payment_of_which_there_is_an_entry_is_called_credited(fns: Functions, swapped: str) -> None:
+    listed = fns.get("/checkout/transactions").json["transactions"]
+    assert {row["session_id"]: row["credited"] for row in listed} == {FIRST: True, SECOND: False}
+
+
+def test_only_the_payment_without_an_entry_is_emitted_again(fns: Functions, swapped: str) -> None:
+    with acting_as("reconciler"):
+        bootstrap.reconcile()._reemission(deadline=float("inf"))
+    seen = fns.checkout("SELECT payment_intent_id FROM checkout_transactions WHERE credited_at IS NOT NULL")
+    assert [row["payment_intent_id"] for row in seen] == ["pi_first"]
+
+
+def test_a_decision_about_one_payment_says_nothing_of_another_under_its_key(fns: Functions) -> None:
+    fns.consume(finished("r1", user_id=7, payment_intent_id="pi_first"))
+    [record] = fns.application("SELECT id FROM parked_events")
+    with acting_as("operations"):
+        bootstrap.parked_records().discard(record["id"], reason="a test account")
+    assert place_of(credit("r1", "pi_first")) is Place.DISCARDED
+    assert place_of(credit("r1", None)) is Place.DISCARDED, "nothing says that it is another"
+    assert place_of(credit("r1", "pi_second")) is Place.NOWHERE
+    fns.application("UPDATE parked_events SET value = '', value_hash = sha256('x'), erased_at = now()")
+    assert place_of(credit("r1", "pi_first")) is Place.DISCARDED
+
+
+def test_an_entry_that_knows_no_payment_intent_is_found_by_its_key(fns: Functions) -> None:
+    fns.consume(finished("r1"))
+    assert place_of(credit("r1", "pi_first", user_id=1)) is Place.ENTERED
+    assert place_of(credit("r1", "pi_first")) is Place.ENTERED_OTHERWISE
+
+
+def credit(request_id: str, payment_intent_id: str | None, user_id: int = 7) -> Effect:
+    return Effect(
+        f"success:{request_id}", user_id, 500, "eur", "success", request_id, None, payment_intent_id
+    )
+
+
+def place_of(effect: Effect) -> Place:
+    with acting_as("reconciler"), bootstrap.application_database().transaction() as cursor:
+        return whereabouts.find(cursor, [effect])[effect.effect_key]
