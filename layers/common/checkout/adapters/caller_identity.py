@@ -1,0 +1,97 @@
+"""Who calls, as AWS says: its Security Token Service answers who has signed a request.
+
+A function is not told who invokes it. So a caller signs that question to STS, for one act alone and for a
+minute, and the function asks it: nobody else could have signed it, and for no other act.
+"""
+
+import hashlib
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from checkout.errors import InvalidRequest, Unavailable
+
+PROOF_SECONDS = 60
+TIMEOUT_SECONDS = 5
+ACT_HEADER = "x-checkout-act"
+
+_QUESTION = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
+_NOT_PROVED = "The identity is not proved:"
+
+
+def own() -> str:
+    """The ARN of whose credentials this process has. Raises Unavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return str(_sts().get_caller_identity()["Arn"])
+    except ClientError as error:
+        raise Unavailable(f"AWS refuses to say who you are: {error.response['Error']['Code']}.") from error
+    except BotoCoreError as error:
+        raise Unavailable("AWS does not say who you are.") from error
+
+
+def proof(function: str, words: Sequence[str]) -> str:
+    """For `proved`: an address, signed with the credentials of this process, good for a minute and for these
+    words to this function alone. Raises Unavailable if there are no credentials."""
+    import boto3
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise Unavailable("There are no credentials of AWS.")
+    sts = _sts()
+    asked = AWSRequest(
+        "GET", f"{sts.meta.endpoint_url}/", params=_QUESTION, headers={ACT_HEADER: _digest(function, words)}
+    )
+    SigV4QueryAuth(credentials, "sts", sts.meta.region_name, expires=PROOF_SECONDS).add_auth(asked)
+    return str(asked.prepare().url)
+
+
+def proved(address: str, function: str, words: Sequence[str]) -> str:
+    """The ARN of who has signed `address` for these words to this function.
+
+    Raises InvalidRequest if it is no such proof, Unavailable if STS does not answer.
+    """
+    query = parse_qs(urlsplit(address).query)
+    signed = query.get("X-Amz-SignedHeaders", [])
+    is_for_acts = len(signed) == 1 and ACT_HEADER in signed[0].split(";")
+    if not is_for_acts or not address.startswith(f"{_sts().meta.endpoint_url}/?"):
+        raise InvalidRequest(f"{_NOT_PROVED} it must be an address of STS, signed for this act.")
+    if any(query.get(name) != [value] for name, value in _QUESTION.items()):
+        raise InvalidRequest(f"{_NOT_PROVED} it must ask STS for {_QUESTION['Action']}.")
+    asked = urllib.request.Request(address, headers={ACT_HEADER: _digest(function, words)})  # noqa: S310
+    try:
+        with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            found = re.search(r"<Arn>([^<]+)</Arn>", answer.read().decode())
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            raise InvalidRequest(f"{_NOT_PROVED} STS refuses it, as it does after a minute.") from error
+        raise Unavailable("STS does not answer.") from error
+    except OSError as error:
+        raise Unavailable("STS does not answer.") from error
+    if found is None:
+        raise Unavailable("STS does not say who it is.")
+    return found[1]
+
+
+def _digest(function: str, words: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps([function, *words]).encode()).hexdigest()
+
+
+def _sts() -> Any:
+    # 0.5 s to import, and only here is it needed.
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "sts",
+        config=Config(
+            connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 2}
+        ),
+    )
