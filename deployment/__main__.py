@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from checkout.errors import CheckoutError
+from checkout.operations import command, text
 from deployment import ROOT, NoRegion, configure, costs, deploy, region, smoke
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import NotConfigured
@@ -19,7 +21,7 @@ from local.settings import SettingsError
 
 _EXPECTED = (
     *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, NotStarted, SettingsError),
-    *(NoRegion, BotoCoreError, ClientError),
+    *(NoRegion, BotoCoreError, ClientError, CheckoutError),
 )
 
 
@@ -47,6 +49,18 @@ def check(options: argparse.Namespace) -> None:
         return
     with own_stack.running(ROOT, settings.load(ROOT), print) as found:
         smoke.run(LocalSystem(found), _done)
+
+
+def operate(options: argparse.Namespace) -> int:
+    """The verbs of docs/operations.md on a stack on AWS: --yes confirms, since the function cannot ask."""
+    region()
+    given = command.parser().parse_args(options.arguments)
+    answer = AwsSystem(options.stack).operated(options.arguments)
+    if "error" in answer:
+        print(f"error: {answer['error']}", file=sys.stderr)
+        return 2
+    print((text.as_json if given.json else text.for_people)(answer["result"]))
+    return int(not answer["clean"])
 
 
 def _confirmed(what: str) -> bool:
@@ -82,15 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checked.add_argument("stack", nargs="?", help="its name; without one, the stack on this machine")
     checked.set_defaults(command=check)
 
+    operated = commands.add_parser("operations", help="look into payments and mend them; docs/operations.md")
+    operated.add_argument("stack", help="its name")
+    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and what belongs to it")
+    operated.set_defaults(command=operate)
+
     options = parser.parse_args(arguments)
     try:
-        options.command(options)
+        return int(options.command(options) or 0)
     except _EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from checkout.adapters import caller_identity
 from deployment.smoke import SmokeFailed, result_of
 
 ALARM_SECONDS = 300.0
@@ -71,14 +72,22 @@ class AwsSystem:
         return found
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
-        answer = _client("lambda").invoke(
-            FunctionName=self.output("OperationsFunction"),
-            Payload=json.dumps({"verb": verb, "arguments": arguments}).encode(),
-        )
+        return result_of(verb, self.operated([verb, *arguments]))
+
+    def operated(self, words: Sequence[str]) -> dict[str, Any]:
+        """What the function of the operations answers, with the proof of who asks for its journal.
+
+        Raises SmokeFailed if the function failed.
+        """
+        alias = self.output("OperationsFunction")
+        proof = caller_identity.proof(alias.split(":")[6], words)
+        event = {"verb": words[0], "arguments": words[1:], "identity": proof}
+        answer = _client("lambda").invoke(FunctionName=alias, Payload=json.dumps(event).encode())
         payload = answer["Payload"].read().decode()
         if "FunctionError" in answer:
-            raise SmokeFailed(f"operations {verb} failed: {payload}")
-        return result_of(verb, json.loads(payload))
+            raise SmokeFailed(f"operations {words[0]} failed: {payload}")
+        found: dict[str, Any] = json.loads(payload)
+        return found
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
         """The Kafka triggers, and the alarms."""

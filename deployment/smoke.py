@@ -27,6 +27,7 @@ CREDIT_SECONDS = 120.0
 _HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.25
 _TOKEN_SECONDS = 300
+_OPERATOR = ("--operator", "smoke")
 
 
 class SmokeFailed(RuntimeError):
@@ -131,7 +132,7 @@ class Smoke:
 
     def payment(self) -> None:
         """One session, paid by an event that we sign ourselves, credited, and taken back."""
-        self._system.operate("add-user", "--user", str(USER_ID), "--email", "smoke@example.com")
+        self._system.operate("add-user", "--user", str(USER_ID), "--email", "smoke@example.com", *_OPERATOR)
         before = self._balance()
         session = self._create_session()
         request_id = session["request_id"]
@@ -154,7 +155,7 @@ class Smoke:
             client.v1.checkout.sessions.expire(session["session_id"])
         self._system.operate(
             *("adjust", "--key", f"smoke:{request_id}", "--user", str(USER_ID)),
-            *(f"--amount-cents={-AMOUNT_CENTS}", "--reason", "smoke test", "--operator", "smoke", "--yes"),
+            *(f"--amount-cents={-AMOUNT_CENTS}", "--reason", "smoke test", *_OPERATOR, "--yes"),
         )
         self._expect_balance(before)
         self._say(f"taken back: the balance is {before} again, and the session expired")

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import json
 import os
 import signal
@@ -108,8 +109,16 @@ def operate(options: argparse.Namespace) -> int:
     told = settings.load(ROOT)
     layers = os.pathsep.join(str(layer) for layer in template.load(ROOT / "template.yaml").layers)
     environment = {**os.environ, **_variables(told, stack_file.read(told.data)), "PYTHONPATH": layers}
-    command = [sys.executable, "-m", "checkout.operations", *options.arguments]
+    # What is given after the verb wins.
+    command = [sys.executable, "-m", "checkout.operations", "--operator", _user(), *options.arguments]
     return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # A container's user can have no name.
+        return f"user {os.getuid()}"
 
 
 def sign(options: argparse.Namespace) -> int:

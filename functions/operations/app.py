@@ -1,21 +1,28 @@
 """The operations, for those who may invoke this function: {"verb": "parked", "arguments": ["list"]}.
 
 `arguments` are those of `python -m checkout.operations <verb>`. Nobody can be asked here: what changes money
-needs "--yes" among them. Every hour the schedule has it verify.
+needs "--yes" among them. `identity` may prove who calls; `python -m deployment operations` adds it. The
+schedule has it verify every hour.
 """
 
 from typing import Any
 
 from checkout.errors import CheckoutError, InvalidRequest
 from checkout.operations import command, text
+from checkout.operations.acts import Caller
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import instrumented
 
 
-def operate(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """{"clean", "result"}; or {"error"} where it was refused and nothing was changed."""
+
+    def caller() -> Caller:
+        return Caller(_identity(event, words, context.function_name), context.aws_request_id)
+
     try:
-        outcome = command.execute(command.parser().parse_args(_words(event)), lambda _question: False)
+        words = _words(event)
+        outcome = command.execute(command.parser().parse_args(words), lambda _question: False, caller)
     except CheckoutError as error:
         if error.status >= 500:
             raise
@@ -30,6 +37,18 @@ def _words(event: object) -> list[str]:
     if not all(isinstance(word, str) for word in words) or {"-h", "--help"} & set(words):
         raise InvalidRequest('The event is {"verb": "…", "arguments": ["…", …]}, all of them texts.')
     return [str(word) for word in words]
+
+
+def _identity(event: dict[str, Any], words: list[str], function: str) -> str | None:
+    """The ARN of who calls; None if they do not prove it."""
+    proof = event.get("identity")
+    if proof is None:
+        return None
+    if not isinstance(proof, str):
+        raise InvalidRequest("identity must be an address of STS, signed for this act.")
+    from checkout.adapters import caller_identity
+
+    return caller_identity.proved(proof, function, words)
 
 
 handler = instrumented(self_checking(operate, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))

@@ -50,7 +50,9 @@ def grow_old(fns: Functions, days: int) -> None:
 
 
 def operate(fns: Functions, *words: str) -> Any:
-    answer = fns.invoke("operations", {"verb": words[0], "arguments": [*words[1:], "--yes"]})
+    answer = fns.invoke(
+        "operations", {"verb": words[0], "arguments": [*words[1:], "--operator", "ada", "--yes"]}
+    )
     return answer.get("result", answer)
 
 

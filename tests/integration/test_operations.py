@@ -32,6 +32,7 @@ ADJUST = [
     "--operator",
     "ada",
 ]
+ADA = ("--operator", "ada")
 
 
 END = "\x04"
@@ -80,12 +81,12 @@ def test_a_parked_record_is_listed_the_user_created_and_it_is_replayed_and_credi
     fns.consume(finished("r1", user_id=7))
     [listed] = terminal.json("parked", "list")["parked"]
     assert (listed["reason"], listed["effect_key"]) == ("there is no such user", "success:r1")
-    assert terminal.run("parked", "replay", listed["id"], "--yes") == 2
+    assert terminal.run("parked", "replay", listed["id"], *ADA, "--yes") == 2
     assert "there is no such user" in terminal.err
 
     fns.add_users(7)
-    assert terminal.run("parked", "replay", listed["id"], "--yes", "--operator", "ada") == 0
-    assert terminal.run("parked", "replay", listed["id"], "--yes") == 2
+    assert terminal.run("parked", "replay", listed["id"], "--yes", *ADA) == 0
+    assert terminal.run("parked", "replay", listed["id"], "--yes", *ADA) == 2
     assert "was replayed" in terminal.err
     assert fns.balance(7) == 500
     assert terminal.run("parked", "list") == 0
@@ -98,7 +99,7 @@ def test_all_parked_records_are_replayed_but_for_what_still_cannot_be(
     refund = finished("r1", user_id=7, status="refunded", source_id="re_1", amount_cents=100)
     fns.consume(finished("r1", user_id=7), refund, b"{", finished("r2", user_id=7))
     fns.add_users(7)
-    done = terminal.json("parked", "replay", "--all", "--yes", status=1)
+    done = terminal.json("parked", "replay", "--all", *ADA, "--yes", status=1)
     assert fns.balance(7) == 900
     assert len(done["still_parked"]) == 1
     assert "not valid JSON" in done["still_parked"][0]["reason"]
@@ -110,9 +111,9 @@ def test_a_parked_record_is_shown_with_its_bytes_and_discarded_with_a_reason(
     fns.consume(b"\xff{")
     [listed] = terminal.json("parked", "list")["parked"]
     assert terminal.json("parked", "show", listed["id"])["parked"]["value"] == "\\xff{"
-    assert terminal.run("parked", "discard", listed["id"], "--yes") == 2
+    assert terminal.run("parked", "discard", listed["id"], *ADA, "--yes") == 2
     assert "--reason" in terminal.err
-    assert terminal.run("parked", "discard", listed["id"], "--reason", "noise", "--yes") == 0
+    assert terminal.run("parked", "discard", listed["id"], "--reason", "noise", *ADA, "--yes") == 0
     assert terminal.json("parked", "list") == {"parked": []}
     assert terminal.json("parked", "list", "--all")["parked"][0]["resolution_reason"] == "noise"
 
@@ -125,12 +126,14 @@ def test_a_held_event_is_listed_and_replayed_once_its_cause_is_gone(
     [listed] = terminal.json("held", "list")["held"]
     assert (listed["event_id"], listed["reason"]) == ("evt_1", "livemode is not the mode of our key")
     assert json.loads(terminal.json("held", "show", "evt_1")["held"]["payload"]) == event
-    assert terminal.json("held", "replay", "evt_1", "--yes", status=1)["replayed"][0]["outcome"] == "held"
+    assert (
+        terminal.json("held", "replay", "evt_1", *ADA, "--yes", status=1)["replayed"][0]["outcome"] == "held"
+    )
 
     monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
-    assert terminal.json("held", "replay", "--all", "--yes")["replayed"][0]["outcome"] == "applied"
+    assert terminal.json("held", "replay", "--all", *ADA, "--yes")["replayed"][0]["outcome"] == "applied"
     assert fns.row("r1")["status"] == "payment_succeeded"
-    assert terminal.run("held", "replay", "evt_1", "--yes") == 2
+    assert terminal.run("held", "replay", "evt_1", *ADA, "--yes") == 2
 
 
 def test_all_held_events_are_replayed_though_one_cannot_be(
@@ -152,30 +155,30 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
         return replay(events, event_id)
 
     monkeypatch.setattr(StripeEvents, "replay", failing)
-    done = terminal.json("held", "replay", "--all", "--yes", status=1)
+    done = terminal.json("held", "replay", "--all", *ADA, "--yes", status=1)
     assert [event["event_id"] for event in done["replayed"]] == ["evt_4"], "evt_3 was applied meanwhile"
     assert done["still_held"] == [
         {"event_id": "evt_1", "reason": "Stripe could not be reached."},
         {"event_id": "evt_2", "reason": "There is something about it."},
     ]
-    assert terminal.run("held", "replay", "evt_1", "--yes") == 3
+    assert terminal.run("held", "replay", "evt_1", *ADA, "--yes") == 3
 
 
 def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1", user_id="x"), event_id="evt_1"))
-    assert terminal.run("held", "discard", "evt_1", "--reason", "a test", "--operator", "ada", "--yes") == 0
+    assert terminal.run("held", "discard", "evt_1", "--reason", "a test", *ADA, "--yes") == 0
     [row] = fns.checkout("SELECT outcome, reason FROM stripe_events")
     assert row["outcome"] == "ignored"
     assert row["reason"] == "discarded by ada: a test (it was held: metadata.user_id is not a user's number)"
-    assert terminal.run("held", "discard", "evt_1", "--reason", "again", "--yes") == 2
+    assert terminal.run("held", "discard", "evt_1", "--reason", "again", *ADA, "--yes") == 2
     assert terminal.run("held", "show", "evt_404") == 2
 
 
 def test_a_user_is_added_once(fns: Functions, terminal: Terminal) -> None:
-    add = ("add-user", "--user", "77", "--email", "ada@example.com")
+    add = ("add-user", "--user", "77", "--email", "ada@example.com", *ADA)
     assert terminal.json(*add) == {"added": True, "user_id": 77, "balance_cents": 0, "currency": "eur"}
     assert terminal.json(*add)["added"] is False
-    assert terminal.json("add-user", "--user", "1", "--email", "x")["added"] is False
+    assert terminal.json("add-user", "--user", "1", "--email", "x", *ADA)["added"] is False
     assert fns.application("SELECT email FROM users WHERE id = 77") == [{"email": "ada@example.com"}]
 
 
@@ -218,7 +221,7 @@ def test_standard_output_is_for_the_answer_alone(
 
 def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> None:
     fns.add_users(2, balance=700)
-    assert terminal.json("opening-balances", "--yes") == {"opened": 1}
+    assert terminal.json("opening-balances", *ADA, "--yes") == {"opened": 1}
     assert terminal.json("verify")["findings"]
     fns.application("UPDATE users SET balance = 1 WHERE id = 2")
     assert terminal.run("verify") == 1

@@ -129,13 +129,15 @@ class Functions:
         ]
 
     def empty_databases(self) -> None:
+        # As a replica the triggers of ledger and journal are silent: they refuse this to everybody else.
         self.checkout(
-            "TRUNCATE checkout_transactions, stripe_events, reversals, outbox, reconciler_state,"
-            " stripe_balance_transactions"
+            "SET LOCAL session_replication_role = replica;"
+            " TRUNCATE checkout_transactions, stripe_events, reversals, outbox, reconciler_state,"
+            " stripe_balance_transactions, operator_journal"
         )
-        # As a replica the ledger's trigger is silent: it refuses this to everybody else.
         self.application(
-            "SET LOCAL session_replication_role = replica; TRUNCATE users, ledger_entries, parked_events"
+            "SET LOCAL session_replication_role = replica;"
+            " TRUNCATE users, ledger_entries, parked_events, operator_journal"
         )
 
     def add_users(self, *user_ids: int, balance: int = 0) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
     from checkout.services.inspection import Inspect
+    from checkout.services.journal import Journal
     from checkout.services.migrations import Migrate
     from checkout.services.new_versions import JudgeNewVersions
     from checkout.services.parked import ParkedRecords
@@ -214,6 +215,13 @@ def inspect_payment() -> "Inspect":
     from checkout.services.inspection import Inspect
 
     return Inspect(checkout_database(), application_database())
+
+
+@cache
+def journal() -> "Journal":
+    from checkout.services.journal import Journal
+
+    return Journal(checkout_database(), application_database())
 
 
 @cache

@@ -238,6 +238,11 @@ class Config:
         return self._optional_integer("DAILY_COUNT_LIMIT")
 
     @property
+    def adjust_limit_cents(self) -> int | None:
+        """Of one adjustment, up or down; None = no limit."""
+        return self._optional_integer("ADJUST_LIMIT_CENTS")
+
+    @property
     def max_body_bytes(self) -> int:
         return self._integer("MAX_BODY_BYTES", 65_536)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from checkout.adapters import caller_identity
 from deployment import aws_system
 from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed
 
-OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": "operations"}
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:operations:live"
+OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": FUNCTION}
 
 RESOURCES = {
     "checkout": [
@@ -92,6 +94,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     made = Aws()
     monkeypatch.setattr(aws_system, "time", Clock())
     monkeypatch.setattr(aws_system, "_client", lambda _: made)
+    monkeypatch.setattr(caller_identity, "proof", lambda function, words: " ".join([function, *words]))
     return made
 
 
@@ -109,7 +112,8 @@ def test_what_is_not_configured_is_named_with_the_command(aws: Aws) -> None:
 
 def test_a_verb_goes_to_the_function_of_the_operations(aws: Aws) -> None:
     assert AwsSystem("checkout").operate("adjust", "--yes") == {"adjusted": True}
-    assert aws.invoked == ("operations", {"verb": "adjust", "arguments": ["--yes"]})
+    event = {"verb": "adjust", "arguments": ["--yes"], "identity": "operations adjust --yes"}
+    assert aws.invoked == (FUNCTION, event)
 
 
 def test_what_was_refused_or_failed_is_said(aws: Aws) -> None:

@@ -44,6 +44,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "outbox": QUEUE,
         "stripe_balance_transactions": ADD,
         "reconciler_state": WRITE,
+        "operator_journal": ADD,
     },
 }
 """By function, in the checkout database."""
@@ -59,6 +60,7 @@ APPLICATION: Mapping[str, Grants] = {
         "ledger_entries": ADD,
         "parked_events": WRITE,
         "ledger_move": "EXECUTE",
+        "operator_journal": ADD,
     },
 }
 """By function, in the application's database."""

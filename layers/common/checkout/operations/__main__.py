@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from checkout import telemetry
-from checkout.errors import CheckoutError
+from checkout import bootstrap, telemetry
+from checkout.errors import CheckoutError, Unavailable
 from checkout.operations import command, text
+from checkout.operations.acts import Caller
 
 DONE, SOMETHING_LEFT, REFUSED, AWAY = range(4)
 
@@ -21,13 +22,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = command.parser().parse_args(arguments)
         # Powertools prints metrics, some before it is told to.
         with redirect_stdout(sys.stderr):
-            outcome = command.execute(given, _confirmed)
+            outcome = command.execute(given, _confirmed, _caller)
     except CheckoutError as error:
         sys.stderr.write(f"error: {error.detail}\n")
         return REFUSED if error.status < 500 else AWAY
     write = text.as_json if given.json else text.for_people
     sys.stdout.write(write(outcome.content) + "\n")
     return DONE if outcome.clean else SOMETHING_LEFT
+
+
+def _caller() -> Caller:
+    """Whose credentials of AWS this process has, if it works on a stack there."""
+    config = bootstrap.config()
+    if config.secrets_manager is None and not config.database_by_iam:
+        return Caller()
+    from checkout.adapters import caller_identity
+
+    try:
+        return Caller(identity=caller_identity.own())
+    except Unavailable as error:
+        telemetry.logger.warning("the journal has no identity", extra={"reason": error.detail})
+        return Caller()
 
 
 def _confirmed(question: str) -> bool:

@@ -1,15 +1,17 @@
 """The grammar of the operations: the same for the command line and for the function."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from checkout.domain.text import MAX_BIGINT, identifier, user_id_from_digits
 from checkout.errors import InvalidRequest, Refused
-from checkout.operations import verbs
+from checkout.operations import acts, verbs
+from checkout.operations.acts import Caller, Changes
 from checkout.operations.verbs import Outcome, Plan, Verb
 
+PROGRAM = "python -m checkout.operations"
 MOST_LISTED = 1_000
 MAX_KEY_LENGTH = 200
 MOST_DAYS = 36_500
@@ -27,21 +29,27 @@ class Parser(argparse.ArgumentParser):
         raise InvalidRequest(f"{self.prog}: {message}. See {self.prog} --help.")
 
 
-def execute(given: argparse.Namespace, confirm: Confirm) -> Outcome:
-    """Run the verb that was parsed. `confirm` is asked, in one sentence, before anything that changes money,
-    unless --yes is given.
+def execute(given: argparse.Namespace, confirm: Confirm, caller: Callable[[], Caller]) -> Outcome:
+    """Run the verb that was parsed; what changes something is written to the journal with its `caller`.
+    `confirm` is asked, in one sentence, before anything that changes money, unless --yes is given.
 
-    Raises Refused, and what the verb raises.
+    Raises Refused, InvalidRequest if nobody answers for a decision, and what the verb raises.
     """
-    if given.plan is not None and not given.yes and not confirm(given.plan(given)):
+    if given.changes is Changes.BY_DECISION and given.operator is None:
+        raise InvalidRequest(f"{given.name} needs --operator: the journal says who decided it.")
+    plan = None if given.plan is None else given.plan(given)
+    if plan is not None and not given.yes and not confirm(plan):
         raise Refused("Not confirmed, so nothing was changed; --yes confirms beforehand.")
+    if acts.changes_something(given):
+        return acts.recorded(given, caller(), plan)
     outcome: Outcome = given.verb(given)
     return outcome
 
 
 def parser() -> Parser:
     """Of a command line. It raises InvalidRequest for a wrong one, and SystemExit after --help."""
-    root = Parser(prog="python -m checkout.operations", description="Look into payments and mend them.")
+    root = Parser(prog=PROGRAM, description="Look into payments and mend them.")
+    root.add_argument("--operator", type=_text, metavar="NAME", help="who decides; can also follow the verb")
     commands = root.add_subparsers(required=True, metavar="verb", parser_class=Parser)
 
     inspect = _verb(commands, "inspect", verbs.inspect, "one payment's whole story, or one user's, in order")
@@ -52,7 +60,11 @@ def parser() -> Parser:
     _verb(commands, "verify", verbs.verify, "check every invariant; exit status 1 where one is broken")
 
     reconcile = _verb(
-        commands, "reconcile", verbs.reconcile, "what the schedule does: find and mend what was missed"
+        commands,
+        "reconcile",
+        verbs.reconcile,
+        "what the schedule does: find and mend what was missed",
+        changes=Changes.BY_RULE,
     )
     reconcile.add_argument("--dry-run", action="store_true", help="only count what would be looked at")
     reconcile.add_argument(
@@ -63,7 +75,11 @@ def parser() -> Parser:
     )
 
     again = _verb(
-        commands, "look-again", verbs.look_again, "have a payment looked for in the ledger and emitted again"
+        commands,
+        "look-again",
+        verbs.look_again,
+        "have a payment looked for in the ledger and emitted again",
+        changes=Changes.BY_RULE,
     )
     again.add_argument("request_id", type=_text)
 
@@ -71,6 +87,12 @@ def parser() -> Parser:
     _held(commands.add_parser("held", help="Stripe's events that could not be applied"))
     _balances(commands)
     _erasure(commands)
+
+    journal = _verb(commands, "journal", verbs.journal, "what was changed by these verbs, newest first")
+    journal.add_argument("--by", type=_text, metavar="NAME", help="by this operator alone")
+    journal.add_argument("--of", type=_text, metavar="VERB", help='of this verb alone: "parked discard"')
+    journal.add_argument("--since", type=_moment, metavar="TIME", help="since 2026-11-23T12:00:00Z")
+    _limited(journal)
     return root
 
 
@@ -86,6 +108,7 @@ def _parked(group: argparse.ArgumentParser) -> None:
         verbs.parked_replay,
         "apply it now, with what depends on it",
         verbs.plan_parked_replay,
+        changes=Changes.BY_DECISION,
     )
     _one_or_all(replay, int)
     discard = _verb(
@@ -94,9 +117,10 @@ def _parked(group: argparse.ArgumentParser) -> None:
         verbs.parked_discard,
         "never apply it, nor what depends on it",
         verbs.plan_parked_discard,
+        changes=Changes.BY_DECISION,
     )
     discard.add_argument("id", type=int)
-    _accounted(discard, required=("reason",))
+    _reasoned(discard)
 
 
 def _held(group: argparse.ArgumentParser) -> None:
@@ -107,15 +131,36 @@ def _held(group: argparse.ArgumentParser) -> None:
     _verb(commands, "show", verbs.held_show, "any stored event, with its payload").add_argument(
         "id", type=_text
     )
-    replay = _verb(commands, "replay", verbs.held_replay, "try it again", verbs.plan_held_replay)
+    replay = _verb(
+        commands,
+        "replay",
+        verbs.held_replay,
+        "try it again",
+        verbs.plan_held_replay,
+        changes=Changes.BY_DECISION,
+    )
     _one_or_all(replay, _text)
-    discard = _verb(commands, "discard", verbs.held_discard, "never apply it", verbs.plan_held_discard)
+    discard = _verb(
+        commands,
+        "discard",
+        verbs.held_discard,
+        "never apply it",
+        verbs.plan_held_discard,
+        changes=Changes.BY_DECISION,
+    )
     discard.add_argument("id", type=_text)
-    _accounted(discard, required=("reason",))
+    _reasoned(discard)
 
 
 def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
-    adjust = _verb(commands, "adjust", verbs.adjust, "add to a balance, once", verbs.plan_adjust)
+    adjust = _verb(
+        commands,
+        "adjust",
+        verbs.adjust,
+        "add to a balance, once",
+        verbs.plan_adjust,
+        changes=Changes.BY_DECISION,
+    )
     adjust.add_argument(
         "--key", type=_key, required=True, help="what makes it once: the ticket's number, for example"
     )
@@ -124,9 +169,15 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--amount-cents", type=_amount, required=True, metavar="CENTS", help="negative to take"
     )
     adjust.add_argument("--allow-overdraft", action="store_true", help="even if the balance falls below 0")
-    _accounted(adjust, required=("reason", "operator"))
+    _reasoned(adjust)
 
-    added = _verb(commands, "add-user", verbs.add_user, "a user with an empty balance, for a first try")
+    added = _verb(
+        commands,
+        "add-user",
+        verbs.add_user,
+        "a user with an empty balance, for a first try",
+        changes=Changes.BY_DECISION,
+    )
     added.add_argument("--user", type=_user, required=True, metavar="NUMBER")
     added.add_argument("--email", type=_text, required=True)
 
@@ -136,6 +187,7 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
         verbs.opening_balances,
         "enter the balances from before the ledger into it",
         verbs.plan_opening_balances,
+        changes=Changes.BY_DECISION,
     )
 
     rebuild = _verb(
@@ -144,9 +196,10 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
         verbs.rebuild_balance,
         "make a balance that was edited by hand the sum of its entries again",
         verbs.plan_rebuild_balance,
+        changes=Changes.BY_DECISION,
     )
     rebuild.add_argument("--user", type=_user, required=True, metavar="NUMBER")
-    _accounted(rebuild, required=("reason", "operator"))
+    _reasoned(rebuild)
 
 
 def _erasure(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -156,6 +209,7 @@ def _erasure(commands: "argparse._SubParsersAction[Parser]") -> None:
         verbs.erase,
         "take personal data out of what was settled long ago",
         verbs.plan_erase,
+        changes=Changes.BY_RULE,
     )
     old.add_argument(
         "--older-than", type=_days, metavar="DAYS", help="more than 30; RETENTION_DAYS by default"
@@ -167,24 +221,44 @@ def _erasure(commands: "argparse._SubParsersAction[Parser]") -> None:
         verbs.erase_user,
         "take personal data out of what is settled of a user's payments",
         verbs.plan_erase_user,
+        changes=Changes.BY_DECISION,
     )
     user.add_argument("--user", type=_user, required=True, metavar="NUMBER")
-    _accounted(user, required=("reason", "operator"))
+    _reasoned(user)
 
 
 def _verb(
-    commands: "argparse._SubParsersAction[Parser]", name: str, verb: Verb, what: str, plan: Plan | None = None
+    commands: "argparse._SubParsersAction[Parser]",
+    name: str,
+    verb: Verb,
+    what: str,
+    plan: Plan | None = None,
+    *,
+    changes: Changes = Changes.NOTHING,
 ) -> Parser:
     command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
     command.add_argument("--json", action="store_true", help="for a program to read")
     if plan is not None:
         command.add_argument("--yes", action="store_true", help="do not ask")
-    command.set_defaults(verb=verb, plan=plan)
+    if changes is not Changes.NOTHING:
+        # Absent here, it stays what was given before the verb.
+        command.add_argument(
+            "--operator",
+            type=_text,
+            metavar="NAME",
+            default=argparse.SUPPRESS,
+            help="who decides, for the journal",
+        )
+    command.set_defaults(verb=verb, plan=plan, changes=changes, name=command.prog.removeprefix(f"{PROGRAM} "))
     return command
 
 
 def _paged(command: argparse.ArgumentParser, of_type: Callable[[str], object]) -> None:
     command.add_argument("--after", type=of_type, metavar="ID", help="go on behind this one")
+    _limited(command)
+
+
+def _limited(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=_limit, default=100, help=f"at most {MOST_LISTED}; 100 by default")
 
 
@@ -192,12 +266,10 @@ def _one_or_all(command: argparse.ArgumentParser, of_type: Callable[[str], objec
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("id", type=of_type, nargs="?")
     which.add_argument("--all", action="store_true", help="every one that can be applied now")
-    command.add_argument("--operator", type=_text)
 
 
-def _accounted(command: argparse.ArgumentParser, *, required: Sequence[str]) -> None:
-    command.add_argument("--reason", type=_text, required="reason" in required)
-    command.add_argument("--operator", type=_text, required="operator" in required, help="who decided it")
+def _reasoned(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--reason", type=_text, required=True, help="for the journal: nothing personal")
 
 
 def _text(given: str) -> str:

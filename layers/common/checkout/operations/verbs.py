@@ -4,6 +4,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from checkout import bootstrap
@@ -67,6 +68,12 @@ def plan_erase_user(given: Namespace) -> str:
 
 def _days(given: Namespace) -> int:
     return int(given.older_than or bootstrap.config().retention_days)
+
+
+def journal(given: Namespace) -> Outcome:
+    since = None if given.since is None else datetime.fromtimestamp(given.since, UTC)
+    acts = bootstrap.journal().newest(operator=given.by, verb=given.of, since=since, limit=given.limit)
+    return Outcome({"acts": acts})
 
 
 # Parked records of Kafka
@@ -170,6 +177,9 @@ def plan_held_discard(given: Namespace) -> str:
 
 
 def adjust(given: Namespace) -> Outcome:
+    limit = bootstrap.config().adjust_limit_cents
+    if limit is not None and abs(given.amount_cents) > limit:
+        raise Refused(f"One adjustment may be at most {limit} (ADJUST_LIMIT_CENTS).")
     moved = bootstrap.corrections().adjust(
         key=given.key,
         user_id=given.user,

@@ -1,0 +1,54 @@
+"""SQL of operator_journal: what people had the operations do. Rows are only ever added."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from checkout.adapters.postgres import Cursor
+
+Step = Literal["begun", "done", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One verb that somebody ran. `operator` is who they say they are, `identity` who AWS says they are (an
+    ARN), `invocation` Lambda's request id; each is null if unknown."""
+
+    act_id: str
+    operator: str | None
+    identity: str | None
+    invocation: str | None
+    verb: str
+    arguments: Mapping[str, object]
+
+
+def add(cursor: Cursor, act: Act, step: Step, details: Mapping[str, object]) -> None:
+    """Adding the same step again changes nothing: both databases can be one."""
+    cursor.execute(
+        "INSERT INTO operator_journal"
+        " (act_id, step, operator, identity, invocation, verb, arguments, details)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (act_id, step) DO NOTHING",
+        (
+            *(act.act_id, step, act.operator, act.identity, act.invocation, act.verb),
+            *(json.dumps(act.arguments), json.dumps(details)),
+        ),
+    )
+
+
+def newest(
+    cursor: Cursor, *, operator: str | None, verb: str | None, since: datetime | None, limit: int
+) -> list[dict[str, Any]]:
+    """An act a row, newest first, with the details of its steps by name: `begun`, and how it ended."""
+    cursor.execute(
+        "SELECT min(at) AS at, act_id::text, operator, identity, invocation, verb,"
+        "       arguments::text::json AS arguments, json_object_agg(step, details) AS steps"
+        " FROM operator_journal"
+        " WHERE (%(operator)s IS NULL OR operator = %(operator)s) AND (%(verb)s IS NULL OR verb = %(verb)s)"
+        "   AND (%(since)s IS NULL OR at >= %(since)s)"
+        " GROUP BY act_id, operator, identity, invocation, verb, arguments::text"
+        " ORDER BY at DESC, act_id LIMIT %(limit)s",
+        {"operator": operator, "verb": verb, "since": since, "limit": limit},
+    )
+    return cast(list[dict[str, Any]], cursor.fetchall())
