@@ -10,6 +10,7 @@ from checkout.adapters.postgres import Database
 from checkout.errors import NotFound, Refused
 from checkout.services.corrections import Corrections
 from tests.support.functions import Functions, finished
+from tests.support.second_connection import second_connection, waiting
 
 pytestmark = pytest.mark.usefixtures("as_operator")
 
@@ -98,6 +99,42 @@ def test_opening_balances_while_users_are_credited(fns: Functions) -> None:
     # Whoever was credited first keeps a balance without an opening: it is not guessed afterwards.
     assert {row["off"] for row in wrong} <= {100}
     assert opened + len(wrong) == len(users)
+
+
+def test_a_user_who_is_credited_meanwhile_is_opened_with_what_they_had_before(
+    fns: Functions, corrections: Corrections
+) -> None:
+    fns.add_users(2, balance=700)
+    fns.add_users(3, balance=50)
+    with second_connection(fns.settings["DATABASE_URL"]) as other:
+        for user_id, cents in ((2, 500), (3, -50)):
+            move = ("SELECT ledger_move(%s, %s, %s, 'eur', 'order')", (f"order:{user_id}", user_id, cents))
+            other.execute(*move)
+        opening = waiting(fns.settings["DATABASE_URL"], corrections.open_balances)
+        other.commit()
+        assert opening.result() == 2
+    openings = fns.application("SELECT user_id, amount_cents FROM ledger_entries WHERE kind = 'opening'")
+    assert {row["user_id"]: row["amount_cents"] for row in openings} == {2: 700, 3: 50}
+    assert [fns.balance(user_id) for user_id in (2, 3)] == [1200, 0]
+    assert corrections.rebuild_balance(2, reason="an alarm", operator="ada") == (1200, 1200)
+
+
+def test_a_user_who_was_credited_before_is_opened_only_by_name(
+    fns: Functions, corrections: Corrections
+) -> None:
+    fns.add_users(2, balance=700)
+    fns.consume(finished(user_id=2))
+    assert corrections.open_balances() == 0
+    assert corrections.unexplained(2) == (700, True)
+    assert corrections.open_balance(2) == 1
+    assert corrections.open_balance(2) == 0
+    assert corrections.unexplained(2) == (0, False)
+    assert corrections.rebuild_balance(2, reason="an alarm", operator="ada") == (1200, 1200)
+    fns.application("UPDATE users SET balance = balance + 1 WHERE id = 2")
+    assert corrections.open_balance(2) == 0, "opened once, so that this was edited by hand"
+    for act in (corrections.open_balance, corrections.unexplained):
+        with pytest.raises(NotFound, match="no user 404"):
+            act(404)
 
 
 def test_a_balance_edited_by_hand_is_rebuilt_from_the_ledger(

@@ -231,6 +231,20 @@ def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> 
     assert terminal.run("verify") == 0
 
 
+def test_what_is_from_before_the_ledger_is_kept_by_an_opening(fns: Functions, terminal: Terminal) -> None:
+    """The user was credited before `opening-balances`, so that this left them alone."""
+    fns.add_users(2, balance=700)
+    fns.consume(finished(user_id=2))
+    rebuild = ["rebuild-balance", "--user", "2", "--reason", "an alarm", *ADA]
+    assert terminal.run(*rebuild, answer="n") == 2
+    assert "if 700 are from before the ledger, opening-balances --user 2 keeps them" in terminal.err
+
+    assert terminal.json("opening-balances", "--user", "2", *ADA, answer="y") == {"opened": 1}
+    assert "Enter 700 as what user 2 had before the ledger" in terminal.err
+    assert terminal.json(*rebuild, answer="y") == {"user_id": 2, "before_cents": 1200, "after_cents": 1200}
+    assert terminal.run("verify") == 0
+
+
 def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.consume(finished("r1"))

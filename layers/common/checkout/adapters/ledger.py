@@ -201,30 +201,44 @@ def move(
     return bool(_rows(cursor)[0]["moved"])
 
 
-def lock_unopened(cursor: Cursor, *, after_user_id: int, limit: int) -> list[int]:
-    """Users who have a balance and no entry, locked, in the order of their ids."""
+def unopened(cursor: Cursor, *, after_user_id: int, limit: int) -> list[int]:
+    """Users who have a balance and no entry, in the order of their ids. None is locked: what is committed
+    while a lock is waited for could take a user off this list."""
     cursor.execute(
         "SELECT id FROM users WHERE id > %s AND balance <> 0"
         " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
-        " ORDER BY id LIMIT %s FOR NO KEY UPDATE",
+        " ORDER BY id LIMIT %s",
         (after_user_id, limit),
     )
     return [row["id"] for row in _rows(cursor)]
 
 
-def open_balances(cursor: Cursor, user_ids: Sequence[int], *, currency: str, reason: str) -> int:
-    """An entry of the whole balance for those of them who still have no entry; the balance stays as it is.
-
-    In a statement of its own: an entry committed while the lock was waited for is invisible to that one.
-    """
+def open_balances(cursor: Cursor, user_ids: Collection[int], *, currency: str, reason: str) -> int:
+    """An entry, `opening:<user_id>`, of what these users' other entries do not explain; the balance stays as
+    it is. The users are locked."""
     cursor.execute(
         "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, reason)"
-        " SELECT 'opening:' || id, id, balance, %s, 'opening', %s FROM users"
-        " WHERE id = ANY(%s) AND balance <> 0"
-        "   AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)",
+        " SELECT 'opening:' || u.id, u.id, u.balance - entered.cents, %s, 'opening', %s FROM users u,"
+        "   LATERAL (SELECT COALESCE(sum(amount_cents), 0) AS cents FROM ledger_entries WHERE user_id = u.id)"
+        "   AS entered"
+        " WHERE u.id = ANY(%s) AND u.balance <> entered.cents"
+        "   AND NOT EXISTS (SELECT FROM ledger_entries WHERE effect_key = 'opening:' || u.id)",
         (currency, reason, list(user_ids)),
     )
     return cursor.rowcount
+
+
+def unexplained(cursor: Cursor, user_id: int) -> tuple[int, bool] | None:
+    """What the user's entries do not explain of the balance, and whether one of them is an opening; None if
+    there is no such user."""
+    cursor.execute(
+        "SELECT u.balance - COALESCE(sum(e.amount_cents), 0) AS cents,"
+        "       COALESCE(bool_or(e.kind = 'opening'), false) AS is_opened"
+        " FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id WHERE u.id = %s GROUP BY u.id",
+        (user_id,),
+    )
+    row = next(iter(_rows(cursor)), None)
+    return None if row is None else (int(row["cents"]), row["is_opened"])
 
 
 def rebuild_balance(cursor: Cursor, user_id: int) -> tuple[int, int]:

@@ -181,13 +181,16 @@ def _balances(commands: "argparse._SubParsersAction[Parser]") -> None:
     added.add_argument("--user", type=_user, required=True, metavar="NUMBER")
     added.add_argument("--email", type=_text, required=True)
 
-    _verb(
+    opening = _verb(
         commands,
         "opening-balances",
         verbs.opening_balances,
         "enter the balances from before the ledger into it",
         verbs.plan_opening_balances,
         changes=Changes.BY_DECISION,
+    )
+    opening.add_argument(
+        "--user", type=_user, metavar="NUMBER", help="this one alone, who was credited already"
     )
 
     rebuild = _verb(

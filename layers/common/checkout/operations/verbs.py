@@ -205,12 +205,20 @@ def add_user(given: Namespace) -> Outcome:
     return Outcome({"added": added, **bootstrap.accounts().balance(given.user)})
 
 
-def opening_balances(_: Namespace) -> Outcome:
-    return Outcome({"opened": bootstrap.corrections().open_balances()})
+def opening_balances(given: Namespace) -> Outcome:
+    corrections = bootstrap.corrections()
+    opened = corrections.open_balances() if given.user is None else corrections.open_balance(given.user)
+    return Outcome({"opened": opened})
 
 
-def plan_opening_balances(_: Namespace) -> str:
-    return "Write a first ledger entry for every balance that has none; no balance changes"
+def plan_opening_balances(given: Namespace) -> str:
+    if given.user is None:
+        return "Write a first ledger entry for every balance that has none; no balance changes"
+    cents, _ = bootstrap.corrections().unexplained(given.user)
+    return (
+        f"Enter {cents} as what user {given.user} had before the ledger; the balance stays as it is,"
+        " unless it was opened before"
+    )
 
 
 def rebuild_balance(given: Namespace) -> Outcome:
@@ -222,7 +230,11 @@ def rebuild_balance(given: Namespace) -> Outcome:
 
 def plan_rebuild_balance(given: Namespace) -> str:
     balance = bootstrap.accounts().balance(given.user)["balance_cents"]
-    return f"Set the balance of user {given.user}, now {balance}, to the sum of the ledger entries"
+    cents, may_be_older = bootstrap.corrections().unexplained(given.user)
+    plan = f"Set the balance of user {given.user}, now {balance}, to the sum of the ledger entries"
+    if cents and may_be_older:
+        plan += f" (if {cents} are from before the ledger, opening-balances --user {given.user} keeps them)"
+    return plan
 
 
 Verb = Callable[[Namespace], Outcome]

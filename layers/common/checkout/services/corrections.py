@@ -66,17 +66,38 @@ class Corrections:
         """Give every balance without ledger entries its first one, `opening:<user_id>`; no balance changes.
 
         For an application that adopts this with balances. Committed 1,000 users at a time; returns how many.
+        A user who is credited meanwhile gets an opening of what the credit does not explain; but one whose
+        first credit was committed before is left: nobody knows that their balance was not edited by hand.
         """
         opened, after = 0, -(2**63)
         while True:
             with self._application.transaction() as cursor:
-                user_ids = ledger.lock_unopened(cursor, after_user_id=after, limit=USERS_A_TRANSACTION)
+                user_ids = ledger.unopened(cursor, after_user_id=after, limit=USERS_A_TRANSACTION)
                 if not user_ids:
                     return opened
+                ledger.lock_users(cursor, user_ids)
                 opened += ledger.open_balances(
                     cursor, user_ids, currency=self._currency, reason=OPENING_REASON
                 )
                 after = user_ids[-1]
+
+    def open_balance(self, user_id: int) -> int:
+        """The same for one user, who may have entries already: what they do not explain is from before the
+        ledger. Returns 1, or 0 if there is nothing to open. Raises NotFound."""
+        with self._application.transaction() as cursor:
+            if not ledger.lock_users(cursor, {user_id}):
+                raise NotFound(f"There is no user {user_id}.")
+            return ledger.open_balances(cursor, {user_id}, currency=self._currency, reason=OPENING_REASON)
+
+    def unexplained(self, user_id: int) -> tuple[int, bool]:
+        """What the user's entries do not explain of their balance; and whether it may be from before the
+        ledger, since there is no opening entry. Raises NotFound."""
+        with self._application.transaction() as cursor:
+            found = ledger.unexplained(cursor, user_id)
+        if found is None:
+            raise NotFound(f"There is no user {user_id}.")
+        cents, is_opened = found
+        return cents, not is_opened
 
     def rebuild_balance(self, user_id: int, *, reason: str, operator: str) -> tuple[int, int]:
         """Make a balance that was edited by hand the sum of its entries again; returns (before, after).
