@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from checkout.config import Config
+from checkout.domain import currencies
 from checkout.errors import ConfigurationError
 
 STATIC = Path(__file__).parent / "static"
@@ -90,14 +91,23 @@ def config_asset() -> Asset:
     Raises ConfigurationError, naming the variable.
     """
     config = Config(os.environ)
-    smallest, largest = config.min_amount_cents, config.max_amount_cents
+    step = currencies.step(config.currency)
+    smallest = -(-config.min_amount_cents // step) * step
+    largest = config.max_amount_cents // step * step
     content = {
         "currency": config.currency,
         "min_amount_cents": smallest,
         "max_amount_cents": largest,
-        "presets": [preset for preset in PRESETS if smallest <= preset <= largest],
+        "amount_step": step,
+        "presets": _presets(smallest, largest),
     }
     return _asset(CONFIG, json.dumps(content))
+
+
+def _presets(smallest: int, largest: int) -> list[int]:
+    """Four amounts or fewer; if the usual ones are all too small, multiples of the smallest."""
+    usual = PRESETS if smallest <= PRESETS[-1] else [smallest * factor for factor in (1, 2, 4, 10)]
+    return [preset for preset in usual if smallest <= preset <= largest]
 
 
 def _headers(asset: Asset) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Currencies: which exist, their decimals, the least that can be charged, and how an amount reads.
+"""Currencies: which exist, their decimals, what can be charged, and how an amount reads.
 
 Amounts are integers in the currency's smallest unit everywhere. The limits are those of
 https://docs.stripe.com/currencies.
@@ -19,12 +19,16 @@ CURRENCIES = _codes(
     try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw
     """
 )
-ZERO_DECIMAL = _codes("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf")
+ZERO_DECIMAL = _codes("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 THREE_DECIMAL = _codes("bhd jod kwd omr tnd")
+STEPS = dict.fromkeys(THREE_DECIMAL, 10) | dict.fromkeys(_codes("isk ugx"), 100)
+"""What every amount is a multiple of: these two have two decimals, which are always 00."""
 SYMBOLS = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥", "inr": "₹", "krw": "₩", "ils": "₪", "vnd": "₫"}
 
 MAXIMUM = 99_999_999
-MINIMUMS = dict.fromkeys(_codes("aud brl cad chf eur inr jpy nzd sgd usd"), 50) | {
+MINIMUMS = dict.fromkeys(
+    _codes("ars aud brl cad chf cop eur idr ils inr jpy krw nzd php rub sgd usd zar"), 50
+) | {
     **dict.fromkeys(_codes("aed myr pln ron"), 200),
     **dict.fromkeys(_codes("nok sek"), 300),
     **dict.fromkeys(_codes("mxn thb"), 1000),
@@ -40,6 +44,10 @@ MINIMUMS = dict.fromkeys(_codes("aud brl cad chf eur inr jpy nzd sgd usd"), 50) 
 def minimum(currency: str) -> int:
     """The least amount that Stripe charges in this currency (1 where it publishes none)."""
     return MINIMUMS.get(currency, 1)
+
+
+def step(currency: str) -> int:
+    return STEPS.get(currency, 1)
 
 
 def decimals(currency: str) -> int:

@@ -127,6 +127,20 @@ def test_limits_and_currency_of_the_configuration(
     expect(balance.amount_error).to_have_text("The largest top-up is 600 coins.")
 
 
+def test_an_amount_that_the_currency_does_not_have_is_not_sent(
+    balance: BalancePage, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BALANCE_CURRENCY", "isk")
+    balance.open(checkout)
+    balance.amount.fill("550")
+    balance.amount.press("Enter")
+    expect(balance.amount_error).to_have_text("Enter a multiple of 100 coins.")
+    assert checkout.posts == []
+    balance.amount.fill("500")
+    expect(balance.amount_error).to_have_text("")
+    expect(balance.page.get_by_text("coins = ISK\u00a05.00")).to_be_visible()
+
+
 def test_history_is_empty_at_first(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.open(checkout)
     expect(balance.page.get_by_text("No top-ups yet.")).to_be_visible()

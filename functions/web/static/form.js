@@ -20,9 +20,10 @@ export class TopUpForm {
   #isBusy = false;
 
   /** `send` gets the amount; no second one is sent until the promise that it returns is settled. */
-  constructor({ currency, min_amount_cents: smallest, max_amount_cents: largest, presets }, send) {
+  constructor(config, send) {
+    const { currency, min_amount_cents: smallest, max_amount_cents: largest, amount_step: step, presets } = config;
     this.#currency = currency;
-    this.#limits = { smallest, largest };
+    this.#limits = { smallest, largest, step };
     document.getElementById("presets").replaceChildren(...presets.map((preset) => this.#preset(preset)));
     document.getElementById("amount-hint").textContent =
       `From ${formatNumber(smallest)} to ${formatCoins(largest)}.`;

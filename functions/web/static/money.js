@@ -27,7 +27,7 @@ export function formatMoney(amount, currency) {
 }
 
 /** `{amount}`, or `{problem}`: a sentence for the user. `hasMore`: what is missing may still be typed. */
-export function readCoins(text, { smallest, largest }) {
+export function readCoins(text, { smallest, largest, step }) {
   const digits = text.trim();
   if (digits === "") return { problem: "Enter how many coins you want.", hasMore: true };
   if (!/^\d+$/.test(digits)) return { problem: "Enter a whole number of coins, in digits only." };
@@ -36,6 +36,9 @@ export function readCoins(text, { smallest, largest }) {
     return { problem: `The smallest top-up is ${formatCoins(smallest)}.`, hasMore: true };
   }
   if (amount > largest) return { problem: `The largest top-up is ${formatCoins(largest)}.` };
+  if (amount % BigInt(step) !== 0n) {
+    return { problem: `Enter a multiple of ${formatCoins(step)}.`, hasMore: true };
+  }
   return { amount: Number(amount) };
 }
 

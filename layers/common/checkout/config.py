@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from checkout.adapters.secrets_manager import SecretsManager
+from checkout.domain import currencies
 from checkout.domain.redirects import origin_of
 from checkout.errors import ConfigurationError, NotYetConfigured
 
@@ -19,7 +20,6 @@ GIVEN_BY_THE_OPERATOR = ("STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET")
 
 T = TypeVar("T")
 
-DEFAULT_MIN_AMOUNT_CENTS = 50
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
 
 
@@ -213,15 +213,28 @@ class Config:
 
     @property
     def currency(self) -> str:
-        return (self._text("BALANCE_CURRENCY") or "eur").lower()
+        currency = (self._text("BALANCE_CURRENCY") or "eur").lower()
+        if not currencies.is_code(currency):
+            raise ConfigurationError("BALANCE_CURRENCY must be the three letters of a currency, such as eur.")
+        return currency
 
     @property
     def min_amount_cents(self) -> int:
-        return self._integer("MIN_AMOUNT_CENTS", DEFAULT_MIN_AMOUNT_CENTS)
+        return self._integer("MIN_AMOUNT_CENTS", currencies.usual_least(self.currency))
 
     @property
     def max_amount_cents(self) -> int:
         return self._integer("MAX_AMOUNT_CENTS", DEFAULT_MAX_AMOUNT_CENTS)
+
+    def require_settings(self) -> None:
+        """Raises ConfigurationError, naming the setting, if nothing could be paid with these."""
+        _ = self.app_id
+        least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
+        if most // step * step < least:
+            raise ConfigurationError(
+                f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {self.currency} is charged in"
+                f" multiples of {step}: from {least} to {most} there is no amount."
+            )
 
     @property
     def max_open_sessions_per_hour(self) -> int:

@@ -10,6 +10,7 @@ from local.stripe_simulator.api.expansion import line_items
 from local.stripe_simulator.api.operations import EXPAND, Call, Operation, named, retrieval
 from local.stripe_simulator.api.params import (
     boolean,
+    check_step,
     choice,
     currency,
     fields,
@@ -129,6 +130,9 @@ def _check_currency(items: list[Mapping[str, Any]]) -> None:
 
 def _check_total(items: list[Mapping[str, Any]]) -> None:
     code = items[0]["price_data"]["currency"]
+    for number, item in enumerate(items):
+        name = f"line_items[{number}][price_data][unit_amount]"
+        check_step(item["price_data"]["unit_amount"], code, name)
     total = sum(item["price_data"]["unit_amount"] * item.get("quantity", 1) for item in items)
     least = money.minimum(code)
     if total < least:

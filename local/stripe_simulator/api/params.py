@@ -106,6 +106,16 @@ def currency(raw: Raw, name: str) -> str:
     return value
 
 
+def check_step(amount: int, code: str, name: str) -> None:
+    """Raises InvalidParameter for an amount that the currency does not have."""
+    if amount % money.step(code):
+        raise InvalidParameter(
+            f"Invalid amount: {amount}. Amounts in {code} must be multiples of {money.step(code)}.",
+            code="invalid_charge_amount",
+            param=name,
+        )
+
+
 def metadata(raw: Raw, name: str) -> dict[str, str] | None:
     """Strings by key; an empty one stands for a key that is to go, and None for all of them."""
     if raw == "":

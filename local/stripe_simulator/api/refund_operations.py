@@ -4,7 +4,7 @@ from local.stripe_simulator import money
 from local.stripe_simulator.api import lists
 from local.stripe_simulator.api.errors import InvalidParameter, NotFound, StripeError
 from local.stripe_simulator.api.operations import EXPAND, Call, Operation, listing, named, retrieval
-from local.stripe_simulator.api.params import choice, fields, integer, metadata, text
+from local.stripe_simulator.api.params import check_step, choice, fields, integer, metadata, text
 from local.stripe_simulator.resources import refunds
 from local.stripe_simulator.storage.transaction import Json, Transaction
 
@@ -26,6 +26,7 @@ def create(transaction: Transaction, call: Call) -> Json:
     charge = _charge(transaction, call)
     left = refunds.unrefunded(transaction, charge)
     amount: int = call.params.get("amount", left)
+    check_step(amount, charge["currency"], "amount")
     _check_refundable(transaction, charge, amount, left)
     return refunds.create(transaction, charge, amount, dict(call.params))
 

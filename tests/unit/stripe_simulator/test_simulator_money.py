@@ -13,6 +13,8 @@ from local.stripe_simulator.resources.balance_transactions import card_fee
         (123456789, "usd", "$1,234,567.89"),
         (500, "jpy", "¥500"),
         (500, "kwd", "0.500 KWD"),
+        (500, "isk", "5.00 ISK"),
+        (500, "ugx", "5.00 UGX"),
         (500, "chf", "5.00 CHF"),
     ],
 )
@@ -22,7 +24,9 @@ def test_an_amount_has_its_currency_s_decimals(amount: int, currency: str, shown
 
 def test_the_least_that_can_be_charged() -> None:
     assert [money.minimum(currency) for currency in ("eur", "gbp", "jpy", "xpf")] == [50, 30, 50, 1]
-    assert set(money.MINIMUMS) | money.ZERO_DECIMAL | money.THREE_DECIMAL <= money.CURRENCIES
+    assert (
+        set(money.MINIMUMS) | set(money.STEPS) | money.ZERO_DECIMAL | money.THREE_DECIMAL <= money.CURRENCIES
+    )
 
 
 @pytest.mark.parametrize(("amount", "fee"), [(50, 26), (500, 33), (1000, 40), (99_999_999, 1_500_025)])

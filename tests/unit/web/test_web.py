@@ -153,6 +153,7 @@ def test_default_configuration() -> None:
         "currency": "eur",
         "min_amount_cents": 50,
         "max_amount_cents": 1_000_000,
+        "amount_step": 1,
         "presets": [500, 1000, 2000, 5000],
     }
 
@@ -165,8 +166,36 @@ def test_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         "currency": "jpy",
         "min_amount_cents": 600,
         "max_amount_cents": 2000,
+        "amount_step": 1,
         "presets": [1000, 2000],
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "limits", "presets"),
+    [
+        ({"BALANCE_CURRENCY": "kwd"}, (50, 1_000_000, 10), [500, 1000, 2000, 5000]),
+        (
+            {"BALANCE_CURRENCY": "isk", "MIN_AMOUNT_CENTS": "150"},
+            (200, 1_000_000, 100),
+            [500, 1000, 2000, 5000],
+        ),
+        ({"BALANCE_CURRENCY": "ugx", "MAX_AMOUNT_CENTS": "1099"}, (100, 1000, 100), [500, 1000]),
+        ({"BALANCE_CURRENCY": "huf"}, (17_500, 1_000_000, 1), [17_500, 35_000, 70_000, 175_000]),
+    ],
+)
+def test_limits_and_presets_are_amounts_that_the_currency_has(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    limits: tuple[int, int, int],
+    presets: list[int],
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    content = json.loads(get("config.json")["body"])
+    names = ("min_amount_cents", "max_amount_cents", "amount_step")
+    assert tuple(content[name] for name in names) == limits
+    assert content["presets"] == presets
 
 
 def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

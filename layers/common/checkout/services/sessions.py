@@ -20,6 +20,7 @@ from checkout.adapters import ledger, transactions
 from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.config import Config
+from checkout.domain import currencies
 from checkout.domain.effects import TOP_UP
 from checkout.domain.redirects import is_relative, origin_of
 from checkout.domain.text import positive_bigint, uuid_in_lower_case
@@ -86,8 +87,10 @@ class SessionRequest:
 
 
 def _amount_rule(config: Config) -> str:
+    step = currencies.step(config.currency)
+    what = "an integer" if step == 1 else f"a multiple of {step}"
     return (
-        f"amount_cents must be an integer from {config.min_amount_cents} to {config.max_amount_cents}"
+        f"amount_cents must be {what} from {config.min_amount_cents} to {config.max_amount_cents}"
         f" (minor units of {config.currency})."
     )
 
@@ -134,7 +137,8 @@ class CreateSession:
 
     def _admit(self, request: SessionRequest) -> None:
         config = self._config
-        if not config.min_amount_cents <= request.amount_cents <= config.max_amount_cents:
+        is_in_range = config.min_amount_cents <= request.amount_cents <= config.max_amount_cents
+        if not is_in_range or request.amount_cents % currencies.step(config.currency):
             raise InvalidRequest(_amount_rule(config))
         if request.currency not in (None, config.currency):
             raise InvalidRequest(_currency_rule(config))
