@@ -95,6 +95,7 @@ def test_a_session_and_its_answer(fns: Functions, stripe: Simulator, answers: An
         "error_message": None,
         "event_id": None,
         "source_id": None,
+        "dispute_id": None,
     }
     assert fns.checkout("SELECT 1 FROM outbox") == []
 

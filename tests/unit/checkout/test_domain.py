@@ -39,6 +39,7 @@ def test_bytes_are_an_object_or_refused_with_a_reason(data: bytes) -> None:
                 "purpose",
                 "status",
                 "source_id",
+                "dispute_id",
                 "timestamp",
             ]
         ),
@@ -87,6 +88,16 @@ def test_the_effect_of_each_status(status: str, source_id: str | None, key: str,
     assert effect is not None
     assert (effect.effect_key, effect.amount_cents, effect.request_id) == (key, amount, "abc")
     assert effect.claim == (1, amount, "eur")
+
+
+def test_a_dispute_s_event_says_which_dispute_it_is_about_and_may_leave_it_out() -> None:
+    won = {"request_id": "r", "user_id": 1, "amount_cents": 5, "status": "dispute_won", "source_id": "txn_2"}
+    for fields, dispute_id in (({}, None), ({"dispute_id": None}, None), ({"dispute_id": "dp_1"}, "dp_1")):
+        effect = decoded(json.dumps(won | fields).encode(), "eur").effect
+        assert effect is not None
+        assert effect.dispute_id == dispute_id
+    with pytest.raises(Unprocessable, match="dispute_id"):
+        decoded(json.dumps(won | {"dispute_id": 5}).encode(), "eur")
 
 
 def test_states_only_rise_and_success_absorbs() -> None:

@@ -29,6 +29,7 @@ class Effect:
     request_id: str
     source_id: str | None
     payment_intent_id: str | None
+    dispute_id: str | None = None
 
     @property
     def claim(self) -> tuple[int, int, str]:

@@ -27,6 +27,8 @@ class CheckoutFinishedEvent:
     timestamp: str
     event_id: str | None = None
     source_id: str | None = None
+    dispute_id: str | None = None
+    """Stripe's `dp_…`. Each balance transaction of a dispute is a `source_id` of its own."""
 
     def encoded(self) -> bytes:
         """The record's value; its key is `user_id` in decimal."""
@@ -52,6 +54,7 @@ class CheckoutFinishedEvent:
             request_id=self.request_id,
             source_id=self.source_id,
             payment_intent_id=self.payment_intent_id,
+            dispute_id=self.dispute_id,
         )
 
 
@@ -76,6 +79,7 @@ def decoded(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
         timestamp=fields.text("timestamp") or iso_utc(datetime.now(UTC)),
         event_id=fields.identifier("event_id"),
         source_id=fields.identifier("source_id"),
+        dispute_id=fields.identifier("dispute_id"),
     )
 
 
