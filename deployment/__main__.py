@@ -2,11 +2,12 @@
 
 import argparse
 import getpass
-import sys
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from checkout.adapters import terminal
+from checkout.domain.text import printable
 from checkout.errors import CheckoutError
 from checkout.operations import command, text
 from deployment import ROOT, NoRegion, configure, costs, deploy, region, smoke
@@ -20,25 +21,25 @@ from local.own_stack import NotStarted
 from local.settings import SettingsError
 
 _EXPECTED = (
-    *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, NotStarted, SettingsError),
+    *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, SettingsError),
     *(NoRegion, BotoCoreError, ClientError, CheckoutError),
 )
 
 
 def bring_up(options: argparse.Namespace) -> None:
     """Preflight, build, deploy."""
-    deploy.deploy(options.environment, lambda what: options.yes or _confirmed(what), print)
+    deploy.deploy(options.environment, lambda what: options.yes or terminal.confirmed(what), terminal.say)
 
 
 def connect_stripe(options: argparse.Namespace) -> None:
     """The key, the endpoint at Stripe, and its signing secret."""
     region()
-    configure.configure(AwsSystem(options.stack), getpass.getpass, print, rotate=options.rotate)
+    configure.configure(AwsSystem(options.stack), getpass.getpass, terminal.say, rotate=options.rotate)
 
 
 def price(_: argparse.Namespace) -> None:
     """What a month costs."""
-    print(costs.table())
+    terminal.say(costs.table())
 
 
 def check(options: argparse.Namespace) -> None:
@@ -47,7 +48,7 @@ def check(options: argparse.Namespace) -> None:
         region()
         smoke.run(AwsSystem(options.stack), _done)
         return
-    with own_stack.running(ROOT, settings.load(ROOT), print) as found:
+    with own_stack.running(ROOT, settings.load(ROOT), terminal.say) as found:
         smoke.run(LocalSystem(found), _done)
 
 
@@ -57,18 +58,14 @@ def operate(options: argparse.Namespace) -> int:
     given = command.parser().parse_args(options.arguments)
     answer = AwsSystem(options.stack).operated(options.arguments)
     if "error" in answer:
-        print(f"error: {answer['error']}", file=sys.stderr)
+        terminal.complain(f"error: {printable(answer['error'])}")
         return 2
-    print((text.as_json if given.json else text.for_people)(answer["result"]))
+    terminal.say((text.as_json if given.json else text.for_people)(answer["result"]))
     return int(not answer["clean"])
 
 
-def _confirmed(what: str) -> bool:
-    return sys.stdin.isatty() and input(f"{what}? [y/N] ").strip().lower() in ("y", "yes")
-
-
 def _done(what: str) -> None:
-    print(f"  ok  {what}", flush=True)
+    terminal.say(f"  ok  {what}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,8 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options) or 0)
+    except NotStarted as error:  # With the last lines of a log.
+        terminal.complain(f"error: {error}")
+        return 1
     except _EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {printable(str(error))}")
         return 1
     except KeyboardInterrupt:
         return 130

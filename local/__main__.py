@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from checkout.adapters import terminal
 from local import demo, kafka_jars, own_stack, sam, settings, signing, stack_file, template
 from local.apache_kafka import ApacheKafka
 from local.console import Console
@@ -34,6 +35,7 @@ _EXPECTED = (
 def run(_: argparse.Namespace) -> int:
     """Start everything and keep serving."""
     told, console = settings.load(ROOT), Console()
+    console.show_logs()
     if told.kafka == "apache":
         kafka_jars.fetch(told.kafka_data, console.progress)
     asyncio.run(_serve(Stack(told, console)))
@@ -43,6 +45,7 @@ def run(_: argparse.Namespace) -> int:
 def run_in_containers(_: argparse.Namespace) -> int:
     """The same with the functions in Lambda's own containers."""
     told, console = settings.load(ROOT), Console()
+    console.show_logs()
     if told.kafka == "apache":
         kafka_jars.fetch(told.kafka_data, console.progress)
     asyncio.run(_serve(sam.SamStack(told, console)))
@@ -59,7 +62,7 @@ async def _serve(stack: Stack) -> None:
 def buy(_: argparse.Namespace) -> int:
     """One whole purchase, through a stack of its own where none runs."""
     told = settings.load(ROOT)
-    with own_stack.running(ROOT, told, print) as found:
+    with own_stack.running(ROOT, told, terminal.say) as found:
         demo.purchase(found)
     return 0
 
@@ -68,15 +71,15 @@ def serve_kafka(_: argparse.Namespace) -> int:
     """Apache Kafka alone, for stacks with KAFKA=apache in this folder, and for whoever else wants it."""
     told = settings.load(ROOT)
     data = told.kafka_data
-    kafka_jars.fetch(data, print)
+    kafka_jars.fetch(data, terminal.say)
     kafka = ApacheKafka(TOPICS, data, nodes=told.kafka_nodes)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     kafka.start()
     try:
-        print(f"Apache Kafka serves: KAFKA_BROKERS={kafka.address}", flush=True)
-        print("make run KAFKA=apache uses it; Ctrl-C stops it.", flush=True)
+        terminal.say(f"Apache Kafka serves: KAFKA_BROKERS={kafka.address}")
+        terminal.say("make run KAFKA=apache uses it; Ctrl-C stops it.")
         stopping.wait()
     finally:
         kafka.stop()
@@ -93,12 +96,12 @@ def invoke(options: argparse.Namespace) -> int:
     event = _fresh(_read_event(options.event), told, found)
 
     async def once() -> int:
-        functions = Functions(declared, _variables(told, found), lambda _, line: print(line, file=sys.stderr))
+        functions = Functions(declared, _variables(told, found), lambda _, line: terminal.complain(line))
         try:
             result = await functions.invoke(options.function, event)
         finally:
             await functions.stop()
-        print(json.dumps(result.value, indent=2, ensure_ascii=False))
+        terminal.say(json.dumps(result.value, indent=2))
         return int(result.is_error)
 
     return asyncio.run(once())
@@ -127,9 +130,9 @@ def sign(options: argparse.Namespace) -> int:
     found = stack_file.read(told.data)
     event = _read_event(options.file)
     if options.event:
-        print(json.dumps(_fresh(event, told, found), indent=2, ensure_ascii=False))
+        terminal.say(json.dumps(_fresh(event, told, found), indent=2))
     else:
-        print(signing.header(signing.body_of(event), _webhook_secret(told, found)))
+        terminal.say(signing.header(signing.body_of(event), _webhook_secret(told, found)))
     return 0
 
 
@@ -191,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
         return status
     except _EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.complain(f"error: {error}")
         return 1
     except KeyboardInterrupt:  # Before or beside the stack, which deals with it by itself.
         return 130

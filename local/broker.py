@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from checkout.adapters import terminal
 from local import processes
 
 HOST = "127.0.0.1"
@@ -172,7 +173,7 @@ def main() -> None:
         port = serve(arguments.port, partitions, arguments.host)
     except (BrokerError, OSError) as error:
         sys.exit(f"the Kafka broker cannot serve on port {arguments.port}: {error}")
-    print(f"{arguments.host}:{port}", flush=True)
+    terminal.say(f"{arguments.host}:{port}")
     while os.getppid() == parent:
         time.sleep(0.5)
 

@@ -1,17 +1,27 @@
-"""What the stack says: one readable line a hop, with the request id, and never a secret."""
+"""What the stack says: one readable line a hop, with the request id, and never a secret.
+
+Functions are invoked, requests answered and children read by those who write here, so no method raises:
+whatever cannot be shown is lost. And whatever is shown is one line that only shows.
+"""
 
 import base64
 import errno
 import json
+import logging
 import os
 import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+from checkout.adapters import terminal
+from checkout.domain.text import printable, word
 
 _COLORS = {
     "dim": "2",
@@ -42,6 +52,13 @@ _ID_LENGTH = 64
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Decorates what writes: a line that cannot be shown never stops the caller."""
+    with suppress(Exception):
+        yield
+
+
 class Console:
     """Writes whole lines, from any thread."""
 
@@ -56,23 +73,32 @@ class Console:
         """From now on these never appear in a line, except through `reveal`."""
         self._secrets = tuple(secret for secret in secrets if len(secret) > 4)
 
-    def reveal(self, text: str) -> None:
-        """Print something as it is: for the summary, which shows each secret once."""
-        self._print(text)
+    def show_logs(self) -> None:
+        """Write what libraries in this process log, too: Python would print it as it is."""
+        logging.getLogger().addHandler(_Logs(self))
 
+    @_harmless()
+    def reveal(self, text: str) -> None:
+        """Print lines with the secrets in them: for the summary, which shows each once."""
+        self._print("\n".join(map(printable, text.split("\n"))))
+
+    @_harmless()
     def progress(self, text: str) -> None:
         """A step of starting or stopping."""
         self._line("stack", text, "green")
 
+    @_harmless()
     def warn(self, text: str) -> None:
         """Something went wrong that the stack itself deals with."""
         self._line("stack", text, "yellow")
 
+    @_harmless()
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
         """An answered HTTP request."""
         color = "red" if status >= 500 else "yellow" if status >= 400 else "dim"
         self._line("gateway", f"{method} {path} → {status} in {seconds * 1000:.0f} ms", color)
 
+    @_harmless()
     def batch(self, function: str, event: Mapping[str, Any]) -> None:
         """A batch of Kafka's records on its way to a function, with the request ids of the first few."""
         records = [record for partition in event["records"].values() for record in partition]
@@ -81,13 +107,14 @@ class Console:
         text = f"{len(records)} record{'s' * (len(records) != 1)} → {function}"
         self._line(records[0]["topic"], text, "dim", " ".join([*filter(None, ids), *more]))
 
+    @_harmless()
     def log(self, source: str, line: str) -> None:
         """A line that a child printed: JSON of Powertools, or any text. Metrics are left out."""
         if not line.strip():
             return
         try:
             entry = json.loads(line) if line.startswith("{") else None
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if isinstance(entry, dict):
             if "_aws" not in entry:
@@ -101,32 +128,31 @@ class Console:
         extra = {name: value for name, value in entry.items() if name not in _USUAL and value is not None}
         parts = [
             _text(entry.get("message", "")),
-            *(f"{name}={_text(value)}" for name, value in extra.items()),
+            *(f"{name}={self._shown(value)}" for name, value in extra.items()),
         ]
         if entry.get("exception_name"):
             parts.append(str(entry["exception_name"]))
         if entry.get("exception"):
             parts.append(str(entry["exception"]).strip().splitlines()[-1])
         level = str(entry.get("level", "INFO"))
-        request_id = entry.get("request_id")
-        self._line(source, "  ".join(parts), _LEVELS.get(level), str(request_id) if request_id else None)
+        request_id = word(str(entry["request_id"])) if entry.get("request_id") else None
+        self._line(source, "  ".join(parts), _LEVELS.get(level), request_id)
 
     def _line(self, source: str, text: str, color: str | None = None, request_id: str | None = None) -> None:
         clock = time.strftime("%H:%M:%S")
-        text = self._masked(text)
         parts = [
             self._painted(clock, "dim"),
-            self._painted(f"{source:<26}", "cyan"),
-            self._painted(text, color),
+            self._painted(f"{printable(source):<26}", "cyan"),
+            self._painted(printable(self._masked(text)), color),
         ]
         if request_id:
-            parts.append(self._painted(request_id, "magenta"))
+            parts.append(self._painted(printable(request_id), "magenta"))
         self._print(" ".join(parts))
 
     def _print(self, text: str) -> None:
         with self._lock:
             try:
-                print(text, file=self._stream, flush=True)
+                terminal.put(text + "\n", self._stream)
             except OSError as error:
                 if error.errno not in _NOBODY_READS:
                     return
@@ -139,16 +165,33 @@ class Console:
             text = text.replace(secret, "***")
         return _SECRETS.sub("***", text)
 
+    def _shown(self, value: Any) -> str:
+        # Masked first: a secret that is quoted is not found any more.
+        return word(self._masked(value)) if isinstance(value, str) else _text(value)
+
     def _painted(self, text: str, color: str | None) -> str:
         if not self._color or color is None:
             return text
         return f"\033[{_COLORS[color]}m{text}\033[0m"
 
 
+class _Logs(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        trace = "".join(traceback.format_tb(error.__traceback__)).splitlines() if error else []
+        what = f"{record.getMessage()}: {error!r}" if error else record.getMessage()
+        for line in (what, *trace):
+            self._console.log(record.name, f"[{record.levelname}] {line}")
+
+
 def _request_id(record: Mapping[str, Any]) -> str:
     """Empty where the record has none, or is nothing of ours."""
     try:
-        return str(json.loads(base64.b64decode(record["value"]))["request_id"])[:_ID_LENGTH]
+        return word(str(json.loads(base64.b64decode(record["value"]))["request_id"])[:_ID_LENGTH])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 

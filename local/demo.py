@@ -14,6 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import psycopg2
 from confluent_kafka import Consumer, TopicPartition
 
+from checkout.adapters import terminal
+from checkout.domain.text import printable
 from local.stack_file import StackFile
 
 AMOUNT_CENTS = 500
@@ -54,7 +56,7 @@ class Timeline:
         return "\n".join(f"  {milliseconds:7.0f} ms  {step}" for step, milliseconds in ordered)
 
 
-def purchase(stack: StackFile, say: Callable[[str], None] = print) -> None:
+def purchase(stack: StackFile, say: Callable[[str], None] = terminal.say) -> None:
     """Top up the demo user's balance and check it to the cent. Raises DemoError.
 
     At the simulator the page is paid as a browser would; at Stripe itself, whoever reads the address pays.
@@ -92,7 +94,8 @@ def create_session(stack: StackFile, request_id: str) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {stack.demo_token}", "content-type": "application/json"}
     status, answer = _call("POST", f"{stack.api_url}/checkout/sessions", headers, body)
     if status != 201:
-        raise DemoError(f"creating the session was answered {status}: {answer.decode(errors='replace')}")
+        said = printable(answer.decode(errors="replace"))
+        raise DemoError(f"creating the session was answered {status}: {said}")
     session: dict[str, Any] = json.loads(answer)
     return session
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from checkout.adapters import terminal
 from local.environment import REGION
 from local.template import Schedule
 from local.workers import Result, Throttled
@@ -16,7 +17,7 @@ Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]
 Log = Callable[[str], None]
 
 
-async def run(schedule: Schedule, invoke: Invoke, log: Log = print, speed: float = SPEED) -> None:
+async def run(schedule: Schedule, invoke: Invoke, log: Log = terminal.say, speed: float = SPEED) -> None:
     """Invoke the function again and again until cancelled; a run that takes long delays the next one.
 
     `log` is told why an invocation could not be made at all.

@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 import psycopg2
 
+from checkout.domain.text import printable
 from local import apache_kafka, schedules, stack_file, summary, supervisor, template
 from local.apache_kafka import ApacheKafka
 from local.broker import HOST, Broker
@@ -176,7 +177,8 @@ class Stack:
     async def _migrate(self, functions: Functions) -> None:
         result = await functions.invoke("migrate", {})
         if result.is_error:
-            raise StackError(f"the databases cannot be migrated: {result.value['errorMessage']}")
+            why = printable(result.value["errorMessage"])
+            raise StackError(f"the databases cannot be migrated: {why}")
         self._console.progress("databases migrated")
 
     def _start_triggers(self, functions: Functions, brokers: str) -> None:

@@ -113,7 +113,7 @@ def _report(error: Exception, kind: str | None = None, request_id: str = "") -> 
     """Lambda's description of a function error; also printed, as Lambda logs it."""
     trace = [] if kind == "Runtime.MarshalError" else _frames(error.__traceback__)
     kind = kind or type(error).__name__
-    print(f"[ERROR] {kind}: {error}\n{''.join(trace)}".rstrip(), file=sys.stderr)
+    print(f"[ERROR] {kind}: {one_line(str(error))}\n{''.join(trace)}".rstrip(), file=sys.stderr)  # noqa: T201
     description = {
         "errorMessage": str(error),
         "errorType": kind,
@@ -121,6 +121,11 @@ def _report(error: Exception, kind: str | None = None, request_id: str = "") -> 
         "stackTrace": trace,
     }
     return json.dumps(description).encode()
+
+
+def one_line(text: str) -> str:
+    """As `checkout.domain.text.printable`: a message must not make lines of its own in the log."""
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _frames(trace: TracebackType | None) -> list[str]:

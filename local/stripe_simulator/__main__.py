@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # A terminal that has no € still gets its lines.
+        sys.stdout.reconfigure(errors="backslashreplace")  # A terminal that has no € still gets its lines.
     secret = options.endpoint_secret or os.environ.get(SECRET_VARIABLE) or None
     if bool(options.endpoint_url) != bool(secret):
         _parser().error(f"--endpoint-url and --endpoint-secret (or {SECRET_VARIABLE}) go together")

@@ -1,9 +1,10 @@
 """Work that is due at times of its own: done, then slept until the next is due or somebody adds some."""
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+from local.stripe_simulator.console import say_what_failed
 
 LONGEST_SLEEP_SECONDS = 60.0
 PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -31,7 +32,7 @@ class Agenda:
             try:
                 next_at = await self.step()
             except Exception:  # noqa: BLE001 - whatever failed is still due, and the rest of it must go on
-                traceback.print_exc()
+                say_what_failed()
                 next_at = self.clock() + PAUSE_AFTER_ERROR_SECONDS
             await self._sleep_until(next_at)
 

@@ -163,6 +163,21 @@ def test_an_exception_is_lambda_s_error_and_the_environment_stays(bench: Bench) 
     )
 
 
+def test_the_message_of_an_exception_makes_no_lines_of_its_own(bench: Bench) -> None:
+    async def scenario(workers: FunctionWorkers) -> None:
+        result = await workers.invoke({})
+        assert result.value["errorMessage"] == "a\n[INFO] credited\ud800\x1b[2J"
+        await until(lambda: "[ERROR] ValueError: a\\n[INFO] credited\\ud800\\u001b[2J" in bench.lines)
+
+    bench.run(
+        """
+        def handler(event, context):
+            raise ValueError("a\\n[INFO] credited\\ud800\\x1b[2J")
+        """,
+        scenario,
+    )
+
+
 def test_what_it_prints_is_logged_and_does_not_disturb_the_answer(bench: Bench) -> None:
     async def scenario(workers: FunctionWorkers) -> None:
         assert (await workers.invoke({})).value == "answer"

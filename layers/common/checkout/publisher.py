@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from checkout import bootstrap
+from checkout.adapters import terminal
 from checkout.adapters.outbox import Message
 from checkout.domain.effects import TOP_UP
 from checkout.domain.finished_event import iso_utc
 from checkout.domain.request_event import TOPIC, CheckoutRequestEvent, decoded
+from checkout.domain.text import printable
 from checkout.errors import CheckoutError, Unavailable
 
 TIMEOUT_SECONDS = 10
@@ -79,9 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
             cancel_url=given.cancel_url,
         )
     except (ValueError, CheckoutError) as error:
-        sys.stderr.write(f"{error}\n")
+        terminal.complain(printable(str(error)))
         return 1
-    sys.stdout.write(f"{request_id}\n")
+    terminal.say(printable(request_id))
     return 0
 
 

@@ -1,17 +1,26 @@
 """Logs (JSON, correlated by request_id) and metrics (CloudWatch EMF). Nothing secret, nothing personal."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from checkout.domain.text import printable
+
 NAMESPACE = "Checkout"
+
+
+def line(entry: dict[str, Any]) -> str:
+    """One line of JSON that can always be written: with a lone surrogate in it, a log loses the entry."""
+    return printable(json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str))
+
 
 # By POWERTOOLS_SERVICE_NAME: on AWS the stack's name, since an account may have several.
 metrics = Metrics(namespace=NAMESPACE)
 metrics.service = metrics.service or "checkout"
-logger = Logger(service=metrics.service)
+logger = Logger(service=metrics.service, json_serializer=line)
 
 Handler = Callable[[dict[str, Any], Any], Any]
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from local.stripe_simulator.api.expansion import expand
 from local.stripe_simulator.api.faults import Fault, Faults
 from local.stripe_simulator.api.idempotency import Answer, KeyedRequest
 from local.stripe_simulator.api.operations import Call, Operation
+from local.stripe_simulator.console import say_what_failed
 from local.stripe_simulator.ids import new_id
 from local.stripe_simulator.settings import API_VERSION
 from local.stripe_simulator.storage.database import Database
@@ -71,7 +71,7 @@ class Api:
         except StripeError:
             raise
         except Exception as error:
-            traceback.print_exc()
+            say_what_failed()
             raise Crashed from error
         if attempt.fault and attempt.fault.timeout_seconds:
             await asyncio.sleep(attempt.fault.timeout_seconds)

@@ -9,6 +9,10 @@ import pytest
 
 from tests.infrastructure.transformed import ROOT
 
+LOGS = """
+from checkout import telemetry
+telemetry.alert("RecordParked", "parked", request_id="\\ud800\\x1b[2J\\u202e", currency="€")
+"""
 PROGRAM = """
 from checkout import telemetry
 telemetry.count("CreditsEntered")
@@ -27,3 +31,19 @@ def test_metrics_are_of_the_stack(given: str, service: str) -> None:
         check=True,
     )
     assert json.loads(done.stdout)["service"] == service
+
+
+def test_a_log_line_is_written_whatever_is_in_it() -> None:
+    """A lone surrogate has no bytes: an alert would be lost because of what it is about."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOGS],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "layers" / "common")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [line] = done.stdout.splitlines()
+    assert line.isprintable()
+    assert json.loads(line)["request_id"] == "\ud800\x1b[2J\u202e"
+    assert "€" in line
+    assert done.stderr == ""

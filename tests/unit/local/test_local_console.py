@@ -4,8 +4,12 @@ import base64
 import errno
 import io
 import json
+import logging
 import os
+import re
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -132,6 +136,102 @@ def test_a_batch_is_one_line_with_the_first_request_ids(stream: io.StringIO) -> 
 
     (printed,) = stream.getvalue().splitlines()
     assert printed[9:].split() == ["topic", "5", "records", "→", "consumer", "one", "and", "2", "more"]
+
+
+HOSTILE = "a\ud800\x1b[2J\x9b1m\n12:00:00 stack ready\r\u202e\u2028b"
+
+
+def event(*values: str) -> dict[str, Any]:
+    """Each value is the request_id of a record."""
+    records = [json.dumps({"request_id": value}).encode() for value in values]
+    return {
+        "records": {
+            "topic-0": [{"topic": "topic", "value": base64.b64encode(record).decode()} for record in records]
+        }
+    }
+
+
+@pytest.mark.parametrize("color", [True, False])
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda console: console.batch("consumer", event(HOSTILE)),
+        lambda console: console.request("GET", HOSTILE, 404, 0.1),
+        lambda console: console.log("f", f"[ERROR] {HOSTILE}"),
+        lambda console: console.log(HOSTILE, "words"),
+        lambda console: console.log("f", json.dumps({"message": HOSTILE})),
+        lambda console: console.log("f", json.dumps({"message": "m", "request_id": HOSTILE})),
+        lambda console: console.log("f", json.dumps({"message": "m", "reason": HOSTILE, HOSTILE: 1})),
+        lambda console: console.log("f", json.dumps({"message": "m", "reasons": [HOSTILE]})),
+        lambda console: console.log("f", json.dumps({"message": "m", "exception": HOSTILE})),
+        lambda console: console.warn(HOSTILE),
+        lambda console: console.progress(HOSTILE),
+    ],
+)
+def test_whatever_is_in_it_a_line_only_shows(color: bool, show: Callable[[Console], None]) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    show(Console(stream, color=color))
+
+    stream.seek(0)
+    printed = re.sub(r"\x1b\[\d+m", "", stream.read())
+    assert printed.endswith("\n")
+    assert printed[:-1].isprintable()
+
+
+def test_a_request_id_is_one_word(stream: io.StringIO) -> None:
+    Console(stream).batch("consumer", event("one and 9 more", "two"))
+    Console(stream).log("f", json.dumps({"message": "m", "reason": "x  paid=true"}))
+
+    assert stream.getvalue().count('"one and 9 more" two\n') == 1
+    assert 'm  reason="x  paid=true"\n' in stream.getvalue()
+
+
+def test_a_stream_of_another_encoding_gets_every_line() -> None:
+    raw = io.BytesIO()
+    console = Console(io.TextIOWrapper(raw, encoding="ascii"))
+    console.batch("consumer", event("für €"))
+    console.reveal("5 €\nsecond")
+
+    assert b'1 record \\u2192 consumer "f\\xfcr \\u20ac"\n5 \\u20ac\nsecond\n' in raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda console: console.batch("consumer", {}),
+        lambda console: console.batch("consumer", {"records": {}}),
+        lambda console: console.log("f", '{"a":' * 100_000),
+        lambda console: console.log("f", json.dumps({"message": "m", "exception": " "})),
+        lambda console: console.log("f", '{"message": "m", "n": ' + "[" * 900 + "]" * 900 + "}"),
+        lambda console: console.request("GET", None, 200, 0.1),
+    ],
+)
+def test_what_cannot_be_shown_stops_nobody(stream: io.StringIO, show: Callable[[Console], None]) -> None:
+    show(Console(stream))
+
+
+def test_a_closed_stream_stops_nobody() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    stream.close()
+    console.progress("nobody hears this")
+
+
+def test_logs_of_libraries_are_shown_the_same_way(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    Console(stream).show_logs()
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logging.getLogger("asyncio").exception("went %s", "wrong")
+
+    first, *trace = stream.getvalue().split("\n")[:-1]
+    assert "asyncio" in first
+    assert "went wrong: ValueError(" in first
+    assert any("raise ValueError(HOSTILE)" in line for line in trace)
+    assert all(line.isprintable() for line in (first, *trace))
 
 
 def test_a_request_is_one_line(stream: io.StringIO) -> None:

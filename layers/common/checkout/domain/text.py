@@ -1,5 +1,6 @@
-"""Texts and identifiers that come from outside, and what is accepted of them."""
+"""Texts and identifiers that come from outside: what is accepted of them, and how they are shown."""
 
+import json
 import re
 
 MAX_BIGINT = 2**63 - 1
@@ -8,6 +9,7 @@ MAX_IDENTIFIER_LENGTH = 255
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _POSITIVE_DECIMAL = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_BARE_WORD = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 
 
 def is_storable(text: str) -> bool:
@@ -44,3 +46,20 @@ def user_id_from_digits(value: object) -> int | None:
     if isinstance(value, str) and _POSITIVE_DECIMAL.fullmatch(value):
         return positive_bigint(int(value))
     return None
+
+
+def printable(text: str) -> str:
+    r"""The text as one line that only shows: everything without a glyph of its own is escaped as in JSON.
+
+    Escaped are control characters (ESC as `\u001b`, a line break as `\n`), line and paragraph separators,
+    bidirectional overrides, zero-width and unassigned characters, spaces other than U+0020 and lone
+    surrogates. So a JSON document of one line means the same afterwards. Never raises.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
+
+
+def word(text: str) -> str:
+    """The text as one word of a line: bare if it is visible ASCII without quotes, else a JSON string."""
+    return text if _BARE_WORD.fullmatch(text) else printable(json.dumps(text, ensure_ascii=False))

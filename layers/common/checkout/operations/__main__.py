@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from checkout import bootstrap, telemetry
+from checkout.adapters import terminal
+from checkout.domain.text import printable
 from checkout.errors import CheckoutError, Unavailable
 from checkout.operations import command, text
 from checkout.operations.acts import Caller
@@ -22,12 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = command.parser().parse_args(arguments)
         # Powertools prints metrics, some before it is told to.
         with redirect_stdout(sys.stderr):
-            outcome = command.execute(given, _confirmed, _caller)
+            outcome = command.execute(given, terminal.confirmed, _caller)
     except CheckoutError as error:
-        sys.stderr.write(f"error: {error.detail}\n")
+        terminal.complain(f"error: {printable(error.detail)}")
         return REFUSED if error.status < 500 else AWAY
     write = text.as_json if given.json else text.for_people
-    sys.stdout.write(write(outcome.content) + "\n")
+    terminal.say(write(outcome.content))
     return DONE if outcome.clean else SOMETHING_LEFT
 
 
@@ -43,19 +45,6 @@ def _caller() -> Caller:
     except Unavailable as error:
         telemetry.logger.warning("the journal has no identity", extra={"reason": error.detail})
         return Caller()
-
-
-def _confirmed(question: str) -> bool:
-    """By a person at a terminal."""
-    if not sys.stdin.isatty():
-        return False
-    sys.stderr.write(f"{question}? [y/N] ")
-    sys.stderr.flush()
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        sys.stderr.write("\n")
-        return False
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from checkout.domain.finished_event import iso_utc
+from checkout.domain.text import printable, word
 
 
 def as_json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
+    """ASCII alone, which every terminal and every pipe takes."""
+    return json.dumps(content, indent=2, default=_plain)
 
 
 def plain(content: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def plain(content: dict[str, Any]) -> dict[str, Any]:
 
 def for_people(content: dict[str, Any]) -> str:
     """One line for each row of a list; what is null is left out."""
-    return "\n".join(line for name, value in content.items() for line in _lines(name, value))
+    return "\n".join(printable(line) for name, value in content.items() for line in _lines(name, value))
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:
@@ -60,8 +62,7 @@ def _row(row: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    text = _plain(value)
-    return text if " " not in text and text else json.dumps(text, ensure_ascii=False)
+    return word(_plain(value))
 
 
 def _plain(value: Any) -> str:
