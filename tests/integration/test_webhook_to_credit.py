@@ -3,8 +3,10 @@
 import json
 from uuid import uuid4
 
+from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
+from tests.support.tail import Tail
 
 
 def test_a_paid_session_is_stored_published_and_credited_once(fns: Functions) -> None:
@@ -26,3 +28,14 @@ def test_the_signature_is_over_the_bytes_that_api_gateway_gave_as_base64(fns: Fu
 
     assert fns.webhook(body, as_base64=True).json["outcome"] == "applied"
     assert fns.row(request_id)["status"] == "payment_succeeded"
+
+
+def test_what_is_emitted_is_what_was_paid(fns: Functions, broker: AnyBroker) -> None:
+    """And not what was asked."""
+    asked = session_object(str(uuid4()), session_id="cs_test_one", payment_status="unpaid")
+    fns.webhook(event(asked))
+    tail = Tail(broker.address)
+    paid = {**asked, "payment_status": "paid", "amount_total": 400, "currency": "usd"}
+    fns.webhook(event(paid, "checkout.session.async_payment_succeeded"))
+    [emitted] = [json.loads(record.value) for record in tail.read()]
+    assert (emitted["status"], emitted["amount_cents"], emitted["currency"]) == ("success", 400, "usd")

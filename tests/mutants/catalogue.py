@@ -1,5 +1,5 @@
 """All of them, from the request to the ledger."""
 
-from tests.mutants import of_outbox, of_sessions
+from tests.mutants import of_ledger, of_outbox, of_payments, of_sessions
 
-MUTANTS = [*of_sessions.MUTANTS, *of_outbox.MUTANTS]
+MUTANTS = [*of_sessions.MUTANTS, *of_payments.MUTANTS, *of_outbox.MUTANTS, *of_ledger.MUTANTS]

@@ -42,7 +42,7 @@ MUTANTS = [
         file=TRANSACTIONS,
         text="stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
         instead="stripe_attempt = %s AND stripe_session_id IS NULL AND %s IS NOT NULL",
-        breaks="a failure is written over what an event has told of the payment",
+        breaks="a failure is written over what an event has reported",
         caught_by=f"{RACES}::test_a_failure_is_not_written_over_a_payment_without_a_session",
     ),
     Mutant(

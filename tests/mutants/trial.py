@@ -51,11 +51,11 @@ class Workspace:
 
     def test(self, node_ids: Sequence[str]) -> tuple[int, str]:
         """pytest's status for these tests, up to the first failure, and what it wrote."""
-        options = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=short", "--color=no"]
+        options = ["-q", "-x", "--tb=short", "--show-capture=no", "--color=no", "-p", "no:cacheprovider"]
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, f"--timeout={SECONDS_A_TEST}", *node_ids],
             cwd=self._folder,
-            env={**os.environ, "COLUMNS": "400"},  # So wide that the summary has the reason, too.
+            env={**os.environ, "COLUMNS": "250"},  # So wide that the summary has the reason, too.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -131,5 +131,5 @@ def _replace(file: Path, content: str) -> None:
 
 def _failure(node_id: str, output: str) -> str | None:
     """Of that test itself: what failed before or after it is no catch."""
-    found = re.search(rf"^FAILED {re.escape(node_id)}\S*(?: - (.*))?$", output, re.MULTILINE)
+    found = re.search(rf"^FAILED {re.escape(node_id)}(?:\[.*\])?(?: - (.*))?$", output, re.MULTILINE)
     return None if found is None else found[1] or "failed"

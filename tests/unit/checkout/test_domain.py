@@ -100,6 +100,13 @@ def test_a_dispute_s_event_says_which_dispute_it_is_about_and_may_leave_it_out()
         decoded(json.dumps(won | {"dispute_id": 5}).encode(), "eur")
 
 
+def test_a_claim_is_the_user_the_amount_and_the_currency() -> None:
+    fields = {"request_id": "a", "user_id": 7, "amount_cents": 5, "status": "success", "currency": "USD"}
+    effect = decoded(json.dumps(fields).encode(), "eur").effect
+    assert effect is not None
+    assert effect.claim == (7, 5, "usd")
+
+
 def test_states_only_rise_and_success_absorbs() -> None:
     order = list(Status)
     for position, status in enumerate(order):

@@ -1,0 +1,163 @@
+"""Two processes with one balance at the same moment: consumers, operators and the application itself."""
+
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+from checkout import bootstrap
+from checkout.adapters import postgres
+from checkout.errors import Refused
+from tests.support import functions
+from tests.support.functions import Functions, finished
+from tests.support.roles import acting_as
+from tests.support.second_connection import SecondConnection, second_connection, waiting
+
+ENTRY = (
+    "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
+    " VALUES (%s, %s, 500, 'eur', 'success')"
+)
+
+
+@pytest.fixture
+def url(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of the application's database; the functions wait for a lock as long as the test takes."""
+    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    functions.forget_wiring()
+    return fns.settings["DATABASE_URL"]
+
+
+def test_batches_that_share_effects_enter_them_in_one_order(fns: Functions, url: str) -> None:
+    """A batch that waits for the first of them has not entered the second, so no deadlock is possible."""
+    fns.add_users(2)
+    batch = [finished(key, amount_cents=700) for key in ("b", "a")]
+    with second_connection(url) as other:
+        other.execute(ENTRY, ("success:a", 2))
+        consuming = waiting(url, lambda: fns.consume(*batch))
+        other.execute(ENTRY, ("success:b", 2))
+        other.commit()
+        assert consuming.result(20) == {"batchItemFailures": []}
+    assert len(fns.application("SELECT 1 FROM parked_events")) == 2, "both are conflicts"
+    assert fns.balance() == 0
+
+
+def test_an_effect_that_another_consumer_is_entering_is_known_once_that_commits(
+    fns: Functions, url: str
+) -> None:
+    with second_connection(url) as other:
+        other.execute(ENTRY, ("success:r1", 1))
+        consuming = waiting(url, lambda: fns.consume(finished("r1")))
+        other.commit()
+        consuming.result(20)
+    assert fns.application("SELECT 1 FROM parked_events") == []
+    assert fns.balance() == 0, "the other one moves it"
+
+
+def test_a_record_is_decided_by_one_operator(fns: Functions, url: str) -> None:
+    """Its bytes name no user, whose row could make the second one wait."""
+    fns.consume(b"nonsense")
+    with acting_as("operations"):
+        parked = bootstrap.parked_records()
+        [record] = parked.page()
+
+    def discard() -> None:
+        with acting_as("operations"):
+            parked.discard(record.id, reason="nonsense", operator="bob")
+
+    with second_connection(url) as other:
+        other.execute(
+            "UPDATE parked_events SET resolution = 'discarded', resolved_at = now(), operator = 'ada'"
+        )
+        discarding = waiting(url, discard)
+        other.commit()
+        with pytest.raises(Refused, match="was discarded"):
+            discarding.result(20)
+    assert [row["operator"] for row in fns.application("SELECT operator FROM parked_events")] == ["ada"]
+
+
+def test_an_operator_waits_for_the_consumer_and_decides_about_what_that_has_parked(
+    fns: Functions, url: str
+) -> None:
+    """A reversal is decided together with its credit."""
+    fns.consume(finished("r1", currency="usd"))
+    with acting_as("operations"):
+        parked = bootstrap.parked_records()
+        [credit] = parked.page()
+
+    def discard() -> list[str | None]:
+        with acting_as("operations"):
+            return [record.effect_key for record in parked.discard(credit.id, reason="paid back by hand")]
+
+    with second_connection(url) as consumer:
+        consumer.execute("SELECT 1 FROM users WHERE id = 1 FOR NO KEY UPDATE")
+        consumer.execute(
+            "INSERT INTO parked_events (topic, partition, kafka_offset, value, reason,"
+            " effect_key, user_id, amount_cents, currency, request_id)"
+            " VALUES ('checkout.finished', 0, 9, '', 'its credit is parked',"
+            " 'refunded:re_1', 1, -200, 'eur', 'r1')"
+        )
+        discarding = waiting(url, discard)
+        consumer.commit()
+        assert discarding.result(20) == ["success:r1", "refunded:re_1"]
+
+
+def debit(connection: SecondConnection, effect_key: str = "order:1", amount_cents: int = -400) -> bool:
+    [row] = connection.execute(
+        "SELECT ledger_move(%s, 1, %s, 'eur', 'order') AS moved", (effect_key, amount_cents)
+    )
+    return bool(row["moved"])
+
+
+def second_debit(url: str, *arguments: Any) -> bool:
+    with second_connection(url) as own:
+        own.execute("SET lock_timeout = '20s'")
+        moved = debit(own, *arguments)
+        own.commit()
+        return moved
+
+
+def test_a_debit_waits_for_another_and_is_refused_what_that_has_taken(fns: Functions, url: str) -> None:
+    fns.consume(finished())
+    with second_connection(url) as other:
+        assert debit(other, "order:1")
+        debiting = waiting(url, lambda: second_debit(url, "order:2"))
+        other.commit()
+        with pytest.raises(errors.CheckViolation, match="too small"):
+            debiting.result(20)
+    assert fns.balance() == 100
+
+
+def test_a_debit_that_is_repeated_while_the_first_commits_is_the_same_one(fns: Functions, url: str) -> None:
+    fns.consume(finished())
+    with second_connection(url) as other:
+        assert debit(other)
+        repeated = waiting(url, lambda: second_debit(url))
+        other.commit()
+        assert repeated.result(20) is False
+    assert fns.balance() == 100
+
+
+def test_a_balance_that_is_rebuilt_while_it_is_credited_keeps_the_credit(fns: Functions, url: str) -> None:
+    def rebuild() -> tuple[int, int]:
+        with acting_as("operations"):
+            return bootstrap.corrections().rebuild_balance(1, reason="edited by hand", operator="ada")
+
+    with second_connection(url) as other:
+        other.execute(ENTRY, ("success:r1", 1))
+        other.execute("UPDATE users SET balance = balance + 500 WHERE id = 1")
+        rebuilding = waiting(url, rebuild)
+        other.commit()
+        assert rebuilding.result(20) == (500, 500)
+    assert fns.balance() == 500
+
+
+def test_the_ledger_is_closed_to_its_owner_too(fns: Functions) -> None:
+    fns.consume(finished())
+    for statement in (
+        "UPDATE ledger_entries SET amount_cents = amount_cents",
+        "DELETE FROM ledger_entries WHERE false",
+        "TRUNCATE ledger_entries",
+    ):
+        with pytest.raises(psycopg2.errors.RestrictViolation):
+            fns.application(statement)

@@ -1,0 +1,152 @@
+"""From what Stripe says to what a payment is."""
+
+from tests.mutants.mutant import Mutant
+
+EVENTS = "services/stripe_events.py"
+PAYMENTS = "services/payments.py"
+REVERSALS = "services/reversals.py"
+SESSION_EVENT = "domain/session_event.py"
+REVERSAL_EVENT = "domain/reversal_event.py"
+SIGNATURE = "adapters/stripe_signature.py"
+RACES = "tests/integration/test_payment_races.py"
+BAD = "tests/integration/test_bad_webhooks.py"
+OF_REVERSALS = "tests/integration/test_reversals.py"
+
+MUTANTS = [
+    Mutant(
+        file=EVENTS,
+        text="            if reported.payment_intent_id is not None:\n"
+        "                transactions.lock_payment_intent(cursor, reported.payment_intent_id)\n",
+        instead="",
+        breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
+        caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
+    ),
+    Mutant(
+        file=EVENTS,
+        text="            if payment_intent_id is not None:\n"
+        "                transactions.lock_payment_intent(cursor, payment_intent_id)\n",
+        instead="",
+        breaks="a payment and its refund at the same moment do not see each other",
+        caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
+    ),
+    Mutant(
+        file="adapters/transactions.py",
+        text='f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",',
+        instead='f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s",',
+        breaks="an expiry takes back the payment that commits at that moment",
+        caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
+    ),
+    Mutant(
+        file="adapters/transactions.py",
+        text='ORDER BY id LIMIT 1"\n        " FOR UPDATE",',
+        instead='ORDER BY id LIMIT 1",',
+        breaks="a refund waits for ever for a payment whose row is changed at that moment",
+        caught_by=f"{RACES}::test_a_refund_waits_for_a_change_of_its_payments_row",
+    ),
+    Mutant(
+        file="adapters/inbox.py",
+        text="    return cursor.rowcount == 1\n",
+        instead="    return True\n",
+        breaks="an event that is delivered twice at once is applied twice",
+        caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",
+    ),
+    Mutant(
+        file="adapters/inbox.py",
+        text="WHERE event_id = %s FOR UPDATE",
+        instead="WHERE event_id = %s",
+        breaks="an event is applied while an operator settles it",
+        caught_by=f"{RACES}::test_what_is_settled_while_it_is_tried_again_is_left_alone",
+    ),
+    Mutant(
+        file=PAYMENTS,
+        text="    if not row.status.may_become(reported.status):\n",
+        instead="    if False:\n",
+        breaks="a late event moves a payment back",
+        caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
+    ),
+    Mutant(
+        file="domain/transaction.py",
+        text="order.index(other) > order.index(self)",
+        instead="order.index(other) >= order.index(self)",
+        breaks="the twin of an event emits its payment a second time",
+        caught_by="tests/unit/checkout/test_domain.py::test_states_only_rise_and_success_absorbs",
+    ),
+    Mutant(
+        file=PAYMENTS,
+        text="        amount_cents=row.paid_cents,\n",
+        instead="        amount_cents=row.amount_cents,\n",
+        breaks="what was asked is credited, and not what was paid",
+        caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
+    ),
+    Mutant(
+        file=PAYMENTS,
+        text="        currency=row.paid_currency,\n",
+        instead="        currency=row.currency,\n",
+        breaks="dollars are credited as if they were euros",
+        caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
+    ),
+    Mutant(
+        file="adapters/transactions.py",
+        text='" payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"',
+        instead='" payment_intent_id = COALESCE(payment_intent_id, NULL),"',
+        breaks="no refund finds its payment",
+        caught_by=f"{OF_REVERSALS}::test_the_session_says_what_was_taken_back",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text="    if row.user_id != reported.user_id:\n",
+        instead="    if False:\n",
+        breaks="an event that names another user than the row is applied",
+        caught_by=f"{BAD}::test_another_user_than_the_rows_is_held",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text="    if row.stripe_session_id in (None, reported.session_id):\n",
+        instead="    if True:\n",
+        breaks="the second payment of a request is not credited",
+        caught_by=f"{BAD}::test_another_session_of_a_known_request_is_a_payment_of_its_own_and_loud",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text='        case "paid", _:\n',
+        instead='        case "paid" | "no_payment_required", _:\n',
+        breaks="what nobody paid is credited",
+        caught_by=f"{BAD}::test_no_payment_required_is_held",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text='        case "pending" | "requires_action":\n            return ()\n',
+        instead='        case "pending" | "requires_action":\n            kinds = ("refunded",)\n',
+        breaks="a refund that has not happened is taken from the balance",
+        caught_by=f"{OF_REVERSALS}::test_what_moved_nothing_yet_does_not_wait",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text='            kinds = ("refunded", "refund_failed")\n',
+        instead='            kinds = ("refund_failed",)\n',
+        breaks="a failed refund gives back what was never taken",
+        caught_by=f"{OF_REVERSALS}::test_two_handlers_that_read_different_statuses_of_a_refund_at_the_same_moment",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text='"disputed" if amount < 0 else "dispute_won"',
+        instead='"disputed" if amount != 0 else "dispute_won"',
+        breaks="a dispute that was won is taken from the balance once more",
+        caught_by="tests/integration/test_dropped_reversals.py"
+        "::test_a_dispute_that_is_won_after_it_was_dropped_gives_nothing_back",
+    ),
+    Mutant(
+        file=SIGNATURE,
+        text="    if _timestamp(header) > now() + TOLERANCE_SECONDS:\n",
+        instead="    if False:\n",
+        breaks="a signature that was made for later is good for ever",
+        caught_by="tests/unit/checkout/test_signature_agreement.py::test_the_window_is_five_minutes_to_both_sides",
+    ),
+    Mutant(
+        file=SIGNATURE,
+        text="    if not any(_signed_with(secret, body, header) for secret in secrets):\n",
+        instead="    if False:\n",
+        breaks="anybody can credit anybody",
+        caught_by=f"{BAD}::test_one_byte_changed",
+    ),
+]
