@@ -16,6 +16,9 @@ from deployment.smoke import SmokeFailed, result_of
 ALARM_SECONDS = 300.0
 """An alarm that was raised while nothing was configured yet looks again every minute."""
 
+ANY_AUDIENCE = "any"
+"""The template's word for tokens whose `aud` is not checked."""
+
 _PAUSE_SECONDS = 15.0
 _LONGEST_VERB = Config(read_timeout=330)
 
@@ -38,8 +41,11 @@ class AwsSystem:
 
     @property
     def claims(self) -> Mapping[str, str]:
-        names = {"aud": "JwtAudience", "iss": "JwtIssuer"}
-        return {claim: value for claim, name in names.items() if (value := self._parameter(name))}
+        audience, issuer = self.output("JwtAudience"), self._parameter("JwtIssuer")
+        return {
+            **({"aud": audience} if audience != ANY_AUDIENCE else {}),
+            **({"iss": issuer} if issuer else {}),
+        }
 
     @property
     def webhook_sources(self) -> str:

@@ -33,7 +33,13 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
     profile = told.get("Profile", "dev")
     shape = costs.PROFILES[profile]
     stack = stack_name(environment)
-    problems = list(preflight.check(stack, addresses=0 if told.get("VpcId") else shape.nats))
+    problems = list(
+        preflight.check(
+            stack,
+            addresses=0 if told.get("VpcId") else shape.nats,
+            is_audience_decided=bool(told.get("JwtAudience")),
+        )
+    )
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):

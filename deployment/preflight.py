@@ -28,8 +28,9 @@ class Problem:
     stops: bool = True
 
 
-def check(stack: str, *, addresses: int) -> Iterator[Problem]:
+def check(stack: str, *, addresses: int, is_audience_decided: bool = True) -> Iterator[Problem]:
     """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
+    `is_audience_decided` is whether the parameter JwtAudience is given.
 
     A stack that is there already has its network: an upgrade needs no other one.
     """
@@ -43,6 +44,11 @@ def check(stack: str, *, addresses: int) -> Iterator[Problem]:
     status = status_of(stack)
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
         yield Problem(f"{stack} is {status}, from which CloudFormation only deletes it: sam delete")
+    if not is_audience_decided and _checks_no_audience(stack):
+        yield Problem(
+            f"from this release on, users' tokens need aud={stack}: add it to them first, and until then"
+            " deploy with JwtAudience=any (docs/deploy.md, How do I upgrade?)"
+        )
     looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
     if addresses and status is None:
         looks += [_zones, _vpcs, lambda: _addresses(addresses)]
@@ -55,15 +61,26 @@ def check(stack: str, *, addresses: int) -> Iterator[Problem]:
 
 def status_of(stack: str) -> str | None:
     """CloudFormation's word for how it stands, or None where it has nothing yet. Raises what boto3 raises."""
+    found = _described(stack)
+    status = None if found is None else str(found["StackStatus"])
+    # Of a stack for which only a change set was made.
+    return None if status == "REVIEW_IN_PROGRESS" else status
+
+
+def _checks_no_audience(stack: str) -> bool:
+    """True for a complete stack of an earlier release, which has no such output."""
+    outputs = {one["OutputKey"] for one in (_described(stack) or {}).get("Outputs", [])}
+    return "ApiUrl" in outputs and "JwtAudience" not in outputs
+
+
+def _described(stack: str) -> dict[str, Any] | None:
     try:
         [found] = _client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
             return None
         raise
-    status = str(found["StackStatus"])
-    # Of a stack for which only a change set was made.
-    return None if status == "REVIEW_IN_PROGRESS" else status
+    return dict(found)
 
 
 def _has_python() -> bool:

@@ -110,6 +110,7 @@ class Settings:
             "KAFKA_SECURITY": "PLAINTEXT",
             "KAFKA_API_VERSION": EMBEDDED_KAFKA_API_VERSION if self.kafka == "embedded" else "",
             "REEMIT_AFTER_SECONDS": "5",
+            "JWT_MAX_AGE_SECONDS": str(31 * 86_400),  # The demo's token lives for a month.
         }
         return {**ours, **self.given}
 

@@ -14,6 +14,7 @@ from checkout.telemetry import instrumented
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if custom_resource.is_request(event):
         return custom_resource.serve(event, context, set_up)
+    bootstrap.config().check()
     return {"applied": bootstrap.migrate()()}
 
 

@@ -1,26 +1,31 @@
-"""The stack while secrets are rotated: several at once, comma-separated."""
+"""The stack's secrets: several at once, comma-separated, while one is rotated; none that can be guessed."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.running_stack import RunningStack
 
+NEW_SECRET = "whsec_that_is_in_use_since"
+NEW_TOKEN, OLD_TOKEN = "service-token-that-is-new", "service-token-that-is-old"
+
 
 def test_the_first_of_several_secrets_is_used_and_all_are_accepted(tmp_path: Path) -> None:
     rotated = {
-        "STRIPE_WEBHOOK_SECRET": "whsec_new1, whsec_old1",
-        "CHECKOUT_SERVICE_TOKEN": "token-that-is-new,token-that-is-old",
+        "STRIPE_WEBHOOK_SECRET": f"{NEW_SECRET}, whsec_that_was_rolled_before",
+        "CHECKOUT_SERVICE_TOKEN": f"{NEW_TOKEN},{OLD_TOKEN}",
     }
     with RunningStack(tmp_path / "project", **rotated) as stack:
-        assert stack.description["stripe_webhook_secret"] == "whsec_new1"
-        assert stack.description["service_token"] == "token-that-is-new"
+        assert stack.description["stripe_webhook_secret"] == NEW_SECRET
+        assert stack.description["service_token"] == NEW_TOKEN
         shown, _, _ = stack.log.partition("ready; Ctrl-C")
-        assert "whsec_new1" in shown
-        assert "token-that-is-new  (X-Service-Token)" in shown
-        assert "-old" not in stack.log
+        assert NEW_SECRET in shown
+        assert f"{NEW_TOKEN}  (X-Service-Token)" in shown
+        assert OLD_TOKEN not in stack.log
+        assert "rolled_before" not in stack.log
         bought = subprocess.run(
             [sys.executable, "-m", "local", "demo"],
             cwd=stack.folder,
@@ -38,6 +43,14 @@ def test_the_first_of_several_secrets_is_used_and_all_are_accepted(tmp_path: Pat
                 headers={"X-Service-Token": token},
                 timeout=40,
             ).status_code
-            for token in ("token-that-is-new", "token-that-is-old", "token-of-nobody")
+            for token in (NEW_TOKEN, OLD_TOKEN, "token-of-nobody-at-all")
         ]
         assert statuses == [201, 201, 401]
+
+
+def test_a_secret_that_can_be_guessed_is_refused_at_start(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "project", JWT_SECRET="x")
+
+    with pytest.raises(RuntimeError, match=r"error: .*JWT_SECRET has fewer than 32 bytes"):
+        stack.start()
+    assert "Traceback" not in stack.log

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 from checkout import self_check
 from checkout.adapters.versions import Versions
-from checkout.errors import CheckoutError
+from checkout.errors import CheckoutError, ConfigurationError
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 
@@ -63,6 +63,16 @@ def test_what_is_not_there_fails_the_check(
     monkeypatch.setenv(*AWAY[need])
 
     with pytest.raises(CheckoutError):
+        fns.invoke(function, self_check.EVENT)
+
+
+@pytest.mark.parametrize("function", [one for one, needs in NEEDS.items() if SECRETS in needs])
+def test_a_secret_that_can_be_guessed_fails_the_check(
+    fns: Functions, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JWT_SECRET", "x")
+
+    with pytest.raises(ConfigurationError, match="JWT_SECRET has fewer than 32 bytes"):
         fns.invoke(function, self_check.EVENT)
 
 

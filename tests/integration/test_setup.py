@@ -15,10 +15,12 @@ from moto import mock_aws
 from checkout import bootstrap, custom_resource
 from checkout.adapters import cloudformation, msk, topics
 from checkout.errors import ConfigurationError, Unavailable
+from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 from tests.support import functions, lambda_events
 from tests.support.functions import Functions
 
+MADE_BEFORE = "made before, by somebody who gave it to us"
 REQUEST = {
     "RequestType": "Create",
     "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/checkout/1",
@@ -110,7 +112,7 @@ def test_create_sets_everything_up_and_names_the_brokers(
     account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = boto3.client("secretsmanager")
-    arn = client.create_secret(Name="checkout", SecretString='{"JWT_SECRET": "made before"}')["ARN"]
+    arn = client.create_secret(Name="checkout", SecretString=f'{{"JWT_SECRET": "{MADE_BEFORE}"}}')["ARN"]
     monkeypatch.setenv("SECRET_ARN", arn)
     fns.application("REVOKE SELECT ON users FROM checkout_account")
 
@@ -130,9 +132,37 @@ def test_create_sets_everything_up_and_names_the_brokers(
     assert options["bootstrap_servers"] == brokers.split(",")
     assert (set(names), partitions) == ({"checkout.requests", "checkout.finished"}, 3)
     kept = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
-    assert kept["JWT_SECRET"] == "made before"
+    assert kept["JWT_SECRET"] == MADE_BEFORE
     assert len(kept["CHECKOUT_SERVICE_TOKEN"]) == 64
     assert fns.get("/checkout/balance").status == 200, "granted again"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_SECRET", "x" * 31),
+        ("JWT_SECRET_PREVIOUS", "x"),
+        ("CHECKOUT_SERVICE_TOKEN", f"{functions.SERVICE_TOKEN}, x"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused_before_anything_is_migrated(
+    account: None,
+    fns: Functions,
+    bucket: Bucket,
+    made_topics: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    monkeypatch.setattr(Migrate, "__call__", lambda _: pytest.fail("migrated"))
+    monkeypatch.setenv(name, value)
+    ask(fns, bucket)
+
+    assert bucket.answer["Status"] == "FAILED"
+    assert bucket.answer["Reason"].startswith(f"{name} has fewer than ")
+    with pytest.raises(ConfigurationError, match=f"^{name} has fewer than "):
+        fns.invoke("migrate", {})
 
 
 def test_an_update_does_the_same_under_the_same_name(

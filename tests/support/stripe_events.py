@@ -9,7 +9,7 @@ import stripe
 
 API_VERSION = "2026-10-28.endive"
 APP_ID = "checkout-tests"
-WEBHOOK_SECRET = "whsec_tests"
+WEBHOOK_SECRET = "whsec_of_the_tests_0123456789"
 
 
 def session_object(

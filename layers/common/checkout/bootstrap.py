@@ -75,6 +75,7 @@ def authenticator() -> "Authenticator":
         settings.refresh_secrets,
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
+        max_age_seconds=settings.jwt_max_age_seconds,
     )
 
 
@@ -274,7 +275,7 @@ def setup() -> "Setup":
         }
         return topics.ensure(options, names, partitions)
 
-    return Setup(migrate(), grant_roles(), settings.secrets_manager, brokers, ensure_topics)
+    return Setup(migrate(), grant_roles(), settings.secrets_manager, settings.check, brokers, ensure_topics)
 
 
 @cache

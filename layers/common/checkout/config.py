@@ -20,6 +20,14 @@ GIVEN_BY_THE_OPERATOR = ("STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET")
 
 T = TypeVar("T")
 
+SHORTEST = {
+    "JWT_SECRET": 32,
+    "JWT_SECRET_PREVIOUS": 32,
+    "CHECKOUT_SERVICE_TOKEN": 20,
+    "STRIPE_WEBHOOK_SECRET": 20,
+}
+"""Bytes of a secret that nobody can guess; of HS256's key, RFC 7518 (3.2) says it."""
+
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
 
 
@@ -30,6 +38,20 @@ class Config:
         self._secrets = SecretsManager(arn) if arn else None
         master = environment.get("DATABASE_MASTER_SECRET_ARN")
         self._master = SecretsManager(master) if master else None
+
+    def check(self) -> None:
+        """What is refused at start: before a migration, and before a new version gets traffic.
+
+        Raises ConfigurationError, which names the setting, or Unavailable.
+        """
+        for name, least in SHORTEST.items():
+            value = self._optional_secret(name)
+            several = name in ("CHECKOUT_SERVICE_TOKEN", "STRIPE_WEBHOOK_SECRET")
+            for one in (value or "").split(",") if several else [value or ""]:
+                if value and len(one.strip().encode()) < least:
+                    raise ConfigurationError(
+                        f"{name} has fewer than {least} bytes, so it can be guessed: openssl rand -hex 32"
+                    )
 
     # Secrets
 
@@ -66,9 +88,11 @@ class Config:
         return self._secrets
 
     def require_secrets(self) -> None:
-        """Raises Unavailable or ConfigurationError where the secrets cannot be read, whichever they are."""
+        """Raises Unavailable or ConfigurationError where the secrets cannot be read, whichever they are, or
+        where they are refused at start."""
         if self._secrets is not None:
             self._secrets.get("")
+        self.check()
 
     def refresh_secrets(self) -> bool:
         """True where Secrets Manager was asked again and gave something new."""
@@ -210,6 +234,11 @@ class Config:
     @property
     def jwt_issuer(self) -> str | None:
         return self._text("JWT_ISSUER")
+
+    @property
+    def jwt_max_age_seconds(self) -> int:
+        """How long a user's token may live."""
+        return self._integer("JWT_MAX_AGE_SECONDS", 86_400)
 
     @property
     def currency(self) -> str:

@@ -185,14 +185,57 @@ def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
 def test_audience_and_issuer_count_only_where_configured() -> None:
     from tests.support.functions import JWT_SECRET, token
 
-    def user(**configured: str) -> int:
-        authenticator = Authenticator(lambda: [JWT_SECRET], lambda: ["service"], lambda: False, **configured)
+    def user(audience: str | None = None, issuer: str | None = None) -> int:
+        authenticator = Authenticator(
+            lambda: [JWT_SECRET], lambda: ["service"], lambda: False, audience=audience, issuer=issuer
+        )
         return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
 
     assert user() == user(audience="us") == user(issuer="them") == 7
     for wrong in ({"audience": "others"}, {"issuer": "others"}):
         with pytest.raises(NotAuthenticated):
             user(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_valid"),
+    [
+        ({"exp": 3600}, True),
+        ({"exp": 3600 + 29}, True),
+        ({"exp": 3600 + 31}, False),
+        ({"iat": -1800, "exp": 1800}, True),
+        ({"iat": -1801, "exp": 1800}, False),
+        ({"iat": 20, "exp": 3600}, True),
+    ],
+)
+def test_a_token_lives_no_longer_than_it_may(
+    monkeypatch: pytest.MonkeyPatch, claims: dict[str, int], is_valid: bool
+) -> None:
+    from tests.support.functions import JWT_SECRET, token
+
+    now = int(time.time())
+    monkeypatch.setattr(time, "time", lambda: now)
+    given = {name: now + seconds for name, seconds in claims.items()}
+    authenticator = Authenticator(
+        lambda: [JWT_SECRET], lambda: ["service"], lambda: False, max_age_seconds=3600
+    )
+    headers = {"authorization": f"Bearer {token(7, **given)}"}
+
+    if is_valid:
+        assert authenticator.user(headers) == 7
+    else:
+        with pytest.raises(NotAuthenticated):
+            authenticator.user(headers)
+
+
+def test_what_can_be_guessed_is_refused_at_start_without_being_shown() -> None:
+    long = "long-enough-for-what-it-is-used-for"
+    Config({}).check()
+    Config({"JWT_SECRET": long, "CHECKOUT_SERVICE_TOKEN": f"{long}, {long}2"}).check()
+    for name in ("JWT_SECRET", "JWT_SECRET_PREVIOUS", "CHECKOUT_SERVICE_TOKEN", "STRIPE_WEBHOOK_SECRET"):
+        with pytest.raises(ConfigurationError, match=f"^{name} has fewer") as refused:
+            Config({name: "guess-me"}).check()
+        assert "guess-me" not in str(refused.value)
 
 
 def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:

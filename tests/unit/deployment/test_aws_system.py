@@ -13,7 +13,7 @@ from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:operations:live"
-OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": FUNCTION}
+OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": FUNCTION, "JwtAudience": "shop"}
 
 RESOURCES = {
     "checkout": [
@@ -39,12 +39,14 @@ class Aws:
         self.trigger = "Enabled"
         self.alarms: list[dict[str, str]] = []
         self.quiet_after = 999
+        self.issuer = ""
+        self.outputs = dict(OUTPUTS)
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
         given = [
-            {"ParameterKey": "JwtAudience", "ParameterValue": "shop"},
-            {"ParameterKey": "JwtIssuer", "ParameterValue": ""},
+            {"ParameterKey": "JwtAudience", "ParameterValue": ""},
+            {"ParameterKey": "JwtIssuer", "ParameterValue": self.issuer},
         ]
         return {"Stacks": [{"Outputs": outputs, "Parameters": given}]}
 
@@ -102,6 +104,8 @@ def test_where_it_is_and_what_its_tokens_must_have(aws: Aws) -> None:
     system = AwsSystem("checkout")
     assert system.api_url == "https://api"
     assert system.claims == {"aud": "shop"}
+    aws.issuer, aws.outputs["JwtAudience"] = "https://shop.example.com", "any"
+    assert AwsSystem("checkout").claims == {"iss": "https://shop.example.com"}
     assert system.secret("STRIPE_SECRET") == "sk_test_1"
 
 

@@ -202,6 +202,30 @@ def test_a_stack_that_is_there_needs_no_second_network(
     assert len(list(preflight.check("checkout", addresses=3))) == problems
 
 
+@pytest.mark.parametrize(
+    ("outputs", "is_decided", "stops"),
+    [
+        (["ApiUrl"], False, True),
+        (["ApiUrl"], True, False),
+        (["ApiUrl", "JwtAudience"], False, False),
+        ([], False, False),
+    ],
+    ids=["of an earlier release", "and JwtAudience is given", "of this release", "that never was complete"],
+)
+def test_an_upgrade_does_not_refuse_every_user_unannounced(
+    account: dict[str, Any], outputs: list[str], is_decided: bool, stops: bool
+) -> None:
+    found = [{"OutputKey": key, "OutputValue": "x"} for key in outputs]
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": found}]}
+
+    problems = list(preflight.check("checkout", addresses=0, is_audience_decided=is_decided))
+
+    assert [problem.what for problem in problems if "aud=checkout" in problem.what] == (
+        [problems[0].what] if stops else []
+    )
+    assert any(problem.stops for problem in problems) is stops
+
+
 def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:
     account["describe_stacks"] = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
     [found] = preflight.check("checkout", addresses=3)

@@ -1,6 +1,7 @@
 """Who is calling: a user by JWT, or a service by its token."""
 
 import hmac
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from checkout.domain.text import user_id_from_digits
 from checkout.errors import InvalidRequest, NotAuthenticated
 
 LEEWAY_SECONDS = 30
+MAX_AGE_SECONDS = 86_400
 
 T = TypeVar("T")
 
@@ -34,12 +36,15 @@ class Authenticator:
         *,
         audience: str | None = None,
         issuer: str | None = None,
+        max_age_seconds: int = MAX_AGE_SECONDS,
     ) -> None:
+        """`max_age_seconds` is how long a user's token may live: from its `iat`, and from now on."""
         self._jwt_secrets = jwt_secrets
         self._service_tokens = service_tokens
         self._refresh = refresh
         self._audience = audience
         self._issuer = issuer
+        self._max_age_seconds = max_age_seconds
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Raises NotAuthenticated, or InvalidRequest where a valid token of each kind came."""
@@ -92,6 +97,12 @@ class Authenticator:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
             )
-        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+            lives_too_long = self._lives_too_long(claims)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        return user_id_from_digits(claims["sub"])
+        return None if lives_too_long else user_id_from_digits(claims["sub"])
+
+    def _lives_too_long(self, claims: Mapping[str, Any]) -> bool:
+        """Whoever has a token can use it until `exp`, which only its issuer limits otherwise."""
+        now = int(time.time()) + LEEWAY_SECONDS
+        return int(claims["exp"]) - min(now, int(claims.get("iat", now))) > self._max_age_seconds

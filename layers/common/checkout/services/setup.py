@@ -18,6 +18,7 @@ class Setup:
         migrate: Migrate,
         grant_roles: GrantRoles,
         secrets: SecretsManager | None,
+        check_settings: Callable[[], None],
         brokers: Callable[[], str],
         ensure_topics: Callable[[str, Collection[str], int], list[str]],
     ) -> None:
@@ -25,6 +26,7 @@ class Setup:
         self._migrate = migrate
         self._grant_roles = grant_roles
         self._secrets = secrets
+        self._check_settings = check_settings
         self._brokers = brokers
         self._ensure_topics = ensure_topics
 
@@ -37,6 +39,7 @@ class Setup:
         Returns what the other functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
         """
         generated = self._secrets.generate_missing(GENERATED) if self._secrets else []
+        self._check_settings()
         applied = self._migrate()
         if with_roles:
             self._grant_roles()
