@@ -261,6 +261,37 @@ def test_one_message_that_the_broker_refuses_does_not_stop_the_others(own_broker
     publisher.close()
 
 
+def test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud(
+    fns: Functions,
+    own_broker: AnyBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(delivery, "RELAY_BATCH", 2)
+    fns.checkout(
+        "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
+        " SELECT 'large' || n, 'checkout.finished', '1', convert_to(repeat('x', 2000000), 'UTF8'),"
+        "        now() - interval '1 minute' FROM generate_series(1, 4) n"
+    )
+    fns.checkout(
+        "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
+        " SELECT 'good' || n, 'checkout.finished', '1', convert_to(n::text, 'UTF8'),"
+        "        now() - interval '1 minute' FROM generate_series(1, 3) n"
+    )
+
+    assert fns.invoke("outbox_relay", {}, remaining_millis=55_000) == {"published": 3, "left": 4}
+    assert sorted(record.value for record in published(own_broker)) == [b"1", b"2", b"3"]
+    assert outbox(fns) == [f"large{n}" for n in range(1, 5)]
+    assert '"OutboxStuck":[1.0,1.0,1.0,1.0]' in capsys.readouterr().out
+
+    assert fns.invoke("outbox_relay", {}, remaining_millis=55_000) == {"published": 0, "left": 0}
+    for wait in (120, 240):
+        fns.checkout("UPDATE outbox SET retry_at = now()")
+        assert fns.invoke("outbox_relay", {}, remaining_millis=55_000)["left"] == 4, "tried again when due"
+        [row] = fns.checkout("SELECT extract(epoch FROM min(retry_at) - now()) AS seconds FROM outbox")
+        assert wait - 20 < row["seconds"] <= wait
+
+
 def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     own_broker: AnyBroker,
 ) -> None:

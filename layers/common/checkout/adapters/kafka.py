@@ -6,7 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import (
+    InvalidRecordError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 from kafka.producer.future import FutureRecordMetadata
 
 from checkout import telemetry
@@ -23,12 +28,18 @@ SIGNED_IN_SECONDS = 600
 PAUSE_SECONDS = 5
 """After a failure nobody waits for the broker for so long; the relay delivers what is left meanwhile."""
 
+_REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, ValueError, TypeError)
+"""What is wrong with a message itself: it would be refused again, and the others are not."""
+
 CLOSE_SECONDS = 0.5
 """For a producer to give up what hangs."""
 
 
 class KafkaPublisher:
     """Connects at the first message."""
+
+    refused: Collection[int] = frozenset()
+    """Of the last publish: the ids of what the brokers will never take as it is."""
 
     def __init__(
         self,
@@ -52,24 +63,26 @@ class KafkaPublisher:
     def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[int]:
         """The ids of those that the brokers have acknowledged (all in-sync replicas) within the time.
 
-        The others may or may not arrive. Never raises for a broker's sake.
+        The others may or may not arrive, but for those in `refused`. Never raises for a broker's sake.
         """
         now = time.time()
+        self.refused = frozenset()
         if now < self._paused_until:
             return []
         if now - self._last_used > self._idle_seconds or now - self._made_at > self.signed_in_seconds:
             self.close()
         deadline = now + timeout_seconds
-        sent, broker_away = self._send(messages, timeout_seconds)
+        sent, refused, broker_away = self._send(messages, timeout_seconds)
         acknowledged = []
         for message_id, future in sent:
             try:
                 future.get(timeout=max(0.0, deadline - time.time()))
                 acknowledged.append(message_id)
-            except MessageSizeTooLargeError:
-                continue
+            except _REFUSED:
+                refused.append(message_id)
             except KafkaError:
                 broker_away = True
+        self.refused = frozenset(refused)
         self._last_used = time.time()
         if broker_away:
             self.close()
@@ -89,9 +102,11 @@ class KafkaPublisher:
 
     def _send(
         self, messages: Sequence[Message], timeout_seconds: float
-    ) -> tuple[list[tuple[int, FutureRecordMetadata]], bool]:
-        """What is on its way, and whether the broker seems away. One bad message does not stop the rest."""
+    ) -> tuple[list[tuple[int, FutureRecordMetadata]], list[int], bool]:
+        """What is on its way, what is refused, and whether the broker seems away. One bad message does not
+        stop the rest."""
         sent: list[tuple[int, FutureRecordMetadata]] = []
+        refused: list[int] = []
         for message in messages:
             try:
                 future = self._connected(timeout_seconds).send(
@@ -100,12 +115,13 @@ class KafkaPublisher:
                     value=message.value,
                     headers=[("traceparent", message.traceparent.encode())] if message.traceparent else [],
                 )
-            except MessageSizeTooLargeError:
+            except _REFUSED:
+                refused.append(message.id)
                 continue
             except (KafkaError, OSError):
-                return sent, True
+                return sent, refused, True
             sent.append((message.id, future))
-        return sent, False
+        return sent, refused, False
 
     def close(self) -> None:
         """Gives up what is not sent yet."""

@@ -1,6 +1,6 @@
 """SQL of outbox: what was committed and must still reach Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -33,10 +33,11 @@ def add(
 
 
 def take_older_than(cursor: Cursor, seconds: float, limit: int) -> Sequence[Message]:
-    """Oldest first, held until the transaction ends; what another relay holds is left to it."""
+    """Oldest first, held until the transaction ends; what another relay holds is left to it, and what the
+    brokers refused to its next attempt."""
     cursor.execute(
         "SELECT id, topic, key, value, traceparent FROM outbox"
-        " WHERE created_at <= now() - make_interval(secs => %s)"
+        " WHERE created_at <= now() - make_interval(secs => %s) AND COALESCE(retry_at, created_at) <= now()"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
         (seconds, limit),
     )
@@ -51,4 +52,14 @@ def remove(cursor: Cursor, ids: Sequence[int]) -> None:
     cursor.execute(
         "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(ids),),
+    )
+
+
+def refused(cursor: Cursor, ids: Collection[int], *, at_most_seconds: int) -> None:
+    """The brokers refused these very messages: the wait until the next attempt doubles from a minute on."""
+    cursor.execute(
+        "UPDATE outbox SET refusals = refusals + 1,"
+        " retry_at = now() + make_interval(secs => least(60 * 2.0 ^ least(refusals, 30), %s))"
+        " WHERE id = ANY(%s)",
+        (at_most_seconds, list(ids)),
     )

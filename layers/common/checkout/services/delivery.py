@@ -21,6 +21,8 @@ RELAY_AFTER_SECONDS = 5
 """Younger rows are left to whoever committed them and is publishing them now."""
 
 RELAY_BATCH = 500
+REFUSED_AT_MOST_SECONDS = 3600
+"""Between two attempts to publish what the brokers refuse: the wait doubles from a minute up to this."""
 
 
 def enqueue(cursor: Cursor, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
@@ -57,12 +59,13 @@ class Delivery:
 
     def relay(self, deadline: float) -> tuple[int, int]:
         """Publish what is still in the outbox, oldest first, until it is empty, the broker is away, or
-        time.monotonic() has passed `deadline`. Returns (published, left of the last batch).
+        time.monotonic() has passed `deadline`. Returns (published, left in the outbox).
 
+        What the brokers refuse is left for a later run, loudly; it does not stand in the way of the others.
         The rows of a batch are locked while the broker is waited for: another relay skips them, and a webhook
         neither needs them nor waits for them.
         """
-        published = 0
+        published = left = 0
         while time.monotonic() < deadline:
             with self._checkout.transaction() as cursor:
                 messages = outbox.take_older_than(cursor, RELAY_AFTER_SECONDS, RELAY_BATCH)
@@ -70,8 +73,19 @@ class Delivery:
                     break
                 acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
                 outbox.remove(cursor, list(acknowledged))
+                refused = self._publisher.refused
+                outbox.refused(cursor, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
+            for message in messages:
+                if message.id in refused:
+                    telemetry.alert(
+                        "OutboxStuck",
+                        "Kafka refuses a message",
+                        outbox_id=message.id,
+                        bytes=len(message.value),
+                    )
             telemetry.count("EventsPublished", len(acknowledged))
             published += len(acknowledged)
-            if len(acknowledged) < len(messages):
-                return published, len(messages) - len(acknowledged)
-        return published, 0
+            left += len(messages) - len(acknowledged)
+            if len(acknowledged) + len(refused) < len(messages):
+                break
+        return published, left
