@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from checkout import bootstrap
-from checkout.errors import NotYetConfigured
+from checkout.errors import NotYetConfigured, Unavailable
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import count, instrumented, logger
 
@@ -13,6 +13,7 @@ RESERVE_SECONDS = 60
 
 
 def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Raises Unavailable if a part of the run failed, once the others are done: an alarm counts errors."""
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     try:
         found = bootstrap.reconcile()(deadline=deadline).as_dict()
@@ -22,6 +23,8 @@ def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     if any(value for name, value in found.items() if name != "complete"):
         logger.info("reconciled", extra=found)
     count("MissedEvents", found["missed_events"])
+    if found["failed"]:
+        raise Unavailable("; ".join(f"{part['what']}: {part['reason']}" for part in found["failed"]))
     return found
 
 

@@ -54,8 +54,12 @@ def settle_waiting(cursor: Cursor, payment_intent_id: str, reason: str, request_
 
 
 def put_last(cursor: Cursor, event_id: str) -> None:
-    """Where events are tried again, after all others."""
-    cursor.execute("UPDATE stripe_events SET updated_at = now() WHERE event_id = %s", (event_id,))
+    """Where events are tried again, after all others. One that somebody holds keeps its place."""
+    cursor.execute(
+        "UPDATE stripe_events SET updated_at = now() WHERE event_id IN"
+        " (SELECT event_id FROM stripe_events WHERE event_id = %s FOR UPDATE SKIP LOCKED)",
+        (event_id,),
+    )
 
 
 def known(cursor: Cursor, event_ids: Collection[str]) -> set[str]:

@@ -1,9 +1,10 @@
 """SQL of what the reconciler looks at again: payments without a ledger entry, sessions without an end."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from checkout.adapters.postgres import Cursor
-from checkout.adapters.transactions import COLUMNS, fetched
+from checkout.adapters.transactions import COLUMNS, fetched, transaction
 from checkout.domain.transaction import Transaction
 
 
@@ -45,12 +46,17 @@ def claim_unfinished(
     pending_for_seconds: int,
     processing_for_seconds: int,
     claim_seconds: int,
+    at_most_seconds: int,
     limit: int,
-) -> Sequence[Transaction]:
+) -> list[tuple[Transaction, int]]:
     """Sessions past their expiry, payments that process and rows that are pending for so long, the longest
-    due first; nobody else gets them for `claim_seconds`."""
+    due first; and how often each was claimed, this time included.
+
+    Nobody else gets them for `claim_seconds`, twice as long after each claim, `at_most_seconds` at most.
+    """
     cursor.execute(
-        "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %(claim)s) WHERE id IN ("
+        "UPDATE checkout_transactions SET rereads = rereads + 1, reread_at = now()"
+        " + make_interval(secs => least(%(claim)s * 2.0 ^ least(rereads, 30), %(at_most)s)) WHERE id IN ("
         " SELECT id FROM checkout_transactions"
         " WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
         "   AND COALESCE(reread_at, now()) <= now()"
@@ -61,16 +67,28 @@ def claim_unfinished(
         "     ELSE updated_at + make_interval(secs => %(processing)s)"
         "   END <= now()"
         " ORDER BY COALESCE(reread_at, updated_at) LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
-        f" RETURNING {COLUMNS}",
+        f" RETURNING {COLUMNS}, rereads",
         {
             "claim": claim_seconds,
+            "at_most": at_most_seconds,
             "expired": expired_for_seconds,
             "pending": pending_for_seconds,
             "processing": processing_for_seconds,
             "limit": limit,
         },
     )
-    return fetched(cursor)
+    rows = cast(list[dict[str, Any]], cursor.fetchall())
+    claims = [row.pop("rereads") for row in rows]
+    return list(zip(map(transaction, rows), claims, strict=True))
+
+
+def leave_unfinished(cursor: Cursor, request_id: str, seconds: int) -> None:
+    """It is not claimed again for so long, unless somebody holds the row."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %s) WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = %s FOR UPDATE SKIP LOCKED)",
+        (seconds, request_id),
+    )
 
 
 def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:

@@ -14,17 +14,17 @@ from checkout.errors import InvariantBroken
 COLUMNS = ", ".join(Transaction.__slots__)
 
 
-def _transaction(row: dict[str, Any]) -> Transaction:
+def transaction(row: dict[str, Any]) -> Transaction:
     return Transaction(**{**row, "status": Status(row["status"])})
 
 
 def _optional(cursor: Cursor) -> Transaction | None:
     row = cursor.fetchone()
-    return None if row is None else _transaction(cast(dict[str, Any], row))
+    return None if row is None else transaction(cast(dict[str, Any], row))
 
 
 def fetched(cursor: Cursor) -> Sequence[Transaction]:
-    return [_transaction(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [transaction(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
 
 
 def find(cursor: Cursor, request_id: str) -> Transaction | None:

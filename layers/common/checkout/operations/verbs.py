@@ -10,7 +10,7 @@ from typing import Any
 from checkout import bootstrap
 from checkout.adapters.held import HeldEvent
 from checkout.adapters.parked import ParkedRecord
-from checkout.errors import Refused, StripeError
+from checkout.errors import Refused, StripeError, Unavailable
 
 RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""
@@ -40,7 +40,9 @@ def reconcile(given: Namespace) -> Outcome:
     found = bootstrap.reconcile()(
         deadline=time.monotonic() + RECONCILE_SECONDS, dry_run=given.dry_run, since=given.since
     )
-    return Outcome(found.as_dict(), clean=found.complete)
+    if found.nothing_was_done:
+        raise Unavailable("; ".join(sorted({setback.reason for setback in found.failed})))
+    return Outcome(found.as_dict(), clean=found.is_whole)
 
 
 def look_again(given: Namespace) -> Outcome:

@@ -5,18 +5,26 @@ If the process dies in a page of Stripe's list, the page is read again, and what
 
 import json
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from checkout import telemetry
 from checkout.adapters import inbox
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.domain import stripe_event
-from checkout.errors import StripeError, Unavailable
+from checkout.domain import session_event, stripe_event
+from checkout.domain.stripe_event import StripeEvent
+from checkout.errors import DatabaseUnavailable, StripeError, Unavailable
 from checkout.services import passes
+from checkout.services.setbacks import Setbacks
 from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents
 
 CURSOR = "stripe_events"
 MOST_TRIED_AGAIN = 500
+GRACE_SECONDS = 20
+"""After the deadline, to finish a page in which events are locked: each costs some seconds."""
+
+BUSY = "the database was not available for it; it may be locked"
 
 
 class MissedEvents:
@@ -26,10 +34,15 @@ class MissedEvents:
         self._events = events
 
     def catch_up(
-        self, *, deadline: float, since: int | None = None, dry_run: bool = False
+        self,
+        *,
+        deadline: float,
+        since: int | None = None,
+        dry_run: bool = False,
+        setbacks: Setbacks | None = None,
     ) -> tuple[int, bool]:
         """Record what we never stored, until Stripe's list is at its end or time.monotonic() passes
-        `deadline`.
+        `deadline`. An event whose rows are locked is stored as waiting, and the others are recorded.
 
         `since` (epoch seconds) makes a pass of its own, whatever the last one saw. Returns how many events
         were missing, and whether the pass is complete. Raises DatabaseUnavailable, StripeError.
@@ -37,12 +50,17 @@ class MissedEvents:
         walk = passes.Walk(
             self._checkout, CURSOR, self._page, deadline=deadline, since=since, dry_run=dry_run
         )
-        missing = sum(self._record(page, dry_run=dry_run) for page in walk)
+        missing = 0
+        for page in walk:
+            unknown = self._unknown(page)
+            missing += len(unknown)
+            if not dry_run and not self._record(unknown, deadline, setbacks or Setbacks()):
+                return missing, False  # The rest of the page is read again.
         return missing, walk.complete
 
-    def try_again(self, *, deadline: float, dry_run: bool = False) -> int:
+    def try_again(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
         """The events that wait, and those that an earlier release did not handle. Returns how many were
-        settled."""
+        settled. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as cursor:
             ids = inbox.to_try_again(
                 cursor, unhandled=UNHANDLED, handled_types=HANDLED, limit=MOST_TRIED_AGAIN
@@ -53,19 +71,22 @@ class MissedEvents:
         for event_id in ids:
             if time.monotonic() > deadline:
                 break
-            settled += self._try(event_id)
+            settled += self._try(event_id, setbacks or Setbacks())
         return settled
 
-    def _try(self, event_id: str) -> bool:
-        """Whether it could be settled. What stands in its way does not keep the others from their turn."""
+    def _try(self, event_id: str, setbacks: Setbacks) -> bool:
+        """Return True if it was settled. What stands in its way does not keep the others from their turn."""
         try:
             return self._events.retry(event_id) != "waiting"
+        except DatabaseUnavailable as error:
+            setbacks.skip(f"event {event_id}", error)
         except Unavailable:
             raise
         except StripeError as error:
             telemetry.logger.warning("not tried again", extra={"event_id": event_id, "reason": error.detail})
         except Exception:  # noqa: BLE001 - whatever it is, the others have nothing to do with it
             telemetry.logger.exception("cannot be tried again", extra={"event_id": event_id})
+        # Raises if it is not the event that is locked, but the database that is away.
         with self._checkout.transaction() as cursor:
             inbox.put_last(cursor, event_id)
         return False
@@ -73,14 +94,41 @@ class MissedEvents:
     def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
         return self._stripe.events(since=since, types=sorted(HANDLED), starting_after=after)
 
-    def _record(self, page: passes.Page, *, dry_run: bool) -> int:
+    def _unknown(self, page: passes.Page) -> list[StripeEvent]:
+        """Those of the page that were never stored, oldest first."""
         with self._checkout.transaction() as cursor:
             known = inbox.known(cursor, [event["id"] for event in page])
-        missing = [event for event in page if event["id"] not in known]
-        if not dry_run:
-            for event in reversed(missing):
-                outcome = self._events.record(
-                    stripe_event.parsed(json.dumps(event).encode()), keep_unread=True
-                )
-                telemetry.logger.info("missed event", extra={"event_id": event["id"], "outcome": outcome})
-        return len(missing)
+        missing = (_parsed(event) for event in reversed(page) if event["id"] not in known)
+        return [event for event in missing if event is not None]
+
+    def _record(self, events: Sequence[StripeEvent], deadline: float, setbacks: Setbacks) -> bool:
+        """Return False if time was up before all were recorded."""
+        for event in events:
+            try:
+                outcome = self._events.record(event, keep_unread=True)
+            except DatabaseUnavailable as error:
+                setbacks.skip(f"event {event.id}", error)
+                self._keep(event)
+                if time.monotonic() > deadline + GRACE_SECONDS:
+                    return False
+            else:
+                telemetry.logger.info("missed event", extra={"event_id": event.id, "outcome": outcome})
+        return True
+
+    def _keep(self, event: StripeEvent) -> None:
+        """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if it was
+        not for them."""
+        with self._checkout.transaction() as cursor:
+            payment_intent_id = session_event.payment_intent_of(event.object)
+            if inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id):
+                inbox.settle(cursor, event.id, "waiting", BUSY, None)
+
+
+def _parsed(event: dict[str, Any]) -> StripeEvent | None:
+    try:
+        return stripe_event.parsed(json.dumps(event).encode())
+    except stripe_event.NotAnEvent as reason:
+        telemetry.alert(
+            "StripeEventHeld", "Stripe lists what is no event", event_id=event["id"], reason=str(reason)
+        )
+        return None

@@ -1,21 +1,30 @@
 """Find and mend what went wrong before a user has to notice."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import telemetry
 from checkout.services.missed_events import MissedEvents
-from checkout.services.reemission import Reemission
+from checkout.services.reemission import Looked, Reemission
+from checkout.services.setbacks import Parts, Setback, Setbacks
 from checkout.services.stripe_books import StripeBooks
 from checkout.services.unfinished import Unfinished
+
+PARTS = 6
+NOTHING = Looked(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What a run found: events that no webhook brought; stored events that could be settled now; transactions
+    """What a run found: events that no webhook brought; stored events that could be settled now; payments
     that Stripe was asked about; effects looked for in the ledger; how long the oldest payment has waited that
-    was not found there. `complete` is False where the next run goes on."""
+    was not found there (None if that could not be found out).
+
+    `complete` is False if the next run goes on. `failed` are the parts of the run that ended early, and
+    `skipped` the first of `skipped_count` single items that a later run tries again.
+    """
 
     missed_events: int
     settled_events: int
@@ -23,8 +32,19 @@ class Reconciled:
     credited: int
     parked: int
     emitted: int
-    oldest_uncredited_seconds: int
+    oldest_uncredited_seconds: int | None
     complete: bool
+    failed: Sequence[Setback]
+    skipped: Sequence[Setback]
+    skipped_count: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.complete and not self.failed and not self.skipped
+
+    @property
+    def nothing_was_done(self) -> bool:
+        return len(self.failed) == PARTS
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,21 +67,41 @@ class Reconcile:
         then, a database restored for example: Stripe's events are gone through anew, and entries that were
         seen in the ledger are looked for anew.
 
-        What needs no Stripe comes first, so that it is done while Stripe is away. Raises DatabaseUnavailable,
-        StripeError.
+        Each part stands alone: what fails is named in the result, and the others are done. Raises
+        NotYetConfigured.
         """
+        setbacks = Setbacks()
         until = time.monotonic() + 3600 if deadline is None else deadline
+        parts = Parts(PARTS, deadline=until, setbacks=setbacks)
+        # What needs no Stripe comes first, so it is done on a stack that has no values of Stripe's yet.
         if since is not None and not dry_run:
             self._reemission.forget_seen(since)
-        looked = self._reemission(deadline=until, dry_run=dry_run)
-        oldest = self._reemission.oldest_uncredited_seconds()
-        if not dry_run:
+        looked = parts.run(
+            "reemission", lambda by: self._reemission(deadline=by, dry_run=dry_run), otherwise=NOTHING
+        )
+        oldest = parts.run(
+            "oldest_uncredited", lambda _: self._reemission.oldest_uncredited_seconds(), otherwise=None
+        )
+        if oldest is not None and not dry_run:
             telemetry.measure_seconds("OldestUncreditedPayment", oldest)
-        missed, complete = self._missed.catch_up(deadline=until, since=since, dry_run=dry_run)
-        settled = self._missed.try_again(deadline=until, dry_run=dry_run)
-        unfinished = self._unfinished(deadline=until, dry_run=dry_run)
+        missed, complete = parts.run(
+            "missed_events",
+            lambda by: self._missed.catch_up(deadline=by, since=since, dry_run=dry_run, setbacks=setbacks),
+            otherwise=(0, False),
+        )
+        settled = parts.run(
+            "waiting_events",
+            lambda by: self._missed.try_again(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            otherwise=0,
+        )
+        unfinished = parts.run(
+            "unfinished_payments",
+            lambda by: self._unfinished(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            otherwise=0,
+        )
         if not dry_run:
-            complete = self._books.copy(deadline=until) and complete
+            copied = parts.run("stripe_books", lambda by: self._books.copy(deadline=by), otherwise=False)
+            complete = complete and copied
         return Reconciled(
             missed_events=missed,
             settled_events=settled,
@@ -71,4 +111,7 @@ class Reconcile:
             emitted=looked.emitted,
             oldest_uncredited_seconds=oldest,
             complete=complete,
+            failed=setbacks.failed,
+            skipped=setbacks.skipped,
+            skipped_count=setbacks.skipped_count,
         )

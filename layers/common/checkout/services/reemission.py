@@ -16,6 +16,7 @@ from checkout.config import Config
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent
 from checkout.domain.transaction import Transaction
+from checkout.errors import DatabaseUnavailable
 from checkout.services import whereabouts
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event
@@ -76,7 +77,8 @@ class Reemission:
 
     def oldest_uncredited_seconds(self) -> int:
         """How long ago the oldest payment was made that is neither in the ledger nor parked, though its time
-        to be looked for has come; 0 where there is none. Raises DatabaseUnavailable."""
+        to be looked for has come; 0 if there is none. If the application's database is away, the oldest that
+        was not seen there. Raises DatabaseUnavailable if the checkout database is."""
         after = self._config.reemit_after_seconds
         now = datetime.now(UTC)
         last: Transaction | None = None
@@ -87,7 +89,11 @@ class Reemission:
                     cursor, purpose=TOP_UP, after_seconds=after, behind=last, limit=MOST_AT_ONCE
                 )
             paid = {success_key(row.request_id): row for row in rows}
-            credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
+            try:
+                credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
+            except DatabaseUnavailable:
+                # Which of them are entered cannot be seen: better an alarm too many than none.
+                credited, parked = set(), set()
             times = [paid[key].completed_at or now for key in paid.keys() - credited - parked]
             if times or len(rows) < MOST_AT_ONCE:
                 return int((now - min(times, default=now)).total_seconds())

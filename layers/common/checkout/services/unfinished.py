@@ -1,8 +1,9 @@
-"""Transactions that nobody finished: sessions past their expiry, payments that process for long, rows for
-which Stripe never answered. Stripe is asked what has become of them.
+"""Payments that nobody finished: sessions past their expiry, payments that process for long, rows for which
+Stripe never answered. Stripe is asked what has become of them.
 
-Each is claimed before Stripe is asked, so that parallel runs do not ask twice; if the process dies then, it
-is asked again when the claim has run out.
+Each is claimed before Stripe is asked, so parallel runs do not ask twice; if the process dies then, it is
+asked again when the claim has run out. Each claim of a row lasts twice as long as the one before, so rows
+that stay unfinished do not crowd out the others.
 """
 
 import time
@@ -16,8 +17,15 @@ from checkout.adapters.stripe_api import StripeApi
 from checkout.domain.session_event import payment_intent_of
 from checkout.domain.transaction import Status, Transaction
 from checkout.domain.verdicts import Held, Ignored
-from checkout.errors import CheckoutError, StripeError
+from checkout.errors import (
+    CheckoutError,
+    ConfigurationError,
+    DatabaseUnavailable,
+    StripeError,
+    StripeObjectMissing,
+)
 from checkout.services.sessions import CreateSession
+from checkout.services.setbacks import Setbacks
 from checkout.services.stripe_events import StripeEvents
 
 MOST_PER_RUN = 200
@@ -25,6 +33,12 @@ EXPIRED_FOR_SECONDS = 300
 PENDING_FOR_SECONDS = 600
 PROCESSING_FOR_SECONDS = 6 * 3600
 CLAIMED_FOR_SECONDS = 3600
+CLAIMED_AT_MOST_SECONDS = 24 * 3600
+
+UNKNOWN_AFTER_CLAIMS = 5
+"""Asked so often, over more than half a day: a session that Stripe does not know then is not there."""
+
+UNKNOWN_FOR_SECONDS = 30 * 24 * 3600
 
 
 class Unfinished:
@@ -36,35 +50,57 @@ class Unfinished:
         self._events = events
         self._create_session = create_session
 
-    def __call__(self, *, deadline: float, dry_run: bool = False) -> int:
-        """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about."""
+    def __call__(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
+        """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about. Raises
+        DatabaseUnavailable."""
         if time.monotonic() > deadline:
             return 0  # Nobody else would get what is claimed now.
         with self._checkout.transaction(commit=not dry_run) as cursor:
-            rows = rechecks.claim_unfinished(
+            claimed = rechecks.claim_unfinished(
                 cursor,
                 expired_for_seconds=EXPIRED_FOR_SECONDS,
                 pending_for_seconds=PENDING_FOR_SECONDS,
                 processing_for_seconds=PROCESSING_FOR_SECONDS,
                 claim_seconds=CLAIMED_FOR_SECONDS,
+                at_most_seconds=CLAIMED_AT_MOST_SECONDS,
                 limit=MOST_PER_RUN,
             )
+        if dry_run:
+            return len(claimed)
         asked = 0
-        for row in rows:
-            if dry_run:
-                asked += 1
-                continue
+        for row, claims in claimed:
             if time.monotonic() > deadline:
                 break
             asked += 1
             telemetry.correlate(row.request_id)
-            try:
-                self._finish(row)
-            except (StripeError, Held, Ignored) as reason:
-                telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
-            except CheckoutError as reason:
-                telemetry.alert("UnfinishedTransaction", "cannot be finished", reason=str(reason))
+            self._ask(row, claims, setbacks or Setbacks())
+        telemetry.uncorrelate()
         return asked
+
+    def _ask(self, row: Transaction, claims: int, setbacks: Setbacks) -> None:
+        try:
+            self._finish(row)
+        except StripeObjectMissing as reason:
+            if claims < UNKNOWN_AFTER_CLAIMS:
+                telemetry.logger.warning("still unfinished", extra={"reason": reason.detail})
+                return
+            telemetry.alert(
+                "UnfinishedTransaction", "Stripe does not know it", session_id=row.stripe_session_id
+            )
+            with self._checkout.transaction() as cursor:
+                rechecks.leave_unfinished(cursor, row.request_id, UNKNOWN_FOR_SECONDS)
+        except (StripeError, Held, Ignored) as reason:
+            telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
+        except DatabaseUnavailable as error:
+            setbacks.skip(f"payment {row.request_id}", error)
+        except ConfigurationError:
+            raise
+        except CheckoutError as reason:
+            telemetry.alert("UnfinishedTransaction", "cannot be finished", reason=str(reason))
+        except Exception as error:  # noqa: BLE001 - the other payments have nothing to do with it
+            telemetry.alert(
+                "UnfinishedTransaction", "cannot be finished", reason=f"{type(error).__name__} in our code"
+            )
 
     def _finish(self, row: Transaction) -> None:
         if row.status is Status.SESSION_PENDING:
