@@ -91,12 +91,13 @@ def test_what_only_stripe_knows_is_refused_for_good_by_the_fields_name(
     field: str,
 ) -> None:
     configured(monkeypatch, **settings)
-    body = {"amount_cents": amount_cents, "request_id": str(uuid4())}
+    request_id = str(uuid4())
+    body = {"amount_cents": amount_cents, "request_id": request_id}
     first, again = fns.create(body), fns.create(body)
     assert (first.status, first.json["title"]) == (400, "Invalid request")
     assert first.json["detail"].startswith(f"{field} is not what Stripe takes: ")
     assert (again.status, field in again.json["detail"]) == (409, True)
-    row = fns.row(body["request_id"])
+    row = fns.row(request_id)
     assert (row["status"], row["completed_at"] is not None) == ("session_failed", True)
 
     request = requested(amount_cents=amount_cents, currency=None)
