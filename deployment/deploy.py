@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from deployment import ROOT, costs, preflight, region
 
 BUILD = ROOT / ".aws-sam" / "build"
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
-
+APP_ID = "CheckoutAppId"
 
 NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
 """How a stack stands that has nothing to go back to. From the last two, CloudFormation goes on only without
@@ -38,12 +39,14 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
             stack,
             addresses=0 if told.get("VpcId") else shape.nats,
             is_audience_decided=bool(told.get("JwtAudience")),
+            app_id=told.get(APP_ID),
         )
     )
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
         raise NotDeployed("the deployment could not succeed")
+    told = {**told, APP_ID: _app_id(stack, told, say)}
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
     say(f"it takes {MINUTES}")
@@ -62,6 +65,23 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
         "--parameter-overrides",
         *_pairs(given),
     )
+
+
+def _app_id(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> str:
+    """What marks the stack's objects at Stripe: its own, else what samconfig.toml says, else one made up,
+    which CloudFormation keeps as the stack's parameter."""
+    known = preflight.app_id_of(stack) or told.get(APP_ID)
+    if known:
+        return known
+    # Accounts on AWS that share one of Stripe may have stacks of the same name.
+    made_up = f"{stack}-{secrets.token_hex(4)}"
+    say(f"{APP_ID} of the new stack is {made_up}: its mark at Stripe, which it keeps")
+    if "DatabaseHost" in told:
+        say(
+            f"note: if another stack's payments are in the database of DatabaseHost, stop here, and give"
+            f" {APP_ID} of that stack in samconfig.toml"
+        )
+    return made_up
 
 
 def settings(environment: str) -> dict[str, str]:

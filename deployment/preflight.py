@@ -28,9 +28,11 @@ class Problem:
     stops: bool = True
 
 
-def check(stack: str, *, addresses: int, is_audience_decided: bool = True) -> Iterator[Problem]:
+def check(
+    stack: str, *, addresses: int, is_audience_decided: bool = True, app_id: str | None = None
+) -> Iterator[Problem]:
     """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
-    `is_audience_decided` is whether the parameter JwtAudience is given.
+    `is_audience_decided` is whether the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given.
 
     A stack that is there already has its network: an upgrade needs no other one.
     """
@@ -49,6 +51,12 @@ def check(stack: str, *, addresses: int, is_audience_decided: bool = True) -> It
             f"from this release on, users' tokens need aud={stack}: add it to them first, and until then"
             " deploy with JwtAudience=any (docs/deploy.md, How do I upgrade?)"
         )
+    kept = app_id_of(stack)
+    if app_id is not None and kept not in (None, app_id):
+        yield Problem(
+            f"CheckoutAppId of {stack} is {kept}, and with {app_id} its payments under way would not be"
+            " recognised: take CheckoutAppId out of samconfig.toml, and the stack keeps its own"
+        )
     looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
     if addresses and status is None:
         looks += [_zones, _vpcs, lambda: _addresses(addresses)]
@@ -65,6 +73,12 @@ def status_of(stack: str) -> str | None:
     status = None if found is None else str(found["StackStatus"])
     # Of a stack for which only a change set was made.
     return None if status == "REVIEW_IN_PROGRESS" else status
+
+
+def app_id_of(stack: str) -> str | None:
+    """The stack's CheckoutAppId; None if there is no such stack yet. Raises what boto3 raises."""
+    parameters = (_described(stack) or {}).get("Parameters", [])
+    return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}.get("CheckoutAppId")
 
 
 def _checks_no_audience(stack: str) -> bool:

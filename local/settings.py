@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EMBEDDED_KAFKA_API_VERSION = "2.3"
+_APP_ID = "CHECKOUT_APP_ID"
 _KAFKAS = ("embedded", "apache")
 _REAL_STRIPE = "https://api.stripe.com"
 _TEST_KEYS = ("sk_test_", "rk_test_")
@@ -36,6 +37,8 @@ class Settings:
     """The environment with `.env` below it, without empty values."""
     secrets: Mapping[str, str]
     """Made up where nothing is given, and kept: STRIPE_KEY, STRIPE_SECRET and so on."""
+    app_id: str
+    """CHECKOUT_APP_ID if none is given: made up for this folder, and kept as long as its data."""
 
     @property
     def data(self) -> Path:
@@ -100,7 +103,7 @@ class Settings:
         """The functions' environment on this machine: what is given wins over all of it."""
         ours = {
             **self.secrets,
-            "CHECKOUT_APP_ID": "checkout",
+            "CHECKOUT_APP_ID": self.app_id,
             "PUBLIC_ORIGIN": self.url,
             "STRIPE_API_BASE": self.stripe_url if self.is_stripe_simulated else "",
             "CHECKOUT_DATABASE_URL": checkout_url,
@@ -130,13 +133,15 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(
             f"KAFKA={kafka} is not known: it is {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"
         )
+    kept = _kept(root / ".local")
     return Settings(
         root=root,
         port=_number(given, "PORT", 9996, 65535),
         stripe_port=_number(given, "STRIPE_PORT", 9997, 65535),
         environments=_number(given, "FUNCTION_ENVIRONMENTS", 2, 64),
         given=given,
-        secrets=_kept_secrets(root / ".local"),
+        secrets={name: value for name, value in kept.items() if name != _APP_ID},
+        app_id=kept[_APP_ID],
     )
 
 
@@ -165,17 +170,20 @@ def _number(given: Mapping[str, str], name: str, default: int, highest: int) -> 
     return int(text)
 
 
-def _kept_secrets(data: Path) -> dict[str, str]:
-    """The same in every run, so that tokens and signatures of an earlier one stay valid."""
+def _kept(data: Path) -> dict[str, str]:
+    """The secrets and the id of this folder: the same in every run, so tokens, signatures and open sessions
+    of an earlier one stay valid."""
     path = data / "secrets.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
     made_up = {
+        # Data that was there before ids were made up belongs to this one.
+        _APP_ID: "checkout" if kept else f"checkout-{secrets.token_hex(4)}",
         "STRIPE_KEY": f"pk_test_{secrets.token_hex(24)}",
         "STRIPE_SECRET": f"sk_test_{secrets.token_hex(24)}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
         "JWT_SECRET": secrets.token_hex(32),
         "CHECKOUT_SERVICE_TOKEN": secrets.token_hex(24),
     }
-    kept = json.loads(path.read_text()) if path.exists() else {}
     if made_up.keys() - kept.keys():
         kept = {**made_up, **kept}
         write_privately(path, json.dumps(kept, indent=2))

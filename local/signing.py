@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from string import Template
 from typing import Any
 
+_NAME = re.compile(r"\$\{(\w+)\}")
 _SIGNATURE = re.compile(r"v1=[0-9a-f]{64}")
 
 
@@ -20,18 +21,22 @@ def header(body: bytes, secret: str, moment: int | None = None) -> str:
 
 
 def freshen(event: dict[str, Any], webhook_secret: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """An HTTP event with `${name}` in its headers replaced, and with a signature where only a placeholder is.
+    """An HTTP event with `${name}` in its headers replaced. If its signature is only a placeholder, `${name}`
+    in its body is replaced, too, and the body is signed.
 
-    Any other event, and any real signature, stays as it is.
+    Any other event, and what has a real signature, stays as it is.
     """
     headers = event.get("headers")
     if not isinstance(headers, dict):
         return event
     fresh = {name: Template(str(value)).safe_substitute(values) for name, value in headers.items()}
+    body = event.get("body")
     for name, value in fresh.items():
         if name.lower() == "stripe-signature" and not _SIGNATURE.search(value):
-            fresh[name] = header(body_of(event), webhook_secret)
-    return {**event, "headers": fresh}
+            if isinstance(body, str) and not event.get("isBase64Encoded"):
+                body = _NAME.sub(lambda found: values.get(found[1], found[0]), body)
+            fresh[name] = header(body_of({**event, "body": body}), webhook_secret)
+    return {**event, "headers": fresh, **({"body": body} if "body" in event else {})}
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:

@@ -56,6 +56,16 @@ def test_operations_are_those_of_the_version_in_use() -> None:
     assert told == {"Ref": "OperationsFunctionAliaslive"}
 
 
+def test_no_two_stacks_have_one_mark_at_stripe_by_default() -> None:
+    """They would credit each other's payments."""
+    declared = transformed.source()["Parameters"]["CheckoutAppId"]
+    assert "Default" not in declared
+    right, wrong = ("checkout", "checkout-4f1c09ab", "a b"), ("", " ", "checkout ", "x" * 101)
+    assert all(re.fullmatch(declared["AllowedPattern"], one) for one in right)
+    assert not any(re.fullmatch(declared["AllowedPattern"], one) for one in wrong)
+    assert "CheckoutAppId" not in (ROOT / "samconfig.toml").read_text()
+
+
 @pytest.mark.parametrize("name", ["application", *transformed.STACKS])
 def test_every_role_has_the_boundary(name: str) -> None:
     template = transformed.document() if name == "application" else transformed.nested(name)

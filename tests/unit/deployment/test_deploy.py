@@ -1,5 +1,6 @@
 """Deploying: what is asked of sam, and what stops it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
     monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: "kept")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
@@ -56,6 +58,52 @@ def test_the_layer_is_built_for_the_architecture_that_is_deployed(
     deploy.deploy("dev", lambda _: True, lambda _: None)
     for command in sam:
         assert "Architecture=x86_64" in command[command.index("--parameter-overrides") + 1 :]
+
+
+def app_ids(sam: list[tuple[str, ...]]) -> set[str]:
+    """What both commands are given."""
+    prefix = "CheckoutAppId="
+    return {one.removeprefix(prefix) for command in sam for one in command if one.startswith(prefix)}
+
+
+def test_a_new_stack_gets_a_mark_at_stripe_that_no_other_has(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two accounts on AWS may have a stack of this name, and one account at Stripe."""
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: None)
+    said: list[str] = []
+    for _ in range(2):
+        deploy.deploy("dev", lambda _: True, said.append)
+    made_up = app_ids(sam)
+    assert len(made_up) == 2
+    assert all(re.fullmatch("checkout-[0-9a-f]{8}", one) for one in made_up)
+    assert all(any(one in line for line in said) for one in made_up)
+
+
+def test_a_stack_keeps_its_mark(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a release whose template had a default for all."""
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: "checkout")
+    deploy.deploy("prod", lambda _: True, lambda _: None)
+    assert app_ids(sam) == {"checkout"}
+
+
+def test_a_mark_that_is_given_is_that_of_a_new_stack(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: None)
+    monkeypatch.setattr(deploy, "settings", lambda _: {"CheckoutAppId": "of-the-old-stack"})
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert app_ids(sam) == {"of-the-old-stack"}
+
+
+def test_a_new_stack_on_a_database_that_is_there_is_asked_about_its_payments(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: None)
+    monkeypatch.setattr(deploy, "settings", lambda _: {"DatabaseHost": "old.example.com"})
+    said: list[str] = []
+    deploy.deploy("dev", lambda _: True, said.append)
+    assert any("another stack's payments" in line for line in said)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +272,19 @@ def test_an_upgrade_does_not_refuse_every_user_unannounced(
         [problems[0].what] if stops else []
     )
     assert any(problem.stops for problem in problems) is stops
+
+
+@pytest.mark.parametrize(
+    ("asked", "problems"), [(None, 0), ("checkout", 0), ("checkout-dev", 1)], ids=["none", "same", "another"]
+)
+def test_another_mark_than_the_stacks_stops_it(
+    account: dict[str, Any], asked: str | None, problems: int
+) -> None:
+    mark = [{"ParameterKey": "CheckoutAppId", "ParameterValue": "checkout"}]
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": mark}]}
+    found = list(preflight.check("checkout", addresses=3, app_id=asked))
+    assert len(found) == problems
+    assert all("CheckoutAppId of checkout is checkout" in one.what and one.stops for one in found)
 
 
 def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """What the stack is told, and what it makes up."""
 
+import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -33,6 +35,34 @@ def test_made_up_secrets_are_kept_and_private(tmp_path: Path) -> None:
     assert first.secret("STRIPE_SECRET").startswith("sk_test_")
     assert len(first.secret("JWT_SECRET")) >= 32
     assert load(tmp_path / "other").secrets != first.secrets
+
+
+def test_each_clone_has_an_id_of_its_own_which_it_keeps_as_long_as_its_data(tmp_path: Path) -> None:
+    """With one for all, two clones on one Stripe account would credit each other's payments."""
+
+    def app_id(root: Path) -> str:
+        return load(root).variables("", "", "")["CHECKOUT_APP_ID"]
+
+    first = app_id(tmp_path)
+    assert first.startswith("checkout-")
+    assert app_id(tmp_path) == first
+    assert app_id(tmp_path / "other") != first
+    assert first not in load(tmp_path).secrets.values(), "what is secret is hidden in the log"
+    shutil.rmtree(tmp_path / ".local")
+    assert app_id(tmp_path) != first, "make clean forgets the data that the id belongs to"
+
+
+def test_data_of_an_earlier_release_keeps_the_id_that_it_was_made_with(tmp_path: Path) -> None:
+    load(tmp_path)
+    path = tmp_path / ".local" / "secrets.json"
+    written = json.loads(path.read_text())
+    del written["CHECKOUT_APP_ID"]
+    path.write_text(json.dumps(written))
+
+    for _ in range(2):
+        found = load(tmp_path)
+        assert found.app_id == "checkout"
+        assert found.secrets == written
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:

@@ -56,6 +56,18 @@ def test_names_in_headers_are_replaced_and_unknown_ones_stay() -> None:
     }
 
 
+def test_names_in_a_body_that_is_to_be_signed_are_replaced() -> None:
+    body = '{"metadata": {"checkout_app": "${checkout_app_id}"}, "price": "$5"}'
+    fresh = signing.freshen(event(body, "placeholder"), SECRET, {"checkout_app_id": "mine"})
+
+    assert json.loads(fresh["body"]) == {"metadata": {"checkout_app": "mine"}, "price": "$5"}
+    assert stripe.WebhookSignature.verify_header(
+        fresh["body"], fresh["headers"]["Stripe-Signature"], SECRET, tolerance=300
+    )
+    signed = event(body, f"t=1,v1={'0' * 64}")
+    assert signing.freshen(signed, SECRET, {"checkout_app_id": "mine"})["body"] == body
+
+
 @pytest.mark.parametrize("given", [{"records": {}}, {}, {"headers": None}])
 def test_other_events_stay_as_they_are(given: dict[str, Any]) -> None:
     assert signing.freshen(given, SECRET, {}) == given
