@@ -6,14 +6,7 @@ from typing import Any
 from checkout import bootstrap, tracing
 from checkout.domain.msk import records_of
 from checkout.errors import NotYetConfigured, Unavailable
-from checkout.self_check import (
-    APPLICATION_DATABASE,
-    BROKER,
-    CHECKOUT_DATABASE,
-    SECRETS,
-    SETTINGS,
-    self_checking,
-)
+from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.telemetry import instrumented, logger
 
 RESERVE_SECONDS = 40
@@ -38,6 +31,4 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-handler = instrumented(
-    self_checking(consume, SETTINGS, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
-)
+handler = instrumented(self_checking(consume, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))

@@ -3,7 +3,7 @@
 from checkout import bootstrap
 from checkout.domain.finished_event import iso_utc
 from checkout.http import Request, Response, answering, json_response
-from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, SETTINGS, self_checking
+from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.services.sessions import SessionRequest
 from checkout.telemetry import instrumented
 
@@ -26,10 +26,6 @@ def create(request: Request) -> Response:
 
 handler = instrumented(
     self_checking(
-        answering({"POST /checkout/sessions": create}),
-        SETTINGS,
-        SECRETS,
-        CHECKOUT_DATABASE,
-        APPLICATION_DATABASE,
+        answering({"POST /checkout/sessions": create}), SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE
     )
 )

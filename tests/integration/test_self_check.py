@@ -21,14 +21,13 @@ from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 
 ROOT = Path(__file__).parents[2]
-SETTINGS, SECRETS = "settings", "secrets"
-CHECKOUT, APPLICATION, BROKER = "checkout database", "application database", "broker"
+SECRETS, CHECKOUT, APPLICATION, BROKER = "secrets", "checkout database", "application database", "broker"
 NEEDS = {
-    "create_session": [SETTINGS, SECRETS, CHECKOUT, APPLICATION],
+    "create_session": [SECRETS, CHECKOUT, APPLICATION],
     "account": [SECRETS, CHECKOUT, APPLICATION],
     "stripe_webhook": [SECRETS, CHECKOUT, BROKER],
     "checkout_finished_consumer": [APPLICATION],
-    "checkout_requests_consumer": [SETTINGS, SECRETS, CHECKOUT, APPLICATION, BROKER],
+    "checkout_requests_consumer": [SECRETS, CHECKOUT, APPLICATION, BROKER],
     "outbox_relay": [CHECKOUT, BROKER],
     "reconciler": [SECRETS, CHECKOUT, APPLICATION, BROKER],
     "operations": [SECRETS, CHECKOUT, APPLICATION, BROKER],
@@ -44,7 +43,6 @@ def test_a_function_reaches_what_it_needs(
 
 
 AWAY = {
-    SETTINGS: ("MAX_AMOUNT_CENTS", "49"),
     SECRETS: ("SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none"),
     CHECKOUT: ("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),
     APPLICATION: ("DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),

@@ -52,6 +52,15 @@ class Config:
                     raise ConfigurationError(
                         f"{name} has fewer than {least} bytes, so it can be guessed: openssl rand -hex 32"
                     )
+        self._check_amounts()
+
+    def _check_amounts(self) -> None:
+        least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
+        if most // step * step < least:
+            raise ConfigurationError(
+                f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {self.currency} is charged in"
+                f" multiples of {step}: from {least} to {most} there is no amount."
+            )
 
     # Secrets
 
@@ -254,16 +263,6 @@ class Config:
     @property
     def max_amount_cents(self) -> int:
         return self._integer("MAX_AMOUNT_CENTS", DEFAULT_MAX_AMOUNT_CENTS)
-
-    def require_settings(self) -> None:
-        """Raises ConfigurationError, naming the setting, if nothing could be paid with these."""
-        _ = self.app_id
-        least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
-        if most // step * step < least:
-            raise ConfigurationError(
-                f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {self.currency} is charged in"
-                f" multiples of {step}: from {least} to {most} there is no amount."
-            )
 
     @property
     def max_open_sessions_per_hour(self) -> int:

@@ -28,7 +28,6 @@ def _reach(database: Database) -> None:
         cursor.execute("SELECT 1")
 
 
-SETTINGS = Need("settings", lambda: bootstrap.config().require_settings())
 SECRETS = Need("secrets", lambda: bootstrap.config().require_secrets())
 CHECKOUT_DATABASE = Need("checkout database", lambda: _reach(bootstrap.checkout_database()))
 APPLICATION_DATABASE = Need("application database", lambda: _reach(bootstrap.application_database()))
