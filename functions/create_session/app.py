@@ -11,7 +11,8 @@ from checkout.telemetry import instrumented
 def create(request: Request) -> Response:
     caller = bootstrap.authenticator().caller(request.headers)
     config = bootstrap.config()
-    wanted = SessionRequest.of(request.json(config.max_body_bytes), caller.user_id, config)
+    body = request.json(config.max_body_bytes)
+    wanted = SessionRequest.of(body, caller.user_id, config, caller.email)
     row, is_new = bootstrap.create_session()(wanted, request.origin(config))
     return json_response(
         201 if is_new else 200,

@@ -80,7 +80,7 @@ class HostedPage:
             session = transaction.find("checkout.session", session_id)
             if session is None:
                 return None
-            return (session, checkout_sessions.line_items(transaction, session_id))
+            return (session, checkout_sessions.shown_items(transaction, session_id))
 
         return await self.database.run(find)
 

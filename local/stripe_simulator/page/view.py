@@ -38,12 +38,14 @@ def methods(session: Json) -> list[str]:
 
 
 def form(session: Json, items: list[Json], typed: Mapping[str, str], problem: str | None = None) -> str:
-    """The checkout form, with what the customer typed before and what was wrong with it."""
+    """The checkout form, with what the customer typed before and what was wrong with it. `items` are line
+    items, each with its `product_description`."""
     amount = money.display(session["amount_total"], session["currency"])
     offered = methods(session)
     chosen = typed.get("payment_method", offered[0])
     content = _FORM.substitute(
         product=escape(items[0]["description"] if len(items) == 1 else "Your order"),
+        descriptions="".join(_description(item) for item in items),
         amount=escape(amount),
         items="".join(_item(item) for item in items) if len(items) > 1 or items[0]["quantity"] > 1 else "",
         alert=f'<p role="alert" id="problem">{escape(problem)}</p>' if problem else "",
@@ -82,6 +84,11 @@ def _notice(title: str, text: str, link: str) -> str:
 def _item(item: Json) -> str:
     amount = money.display(item["amount_total"], item["currency"])
     return f"<li>{item['quantity']} × {escape(item['description'])}: {escape(amount)}</li>"
+
+
+def _description(item: Json) -> str:
+    text = item.get("product_description")
+    return f'<p class="description">{escape(text)}</p>' if text else ""
 
 
 def _method(name: str, chosen: bool) -> str:

@@ -54,8 +54,14 @@ def create(transaction: Transaction, params: dict[str, Any]) -> Json:
         "ui_mode": "hosted_page",
         "url": f"{transaction.settings.public_url}/c/pay/{session_id}",
     }
+    descriptions = [item["price_data"]["product_data"].get("description") for item in params["line_items"]]
     transaction.insert(
-        session, {"line_items": items, "payment_intent_data": params.get("payment_intent_data", {})}
+        session,
+        {
+            "line_items": items,
+            "product_descriptions": descriptions,
+            "payment_intent_data": params.get("payment_intent_data", {}),
+        },
     )
     transaction.after(expires_at - transaction.time, "expire_session", session_id)
     transaction.say(f"session created {about(session)}")
@@ -71,6 +77,14 @@ def default_methods(currency: str) -> list[str]:
 def line_items(transaction: Transaction, session_id: str) -> list[Json]:
     items: list[Json] = transaction.private(session_id)["line_items"]
     return items
+
+
+def shown_items(transaction: Transaction, session_id: str) -> list[Json]:
+    """The line items as the hosted page shows them: each with its `product_description`, a text or None."""
+    private = transaction.private(session_id)
+    items: list[Json] = private["line_items"]
+    descriptions = private.get("product_descriptions") or [None] * len(items)
+    return [{**item, "product_description": text} for item, text in zip(items, descriptions, strict=True)]
 
 
 def payment_intent_data(transaction: Transaction, session_id: str) -> Json:

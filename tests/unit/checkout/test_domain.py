@@ -131,3 +131,32 @@ def test_the_largest_of_everything() -> None:
     assert text.user_id_from_digits(str(2**63 - 1)) == 2**63 - 1
     assert text.user_id_from_digits(str(2**63)) is None
     assert text.identifier("x" * 255) == "x" * 255
+
+
+@pytest.mark.parametrize(
+    ("given_text", "is_one"),
+    [
+        ("ada@example.com", True),
+        ("a.b+c%d_e-f@a-1.b.example", True),
+        ("x" * 242 + "@example.com", True),
+        ("x" * 243 + "@example.com", False),
+        ("ada@example", False),
+        ("ada@example.c", False),
+        ("@example.com", False),
+        ("ada.@example.com", False),
+        (".ada@example.com", False),
+        ("a..b@example.com", False),
+        ("ada@-example.com", False),
+        ("ada@example..com", False),
+        ("ada@exa mple.com", False),
+        ("ada@example.com\n", False),
+        ("Ada <ada@example.com>", False),
+        ("ädä@example.com", False),
+        ("ada@example.com,eve@example.com", False),
+        (f"a@{'a.' * 120}x1", False),
+        (None, False),
+        (b"ada@example.com", False),
+    ],
+)
+def test_an_email_is_one_that_nobody_refuses_for_its_form(given_text: object, is_one: bool) -> None:
+    assert (text.email_address(given_text) is not None) is is_one

@@ -83,6 +83,31 @@ def unsettled_of(cursor: Cursor, user_id: int, names: Sequence[str]) -> list[str
     return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
 
 
+def erase_emails_older_than(cursor: Cursor, days: int, limit: int) -> int:
+    """Of requests that failed so long ago; any other one has lost it already. Returns how many.
+
+    A pending one keeps it: its parameters may be sent again with the same idempotency key.
+    """
+    cursor.execute(
+        "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
+        " WHERE id IN (SELECT id FROM checkout_transactions"
+        "   WHERE stripe_parameters ? 'customer_email' AND status <> 'session_pending'"
+        "     AND updated_at < now() - make_interval(days => %s)"
+        "   ORDER BY updated_at LIMIT %s FOR UPDATE SKIP LOCKED)",
+        (days, limit),
+    )
+    return cursor.rowcount
+
+
+def erase_emails_of(cursor: Cursor, user_id: int) -> None:
+    """Of this user's requests that are not pending."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
+        " WHERE user_id = %s AND stripe_parameters ? 'customer_email' AND status <> 'session_pending'",
+        (user_id,),
+    )
+
+
 def erase_parked_older_than(cursor: Cursor, days: int, limit: int) -> int:
     """Decided so long ago. Returns how many."""
     return _erase_parked(

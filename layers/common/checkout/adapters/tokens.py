@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import jwt
 
-from checkout.domain.text import user_id_from_digits
+from checkout.domain.text import email_address, user_id_from_digits
 from checkout.errors import InvalidRequest, NotAuthenticated
 
 LEEWAY_SECONDS = 30
@@ -19,9 +19,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is None for a service, which names the user in the body."""
+    """`user_id` is None for a service, which names the user in the body. `email` is what a user's token says,
+    unless it also says that nobody has verified it."""
 
     user_id: int | None
+    email: str | None = None
 
 
 class Authenticator:
@@ -52,16 +54,16 @@ class Authenticator:
         service_token = headers.get("x-service-token")
         if authorization is None and service_token is None:
             raise NotAuthenticated("Send a user's token as Authorization: Bearer, or an X-Service-Token.")
-        user_id = None
+        user = None
         if authorization is not None:
-            user_id = self._twice(lambda: self._user_id(authorization))
-            if user_id is None:
+            user = self._twice(lambda: self._user(authorization))
+            if user is None:
                 raise NotAuthenticated("The bearer token is not valid.")
         if service_token is not None and not self._twice(lambda: self._is_service(service_token) or None):
             raise NotAuthenticated("The service token is not valid.")
         if authorization is not None and service_token is not None:
             raise InvalidRequest("Send either Authorization or X-Service-Token, not both.")
-        return Caller(user_id)
+        return Caller(None) if user is None else user
 
     def user(self, headers: Mapping[str, str]) -> int:
         """The user's id. Raises NotAuthenticated for a service, which has no account of its own."""
@@ -79,14 +81,14 @@ class Authenticator:
         matches = [hmac.compare_digest(given, known.encode()) for known in self._service_tokens()]
         return any(matches)
 
-    def _user_id(self, authorization: str) -> int | None:
+    def _user(self, authorization: str) -> Caller | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
-        found = (self._subject(token.strip(), secret) for secret in self._jwt_secrets())
-        return next((user_id for user_id in found if user_id is not None), None)
+        found = (self._claimed(token.strip(), secret) for secret in self._jwt_secrets())
+        return next((user for user in found if user is not None), None)
 
-    def _subject(self, token: str, secret: str) -> int | None:
+    def _claimed(self, token: str, secret: str) -> Caller | None:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -100,7 +102,11 @@ class Authenticator:
             lives_too_long = self._lives_too_long(claims)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        return None if lives_too_long else user_id_from_digits(claims["sub"])
+        user_id = user_id_from_digits(claims["sub"])
+        if lives_too_long or user_id is None:
+            return None
+        is_verified = claims.get("email_verified", True) is True
+        return Caller(user_id, email_address(claims.get("email")) if is_verified else None)
 
     def _lives_too_long(self, claims: Mapping[str, Any]) -> bool:
         """Whoever has a token can use it until `exp`, which only its issuer limits otherwise."""

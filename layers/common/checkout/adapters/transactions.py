@@ -168,11 +168,11 @@ def session_created(
     cursor: Cursor, request_id: str, *, session_id: str, url: str | None, expires_at: datetime | None
 ) -> Transaction:
     """Stores the session, unless one is stored or the request was refused for good; a state that is further
-    on already stays."""
+    on already stays. The customer's email goes: the parameters are not sent again."""
     cursor.execute(
         "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
         " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
-        " error_message = NULL, updated_at = now()"
+        " error_message = NULL, stripe_parameters = stripe_parameters - 'customer_email', updated_at = now()"
         " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"
         "   AND NOT (status = %s AND completed_at IS NOT NULL)",
         (
@@ -194,12 +194,14 @@ def session_failed(
 ) -> None:
     """Records that an attempt failed, unless another attempt, a refusal or an event has moved the row.
 
-    `for_good` refuses the request: there will be no other attempt.
+    `for_good` refuses the request: there will be no other attempt. The customer's email goes as soon as the
+    parameters are not sent with this idempotency key again.
     """
     cursor.execute(
         "UPDATE checkout_transactions"
         " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now(),"
-        " completed_at = CASE WHEN %s THEN now() END"
+        " completed_at = CASE WHEN %s THEN now() END,"
+        " stripe_parameters = stripe_parameters - CASE WHEN %s THEN 'customer_email' ELSE '' END"
         " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)"
         "   AND completed_at IS NULL",
         (
@@ -207,6 +209,7 @@ def session_failed(
             error_message,
             next_attempt,
             for_good,
+            for_good or next_attempt != attempt,
             request_id,
             attempt,
             [Status.SESSION_PENDING, Status.SESSION_FAILED],

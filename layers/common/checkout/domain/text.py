@@ -5,9 +5,13 @@ import re
 
 MAX_BIGINT = 2**63 - 1
 MAX_IDENTIFIER_LENGTH = 255
+MAX_EMAIL_LENGTH = 254
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+_EMAIL = re.compile(
+    r"[\w%+-]+(\.[\w%+-]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE
+)
 _POSITIVE_DECIMAL = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _BARE_WORD = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 
@@ -33,6 +37,13 @@ def uuid_in_lower_case(value: object) -> str | None:
     """The 8-4-4-4-12 form in any case, in lower case; None for anything else."""
     if isinstance(value, str) and _UUID.fullmatch(value.lower()) and len(value) == 36:
         return value.lower()
+    return None
+
+
+def email_address(value: object) -> str | None:
+    """The value, if it is an address that nobody would refuse for its form; None for anything else."""
+    if isinstance(value, str) and len(value) <= MAX_EMAIL_LENGTH and _EMAIL.fullmatch(value):
+        return value
     return None
 
 

@@ -47,10 +47,11 @@ class Erase:
             with self._checkout.transaction() as cursor:
                 payloads = erasure.events_older_than(cursor, days, AT_ONCE)
                 _erase(cursor, payloads)
+                emails = erasure.erase_emails_older_than(cursor, days, AT_ONCE)
             with self._application.transaction() as cursor:
                 records = erasure.erase_parked_older_than(cursor, days, AT_ONCE)
             events, parked = events + len(payloads), parked + records
-            if max(len(payloads), records) < AT_ONCE:
+            if max(len(payloads), emails, records) < AT_ONCE:
                 return Erased(events, parked, complete=True)
         return Erased(events, parked, complete=False)
 
@@ -64,6 +65,7 @@ class Erase:
                 names = erasure.names_of(cursor, user_id)
                 payloads = erasure.events_of(cursor, user_id, names, AT_ONCE)
                 _erase(cursor, payloads)
+                erasure.erase_emails_of(cursor, user_id)
                 unsettled = erasure.unsettled_of(cursor, user_id, names)
             events += len(payloads)
             if len(payloads) < AT_ONCE:

@@ -48,7 +48,8 @@ KEY_IN_USE_PAUSE_SECONDS = 0.2
 class SessionRequest:
     """What a caller asks for. None = not said: a fresh request_id, the balance's currency, our own page.
 
-    Only a service can name a purpose or where the customer comes back to.
+    Only a service can name a purpose or where the customer comes back to. `customer_email` is the user's own,
+    which Stripe's page then shows; it does not make a request another one.
     """
 
     user_id: int
@@ -58,10 +59,16 @@ class SessionRequest:
     purpose: str = TOP_UP
     success_url: str | None = None
     cancel_url: str | None = None
+    customer_email: str | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, object], user_id: int | None, config: Config) -> "SessionRequest":
-        """From a body, which names the user if `user_id` is None. Raises InvalidRequest, naming the field."""
+    def of(
+        cls, fields: Mapping[str, object], user_id: int | None, config: Config, email: str | None = None
+    ) -> "SessionRequest":
+        """From a body, which names the user if `user_id` is None; `email` is that user's.
+
+        Raises InvalidRequest, naming the field.
+        """
         request_id = uuid_in_lower_case(fields.get("request_id"))
         if request_id is None and fields.get("request_id") is not None:
             raise InvalidRequest("request_id must be a UUID in the 8-4-4-4-12 form.")
@@ -83,7 +90,7 @@ class SessionRequest:
         currency = fields.get("currency")
         if currency is not None and not isinstance(currency, str):
             raise InvalidRequest(_currency_rule(config))
-        return cls(user_id, amount_cents, currency and currency.lower(), request_id)
+        return cls(user_id, amount_cents, currency and currency.lower(), request_id, customer_email=email)
 
 
 def _amount_rule(config: Config) -> str:
@@ -173,6 +180,7 @@ class CreateSession:
                 success_url=_absolute(request.success_url)
                 or f"{origin}/balance?status=success&session_id={{CHECKOUT_SESSION_ID}}",
                 cancel_url=_absolute(request.cancel_url) or f"{origin}/balance?status=cancel",
+                customer_email=request.customer_email,
             ),
         )
 
@@ -261,8 +269,12 @@ def stripe_parameters(
     success_url: str,
     cancel_url: str,
     purpose: str,
+    customer_email: str | None = None,
 ) -> dict[str, Any]:
-    """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount."""
+    """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount.
+
+    The hosted page says whose account it is for, so nobody pays into another one unawares.
+    """
     metadata = {
         "checkout_app": app_id,
         "request_id": request_id,
@@ -277,7 +289,10 @@ def stripe_parameters(
                 "price_data": {
                     "currency": currency,
                     "unit_amount": amount_cents,
-                    "product_data": {"name": "Balance top-up" if purpose == TOP_UP else "Payment"},
+                    "product_data": {
+                        "name": "Balance top-up" if purpose == TOP_UP else "Payment",
+                        "description": f"For account {user_id}",
+                    },
                 },
             }
         ],
@@ -286,4 +301,5 @@ def stripe_parameters(
         "adaptive_pricing": {"enabled": False},
         "success_url": success_url,
         "cancel_url": cancel_url,
+        **({"customer_email": customer_email} if customer_email else {}),
     }
