@@ -41,6 +41,7 @@ class SamStack(Stack):
         self._console = console
         self._broker_host = engine_address()
         _require_ours(self._broker_host)
+        self._names_here = (NAME,)
         self._data = _folder(settings.data)
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._servers: list[asyncio.Server] = []

@@ -59,6 +59,7 @@ class Stack:
         self._pollers: list[Poller] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._broker_host = HOST
+        self._names_here: tuple[str, ...] = ()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set, and leave nothing running. Raises StackError and AlreadyRunning."""
@@ -155,6 +156,7 @@ class Stack:
                 f"{settings.url}/webhooks/stripe",
                 settings.current("STRIPE_WEBHOOK_SECRET"),
                 lambda line: console.log("stripe", line),
+                names=self._names_here,
             )
             await self._start_service("Stripe simulator", simulator)
 

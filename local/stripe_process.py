@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -31,13 +31,22 @@ class StripeSimulator:
     """Serves Stripe's API on a fixed port and delivers webhooks to one endpoint of ours."""
 
     def __init__(
-        self, port: int, data: Path, endpoint_url: str, endpoint_secret: str, log: Callable[[str], None]
+        self,
+        port: int,
+        data: Path,
+        endpoint_url: str,
+        endpoint_secret: str,
+        log: Callable[[str], None],
+        *,
+        names: Sequence[str] = (),
     ) -> None:
+        """`names` are further ones of this machine: it may be asked under them, and send webhooks to them."""
         self._port = port
         self._data = data
         self._endpoint_url = endpoint_url
         self._endpoint_secret = endpoint_secret
         self._log = log
+        self._names = ",".join(names)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,7 +54,10 @@ class StripeSimulator:
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._end_leftover()
         self._wait_for_port()
-        options = ["--port", str(self._port), "--data", str(self._data), "--endpoint-url", self._endpoint_url]
+        options = [
+            *("--port", str(self._port), "--data", str(self._data), "--endpoint-url", self._endpoint_url),
+            *("--allowed-hosts", self._names, "--allowed-endpoints", self._names),
+        ]
         self.process = processes.spawn(
             [sys.executable, "-m", "local.stripe_simulator", *options],
             cwd=_ROOT,

@@ -33,6 +33,12 @@ DURATIONS = {
 }
 """Fields of `Settings` that have an option and a variable of the same name, and what these are for."""
 
+NAMES = {
+    "allowed_hosts": "names that this server may be asked under, next to those of loopback",
+    "allowed_endpoints": "machines that webhooks may be sent to, next to this one",
+}
+"""The same for lists, comma-separated; the option's and the variable's count both."""
+
 
 class Server(uvicorn.Server):
     """Says when it accepts connections."""
@@ -67,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         public_url=options.public_url or url,
         endpoint_url=options.endpoint_url,
         endpoint_secret=secret,
+        allowed_hosts=_names("allowed_hosts", options),
+        allowed_endpoints=_names("allowed_endpoints", options),
         **{name: getattr(options, name) for name in DURATIONS},
     )
     app = create_app(settings)
@@ -103,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.stripe_simulator",
         description="Stripe on this machine: API, hosted page, webhooks.",
-        epilog=f"A duration can be set by a variable, too, as in {VARIABLES}DEBIT_SECONDS=10.",
+        epilog=f"Durations and names can be set by variables, too, as in {VARIABLES}DEBIT_SECONDS=10.",
     )
     parser.add_argument("--port", type=int, default=9997, help=f"port on {HOST}; 0 takes a free one (9997)")
     parser.add_argument("--data", type=Path, default=defaults.data, help=f"folder to keep ({defaults.data})")
@@ -111,10 +119,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--endpoint-url", help="a webhook endpoint to register at start")
     parser.add_argument("--endpoint-secret", help=f"its signing secret; or set {SECRET_VARIABLE}")
     for name, meaning in DURATIONS.items():
-        option = f"--{name.replace('_', '-')}"
-        default = os.environ.get(f"{VARIABLES}{name.upper()}") or f"{getattr(defaults, name):g}"
-        parser.add_argument(option, type=float, default=default, metavar="S", help=f"{meaning} ({default})")
+        default = os.environ.get(_variable(name)) or f"{getattr(defaults, name):g}"
+        parser.add_argument(
+            _option(name), type=float, default=default, metavar="S", help=f"{meaning} ({default})"
+        )
+    for name, meaning in NAMES.items():
+        parser.add_argument(_option(name), default="", metavar="NAME,NAME", help=meaning)
     return parser
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _variable(name: str) -> str:
+    return f"{VARIABLES}{name.upper()}"
+
+
+def _names(of: str, options: argparse.Namespace) -> frozenset[str]:
+    given = f"{getattr(options, of)},{os.environ.get(_variable(of), '')}"
+    return frozenset(name.strip().lower() for name in given.split(",") if name.strip())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,6 +25,7 @@ from local.stripe_simulator.api.faults import Faults
 from local.stripe_simulator.api.requests import Api, refuse
 from local.stripe_simulator.console import say
 from local.stripe_simulator.control import Control
+from local.stripe_simulator.guard import Guard
 from local.stripe_simulator.page import view
 from local.stripe_simulator.page.hosted import HostedPage
 from local.stripe_simulator.resources import timers, webhook_endpoints
@@ -60,7 +62,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
 
     environment = Environment(settings, spoiler, clock)
     database = Database(settings.data / DATABASE_FILE, environment, committed)
-    dispatcher = Dispatcher(database, settings.webhook_timeout_seconds, clock)
+    dispatcher = Dispatcher(database, settings, clock)
     by_itself = Agenda(lambda: database.run(timers.run_due), clock)
 
     @asynccontextmanager
@@ -79,7 +81,8 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
     api = Api(database, faults)
     page = HostedPage(database, dispatcher, settings.redirect_wait_seconds)
     routes = [*Control(spoiler, faults).routes(), *_page_routes(page), *_api_routes(api)]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    guard = Middleware(Guard, hosts=settings.hosts)
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[guard])
     app.state.disconnect = _leave_open
     return app
 

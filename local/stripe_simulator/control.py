@@ -1,4 +1,7 @@
-"""`/_simulator/…`: what a test may do to the simulator that nobody can do to Stripe."""
+"""`/_simulator/…`: what a test may do to the simulator that nobody can do to Stripe.
+
+Bodies are `application/json`; anything else is a 415.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.stripe_simulator import content_types
 from local.stripe_simulator.api.faults import Fault, Faults
 from local.stripe_simulator.console import say
 from local.stripe_simulator.webhooks.spoiling import Mode, Spoiler
@@ -36,6 +40,8 @@ class Control:
 
     async def set_mode(self, request: Request) -> Response:
         """`{"mode": "drop"}`; the modes are those of `webhooks.spoiling`."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
         body = await _body(request)
         try:
             self.spoiler.mode = Mode(body.get("mode"))
@@ -49,6 +55,8 @@ class Control:
 
     async def add_fault(self, request: Request) -> Response:
         """A `Fault` as JSON."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
         try:
             self.faults.pending.append(Fault.from_json(await _body(request)))
         except ValueError as error:
@@ -68,5 +76,9 @@ async def _body(request: Request) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _refused(detail: str) -> Response:
-    return JSONResponse({"error": {"message": detail}}, 400)
+def _refused(detail: str, status: int = 400) -> Response:
+    return JSONResponse({"error": {"message": detail}}, status)
+
+
+def _not_json() -> Response:
+    return _refused(f"Content-Type must be {content_types.JSON}", 415)

@@ -147,7 +147,8 @@ def test_the_mode_is_told_and_nonsense_is_refused(simulator: Simulator) -> None:
     assert requests.get(address, timeout=5).json() == {"mode": "drop"}
     for body in ({"mode": "eat"}, {}, ["drop"]):
         assert requests.post(address, json=body, timeout=5).status_code == 400
-    assert requests.post(address, data=b"{", timeout=5).status_code == 400
+    json_headers = {"Content-Type": "application/json"}
+    assert requests.post(address, data=b"{", headers=json_headers, timeout=5).status_code == 400
     assert requests.get(address, timeout=5).json() == {"mode": "drop"}
 
 

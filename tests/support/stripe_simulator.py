@@ -157,6 +157,8 @@ class WebhookEndpoint:
     delay_seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
     port: int = field(default_factory=processes.free_port)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of every answer."""
 
     def start(self) -> "WebhookEndpoint":
         endpoint = self
@@ -166,6 +168,8 @@ class WebhookEndpoint:
                 self.send_response(
                     endpoint.take(self.rfile.read(int(self.headers["Content-Length"])), self.headers)
                 )
+                for name, value in endpoint.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,16 +1,26 @@
-"""Who may call: whoever brings a test key, by Bearer or Basic."""
+"""Who may call: whoever brings a test key, by Bearer, or unless it is a browser by Basic."""
 
 import base64
 import binascii
 
-from local.stripe_simulator.api.errors import Unauthorized
+from starlette.datastructures import Headers
+
+from local.stripe_simulator.api.errors import Forbidden, Unauthorized
+from local.stripe_simulator.guard import is_from_browser
 
 TEST_KEYS = ("sk_test_", "rk_test_")
 
 
-def authenticate(authorization: str | None) -> None:
-    """Raises `Unauthorized` unless the header carries a secret or restricted test key."""
-    key = _key(authorization or "")
+def authenticate(headers: Headers) -> None:
+    """Raises `Unauthorized` unless the headers carry a secret or restricted test key.
+
+    Raises `Forbidden` for Basic in a browser, which takes it from any address that a page has it open, and
+    sends it again with what other pages ask for.
+    """
+    authorization = headers.get("authorization", "")
+    if authorization.lower().startswith("basic") and is_from_browser(headers):
+        raise Forbidden("Basic authorization is for programs; from a browser it is not taken.")
+    key = _key(authorization)
     if not key:
         raise Unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization header, "

@@ -41,6 +41,10 @@ class Unauthorized(StripeError):
     status = 401
 
 
+class Forbidden(StripeError):
+    status = 403
+
+
 class UnknownRoute(StripeError):
     status = 404
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from local.stripe_simulator import content_types
 from local.stripe_simulator.api import authentication, forms, idempotency
 from local.stripe_simulator.api.errors import Crashed, Injected, InvalidParameter, KeyInUse, StripeError
 from local.stripe_simulator.api.expansion import expand
@@ -38,7 +39,7 @@ class Api:
         async def answer(request: Request) -> Response:
             origin = _origin(request)
             try:
-                authentication.authenticate(request.headers.get("authorization"))
+                authentication.authenticate(request.headers)
                 _check_version(origin.api_version)
                 fault = self.faults.take(request.method, request.url.path)
                 params = forms.parse(await _encoded(request))
@@ -145,11 +146,11 @@ async def _encoded(request: Request) -> str:
     if request.method != "POST":
         return request.url.query
     body = await request.body()
-    kind = request.headers.get("content-type", "application/x-www-form-urlencoded").partition(";")[0].strip()
-    if body and kind != "application/x-www-form-urlencoded":
+    kind = content_types.of(request)
+    if body and kind != content_types.FORM:
         raise StripeError(
-            "Invalid request (check that your POST content type is application/x-www-form-urlencoded, "
-            f"not {kind})."
+            f"Invalid request (check that your POST content type is {content_types.FORM},"
+            f" not {kind or 'none'})."
         )
     try:
         return body.decode()

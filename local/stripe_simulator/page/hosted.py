@@ -10,7 +10,7 @@ The form's fields, for people and scripts alike (application/x-www-form-urlencod
 
 POST answers 303 to `success_url` once the session is complete (also when it already was), 402 with the page
 and the message for a declined card, 400 for a field that is wrong, 410 for an expired session, 404 for an
-unknown one.
+unknown one, 415 for a body that is no form.
 """
 
 import re
@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from local.stripe_simulator import content_types
 from local.stripe_simulator.page import view
 from local.stripe_simulator.resources import cards, checkout_sessions, payments
 from local.stripe_simulator.resources.payment_methods import Payer
@@ -62,7 +63,10 @@ class HostedPage:
         session, items = found
         if session["status"] != "open":
             return _ended(session)
-        typed = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        body = await request.body()
+        if body and content_types.of(request) != content_types.FORM:
+            return _html(view.not_a_form(), 415)
+        typed = dict(parse_qsl(body.decode(errors="replace")))
         try:
             outcome = await self.database.run(_payment(session, typed))
         except (FieldRefused, cards.CardNumberRefused) as error:
@@ -154,7 +158,7 @@ def _html(content: str, status: int = 200, session: Json | None = None) -> Respo
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",  # Without one the form's own origin would be "null".
         "X-Content-Type-Options": "nosniff",
     }
     return HTMLResponse(content, status, headers)

@@ -76,6 +76,10 @@ def unknown() -> str:
     return _notice("No such checkout", "The address is incomplete, or belongs to another simulator.", "")
 
 
+def not_a_form() -> str:
+    return _notice("Not understood", "What was sent is no form (application/x-www-form-urlencoded).", "")
+
+
 def _notice(title: str, text: str, link: str) -> str:
     content = f'<h1>{escape(title)}</h1>\n<p role="status">{escape(text)}</p>\n{link}'
     return _PAGE.substitute(title=escape(title), content=content)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local.stripe_simulator.addresses import may_be_posted_to
 from local.stripe_simulator.agenda import Agenda
+from local.stripe_simulator.settings import Settings
 from local.stripe_simulator.storage.database import Database
 from local.stripe_simulator.storage.transaction import Transaction
 from local.stripe_simulator.webhooks import deliveries
@@ -29,9 +31,9 @@ class _Outcome:
 
 
 class Dispatcher:
-    def __init__(self, database: Database, timeout_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, settings: Settings, clock: Callable[[], float]) -> None:
         self._database = database
-        self._timeout_seconds = timeout_seconds
+        self._settings = settings
         self._clock = clock
         self._under_way: dict[int, tuple[Delivery, asyncio.Task[None]]] = {}
         self._answered: dict[str, asyncio.Event] = {}
@@ -89,6 +91,9 @@ class Dispatcher:
             self._answered[delivery.event_id].set()
 
     async def _send(self, delivery: Delivery) -> _Outcome:
+        # An endpoint of an earlier run may be allowed no longer.
+        if not may_be_posted_to(delivery.url, self._settings.endpoints):
+            return _Outcome(False, "not sent, since it is neither on loopback nor allowed")
         headers = {
             "Accept": "*/*; q=0.5, application/xml",
             "Cache-Control": "no-cache",
@@ -97,7 +102,7 @@ class Dispatcher:
             "Stripe-Signature": signature_header(delivery.body, delivery.secret, int(self._clock())),
         }
         try:
-            status = await post(delivery.url, delivery.body, headers, self._timeout_seconds)
+            status = await post(delivery.url, delivery.body, headers, self._settings.webhook_timeout_seconds)
         except PostFailed as error:
             return _Outcome(False, str(error))
         return _Outcome(200 <= status <= 299, str(status))

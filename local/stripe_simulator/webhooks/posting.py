@@ -15,7 +15,10 @@ class PostFailed(Exception):
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> int:
-    """Send the body and return the answer's status once all of it has arrived. Raises `PostFailed`."""
+    """Send the body and return the answer's status once all of it has arrived. Raises `PostFailed`.
+
+    A redirect is an answer like any other: nothing is sent to where it points.
+    """
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _exchange(url, body, headers)
