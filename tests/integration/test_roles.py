@@ -66,13 +66,16 @@ def owned(databases: tuple[str, str]) -> Iterator[str]:
         cursor.execute("GRANT rds_iam TO master WITH ADMIN OPTION")
         cursor.execute(f"GRANT {', '.join(ROLES)} TO master WITH ADMIN OPTION")
         cursor.execute("CREATE DATABASE owned OWNER master")
+        # Of somebody else on the same server.
+        cursor.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        cursor.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
     where = urlsplit(server)
     yield f"postgresql://master:master@{where.hostname}:{where.port}/owned"
     functions.disconnect()
     with connection.cursor() as cursor:
         cursor.execute("DROP DATABASE owned WITH (FORCE)")
         cursor.execute(f"REVOKE {', '.join(ROLES)} FROM master")
-        cursor.execute("DROP ROLE master, rds_iam")
+        cursor.execute("DROP ROLE master, rds_iam, guest, stranger")
     connection.close()
 
 
@@ -108,6 +111,40 @@ def test_an_owner_who_is_no_superuser_grants_both_in_one_database_and_takes_back
         (ROLES,),
     )
     assert [row["signs_in_by_iam"] for row in members] == [True] * len(FUNCTIONS)
+
+
+def test_the_checkout_database_is_closed_to_who_has_nothing_in_it(owned: str) -> None:
+    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    query(owned, "GRANT SELECT (id) ON users TO guest")
+    for _ in range(2):
+        granting(owned)()
+
+    open_to = "SELECT has_database_privilege(%s, current_database(), %s) AS may"
+    for role in ("guest", "master", *ROLES):
+        for privilege in ("CONNECT", "TEMPORARY"):
+            assert query(owned, open_to, (role, privilege)) == [{"may": True}]
+    as_guest = owned.replace("master:master", "guest:guest")
+    assert query(as_guest, "SELECT id FROM users") == []
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(owned.replace("master:master", "stranger:stranger"))
+
+
+def test_somebody_else_s_database_is_left_open_and_so_is_the_application_s_own(
+    databases: tuple[str, str], owned: str
+) -> None:
+    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    query(databases[0].rpartition("/")[0] + "/owned", "ALTER DATABASE owned OWNER TO CURRENT_USER")
+    granting(owned)()
+    may_connect = "SELECT has_database_privilege('stranger', current_database(), 'CONNECT') AS may"
+    assert query(owned, may_connect) == [{"may": True}]
+    assert query(databases[1], may_connect) == [{"may": True}]
+    assert query(databases[0], may_connect) == [{"may": False}]
+
+
+def test_no_role_reads_more_of_a_user_than_it_needs(databases: tuple[str, str]) -> None:
+    readable = "SELECT has_column_privilege(%s, 'users', 'email', 'SELECT') AS may"
+    for role in ROLES:
+        assert query(databases[1], readable, (role,)) == [{"may": False}], role
 
 
 def test_somebody_else_s_table_is_named(databases: tuple[str, str], owned: str) -> None:

@@ -60,6 +60,39 @@ def grant(cursor: Cursor, role: str, grants: Grants, targets: Collection[str]) -
             ) from error
 
 
+def close_database(cursor: Cursor) -> bool:
+    """Take from PUBLIC what PostgreSQL gives it in every database: to connect, and to make temporary tables.
+
+    Roles that own or were granted anything in this one keep both: ours, and those of an application that
+    shares it. False if the database is somebody else's, who alone may do this.
+    """
+    cursor.execute(
+        "SELECT current_database() AS name, pg_has_role(datdba, 'USAGE') AS is_ours"
+        " FROM pg_database WHERE datname = current_database()"
+    )
+    [database] = cast(list[dict[str, Any]], cursor.fetchall())
+    if not database["is_ours"]:
+        return False
+    cursor.execute(
+        "SELECT DISTINCT rolname AS name FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid"
+        " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        "   AND refclassid = 'pg_authid'::regclass AND NOT rolsuper ORDER BY rolname"
+    )
+    names = [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    for name in names:
+        cursor.execute(
+            sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(
+                sql.Identifier(database["name"]), sql.Identifier(name)
+            )
+        )
+    cursor.execute(
+        sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(
+            sql.Identifier(database["name"])
+        )
+    )
+    return True
+
+
 def _grant(cursor: Cursor, role: sql.Identifier, target: str, privileges: str | None) -> None:
     is_function = target in FUNCTIONS
     names = {

@@ -11,7 +11,10 @@ CHANGE = "SELECT, UPDATE"
 WRITE = "SELECT, INSERT, UPDATE"
 QUEUE = "SELECT, INSERT, UPDATE, DELETE"
 DRAIN = "SELECT, UPDATE, DELETE"
-MOVE_BALANCE = "SELECT, UPDATE (balance)"
+READ_ID = "SELECT (id)"
+READ_BALANCE = "SELECT (id), SELECT (balance)"
+MOVE_BALANCE = "SELECT (id), SELECT (balance), UPDATE (balance)"
+"""Of `users`, whose other columns are nobody's business here."""
 
 Grants = Mapping[str, str]
 """What may be done, by table, or function of PostgreSQL's."""
@@ -50,13 +53,13 @@ CHECKOUT: Mapping[str, Grants] = {
 """By function, in the checkout database."""
 
 APPLICATION: Mapping[str, Grants] = {
-    "create_session": {"users": READ},
-    "account": {"users": READ, "ledger_entries": READ},
-    "checkout_requests_consumer": {"users": READ, "parked_events": "INSERT"},
+    "create_session": {"users": READ_ID},
+    "account": {"users": READ_BALANCE, "ledger_entries": READ},
+    "checkout_requests_consumer": {"users": READ_ID, "parked_events": "INSERT"},
     "checkout_finished_consumer": {"users": MOVE_BALANCE, "ledger_entries": ADD, "parked_events": ADD},
     "reconciler": {"ledger_entries": READ, "parked_events": READ},
     "operations": {
-        "users": "SELECT, INSERT, UPDATE (balance)",
+        "users": f"{MOVE_BALANCE}, INSERT",
         "ledger_entries": ADD,
         "parked_events": WRITE,
         "ledger_move": "EXECUTE",

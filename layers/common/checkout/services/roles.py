@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from checkout import telemetry
 from checkout.adapters import roles
 from checkout.adapters.postgres import Database
 from checkout.domain import privileges
@@ -16,10 +17,17 @@ class GrantRoles:
     def __call__(self) -> None:
         """Once the tables are there. One transaction a database, so that no function is ever without.
 
-        Repeating it is harmless. Raises ConfigurationError, DatabaseUnavailable.
+        The checkout database is closed to roles that have nothing in it; the application's own is left as it
+        is. Repeating it is harmless. Raises ConfigurationError, DatabaseUnavailable.
         """
         _grant(self._checkout, privileges.CHECKOUT)
         _grant(self._application, privileges.APPLICATION)
+        with self._checkout.transaction() as cursor:
+            roles.begin(cursor)
+            if not roles.close_database(cursor):
+                telemetry.logger.warning(
+                    "the checkout database stays open to every role of its server: its owner is somebody else"
+                )
 
 
 def _grant(database: Database, wanted: Mapping[str, Grants]) -> None:
