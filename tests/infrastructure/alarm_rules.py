@@ -23,7 +23,7 @@ NOT_WATCHED = frozenset(
         # What mended itself.
         *("PublishDeferred", "RequestsDeferred", "UncreditedPaymentsEmitted", "MissedEvents"),
         # What `verify` reports without an alarm.
-        *("CreditWithoutTransaction", "RecordsParked", "EventsHeld", "EventsWaiting"),
+        *("CreditWithoutTransaction", "EventsHeld", "EventsWaiting"),
     }
 )
 """Metrics of ours without an alarm."""
