@@ -12,6 +12,7 @@ from typing import Any
 from checkout.config import Config
 from checkout.domain import currencies
 from checkout.errors import ConfigurationError
+from checkout.response_headers import PROTECTION
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"
@@ -27,6 +28,7 @@ CONTENT_TYPES = {
 }
 
 SECURITY_HEADERS = {
+    **PROTECTION,
     "content-security-policy": "; ".join(
         (
             "default-src 'none'",
@@ -43,8 +45,6 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "referrer-policy": "no-referrer",
-    "strict-transport-security": "max-age=31536000",
-    "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
 

@@ -1,5 +1,6 @@
 """What a user may read, and what becomes of one payment as its events arrive."""
 
+import base64
 import itertools
 import time
 from typing import Any, Never
@@ -9,7 +10,7 @@ import pytest
 
 from checkout.errors import InvariantBroken
 from checkout.services.accounts import Accounts
-from tests.support.functions import SERVICE_TOKEN, Functions, bearer, finished, token
+from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, finished, token
 from tests.support.stripe_events import event, session_object
 
 SESSION = "/checkout/sessions/{request_id}"
@@ -190,6 +191,38 @@ def test_a_cursor_that_is_not_ours(fns: Functions, cursor: str) -> None:
     answer = fns.get("/checkout/transactions", query={"cursor": cursor})
     assert answer.status == 400
     assert "cursor" in answer.json["detail"]
+
+
+def test_a_cursor_shows_nothing_and_is_its_user_s_alone(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.add_users(2)
+    for number in range(3):
+        paid(fns, session_id=f"cs_test_{number}")
+        paid(fns, user_id=2, session_id=f"cs_test_2_{number}")
+    first = fns.get("/checkout/transactions", query={"limit": "1"}).json
+    cursor = first["next_cursor"]
+    [row] = fns.checkout(
+        "SELECT id FROM checkout_transactions WHERE request_id = %s",
+        (first["transactions"][0]["request_id"],),
+    )
+    number = int(row["id"])
+    raw = base64.urlsafe_b64decode(cursor)
+    assert str(number).encode() not in raw
+    assert number.to_bytes(8) not in raw
+    # As an earlier release made them.
+    old = base64.urlsafe_b64encode(b"before:%d" % number).decode().rstrip("=")
+
+    def page(user_id: int, cursor: str) -> int:
+        return fns.get("/checkout/transactions", user_id, query={"limit": "1", "cursor": cursor}).status
+
+    assert (page(1, cursor), page(2, cursor), page(1, old)) == (200, 400, 400)
+    monkeypatch.setenv("JWT_SECRET_PREVIOUS", JWT_SECRET)
+    monkeypatch.setenv("JWT_SECRET", "another secret, since the one before was rotated")
+    assert page(1, cursor) == 200
+    monkeypatch.delenv("JWT_SECRET_PREVIOUS")
+    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    assert page(1, cursor) == 200
 
 
 LIVES: dict[str, tuple[list[tuple[str, str]], str]] = {

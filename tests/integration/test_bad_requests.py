@@ -125,6 +125,27 @@ def test_another_currency_than_the_balance_has(fns: Functions, currency: Any) ->
     assert "currency" in refused(fns, fns.create({**GOOD, "currency": currency}), 400)
 
 
+def test_a_field_s_name_is_not_repeated_whole(fns: Functions) -> None:
+    for name in ("x" * 60_000, "\u2028" * 10_000, "\ud800" * 10_000):
+        answer = fns.create({**GOOD, name: 1})
+        assert "not a field" in refused(fns, answer, 400)
+        assert len(json.dumps(answer.json)) < 1000
+
+
+def test_every_answer_is_taken_for_what_it_is_and_over_https(fns: Functions) -> None:
+    answers = [
+        fns.create(GOOD, {}),
+        fns.http("account", "GET /health"),
+        fns.get("/checkout/balance"),
+        fns.webhook(b"{}"),
+        fns.http("account", "GET /nowhere"),
+    ]
+    assert [answer.status for answer in answers] == [401, 200, 200, 400, 500]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
 @pytest.mark.parametrize("field", ["amount", "success_url", "metadata", "user_id", "\ud800"])
 def test_a_field_that_does_not_exist_is_named(fns: Functions, field: str) -> None:
     assert "not a field" in refused(fns, fns.create({**GOOD, field: 1}), 400)

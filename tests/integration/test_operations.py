@@ -357,6 +357,11 @@ def test_a_wrong_command_line_changes_nothing(
     assert fns.application("SELECT 1 FROM ledger_entries") == []
 
 
+def test_a_wrong_word_is_not_repeated_whole(fns: Functions) -> None:
+    for given in (["x" * 100_000], ["parked", "show", "x" * 100_000], ["verify", "--" + "x" * 100_000]):
+        assert len(operate(fns, *given)["error"]) < 500
+
+
 def test_what_is_away_is_told_apart_from_what_is_refused(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,7 +164,7 @@ def stripe_events() -> "StripeEvents":
 def accounts() -> "Accounts":
     from checkout.services.accounts import Accounts
 
-    return Accounts(checkout_database(), application_database(), config().currency)
+    return Accounts(checkout_database(), application_database(), config().currency, config().jwt_secrets)
 
 
 @cache

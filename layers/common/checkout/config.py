@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from checkout.adapters.secrets_manager import SecretsManager
 from checkout.domain import currencies
-from checkout.domain.redirects import origin_of
+from checkout.domain.redirects import is_protected, origin_of
 from checkout.errors import ConfigurationError, NotYetConfigured
 
 GIVEN_BY_THE_OPERATOR = ("STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET")
@@ -44,6 +44,7 @@ class Config:
 
         Raises ConfigurationError, which names the setting, or Unavailable.
         """
+        _ = self.redirect_origins
         for name, least in SHORTEST.items():
             value = self._optional_secret(name)
             several = name in ("CHECKOUT_SERVICE_TOKEN", "STRIPE_WEBHOOK_SECRET")
@@ -188,12 +189,12 @@ class Config:
     def public_origin(self) -> str | None:
         """Where the browser sees us, as scheme://host[:port]; None = the API's own domain name."""
         origin = self._text("PUBLIC_ORIGIN")
-        return origin.rstrip("/") if origin else None
+        return _protected("PUBLIC_ORIGIN", origin.rstrip("/")) if origin else None
 
     @property
     def own_origin(self) -> str:
         """PUBLIC_ORIGIN, where no HTTP request could say instead where we are."""
-        return self._required("PUBLIC_ORIGIN").rstrip("/")
+        return _protected("PUBLIC_ORIGIN", self._required("PUBLIC_ORIGIN").rstrip("/"))
 
     @property
     def redirect_origins(self) -> frozenset[str]:
@@ -206,7 +207,7 @@ class Config:
                 raise ConfigurationError(
                     "ALLOWED_REDIRECT_ORIGINS is https://host[:port],https://host[:port]."
                 )
-            origins.add(origin)
+            origins.add(_protected("ALLOWED_REDIRECT_ORIGINS", origin))
         return frozenset(origin for origin in origins if origin is not None)
 
     @property
@@ -346,6 +347,14 @@ class Config:
             return parse(text)
         except ValueError as error:
             raise ConfigurationError(f"{name} is not a number.") from error
+
+
+def _protected(name: str, origin: str) -> str:
+    if not is_protected(origin):
+        raise ConfigurationError(
+            f"{name} must be https://host[:port]: http, which anybody may change, is for this machine."
+        )
+    return origin
 
 
 def _version(text: str) -> tuple[int, ...]:

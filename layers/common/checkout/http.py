@@ -18,6 +18,7 @@ from checkout.errors import (
     NotYetConfigured,
     UnsupportedMediaType,
 )
+from checkout.response_headers import PROTECTION
 from checkout.telemetry import Handler, count, logger
 
 Response = dict[str, Any]
@@ -85,7 +86,7 @@ def require_source(address: str, allowed: Sequence[IPv4Network | IPv6Network]) -
 def json_response(status: int, content: Mapping[str, object]) -> Response:
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "headers": {**PROTECTION, "content-type": "application/json", "cache-control": "no-store"},
         "body": json.dumps(content),
     }
 
@@ -102,7 +103,12 @@ def problem_response(error: CheckoutError, request_id: str | None = None) -> Res
         problem["request_id"] = request_id
     return {
         "statusCode": error.status,
-        "headers": {"content-type": "application/problem+json", "cache-control": "no-store", **error.headers},
+        "headers": {
+            **PROTECTION,
+            "content-type": "application/problem+json",
+            "cache-control": "no-store",
+            **error.headers,
+        },
         "body": json.dumps(problem),
     }
 

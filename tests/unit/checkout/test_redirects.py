@@ -89,3 +89,37 @@ def test_our_own_origin_is_always_allowed() -> None:
 def test_an_allow_list_that_would_not_mean_what_it_says_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="ALLOWED_REDIRECT_ORIGINS"):
         _ = Config({"ALLOWED_REDIRECT_ORIGINS": text}).redirect_origins
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_taken"),
+    [
+        ("https://pay.example.com", True),
+        ("http://127.0.0.1:9996", True),
+        ("http://[::1]:9996", True),
+        ("http://localhost:3000", True),
+        ("http://pay.example.com", False),
+        ("http://10.0.0.1", False),
+        ("http://127.0.0.1.example.com", False),
+        ("HTTP://pay.example.com", False),
+        ("ftp://pay.example.com", False),
+        ("pay.example.com", False),
+        ("https://[::1", False),
+    ],
+)
+def test_http_is_for_this_machine_alone(origin: str, is_taken: bool) -> None:
+    for name in ("PUBLIC_ORIGIN", "ALLOWED_REDIRECT_ORIGINS"):
+        config = Config({name: origin})
+        if is_taken:
+            config.check()
+        else:
+            with pytest.raises(ConfigurationError, match=f"^{name} "):
+                config.check()
+    config = Config({"PUBLIC_ORIGIN": origin})
+    if is_taken:
+        assert config.public_origin == config.own_origin == origin
+    else:
+        with pytest.raises(ConfigurationError, match=r"^PUBLIC_ORIGIN must be https"):
+            _ = config.public_origin
+        with pytest.raises(ConfigurationError, match=r"^PUBLIC_ORIGIN must be https"):
+            _ = config.own_origin

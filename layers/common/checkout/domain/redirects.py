@@ -1,6 +1,7 @@
 """Where a customer may be sent back to after Stripe's page."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -23,6 +24,21 @@ def origin_of(url: str) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
     return f"{parts.scheme}://{host}{shown_port}"
+
+
+def is_protected(origin: str) -> bool:
+    """True if nobody on the way can read or change what goes to this origin: https, or this machine itself (a
+    loopback address, or a name without a dot)."""
+    known = origin_of(origin)
+    if known is None:
+        return False
+    parts = urlsplit(known)
+    host = parts.hostname or ""
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = "." not in host
+    return parts.scheme == "https" or is_here
 
 
 def is_relative(url: str) -> bool:

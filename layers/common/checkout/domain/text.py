@@ -6,6 +6,7 @@ import re
 MAX_BIGINT = 2**63 - 1
 MAX_IDENTIFIER_LENGTH = 255
 MAX_EMAIL_LENGTH = 254
+MAX_REPEATED_LENGTH = 40
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -57,6 +58,11 @@ def user_id_from_digits(value: object) -> int | None:
     if isinstance(value, str) and _POSITIVE_DECIMAL.fullmatch(value):
         return positive_bigint(int(value))
     return None
+
+
+def shortened(text: str) -> str:
+    """The text as far as an answer repeats what it was sent."""
+    return text if len(text) <= MAX_REPEATED_LENGTH else f"{text[:MAX_REPEATED_LENGTH]}…"
 
 
 def printable(text: str) -> str:

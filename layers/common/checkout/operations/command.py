@@ -13,6 +13,7 @@ from checkout.operations.verbs import Outcome, Plan, Verb
 
 PROGRAM = "python -m checkout.operations"
 MOST_LISTED = 1_000
+MOST_TOLD = 300
 MAX_KEY_LENGTH = 200
 MOST_DAYS = 36_500
 
@@ -26,7 +27,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidRequest(f"{self.prog}: {message}. See {self.prog} --help.")
+        # argparse repeats what it was given.
+        told = message if len(message) <= MOST_TOLD else f"{message[:MOST_TOLD]}…"
+        raise InvalidRequest(f"{self.prog}: {told}. See {self.prog} --help.")
 
 
 def execute(given: argparse.Namespace, confirm: Confirm, caller: Callable[[], Caller]) -> Outcome:

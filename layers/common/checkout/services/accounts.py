@@ -1,14 +1,13 @@
 """What a user may read: sessions, transactions, balance."""
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from checkout.adapters import ledger, transactions
 from checkout.adapters.postgres import Database
 from checkout.domain.effects import success_key
 from checkout.domain.finished_event import iso_utc
+from checkout.domain.seal import opened, sealed
 from checkout.domain.text import positive_bigint, request_identifier
 from checkout.domain.transaction import Status, Transaction
 from checkout.errors import InvalidRequest, NotFound
@@ -20,10 +19,14 @@ MAX_LIMIT = 100
 
 
 class Accounts:
-    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
+    def __init__(
+        self, checkout: Database, application: Database, currency: str, secrets: Callable[[], Sequence[str]]
+    ) -> None:
+        """`secrets` seal cursors, the first of them; a cursor of the others is still taken."""
         self._checkout = checkout
         self._application = application
         self._currency = currency
+        self._secrets = secrets
 
     def session(self, user_id: int, request_id: str) -> dict[str, Any]:
         """Raises NotFound, for somebody else's too."""
@@ -39,13 +42,13 @@ class Accounts:
     def transactions(self, user_id: int, query: Mapping[str, str]) -> dict[str, Any]:
         """One page, newest first. `query` may have `limit` and `cursor`. Raises InvalidRequest."""
         limit = _limit(query.get("limit"))
-        before_id = _before_id(query.get("cursor"))
+        before_id = self._before_id(user_id, query.get("cursor"))
         with self._checkout.transaction() as cursor:
             rows = transactions.page_of_user(cursor, user_id, before_id=before_id, limit=limit + 1)
         page = rows[:limit]
         return {
             "transactions": self._resources(page),
-            "next_cursor": _cursor(page[-1].id) if len(rows) > limit else None,
+            "next_cursor": self._cursor(user_id, page[-1].id) if len(rows) > limit else None,
         }
 
     def balance(self, user_id: int) -> dict[str, Any]:
@@ -55,6 +58,18 @@ class Accounts:
         if balance is None:
             raise NotFound("There is no such user.")
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
+
+    def _cursor(self, user_id: int, row_id: int) -> str:
+        """Sealed, since the rows are counted over all users."""
+        return sealed(self._secrets()[0], _context(user_id), row_id)
+
+    def _before_id(self, user_id: int, cursor: str | None) -> int | None:
+        if cursor is None:
+            return None
+        before_id = positive_bigint(opened(self._secrets(), _context(user_id), cursor))
+        if before_id is None:
+            raise InvalidRequest("cursor must be a next_cursor of an earlier page, or absent.")
+        return before_id
 
     def _resources(self, rows: Sequence[Transaction]) -> list[dict[str, Any]]:
         credits = [credit for row in rows if (credit := row.credit) is not None]
@@ -96,18 +111,5 @@ def _limit(text: str | None) -> int:
     raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
-def _cursor(row_id: int) -> str:
-    return base64.urlsafe_b64encode(b"before:%d" % row_id).decode().rstrip("=")
-
-
-def _before_id(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        name, _, digits = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).partition(b":")
-        before_id = positive_bigint(int(digits)) if name == b"before" else None
-    except (binascii.Error, ValueError):
-        before_id = None
-    if before_id is None or _cursor(before_id) != cursor:
-        raise InvalidRequest("cursor must be a next_cursor of an earlier page, or absent.")
-    return before_id
+def _context(user_id: int) -> str:
+    return f"transactions of {user_id}"

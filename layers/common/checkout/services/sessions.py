@@ -23,7 +23,7 @@ from checkout.config import Config
 from checkout.domain import currencies
 from checkout.domain.effects import TOP_UP
 from checkout.domain.redirects import is_relative, origin_of
-from checkout.domain.text import positive_bigint, uuid_in_lower_case
+from checkout.domain.text import positive_bigint, shortened, uuid_in_lower_case
 from checkout.domain.transaction import Transaction
 from checkout.errors import (
     Conflict,
@@ -78,7 +78,8 @@ class SessionRequest:
         unknown = sorted(fields.keys() - allowed)
         if unknown:
             raise InvalidRequest(
-                f"{unknown[0]!a} is not a field of this request; allowed: {', '.join(sorted(allowed))}."
+                f"{shortened(unknown[0])!a} is not a field of this request; allowed:"
+                f" {', '.join(sorted(allowed))}."
             )
         if user_id is None:
             user_id = positive_bigint(fields.get("user_id"))
