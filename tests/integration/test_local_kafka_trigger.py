@@ -95,10 +95,11 @@ def poll(broker: AnyBroker, function: Function) -> Iterator[Callable[..., Poller
 
 
 def produce(broker: AnyBroker, *values: str, partition: int = 0, size: int = 0) -> None:
-    producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
+    """In one message set, unless they are large: what is appended one by one can also be fetched one by one."""
+    producer = Producer({"bootstrap.servers": broker.address, "log_level": 2, "linger.ms": 60_000})
     for value in values:
         producer.produce(TOPIC, value.ljust(size).encode(), key=b"7", partition=partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(30) == 0
 
 
 def committed(broker: AnyBroker, partition: int = 0) -> int:
@@ -135,7 +136,7 @@ def test_a_batch_mixes_partitions_and_is_committed_afterwards(
     for partition in range(3):
         produce(broker, f"a{partition}", f"b{partition}", partition=partition)
 
-    poll(replace(TRIGGER, window_seconds=1))
+    poll(replace(TRIGGER, batch_size=6, window_seconds=60))
 
     until(lambda: len(function.seen) == 6)
     assert len(function.batches) == 1
@@ -175,7 +176,7 @@ def test_a_batch_has_at_most_six_megabytes(
 ) -> None:
     produce(broker, *map(str, range(7)), size=680_000)
 
-    poll(replace(TRIGGER, window_seconds=2))
+    poll(replace(TRIGGER, window_seconds=60))
 
     until(lambda: len(function.seen) == 7)
     assert [len(batch) for batch in function.batches] == [6, 1]
@@ -185,10 +186,11 @@ def test_the_window_waits_for_more(
     broker: AnyBroker, function: Function, poll: Callable[..., Poller]
 ) -> None:
     poll(replace(TRIGGER, window_seconds=0.0))
-    produce(broker, "warm")
-    until(lambda: function.seen == ["warm"])
-    poll(replace(TRIGGER, group="other", window_seconds=4))
-    until(lambda: function.batches == [["warm"], ["warm"]])
+    warm = ["warm", "up"]
+    produce(broker, *warm)
+    until(lambda: function.batches == [warm])
+    poll(replace(TRIGGER, group="other", batch_size=2, window_seconds=60))
+    until(lambda: function.batches == [warm, warm])
 
     produce(broker, "one")
     until(lambda: ["one"] in function.batches)

@@ -103,7 +103,8 @@ class Project:
             process.wait(STOP_SECONDS)
 
     def is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
-        return self.file is not None and self.file["pid"] == process.pid
+        found = self.file  # Read once: what a killed predecessor left goes while this one starts.
+        return found is not None and found["pid"] == process.pid
 
     @property
     def file(self) -> dict[str, Any] | None:
