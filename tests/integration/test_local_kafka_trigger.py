@@ -95,7 +95,7 @@ def poll(broker: AnyBroker, function: Function) -> Iterator[Callable[..., Poller
 
 
 def produce(broker: AnyBroker, *values: str, partition: int = 0, size: int = 0) -> None:
-    """In one message set, unless they are large: what is appended one by one can also be fetched one by one."""
+    """In one message set, unless they are large: what is appended alone can also be fetched alone."""
     producer = Producer({"bootstrap.servers": broker.address, "log_level": 2, "linger.ms": 60_000})
     for value in values:
         producer.produce(TOPIC, value.ljust(size).encode(), key=b"7", partition=partition)

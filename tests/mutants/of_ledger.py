@@ -30,8 +30,10 @@ MUTANTS = [
     ),
     Mutant(
         file="services/corrections.py",
-        text="            if not ledger.lock_users(cursor, {user_id}):\n",
-        instead="            if not ledger.user_exists(cursor, user_id):\n",
+        text="            if not ledger.lock_users(cursor, {user_id}):\n"
+        '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
+        instead="            if not ledger.user_exists(cursor, user_id):\n"
+        '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
         breaks="a balance that is rebuilt loses the credit of that moment",
         caught_by=f"{RACES}::test_a_balance_that_is_rebuilt_while_it_is_credited_keeps_the_credit",
     ),

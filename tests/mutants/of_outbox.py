@@ -44,8 +44,8 @@ MUTANTS = [
     ),
     Mutant(
         file=DELIVERY,
-        text="                outbox.remove(cursor, list(acknowledged))\n            telemetry",
-        instead="                outbox.remove(cursor, [message.id for message in messages])\n            telemetry",
+        text="                outbox.remove(cursor, list(acknowledged))\n                refused",
+        instead="                outbox.remove(cursor, [message.id for message in messages])\n                refused",
         breaks="what the broker did not acknowledge to a relay is lost",
         caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
     ),
@@ -58,8 +58,8 @@ MUTANTS = [
     ),
     Mutant(
         file="adapters/kafka.py",
-        text="            except KafkaError:\n                broker_away = True\n        self._last_used",
-        instead="            except KafkaError:\n                acknowledged.append(message_id)\n        self._last_used",
+        text="            except KafkaError:\n                broker_away = True\n        self.refused",
+        instead="            except KafkaError:\n                acknowledged.append(message_id)\n        self.refused",
         breaks="what no broker has acknowledged is taken for published",
         caught_by="tests/integration/test_delivery.py::test_a_broker_that_is_away_changes_nothing_for_stripe",
     ),

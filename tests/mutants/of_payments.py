@@ -52,8 +52,8 @@ MUTANTS = [
     ),
     Mutant(
         file="adapters/inbox.py",
-        text="WHERE event_id = %s FOR UPDATE",
-        instead="WHERE event_id = %s",
+        text='WHERE event_id = %s FOR UPDATE", (event_id,))',
+        instead='WHERE event_id = %s", (event_id,))',
         breaks="an event is applied while an operator settles it",
         caught_by=f"{RACES}::test_what_is_settled_while_it_is_tried_again_is_left_alone",
     ),
