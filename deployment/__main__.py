@@ -34,7 +34,9 @@ def bring_up(options: argparse.Namespace) -> None:
 def connect_stripe(options: argparse.Namespace) -> None:
     """The key, the endpoint at Stripe, and its signing secret."""
     region()
-    configure.configure(AwsSystem(options.stack), getpass.getpass, terminal.say, rotate=options.rotate)
+    configure.configure(
+        AwsSystem(options.stack), getpass.getpass, terminal.say, rotate=options.rotate, leaked=options.leaked
+    )
 
 
 def price(_: argparse.Namespace) -> None:
@@ -84,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     configured.formatter_class = argparse.RawDescriptionHelpFormatter
     configured.add_argument("stack", help="its name")
-    configured.add_argument("--rotate", action="store_true", help="a new signing secret; both are accepted")
+    which = configured.add_mutually_exclusive_group()
+    which.add_argument("--rotate", action="store_true", help="a new signing secret; both accepted for a day")
+    which.add_argument("--leaked", action="store_true", help="a new signing secret, and the old one refused")
     configured.set_defaults(command=connect_stripe)
 
     commands.add_parser("cost", help="what a month costs, by volume").set_defaults(command=price)

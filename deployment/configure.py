@@ -10,6 +10,7 @@ two steps, the next run mends it:
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import stripe
@@ -17,6 +18,10 @@ import stripe
 from checkout.adapters.stripe_api import API_VERSION
 from checkout.services.stripe_events import HANDLED
 from deployment.aws_system import AwsSystem
+
+PREVIOUS_UNTIL = "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL"
+PREVIOUS_LIVES = timedelta(hours=24)
+"""The longest that Stripe itself lets a rolled secret live."""
 
 KINDS = ("sk_test_", "rk_test_", "sk_live_", "rk_live_")
 
@@ -26,11 +31,17 @@ class NotConfigured(RuntimeError):
 
 
 def configure(
-    system: AwsSystem, ask: Callable[[str], str], say: Callable[[str], None], *, rotate: bool = False
+    system: AwsSystem,
+    ask: Callable[[str], str],
+    say: Callable[[str], None],
+    *,
+    rotate: bool = False,
+    leaked: bool = False,
 ) -> None:
     """Ask for the key where neither the environment nor the secret has it. Nothing secret is said.
 
-    `rotate` replaces the endpoint's signing secret; both are accepted until the next run.
+    `rotate` replaces the endpoint's signing secret; both are accepted until the next run, and for a day at
+    most. `leaked` replaces it, too, and the old one is accepted no more.
     """
     secrets = system.secrets
     key = (
@@ -52,20 +63,23 @@ def configure(
         base_addresses={"api": system.stripe_api_url} if system.stripe_api_url else {},
     ).v1.webhook_endpoints
     try:
-        _configure(system, client, key, say, rotate=rotate)
+        _configure(system, client, key, say, rotate=rotate, leaked=leaked)
     except stripe.StripeError as error:
         raise NotConfigured(f"Stripe refused: {error.user_message or type(error).__name__}") from error
 
 
-def _configure(system: AwsSystem, client: Any, key: str, say: Callable[[str], None], *, rotate: bool) -> None:
+def _configure(
+    system: AwsSystem, client: Any, key: str, say: Callable[[str], None], *, rotate: bool, leaked: bool
+) -> None:
     secrets, url = system.secrets, system.output("WebhookUrl")
     ours = [found for found in client.list({"limit": 100}).auto_paging_iter() if found.url == url]
     known = next((one for one in ours if one.id == secrets.get("STRIPE_WEBHOOK_ENDPOINT")), None)
     if known is not None and known.api_version != API_VERSION:
         say(f"the endpoint speaks {known.api_version} instead of {API_VERSION}: it is replaced")
         known = None
-    before = secrets.get("STRIPE_WEBHOOK_SECRET", "").split(",")[0]
-    if known is None or rotate:
+    before, until = secrets.get("STRIPE_WEBHOOK_SECRET", "").split(",")[0].strip(), ""
+    # Stripe's API cannot give an endpoint another secret, only its dashboard can: so another one is made.
+    if known is None or rotate or leaked:
         made = client.create(
             {
                 "url": url,
@@ -74,13 +88,19 @@ def _configure(system: AwsSystem, client: Any, key: str, say: Callable[[str], No
                 "description": "Top-ups of balances; made by `make configure`.",
             }
         )
-        accepted = ",".join(filter(None, (made.secret, before)))
+        previous = "" if leaked else before
+        accepted = ",".join(filter(None, (made.secret, previous)))
         changed = {"STRIPE_WEBHOOK_ENDPOINT": made.id, "STRIPE_WEBHOOK_SECRET": accepted}
+        if previous:
+            until = (datetime.now(UTC) + PREVIOUS_LIVES).isoformat(timespec="seconds")
+            say(f"the secret of before is accepted until {until}, or the next run")
         say(f"endpoint {made.id} made at Stripe for {url}")
     else:
         made = client.update(known.id, {"enabled_events": sorted(HANDLED), "disabled": False})
         changed = {"STRIPE_WEBHOOK_SECRET": before}
         say(f"endpoint {made.id} is there, with its {len(HANDLED)} types of events")
+    if until or secrets.get(PREVIOUS_UNTIL):
+        changed[PREVIOUS_UNTIL] = until
     changed["STRIPE_SECRET"] = key
     system.store_secrets(changed)
     say("the secret has the key and the endpoint's signing secret; functions read it within five minutes")

@@ -32,7 +32,7 @@ def events(kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def secrets_read() -> set[str]:
-    return set(re.findall(r'_(?:secret|several|optional_secret)\("(\w+)"\)', CONFIG.read_text()))
+    return set(re.findall(r'_(?:secret|several|optional_secret|moment)\("(\w+)"\)', CONFIG.read_text()))
 
 
 # As CloudFormation sees it

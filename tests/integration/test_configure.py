@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from checkout import config
+from checkout.config import Config
 from checkout.services.stripe_events import HANDLED
 from deployment.aws_system import AwsSystem, NoSuchStack
-from deployment.configure import NotConfigured, configure
+from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.stripe_simulator import Simulator
 
 URL = "http://127.0.0.1:9/webhooks/stripe"
@@ -54,9 +57,9 @@ def endpoints(stripe: Simulator) -> list[Any]:
     return [one for one in stripe.client.v1.webhook_endpoints.list().data if one.url == URL]
 
 
-def run(system: AwsSystem, *, rotate: bool = False) -> str:
+def run(system: AwsSystem, *, rotate: bool = False, leaked: bool = False) -> str:
     said: list[str] = []
-    configure(system, lambda _: KEY, said.append, rotate=rotate)
+    configure(system, lambda _: KEY, said.append, rotate=rotate, leaked=leaked)
     return "\n".join(said)
 
 
@@ -93,6 +96,48 @@ def test_rotation_accepts_both_until_the_next_run(system: AwsSystem, stripe: Sim
     assert len(endpoints(stripe)) == 1
     run(system)
     assert system.secrets["STRIPE_WEBHOOK_SECRET"] == new
+
+
+def accepted(system: AwsSystem) -> tuple[str, ...]:
+    """As the functions have it."""
+    return Config(system.secrets).webhook_secrets()
+
+
+def test_the_secret_of_before_ends_after_a_day(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(system)
+    [old] = accepted(system)
+    run(system, rotate=True)
+    new, kept = accepted(system)
+    assert kept == old
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=1)
+
+    monkeypatch.setattr(config, "datetime", Tomorrow)
+    assert accepted(system) == (new,)
+
+
+def test_a_leaked_secret_is_accepted_no_more(system: AwsSystem, stripe: Simulator) -> None:
+    run(system)
+    [old], [endpoint] = accepted(system), endpoints(stripe)
+    said = run(system, leaked=True)
+    [new], [replaced] = accepted(system), endpoints(stripe)
+    assert old != new
+    assert old not in system.secrets["STRIPE_WEBHOOK_SECRET"]
+    assert replaced.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"] != endpoint.id
+    assert old not in said
+
+
+def test_a_leak_while_it_is_rotated_leaves_neither(system: AwsSystem) -> None:
+    run(system)
+    run(system, rotate=True)
+    both = accepted(system)
+    run(system, leaked=True)
+    [new] = accepted(system)
+    assert new not in both
+    assert system.secrets[PREVIOUS_UNTIL] == ""
 
 
 def test_dead_before_it_was_stored(

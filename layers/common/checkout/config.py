@@ -6,6 +6,7 @@ ConfigurationError, which names it.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 from urllib.parse import quote
@@ -45,6 +46,8 @@ class Config:
         Raises ConfigurationError, which names the setting, or Unavailable.
         """
         _ = self.redirect_origins
+        self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
+        self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         for name, least in SHORTEST.items():
             value = self._optional_secret(name)
             several = name in ("CHECKOUT_SERVICE_TOKEN", "STRIPE_WEBHOOK_SECRET")
@@ -72,12 +75,16 @@ class Config:
         return self.stripe_secret().startswith(("sk_live_", "rk_live_"))
 
     def webhook_secrets(self) -> tuple[str, ...]:
-        return self._several("STRIPE_WEBHOOK_SECRET")
+        """The first is the endpoint's; others are accepted until STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL."""
+        current, *previous = self._several("STRIPE_WEBHOOK_SECRET")
+        until = self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
+        return (current, *(previous if _is_ahead(until) else ()))
 
     def jwt_secrets(self) -> tuple[str, ...]:
-        """The one that tokens are made with, and while it is being rotated JWT_SECRET_PREVIOUS."""
-        previous = self._optional_secret("JWT_SECRET_PREVIOUS")
-        return (self._secret("JWT_SECRET"), *((previous,) if previous else ()))
+        """The one that tokens are made with; and JWT_SECRET_PREVIOUS, until JWT_SECRET_PREVIOUS_UNTIL."""
+        current, previous = self._secret("JWT_SECRET"), self._optional_secret("JWT_SECRET_PREVIOUS")
+        until = self._moment("JWT_SECRET_PREVIOUS_UNTIL")
+        return (current, previous) if previous and _is_ahead(until) else (current,)
 
     def service_tokens(self) -> tuple[str, ...]:
         return self._several("CHECKOUT_SERVICE_TOKEN")
@@ -330,6 +337,17 @@ class Config:
             raise ConfigurationError(f"{name} has an empty element, which anybody could sign with.")
         return values
 
+    def _moment(self, name: str) -> datetime | None:
+        """Next to the secrets, since it changes with them."""
+        text = self._optional_secret(name)
+        try:
+            moment = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            moment = None
+        if text and (moment is None or moment.tzinfo is None):
+            raise ConfigurationError(f"{name} must be a time with its offset, as 2026-11-24T12:00:00Z.")
+        return moment
+
     def _integer(self, name: str, default: int) -> int:
         value = self._optional_integer(name)
         return default if value is None else value
@@ -355,6 +373,11 @@ def _protected(name: str, origin: str) -> str:
             f"{name} must be https://host[:port]: http, which anybody may change, is for this machine."
         )
     return origin
+
+
+def _is_ahead(moment: datetime | None) -> bool:
+    """True for None, which has no end."""
+    return moment is None or datetime.now(UTC) < moment
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -238,6 +238,30 @@ def test_what_can_be_guessed_is_refused_at_start_without_being_shown() -> None:
         assert "guess-me" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("until", "is_accepted"),
+    [("", True), ("2999-01-01T00:00:00Z", True), ("2026-01-01T00:00:00+01:00", False)],
+)
+def test_a_previous_value_has_an_end(until: str, is_accepted: bool) -> None:
+    config = Config(
+        {
+            "STRIPE_WEBHOOK_SECRET": "new, old",
+            "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL": until,
+            "JWT_SECRET": "new",
+            "JWT_SECRET_PREVIOUS": "old",
+            "JWT_SECRET_PREVIOUS_UNTIL": until,
+        }
+    )
+    assert config.webhook_secrets() == config.jwt_secrets() == (("new", "old") if is_accepted else ("new",))
+
+
+@pytest.mark.parametrize("until", ["tomorrow", "2026-11-24", "2026-11-24T12:00:00", "1764000000"])
+@pytest.mark.parametrize("name", ["STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL", "JWT_SECRET_PREVIOUS_UNTIL"])
+def test_an_end_that_cannot_be_read_is_named_at_start(name: str, until: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} must be a time"):
+        Config({name: until}).check()
+
+
 def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
     old, new = "o" * 32, "n" * 32
     settings = {"JWT_SECRET": new, "JWT_SECRET_PREVIOUS": old}
