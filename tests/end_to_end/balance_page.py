@@ -6,6 +6,39 @@ from tests.end_to_end.fake_checkout import FakeCheckout
 
 TOKEN = "header.payload.signature"
 
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (color) => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const luminance = (color) => {
+    const [r, g, b] = [...rgb(color)].slice(0, 3).map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const background = (element) => {
+    for (let here = element; here; here = here.parentElement) {
+      const color = getComputedStyle(here).backgroundColor;
+      if (color !== "rgba(0, 0, 0, 0)") return color;
+    }
+    return "white";
+  };
+  const weak = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!text || !element.checkVisibility()) continue;
+    const [a, b] = [getComputedStyle(element).color, background(element)].map(luminance);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.push(`${element.tagName} ${element.textContent}: ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}
+"""
+"""The texts that are hard to read on their background."""
+
 
 class BalancePage:
     def __init__(self, page: Page) -> None:
@@ -19,6 +52,7 @@ class BalancePage:
         self.balance = page.get_by_role("region", name="Your balance")
         self.history = page.get_by_role("region", name="History").get_by_role("listitem")
         self.more = page.get_by_role("button", name="Load more")
+        self.question = page.get_by_role("alertdialog", name="Switch to another account?")
 
     def preset(self, coins: str) -> Locator:
         return self.page.get_by_role("radio", name=f"{coins} coins")

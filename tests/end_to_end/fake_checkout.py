@@ -45,11 +45,17 @@ LOST = Answer(status=0)
 
 
 class FakeCheckout:
-    """One user's account. `refusals` are given to the next POSTs; whatever is not refused, succeeds."""
+    """One user's account; `others` are those of other tokens.
+
+    `refusals` are given to the next POSTs; whatever is not refused, succeeds.
+    """
 
     def __init__(self) -> None:
         self.origin = ""
-        self.user_id = 7
+        self.user_id: int | str = 7
+        self.others: dict[str, int | str] = {}
+        self.expired: set[str] = set()
+        """Tokens that are answered 401."""
         self.balance_cents = 1000
         self.currency = "eur"
         self.transactions: list[dict[str, Any]] = []
@@ -82,12 +88,14 @@ class FakeCheckout:
     def answer(self, request: Request) -> Answer:
         self.requests.append(request)
         self.before_answer(request)
+        if request.token.removeprefix("Bearer ") in self.expired:
+            return Answer.problem(401)
         if request.path in self.failing:
             return self.failing[request.path]
         if request.method == "POST":
             return self._create(request)
         if request.path == "/checkout/balance":
-            return Answer(body=self._balance())
+            return Answer(body=self._balance(request.token.removeprefix("Bearer ")))
         if request.path == "/checkout/transactions":
             return Answer(body=self._page(request.query))
         wanted = request.path.rpartition("/")[2]
@@ -96,8 +104,9 @@ class FakeCheckout:
                 return Answer(body=transaction)
         return Answer.problem(404)
 
-    def _balance(self) -> dict[str, Any]:
-        return {"user_id": self.user_id, "balance_cents": self.balance_cents, "currency": self.currency}
+    def _balance(self, token: str) -> dict[str, Any]:
+        user_id = self.others.get(token, self.user_id)
+        return {"user_id": user_id, "balance_cents": self.balance_cents, "currency": self.currency}
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
         start, limit = int(query.get("cursor", "0")), int(query.get("limit", "20"))

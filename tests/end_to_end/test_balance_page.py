@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.end_to_end.balance_page import TOKEN, BalancePage
+from tests.end_to_end.balance_page import CONTRAST, TOKEN, BalancePage
 from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
 
 
@@ -318,39 +318,6 @@ def test_a_phone_shows_it_without_scrolling_sideways(
     balance.amount.fill("9" * 40)
     assert balance.page.evaluate("document.documentElement.scrollWidth") == 320
     assert balance.page.evaluate("document.body.scrollWidth") == 320
-
-
-CONTRAST = """
-() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgb = (color) => {
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return canvas.getImageData(0, 0, 1, 1).data;
-  };
-  const luminance = (color) => {
-    const [r, g, b] = [...rgb(color)].slice(0, 3).map((value) => value / 255)
-      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const background = (element) => {
-    for (let here = element; here; here = here.parentElement) {
-      const color = getComputedStyle(here).backgroundColor;
-      if (color !== "rgba(0, 0, 0, 0)") return color;
-    }
-    return "white";
-  };
-  const weak = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!text || !element.checkVisibility()) continue;
-    const [a, b] = [getComputedStyle(element).color, background(element)].map(luminance);
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) weak.push(`${element.tagName} ${element.textContent}: ${ratio.toFixed(2)}`);
-  }
-  return weak;
-}
-"""
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,7 @@ def test_another_user_of_the_tab_has_another_attempt(balance: BalancePage, check
     expect(balance.problem).to_be_focused()
     checkout.user_id = 8
     balance.open(checkout, token="another")
+    balance.question.get_by_role("button", name="Switch to account 8").click()
     expect(balance.amount).to_have_value("")
     balance.preset("500").check()
     balance.submit.click()

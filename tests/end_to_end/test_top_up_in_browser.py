@@ -34,6 +34,9 @@ def balance(page: Page, stack: dict[str, Any]) -> BalancePage:
     page.goto(f"{stack['api_url']}/balance#token={stack['demo_token']}")
     opened = BalancePage(page)
     expect(opened.submit).to_be_visible(timeout=PATIENCE_MS)
+    expect(opened.submit).to_have_accessible_description(
+        f"You are topping up account {stack['demo_user_id']}."
+    )
     return opened
 
 

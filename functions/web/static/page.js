@@ -2,6 +2,7 @@
  * The Balance page: who is here, what Stripe sent them back with, and what they do next.
  */
 
+import { chosenToken, showAccount } from "./account.js";
 import { Api } from "./api.js";
 import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "./attempt.js";
 import { showBalance } from "./balance.js";
@@ -10,7 +11,7 @@ import { History } from "./history.js";
 import { MessageBox } from "./message.js";
 import { formatCoins } from "./money.js";
 import { amountOf, findRequest, follow, isOpen, isTopUp } from "./payment.js";
-import { clearReturn, currentToken, forgetToken, returned, takeToken } from "./visit.js";
+import { clearReturn, forgetToken, returned, takeToken } from "./visit.js";
 import * as words from "./words.js";
 
 // Stripe's page opens sooner. If the user stops it, the button works again.
@@ -32,16 +33,9 @@ class Page {
   }
 
   async open() {
-    news.show(words.LOADING);
-    try {
-      await this.#load();
-      news.clear();
-      await this.#arrive();
-    } catch (error) {
-      if (this.#isSignedOut(error)) return;
-      const reload = { label: "Try again", run: () => location.reload() };
-      news.show(words.unavailable(error), { action: reload, focus: true });
-    }
+    await this.#load();
+    news.clear();
+    await this.#arrive();
   }
 
   async #load() {
@@ -49,7 +43,8 @@ class Page {
     this.#userId = balance.user_id;
     this.#currency = balance.currency;
     this.#form = new TopUpForm(config, (amount) => this.#send(amount));
-    this.#history = new History(this.#api, (error) => this.#isSignedOut(error));
+    this.#history = new History(this.#api, isSignedOut);
+    showAccount(balance.user_id);
     showBalance(balance);
     account.hidden = false;
     this.#history.refresh();
@@ -147,7 +142,7 @@ class Page {
       location.assign(await this.#sessionUrl(amount));
       await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
     } catch (error) {
-      if (this.#isSignedOut(error)) return;
+      if (isSignedOut(error)) return;
       if (error.status === 409) closeAttempt();
       problem.show(words.refusal(error), { focus: true });
     }
@@ -165,13 +160,26 @@ class Page {
     sessionOpened(attempt, session);
     return session.url;
   }
+}
 
-  #isSignedOut(error) {
-    if (error.status !== 401) return false;
-    forgetToken();
-    account.hidden = true;
-    news.show(words.SESSION_EXPIRED, { focus: true });
-    return true;
+function isSignedOut(error) {
+  if (error.status !== 401) return false;
+  forgetToken();
+  account.hidden = true;
+  news.show(words.SESSION_EXPIRED, { focus: true });
+  return true;
+}
+
+async function open() {
+  news.show(words.LOADING);
+  try {
+    const token = await chosenToken();
+    if (token === null) news.show(words.NOT_SIGNED_IN);
+    else await new Page(new Api(token)).open();
+  } catch (error) {
+    if (isSignedOut(error)) return;
+    const reload = { label: "Try again", run: () => location.reload() };
+    news.show(words.unavailable(error), { action: reload, focus: true });
   }
 }
 
@@ -184,6 +192,4 @@ addEventListener("hashchange", () => {
 });
 
 takeToken();
-const token = currentToken();
-if (token === null) news.show(words.NOT_SIGNED_IN);
-else new Page(new Api(token)).open();
+open();

@@ -21,6 +21,8 @@ export const SESSION_EXPIRED = {
   text: "Open this page again from the application where you signed in. Nothing is lost: payments go on.",
 };
 
+export const account = (id) => `This is the balance of account ${id}.`;
+
 export const NOT_FOUND_IN_HISTORY = {
   tone: "wait",
   title: "This payment is not in your history",

@@ -1,0 +1,64 @@
+/**
+ * Whose balance it is. A link signs in whoever its maker chose, and what is paid then is theirs: so the page
+ * names the account, and another one takes the place of the present one only if the user agrees.
+ */
+
+import { Api } from "./api.js";
+import { announce } from "./message.js";
+import { acceptOffer, currentToken, lastAccount, offeredToken, refuseOffer, rememberAccount } from "./visit.js";
+import * as words from "./words.js";
+
+const dialog = document.getElementById("switch");
+
+document.getElementById("stay").addEventListener("click", () => dialog.close());
+document.getElementById("leave").addEventListener("click", () => dialog.close("leave"));
+
+export function showAccount(id) {
+  rememberAccount(id);
+  fill("[data-account]", id);
+}
+
+function fill(places, id) {
+  for (const place of document.querySelectorAll(places)) place.textContent = String(id);
+}
+
+/**
+ * The token to work with: the present one, or that of a link if it is for the same account or the user wants
+ * it. Null if there is none. Throws ApiError if that cannot be decided, 401 if the link's token is not valid.
+ */
+export async function chosenToken() {
+  const offered = offeredToken();
+  if (offered === null) return currentToken();
+  const [present, other] = await Promise.all([presentAccount(), accountOf(offered)]);
+  if (present === null || present === other || (await wantsToLeave(present, other))) acceptOffer();
+  else refuseOffer();
+  return currentToken();
+}
+
+const accountOf = async (token) => String((await new Api(token).balance()).user_id);
+
+async function presentAccount() {
+  if (lastAccount() !== null || currentToken() === null) return lastAccount();
+  try {
+    return await accountOf(currentToken());
+  } catch (error) {
+    // Nothing can be paid into an account that is not signed in, or not there.
+    if (error.status === 401 || error.status === 404) return null;
+    throw error;
+  }
+}
+
+/** Asked in a dialog, where Escape means no. */
+function wantsToLeave(present, other) {
+  fill("[data-present]", present);
+  fill("[data-other]", other);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      const leaves = dialog.returnValue === "leave";
+      announce(words.account(leaves ? other : present));
+      resolve(leaves);
+    }, { once: true });
+  });
+}
