@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from checkout.adapters.postgres import Database
+from checkout.domain.findings import Finding
 from checkout.services.migrations import Migrate
-from checkout.services.verification import Finding, Verify
+from checkout.services.verification import Verify
 from local.postgres import Postgres
 from tests.support.functions import query
 
@@ -21,8 +22,8 @@ MOST_SECONDS = 30
 
 USERS_SQL = "INSERT INTO users (id, balance) SELECT n, %s FROM generate_series(1, %s) AS n"
 ENTRIES_SQL = """
-INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, request_id)
-SELECT 'success:' || gen.id, 1 + mod(n, %s), 500, 'eur', 'success', gen.id
+INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, request_id, payment_intent_id)
+SELECT 'success:' || gen.id, 1 + mod(n, %s), 500, 'eur', 'success', gen.id, 'pi_' || n
 FROM generate_series(1, %s) AS n, LATERAL (SELECT md5(n::text)::uuid::text AS id) AS gen
 """
 PAYMENTS_SQL = """
@@ -65,7 +66,14 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 def verified(urls: tuple[str, str]) -> dict[str, Finding]:
     checkout, application = urls
     began = time.monotonic()
-    findings = Verify(Database(lambda: checkout), Database(lambda: application), "eur")()
+    verify = Verify(
+        Database(lambda: checkout),
+        Database(lambda: application),
+        "eur",
+        foreign_producers=False,
+        livemode=lambda: True,
+    )
+    findings = verify()
     took = time.monotonic() - began
     print(f"\n{ENTRIES:,} entries verified in {took:.1f} s")
     assert took <= MOST_SECONDS

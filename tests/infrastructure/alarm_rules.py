@@ -23,7 +23,7 @@ NOT_WATCHED = frozenset(
         # What mended itself.
         *("PublishDeferred", "RequestsDeferred", "UncreditedPaymentsEmitted", "MissedEvents"),
         # What `verify` reports without an alarm.
-        *("CreditWithoutTransaction", "EventsHeld", "EventsWaiting"),
+        *("EventsHeld", "EventsWaiting"),
     }
 )
 """Metrics of ours without an alarm."""

@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap, telemetry
+from checkout.adapters import invariants
 from checkout.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
 from checkout.services.stripe_events import StripeEvents
+from checkout.services.verification import Verified
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
@@ -209,13 +211,13 @@ def test_standard_output_is_for_the_answer_alone(
 ) -> None:
     assert terminal.json(*ADJUST, answer="y")["adjusted"] is True
 
-    def counts() -> list[object]:
+    def counts(**_options: Any) -> Verified:
         for _ in range(100):
             telemetry.count("AsOftenAsPowertoolsKeepsToItself")
-        return []
+        return Verified([], complete=True)
 
     monkeypatch.setattr(bootstrap, "verify", lambda: counts)
-    assert terminal.json("verify") == {"findings": []}
+    assert terminal.json("verify") == {"findings": [], "complete": True}
     assert "AsOftenAsPowertoolsKeepsToItself" in terminal.err
 
 
@@ -234,7 +236,8 @@ def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> 
 def test_what_is_from_before_the_ledger_is_kept_by_an_opening(fns: Functions, terminal: Terminal) -> None:
     """The user was credited before `opening-balances`, so that this left them alone."""
     fns.add_users(2, balance=700)
-    fns.consume(finished(user_id=2))
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1", user_id=2)))
+    fns.consume(finished("r1", user_id=2))
     rebuild = ["rebuild-balance", "--user", "2", "--reason", "an alarm", *ADA]
     assert terminal.run(*rebuild, answer="n") == 2
     assert "if 700 are from before the ledger, opening-balances --user 2 keeps them" in terminal.err
@@ -243,6 +246,43 @@ def test_what_is_from_before_the_ledger_is_kept_by_an_opening(fns: Functions, te
     assert "Enter 700 as what user 2 had before the ledger" in terminal.err
     assert terminal.json(*rebuild, answer="y") == {"user_id": 2, "before_cents": 1200, "after_cents": 1200}
     assert terminal.run("verify") == 0
+
+
+def test_a_finding_that_stays_as_it_is_is_accepted(fns: Functions, terminal: Terminal) -> None:
+    fns.consume(finished("from-elsewhere"))
+    assert terminal.run("verify") == 1
+    assert "BROKEN   CreditWithoutTransaction: 1" in terminal.out
+    [finding] = [one for one in terminal.json("verify", status=1)["findings"] if one["count"]]
+    finding_id = finding["samples"][0]["finding"]
+    assert terminal.err.endswith("verify: all is checked\n")
+
+    accept = ["accept", finding_id, "--reason", "T-1", *ADA]
+    assert terminal.run(*accept, answer="n") == 2
+    assert terminal.err.startswith("No longer count as CreditWithoutTransaction: ")
+    assert "effect_key success:from-elsewhere" in terminal.err
+    assert terminal.json(*accept, answer="y")["accepted"]["name"] == "CreditWithoutTransaction"
+    assert terminal.run("verify", "--anew") == 0
+    assert "ok       CreditWithoutTransaction (1 accepted)" in terminal.out
+
+    assert terminal.json(*accept, "--withdraw", "--yes")["counts_again"]["name"] == "CreditWithoutTransaction"
+    assert terminal.run("verify", "--seconds", 60) == 1
+    assert terminal.run("accept", "0123456789ab", "--reason", "x", *ADA) == 2
+    assert "has shown no finding 0123456789ab" in terminal.err
+
+
+def test_a_verification_that_is_out_of_time_is_not_clean(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invariants, "RANGE", 1)
+    fns.add_users(2, 3)
+    verify = bootstrap.verify()
+    monkeypatch.setattr(bootstrap, "verify", lambda: lambda **given: verify(**{**given, "deadline": 0.0}))
+    for user_id in (1, 2, 3):
+        assert terminal.json("verify", status=1)["complete"] is False
+        assert f"up to user {user_id}" in terminal.err
+    assert terminal.run("verify") == 1
+    assert "complete: False" in terminal.out
+    assert terminal.json("verify", status=0)["complete"] is True
 
 
 def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, terminal: Terminal) -> None:

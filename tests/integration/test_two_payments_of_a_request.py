@@ -3,6 +3,7 @@ their events came again in the other order. A credit belongs to its payment inte
 under.
 """
 
+import json
 from uuid import uuid4
 
 import pytest
@@ -41,6 +42,47 @@ def test_only_the_payment_without_an_entry_is_emitted_again(fns: Functions, swap
         bootstrap.reconcile()._reemission(deadline=float("inf"))
     seen = fns.checkout("SELECT payment_intent_id FROM checkout_transactions WHERE credited_at IS NOT NULL")
     assert [row["payment_intent_id"] for row in seen] == ["pi_first"]
+
+
+def verified() -> dict[str, list[str]]:
+    """The effect keys of what was found."""
+    with acting_as("operations"):
+        findings = {one.name: one.samples for one in bootstrap.verify()() if one.count}
+    return {
+        name: [key for row in rows for key in row.get("discarded", [row.get("effect_key")])]
+        for name, rows in findings.items()
+    }
+
+
+def test_verify_misses_the_one_payment_and_calls_nothing_wrong(fns: Functions, swapped: str) -> None:
+    assert verified() == {"PaymentNotInLedger": [f"success:{swapped}"]}
+    refunded = {"status": "refunded", "source_id": "re_1", "amount_cents": 500}
+    fns.checkout(
+        "INSERT INTO reversals (effect_key, kind, source_id, payment_intent_id, amount_cents, currency,"
+        " state, emitted_at) VALUES ('refunded:re_1', 'refunded', 're_1', 'pi_first', 500, 'eur', 'emitted',"
+        " now() - interval '1 hour')"
+    )
+    fns.consume(finished(swapped, payment_intent_id="pi_first", **refunded))
+    assert verified() == {"PaymentNotInLedger": [f"success:{swapped}"]}, "a refund of the other is right"
+
+
+def test_what_is_discarded_as_a_conflict_was_still_paid(fns: Functions, swapped: str) -> None:
+    """The second payment cannot be entered under its key, which the first one's credit has."""
+    park(fns, swapped, "pi_second")
+    assert verified() == {"RecordsParked": [f"success:{swapped}"]}
+    fns.application("UPDATE parked_events SET resolution = 'discarded', resolved_at = now()")
+    assert verified() == {"DiscardedButPaid": [f"success:{swapped}"]}
+
+
+def park(fns: Functions, request_id: str, intent: str) -> None:
+    """As the consumer does with a credit that the ledger has for another payment."""
+    record = finished(request_id, payment_intent_id=intent)
+    fns.application(
+        "INSERT INTO parked_events (topic, partition, kafka_offset, value, reason, effect_key, request_id,"
+        " user_id, amount_cents, currency) VALUES ('checkout.finished', 0, 7, %s, 'a conflict', %s, %s, 1,"
+        " 500, 'eur')",
+        (json.dumps(record).encode(), f"success:{request_id}", request_id),
+    )
 
 
 def test_a_decision_about_one_payment_says_nothing_of_another_under_its_key(fns: Functions) -> None:

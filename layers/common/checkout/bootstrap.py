@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from checkout.adapters.kafka import KafkaPublisher
     from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
+    from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
     from checkout.services.crediting import CreditBalances
@@ -236,7 +237,21 @@ def erase() -> "Erase":
 def verify() -> "Verify":
     from checkout.services.verification import Verify
 
-    return Verify(checkout_database(), application_database(), config().currency)
+    settings = config()
+    return Verify(
+        checkout_database(),
+        application_database(),
+        settings.currency,
+        foreign_producers=settings.foreign_producers,
+        livemode=settings.stripe_livemode,
+    )
+
+
+@cache
+def accept_findings() -> "AcceptFindings":
+    from checkout.services.accepted import AcceptFindings
+
+    return AcceptFindings(checkout_database())
 
 
 @cache

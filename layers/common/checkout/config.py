@@ -306,6 +306,14 @@ class Config:
         return days
 
     @property
+    def foreign_producers(self) -> bool:
+        """Whether others put credits on checkout.finished: then `verify` lists them without an alarm."""
+        text = (self._text("FOREIGN_PRODUCERS") or "false").lower()
+        if text not in ("true", "false"):
+            raise ConfigurationError("FOREIGN_PRODUCERS is true or false.")
+        return text == "true"
+
+    @property
     def reemit_after_seconds(self) -> int:
         return self._integer("REEMIT_AFTER_SECONDS", 300)
 

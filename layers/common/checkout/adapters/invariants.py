@@ -1,47 +1,70 @@
-"""SQL that looks for what must not be, a whole table at a time. It changes nothing.
+"""SQL that looks for what must not be, a range of users at a time. It changes nothing.
 
-The two databases can be different servers, so that nothing is joined across them: both say what they have of
-each bucket of users as a count and a digest, and only buckets that differ are read.
+The two databases can be different servers, so nothing is joined across them: both say what they have of a
+range as a count and a digest, and only a range that differs is read. Every statement is bounded by its range;
+only a single user is never divided.
 """
 
-from collections.abc import Collection, Iterator
-from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, NamedTuple, cast
 
 import psycopg2.extensions
 
 from checkout.adapters.postgres import Cursor
+from checkout.domain.comparison import Seen
 from checkout.domain.effects import DIRECTIONS, TOP_UP
 
-BUCKETS = 1024
-"""Of users, by user_id: each small enough to be held in memory."""
+RANGE = 20_000
+"""Ledger entries, payments or users: how many a range has at most. It is held in memory if it differs."""
+
+FIRST_USER, LAST_USER = -(2**63), 2**63 - 1
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
-"""For a statement that reads a whole table, and for the transaction in the other database that waits for it;
+"""For a user with millions of entries, and for the transaction in the other database that waits meanwhile;
 everywhere else they are short."""
 
-FETCHED_AT_ONCE = 10_000
-
+Side = Literal["checkout", "application"]
 Row = dict[str, Any]
 
-_EFFECTS = {
+_SIZES: Mapping[Side, tuple[tuple[str, str], ...]] = {
+    "application": (("ledger_entries", "user_id"), ("users", "id")),
+    "checkout": (("checkout_transactions", "user_id"),),
+}
+_IN_RANGE = "user_id > %(after)s AND user_id <= %(upto)s"
+_EFFECTS: Mapping[Side, str] = {
     "checkout": (
         "SELECT 'success:' || request_id AS effect_key, user_id, paid_cents AS amount_cents,"
         "       paid_currency AS currency, completed_at AS at, request_id, payment_intent_id"
-        " FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
+        " FROM payments WHERE is_paid"
         " UNION ALL"
-        " SELECT r.effect_key, t.user_id,"
-        "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END,"
-        "        r.currency, r.emitted_at, t.request_id, r.payment_intent_id"
-        " FROM reversals r JOIN checkout_transactions t ON t.payment_intent_id = r.payment_intent_id"
-        " WHERE r.state = 'emitted'"
+        " SELECT effect_key, user_id, amount_cents, currency, emitted_at, request_id, payment_intent_id"
+        " FROM reversed WHERE state = 'emitted'"
     ),
     "application": (
         "SELECT effect_key, user_id, amount_cents, currency, created_at AS at, request_id, payment_intent_id"
-        " FROM ledger_entries WHERE kind = ANY(%(kinds)s)"
+        f" FROM ledger_entries WHERE {_IN_RANGE} AND kind = ANY(%(kinds)s)"
     ),
 }
+_PAYMENTS = (
+    "WITH payments AS MATERIALIZED ("
+    " SELECT request_id, user_id, payment_intent_id, paid_cents, paid_currency, completed_at,"
+    "        refunded_cents, disputed_cents,"
+    "        status = 'payment_succeeded' AND purpose = %(purpose)s AS is_paid"
+    f" FROM checkout_transactions WHERE {_IN_RANGE}),"
+    " reversed AS MATERIALIZED ("
+    " SELECT r.effect_key, p.user_id,"
+    "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END AS amount_cents,"
+    "        r.currency, r.emitted_at, p.request_id, r.payment_intent_id, r.state,"
+    "        r.state = 'held' AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.event_id = r.event_id"
+    "          AND e.outcome IN ('held', 'waiting')) AS is_discarded"
+    " FROM payments p JOIN reversals r ON r.payment_intent_id = p.payment_intent_id)"
+)
+# A credit is its payment intent's, if it knows that: domain/effects.py says why.
+_DIGEST = (
+    "('x' || substr(md5(concat_ws('|', CASE WHEN effect_key LIKE 'success:%%'"
+    " THEN COALESCE('paid:' || payment_intent_id, effect_key) ELSE effect_key END,"
+    " user_id, amount_cents, currency)), 1, 15))::bit(60)::bigint"
+)
 _PARAMETERS = {
     "purpose": TOP_UP,
     "kinds": list(DIRECTIONS),
@@ -49,28 +72,39 @@ _PARAMETERS = {
 }
 
 
-Digest = tuple[int, int]
-"""How many effects, and the sum of their hashes."""
+class Users(NamedTuple):
+    """A range: those with a number above `after`, up to and including `upto`."""
+
+    after: int
+    upto: int
 
 
-class Seen(NamedTuple):
-    """An effect, as one of the databases has it. `is_settled`: older than what may still be under way."""
+class InLedger(NamedTuple):
+    """What the application's database has of a range, in numbers."""
 
-    effect_key: str
-    user_id: int
-    amount_cents: int
-    currency: str
-    is_settled: bool
-    request_id: str | None
-    payment_intent_id: str | None
+    effects: int
+    digest: int
+    entries: int
+    wrong_balances: int
+    foreign_currencies: int
 
-    @property
-    def claim(self) -> tuple[int, int, str]:
-        return self.user_id, self.amount_cents, self.currency
+
+class InCheckout(NamedTuple):
+    """What the checkout database has of a range, in numbers."""
+
+    effects: int
+    digest: int
+    discarded_reversals: int
+    reversed_beyond_paid: int
+    without_payment_intent: int
 
 
 def _rows(cursor: Cursor) -> list[Row]:
     return cast(list[Row], cursor.fetchall())
+
+
+def _parameters(users: Users, **more: object) -> dict[str, object]:
+    return {**_PARAMETERS, "after": users.after, "upto": users.upto, **more}
 
 
 def take_time(cursor: Cursor) -> None:
@@ -79,47 +113,82 @@ def take_time(cursor: Cursor) -> None:
     cursor.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
 
 
-def digests(cursor: Cursor, database: str) -> dict[int, Digest]:
-    """By bucket: what was paid or reversed (`database` checkout), or what is in the ledger (application)."""
+def end_of_range(cursor: Cursor, side: Side, after: int) -> int:
+    """Up to which user a range behind `after` goes, as far as this database is concerned."""
+    ends = []
+    for table, column in _SIZES[side]:
+        cursor.execute(
+            f"SELECT {column} AS user_id FROM {table} WHERE {column} > %s"
+            f" ORDER BY {column} OFFSET %s LIMIT 1",
+            (after, RANGE - 1),
+        )
+        ends += [row["user_id"] for row in _rows(cursor)]
+    return min(ends, default=LAST_USER)
+
+
+def in_ledger(cursor: Cursor, users: Users, currency: str) -> InLedger:
+    """`currency` is the balances'."""
     cursor.execute(
-        f"SELECT user_id %% {BUCKETS} AS bucket, count(*) AS effects, sum(('x' ||"
-        " substr(md5(concat_ws('|', effect_key, user_id, amount_cents, currency)), 1, 15)"
-        ")::bit(60)::bigint) AS digest"
-        f" FROM ({_EFFECTS[database]}) AS effect GROUP BY 1",
-        _PARAMETERS,
+        "WITH of_user AS ("
+        " SELECT user_id, sum(amount_cents) AS total, count(*) AS entries,"
+        "        count(*) FILTER (WHERE kind = ANY(%(kinds)s)) AS effects,"
+        f"       sum({_DIGEST}) FILTER (WHERE kind = ANY(%(kinds)s)) AS digest,"
+        "        count(*) FILTER (WHERE currency <> %(currency)s) AS foreign_currencies"
+        f" FROM ledger_entries WHERE {_IN_RANGE} GROUP BY user_id)"
+        " SELECT COALESCE(sum(effects), 0) AS effects, COALESCE(sum(digest), 0) AS digest,"
+        "        COALESCE(sum(entries), 0) AS entries,"
+        "        count(*) FILTER (WHERE COALESCE(balance, 0) <> COALESCE(total, 0)) AS wrong_balances,"
+        "        COALESCE(sum(foreign_currencies), 0) AS foreign_currencies"
+        " FROM of_user FULL JOIN"
+        "   (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u"
+        "   ON u.id = of_user.user_id",
+        _parameters(users, currency=currency),
     )
-    return {row["bucket"]: (row["effects"], int(row["digest"])) for row in _rows(cursor)}
+    return InLedger(**{name: int(number) for name, number in _rows(cursor)[0].items()})
 
 
-def effects(
-    cursor: Cursor, database: str, buckets: Collection[int], *, settled_after_seconds: int
-) -> Iterator[tuple[int, str, list[Seen]]]:
-    """(bucket, database, those of this bucket), of these buckets in rising order. To be read within the
-    transaction."""
+def in_checkout(cursor: Cursor, users: Users) -> InCheckout:
     cursor.execute(
-        "DECLARE effects NO SCROLL CURSOR FOR"
-        f" SELECT user_id %% {BUCKETS} AS bucket, effect_key, user_id, amount_cents, currency,"
+        f"{_PAYMENTS}, effects AS ({_EFFECTS['checkout']})"
+        f" SELECT count(*) AS effects, COALESCE(sum({_DIGEST}), 0) AS digest,"
+        "         (SELECT count(*) FROM reversed WHERE is_discarded) AS discarded_reversals,"
+        "         (SELECT count(*) FROM payments WHERE refunded_cents + disputed_cents > paid_cents)"
+        "           AS reversed_beyond_paid,"
+        "         (SELECT count(*) FROM payments WHERE is_paid AND payment_intent_id IS NULL)"
+        "           AS without_payment_intent"
+        " FROM effects",
+        _parameters(users),
+    )
+    return InCheckout(**{name: int(number) for name, number in _rows(cursor)[0].items()})
+
+
+def effects(cursor: Cursor, side: Side, users: Users, *, settled_after_seconds: int) -> list[Seen]:
+    """What was paid or reversed (checkout), or what is in the ledger (application), of a range."""
+    return _seen(
+        cursor,
+        f"{_PAYMENTS if side == 'checkout' else ''}"
+        " SELECT effect_key, user_id, amount_cents, currency,"
         "        at < now() - make_interval(secs => %(settled_after)s), request_id, payment_intent_id"
-        f" FROM ({_EFFECTS[database]}) AS effect"
-        # Of the same type, so that PostgreSQL hashes the list.
-        f" WHERE user_id %% {BUCKETS} = ANY(%(buckets)s::bigint[]) ORDER BY 1",
-        {**_PARAMETERS, "buckets": list(buckets), "settled_after": settled_after_seconds},
-    )
-    return (
-        (bucket, database, [Seen(*row[1:]) for row in rows])
-        for bucket, rows in groupby(_fetched(cursor), key=itemgetter(0))
+        f" FROM ({_EFFECTS[side]}) AS effect ORDER BY user_id, effect_key",
+        _parameters(users, settled_after=settled_after_seconds),
     )
 
 
-def _fetched(cursor: Cursor) -> Iterator[tuple[Any, ...]]:
-    """Millions of rows are no dictionaries."""
+def discarded_reversals(cursor: Cursor, users: Users) -> list[Seen]:
+    """What Stripe took back or returned, and an operator decided that it is not applied."""
+    return _seen(
+        cursor,
+        f"{_PAYMENTS} SELECT effect_key, user_id, amount_cents, currency, true, request_id, payment_intent_id"
+        " FROM reversed WHERE is_discarded ORDER BY user_id, effect_key",
+        _parameters(users),
+    )
+
+
+def _seen(cursor: Cursor, query: str, parameters: Mapping[str, object]) -> list[Seen]:
+    # Tuples instead of dictionaries: a range is thousands of rows.
     with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
-        while True:
-            plain.execute("FETCH %s FROM effects", (FETCHED_AT_ONCE,))
-            rows = plain.fetchall()
-            if not rows:
-                return
-            yield from rows
+        plain.execute(query, parameters)
+        return [Seen(*row) for row in plain.fetchall()]
 
 
 def statuses(
@@ -144,6 +213,52 @@ def reversal_states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, s
     return {row["effect_key"]: row["state"] for row in _rows(cursor)}
 
 
+def wrong_balances(cursor: Cursor, users: Users) -> list[Row]:
+    cursor.execute(
+        "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
+        "       COALESCE(e.total, 0)::text AS ledger_cents"
+        " FROM (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u FULL JOIN"
+        "   (SELECT user_id, sum(amount_cents) AS total FROM ledger_entries"
+        f"   WHERE {_IN_RANGE} GROUP BY user_id) AS e ON e.user_id = u.id"
+        " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
+        _parameters(users),
+    )
+    return _rows(cursor)
+
+
+def foreign_currencies(cursor: Cursor, users: Users, currency: str) -> list[Row]:
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries"
+        f" WHERE {_IN_RANGE} AND currency <> %(currency)s ORDER BY user_id, id",
+        _parameters(users, currency=currency),
+    )
+    return _rows(cursor)
+
+
+def reversed_beyond_paid(cursor: Cursor, users: Users) -> list[Row]:
+    cursor.execute(
+        "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
+        f" WHERE {_IN_RANGE} AND refunded_cents + disputed_cents > paid_cents ORDER BY user_id, id",
+        _parameters(users),
+    )
+    return _rows(cursor)
+
+
+def without_payment_intent(cursor: Cursor, users: Users) -> list[Row]:
+    """Paid, and with nothing by which Stripe's books could have it."""
+    cursor.execute(
+        f"{_PAYMENTS}"
+        " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"
+        " FROM payments"
+        " WHERE is_paid AND payment_intent_id IS NULL ORDER BY user_id, request_id",
+        _parameters(users),
+    )
+    return _rows(cursor)
+
+
+# What is few: listed by an index, whatever the size of the tables.
+
+
 def _sampled(cursor: Cursor, query: str, parameters: tuple[object, ...], limit: int) -> tuple[int, list[Row]]:
     """How many rows the query has, and the first of them."""
     cursor.execute(
@@ -155,22 +270,15 @@ def _sampled(cursor: Cursor, query: str, parameters: tuple[object, ...], limit: 
     return total, [{name: value for name, value in row.items() if name != "found_in_all"} for row in rows]
 
 
-def wrong_balances(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
-    return _sampled(
-        cursor,
-        "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
-        "       COALESCE(e.total, 0)::text AS ledger_cents"
-        " FROM users u FULL JOIN"
-        "   (SELECT user_id, sum(amount_cents) AS total FROM ledger_entries GROUP BY user_id) e"
-        "   ON e.user_id = u.id"
-        " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
-        (),
-        limit,
-    )
-
-
 def repeated_effects(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
-    """Possible only where the constraint is gone."""
+    """Possible only if the constraint is gone; so the whole ledger is read only then."""
+    cursor.execute(
+        "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+        " WHERE i.indrelid = 'ledger_entries'::regclass AND a.attname = 'effect_key' AND i.indnkeyatts = 1"
+        "   AND i.indisunique AND i.indisvalid AND i.indpred IS NULL"
+    )
+    if cursor.rowcount:
+        return 0, []
     return _sampled(
         cursor,
         "SELECT effect_key, count(*) AS entries FROM ledger_entries GROUP BY effect_key HAVING count(*) > 1",
@@ -179,29 +287,10 @@ def repeated_effects(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
     )
 
 
-def foreign_currencies(cursor: Cursor, currency: str, limit: int) -> tuple[int, list[Row]]:
-    return _sampled(
-        cursor,
-        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries WHERE currency <> %s",
-        (currency,),
-        limit,
-    )
-
-
 def open_parked(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
     return _sampled(
         cursor,
         "SELECT id, effect_key, reason, created_at FROM parked_events WHERE resolution IS NULL ORDER BY id",
-        (),
-        limit,
-    )
-
-
-def reversed_beyond_paid(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
-    return _sampled(
-        cursor,
-        "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
-        " WHERE refunded_cents + disputed_cents > paid_cents ORDER BY id",
         (),
         limit,
     )

@@ -109,6 +109,13 @@ class StripeApi:
         parameters = {"created": {"gte": since}, "expand": ["data.source"]}
         return self._page(lambda client: client.v1.balance_transactions.list, parameters, starting_after)
 
+    def balance_transaction(self, transaction_id: str) -> dict[str, Any]:
+        """With its source expanded. Raises StripeObjectMissing if there is none."""
+        return _asked(
+            lambda client: client.v1.balance_transactions.retrieve(transaction_id, {"expand": ["source"]}),
+            self._connected(),
+        )
+
     def _page(
         self,
         listing: Callable[[stripe.StripeClient], Callable[[Any], Any]],

@@ -1,112 +1,222 @@
 """SQL of stripe_balance_transactions: Stripe's books beside ours."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, cast
 
 from psycopg2.extras import execute_values
 
 from checkout.adapters.postgres import Cursor
-from checkout.domain.balance_transaction import Movement
+from checkout.domain.balance_transaction import UNKNOWN, Movement
 from checkout.domain.effects import DIRECTIONS, TOP_UP
 
 SMOKE_PAYMENT = "pi_smoke_"
 """How the payment intent of a payment begins that `make smoke` made up: Stripe's books cannot have it."""
 
-PENDING_DAYS = 14
-COMPARED_DAYS = 35
-IDS_A_DAY = 10
+RANGE = 20_000
+"""Rows of ours, and of Stripe's: how many a range has at most."""
+
+FIRST_PAYMENT = ""
+IDS_LISTED = 10
+
+Row = dict[str, Any]
+
+
+class Payments(NamedTuple):
+    """A range of payment intents: those behind `after`, up to and including `upto` (None: all)."""
+
+    after: str
+    upto: str | None
+
+
+class BooksRead(NamedTuple):
+    """How far Stripe's books were read, in epoch seconds; what they do not have by then is missing."""
+
+    since: float
+    until: int
+
+
+def _rows(cursor: Cursor) -> list[Row]:
+    return cast(list[Row], cursor.fetchall())
 
 
 def store(cursor: Cursor, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
-    """Nothing of what is known."""
+    """What is known stays as it is, except that what was pending is settled."""
     execute_values(
         cursor,
         "INSERT INTO stripe_balance_transactions"
-        " (id, movement, payment_intent_id, amount_cents, currency, is_ours, created_at, compared_from)"
-        " VALUES %s ON CONFLICT (id) DO NOTHING",
+        " (id, movement, category, payment_intent_id, amount_cents, currency, is_ours, created_at,"
+        "  compared_from)"
+        " VALUES %s ON CONFLICT (id) DO UPDATE SET compared_from = EXCLUDED.compared_from"
+        " WHERE stripe_balance_transactions.compared_from = 'infinity'"
+        "   AND EXCLUDED.compared_from < 'infinity'",
         [
             (
                 found.id,
                 found.key,
+                found.category,
                 found.payment_intent_id,
                 found.amount_cents,
                 found.currency,
                 found.is_ours,
                 found.created,
-                found.created + (PENDING_DAYS * 86_400 if found.is_pending else settled_after_seconds),
+                float("inf") if found.is_pending else found.created + settled_after_seconds,
             )
             for found in movements
         ],
-        template="(%s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))",
+        template="(%s, %s, %s, %s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))",
     )
 
 
-def differing_days(cursor: Cursor, read_until: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many UTC days of the last 35 differ, and the latest of them: both totals, and the first ids of what
-    differs.
+def claim_pending(cursor: Cursor, *, after_seconds: int, limit: int) -> list[str]:
+    """Ids of what was pending when it was read last, and whose payment is not processing with us; nobody else
+    gets them for `after_seconds`."""
+    cursor.execute(
+        "UPDATE stripe_balance_transactions SET reread_at = now() WHERE id IN ("
+        " SELECT id FROM stripe_balance_transactions b"
+        " WHERE compared_from = 'infinity'"
+        "   AND (reread_at IS NULL OR reread_at < now() - make_interval(secs => %s))"
+        "   AND NOT EXISTS (SELECT FROM checkout_transactions t"
+        "     WHERE t.payment_intent_id = b.payment_intent_id AND t.status = 'payment_processing')"
+        " ORDER BY reread_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+        " RETURNING id",
+        (after_seconds, limit),
+    )
+    return [row["id"] for row in _rows(cursor)]
 
-    Days are those of Stripe's balance transactions. What Stripe does not have is missed if it happened an
-    hour before `read_until` (epoch seconds: so far its books were read), and a day after they begin.
+
+def begin(cursor: Cursor) -> float | None:
+    """When the first movement of the books was, in epoch seconds; None if there is none."""
+    cursor.execute(
+        "SELECT EXTRACT(EPOCH FROM min(created_at))::float AS begin FROM stripe_balance_transactions"
+    )
+    begin: float | None = _rows(cursor)[0]["begin"]
+    return begin
+
+
+def end_of_range(cursor: Cursor, after: str) -> str | None:
+    """Up to which payment intent a range behind `after` goes; None: to the last."""
+    ends = []
+    for table in ("stripe_balance_transactions", "checkout_transactions", "reversals"):
+        cursor.execute(
+            f"SELECT payment_intent_id FROM {table} WHERE payment_intent_id > %s"
+            " ORDER BY payment_intent_id OFFSET %s LIMIT 1",
+            (after, RANGE - 1),
+        )
+        ends += [row["payment_intent_id"] for row in _rows(cursor)]
+    if not ends:
+        return None
+    # In the database's own order, which is the index's.
+    cursor.execute("SELECT min(one) AS first FROM unnest(%s) AS one", (ends,))
+    first: str = _rows(cursor)[0]["first"]
+    return first
+
+
+_IN_RANGE = "payment_intent_id > %(after)s AND (%(upto)s IS NULL OR payment_intent_id <= %(upto)s)"
+_OF_THEM = "payment_intent_id = ANY(%(payments)s)"
+_IS_OURS = (
+    "(EXISTS (SELECT FROM checkout_transactions t"
+    "   WHERE t.payment_intent_id = one.payment_intent_id AND t.purpose = %(purpose)s)"
+    " OR EXISTS (SELECT FROM stripe_balance_transactions b"
+    "   WHERE b.payment_intent_id = one.payment_intent_id AND b.is_ours))"
+)
+_UNKNOWN = f"starts_with(movement, '{UNKNOWN}:')"
+_SIGNED = "CASE WHEN kind = ANY(%(down)s) THEN -amount_cents ELSE amount_cents END"
+
+
+def unequal(cursor: Cursor, payments: Payments) -> list[str]:
+    """Payment intents of which Stripe moved something else than we know of, whatever the reason."""
+    cursor.execute(
+        f"""
+        SELECT DISTINCT payment_intent_id FROM (
+            SELECT payment_intent_id FROM (
+                SELECT payment_intent_id, split_part(movement, ':', 2) AS source, currency,
+                       amount_cents AS stripe_cents, 0 AS our_cents
+                FROM stripe_balance_transactions WHERE {_IN_RANGE}
+                UNION ALL
+                SELECT payment_intent_id, payment_intent_id, paid_currency, 0, paid_cents
+                FROM checkout_transactions
+                WHERE {_IN_RANGE} AND status = 'payment_succeeded' AND purpose = %(purpose)s
+                UNION ALL
+                SELECT payment_intent_id, source_id, currency, 0, {_SIGNED} FROM reversals WHERE {_IN_RANGE}
+            ) AS both_sides
+            GROUP BY payment_intent_id, source, currency HAVING sum(stripe_cents) <> sum(our_cents)
+        ) AS unequal
+        """,
+        _parameters(after=payments.after, upto=payments.upto),
+    )
+    return [row["payment_intent_id"] for row in _rows(cursor)]
+
+
+def differing(cursor: Cursor, payments: Collection[str], read: BooksRead, *, livemode: bool) -> list[Row]:
+    """What Stripe moved of these payment intents and what we know of it, for each charge, refund and movement
+    of a dispute, and each currency, if the two are not the same.
+
+    Stripe's movement counts once it is settled; ours, if Stripe does not have it, an hour before its books
+    were read, and a day after they begin. With a test key, payments that were made up are left out.
     """
     cursor.execute(
-        """
+        f"""
         WITH stripes AS (
-            SELECT movement, currency, min(id) AS id, min(created_at) AS at, sum(amount_cents) AS amount_cents
-            FROM stripe_balance_transactions b
-            WHERE created_at > now() - make_interval(days => %(days)s) AND compared_from < now()
-              AND (is_ours
-                OR EXISTS (SELECT FROM checkout_transactions t
-                           WHERE t.payment_intent_id = b.payment_intent_id AND t.purpose = %(purpose)s)
-                OR EXISTS (SELECT FROM stripe_balance_transactions paid
-                           WHERE paid.payment_intent_id = b.payment_intent_id AND paid.is_ours))
-            GROUP BY movement, currency
+            SELECT payment_intent_id, movement, currency, sum(amount_cents) AS cents, min(created_at) AS at,
+                   array_agg(id ORDER BY created_at, id) AS ids, bool_and(compared_from < now()) AS is_settled
+            FROM stripe_balance_transactions WHERE {_OF_THEM} AND NOT {_UNKNOWN}
+            GROUP BY 1, 2, 3
         ), ours AS (
-            SELECT 'paid:' || payment_intent_id AS movement, payment_intent_id AS source,
-                   paid_currency AS currency, paid_cents AS amount_cents, completed_at AS at
+            SELECT payment_intent_id, 'paid:' || payment_intent_id AS movement, paid_currency AS currency,
+                   paid_cents AS cents, completed_at AS at,
+                   NOT %(livemode)s AND starts_with(payment_intent_id, %(smoke)s)
+                     AND COALESCE(starts_with(stripe_session_id, 'cs_test_'), false) AS is_made_up
             FROM checkout_transactions
-            WHERE status = 'payment_succeeded' AND purpose = %(purpose)s AND payment_intent_id IS NOT NULL
-              AND completed_at > now() - make_interval(days => %(days)s + 1)
-              AND NOT (starts_with(payment_intent_id, %(smoke)s)
-                       AND starts_with(stripe_session_id, 'cs_test_')) -- Live money is never made up.
+            WHERE {_OF_THEM} AND status = 'payment_succeeded' AND purpose = %(purpose)s
             UNION ALL
-            SELECT r.effect_key, r.source_id, r.currency,
-                   CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END, r.emitted_at
-            FROM reversals r
-            WHERE r.state = 'emitted' AND r.emitted_at > now() - make_interval(days => %(days)s + 1)
-        ), missed AS (
-            -- A refund that was cancelled took and returned nothing, and can be without any entry at Stripe.
-            SELECT min(movement) AS movement, min(currency) AS currency, sum(amount_cents) AS amount_cents,
-                   min(at) AS at
-            FROM ours
-            WHERE at > now() - make_interval(days => %(days)s)
-              AND at > (SELECT min(created_at) FROM stripe_balance_transactions) + interval '1 day'
-              AND at < to_timestamp(%(read_until)s) - interval '1 hour'
-              AND NOT EXISTS (SELECT FROM stripe_balance_transactions b WHERE b.movement = ours.movement)
-            GROUP BY source HAVING sum(amount_cents) <> 0
-        ), both_sides AS (
-            SELECT s.at, s.id, s.amount_cents AS stripe_cents, COALESCE(o.amount_cents, 0) AS our_cents,
-                   COALESCE(o.amount_cents, 0) <> s.amount_cents AS differs
-            FROM stripes s LEFT JOIN ours o ON o.movement = s.movement AND o.currency = s.currency
-            UNION ALL
-            SELECT at, movement, 0, amount_cents, true FROM missed
-        ), days AS (
-            SELECT (at AT TIME ZONE 'UTC')::date::text AS day, sum(stripe_cents)::text AS stripe_cents,
-                   sum(our_cents)::text AS our_cents,
-                   (array_agg(id ORDER BY at, id) FILTER (WHERE differs))[1:%(ids)s] AS differing
-            FROM both_sides GROUP BY 1 HAVING bool_or(differs)
+            -- Whatever became of it here: that is compared with the ledger.
+            SELECT payment_intent_id, effect_key, currency,
+                   {_SIGNED},
+                   COALESCE(emitted_at, created_at), false
+            FROM reversals WHERE {_OF_THEM}
+        ), movements AS (
+            SELECT payment_intent_id, split_part(movement, ':', 2) AS source, currency,
+                   COALESCE(s.at, o.at) AS at, s.cents AS stripe_cents, o.cents AS our_cents, s.ids,
+                   NOT COALESCE(o.is_made_up, false)
+                   AND COALESCE(s.is_settled, o.at > to_timestamp(%(since)s) + interval '1 day'
+                                          AND o.at < to_timestamp(%(until)s) - interval '1 hour')
+                     AS is_comparable
+            FROM stripes s FULL JOIN ours o USING (payment_intent_id, movement, currency)
+        ), one AS (
+            -- A refund and its failure are one: Stripe can be without both if it was cancelled.
+            SELECT payment_intent_id, source, currency, min(at) AS at,
+                   COALESCE(sum(stripe_cents), 0)::bigint AS stripe_cents,
+                   COALESCE(sum(our_cents), 0)::bigint AS our_cents,
+                   string_to_array(string_agg(array_to_string(ids, ','), ',' ORDER BY at), ',') AS ids
+            FROM movements GROUP BY 1, 2, 3
+            HAVING COALESCE(sum(stripe_cents), 0) <> COALESCE(sum(our_cents), 0) AND bool_and(is_comparable)
         )
-        SELECT count(*) OVER () AS in_all, days.* FROM days ORDER BY day DESC LIMIT %(limit)s
+        SELECT (at AT TIME ZONE 'UTC')::date::text AS day, payment_intent_id, source, currency, stripe_cents,
+               our_cents, COALESCE(ids[1:%(ids)s], '{{}}') AS balance_transactions
+        FROM one WHERE {_IS_OURS} ORDER BY one.at, source, currency
         """,
-        {
-            "days": COMPARED_DAYS,
-            "purpose": TOP_UP,
-            "smoke": SMOKE_PAYMENT,
-            "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
-            "read_until": read_until,
-            "ids": IDS_A_DAY,
-            "limit": limit,
-        },
+        _parameters(payments=list(payments), livemode=livemode, since=read.since, until=read.until),
     )
-    rows = cast(list[dict[str, Any]], cursor.fetchall())
-    total = rows[0]["in_all"] if rows else 0
-    return total, [{name: value for name, value in row.items() if name != "in_all"} for row in rows]
+    return _rows(cursor)
+
+
+def unknown(cursor: Cursor, payments: Collection[str]) -> list[Row]:
+    """What Stripe moved of those of them that are ours under a category that we do not know."""
+    cursor.execute(
+        "SELECT (created_at AT TIME ZONE 'UTC')::date::text AS day, payment_intent_id,"
+        "       id AS balance_transaction, category, amount_cents, currency"
+        f" FROM stripe_balance_transactions one WHERE {_OF_THEM} AND {_UNKNOWN} AND {_IS_OURS}"
+        " ORDER BY created_at, id",
+        _parameters(payments=list(payments)),
+    )
+    return _rows(cursor)
+
+
+def _parameters(**more: object) -> dict[str, object]:
+    return {
+        "purpose": TOP_UP,
+        "smoke": SMOKE_PAYMENT,
+        "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
+        "ids": IDS_LISTED,
+        **more,
+    }

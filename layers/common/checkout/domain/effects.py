@@ -46,15 +46,26 @@ class Recorded:
     payment_intent_id: str | None
 
     def is_of(self, effect: Effect) -> bool:
-        """True if it is this movement, whatever user, amount and currency it says.
+        """True if it is this movement, whatever user, amount and currency it says."""
+        return is_same_movement(
+            (self.effect_key, self.payment_intent_id), (effect.effect_key, effect.payment_intent_id)
+        )
 
-        A credit belongs to its payment intent, under whatever request_id: after a restore, two payments of
-        one request can have each other's. Only if one side does not know its payment intent, the key decides.
-        """
-        is_credit = self.effect_key.startswith(success_key("")) and effect.kind == "success"
-        if is_credit and self.payment_intent_id is not None and effect.payment_intent_id is not None:
-            return self.payment_intent_id == effect.payment_intent_id
-        return self.effect_key == effect.effect_key
+
+def is_same_movement(one: tuple[str, str | None], other: tuple[str, str | None]) -> bool:
+    """Of two movements by effect key and payment intent.
+
+    A credit belongs to its payment intent, under whatever request_id: after a restore, two payments of one
+    request can have each other's. Only if one side does not know its payment intent, the key decides.
+    """
+    (key, intent), (other_key, other_intent) = one, other
+    if is_credit(key) and is_credit(other_key) and intent is not None and other_intent is not None:
+        return intent == other_intent
+    return key == other_key
+
+
+def is_credit(effect_key: str) -> bool:
+    return effect_key.startswith(success_key(""))
 
 
 def success_key(request_id: str) -> str:

@@ -37,7 +37,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "stripe_events": WRITE,
         "reversals": WRITE,
         "outbox": QUEUE,
-        "stripe_balance_transactions": ADD,
+        "stripe_balance_transactions": WRITE,
         "reconciler_state": WRITE,
     },
     "operations": {
@@ -45,8 +45,9 @@ CHECKOUT: Mapping[str, Grants] = {
         "stripe_events": WRITE,
         "reversals": WRITE,
         "outbox": QUEUE,
-        "stripe_balance_transactions": ADD,
+        "stripe_balance_transactions": WRITE,
         "reconciler_state": WRITE,
+        "verify_findings": QUEUE,
         "operator_journal": ADD,
     },
 }

@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status."""
     try:
         given = command.parser().parse_args(arguments)
+        given.say = lambda line: terminal.complain(printable(line))
         # Powertools prints metrics, some before it is told to.
         with redirect_stdout(sys.stderr):
             outcome = command.execute(given, terminal.confirmed, _caller)

@@ -13,7 +13,7 @@ from checkout.errors import CheckoutError
 from checkout.operations import text
 from checkout.operations.verbs import Outcome
 
-_NOT_ARGUMENTS = frozenset({"verb", "plan", "changes", "name", "operator", "yes", "json"})
+_NOT_ARGUMENTS = frozenset({"verb", "plan", "changes", "name", "operator", "yes", "json", "say"})
 _PERSONAL = frozenset({"email"})
 """The journal is never erased, so it does not have these."""
 

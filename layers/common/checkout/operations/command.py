@@ -16,6 +16,7 @@ MOST_LISTED = 1_000
 MOST_TOLD = 300
 MAX_KEY_LENGTH = 200
 MOST_DAYS = 36_500
+MOST_SECONDS = 7 * 86_400
 
 Confirm = Callable[[str], bool]
 
@@ -52,6 +53,7 @@ def execute(given: argparse.Namespace, confirm: Confirm, caller: Callable[[], Ca
 def parser() -> Parser:
     """Of a command line. It raises InvalidRequest for a wrong one, and SystemExit after --help."""
     root = Parser(prog=PROGRAM, description="Look into payments and mend them.")
+    root.set_defaults(say=lambda _line: None)
     root.add_argument("--operator", type=_text, metavar="NAME", help="who decides; can also follow the verb")
     commands = root.add_subparsers(required=True, metavar="verb", parser_class=Parser)
 
@@ -60,7 +62,26 @@ def parser() -> Parser:
         "reference", help="request_id, Stripe's session or payment intent, or a user's number"
     )
 
-    _verb(commands, "verify", verbs.verify, "check every invariant; exit status 1 where one is broken")
+    verify = _verb(commands, "verify", verbs.verify, "check every invariant; exit status 1 if one is broken")
+    verify.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=verbs.VERIFY_SECONDS,
+        help="end after so long, and go on there the next time; %(default)s by default",
+    )
+    verify.add_argument("--anew", action="store_true", help="begin again, wherever the last run ended")
+
+    accept = _verb(
+        commands,
+        "accept",
+        verbs.accept,
+        "a finding of verify stays as it is, and does not count any more",
+        verbs.plan_accept,
+        changes=Changes.BY_DECISION,
+    )
+    accept.add_argument("finding", type=_text, help="its id, as verify shows it")
+    accept.add_argument("--withdraw", action="store_true", help="it counts again")
+    _reasoned(accept)
 
     reconcile = _verb(
         commands,
@@ -313,6 +334,12 @@ def _limit(given: str) -> int:
 def _days(given: str) -> int:
     if not (given.isascii() and given.isdigit()) or not 30 < int(given) <= MOST_DAYS:
         raise argparse.ArgumentTypeError(f"must be a whole number from 31 to {MOST_DAYS}")
+    return int(given)
+
+
+def _seconds(given: str) -> int:
+    if not (given.isascii() and given.isdigit()) or not 1 <= int(given) <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_SECONDS}")
     return int(given)
 
 

@@ -48,10 +48,11 @@ def _step(row: dict[str, Any]) -> str:
 
 
 def _finding(row: dict[str, Any]) -> Iterator[str]:
+    accepted = f" ({row['accepted']} accepted)" if row["accepted"] else ""
     if row["count"] == 0:
-        yield f"ok       {row['name']}"
+        yield f"ok       {row['name']}{accepted}"
         return
-    yield f"{'BROKEN ' if row['is_offence'] else 'to know'}  {row['name']}: {row['count']}"
+    yield f"{'BROKEN ' if row['is_offence'] else 'to know'}  {row['name']}: {row['count']}{accepted}"
     yield from ("           " + _row(sample) for sample in row["samples"])
 
 

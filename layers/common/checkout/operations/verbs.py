@@ -15,6 +15,9 @@ from checkout.errors import Refused, StripeError, Unavailable
 RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""
 
+VERIFY_SECONDS = 200
+"""The same of `verify`, unless it is told another time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -28,12 +31,29 @@ def inspect(given: Namespace) -> Outcome:
     return Outcome(asdict(bootstrap.inspect_payment()(given.reference)))
 
 
-def verify(_: Namespace) -> Outcome:
-    findings = bootstrap.verify()()
-    return Outcome(
-        {"findings": [asdict(finding) for finding in findings]},
-        clean=not any(finding.is_offence and finding.count for finding in findings),
+def verify(given: Namespace) -> Outcome:
+    found = bootstrap.verify()(
+        deadline=time.monotonic() + given.seconds,
+        anew=given.anew,
+        progress=given.say,
     )
+    return Outcome(
+        {"findings": [asdict(finding) for finding in found], "complete": found.complete},
+        clean=found.is_clean and found.complete,
+    )
+
+
+def accept(given: Namespace) -> Outcome:
+    service = bootstrap.accept_findings()
+    if given.withdraw:
+        return Outcome({"counts_again": service.withdraw(given.finding)})
+    return Outcome({"accepted": service.accept(given.finding, reason=given.reason, operator=given.operator)})
+
+
+def plan_accept(given: Namespace) -> str:
+    found = bootstrap.accept_findings().shown(given.finding)
+    facts = ", ".join(f"{name} {value}" for name, value in found["facts"].items())
+    return f"{'Count' if given.withdraw else 'No longer count'} as {found['name']}: {facts}"
 
 
 def reconcile(given: Namespace) -> Outcome:

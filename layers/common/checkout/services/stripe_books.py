@@ -1,13 +1,20 @@
 """Keep a copy of Stripe's books of our payments, for `verify` to compare ours with."""
 
+import time
+
+from checkout import telemetry
 from checkout.adapters import stripe_books
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
 from checkout.domain.balance_transaction import movement
+from checkout.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.services import passes
+from checkout.services.passes import Page
 
 CURSOR = "stripe_balance_transactions"
 SETTLED_AFTER_SECONDS = 1800
+REREAD_A_RUN = 200
+REREAD_AFTER_SECONDS = 6 * 3600
 
 
 class StripeBooks:
@@ -17,16 +24,39 @@ class StripeBooks:
         self._app_id = app_id
 
     def copy(self, *, deadline: float) -> bool:
-        """What is new since the last complete pass, page by page, until time.monotonic() passes `deadline`.
+        """What is new since the last complete pass, page by page, until time.monotonic() passes `deadline`;
+        and what became of what was pending.
 
         Returns whether it is complete; if not, the next run goes on. Raises DatabaseUnavailable, StripeError.
         """
         walk = passes.Walk(self._checkout, CURSOR, self._page, deadline=deadline)
         for page in walk:
-            found = [moved for entry in page if (moved := movement(entry, self._app_id)) is not None]
-            with self._checkout.transaction() as cursor:
-                stripe_books.store(cursor, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
+            self._store(page)
+        self._reread_pending(deadline)
         return walk.complete
 
-    def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
+    def _reread_pending(self, deadline: float) -> None:
+        """Stripe books a bank debit before the bank has answered, and does not say in the list what became of
+        it: each is asked for, but not before our own payment has come to an end."""
+        with self._checkout.transaction() as cursor:
+            pending = stripe_books.claim_pending(
+                cursor, after_seconds=REREAD_AFTER_SECONDS, limit=REREAD_A_RUN
+            )
+        for transaction_id in pending:
+            if time.monotonic() > deadline:
+                return
+            try:
+                self._store([self._stripe.balance_transaction(transaction_id)])
+            except (StripeObjectMissing, StripeRefusedForGood) as error:
+                telemetry.logger.warning(
+                    "a balance transaction cannot be read again",
+                    extra={"id": transaction_id, "reason": error.detail},
+                )
+
+    def _store(self, page: Page) -> None:
+        found = [moved for entry in page if (moved := movement(entry, self._app_id)) is not None]
+        with self._checkout.transaction() as cursor:
+            stripe_books.store(cursor, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
+
+    def _page(self, since: int, after: str | None) -> tuple[Page, bool]:
         return self._stripe.balance_transactions(since=since, starting_after=after)

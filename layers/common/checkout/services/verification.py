@@ -1,180 +1,175 @@
-"""Check what must always hold, over all that is stored: the last line of defence."""
+"""Check what must always hold, over all that is stored: the last line of defence.
 
-import heapq
+A pass goes through everything in ranges: users first, and then payments next to Stripe's books. Its position
+is stored, so if a run is out of time, or dies, the next one goes on there. No statement takes longer because
+the tables are longer.
+"""
+
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
+from dataclasses import dataclass
 from typing import Any
 
 from checkout import telemetry
-from checkout.adapters import invariants, ledger
-from checkout.adapters.invariants import Seen
+from checkout.adapters import findings as stored_findings
+from checkout.adapters import invariants, reconciler_state
 from checkout.adapters.postgres import Cursor, Database
-from checkout.adapters.stripe_books import differing_days
-from checkout.domain.effects import success_key
-from checkout.services import passes, stripe_books
+from checkout.domain.findings import SAMPLES, Finding, Findings
+from checkout.services.audit_books import BooksAudit
+from checkout.services.audit_ledger import LedgerAudit
 
-SAMPLES = 10
-SETTLED_AFTER_SECONDS = 1800
+POSITION = "verify"
+SAVED_EVERY_SECONDS = 1.0
 OUTBOX_STUCK_SECONDS = 900
 
-Row = dict[str, Any]
-Search = Callable[[Cursor, int], tuple[int, list[Row]]]
+Position = dict[str, Any]
+Progress = Callable[[str], None]
+Search = Callable[[Cursor, int], tuple[int, list[dict[str, Any]]]]
 
 
-@dataclass(slots=True)
-class Finding:
-    """What one check found. An offence must never be; anything else is for a person to know."""
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a run found; iterating gives the findings. `complete` is False if the pass goes on in the next."""
 
-    name: str
-    is_offence: bool
-    count: int = 0
-    samples: list[Row] = field(default_factory=list)
+    findings: list[Finding]
+    complete: bool
 
-    def add(self, sample: Row) -> None:
-        self.count += 1
-        if len(self.samples) < SAMPLES:
-            self.samples.append(sample)
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(finding.is_offence and finding.count for finding in self.findings)
 
 
 class Verify:
-    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
+    def __init__(
+        self,
+        checkout: Database,
+        application: Database,
+        currency: str,
+        *,
+        foreign_producers: bool,
+        livemode: Callable[[], bool],
+    ) -> None:
+        """`foreign_producers`: others put credits on the topic, too. `livemode`: of Stripe's key; asked only
+        if Stripe's books were read."""
         self._checkout = checkout
+        self._foreign_producers = foreign_producers
         self._application = application
-        self._currency = currency
+        self._ledger = LedgerAudit(checkout, application, currency)
+        self._books = BooksAudit(checkout, livemode)
 
-    def __call__(self) -> list[Finding]:
-        """Every check, also what found nothing; each is a metric. Raises DatabaseUnavailable."""
-        findings = [*self._in_ledger(), *self._across(), *self._in_checkout(), self._beside_stripe()]
+    def __call__(
+        self, *, deadline: float | None = None, anew: bool = False, progress: Progress = lambda _: None
+    ) -> Verified:
+        """Every check, also what found nothing; each is a metric.
+
+        Without a deadline one whole pass. With one (time.monotonic()) the run goes on with the pass that the
+        last run left, or begins one if there is none, or if it should begin `anew`; it checks one range at
+        least, and reports what it has found itself. Raises DatabaseUnavailable.
+        """
+        findings = self._none_yet()
+        self._small(findings)
+        complete = self._pass(findings, deadline, anew, progress)
+        self._keep(findings)
         for finding in findings:
-            telemetry.count(finding.name, finding.count)
+            if finding.has_alarm:
+                telemetry.count(finding.name, finding.count)
             if finding.is_offence and finding.count:
                 telemetry.logger.error(
                     "invariant broken", extra={"check": finding.name, "found": finding.count}
                 )
-        return findings
+        return Verified(list(findings), complete)
 
-    def _in_ledger(self) -> list[Finding]:
-        offences: dict[str, Search] = {
-            "BalanceDiffersFromLedger": invariants.wrong_balances,
+    def _none_yet(self) -> Findings:
+        with self._checkout.transaction() as cursor:
+            accepted = stored_findings.accepted(cursor)
+        return Findings(
+            [
+                Finding("EffectTwiceInLedger", is_offence=True),
+                Finding("RecordsParked", is_offence=False),
+                Finding("OutboxStuck", is_offence=False),
+                Finding("EventsHeld", is_offence=False),
+                Finding("EventsWaiting", is_offence=False),
+                *self._ledger.findings(foreign_producers=self._foreign_producers),
+                *self._books.findings(),
+            ],
+            accepted,
+        )
+
+    def _small(self, findings: Findings) -> None:
+        """What is few, whatever the size of the tables."""
+        in_application: dict[str, Search] = {
             "EffectTwiceInLedger": invariants.repeated_effects,
-            "EntryInAnotherCurrency": lambda cursor, limit: invariants.foreign_currencies(
-                cursor, self._currency, limit
-            ),
+            "RecordsParked": invariants.open_parked,
         }
-        with self._application.transaction() as cursor:
-            invariants.take_time(cursor)
-            return [
-                *(Finding(name, True, *search(cursor, SAMPLES)) for name, search in offences.items()),
-                Finding("RecordsParked", False, *invariants.open_parked(cursor, SAMPLES)),
-            ]
-
-    def _in_checkout(self) -> list[Finding]:
-        notices: dict[str, Search] = {
-            "ReversedMoreThanPaid": invariants.reversed_beyond_paid,
+        in_checkout: dict[str, Search] = {
             "OutboxStuck": lambda cursor, limit: invariants.old_outbox(cursor, OUTBOX_STUCK_SECONDS, limit),
             "EventsHeld": lambda cursor, limit: invariants.unsettled_events(cursor, "held", limit),
             "EventsWaiting": lambda cursor, limit: invariants.unsettled_events(cursor, "waiting", limit),
         }
+        for database, searches in ((self._application, in_application), (self._checkout, in_checkout)):
+            with database.transaction() as cursor:
+                invariants.take_time(cursor)
+                for name, search in searches.items():
+                    findings.report(name, *search(cursor, SAMPLES))
+
+    def _pass(self, findings: Findings, deadline: float | None, anew: bool, progress: Progress) -> bool:
+        """Whether it came to its end."""
+        position: Position | None = self._began_where(deadline, anew)
+        saved_at = time.monotonic()
+        while position is not None:
+            position = self._step(position, findings)
+            now = time.monotonic()
+            is_out_of_time = deadline is not None and now > deadline
+            if position is None or is_out_of_time or now - saved_at > SAVED_EVERY_SECONDS:
+                progress(_told(position))
+                saved_at = now
+                if deadline is not None:
+                    self._save(position)
+            if is_out_of_time:
+                break
+        return position is None
+
+    def _step(self, position: Position, findings: Findings) -> Position | None:
+        """Check one range, and return where to go on; None at the end of the pass."""
+        checked = position["checked"]
+        if position["part"] == "users":
+            upto, entries = self._ledger.range(position["after"], findings)
+            checked += entries
+            if upto is not None:
+                return {"part": "users", "after": upto, "checked": checked}
+            return {"part": "payments", "after": self._books.START, "checked": checked}
+        payment = self._books.range(position["after"], findings)
+        return None if payment is None else {"part": "payments", "after": payment, "checked": checked}
+
+    def _began_where(self, deadline: float | None, anew: bool) -> Position:
+        beginning: Position = {"part": "users", "after": self._ledger.START, "checked": 0}
+        if deadline is None or anew:
+            return beginning
         with self._checkout.transaction() as cursor:
-            invariants.take_time(cursor)
-            return [Finding(name, False, *search(cursor, SAMPLES)) for name, search in notices.items()]
+            saved = reconciler_state.load(cursor, POSITION)
+        return saved if saved and saved.get("part") else beginning
 
-    def _beside_stripe(self) -> Finding:
-        """The UTC days on which our totals are not those of Stripe's own books, as far as these were read."""
+    def _save(self, position: Position | None) -> None:
         with self._checkout.transaction() as cursor:
-            invariants.take_time(cursor)
-            until = passes.read_until(cursor, stripe_books.CURSOR)
-            days = (0, []) if until is None else differing_days(cursor, until, SAMPLES)
-        return Finding("TotalsDifferFromStripe", True, *days)
+            reconciler_state.save(cursor, POSITION, position or {})
 
-    def _across(self) -> list[Finding]:
-        """What was paid and reversed against what is in the ledger."""
-        missing = Finding("PaymentNotInLedger", True)
-        differing = Finding("EntryDiffersFromPayment", True)
-        unknown = Finding("CreditWithoutTransaction", False)
-        with self._application.transaction() as there, self._checkout.transaction() as here:
-            invariants.take_time(there)
-            invariants.take_time(here)
-            for entered, paid in _buckets_that_differ(there, here):
-                for seen in _never_entered(there, [paid[key] for key in paid.keys() - entered.keys()]):
-                    missing.add(_sample(seen))
-                unpaid = [entered[key] for key in entered.keys() - paid.keys()]
-                statuses = _statuses(here, unpaid)
-                for seen in unpaid:
-                    if seen.effect_key in statuses:
-                        differing.add(_sample(seen) | {"status": statuses[seen.effect_key]})
-                    else:
-                        unknown.add(_sample(seen))
-                for key in entered.keys() & paid.keys():
-                    if entered[key].claim != paid[key].claim:
-                        differing.add(_sample(entered[key]) | {"expected": _sample(paid[key])})
-        return [missing, differing, unknown]
+    def _keep(self, findings: Findings) -> None:
+        """What is shown can be accepted by its id."""
+        shown = [
+            (sample["finding"], finding.name, {k: v for k, v in sample.items() if k != "finding"})
+            for finding in findings
+            for sample in finding.samples
+            if "finding" in sample
+        ]
+        with self._checkout.transaction() as cursor:
+            stored_findings.store(cursor, shown)
 
 
-def _buckets_that_differ(there: Cursor, here: Cursor) -> Iterator[tuple[dict[str, Seen], dict[str, Seen]]]:
-    """What is in the ledger, and what was paid or reversed, by effect key, a bucket of users at a time."""
-    # The ledger first, both times: what has an entry then has had its payment for longer.
-    digests = invariants.digests(there, "application"), invariants.digests(here, "checkout")
-    buckets = {bucket for bucket, _ in digests[0].items() ^ digests[1].items()}
-    if not buckets:
-        return
-    both = heapq.merge(
-        invariants.effects(there, "application", buckets, settled_after_seconds=SETTLED_AFTER_SECONDS),
-        invariants.effects(here, "checkout", buckets, settled_after_seconds=SETTLED_AFTER_SECONDS),
-        key=itemgetter(0),
-    )
-    for _, sides in groupby(both, key=itemgetter(0)):
-        found = {database: {seen.effect_key: seen for seen in effects} for _, database, effects in sides}
-        yield found.get("application", {}), found.get("checkout", {})
-
-
-def _never_entered(there: Cursor, absent: list[Seen]) -> list[Seen]:
-    """Those that neither are in the ledger by now nor are parked, though they had the time."""
-    late = {seen.effect_key for seen in absent if seen.is_settled}
-    if not late:
-        return []
-    entered_since = ledger.claims(there, late)
-    parked = ledger.parked_claims(there, late)
-    return [
-        seen
-        for seen in absent
-        if seen.effect_key in late - entered_since.keys() and (seen.effect_key, seen.claim) not in parked
-    ]
-
-
-def _statuses(here: Cursor, unpaid: list[Seen]) -> dict[str, str]:
-    """By effect key: of the reversals and transactions that these entries are of, but not like that."""
-    if not unpaid:
-        return {}
-    of_request, of_intent = invariants.statuses(
-        here, {_request(seen) for seen in unpaid}, {_intent(seen) for seen in unpaid}
-    )
-    reversals = [seen.effect_key for seen in unpaid if not seen.effect_key.startswith(success_key(""))]
-    known = invariants.reversal_states(here, reversals) if reversals else {}
-    for seen in unpaid:
-        status = of_request.get(_request(seen)) or of_intent.get(_intent(seen))
-        if status is not None:
-            known.setdefault(seen.effect_key, status)
-    return known
-
-
-def _request(seen: Seen) -> str:
-    prefix = success_key("")
-    if seen.effect_key.startswith(prefix):
-        return seen.effect_key.removeprefix(prefix)
-    return seen.request_id or ""
-
-
-def _intent(seen: Seen) -> str:
-    return seen.payment_intent_id or ""
-
-
-def _sample(seen: Seen) -> Row:
-    return {
-        "effect_key": seen.effect_key,
-        "user_id": seen.user_id,
-        "amount_cents": seen.amount_cents,
-        "currency": seen.currency,
-    }
+def _told(position: Position | None) -> str:
+    if position is None:
+        return "verify: all is checked"
+    where = "user" if position["part"] == "users" else "payment"
+    return f"verify: {position['checked']:,} ledger entries are checked, up to {where} {position['after']}"

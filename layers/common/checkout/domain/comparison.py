@@ -1,0 +1,101 @@
+"""What was paid and reversed against what is in the ledger. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from checkout.domain.effects import Effect, is_credit, is_same_movement
+
+
+class Seen(NamedTuple):
+    """A movement, as one of the databases has it; `amount_cents` is signed. `is_settled`: older than what may
+    still be under way."""
+
+    effect_key: str
+    user_id: int
+    amount_cents: int
+    currency: str
+    is_settled: bool
+    request_id: str | None
+    payment_intent_id: str | None
+
+    @property
+    def claim(self) -> tuple[int, int, str]:
+        return self.user_id, self.amount_cents, self.currency
+
+    @property
+    def effect(self) -> Effect:
+        kind, _, source = self.effect_key.partition(":")
+        return Effect(
+            effect_key=self.effect_key,
+            user_id=self.user_id,
+            amount_cents=self.amount_cents,
+            currency=self.currency,
+            kind=kind,
+            request_id=self.request_id or "",
+            source_id=None if kind == "success" else source,
+            payment_intent_id=self.payment_intent_id,
+        )
+
+
+@dataclass(slots=True)
+class Comparison:
+    absent: list[Seen] = field(default_factory=list)
+    """Paid or reversed, and without an entry."""
+
+    unexplained: list[Seen] = field(default_factory=list)
+    """Entries of which nothing was paid or reversed."""
+
+    differing: list[tuple[Seen, Seen]] = field(default_factory=list)
+    """An entry, and what it should be: user, amount or currency is another."""
+
+
+def compare(entered: Sequence[Seen], paid: Sequence[Seen]) -> Comparison:
+    """Match each movement with its entry. An entry that is right is preferred to one that is not."""
+    found = Comparison()
+    by_key = {entry.effect_key: entry for entry in entered}
+    by_intent = {
+        entry.payment_intent_id: entry
+        for entry in entered
+        if is_credit(entry.effect_key) and entry.payment_intent_id is not None
+    }
+    left = dict(by_key)
+    unmatched: list[Seen] = []
+    for movement in paid:
+        entry = _first(_candidates(movement, by_key, by_intent), left, movement.claim)
+        if entry is None:
+            unmatched.append(movement)
+        else:
+            del left[entry.effect_key]
+    for movement in unmatched:
+        entry = _first(_candidates(movement, by_key, by_intent), left)
+        if entry is None:
+            found.absent.append(movement)
+        else:
+            del left[entry.effect_key]
+            found.differing.append((entry, movement))
+    found.unexplained = list(left.values())
+    return found
+
+
+def _candidates(movement: Seen, by_key: dict[str, Seen], by_intent: dict[str, Seen]) -> list[Seen]:
+    known_as = movement.effect_key, movement.payment_intent_id
+    of_intent = by_intent.get(movement.payment_intent_id or "") if is_credit(movement.effect_key) else None
+    return [
+        entry
+        for entry in (of_intent, by_key.get(movement.effect_key))
+        if entry is not None and is_same_movement((entry.effect_key, entry.payment_intent_id), known_as)
+    ]
+
+
+def _first(
+    candidates: Iterable[Seen], left: dict[str, Seen], claim: tuple[int, int, str] | None = None
+) -> Seen | None:
+    return next(
+        (
+            entry
+            for entry in candidates
+            if entry.effect_key in left and (claim is None or entry.claim == claim)
+        ),
+        None,
+    )

@@ -1,0 +1,61 @@
+"""What `verify` found. Pure."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+SAMPLES = 10
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Finding:
+    """What one check found. An offence must never be; anything else is for a person to know.
+
+    `accepted` are those that a person has looked at and that stay as they are: they are not in `count`.
+    """
+
+    name: str
+    is_offence: bool
+    has_alarm: bool = True
+    count: int = 0
+    accepted: int = 0
+    samples: list[Row] = field(default_factory=list)
+
+
+class Findings:
+    """The findings of a run, by name; each is there, even if it found nothing."""
+
+    def __init__(self, findings: Collection[Finding], accepted: Collection[str]) -> None:
+        """`accepted` are the ids of single findings."""
+        self._by_name = {finding.name: finding for finding in findings}
+        self._accepted = frozenset(accepted)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._by_name.values())
+
+    def add(self, name: str, facts: Row) -> None:
+        """One more. Its id is that of exactly these facts: if they change, it is another finding."""
+        finding = self._by_name[name]
+        is_sample = len(finding.samples) < SAMPLES
+        finding_id = id_of(name, facts) if is_sample or self._accepted else None
+        if finding_id in self._accepted:
+            finding.accepted += 1
+            return
+        finding.count += 1
+        if is_sample:
+            finding.samples.append({"finding": finding_id, **facts})
+
+    def report(self, name: str, count: int, samples: Collection[Row]) -> None:
+        """All of a check that counts for itself; there is nothing to accept."""
+        finding = self._by_name[name]
+        finding.count, finding.samples = count, list(samples)
+
+
+def id_of(name: str, facts: Row) -> str:
+    """12 hexadecimal digits."""
+    content = json.dumps([name, facts], sort_keys=True, default=str)
+    return sha256(content.encode()).hexdigest()[:12]

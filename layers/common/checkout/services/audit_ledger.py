@@ -1,0 +1,176 @@
+"""What was paid and reversed against the ledger, and the ledger against the balances: a range of users.
+
+A range is compared by digests first, and read only if they differ. What is under way between the two
+databases makes them differ, too, so what is absent is looked for once more, and is no offence for half an
+hour.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from checkout.adapters import invariants
+from checkout.adapters.invariants import FIRST_USER, LAST_USER, Users
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.comparison import Seen, compare
+from checkout.domain.effects import is_credit
+from checkout.domain.findings import Finding, Findings, Row
+from checkout.services import whereabouts
+from checkout.services.whereabouts import Place
+
+SETTLED_AFTER_SECONDS = 1800
+
+
+class LedgerAudit:
+    START = FIRST_USER
+
+    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._currency = currency
+
+    @staticmethod
+    def findings(*, foreign_producers: bool) -> list[Finding]:
+        return [
+            Finding("BalanceDiffersFromLedger", is_offence=True),
+            Finding("EntryInAnotherCurrency", is_offence=True),
+            Finding("PaymentNotInLedger", is_offence=True),
+            Finding("EntryDiffersFromPayment", is_offence=True),
+            Finding(
+                "CreditWithoutTransaction",
+                is_offence=not foreign_producers,
+                has_alarm=not foreign_producers,
+            ),
+            Finding("DiscardedButPaid", is_offence=True),
+            Finding("ReversedMoreThanPaid", is_offence=False),
+        ]
+
+    def range(self, after: int, findings: Findings) -> tuple[int | None, int]:
+        """Check the users behind `after`; returns the last of them, or None if there are no more, and how
+        many ledger entries they have. Raises DatabaseUnavailable."""
+        # The ledger first, always: what has an entry then has had its payment for longer.
+        with self._application.transaction() as there, self._checkout.transaction() as here:
+            for cursor in (there, here):
+                invariants.take_time(cursor)
+            users = Users(
+                after,
+                min(
+                    invariants.end_of_range(there, "application", after),
+                    invariants.end_of_range(here, "checkout", after),
+                ),
+            )
+            ledger = invariants.in_ledger(there, users, self._currency)
+            checkout = invariants.in_checkout(here, users)
+            if ledger.wrong_balances:
+                _add(findings, "BalanceDiffersFromLedger", invariants.wrong_balances(there, users))
+            if ledger.foreign_currencies:
+                found = invariants.foreign_currencies(there, users, self._currency)
+                _add(findings, "EntryInAnotherCurrency", found)
+            if checkout.reversed_beyond_paid:
+                _add(findings, "ReversedMoreThanPaid", invariants.reversed_beyond_paid(here, users))
+            if checkout.without_payment_intent:
+                found = invariants.without_payment_intent(here, users)
+                _add(findings, "TotalsDifferFromStripe", found)
+            undone = _Undone()
+            if checkout.discarded_reversals:
+                undone.discard(invariants.discarded_reversals(here, users))
+            if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):
+                _compare(there, here, users, findings, undone)
+            _add(findings, "DiscardedButPaid", undone.outstanding())
+        return (None if users.upto == LAST_USER else users.upto), ledger.entries
+
+
+def _add(findings: Findings, name: str, rows: Iterable[Row]) -> None:
+    for row in rows:
+        findings.add(name, row)
+
+
+def _compare(there: Cursor, here: Cursor, users: Users, findings: Findings, undone: "_Undone") -> None:
+    found = compare(
+        invariants.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
+        invariants.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
+    )
+    for entry, expected in found.differing:
+        findings.add("EntryDiffersFromPayment", _facts(entry) | {"expected": _facts(expected)})
+    statuses = _statuses(here, found.unexplained)
+    for entry in found.unexplained:
+        if entry.effect_key in statuses:
+            findings.add("EntryDiffersFromPayment", _facts(entry) | {"status": statuses[entry.effect_key]})
+        else:
+            findings.add("CreditWithoutTransaction", _facts(entry))
+    places = whereabouts.find(there, [seen.effect for seen in found.absent])
+    for seen in found.absent:
+        place = places[seen.effect_key]
+        # What is entered otherwise is found from its entry.
+        if place is Place.NOWHERE and seen.is_settled:
+            findings.add("PaymentNotInLedger", _facts(seen))
+        if place is Place.DISCARDED:
+            undone.discard([seen])
+        elif place is not Place.ENTERED:
+            undone.leave(seen)
+
+
+class _Undone:
+    """What of each payment has no effect on the balance: because somebody decided that, or for other reasons.
+
+    A payment whose credit was discarded is settled once Stripe has given the money back, and a refund that
+    was discarded once it has failed: in sum, nothing moved.
+    """
+
+    def __init__(self) -> None:
+        self._of_payment: dict[tuple[str, str], list[Seen]] = {}
+        self._discarded: set[str] = set()
+
+    def discard(self, movements: Iterable[Seen]) -> None:
+        for seen in movements:
+            self._discarded.add(seen.effect_key)
+            self.leave(seen)
+
+    def leave(self, seen: Seen) -> None:
+        payment = seen.payment_intent_id or seen.request_id or seen.effect_key
+        self._of_payment.setdefault((payment, seen.currency), []).append(seen)
+
+    def outstanding(self) -> Iterator[Row]:
+        for movements in self._of_payment.values():
+            cents = sum(seen.amount_cents for seen in movements)
+            discarded = [seen.effect_key for seen in movements if seen.effect_key in self._discarded]
+            if cents and discarded:
+                yield {
+                    "discarded": sorted(discarded),
+                    "user_id": movements[0].user_id,
+                    "payment_intent_id": movements[0].payment_intent_id,
+                    "amount_cents": cents,
+                    "currency": movements[0].currency,
+                }
+
+
+def _statuses(here: Cursor, unexplained: Collection[Seen]) -> dict[str, str]:
+    """What we know of payments and reversals that these entries claim to be of, by effect key."""
+    if not unexplained:
+        return {}
+    of_request, of_intent = invariants.statuses(
+        here, {_request(seen) for seen in unexplained}, {_intent(seen) for seen in unexplained}
+    )
+    reversals = [seen.effect_key for seen in unexplained if not is_credit(seen.effect_key)]
+    known = invariants.reversal_states(here, reversals) if reversals else {}
+    for seen in unexplained:
+        status = of_intent.get(_intent(seen)) or of_request.get(_request(seen))
+        if status is not None:
+            known.setdefault(seen.effect_key, status)
+    return known
+
+
+def _request(seen: Seen) -> str:
+    return seen.effect_key.partition(":")[2] if is_credit(seen.effect_key) else seen.request_id or ""
+
+
+def _intent(seen: Seen) -> str:
+    return seen.payment_intent_id or ""
+
+
+def _facts(seen: Seen) -> dict[str, Any]:
+    return {
+        "effect_key": seen.effect_key,
+        "user_id": seen.user_id,
+        "amount_cents": seen.amount_cents,
+        "currency": seen.currency,
+    }
