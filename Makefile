@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants sam-local test-sam-local check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz sam-local test-sam-local check-aws deploy configure smoke lint clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -54,6 +54,9 @@ simulate: .venv/dev.stamp ## Let the process die at every step, and tell every o
 
 mutants: .venv/dev.stamp ## Make each known mistake in the money code, and see its test fail (ABOUT=outbox: some)
 	@$(PYTHON) -m tests.mutants $(ABOUT)
+
+fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= bounds it)
+	@$(PYTHON) -m tests.fuzz $(and $(SEED),--seed $(SEED)) $(and $(INPUTS),--inputs $(INPUTS))
 
 sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's own containers (needs Docker)
 	@exec $(PYTHON) -m local sam
