@@ -1,5 +1,12 @@
 """All of them, from the request to the ledger."""
 
-from tests.mutants import of_ledger, of_outbox, of_payments, of_sessions
+from tests.mutants import of_access, of_ledger, of_outbox, of_payments, of_reconciler, of_sessions
 
-MUTANTS = [*of_sessions.MUTANTS, *of_payments.MUTANTS, *of_outbox.MUTANTS, *of_ledger.MUTANTS]
+MUTANTS = [
+    *of_access.MUTANTS,
+    *of_sessions.MUTANTS,
+    *of_payments.MUTANTS,
+    *of_outbox.MUTANTS,
+    *of_ledger.MUTANTS,
+    *of_reconciler.MUTANTS,
+]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,7 @@ def try_each(
     mutants: Sequence[Mutant], workspaces: Sequence[Workspace], report: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """Each mutant in whichever workspace is free; `report` is called as each is done, by one at a time."""
+    reporting = threading.Lock()
     free: queue.SimpleQueue[Workspace] = queue.SimpleQueue()
     for workspace in workspaces:
         free.put(workspace)
@@ -103,7 +105,8 @@ def try_each(
         failure = _failure(mutant.caught_by, output)
         is_caught = status == FAILED and failure is not None
         verdict = Verdict(mutant, is_caught, time.monotonic() - began, failure or output)
-        report(verdict)
+        with reporting:
+            report(verdict)
         return verdict
 
     with ThreadPoolExecutor(len(workspaces)) as pool:

@@ -1,0 +1,88 @@
+"""The reconciler next to somebody who holds a row; and the order in which it records what it finds."""
+
+import time
+from uuid import uuid4
+
+import pytest
+
+from checkout import bootstrap
+from checkout.adapters import postgres
+from checkout.adapters.kafka import KafkaPublisher
+from checkout.adapters.stripe_api import StripeApi
+from checkout.services.reemission import Reemission
+from checkout.services.unfinished import Unfinished
+from tests.support import functions
+from tests.support.functions import Functions
+from tests.support.roles import acting_as
+from tests.support.second_connection import second_connection
+from tests.support.stripe_events import event, session_object
+from tests.support.stripe_reversals import KnownStripe, refund
+
+
+@pytest.fixture(autouse=True)
+def impatient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
+    functions.forget_wiring()
+
+
+def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
+    fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: [])
+    for intent in ("pi_1", "pi_2"):
+        taken_back = refund(intent)
+        known.knows(taken_back["id"], taken_back)
+        fns.webhook(event(session_object(intent, payment_intent=intent)))
+        fns.webhook(event(taken_back, "refund.created"))
+    fns.checkout("TRUNCATE outbox")
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 day'")
+    fns.checkout("UPDATE reversals SET emitted_at = now() - interval '1 day'")
+    reemission = Reemission(
+        bootstrap.checkout_database(),
+        bootstrap.application_database(),
+        bootstrap.delivery(),
+        bootstrap.config(),
+    )
+    with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
+        somebody.execute("SELECT 1 FROM checkout_transactions WHERE payment_intent_id = 'pi_1' FOR UPDATE")
+        somebody.execute("SELECT 1 FROM reversals WHERE payment_intent_id = 'pi_1' FOR UPDATE")
+        with acting_as("reconciler"):
+            assert reemission(deadline=time.monotonic() + 30).emitted == 2
+    queued = [row["effect_key"] for row in fns.checkout("SELECT effect_key FROM outbox ORDER BY id")]
+    [of_other] = fns.checkout("SELECT effect_key FROM reversals WHERE payment_intent_id = 'pi_2'")
+    assert queued == ["success:pi_2", of_other["effect_key"]]
+
+
+def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
+    fns: Functions, known: KnownStripe
+) -> None:
+    for session_id in ("cs_1", "cs_2"):
+        fns.checkout(
+            "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+            " stripe_session_id, expires_at) VALUES"
+            " (%s, 1, 500, 'eur', 'balance_topup', 'session_created', %s, now() - interval '1 day')",
+            (session_id, session_id),
+        )
+        known.knows(session_id, {"id": session_id, "status": "open", "payment_status": "unpaid"})
+    unfinished = Unfinished(
+        bootstrap.checkout_database(), known, bootstrap.stripe_events(), bootstrap.create_session()
+    )
+    with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
+        somebody.execute("SELECT 1 FROM checkout_transactions WHERE request_id = 'cs_1' FOR UPDATE")
+        with acting_as("reconciler"):
+            assert unfinished(deadline=time.monotonic() + 30) == 1
+    assert known.asked == ["cs_2"]
+
+
+def test_missed_events_are_recorded_oldest_first(
+    fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Stripe would have sent them: a debit is processing before it succeeds."""
+    session = session_object(str(uuid4()), payment_status="unpaid")
+    processing = event(session)
+    paid = event({**session, "payment_status": "paid"}, "checkout.session.async_payment_succeeded")
+    monkeypatch.setattr(StripeApi, "events", lambda *_, **__: ([paid, processing], False))
+    with acting_as("reconciler"):
+        bootstrap.reconcile()._missed.catch_up(deadline=time.monotonic() + 30)
+    stored = fns.checkout("SELECT event_id FROM stripe_events ORDER BY received_at")
+    assert [row["event_id"] for row in stored] == [processing["id"], paid["id"]]

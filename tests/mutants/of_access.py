@@ -1,0 +1,60 @@
+"""Who may ask, and what a user may read."""
+
+from tests.mutants.mutant import Mutant
+
+TOKENS = "adapters/tokens.py"
+ACCOUNTS = "services/accounts.py"
+BAD = "tests/integration/test_bad_requests.py"
+OF_ACCOUNTS = "tests/integration/test_accounts.py"
+
+MUTANTS = [
+    Mutant(
+        file=TOKENS,
+        text='algorithms=["HS256"],',
+        instead='algorithms=["HS256", "HS512"],',
+        breaks="a token of another algorithm opens a balance",
+        caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
+    ),
+    Mutant(
+        file=TOKENS,
+        text='"require": ["exp", "sub"]',
+        instead='"require": ["sub"]',
+        breaks="a token without an end opens a balance for ever",
+        caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
+    ),
+    Mutant(
+        file=TOKENS,
+        text="        if lives_too_long or user_id is None:\n",
+        instead="        if user_id is None:\n",
+        breaks="a token that ends in years opens a balance",
+        caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
+    ),
+    Mutant(
+        file=TOKENS,
+        text="        return any(matches)\n",
+        instead="        return bool(matches)\n",
+        breaks="whatever is sent as a service token opens every balance",
+        caught_by=f"{BAD}::test_a_wrong_service_token_is_401",
+    ),
+    Mutant(
+        file="domain/text.py",
+        text='re.compile(r"[1-9][0-9]{0,18}", re.ASCII)',
+        instead='re.compile(r"[0-9]{1,19}")',
+        breaks="two texts name one user",
+        caught_by=f"{BAD}::test_a_sub_that_is_no_user_is_401",
+    ),
+    Mutant(
+        file=ACCOUNTS,
+        text="if row is None or row.user_id != user_id:",
+        instead="if row is None:",
+        breaks="a user reads somebody else's payment",
+        caught_by=f"{OF_ACCOUNTS}::test_somebody_elses_session_is_not_there_either",
+    ),
+    Mutant(
+        file="adapters/transactions.py",
+        text='" WHERE user_id = %s AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",',
+        instead='" WHERE %s IS NOT NULL AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",',
+        breaks="a user reads everybody's payments",
+        caught_by=f"{OF_ACCOUNTS}::test_transactions_come_newest_first_in_pages",
+    ),
+]

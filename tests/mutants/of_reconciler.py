@@ -1,0 +1,142 @@
+"""What was missed, what was lost, and how far Stripe's lists were read."""
+
+from tests.mutants.mutant import Mutant
+
+PASSES = "services/passes.py"
+REEMISSION = "services/reemission.py"
+RECHECKS = "adapters/rechecks.py"
+MISSED = "services/missed_events.py"
+UNFINISHED = "services/unfinished.py"
+LISTS = "tests/integration/test_stripe_lists.py"
+OF_RECONCILER = "tests/integration/test_reconciler.py"
+SETBACKS = "tests/integration/test_reconciler_setbacks.py"
+ROWS = "tests/integration/test_reconciler_rows.py"
+
+MUTANTS = [
+    Mutant(
+        file=PASSES,
+        text="_reachable(last.began - OVERLAP_SECONDS, now)",
+        instead="_reachable(last.began, now)",
+        breaks="an event that Stripe lists behind a later one is never found",
+        caught_by=f"{LISTS}::test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next",
+    ),
+    Mutant(
+        file=PASSES,
+        text="_reachable(last.began - OVERLAP_SECONDS, now)",
+        instead="_reachable(now - OVERLAP_SECONDS, now)",
+        breaks="what happened while the reconciler was away is never found",
+        caught_by=f"{OF_RECONCILER}"
+        "::test_a_pass_begins_an_hour_before_the_last_and_never_before_what_stripe_keeps",
+    ),
+    Mutant(
+        file=PASSES,
+        text="last if last.after else Pass(",
+        instead="last if False else Pass(",
+        breaks="a list that takes longer than a run is never read to its end",
+        caught_by=f"{LISTS}::test_runs_that_are_out_of_time_read_everything_once",
+    ),
+    Mutant(
+        file=PASSES,
+        text='current.after = page[-1]["id"] if has_more else None',
+        instead='current.after = page[-1]["id"] if page else None',
+        breaks="once a list was read to its end, nothing new in it is found",
+        caught_by=f"{LISTS}::test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next",
+    ),
+    Mutant(
+        file=PASSES,
+        text="    return last.since if last.after else last.began\n",
+        instead="    return last.began\n",
+        breaks="a payment that Stripe does not have is reported though its books were not read so far",
+        caught_by=f"{LISTS}::test_a_list_is_known_as_far_as_the_last_complete_pass_began",
+    ),
+    Mutant(
+        file=PASSES,
+        text="            page, has_more = self._page(current)\n            yield page\n",
+        instead="            page, has_more = self._page(current)\n"
+        "            with self._checkout.transaction() as cursor:\n"
+        '                last = {**asdict(current), "after": page[-1]["id"] if has_more else None}\n'
+        "                reconciler_state.save(cursor, self._name, last)\n"
+        "            yield page\n",
+        breaks="the page in which a run died is never read again",
+        caught_by=f"{LISTS}::test_a_page_in_which_the_process_died_is_read_again",
+    ),
+    Mutant(
+        file=PASSES,
+        text='name if since is None else f"{name} since"',
+        instead="name",
+        breaks="a pass that an operator asks for makes the usual one skip what is older",
+        caught_by=f"{OF_RECONCILER}"
+        "::test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual_pass_alone",
+    ),
+    Mutant(
+        file=PASSES,
+        text="            if not self._dry_run:\n",
+        instead="            if True:\n",
+        breaks="after a dry run the next run takes what was only counted for done",
+        caught_by=f"{LISTS}::test_what_is_only_looked_at_moves_nothing",
+    ),
+    Mutant(
+        file=MISSED,
+        text="for event in reversed(page)",
+        instead="for event in page",
+        breaks="events are recorded newest first",
+        caught_by=f"{ROWS}::test_missed_events_are_recorded_oldest_first",
+    ),
+    Mutant(
+        file=REEMISSION,
+        text='key=lambda key: (due[key].status != "success", key)',
+        instead='key=lambda key: (due[key].status == "success", key)',
+        breaks="a reversal is emitted before the credit that it reverses",
+        caught_by=f"{OF_RECONCILER}::test_what_kafka_lost_is_emitted_again_credits_first",
+    ),
+    Mutant(
+        file=REEMISSION,
+        text="                self._look_again(cursor, credited, lost | parked)\n",
+        instead="",
+        breaks="the same payments are emitted by every run, and the others never",
+        caught_by="tests/integration/test_delivery.py"
+        "::test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits",
+    ),
+    Mutant(
+        file=REEMISSION,
+        text="{key for key, place in places.items() if place is Place.ENTERED}",
+        instead="{key for key, place in places.items() if place is not Place.NOWHERE}",
+        breaks="an entry of another user stands for the payment",
+        caught_by=f"{OF_RECONCILER}::test_an_entry_of_another_user_does_not_stand_for_the_payment",
+    ),
+    Mutant(
+        file=RECHECKS,
+        text="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        instead="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE",
+        breaks="one locked payment ends the search for all lost ones",
+        caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
+    ),
+    Mutant(
+        file="adapters/reversals.py",
+        text="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        instead="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE",
+        breaks="one locked reversal ends the search for all lost ones",
+        caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
+    ),
+    Mutant(
+        file=RECHECKS,
+        text="LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
+        instead="LIMIT %(limit)s FOR UPDATE)",
+        breaks="one locked payment keeps all unfinished ones from being finished",
+        caught_by=f"{ROWS}::test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run",
+    ),
+    Mutant(
+        file=RECHECKS,
+        text='"   AND COALESCE(reread_at, now()) <= now()"\n',
+        instead="",
+        breaks="every run asks Stripe about the same payments, and about no others",
+        caught_by=f"{OF_RECONCILER}::test_an_abandoned_session_is_read_again",
+    ),
+    Mutant(
+        file=UNFINISHED,
+        text='            case "open", _:\n                return None\n',
+        instead='            case "open", _:\n                return "checkout.session.expired"\n',
+        breaks="a session that the customer may still pay is called expired",
+        caught_by=f"{OF_RECONCILER}::test_an_abandoned_session_is_read_again",
+    ),
+]
