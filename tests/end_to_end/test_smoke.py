@@ -74,7 +74,7 @@ def test_it_is_left_out_of_the_comparison_with_stripe_alone(stack: RunningStack)
     stack.checkout("UPDATE checkout_transactions SET payment_intent_id = 'pi_real' || id")
     verified = verify_with_books_read(stack)
     assert verified.returncode == 1
-    assert '"paid:pi_real' in verified.stdout
+    assert '"source": "pi_real' in verified.stdout
 
 
 def test_what_does_not_work_is_said(stack: RunningStack) -> None:
