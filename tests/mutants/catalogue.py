@@ -1,6 +1,14 @@
 """All of them, from the request to the ledger."""
 
-from tests.mutants import of_access, of_ledger, of_outbox, of_payments, of_reconciler, of_sessions
+from tests.mutants import (
+    of_access,
+    of_ledger,
+    of_outbox,
+    of_payments,
+    of_reconciler,
+    of_sessions,
+    of_verification,
+)
 
 MUTANTS = [
     *of_access.MUTANTS,
@@ -9,4 +17,5 @@ MUTANTS = [
     *of_outbox.MUTANTS,
     *of_ledger.MUTANTS,
     *of_reconciler.MUTANTS,
+    *of_verification.MUTANTS,
 ]

@@ -1,0 +1,80 @@
+"""The last line of defence: what `verify` must see, and what must not alarm."""
+
+from tests.mutants.mutant import Mutant
+
+AUDIT = "services/audit_ledger.py"
+VERIFY = "services/verification.py"
+COMPARISON = "domain/comparison.py"
+INVARIANTS = "adapters/invariants.py"
+BOOKS = "adapters/stripe_books.py"
+CATEGORIES = "domain/balance_transaction.py"
+OF_VERIFICATION = "tests/integration/test_verification.py"
+DECISIONS = "tests/integration/test_verification_decisions.py"
+PASSES = "tests/integration/test_verification_passes.py"
+OF_BOOKS = "tests/integration/test_stripe_books.py"
+
+MUTANTS = [
+    Mutant(
+        file=AUDIT,
+        text="            if ledger.wrong_balances:\n",
+        instead="            if False:\n",
+        breaks="a balance that was edited by hand is not seen",
+        caught_by=f"{OF_VERIFICATION}::test_a_balance_edited_by_hand",
+    ),
+    Mutant(
+        file=AUDIT,
+        text="            if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):\n",
+        instead="            if ledger.effects != checkout.effects:\n",
+        breaks="an entry of another amount than was paid is not seen",
+        caught_by=f"{OF_VERIFICATION}::test_an_entry_that_is_not_its_payments",
+    ),
+    Mutant(
+        file=AUDIT,
+        text="        if place is Place.NOWHERE and seen.is_settled:\n",
+        instead="        if place is Place.NOWHERE:\n",
+        breaks="a credit that is on its way raises an alarm",
+        caught_by=f"{OF_VERIFICATION}::test_a_credit_that_is_missing_is_no_offence_for_half_an_hour",
+    ),
+    Mutant(
+        file=AUDIT,
+        text="        if place is Place.DISCARDED:\n",
+        instead="        if False:\n",
+        breaks="money that Stripe kept and nobody was credited with is not seen",
+        caught_by=f"{DECISIONS}::test_a_discarded_payment_is_listed_until_it_is_refunded",
+    ),
+    Mutant(
+        file=COMPARISON,
+        text="entry.effect_key in left and (claim is None or entry.claim == claim)",
+        instead="entry.effect_key in left",
+        breaks="another amount in the ledger is taken for what was paid",
+        caught_by=f"{OF_VERIFICATION}::test_an_entry_that_is_not_its_payments",
+    ),
+    Mutant(
+        file=VERIFY,
+        text='        return saved if saved and saved.get("part") else beginning\n',
+        instead="        return beginning\n",
+        breaks="a pass that takes longer than a run never comes to its end",
+        caught_by=f"{PASSES}::test_a_run_that_is_out_of_time_is_gone_on_with",
+    ),
+    Mutant(
+        file=BOOKS,
+        text='float("inf") if found.is_pending else found.created',
+        instead="found.created",
+        breaks="a bank debit that nobody has answered raises an alarm",
+        caught_by=f"{OF_BOOKS}::test_a_bank_debit_is_no_offence_while_it_is_pending_nor_when_it_has_failed",
+    ),
+    Mutant(
+        file=BOOKS,
+        text="HAVING COALESCE(sum(stripe_cents), 0) <> COALESCE(sum(our_cents), 0) AND bool_and(is_comparable)",
+        instead="HAVING COALESCE(sum(stripe_cents), 0) > COALESCE(sum(our_cents), 0) AND bool_and(is_comparable)",
+        breaks="a payment that Stripe does not have is not seen",
+        caught_by=f"{OF_BOOKS}::test_a_payment_that_stripe_does_not_have",
+    ),
+    Mutant(
+        file=CATEGORIES,
+        text='    return f"{UNKNOWN}:{transaction_id}"\n',
+        instead='    return f"paid:{payment_intent_id}"\n',
+        breaks="what Stripe moves under a category that we do not know is taken for the payment",
+        caught_by=f"{OF_BOOKS}::test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported",
+    ),
+]

@@ -1,0 +1,104 @@
+"""`make mutants`: its list goes with the code, and it reports what no test catches."""
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutant import CHECKOUT, Mutant, unusable
+from tests.mutants.trial import Workspace, first_failure, try_each
+
+ROOT = Path(__file__).parents[3]
+TEST = "tests/test_adding.py"
+
+
+def mutant(**fields: str) -> Mutant:
+    """Of `project`, and good, unless a field says something else."""
+    given = {
+        "file": "adding.py",
+        "text": "one + other",
+        "instead": "one - other",
+        "breaks": "sums are wrong",
+        "caught_by": f"{TEST}::test_a_sum",
+    }
+    return Mutant(**{**given, **fields})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    for name, content in (
+        (f"{CHECKOUT}/adding.py", "def add(one: int, other: int) -> int:\n    return one + other\n"),
+        (
+            TEST,
+            "import pytest\n\nfrom adding import add\n\n\n"
+            "@pytest.mark.parametrize('case', ['a - b'])\n"
+            "def test_a_sum(case):\n    assert add(2, 1) == 3\n\n\n"
+            "def test_nothing():\n    pass\n\n\n"
+            "def test_that_fails():\n    assert False\n",
+        ),
+        ("pyproject.toml", f'[tool.pytest.ini_options]\npythonpath = ["{CHECKOUT}"]\n'),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def workspaces(project: Path, tmp_path: Path) -> list[Workspace]:
+    return [Workspace(project, tmp_path / "copy")]
+
+
+def test_the_list_goes_with_the_code() -> None:
+    assert unusable(MUTANTS, ROOT) == []
+
+
+def test_the_list_is_long_and_names_each_mistake_once() -> None:
+    assert len(MUTANTS) >= 60
+    mistakes = Counter((one.file, one.text, one.instead) for one in MUTANTS)
+    assert [mistake for mistake, count in mistakes.items() if count > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"text": "one * other"}, "0 times"),
+        ({"text": "one"}, "2 times"),
+        ({"file": "gone.py"}, "no layers/common/checkout/gone.py"),
+        ({"instead": "one + other"}, "changes nothing"),
+        ({"instead": "one +"}, "makes no Python"),
+        ({"caught_by": f"{TEST}::test_gone"}, f"no {TEST}::test_gone"),
+        ({"caught_by": "tests/gone.py::test_a_sum"}, "no tests/gone.py::test_a_sum"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_with_the_code_is_named(
+    project: Path, wrong: dict[str, str], complaint: str
+) -> None:
+    assert unusable([mutant()], project) == []
+    [said] = unusable([mutant(**wrong)], project)
+    assert complaint in said
+
+
+def test_a_mutant_is_caught_by_its_own_test_alone(project: Path, workspaces: list[Workspace]) -> None:
+    tried = [mutant(), mutant(caught_by=f"{TEST}::test_nothing"), mutant(instead="one + other + 0")]
+    verdicts = try_each(tried, workspaces, lambda _: None)
+    assert [verdict.is_caught for verdict in verdicts] == [True, False, False]
+    assert "assert" in verdicts[0].says
+    assert "one + other" in (project / CHECKOUT / "adding.py").read_text(), "only copies are changed"
+
+
+def test_what_keeps_a_test_from_running_is_no_catch(workspaces: list[Workspace]) -> None:
+    [verdict] = try_each([mutant(text="def add(", instead="def sum_of(")], workspaces, lambda _: None)
+    assert not verdict.is_caught
+    assert "ImportError" in verdict.says
+
+
+def test_a_test_that_fails_without_a_mutant_is_reported_first(workspaces: list[Workspace]) -> None:
+    assert first_failure([f"{TEST}::test_a_sum"], workspaces) is None
+    said = first_failure([f"{TEST}::test_a_sum", f"{TEST}::test_that_fails"], workspaces)
+    assert said is not None
+    assert "test_that_fails" in said
