@@ -150,6 +150,32 @@ def test_a_finding_that_was_accepted_counts_no_more_and_is_not_forgotten(
         accepting.withdraw(wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "database", "change"),
+    [
+        ("EntryInAnotherCurrency", "application", "UPDATE ledger_entries SET currency = 'usd'"),
+        ("EntryDiffersFromPayment", "application", "UPDATE ledger_entries SET amount_cents = 499"),
+        ("CreditWithoutTransaction", "checkout", "DELETE FROM checkout_transactions"),
+        ("PaymentNotInLedger", "application", "TRUNCATE ledger_entries"),
+        ("ReversedMoreThanPaid", "checkout", "UPDATE checkout_transactions SET refunded_cents = 501"),
+        ("TotalsDifferFromStripe", "checkout", "UPDATE checkout_transactions SET payment_intent_id = NULL"),
+    ],
+)
+def test_what_no_remedy_changes_can_be_accepted(
+    fns: Functions, accepting: AcceptFindings, name: str, database: str, change: str
+) -> None:
+    fns.webhook(event(session_object("r1", payment_intent="pi_1")))
+    fns.consume(finished("r1", payment_intent_id="pi_1"))
+    assert found(fns) == {}
+    getattr(fns, database)(f"SET LOCAL session_replication_role = replica; {change}")
+    fns.application("UPDATE users SET balance = COALESCE((SELECT sum(amount_cents) FROM ledger_entries), 0)")
+    listed = found(fns)
+    assert name in listed
+    for row in [row for rows in listed.values() for row in rows]:
+        accepting.accept(row["finding"], **ACCOUNTED)
+    assert found(fns) == {}
+
+
 def test_with_other_facts_it_is_another_finding(
     fns: Functions, wrong: str, accepting: AcceptFindings
 ) -> None:
