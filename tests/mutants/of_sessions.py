@@ -7,6 +7,8 @@ REQUESTS = "services/requests.py"
 TRANSACTIONS = "adapters/transactions.py"
 RACES = "tests/integration/test_session_races.py"
 CREATE = "tests/integration/test_create_session.py"
+KEYS = "tests/integration/test_idempotency_key.py"
+AMOUNTS = "tests/integration/test_amounts.py"
 OF_REQUESTS = "tests/integration/test_requests.py"
 
 MUTANTS = [
@@ -108,6 +110,41 @@ MUTANTS = [
         instead="",
         breaks="a session whose answer was lost is taken for one that failed",
         caught_by=f"{CREATE}::test_an_unknown_outcome_keeps_the_idempotency_key",
+    ),
+    Mutant(
+        file="adapters/stripe_api.py",
+        text='return StripeKeyTaken("Stripe knows',
+        instead='return StripeRefused("Stripe knows',
+        breaks="a request that was made anew after a restore gets a second session next to its paid one",
+        caught_by=f"{KEYS}::test_the_session_of_a_key_that_was_taken_is_still_this_requests",
+    ),
+    Mutant(
+        file="adapters/stripe_api.py",
+        text='return StripeKeyTaken("Stripe knows',
+        instead='return StripeNotReached("Stripe knows',
+        breaks="a request whose idempotency key is taken blocks its partition",
+        caught_by=f"{OF_REQUESTS}::test_a_request_whose_idempotency_key_is_taken_is_answered_failed",
+    ),
+    Mutant(
+        file=TRANSACTIONS,
+        text='        "   AND NOT (status = %s AND completed_at IS NOT NULL)",',
+        instead='        "   AND %s IS NOT NULL",',
+        breaks="a request that was answered `failed` gets a session from an attempt that was under way",
+        caught_by=f"{OF_REQUESTS}::test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="for_good=isinstance(error, StripeRefusedField | StripeKeyTaken),",
+        instead="for_good=False,",
+        breaks="what can never succeed is tried again by each call",
+        caught_by=f"{AMOUNTS}::test_what_only_stripe_knows_is_refused_for_good_by_the_fields_name",
+    ),
+    Mutant(
+        file=SESSIONS,
+        text="if not is_in_range or request.amount_cents % currencies.step(config.currency):",
+        instead="if not is_in_range:",
+        breaks="Stripe is asked for an amount that the currency does not have",
+        caught_by=f"{AMOUNTS}::test_over_http_a_known_rule_is_checked_before_stripe_is_asked",
     ),
     Mutant(
         file="services/limits.py",
