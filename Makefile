@@ -58,6 +58,9 @@ mutants: .venv/dev.stamp ## Make each known mistake in the money code, and see i
 fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= bounds it)
 	@$(PYTHON) -m tests.fuzz $(and $(SEED),--seed $(SEED)) $(and $(INPUTS),--inputs $(INPUTS))
 
+drill: .venv/dev.stamp ## Lose 20,000 ledger entries of a million, and find them while the search is killed twice
+	@DRILL_PAYMENTS=1000000 $(PYTHON) -m pytest --quiet tests/integration/test_restore_drill.py
+
 sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's own containers (needs Docker)
 	@exec $(PYTHON) -m local sam
 

@@ -415,7 +415,9 @@ def test_the_reconciler_runs_on_demand(fns: Functions, stripe: Simulator, termin
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")
     assert terminal.json("reconcile", "--dry-run")["emitted"] == 1
-    assert terminal.json("reconcile", "--since", "2026-11-01")["emitted"] == 1
+    found = terminal.json("reconcile", "--since", "2026-11-01", status=1)
+    assert (found["emitted"], found["complete"]) == (1, False), "it is not in the ledger yet"
+    assert "progress: looked_at=1  of=1" in terminal.err
     assert terminal.json("reconcile")["emitted"] == 0, "its next look is later"
 
 

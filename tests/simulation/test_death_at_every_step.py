@@ -1,15 +1,19 @@
 """The process dies before and after each statement, publish and call; what redelivers, redelivers; and every
 payment is credited exactly once."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from checkout import bootstrap
+from checkout.services.setbacks import Setbacks
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished
+from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
@@ -122,6 +126,56 @@ def test_the_reconciler(fns: Functions, topic: Tail) -> None:
         check_credited_once(fns, topic, where)
 
     assert at_every_step(prepare, lambda: fns.invoke("reconciler", {}), check) >= 15
+
+
+@pytest.mark.timeout(300)
+def test_the_search_for_lost_entries(fns: Functions, topic: Tail) -> None:
+    """After a restore of the application's database: two credits are gone, and a refund of one of them."""
+    since = int(time.time()) - 60
+
+    def prepare() -> None:
+        begin_again(fns, topic)
+        fns.checkout(
+            "INSERT INTO stripe_events (event_id, type, payload, request_id, outcome)"
+            " SELECT 'evt_' || n, 'checkout.session.completed', '{}', 'r' || n, 'applied'"
+            " FROM generate_series(1, 2) AS n"
+        )
+        fns.checkout(
+            "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+            "  stripe_session_id, payment_intent_id, paid_cents, paid_currency, paid_event_id, created_at,"
+            "  completed_at, credited_at)"
+            " SELECT 'r' || n, 1, 500, 'eur', 'balance_topup', 'payment_succeeded', 'cs_' || n, 'pi_' || n,"
+            "  500, 'eur', 'evt_' || n, now() - interval '1 day', now() - interval '1 day', now()"
+            " FROM generate_series(1, 2) AS n"
+        )
+        fns.checkout(
+            "INSERT INTO reversals (effect_key, kind, source_id, amount_cents, currency, payment_intent_id,"
+            "  state, emitted_at, credited_at)"
+            " VALUES ('refunded:re_1', 'refunded', 're_1', 200, 'eur', 'pi_1', 'emitted',"
+            "  now() - interval '1 day', now())"
+        )
+
+    def search(deadline: float = 0.0) -> bool:
+        with acting_as("operations"):
+            found = bootstrap.reconcile()._lost_entries
+            if found.begin(since).events_until is None:
+                found.events_are_read(since)
+            return found(since, deadline=deadline, setbacks=Setbacks())[0].complete
+
+    def check(where: str) -> None:
+        for _ in range(6):
+            relay_everything(fns)
+            if records := topic.read():
+                fns.consume(*records)
+            if search(time.monotonic() + 60):
+                break
+        else:
+            raise AssertionError(where)
+        assert fns.balance() == 500 + 500 - 200, where
+        assert len(fns.application("SELECT 1 FROM ledger_entries")) == 3, where
+        assert fns.application("SELECT 1 FROM parked_events") == [], where
+
+    assert at_every_step(prepare, search, check) >= 30
 
 
 def test_creating_a_session(fns: Functions, stripe: Simulator, topic: Tail) -> None:

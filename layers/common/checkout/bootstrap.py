@@ -177,17 +177,20 @@ def credit_balances() -> "CreditBalances":
 
 @cache
 def reconcile() -> "Reconcile":
+    from checkout.services.lost_entries import LostEntries
     from checkout.services.missed_events import MissedEvents
     from checkout.services.reconciliation import Reconcile
     from checkout.services.reemission import Reemission
     from checkout.services.stripe_books import StripeBooks
     from checkout.services.unfinished import Unfinished
 
+    reemission = Reemission(checkout_database(), application_database(), delivery(), config())
     return Reconcile(
         MissedEvents(checkout_database(), stripe_api(), stripe_events()),
         Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
-        Reemission(checkout_database(), application_database(), delivery(), config()),
+        reemission,
         StripeBooks(checkout_database(), stripe_api(), config().app_id),
+        LostEntries(checkout_database(), application_database(), delivery(), reemission),
     )
 
 

@@ -1,6 +1,7 @@
 """SQL of what the reconciler looks at again: payments without a ledger entry, sessions without an end."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from checkout.adapters.postgres import Cursor
@@ -24,17 +25,17 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
     return fetched(cursor)
 
 
-def oldest_uncredited(
-    cursor: Cursor, *, purpose: str, after_seconds: int, behind: Transaction | None, limit: int
+def uncredited(
+    cursor: Cursor, *, purpose: str, before: datetime, behind: Transaction | None, limit: int
 ) -> Sequence[Transaction]:
-    """Succeeded payments whose ledger entry nobody has seen for so long, oldest first, from `behind` on."""
+    """Succeeded payments from before then whose ledger entry nobody has seen, oldest first, from `behind`
+    on."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"
-        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
-        "   AND completed_at < now() - make_interval(secs => %s)"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s AND completed_at < %s"
         "   AND (completed_at, id) > (COALESCE(%s, '-infinity'::timestamptz), %s)"
         " ORDER BY completed_at, id LIMIT %s",
-        (purpose, after_seconds, behind and behind.completed_at, behind.id if behind else 0, limit),
+        (purpose, before, behind and behind.completed_at, behind.id if behind else 0, limit),
     )
     return fetched(cursor)
 
@@ -92,9 +93,13 @@ def leave_unfinished(cursor: Cursor, request_id: str, seconds: int) -> None:
 
 
 def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
-    """Their ledger entries were seen; they are looked for no more."""
+    """Their ledger entries were seen; they are looked for no more. A row that somebody holds is left out.
+
+    By the clock, since an entry can be younger than this transaction.
+    """
     cursor.execute(
-        "UPDATE checkout_transactions SET credited_at = now() WHERE request_id = ANY(%s)",
+        "UPDATE checkout_transactions SET credited_at = clock_timestamp() WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(request_ids),),
     )
 
@@ -109,16 +114,6 @@ def check_again(
         " WHERE request_id = ANY(%s)",
         (after_seconds, at_most_seconds, list(request_ids)),
     )
-
-
-def forget_seen(cursor: Cursor, since: int) -> None:
-    """What was seen in the ledger at or after `since` (epoch seconds) is looked for anew."""
-    for table in ("checkout_transactions", "reversals"):
-        cursor.execute(
-            f"UPDATE {table} SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
-            " WHERE credited_at >= to_timestamp(%s)",
-            (since,),
-        )
 
 
 def look_again(cursor: Cursor, request_id: str) -> bool:

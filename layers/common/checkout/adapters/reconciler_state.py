@@ -7,8 +7,11 @@ from psycopg2.extras import Json
 from checkout.adapters.postgres import Cursor
 
 
-def load(cursor: Cursor, name: str) -> dict[str, Any] | None:
-    cursor.execute("SELECT value FROM reconciler_state WHERE name = %s", (name,))
+def load(cursor: Cursor, name: str, *, lock: bool = False) -> dict[str, Any] | None:
+    """With `lock` it is ours until the transaction ends."""
+    cursor.execute(
+        "SELECT value FROM reconciler_state WHERE name = %s" + (" FOR UPDATE" if lock else ""), (name,)
+    )
     row = cast(dict[str, Any] | None, cursor.fetchone())
     return None if row is None else row["value"]
 

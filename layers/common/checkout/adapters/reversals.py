@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from checkout.adapters.postgres import Cursor
@@ -125,10 +126,24 @@ def due_for_check(cursor: Cursor, *, after_seconds: int, limit: int) -> Sequence
     return _stored(cursor)
 
 
-def credited(cursor: Cursor, effect_keys: Collection[str]) -> None:
-    """Their ledger entries were seen; they are looked for no more."""
+def uncredited(
+    cursor: Cursor, *, before: datetime, behind: StoredReversal | None, limit: int
+) -> Sequence[StoredReversal]:
+    """Emitted before then, and nobody has seen their ledger entry; by effect key, from `behind` on."""
     cursor.execute(
-        "UPDATE reversals SET credited_at = now() WHERE effect_key = ANY(%s)", (list(effect_keys),)
+        f"SELECT {_COLUMNS} FROM reversals WHERE state = 'emitted' AND credited_at IS NULL"
+        "   AND emitted_at < %s AND effect_key > %s ORDER BY effect_key LIMIT %s",
+        (before, behind.reversal.effect_key if behind else "", limit),
+    )
+    return _stored(cursor)
+
+
+def credited(cursor: Cursor, effect_keys: Collection[str]) -> None:
+    """Their ledger entries were seen; they are looked for no more. A row that somebody holds is left out."""
+    cursor.execute(
+        "UPDATE reversals SET credited_at = clock_timestamp() WHERE effect_key IN"
+        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(effect_keys),),
     )
 
 

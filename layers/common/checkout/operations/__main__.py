@@ -15,6 +15,9 @@ from checkout.errors import CheckoutError, Unavailable
 from checkout.operations import command, text
 from checkout.operations.acts import Caller
 
+MOST_SECONDS = 24 * 3600
+"""For a verb that waits: nobody ends this process, as a function is ended."""
+
 DONE, SOMETHING_LEFT, REFUSED, AWAY = range(4)
 
 
@@ -23,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = command.parser().parse_args(arguments)
         given.say = lambda line: terminal.complain(printable(line))
+        given.most_seconds = MOST_SECONDS
         # Powertools prints metrics, some before it is told to.
         with redirect_stdout(sys.stderr):
             outcome = command.execute(given, terminal.confirmed, _caller)

@@ -13,7 +13,9 @@ from checkout.errors import CheckoutError
 from checkout.operations import text
 from checkout.operations.verbs import Outcome
 
-_NOT_ARGUMENTS = frozenset({"verb", "plan", "changes", "name", "operator", "yes", "json", "say"})
+_NOT_ARGUMENTS = frozenset(
+    {"verb", "plan", "changes", "name", "operator", "yes", "json", "say", "most_seconds"}
+)
 _PERSONAL = frozenset({"email"})
 """The journal is never erased, so it does not have these."""
 

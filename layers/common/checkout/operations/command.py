@@ -53,7 +53,7 @@ def execute(given: argparse.Namespace, confirm: Confirm, caller: Callable[[], Ca
 def parser() -> Parser:
     """Of a command line. It raises InvalidRequest for a wrong one, and SystemExit after --help."""
     root = Parser(prog=PROGRAM, description="Look into payments and mend them.")
-    root.set_defaults(say=lambda _line: None)
+    root.set_defaults(say=lambda _line: None, most_seconds=verbs.RECONCILE_SECONDS)
     root.add_argument("--operator", type=_text, metavar="NAME", help="who decides; can also follow the verb")
     commands = root.add_subparsers(required=True, metavar="verb", parser_class=Parser)
 
@@ -96,6 +96,9 @@ def parser() -> Parser:
         type=_moment,
         metavar="TIME",
         help="look anew for all of Stripe's events and of our entries since 2026-11-23T12:00:00Z",
+    )
+    reconcile.add_argument(
+        "--wait", action="store_true", help="with --since: until all of it is entered in the ledger"
     )
 
     again = _verb(

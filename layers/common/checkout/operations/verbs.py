@@ -5,12 +5,16 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checkout import bootstrap
 from checkout.adapters.held import HeldEvent
 from checkout.adapters.parked import ParkedRecord
-from checkout.errors import Refused, StripeError, Unavailable
+from checkout.errors import InvalidRequest, Refused, StripeError, Unavailable
+from checkout.operations import text
+
+if TYPE_CHECKING:
+    from checkout.services.lost_entries import Progress
 
 RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""
@@ -57,12 +61,33 @@ def plan_accept(given: Namespace) -> str:
 
 
 def reconcile(given: Namespace) -> Outcome:
+    if given.since is not None and given.since > time.time():
+        raise InvalidRequest("--since is in the future; without an offset the time is UTC.")
+    if given.wait and given.since is None:
+        raise InvalidRequest("--wait goes with --since.")
+    seconds = given.most_seconds if given.wait else RECONCILE_SECONDS
     found = bootstrap.reconcile()(
-        deadline=time.monotonic() + RECONCILE_SECONDS, dry_run=given.dry_run, since=given.since
+        deadline=time.monotonic() + seconds,
+        dry_run=given.dry_run,
+        since=given.since,
+        wait=given.wait,
+        report=_every_second(given.say),
     )
     if found.nothing_was_done:
         raise Unavailable("; ".join(sorted({setback.reason for setback in found.failed})))
     return Outcome(found.as_dict(), clean=found.is_whole)
+
+
+def _every_second(say: Callable[[str], None]) -> Callable[["Progress"], None]:
+    said = -1.0
+
+    def report(progress: "Progress") -> None:
+        nonlocal said
+        if time.monotonic() - said >= 1:
+            said = time.monotonic()
+            say(text.for_people({"progress": asdict(progress)}))
+
+    return report
 
 
 def look_again(given: Namespace) -> Outcome:

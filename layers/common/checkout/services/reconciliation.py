@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import telemetry
+from checkout.services.lost_entries import LostEntries, Progress, Report
 from checkout.services.missed_events import MissedEvents
 from checkout.services.reemission import Looked, Reemission
 from checkout.services.setbacks import Parts, Setback, Setbacks
@@ -23,7 +24,8 @@ class Reconciled:
     was not found there (None if that could not be found out).
 
     `complete` is False if the next run goes on. `failed` are the parts of the run that ended early, and
-    `skipped` the first of `skipped_count` single items that a later run tries again.
+    `skipped` the first of `skipped_count` single items that a later run tries again. `lost_entries` says how
+    far the search is for entries that a restore took away; None if that was not asked for.
     """
 
     missed_events: int
@@ -37,10 +39,14 @@ class Reconciled:
     failed: Sequence[Setback]
     skipped: Sequence[Setback]
     skipped_count: int
+    lost_entries: Progress | None
 
     @property
     def is_whole(self) -> bool:
-        return self.complete and not self.failed and not self.skipped
+        """False if something is left for a later run or for a person."""
+        lost = self.lost_entries
+        to_decide = lost is not None and bool(lost.to_decide or lost.events_before)
+        return self.complete and not self.failed and not self.skipped and not to_decide
 
     @property
     def nothing_was_done(self) -> bool:
@@ -52,20 +58,35 @@ class Reconciled:
 
 class Reconcile:
     def __init__(
-        self, missed: MissedEvents, unfinished: Unfinished, reemission: Reemission, books: StripeBooks
+        self,
+        missed: MissedEvents,
+        unfinished: Unfinished,
+        reemission: Reemission,
+        books: StripeBooks,
+        lost_entries: LostEntries,
     ) -> None:
         self._books = books
         self._missed = missed
         self._unfinished = unfinished
         self._reemission = reemission
+        self._lost_entries = lost_entries
 
     def __call__(
-        self, *, deadline: float | None = None, dry_run: bool = False, since: int | None = None
+        self,
+        *,
+        deadline: float | None = None,
+        dry_run: bool = False,
+        since: int | None = None,
+        wait: bool = False,
+        report: Report | None = None,
     ) -> Reconciled:
         """One bounded run. Ends soon after time.monotonic() passes `deadline`. With `dry_run` nothing is
-        changed, and the counts say what would be looked at. `since` (epoch seconds) is for what was lost
-        then, a database restored for example: Stripe's events are gone through anew, and entries that were
-        seen in the ledger are looked for anew.
+        changed, and the counts say what would be looked at.
+
+        `since` (epoch seconds) is for what was lost then, a database restored for example: Stripe's events
+        are gone through anew, and whatever may have had a ledger entry is looked for. A run that is not
+        complete goes on with the one before; with `wait` it waits for the consumers. `report` is called with
+        each step.
 
         Each part stands alone: what fails is named in the result, and the others are done. Raises
         NotYetConfigured.
@@ -73,21 +94,20 @@ class Reconcile:
         setbacks = Setbacks()
         until = time.monotonic() + 3600 if deadline is None else deadline
         parts = Parts(PARTS, deadline=until, setbacks=setbacks)
+        looked = NOTHING
+        lost: Progress | None = None
         # What needs no Stripe comes first, so it is done on a stack that has no values of Stripe's yet.
-        if since is not None and not dry_run:
-            self._reemission.forget_seen(since)
-        looked = parts.run(
-            "reemission", lambda by: self._reemission(deadline=by, dry_run=dry_run), otherwise=NOTHING
-        )
+        if since is None:
+            looked = parts.run(
+                "reemission", lambda by: self._reemission(deadline=by, dry_run=dry_run), otherwise=NOTHING
+            )
         oldest = parts.run(
             "oldest_uncredited", lambda _: self._reemission.oldest_uncredited_seconds(), otherwise=None
         )
         if oldest is not None and not dry_run:
             telemetry.measure_seconds("OldestUncreditedPayment", oldest)
         missed, complete = parts.run(
-            "missed_events",
-            lambda by: self._missed.catch_up(deadline=by, since=since, dry_run=dry_run, setbacks=setbacks),
-            otherwise=(0, False),
+            "missed_events", lambda by: self._events(by, since, dry_run, setbacks), otherwise=(0, False)
         )
         settled = parts.run(
             "waiting_events",
@@ -102,6 +122,14 @@ class Reconcile:
         if not dry_run:
             copied = parts.run("stripe_books", lambda by: self._books.copy(deadline=by), otherwise=False)
             complete = complete and copied
+        if since is not None:
+            # Last, since it may wait.
+            lost, looked = parts.run(
+                "lost_entries",
+                lambda by: self._lost(since, by, dry_run, wait, report, setbacks),
+                otherwise=(lost, NOTHING),
+            )
+            complete = complete and lost is not None and lost.complete
         return Reconciled(
             missed_events=missed,
             settled_events=settled,
@@ -114,4 +142,34 @@ class Reconcile:
             failed=setbacks.failed,
             skipped=setbacks.skipped,
             skipped_count=setbacks.skipped_count,
+            lost_entries=lost,
         )
+
+    def _events(
+        self, deadline: float, since: int | None, dry_run: bool, setbacks: Setbacks
+    ) -> tuple[int, bool]:
+        if since is None or dry_run:
+            return self._missed.catch_up(deadline=deadline, since=since, dry_run=dry_run, setbacks=setbacks)
+        position = self._lost_entries.begin(since)
+        if position.events_until is not None:
+            return 0, True
+        missed, complete = self._missed.catch_up(
+            deadline=deadline, since=position.events_from, setbacks=setbacks
+        )
+        if complete:
+            self._lost_entries.events_are_read(since)
+        return missed, complete
+
+    def _lost(
+        self,
+        since: int,
+        deadline: float,
+        dry_run: bool,
+        wait: bool,
+        report: Report | None,
+        setbacks: Setbacks,
+    ) -> tuple[Progress | None, Looked]:
+        if dry_run:
+            progress = self._lost_entries.dry_run(since, deadline=deadline)
+            return progress, Looked(0, 0, emitted=progress.missing)
+        return self._lost_entries(since, deadline=deadline, wait=wait, report=report, setbacks=setbacks)

@@ -5,13 +5,15 @@ emit what is entered after all changes nothing.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from checkout import telemetry
 from checkout.adapters import rechecks, reversals, transactions
 from checkout.adapters.postgres import Cursor, Database
+from checkout.adapters.reversals import StoredReversal
 from checkout.config import Config
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent
@@ -55,48 +57,74 @@ class Reemission:
         self._delivery = delivery
         self._config = config
 
-    def __call__(self, *, deadline: float, dry_run: bool = False) -> Looked:
-        """Look for all that is due, until time.monotonic() passes `deadline`, or some 500 are emitted.
+    def __call__(self, *, deadline: float, dry_run: bool = False, most_emitted: int | None = None) -> Looked:
+        """Look for all that is due, until time.monotonic() passes `deadline`, or some 500 are emitted (or
+        `most_emitted`).
 
         What is not found is looked for again after twice the wait. `dry_run` changes nothing, and looks only
         at the first 500 payments and 500 reversals. Raises DatabaseUnavailable.
         """
+        most = MOST_EMITTED if most_emitted is None else most_emitted
         looked = Looked(0, 0, 0)
         while True:
             found = self._look(dry_run=dry_run)
             looked = looked + found
-            is_last = found.together < MOST_AT_ONCE or looked.emitted >= MOST_EMITTED
+            is_last = found.together < MOST_AT_ONCE or looked.emitted >= most
             if dry_run or is_last or time.monotonic() > deadline:
                 return looked
-
-    def forget_seen(self, since: int) -> None:
-        """What was seen in the ledger at or after `since` (epoch seconds) is not believed any more: after a
-        restore it may be gone. Raises DatabaseUnavailable."""
-        with self._checkout.transaction() as cursor:
-            rechecks.forget_seen(cursor, since)
 
     def oldest_uncredited_seconds(self) -> int:
         """How long ago the oldest payment was made that is neither in the ledger nor parked, though its time
         to be looked for has come; 0 if there is none. If the application's database is away, the oldest that
         was not seen there. Raises DatabaseUnavailable if the checkout database is."""
-        after = self._config.reemit_after_seconds
         now = datetime.now(UTC)
-        last: Transaction | None = None
-        # A page may hold none but those that are parked, which come in every run.
-        while True:
-            with self._checkout.transaction() as cursor:
-                rows = rechecks.oldest_uncredited(
-                    cursor, purpose=TOP_UP, after_seconds=after, behind=last, limit=MOST_AT_ONCE
-                )
-            paid = {success_key(row.request_id): row for row in rows}
+        # A page may have only parked ones, which come in every run.
+        for paid in self._unseen_payments(now - timedelta(seconds=self._config.reemit_after_seconds)):
             try:
-                credited, parked = self._found({key: success_event(row) for key, row in paid.items()})
+                credited, parked = self._found(paid)
             except DatabaseUnavailable:
                 # Which of them are entered cannot be seen: better an alarm too many than none.
                 credited, parked = set(), set()
-            times = [paid[key].completed_at or now for key in paid.keys() - credited - parked]
-            if times or len(rows) < MOST_AT_ONCE:
-                return int((now - min(times, default=now)).total_seconds())
+            times = [datetime.fromisoformat(paid[key].timestamp) for key in paid.keys() - credited - parked]
+            if times:
+                return int((now - min(times)).total_seconds())
+        return 0
+
+    def still_uncredited(self, before: datetime) -> int:
+        """How many payments that succeeded and reversals that were emitted before then are neither in the
+        ledger nor parked. What is found there is marked as seen. Raises DatabaseUnavailable."""
+        uncredited = 0
+        for unseen in chain(self._unseen_payments(before), self._unseen_reversals(before)):
+            credited, parked = self._found(unseen)
+            with self._checkout.transaction() as cursor:
+                rechecks.credited(cursor, _request_ids(credited))
+                reversals.credited(cursor, credited)
+            uncredited += len(unseen.keys() - credited - parked)
+        return uncredited
+
+    def _unseen_payments(self, before: datetime) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
+        """A page at a time, by effect key; oldest first."""
+        last: Transaction | None = None
+        while True:
+            with self._checkout.transaction() as cursor:
+                rows = rechecks.uncredited(
+                    cursor, purpose=TOP_UP, before=before, behind=last, limit=MOST_AT_ONCE
+                )
+            yield {success_key(row.request_id): success_event(row) for row in rows}
+            if len(rows) < MOST_AT_ONCE:
+                return
+            last = rows[-1]
+
+    def _unseen_reversals(self, before: datetime) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
+        """A page at a time, by effect key."""
+        last: StoredReversal | None = None
+        while True:
+            with self._checkout.transaction() as cursor:
+                rows = reversals.uncredited(cursor, before=before, behind=last, limit=MOST_AT_ONCE)
+                unseen = _events_of(cursor, rows)
+            yield unseen
+            if len(rows) < MOST_AT_ONCE:
+                return
             last = rows[-1]
 
     def _look(self, *, dry_run: bool) -> Looked:
@@ -111,8 +139,7 @@ class Reemission:
                 in_order = sorted(lost, key=lambda key: (due[key].status != "success", key))
                 queued = [enqueue(cursor, key, due[key]) for key in in_order]
         if lost and not dry_run:
-            for key in lost:
-                telemetry.logger.warning("emitted again", extra={"effect_key": key})
+            telemetry.logger.warning("emitted again", extra={"effect_keys": sorted(lost)})
             telemetry.count("UncreditedPaymentsEmitted", len(lost))
             self._delivery.at_once([message for message in queued if message is not None])
         return Looked(credited=len(credited), parked=len(parked), emitted=len(lost))
@@ -122,11 +149,11 @@ class Reemission:
         after = self._config.reemit_after_seconds
         paid = rechecks.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
         due = {success_key(row.request_id): success_event(row) for row in paid}
-        for stored in reversals.due_for_check(cursor, after_seconds=after, limit=MOST_AT_ONCE):
-            row = transactions.find_payment(cursor, stored.payment_intent_id)
-            if row is not None:
-                due[stored.reversal.effect_key] = reversal_event(row, stored)
-        return due
+        if len(paid) == MOST_AT_ONCE:
+            # No reversal overtakes a credit that is still to come.
+            return due
+        taken_back = reversals.due_for_check(cursor, after_seconds=after, limit=MOST_AT_ONCE)
+        return due | _events_of(cursor, taken_back)
 
     def _found(self, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
         """Which of them are in the ledger and which are parked, with the same user, amount and currency."""
@@ -151,3 +178,9 @@ class Reemission:
 def _request_ids(effect_keys: set[str]) -> list[str]:
     prefix = success_key("")
     return [key.removeprefix(prefix) for key in effect_keys if key.startswith(prefix)]
+
+
+def _events_of(cursor: Cursor, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:
+    """By effect key, of those whose payment is known."""
+    rows = {one: transactions.find_payment(cursor, one.payment_intent_id) for one in stored}
+    return {one.reversal.effect_key: reversal_event(row, one) for one, row in rows.items() if row is not None}

@@ -30,13 +30,15 @@ class Setbacks:
     skipped: list[Setback] = field(default_factory=list)
     skipped_count: int = 0
 
-    def skip(self, what: str, error: Exception) -> None:
+    def skip(self, what: str, reason: Exception | str) -> None:
         """Log the item, and count it: an alarm watches that this does not go on."""
-        telemetry.logger.warning("skipped", extra={"what": what, "reason": reason_of(error)})
+        if isinstance(reason, Exception):
+            reason = reason_of(reason)
+        telemetry.logger.warning("skipped", extra={"what": what, "reason": reason})
         telemetry.count("ReconcilerSkipped")
         self.skipped_count += 1
         if len(self.skipped) < SKIPPED_LISTED:
-            self.skipped.append(Setback(what, reason_of(error)))
+            self.skipped.append(Setback(what, reason))
 
 
 class Parts:

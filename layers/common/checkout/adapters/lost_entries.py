@@ -1,0 +1,203 @@
+"""SQL that finds ledger entries that are gone: what checkout says was entered, and what the ledger has.
+
+Rows are tuples, not dictionaries: there may be millions.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+import psycopg2.extensions
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import DIRECTIONS, Effect
+
+PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
+"""For the one statement that counts whole tables."""
+
+
+class Movement(NamedTuple):
+    """A payment or reversal that must be in the ledger. `was_seen` there, once."""
+
+    effect_key: str
+    user_id: int
+    amount_cents: int
+    currency: str
+    payment_intent_id: str | None
+    request_id: str
+    was_seen: bool
+
+    @property
+    def effect(self) -> Effect:
+        kind, _, source_id = self.effect_key.partition(":")
+        return Effect(
+            effect_key=self.effect_key,
+            user_id=self.user_id,
+            amount_cents=self.amount_cents,
+            currency=self.currency,
+            kind=kind,
+            request_id=self.request_id,
+            source_id=None if kind == "success" else source_id,
+            payment_intent_id=self.payment_intent_id,
+        )
+
+    def is_in(self, entry: tuple[Any, ...] | None) -> bool:
+        """True if that entry is certainly it. `entry` is a row of `entries`, without its key."""
+        if entry is None or entry[:3] != (self.user_id, self.amount_cents, self.currency):
+            return False
+        return None in (entry[3], self.payment_intent_id) or entry[3] == self.payment_intent_id
+
+
+_DOWN = [kind for kind, sign in DIRECTIONS.items() if sign < 0]
+
+_LOOKED_FOR = (
+    "(credited_at >= to_timestamp(%(seen_since)s)"
+    " OR (credited_at IS NULL AND {at} < to_timestamp(%(began)s)))"
+)
+_PAYMENTS = (
+    "FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
+    f" AND {_LOOKED_FOR.format(at='completed_at')}"
+)
+_REVERSALS = f"FROM reversals r WHERE state = 'emitted' AND {_LOOKED_FOR.format(at='emitted_at')}"
+
+
+class Scope(NamedTuple):
+    """What is looked for: what was seen in the ledger since then, and what was never seen and is older than
+    `began`. Epoch seconds."""
+
+    purpose: str
+    seen_since: int
+    began: float
+    last_id: int
+
+
+def clock(cursor: Cursor) -> float:
+    """The database's, in epoch seconds."""
+    return float(_one(cursor, "SELECT extract(epoch FROM clock_timestamp())"))
+
+
+def last_payment_id(cursor: Cursor) -> int:
+    return int(_one(cursor, "SELECT COALESCE(max(id), 0) FROM checkout_transactions"))
+
+
+def count(cursor: Cursor, scope: Scope) -> int:
+    """Payments and reversals in the scope."""
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
+    cursor.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
+    payments = _one(cursor, f"SELECT count(*) {_PAYMENTS} AND id <= %(last_id)s", scope._asdict())
+    return int(payments) + int(_one(cursor, f"SELECT count(*) {_REVERSALS}", scope._asdict()))
+
+
+def payments(
+    cursor: Cursor, scope: Scope, *, after_id: int, rows: int
+) -> tuple[Sequence[Movement], int | None]:
+    """Of the next `rows` of the table behind `after_id` those in the scope, and where to go on; None at the
+    end. However few they are, the statement is short."""
+    position = {**scope._asdict(), "after": after_id, "rows": rows}
+    until = _one(
+        cursor,
+        "SELECT id FROM checkout_transactions WHERE id > %(after)s AND id <= %(last_id)s"
+        " ORDER BY id OFFSET %(rows)s - 1 LIMIT 1",
+        position,
+    )
+    found = _tuples(
+        cursor,
+        "SELECT 'success:' || request_id, user_id, paid_cents, paid_currency, payment_intent_id, request_id,"
+        f" credited_at IS NOT NULL {_PAYMENTS} AND id > %(after)s AND id <= %(until)s ORDER BY id",
+        {**position, "until": scope.last_id if until is None else until},
+    )
+    return [Movement(*row) for row in found], until
+
+
+def reversals(
+    cursor: Cursor, scope: Scope, *, after_key: str, rows: int
+) -> tuple[Sequence[Movement], str | None]:
+    """The same of reversals whose payment is known, in the order of their effect keys."""
+    position = {**scope._asdict(), "after": after_key, "rows": rows, "down": _DOWN}
+    until = _one(
+        cursor,
+        "SELECT effect_key FROM reversals WHERE effect_key > %(after)s"
+        " ORDER BY effect_key OFFSET %(rows)s - 1 LIMIT 1",
+        position,
+    )
+    found = _tuples(
+        cursor,
+        "SELECT effect_key, t.user_id,"
+        "       CASE WHEN kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END, r.currency,"
+        "       r.payment_intent_id, t.request_id, r.was_seen"
+        f" FROM (SELECT r.*, credited_at IS NOT NULL AS was_seen {_REVERSALS} AND effect_key > %(after)s"
+        "         AND (%(until)s::text IS NULL OR effect_key <= %(until)s)) AS r"
+        " JOIN LATERAL (SELECT user_id, request_id FROM checkout_transactions"
+        "   WHERE payment_intent_id = r.payment_intent_id ORDER BY id LIMIT 1) AS t ON true"
+        " ORDER BY effect_key",
+        {**position, "until": until},
+    )
+    return [Movement(*row) for row in found], until
+
+
+def entries(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, tuple[Any, ...]]:
+    """What the ledger has under these keys: user, signed amount, currency and payment intent."""
+    found = _tuples(
+        cursor,
+        "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
+        " WHERE effect_key = ANY(%s)",
+        (list(effect_keys),),
+    )
+    return {row[0]: row[1:] for row in found}
+
+
+def newest_user_of_sessions(cursor: Cursor, before: int) -> int:
+    """The greatest number of a user who began a session before then (epoch seconds); 0 if nobody did."""
+    return int(
+        _one(
+            cursor,
+            "SELECT user_id FROM checkout_transactions"
+            " WHERE stripe_session_id IS NOT NULL AND created_at < to_timestamp(%s)"
+            " ORDER BY user_id DESC LIMIT 1",
+            (before,),
+        )
+        or 0
+    )
+
+
+def newest_user_of_entries(cursor: Cursor, before: int) -> int:
+    """The greatest number of a user who has a ledger entry from before then; 0 if nobody has."""
+    return int(
+        _one(
+            cursor,
+            "SELECT user_id FROM ledger_entries WHERE created_at < to_timestamp(%s)"
+            " ORDER BY user_id DESC LIMIT 1",
+            (before,),
+        )
+        or 0
+    )
+
+
+def forget_payments(cursor: Cursor, request_ids: Sequence[str]) -> int:
+    """They are due to be looked for. Returns how many; rows that somebody holds stay as they are."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(request_ids),),
+    )
+    return cursor.rowcount
+
+
+def forget_reversals(cursor: Cursor, effect_keys: Sequence[str]) -> int:
+    """The same for reversals."""
+    cursor.execute(
+        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE effect_key IN"
+        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(effect_keys),),
+    )
+    return cursor.rowcount
+
+
+def _one(cursor: Cursor, sql: str, parameters: Any = ()) -> Any:
+    rows = list(_tuples(cursor, sql, parameters))
+    return rows[0][0] if rows else None
+
+
+def _tuples(cursor: Cursor, sql: str, parameters: Any = ()) -> Iterable[tuple[Any, ...]]:
+    with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
+        plain.execute(sql, parameters)
+        return cast(Iterable[tuple[Any, ...]], plain.fetchall())

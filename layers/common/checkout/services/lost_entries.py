@@ -1,0 +1,342 @@
+"""Find the ledger entries that a restore took away, and have them emitted again: `reconcile --since`.
+
+All that may have had an entry is compared with the ledger, a page at a time. What is missing is made due to
+be looked for, in one commit with the position: the usual re-emission takes it up, and a run that is killed is
+gone on with from there. Payments come first, and reversals once every payment is entered or parked, so no
+reversal overtakes its credit. It is complete when nothing of it is left to be entered.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from checkout.adapters import lost_entries, reconciler_state, transactions
+from checkout.adapters.ledger import Coordinates, Parked
+from checkout.adapters.lost_entries import Movement, Scope
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain.effects import TOP_UP, success_key
+from checkout.domain.finished_event import TOPIC, iso_utc
+from checkout.errors import InvariantBroken
+from checkout.services import missed_events, parking, passes, whereabouts
+from checkout.services.delivery import Delivery
+from checkout.services.payments import success_event
+from checkout.services.reemission import Looked, Reemission
+from checkout.services.setbacks import Setbacks
+from checkout.services.whereabouts import Place
+
+MARGIN_SECONDS = 3600
+"""An entry can be younger than the moment at which it was seen: by the difference of two servers' clocks, and
+by how long a transaction of the release before could last, which noted when it began."""
+
+SAME_MOMENT_SECONDS = 5
+"""Times are given in whole seconds."""
+
+ROWS_A_PAGE = 5_000
+MOST_UNCREDITED = 10_000
+"""So much is emitted ahead of the consumers, who have new payments to enter, too."""
+
+PAUSE_SECONDS = 1.0
+RELAY_SECONDS = 10
+
+NEW_NUMBER = (
+    "its entry was lost with a restore, and the number of the user is greater than any that was known before:"
+    " is it still the same person's?"
+)
+NO_OFFSET = Coordinates(TOPIC, -1, 0)
+"""Of a record that never was on Kafka."""
+
+PAYMENTS, REVERSALS, DONE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a run since then is. Times are of the checkout database, all in epoch seconds.
+
+    `phase` is of payments, of reversals, or over; `is_compared` once all of it was. What was locked (and is
+    `left`) needs another pass.
+    """
+
+    since: int
+    began: float
+    events_from: int
+    last_id: int
+    newest_user: int
+    of: int = 0
+    phase: int = PAYMENTS
+    after_id: int = 0
+    after_key: str = ""
+    is_compared: bool = False
+    left: int = 0
+    passes: int = 1
+    looked_at: int = 0
+    missing: int = 0
+    to_decide: int = 0
+    events_until: float | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(TOP_UP, self.since - MARGIN_SECONDS, self.began, self.last_id)
+
+    @property
+    def before(self) -> datetime:
+        """What is older must be entered in the end; what is younger goes its usual way."""
+        return datetime.fromtimestamp(max(self.began, self.events_until or 0), UTC)
+
+    @property
+    def done(self) -> tuple[int, ...]:
+        return self.phase, self.looked_at, self.missing, self.to_decide
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of payments and reversals: how many were compared with the ledger, of how many; how many were missing
+    there; how many of these were parked, since their user may be somebody else now; and how many are neither
+    in the ledger nor parked yet. `events_before` is a time before which Stripe lists no events any more,
+    though they were asked for; None if it has them all."""
+
+    looked_at: int
+    of: int
+    missing: int
+    to_decide: int
+    uncredited: int
+    events_before: str | None
+    complete: bool
+
+
+Report = Callable[[Progress], None]
+
+
+class LostEntries:
+    def __init__(
+        self, checkout: Database, application: Database, delivery: Delivery, reemission: Reemission
+    ) -> None:
+        self._checkout = checkout
+        self._application = application
+        self._delivery = delivery
+        self._reemission = reemission
+
+    def begin(self, since: int) -> Position:
+        """Go on with a run since then (epoch seconds) that was not complete, or begin one. Raises
+        DatabaseUnavailable."""
+        with self._checkout.transaction() as cursor:
+            known = _load(cursor, since)
+        if known is not None and known.phase != DONE:
+            return known
+        fresh = self._fresh(since)
+        with self._checkout.transaction() as cursor:
+            _save(cursor, fresh)
+        return fresh
+
+    def events_are_read(self, since: int) -> None:
+        """Stripe's events since then are stored, so their payments must be entered in the end, too."""
+        with self._checkout.transaction() as cursor:
+            _save(cursor, replace(_locked(cursor, since), events_until=lost_entries.clock(cursor)))
+
+    def __call__(
+        self,
+        since: int,
+        *,
+        deadline: float,
+        setbacks: Setbacks,
+        wait: bool = False,
+        report: Report | None = None,
+    ) -> tuple[Progress, Looked]:
+        """One run: until it is complete, time.monotonic() passes `deadline`, or only the consumers have
+        something left to do. With `wait` it waits for them.
+
+        `report` is called with every step. Returns how far it is, and what this run looked for. Raises
+        DatabaseUnavailable.
+        """
+        looked = Looked(0, 0, 0)
+        position = self.begin(since)
+        while True:
+            before = position
+            uncredited = self._reemission.still_uncredited(position.before)
+            position = self._compare(position, uncredited, deadline, setbacks, report)
+            found = self._reemission(deadline=deadline, most_emitted=MOST_UNCREDITED)
+            looked = looked + found
+            uncredited = self._reemission.still_uncredited(position.before)
+            position = self._advance(position, uncredited)
+            progress = _progress(position, uncredited)
+            if report is not None:
+                report(progress)
+            if progress.complete or time.monotonic() > deadline:
+                return progress, looked
+            if position.done == before.done and not found.emitted:
+                if not wait:
+                    return progress, looked
+                # A run that was killed may have left something in the outbox.
+                self._delivery.relay(time.monotonic() + RELAY_SECONDS)
+                time.sleep(PAUSE_SECONDS)
+
+    def dry_run(self, since: int, *, deadline: float) -> Progress:
+        """Compare all, and change nothing."""
+        position = self._fresh(since)
+        while position.phase != DONE and time.monotonic() < deadline:
+            with self._checkout.transaction(commit=False) as cursor:
+                position, _, missing = self._page(cursor, position)
+            position = replace(position, missing=position.missing + len(missing))
+            if position.is_compared:
+                position = replace(position, phase=position.phase + 1, is_compared=False)
+        return _progress(position, position.missing)
+
+    def _fresh(self, since: int) -> Position:
+        before = since + SAME_MOMENT_SECONDS
+        with self._application.transaction() as cursor:
+            newest = lost_entries.newest_user_of_entries(cursor, before)
+        with self._checkout.transaction() as cursor:
+            read_until = passes.read_until(cursor, missed_events.CURSOR)
+            position = Position(
+                since=since,
+                began=lost_entries.clock(cursor),
+                # The lists of the last runs before the restore may be lost, too.
+                events_from=min(since, read_until or since) - passes.OVERLAP_SECONDS,
+                last_id=lost_entries.last_payment_id(cursor),
+                newest_user=max(newest, lost_entries.newest_user_of_sessions(cursor, before)),
+            )
+            return replace(position, of=lost_entries.count(cursor, position.scope))
+
+    def _compare(
+        self,
+        position: Position,
+        uncredited: int,
+        deadline: float,
+        setbacks: Setbacks,
+        report: Report | None,
+    ) -> Position:
+        """A page at least, up to the end of the phase or as much as the consumers can be asked to enter."""
+        most_missing = position.missing + MOST_UNCREDITED - uncredited
+        while not position.is_compared and position.missing < most_missing:
+            with self._checkout.transaction() as cursor:
+                # Another run may have gone on.
+                position = _locked(cursor, position.since)
+                if position.is_compared:
+                    break
+                position, left = self._settle_page(cursor, position)
+                _save(cursor, position)
+            if left:
+                setbacks.skip(f"{left} payments or reversals that are missing", "they are locked")
+            if report is not None:
+                report(_progress(position, uncredited))
+            if time.monotonic() > deadline:
+                break
+        return position
+
+    def _settle_page(self, cursor: Cursor, position: Position) -> tuple[Position, int]:
+        """The position behind the next page, whose missing ones are due now; and how many are locked."""
+        after, doubtful, missing = self._page(cursor, position)
+        self._park(cursor, doubtful)
+        if position.passes > 1:
+            missing = [movement for movement in missing if movement.was_seen]
+        keys = [movement.effect_key for movement in missing]
+        if position.phase == PAYMENTS:
+            prefix = success_key("")
+            due = lost_entries.forget_payments(cursor, [key.removeprefix(prefix) for key in keys])
+        else:
+            due = lost_entries.forget_reversals(cursor, keys)
+        left = len(missing) - due
+        after = replace(
+            after,
+            missing=position.missing + due + len(doubtful),
+            to_decide=position.to_decide + len(doubtful),
+            left=position.left + left,
+        )
+        return after, left
+
+    def _page(
+        self, cursor: Cursor, position: Position
+    ) -> tuple[Position, Sequence[Movement], Sequence[Movement]]:
+        """The position behind the next page; and what is missing of it: whose user is doubtful, the rest."""
+        movements: Sequence[Movement]
+        if position.phase == PAYMENTS:
+            movements, after_id = lost_entries.payments(
+                cursor, position.scope, after_id=position.after_id, rows=ROWS_A_PAGE
+            )
+            after = replace(position, after_id=after_id or 0, is_compared=after_id is None)
+        else:
+            movements, after_key = lost_entries.reversals(
+                cursor, position.scope, after_key=position.after_key, rows=ROWS_A_PAGE
+            )
+            after = replace(position, after_key=after_key or "", is_compared=after_key is None)
+        if position.passes == 1:
+            after = replace(after, looked_at=position.looked_at + len(movements))
+        missing = self._missing(movements)
+        doubtful = {
+            movement
+            for movement in missing
+            if position.phase == PAYMENTS and movement.was_seen and movement.user_id > position.newest_user
+        }
+        return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
+
+    def _missing(self, movements: Collection[Movement]) -> list[Movement]:
+        with self._application.transaction() as cursor:
+            entries = lost_entries.entries(cursor, [movement.effect_key for movement in movements])
+            others = [one for one in movements if not one.is_in(entries.get(one.effect_key))]
+            places = whereabouts.find(cursor, [movement.effect for movement in others])
+        nowhere = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
+        return [movement for movement in others if places[movement.effect_key] in nowhere]
+
+    def _park(self, cursor: Cursor, doubtful: Sequence[Movement]) -> None:
+        """For an operator to decide. If the process dies before the caller's commit, they are parked, and not
+        missing when the page is compared again."""
+        if not doubtful:
+            return
+        rows = [transactions.find(cursor, movement.effect.request_id) for movement in doubtful]
+        events = [success_event(row) for row in rows if row is not None]
+        with self._application.transaction() as there:
+            parking.park(
+                there,
+                [
+                    Parked(NO_OFFSET, str(event.user_id).encode(), event.encoded(), NEW_NUMBER, event.effect)
+                    for event in events
+                ],
+            )
+
+    def _advance(self, position: Position, uncredited: int) -> Position:
+        """To the next phase, once this one has nothing left; to another pass, if something was locked."""
+        with self._checkout.transaction() as cursor:
+            position = _locked(cursor, position.since)
+            if not position.is_compared or uncredited:
+                return position
+            if position.left:
+                position = replace(position, passes=position.passes + 1, left=0, is_compared=False)
+            elif position.phase == PAYMENTS or position.events_until is not None:
+                position = replace(position, phase=position.phase + 1, passes=1, is_compared=False)
+            _save(cursor, position)
+        return position
+
+
+def _name(since: int) -> str:
+    return f"lost entries since {since}"
+
+
+def _load(cursor: Cursor, since: int, *, lock: bool = False) -> Position | None:
+    saved = reconciler_state.load(cursor, _name(since), lock=lock)
+    return None if saved is None else Position(**saved)
+
+
+def _locked(cursor: Cursor, since: int) -> Position:
+    position = _load(cursor, since, lock=True)
+    if position is None:
+        raise InvariantBroken("the position of a run vanished")
+    return position
+
+
+def _save(cursor: Cursor, position: Position) -> None:
+    reconciler_state.save(cursor, _name(position.since), asdict(position))
+
+
+def _progress(position: Position, uncredited: int) -> Progress:
+    reachable = int(position.began) - passes.STRIPE_KEEPS_SECONDS
+    return Progress(
+        looked_at=position.looked_at,
+        of=position.of,
+        missing=position.missing,
+        to_decide=position.to_decide,
+        uncredited=uncredited,
+        events_before=iso_utc(datetime.fromtimestamp(reachable, UTC))
+        if position.events_from < reachable
+        else None,
+        complete=position.phase == DONE,
+    )

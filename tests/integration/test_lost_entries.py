@@ -1,0 +1,408 @@
+"""`reconcile --since` after a restore: it is complete when it says so, and then the ledger is as it was."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout import bootstrap
+from checkout.adapters import lost_entries as sql
+from checkout.services import lost_entries, reemission
+from checkout.services.setbacks import Setbacks
+from tests.support.brokers import AnyBroker
+from tests.support.functions import Functions
+from tests.support.second_connection import second_connection
+from tests.support.stripe_events import event, session_object
+from tests.support.stripe_reversals import KnownStripe, refund
+from tests.support.stripe_simulator import Simulator
+from tests.support.tail import Tail
+
+DAY = 86_400
+
+
+@pytest.fixture(autouse=True)
+def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A Stripe of its own, which has no events."""
+    with Simulator(tmp_path / "stripe") as simulator:
+        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        yield simulator
+
+
+@pytest.fixture
+def tail(broker: AnyBroker) -> Iterator[Tail]:
+    reader = Tail(broker.address)
+    yield reader
+    reader.close()
+
+
+def operate(fns: Functions, verb: str, *arguments: str) -> Any:
+    return fns.invoke("operations", {"verb": verb, "arguments": list(arguments)})
+
+
+def ago(seconds: float) -> str:
+    return datetime.fromtimestamp(time.time() - seconds, UTC).isoformat()
+
+
+def pay(fns: Functions, user_id: int = 1, **session: Any) -> str:
+    request_id = str(uuid4())
+    told = event(session_object(request_id, user_id=user_id, **session))
+    assert fns.webhook(told).json["outcome"] == "applied"
+    return request_id
+
+
+def age(fns: Functions, hours: float = 2) -> None:
+    """What there is was made so long ago: before the restore point of these tests, 1.5 hours ago."""
+    fns.checkout(
+        "UPDATE checkout_transactions SET stripe_session_id = COALESCE(stripe_session_id, request_id),"
+        " created_at = created_at - make_interval(mins => %(minutes)s),"
+        " completed_at = completed_at - make_interval(mins => %(minutes)s)",
+        {"minutes": int(hours * 60)},
+    )
+    fns.checkout(
+        "UPDATE reversals SET emitted_at = emitted_at - make_interval(mins => %s)", (int(hours * 60),)
+    )
+
+
+def see(fns: Functions, hours_ago: float = 1) -> None:
+    """The reconciler has seen the ledger entries of all."""
+    for table in ("checkout_transactions", "reversals"):
+        fns.checkout(
+            f"UPDATE {table} SET credited_at = now() - make_interval(mins => %s)", (int(hours_ago * 60),)
+        )
+
+
+def consume(fns: Functions, tail: Tail) -> int:
+    records = tail.read()
+    if records:
+        fns.consume(*records)
+    return len(records)
+
+
+def until_complete(fns: Functions, tail: Tail, since: str, rounds: int = 12) -> list[Any]:
+    """What each run answered, the consumers working in between."""
+    answers = []
+    for _ in range(rounds):
+        answer = operate(fns, "reconcile", "--since", since)
+        answers.append(answer["result"] | {"clean": answer["clean"]})
+        if answers[-1]["complete"]:
+            return answers
+        consume(fns, tail)
+    raise AssertionError(answers)
+
+
+def broken(fns: Functions) -> list[Any]:
+    """What `verify` finds, but for Stripe's books, which have nothing of what is made up here."""
+    findings = operate(fns, "verify")["result"]["findings"]
+    return [one for one in findings if one["count"] and "Stripe" not in one["name"]]
+
+
+def generated(fns: Functions, count: int) -> None:
+    """Payments of user 1 of two hours ago, each with the event that says so, and seen in the ledger."""
+    fns.checkout(
+        "INSERT INTO stripe_events (event_id, type, payload, payment_intent_id, request_id, outcome)"
+        " SELECT 'evt_' || n, 'checkout.session.completed', '{}', 'pi_' || n, 'r' || n, 'applied'"
+        " FROM generate_series(1, %s) AS n",
+        (count,),
+    )
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        "  stripe_session_id, payment_intent_id, paid_cents, paid_currency, paid_event_id, created_at,"
+        "  completed_at, credited_at)"
+        " SELECT 'r' || n, 1, 500, 'eur', 'balance_topup', 'payment_succeeded', 'cs_' || n, 'pi_' || n, 500,"
+        "  'eur', 'evt_' || n, now() - interval '2 h', now() - interval '2 h', now() - interval '1 h'"
+        " FROM generate_series(1, %s) AS n",
+        (count,),
+    )
+
+
+def test_however_many_are_lost_all_are_entered_before_it_is_complete(
+    fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_entries, "ROWS_A_PAGE", 100)
+    monkeypatch.setattr(lost_entries, "MOST_UNCREDITED", 400)
+    generated(fns, 1300)
+
+    answers = until_complete(fns, tail, ago(5400))
+
+    assert fns.balance() == 1300 * 500
+    steps = [(one["lost_entries"]["looked_at"], one["lost_entries"]["of"]) for one in answers]
+    assert steps == [(400, 1300), (800, 1300), (1200, 1300), (1300, 1300), (1300, 1300)]
+    assert all(one["emitted"] <= 500 for one in answers), (
+        "as much as the consumers are asked to enter at once"
+    )
+    assert [one["complete"] for one in answers] == [False] * 4 + [True]
+    assert consume(fns, tail) == 0
+    assert broken(fns) == []
+
+
+def test_nothing_lost_is_complete_at_once_and_emits_nothing(fns: Functions, tail: Tail) -> None:
+    for _ in range(3):
+        pay(fns)
+    consume(fns, tail)
+    age(fns)
+    see(fns)
+
+    [answer] = until_complete(fns, tail, ago(5400))
+
+    found = answer["lost_entries"]
+    assert (found["looked_at"], found["of"], found["missing"], answer["emitted"]) == (3, 3, 0, 0)
+    assert tail.read() == []
+
+
+def test_what_was_never_seen_is_looked_for_however_late_its_next_look_is(fns: Functions, tail: Tail) -> None:
+    """Its user was unknown for days, so the next look is a day away; the user was made, it was replayed, and
+    then the application's database was restored to before it was parked."""
+    fns.add_users(77)
+    pay(fns, user_id=77)
+    tail.read()
+    age(fns, hours=72)
+    fns.checkout("UPDATE checkout_transactions SET rechecks = 9, recheck_at = now() + interval '23 hours'")
+
+    until_complete(fns, tail, ago(4 * DAY))
+
+    assert fns.balance(77) == 500
+
+
+@pytest.mark.parametrize("before", [1, 900])
+def test_an_entry_can_be_younger_than_the_moment_at_which_it_was_seen(
+    fns: Functions, tail: Tail, before: int
+) -> None:
+    """The release before noted when the transaction that saw it had begun. And two servers, two clocks."""
+    pay(fns)
+    tail.read()
+    age(fns)
+    fns.checkout(
+        "UPDATE checkout_transactions SET credited_at = now() - make_interval(secs => 5400 + %s)", (before,)
+    )
+
+    until_complete(fns, tail, ago(5400))
+
+    assert fns.balance() == 500
+
+
+def test_an_entry_is_seen_after_it_was_committed(
+    fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(fns)
+    age(fns)
+    look = reemission.Reemission._found
+
+    def consumed_meanwhile(self: Any, due: Any) -> Any:
+        consume(fns, tail)
+        return look(self, due)
+
+    monkeypatch.setattr(reemission.Reemission, "_found", consumed_meanwhile)
+    fns.invoke("reconciler", {})
+
+    [entry] = fns.application("SELECT created_at FROM ledger_entries")
+    [row] = fns.checkout("SELECT credited_at FROM checkout_transactions")
+    assert row["credited_at"] > entry["created_at"]
+
+
+def test_reversals_are_entered_after_their_credits(fns: Functions, tail: Tail, known: KnownStripe) -> None:
+    taken_back = refund("pi_1", amount=200)
+    known.knows(taken_back["id"], taken_back)
+    pay(fns, payment_intent="pi_1")
+    assert fns.webhook(event(taken_back, "refund.created")).json["outcome"] == "applied"
+    tail.read()
+    age(fns)
+    see(fns)
+
+    emitted = []
+    for _ in range(5):
+        answer = run(since=int(time.time()) - 5400)
+        records = tail.read()
+        emitted.append([json.loads(record.value)["status"] for record in records])
+        if records:
+            fns.consume(*records)
+        if answer.complete:
+            break
+
+    assert emitted == [["success"], ["refunded"], []]
+    assert fns.balance() == 300
+
+
+def run(since: int) -> lost_entries.Progress:
+    """The search alone, as one whose events are read."""
+    search = bootstrap.reconcile()._lost_entries
+    search.begin(since)
+    search.events_are_read(since)
+    progress, _ = search(since, deadline=time.monotonic() + 60, setbacks=Setbacks())
+    return progress
+
+
+def test_a_lost_payment_that_somebody_holds_is_left_for_another_pass(fns: Functions, tail: Tail) -> None:
+    locked, free = pay(fns), pay(fns)
+    tail.read()
+    age(fns)
+    see(fns)
+    since = ago(5400)
+
+    with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
+        somebody.execute("SELECT FROM checkout_transactions WHERE request_id = %s FOR UPDATE", (locked,))
+        answer = operate(fns, "reconcile", "--since", since)["result"]
+        assert (answer["emitted"], answer["complete"], answer["skipped_count"]) == (1, False, 1)
+        consume(fns, tail)
+        answer = operate(fns, "reconcile", "--since", since)["result"]
+        assert (answer["emitted"], answer["complete"]) == (0, False)
+
+    until_complete(fns, tail, since)
+    assert fns.balance() == 1000
+    assert fns.row(free)["status"] == "payment_succeeded"
+
+
+def test_two_runs_at_once_share_the_pages(
+    fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_entries, "ROWS_A_PAGE", 10)
+    generated(fns, 200)
+    since = int(time.time()) - 5400
+    bootstrap.reconcile()._lost_entries.begin(since)
+    pages: list[int] = []
+    page = sql.payments
+
+    def counted(cursor: Any, scope: Any, *, after_id: int, rows: int) -> Any:
+        pages.append(after_id)
+        return page(cursor, scope, after_id=after_id, rows=rows)
+
+    monkeypatch.setattr(sql, "payments", counted)
+    others = [own_search(fns) for _ in range(2)]
+    threads = [
+        threading.Thread(
+            target=search, args=(since,), kwargs={"deadline": time.monotonic() + 60, "setbacks": Setbacks()}
+        )
+        for search in others
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(pages) == len(set(pages)) == 21
+    run(since)
+    consume(fns, tail)
+    assert fns.balance() == 200 * 500
+
+
+def own_search(fns: Functions) -> lost_entries.LostEntries:
+    """As another process has it."""
+    from checkout.adapters.postgres import Database
+    from checkout.services.delivery import Delivery
+
+    checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
+    application = Database(lambda: fns.settings["DATABASE_URL"])
+    delivery = Delivery(checkout, bootstrap.kafka_publisher())
+    again = reemission.Reemission(checkout, application, delivery, bootstrap.config())
+    return lost_entries.LostEntries(checkout, application, delivery, again)
+
+
+def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person(
+    fns: Functions, tail: Tail
+) -> None:
+    """Ada signed up after the restore point, and is gone with the restore. Then Bob gets her number."""
+    pay(fns)
+    consume(fns, tail)
+    age(fns)
+    since = ago(60)
+    fns.add_users(77)
+    pay(fns, user_id=77)
+    pay(fns)
+    consume(fns, tail)
+    see(fns, hours_ago=0)
+    fns.application(
+        "SET LOCAL session_replication_role = replica;"
+        " DELETE FROM ledger_entries WHERE created_at > now() - interval '1 minute' AND id >"
+        " (SELECT min(id) FROM ledger_entries); UPDATE users SET balance = 500 WHERE id = 1;"
+        " DELETE FROM users WHERE id = 77"
+    )
+    fns.application("INSERT INTO users (id, email) VALUES (77, 'bob@example.com')")
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+
+    answers = until_complete(fns, tail, since)
+
+    assert (fns.balance(1), fns.balance(77)) == (1000, 0)
+    assert answers[-1]["lost_entries"]["to_decide"] == 1
+    assert not answers[-1]["clean"], "it is left for a person"
+    [parked] = operate(fns, "parked", "list")["result"]["parked"]
+    assert parked["user_id"] == 77
+    assert "number" in parked["reason"]
+    operate(fns, "parked", "replay", str(parked["id"]), "--operator", "ada", "--yes")
+    assert fns.balance(77) == 500, "an operator found that it is the same person"
+
+
+def test_more_than_stripe_keeps_is_said_to_be_out_of_reach(fns: Functions, tail: Tail) -> None:
+    pay(fns)
+    tail.read()
+    age(fns, hours=41 * 24)
+    see(fns, hours_ago=39 * 24)
+
+    answers = until_complete(fns, tail, ago(40 * DAY))
+
+    assert fns.balance() == 500, "entries are looked for all the same"
+    reachable = datetime.fromisoformat(answers[-1]["lost_entries"]["events_before"])
+    assert abs((datetime.now(UTC) - reachable).total_seconds() - 30 * DAY) < 60
+    assert not answers[-1]["clean"], "what Stripe does not list any more is left for a person"
+    assert until_complete(fns, tail, ago(5 * DAY))[-1]["lost_entries"]["events_before"] is None
+
+
+def test_it_is_not_complete_before_stripes_events_are_read(
+    fns: Functions, silent: Simulator, tail: Tail
+) -> None:
+    silent.control("faults", {"path_prefix": "/v1/events", "status": 500, "times": 50})
+    pay(fns)
+    tail.read()
+    age(fns)
+    see(fns)
+    since = ago(5400)
+
+    answer = operate(fns, "reconcile", "--since", since)["result"]
+    assert (answer["emitted"], answer["complete"]) == (1, False)
+    consume(fns, tail)
+    assert not operate(fns, "reconcile", "--since", since)["result"]["complete"]
+
+    silent.clear_faults()
+    until_complete(fns, tail, since)
+
+
+def test_a_dry_run_counts_what_is_lost_and_changes_nothing(fns: Functions, tail: Tail) -> None:
+    generated(fns, 7)
+    for _ in range(2):
+        found = operate(fns, "reconcile", "--since", ago(5400), "--dry-run")["result"]
+        assert (found["lost_entries"]["missing"], found["emitted"]) == (7, 7)
+    assert fns.checkout("SELECT 1 FROM reconciler_state") == []
+    assert tail.read() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [(["--since", ago(-3600)], "future"), (["--wait"], "--since")],
+    ids=["a time to come", "nothing to wait for"],
+)
+def test_what_makes_no_sense_is_refused(fns: Functions, arguments: list[str], reason: str) -> None:
+    assert reason in operate(fns, "reconcile", *arguments)["error"]
+
+
+def test_waiting_ends_when_the_consumers_have_entered_all(fns: Functions, tail: Tail) -> None:
+    generated(fns, 20)
+    ended = threading.Event()
+
+    def consumers() -> None:
+        while not ended.is_set():
+            consume(fns, tail)
+
+    consuming = threading.Thread(target=consumers)
+    consuming.start()
+    try:
+        answer = operate(fns, "reconcile", "--since", ago(5400), "--wait")
+    finally:
+        ended.set()
+        consuming.join()
+
+    assert answer["clean"], answer
+    assert fns.balance() == 20 * 500
