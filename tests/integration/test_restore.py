@@ -3,6 +3,7 @@
 What was consumed since then does not come again by itself; `reconcile --since` finds it, to the cent.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from confluent_kafka import Producer
 
 from tests.support import functions
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, finished
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
@@ -32,6 +34,7 @@ class Drill:
         self._patch = patch
         self._admin = psycopg2.connect(fns.settings["DATABASE_URL"].rpartition("/")[0] + "/postgres")
         self._admin.autocommit = True
+        self._position: list[int] = []
         self.backups: dict[str, str] = {}
 
     def create(self, amount: int) -> str:
@@ -57,6 +60,17 @@ class Drill:
         if records := self._tail.read():
             self.fns.consume(*records)
 
+    def rewind(self) -> None:
+        """The consumer group's offsets are reset to the point in time."""
+        self._tail.rewind(self._position)
+
+    def another_producer_says(self, **fields: Any) -> None:
+        """On the topic, of a payment that was not made here."""
+        said = finished(**fields)
+        producer = Producer({"bootstrap.servers": self.fns.settings["KAFKA_BROKERS"]})
+        producer.produce("checkout.finished", json.dumps(said).encode(), str(said["user_id"]).encode())
+        assert producer.flush(10) == 0
+
     def lose_records(self) -> int:
         """What is on Kafka now was consumed before the restore, and does not come again."""
         return len(self._tail.read())
@@ -69,6 +83,7 @@ class Drill:
     def back_up(self) -> str:
         """Returns the point in time, as an operator writes it."""
         at = datetime.fromtimestamp(int(time.time()), UTC).isoformat()
+        self._position = self._tail.position()
         for setting in DATABASES:
             source = urlsplit(self.fns.settings[setting]).path[1:]
             self._without_clients(source, f'CREATE DATABASE "{source}_backup" TEMPLATE "{source}"')
@@ -186,3 +201,38 @@ def test_a_record_that_was_consumed_and_forgotten_is_emitted_again(drill: Drill)
     drill.consume()
 
     assert drill.entries() == {f"success:{request_id}": 500}
+
+
+@pytest.mark.parametrize("replays", [1, 2])
+def test_a_rewound_topic_gives_back_what_other_producers_had_credited_and_nothing_twice(
+    drill: Drill, replays: int
+) -> None:
+    fns = drill.fns
+    drill.pay(early := drill.create(500))
+    drill.another_producer_says(request_id="theirs before", amount_cents=30)
+    drill.flow()
+
+    since = drill.back_up()
+
+    drill.pay(drill.create(700))
+    drill.another_producer_says(request_id="theirs", amount_cents=40)
+    drill.refund(early, 200)
+    drill.flow()
+    drill.another_producer_says(
+        request_id="theirs", amount_cents=10, status="refunded", source_id="re_theirs"
+    )
+    drill.flow()
+    before, balance = drill.entries(), fns.balance()
+    assert balance == 500 + 30 + 700 + 40 - 200 - 10
+
+    drill.restore(DATABASES[1])
+    assert fns.balance() == 530
+    for _ in range(replays):
+        drill.rewind()
+        drill.consume()
+
+    assert drill.entries() == before
+    assert fns.balance() == balance
+    answer = drill.make_whole(since)
+    assert (answer["result"]["lost_entries"]["missing"], answer["result"]["emitted"]) == (0, 0)
+    assert drill.entries() == before

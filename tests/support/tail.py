@@ -34,5 +34,13 @@ class Tail:
                     found.append(Record(self.TOPIC, partition, offset, message.key(), message.value() or b""))
         return found
 
+    def position(self) -> list[int]:
+        """By partition, the offset that is read next."""
+        return list(self._next)
+
+    def rewind(self, position: list[int]) -> None:
+        """Read on from there, as a consumer group whose offsets were reset."""
+        self._next = list(position)
+
     def close(self) -> None:
         self._consumer.close()
