@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap, telemetry
-from checkout.adapters import invariants
+from checkout.adapters import ledger_ranges
 from checkout.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
 from checkout.services.stripe_events import StripeEvents
@@ -273,7 +273,7 @@ def test_a_finding_that_stays_as_it_is_is_accepted(fns: Functions, terminal: Ter
 def test_a_verification_that_is_out_of_time_is_not_clean(
     fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invariants, "RANGE", 1)
+    monkeypatch.setattr(ledger_ranges, "RANGE", 1)
     fns.add_users(2, 3)
     verify = bootstrap.verify()
     monkeypatch.setattr(bootstrap, "verify", lambda: lambda **given: verify(**{**given, "deadline": 0.0}))

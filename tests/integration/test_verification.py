@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap, telemetry
-from checkout.adapters import invariants, postgres
+from checkout.adapters import ledger_ranges, postgres
 from checkout.adapters.postgres import Cursor
 from checkout.errors import ConfigurationError
 from tests.support import functions, stripe_events
@@ -258,7 +258,7 @@ def test_held_and_waiting_events_are_counted(fns: Functions) -> None:
 def test_many_offenders_are_counted_and_a_few_are_named(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.adapters.invariants.RANGE", 7)
+    monkeypatch.setattr("checkout.adapters.ledger_ranges.RANGE", 7)
     fns.add_users(*range(2, 42))
     fns.checkout(
         "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
@@ -274,13 +274,13 @@ def test_many_offenders_are_counted_and_a_few_are_named(
 def test_one_database_may_take_long_while_the_other_waits(
     fns: Functions, paid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_checkout = invariants.in_checkout
+    in_checkout = ledger_ranges.in_checkout
 
-    def slow(cursor: Cursor, users: invariants.Users) -> invariants.InCheckout:
+    def slow(cursor: Cursor, users: ledger_ranges.Users) -> ledger_ranges.InCheckout:
         cursor.execute("SELECT pg_sleep(0.5)")
         return in_checkout(cursor, users)
 
-    monkeypatch.setattr(invariants, "in_checkout", slow)
+    monkeypatch.setattr(ledger_ranges, "in_checkout", slow)
     monkeypatch.setitem(postgres.TIMEOUTS, "idle_in_transaction_session_timeout", "250ms")
     functions.forget_wiring()
     assert found(fns) == {}

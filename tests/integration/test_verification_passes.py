@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import invariants, stripe_books
+from checkout.adapters import ledger_ranges, stripe_books
 from checkout.errors import DatabaseUnavailable
 from checkout.services import verification
 from checkout.services.verification import Verified
@@ -31,7 +31,7 @@ FROM generate_series(1, %s) AS n
 
 @pytest.fixture
 def short_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invariants, "RANGE", 10)
+    monkeypatch.setattr(ledger_ranges, "RANGE", 10)
     monkeypatch.setattr(stripe_books, "RANGE", 10)
     monkeypatch.setattr(verification, "SAVED_EVERY_SECONDS", 0)
 
@@ -98,15 +98,15 @@ def test_a_run_that_dies_is_gone_on_with_at_its_last_range(
     fns: Functions, many: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corrupt(fns)
-    numbered, in_ledger = count(), invariants.in_ledger
+    numbered, in_ledger = count(), ledger_ranges.in_ledger
 
-    def dies(*arguments: Any) -> invariants.InLedger:
+    def dies(*arguments: Any) -> ledger_ranges.InLedger:
         if next(numbered) == 4:
             raise DatabaseUnavailable("The database is not available; try again.")
         return in_ledger(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(invariants, "in_ledger", dies)
+        patch.setattr(ledger_ranges, "in_ledger", dies)
         with pytest.raises(DatabaseUnavailable):
             run(deadline=float("inf"))
     found = run(deadline=float("inf"))
@@ -119,14 +119,14 @@ def test_no_statement_reads_more_than_its_range(
 ) -> None:
     """Ten times the rows are ten times the ranges, none of them larger."""
     sizes: list[int] = []
-    effects = invariants.effects
+    effects = ledger_ranges.effects
 
     def counted(*arguments: Any, **options: Any) -> Any:
         seen = effects(*arguments, **options)
         sizes.append(len(seen))
         return seen
 
-    monkeypatch.setattr(invariants, "effects", counted)
+    monkeypatch.setattr(ledger_ranges, "effects", counted)
     fns.application("SET LOCAL session_replication_role = replica; TRUNCATE ledger_entries")
     fns.application("UPDATE users SET balance = 0")
     assert numbers(run()) == {"PaymentNotInLedger": 90}
@@ -146,23 +146,23 @@ def test_what_is_credited_between_the_two_looks_is_no_offence(
     fns: Functions, many: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer commits after the ledger was read, and before the payments are."""
-    in_checkout = invariants.in_checkout
+    in_checkout = ledger_ranges.in_checkout
     urls = fns.settings["CHECKOUT_DATABASE_URL"], fns.settings["DATABASE_URL"]
 
-    def meanwhile(*arguments: Any) -> invariants.InCheckout:
+    def meanwhile(*arguments: Any) -> ledger_ranges.InCheckout:
         if not query(urls[1], "SELECT 1 FROM ledger_entries WHERE effect_key = 'success:r91'"):
             for url, sql in zip(urls, (PAYMENTS_SQL, ENTRIES_SQL), strict=True):
                 query(url, sql.replace("(1, %s)", "(91, %s)"), (1, 91))
             query(urls[1], "UPDATE users SET balance = balance + 500 WHERE id = 1")
         return in_checkout(*arguments)
 
-    monkeypatch.setattr(invariants, "in_checkout", meanwhile)
+    monkeypatch.setattr(ledger_ranges, "in_checkout", meanwhile)
     assert numbers(run()) == {}
 
 
-def test_progress_is_told(fns: Functions, many: None) -> None:
-    told: list[str] = []
-    run(progress=told.append)
-    assert told[-1] == "verify: all is checked"
-    assert len(told) > 5
-    assert "up to user" in told[0]
+def test_progress_is_reported(fns: Functions, many: None) -> None:
+    lines: list[str] = []
+    run(progress=lines.append)
+    assert lines[-1] == "verify: all is checked"
+    assert len(lines) > 5
+    assert "up to user" in lines[0]

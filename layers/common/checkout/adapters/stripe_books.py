@@ -1,4 +1,4 @@
-"""SQL of stripe_balance_transactions: Stripe's books beside ours."""
+"""SQL of stripe_balance_transactions: Stripe's books next to ours."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast

@@ -20,7 +20,7 @@ RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""
 
 VERIFY_SECONDS = 200
-"""The same of `verify`, unless it is told another time."""
+"""The same of `verify`, unless another time is given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ hour.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from checkout.adapters import invariants
-from checkout.adapters.invariants import FIRST_USER, LAST_USER, Users
+from checkout.adapters import invariants, ledger_ranges
+from checkout.adapters.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.comparison import Seen, compare
 from checkout.domain.effects import is_credit
@@ -54,25 +54,25 @@ class LedgerAudit:
             users = Users(
                 after,
                 min(
-                    invariants.end_of_range(there, "application", after),
-                    invariants.end_of_range(here, "checkout", after),
+                    ledger_ranges.end_of_range(there, "application", after),
+                    ledger_ranges.end_of_range(here, "checkout", after),
                 ),
             )
-            ledger = invariants.in_ledger(there, users, self._currency)
-            checkout = invariants.in_checkout(here, users)
+            ledger = ledger_ranges.in_ledger(there, users, self._currency)
+            checkout = ledger_ranges.in_checkout(here, users)
             if ledger.wrong_balances:
-                _add(findings, "BalanceDiffersFromLedger", invariants.wrong_balances(there, users))
+                _add(findings, "BalanceDiffersFromLedger", ledger_ranges.wrong_balances(there, users))
             if ledger.foreign_currencies:
-                found = invariants.foreign_currencies(there, users, self._currency)
+                found = ledger_ranges.foreign_currencies(there, users, self._currency)
                 _add(findings, "EntryInAnotherCurrency", found)
             if checkout.reversed_beyond_paid:
-                _add(findings, "ReversedMoreThanPaid", invariants.reversed_beyond_paid(here, users))
+                _add(findings, "ReversedMoreThanPaid", ledger_ranges.reversed_beyond_paid(here, users))
             if checkout.without_payment_intent:
-                found = invariants.without_payment_intent(here, users)
+                found = ledger_ranges.without_payment_intent(here, users)
                 _add(findings, "TotalsDifferFromStripe", found)
             undone = _Undone()
             if checkout.discarded_reversals:
-                undone.discard(invariants.discarded_reversals(here, users))
+                undone.discard(ledger_ranges.discarded_reversals(here, users))
             if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):
                 _compare(there, here, users, findings, undone)
             _add(findings, "DiscardedButPaid", undone.outstanding())
@@ -86,8 +86,8 @@ def _add(findings: Findings, name: str, rows: Iterable[Row]) -> None:
 
 def _compare(there: Cursor, here: Cursor, users: Users, findings: Findings, undone: "_Undone") -> None:
     found = compare(
-        invariants.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
-        invariants.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
+        ledger_ranges.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
+        ledger_ranges.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
     )
     for entry, expected in found.differing:
         findings.add("EntryDiffersFromPayment", _facts(entry) | {"expected": _facts(expected)})
@@ -147,11 +147,11 @@ def _statuses(here: Cursor, unexplained: Collection[Seen]) -> dict[str, str]:
     """What we know of payments and reversals that these entries claim to be of, by effect key."""
     if not unexplained:
         return {}
-    of_request, of_intent = invariants.statuses(
+    of_request, of_intent = ledger_ranges.statuses(
         here, {_request(seen) for seen in unexplained}, {_intent(seen) for seen in unexplained}
     )
     reversals = [seen.effect_key for seen in unexplained if not is_credit(seen.effect_key)]
-    known = invariants.reversal_states(here, reversals) if reversals else {}
+    known = ledger_ranges.reversal_states(here, reversals) if reversals else {}
     for seen in unexplained:
         status = of_intent.get(_intent(seen)) or of_request.get(_request(seen))
         if status is not None:

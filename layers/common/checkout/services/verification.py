@@ -124,7 +124,7 @@ class Verify:
             now = time.monotonic()
             is_out_of_time = deadline is not None and now > deadline
             if position is None or is_out_of_time or now - saved_at > SAVED_EVERY_SECONDS:
-                progress(_told(position))
+                progress(_line(position))
                 saved_at = now
                 if deadline is not None:
                     self._save(position)
@@ -168,7 +168,7 @@ class Verify:
             stored_findings.store(cursor, shown)
 
 
-def _told(position: Position | None) -> str:
+def _line(position: Position | None) -> str:
     if position is None:
         return "verify: all is checked"
     where = "user" if position["part"] == "users" else "payment"

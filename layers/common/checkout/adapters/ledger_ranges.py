@@ -1,0 +1,246 @@
+"""SQL that looks for what must not be, a range of users at a time. It changes nothing.
+
+The two databases can be different servers, so nothing is joined across them: both say what they have of a
+range as a count and a digest, and only a range that differs is read. Every statement is bounded by its range;
+only a single user is never divided.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+import psycopg2.extensions
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.comparison import Seen
+from checkout.domain.effects import DIRECTIONS, TOP_UP
+
+RANGE = 20_000
+"""Ledger entries, payments or users: how many a range has at most. It is held in memory if it differs."""
+
+FIRST_USER, LAST_USER = -(2**63), 2**63 - 1
+
+Side = Literal["checkout", "application"]
+Row = dict[str, Any]
+
+_SIZES: Mapping[Side, tuple[tuple[str, str], ...]] = {
+    "application": (("ledger_entries", "user_id"), ("users", "id")),
+    "checkout": (("checkout_transactions", "user_id"),),
+}
+_IN_RANGE = "user_id > %(after)s AND user_id <= %(upto)s"
+_EFFECTS: Mapping[Side, str] = {
+    "checkout": (
+        "SELECT 'success:' || request_id AS effect_key, user_id, paid_cents AS amount_cents,"
+        "       paid_currency AS currency, completed_at AS at, request_id, payment_intent_id"
+        " FROM payments WHERE is_paid"
+        " UNION ALL"
+        " SELECT effect_key, user_id, amount_cents, currency, emitted_at, request_id, payment_intent_id"
+        " FROM reversed WHERE state = 'emitted'"
+    ),
+    "application": (
+        "SELECT effect_key, user_id, amount_cents, currency, created_at AS at, request_id, payment_intent_id"
+        f" FROM ledger_entries WHERE {_IN_RANGE} AND kind = ANY(%(kinds)s)"
+    ),
+}
+_PAYMENTS = (
+    "WITH payments AS MATERIALIZED ("
+    " SELECT request_id, user_id, payment_intent_id, paid_cents, paid_currency, completed_at,"
+    "        refunded_cents, disputed_cents,"
+    "        status = 'payment_succeeded' AND purpose = %(purpose)s AS is_paid"
+    f" FROM checkout_transactions WHERE {_IN_RANGE}),"
+    " reversed AS MATERIALIZED ("
+    " SELECT r.effect_key, p.user_id,"
+    "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END AS amount_cents,"
+    "        r.currency, r.emitted_at, p.request_id, r.payment_intent_id, r.state,"
+    "        r.state = 'held' AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.event_id = r.event_id"
+    "          AND e.outcome IN ('held', 'waiting')) AS is_discarded"
+    " FROM payments p JOIN reversals r ON r.payment_intent_id = p.payment_intent_id)"
+)
+# A credit is its payment intent's, if it knows that: domain/effects.py says why.
+_DIGEST = (
+    "('x' || substr(md5(concat_ws('|', CASE WHEN effect_key LIKE 'success:%%'"
+    " THEN COALESCE('paid:' || payment_intent_id, effect_key) ELSE effect_key END,"
+    " user_id, amount_cents, currency)), 1, 15))::bit(60)::bigint"
+)
+_PARAMETERS = {
+    "purpose": TOP_UP,
+    "kinds": list(DIRECTIONS),
+    "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
+}
+
+
+class Users(NamedTuple):
+    """A range: those with a number above `after`, up to and including `upto`."""
+
+    after: int
+    upto: int
+
+
+class InLedger(NamedTuple):
+    """What the application's database has of a range, in numbers."""
+
+    effects: int
+    digest: int
+    entries: int
+    wrong_balances: int
+    foreign_currencies: int
+
+
+class InCheckout(NamedTuple):
+    """What the checkout database has of a range, in numbers."""
+
+    effects: int
+    digest: int
+    discarded_reversals: int
+    reversed_beyond_paid: int
+    without_payment_intent: int
+
+
+def _rows(cursor: Cursor) -> list[Row]:
+    return cast(list[Row], cursor.fetchall())
+
+
+def _parameters(users: Users, **more: object) -> dict[str, object]:
+    return {**_PARAMETERS, "after": users.after, "upto": users.upto, **more}
+
+
+def end_of_range(cursor: Cursor, side: Side, after: int) -> int:
+    """Up to which user a range behind `after` goes, as far as this database is concerned."""
+    ends = []
+    for table, column in _SIZES[side]:
+        cursor.execute(
+            f"SELECT {column} AS user_id FROM {table} WHERE {column} > %s"
+            f" ORDER BY {column} OFFSET %s LIMIT 1",
+            (after, RANGE - 1),
+        )
+        ends += [row["user_id"] for row in _rows(cursor)]
+    return min(ends, default=LAST_USER)
+
+
+def in_ledger(cursor: Cursor, users: Users, currency: str) -> InLedger:
+    """`currency` is the balances'."""
+    cursor.execute(
+        "WITH of_user AS ("
+        " SELECT user_id, sum(amount_cents) AS total, count(*) AS entries,"
+        "        count(*) FILTER (WHERE kind = ANY(%(kinds)s)) AS effects,"
+        f"       sum({_DIGEST}) FILTER (WHERE kind = ANY(%(kinds)s)) AS digest,"
+        "        count(*) FILTER (WHERE currency <> %(currency)s) AS foreign_currencies"
+        f" FROM ledger_entries WHERE {_IN_RANGE} GROUP BY user_id)"
+        " SELECT COALESCE(sum(effects), 0) AS effects, COALESCE(sum(digest), 0) AS digest,"
+        "        COALESCE(sum(entries), 0) AS entries,"
+        "        count(*) FILTER (WHERE COALESCE(balance, 0) <> COALESCE(total, 0)) AS wrong_balances,"
+        "        COALESCE(sum(foreign_currencies), 0) AS foreign_currencies"
+        " FROM of_user FULL JOIN"
+        "   (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u"
+        "   ON u.id = of_user.user_id",
+        _parameters(users, currency=currency),
+    )
+    return InLedger(**{name: int(number) for name, number in _rows(cursor)[0].items()})
+
+
+def in_checkout(cursor: Cursor, users: Users) -> InCheckout:
+    cursor.execute(
+        f"{_PAYMENTS}, effects AS ({_EFFECTS['checkout']})"
+        f" SELECT count(*) AS effects, COALESCE(sum({_DIGEST}), 0) AS digest,"
+        "         (SELECT count(*) FROM reversed WHERE is_discarded) AS discarded_reversals,"
+        "         (SELECT count(*) FROM payments WHERE refunded_cents + disputed_cents > paid_cents)"
+        "           AS reversed_beyond_paid,"
+        "         (SELECT count(*) FROM payments WHERE is_paid AND payment_intent_id IS NULL)"
+        "           AS without_payment_intent"
+        " FROM effects",
+        _parameters(users),
+    )
+    return InCheckout(**{name: int(number) for name, number in _rows(cursor)[0].items()})
+
+
+def effects(cursor: Cursor, side: Side, users: Users, *, settled_after_seconds: int) -> list[Seen]:
+    """What was paid or reversed (checkout), or what is in the ledger (application), of a range."""
+    return _seen(
+        cursor,
+        f"{_PAYMENTS if side == 'checkout' else ''}"
+        " SELECT effect_key, user_id, amount_cents, currency,"
+        "        at < now() - make_interval(secs => %(settled_after)s), request_id, payment_intent_id"
+        f" FROM ({_EFFECTS[side]}) AS effect ORDER BY user_id, effect_key",
+        _parameters(users, settled_after=settled_after_seconds),
+    )
+
+
+def discarded_reversals(cursor: Cursor, users: Users) -> list[Seen]:
+    """What Stripe took back or returned, and an operator decided that it is not applied."""
+    return _seen(
+        cursor,
+        f"{_PAYMENTS} SELECT effect_key, user_id, amount_cents, currency, true, request_id, payment_intent_id"
+        " FROM reversed WHERE is_discarded ORDER BY user_id, effect_key",
+        _parameters(users),
+    )
+
+
+def _seen(cursor: Cursor, query: str, parameters: Mapping[str, object]) -> list[Seen]:
+    # Tuples instead of dictionaries: a range is thousands of rows.
+    with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
+        plain.execute(query, parameters)
+        return [Seen(*row) for row in plain.fetchall()]
+
+
+def statuses(
+    cursor: Cursor, request_ids: Collection[str], payment_intents: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the transactions that have these, by request_id and by payment intent."""
+    cursor.execute(
+        "SELECT request_id, payment_intent_id, status FROM checkout_transactions"
+        " WHERE request_id = ANY(%s) OR payment_intent_id = ANY(%s)",
+        (list(request_ids), list(payment_intents)),
+    )
+    rows = _rows(cursor)
+    return (
+        {row["request_id"]: row["status"] for row in rows},
+        {row["payment_intent_id"]: row["status"] for row in rows},
+    )
+
+
+def reversal_states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, str]:
+    """Of those that we know of."""
+    cursor.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
+    return {row["effect_key"]: row["state"] for row in _rows(cursor)}
+
+
+def wrong_balances(cursor: Cursor, users: Users) -> list[Row]:
+    cursor.execute(
+        "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
+        "       COALESCE(e.total, 0)::text AS ledger_cents"
+        " FROM (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u FULL JOIN"
+        "   (SELECT user_id, sum(amount_cents) AS total FROM ledger_entries"
+        f"   WHERE {_IN_RANGE} GROUP BY user_id) AS e ON e.user_id = u.id"
+        " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
+        _parameters(users),
+    )
+    return _rows(cursor)
+
+
+def foreign_currencies(cursor: Cursor, users: Users, currency: str) -> list[Row]:
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries"
+        f" WHERE {_IN_RANGE} AND currency <> %(currency)s ORDER BY user_id, id",
+        _parameters(users, currency=currency),
+    )
+    return _rows(cursor)
+
+
+def reversed_beyond_paid(cursor: Cursor, users: Users) -> list[Row]:
+    cursor.execute(
+        "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
+        f" WHERE {_IN_RANGE} AND refunded_cents + disputed_cents > paid_cents ORDER BY user_id, id",
+        _parameters(users),
+    )
+    return _rows(cursor)
+
+
+def without_payment_intent(cursor: Cursor, users: Users) -> list[Row]:
+    """Paid, and with nothing by which Stripe's books could have it."""
+    cursor.execute(
+        f"{_PAYMENTS}"
+        " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"
+        " FROM payments"
+        " WHERE is_paid AND payment_intent_id IS NULL ORDER BY user_id, request_id",
+        _parameters(users),
+    )
+    return _rows(cursor)
