@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz sam-local test-sam-local check-aws deploy configure smoke lint clean
+.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -11,8 +11,8 @@ WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versio
 	then echo "$$python"; break; fi; done
 
 PYTHON := .venv/bin/python
-CHECKOV := 3.3.30
-PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+PIP := pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka compose kafka_sign_in topics) \
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
 WITHOUT_BROKER := $(patsubst %,tests/integration/test_%.py,adoption configure local_broker local_gateway local_postgres \
@@ -75,10 +75,11 @@ check-aws: .venv/dev.stamp .venv/checkov.stamp ## Check the templates without an
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
 deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes does not ask)
-	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES)
+	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT))
 
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
-	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout))
+	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout)) \
+		$(if $(LEAKED),--leaked)
 
 smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS, or nothing for the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)
@@ -88,6 +89,21 @@ lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy $(CHECKED)
 	@for function in functions/*/app.py; do $(PYTHON) -m mypy --no-error-summary "$$function" || exit 1; done
+
+# The most constrained first: the others take what it has.
+lock: .venv/dev.stamp ## Pin every package with its hashes, as the *.in files ask for them; UPGRADE=--upgrade takes the newest
+	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) local/requirements.in -c requirements-dev.txt -o local/requirements.txt
+	@$(LOCK) layers/common/requirements.in -c requirements-dev.txt -o layers/common/requirements.txt
+	@$(LOCK) $(UPGRADE) infrastructure/checkov.in -o infrastructure/checkov.txt
+	@$(LOCK) $(UPGRADE) .github/audit.in -o .github/audit.txt
+
+audit: .venv/audit.stamp ## Ask PyPI for known vulnerabilities of every package that is pinned
+	@for lock in requirements-dev.txt infrastructure/checkov.txt .github/audit.txt; do \
+		.venv/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
+
+sbom: .venv/audit.stamp ## Write sbom.json: what runs on Lambda, as CycloneDX
+	@.venv/audit/bin/cyclonedx-py requirements layers/common/requirements.txt --output-reproducible -o sbom.json
 
 clean: ## Forget all data of the local stack
 	@rm -rf .local
@@ -100,17 +116,23 @@ clean: ## Forget all data of the local stack
 .venv/run.stamp: .venv/bin/python layers/common/requirements.txt local/requirements.txt
 	@echo "Installing what the stack needs"
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --default-pip
-	@$(PIP) -r local/requirements.txt
+	@$(PYTHON) -m $(PIP) -r local/requirements.txt
 	@touch $@
 
-# Apart, since it pins what others pin otherwise.
-.venv/checkov.stamp: .venv/bin/python
+# Apart, since they pin what others pin otherwise.
+.venv/checkov.stamp: .venv/bin/python infrastructure/checkov.txt
 	@echo "Installing checkov"
 	@$(PYTHON) -m venv .venv/checkov
-	@.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
+	@.venv/checkov/bin/python -m $(PIP) -r infrastructure/checkov.txt
+	@touch $@
+
+.venv/audit.stamp: .venv/bin/python .github/audit.txt
+	@echo "Installing what looks for known vulnerabilities"
+	@$(PYTHON) -m venv .venv/audit
+	@.venv/audit/bin/python -m $(PIP) -r .github/audit.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
 	@echo "Installing what tests and checks need"
-	@$(PIP) -r requirements-dev.txt
+	@$(PYTHON) -m $(PIP) -r requirements-dev.txt
 	@touch $@

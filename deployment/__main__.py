@@ -10,11 +10,13 @@ from checkout.adapters import terminal
 from checkout.domain.text import printable
 from checkout.errors import CheckoutError
 from checkout.operations import command, text
-from deployment import ROOT, NoRegion, configure, costs, deploy, region, smoke
+from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke
 from deployment.aws_system import AwsSystem, NoSuchStack
+from deployment.build import AnotherBuild
 from deployment.configure import NotConfigured
 from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
+from deployment.sam import SamFailed
 from deployment.smoke import SmokeFailed
 from local import own_stack, settings
 from local.own_stack import NotStarted
@@ -22,13 +24,23 @@ from local.settings import SettingsError
 
 _EXPECTED = (
     *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, SettingsError),
-    *(NoRegion, BotoCoreError, ClientError, CheckoutError),
+    *(NoRegion, BotoCoreError, ClientError, CheckoutError, SamFailed, AnotherBuild),
 )
 
 
 def bring_up(options: argparse.Namespace) -> None:
     """Preflight, build, deploy."""
-    deploy.deploy(options.environment, lambda what: options.yes or terminal.confirmed(what), terminal.say)
+    deploy.deploy(
+        options.environment,
+        lambda what: options.yes or terminal.confirmed(what),
+        terminal.say,
+        built=options.built,
+    )
+
+
+def make(options: argparse.Namespace) -> None:
+    """The build, and its digest as the last line."""
+    terminal.say(build.make(options.architecture))
 
 
 def connect_stripe(options: argparse.Namespace) -> None:
@@ -79,7 +91,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     deployed = commands.add_parser("deploy", help="check, build and deploy an environment of samconfig.toml")
     deployed.add_argument("environment", help="dev, staging or prod")
     deployed.add_argument("--yes", action="store_true", help="do not ask")
+    deployed.add_argument(
+        "--built",
+        metavar="DIGEST",
+        help="deploy the build that is here, if its digest is this, and build nothing",
+    )
     deployed.set_defaults(command=bring_up)
+
+    built = commands.add_parser(
+        "build", help="build what is deployed, without credentials; prints its digest"
+    )
+    built.add_argument("--architecture", choices=("arm64", "x86_64"), default=build.ARCHITECTURE)
+    built.set_defaults(command=make)
 
     configured = commands.add_parser(
         "configure", help="Stripe's key, the webhook endpoint, its secret", description=configure.__doc__

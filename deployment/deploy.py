@@ -1,20 +1,15 @@
 """Builds and deploys with SAM; samconfig.toml says what each environment is."""
 
-import hashlib
-import json
-import os
 import secrets
 import shlex
-import subprocess
-import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, costs, preflight, region
+from deployment import ROOT, build, costs, preflight, region
+from deployment.build import BUILD, release_of
+from deployment.sam import sam as _sam
 
-BUILD = ROOT / ".aws-sam" / "build"
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 APP_ID = "CheckoutAppId"
 
@@ -24,11 +19,16 @@ rollback."""
 
 
 class NotDeployed(RuntimeError):
-    """Nothing was changed, or sam says what."""
+    """Nothing was changed."""
 
 
-def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str], None]) -> None:
-    """Preflight, build, deploy. Raises NotDeployed, NoRegion."""
+def deploy(
+    environment: str, confirm: Callable[[str], bool], say: Callable[[str], None], *, built: str | None = None
+) -> None:
+    """Preflight, build, deploy. `built` is the digest of the build that is here, which is then deployed.
+
+    Raises NotDeployed, NoRegion, SamFailed, AnotherBuild.
+    """
     region()  # Without one, all else fails in a hundred ways.
     told = settings(environment)
     profile = told.get("Profile", "dev")
@@ -53,7 +53,10 @@ def deploy(environment: str, confirm: Callable[[str], bool], say: Callable[[str]
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")
     # The layer is built for the parameter Architecture.
-    _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(told))
+    if built is None:
+        _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(told))
+    else:
+        build.require(built, told.get("Architecture", build.ARCHITECTURE))
     release = release_of(BUILD, told)
     say(f"release {release}")
     given = {**told, "Release": release}
@@ -103,19 +106,6 @@ def config_name(environment: str) -> str:
     return "default" if environment == "dev" else environment
 
 
-def release_of(build: Path, parameters: Mapping[str, str]) -> str:
-    """A hash of every file that is deployed, by names and contents, and of the template's parameters.
-
-    Nothing else has a function's new version published, so whatever it must see belongs in here.
-    """
-    digest = hashlib.sha256()
-    for path in _files(build):
-        digest.update(f"{path.relative_to(build)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(json.dumps(parameters, sort_keys=True).encode())
-    return digest.hexdigest()
-
-
 def _parameters(environment: str, command: str) -> dict[str, Any]:
     with (ROOT / "samconfig.toml").open("rb") as file:
         config = tomllib.load(file)
@@ -131,12 +121,6 @@ def _rollback(status: str | None) -> str:
     return "--disable-rollback" if status in NEVER_COMPLETE else "--no-disable-rollback"
 
 
-def _files(build: Path) -> Iterator[Path]:
-    for path in sorted(build.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
-
-
 def _pairs(parameters: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(parameters.items())]
 
@@ -144,14 +128,3 @@ def _pairs(parameters: Mapping[str, str]) -> list[str]:
 def _environment(environment: str) -> tuple[str, ...]:
     # `sam deploy --guided` may have written another region into samconfig.toml.
     return "--config-env", config_name(environment), "--region", region()
-
-
-def _sam(*arguments: str) -> None:
-    # The runtime's own interpreter, which is the virtual environment's, must be found by its name.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment: Mapping[str, str] = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
-    done = subprocess.run(
-        [sys.executable, "-m", "samcli", *arguments], cwd=ROOT, env=environment, check=False
-    )
-    if done.returncode:
-        raise NotDeployed(f"sam {arguments[0]} failed with status {done.returncode}")

@@ -60,10 +60,10 @@ def normalized(name: str) -> str:
 
 
 def test_the_layer_has_exactly_the_pinned_packages(layer: Path) -> None:
+    locked = (ROOT / "layers" / "common" / "requirements.txt").read_text()
     pinned = {
-        tuple(normalized(part) for part in line.split("=="))
-        for line in (ROOT / "layers" / "common" / "requirements.txt").read_text().splitlines()
-        if line and not line.startswith("#")
+        (normalized(name), normalized(version))
+        for name, version in re.findall(r"^([\w.-]+)==(\S+)", locked, re.MULTILINE)
     }
     installed = {
         tuple(normalized(part) for part in path.name.removesuffix(".dist-info").split("-"))

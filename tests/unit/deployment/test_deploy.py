@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment import deploy, preflight
+from deployment import build, deploy, preflight
 from deployment.deploy import NotDeployed
 from deployment.preflight import Problem
 
@@ -160,20 +160,20 @@ def test_the_release_is_of_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "Layer").mkdir()
     file = tmp_path / "Layer" / "a.py"
     file.write_text("one")
-    first = deploy.release_of(tmp_path, {})
+    first = build.release_of(tmp_path, {})
     (tmp_path / "Layer" / "__pycache__").mkdir()
     (tmp_path / "Layer" / "__pycache__" / "a.pyc").write_text("whatever")
-    assert deploy.release_of(tmp_path, {}) == first
+    assert build.release_of(tmp_path, {}) == first
     file.write_text("two")
-    second = deploy.release_of(tmp_path, {})
+    second = build.release_of(tmp_path, {})
     file.rename(file.with_name("b.py"))
-    assert len({first, second, deploy.release_of(tmp_path, {})}) == 3
+    assert len({first, second, build.release_of(tmp_path, {})}) == 3
 
 
 def test_another_parameter_is_another_release(tmp_path: Path) -> None:
-    first = deploy.release_of(tmp_path, {"MaxAmountCents": "5000", "Profile": "dev"})
-    assert deploy.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "5000"}) == first
-    assert deploy.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "50000"}) != first
+    first = build.release_of(tmp_path, {"MaxAmountCents": "5000", "Profile": "dev"})
+    assert build.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "5000"}) == first
+    assert build.release_of(tmp_path, {"Profile": "dev", "MaxAmountCents": "50000"}) != first
 
 
 class Client:

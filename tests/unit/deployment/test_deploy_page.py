@@ -105,8 +105,9 @@ def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
     assert "secrets." not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     jobs = workflow["jobs"]
-    assert jobs["staging"]["needs"] == "test"
-    assert jobs["prod"]["needs"] == "staging"
+    assert jobs["build"]["needs"] == ["test", "supplies"]
+    assert jobs["staging"]["needs"] == "build"
+    assert jobs["prod"]["needs"] == ["build", "staging"]
     for environment in ("staging", "prod"):
         assert jobs[environment]["environment"] == environment
         assert jobs[environment]["permissions"]["id-token"] == "write"
@@ -114,4 +115,5 @@ def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
     assert "MaxSessionDuration" in header
     assert "make configure" in header
     commands = [step.get("run", "") for step in jobs["prod"]["steps"]]
-    assert [command.split()[:2] for command in commands if command] == [["make", "deploy"], ["make", "smoke"]]
+    made = [command.split()[:2] for command in commands if command.startswith("make")]
+    assert made == [["make", ".venv/dev.stamp"], ["make", "deploy"], ["make", "smoke"]]

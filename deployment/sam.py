@@ -1,0 +1,56 @@
+"""SAM's command line, with packages that are what the lock file says.
+
+`sam build` checks the hashes of what it downloads for this machine, and then fetches compiled packages for
+Lambda's by version alone. So all are fetched before, checked, and it may look nowhere else.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from deployment import ROOT
+
+LOCK = ROOT / "layers" / "common" / "requirements.txt"
+WHEELS = ROOT / ".aws-sam" / "wheels"
+MACHINES = ("aarch64", "x86_64")
+MANYLINUX = ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_34")
+RUNTIME = ("--implementation", "cp", "--python-version", "3.13", "--abi", "cp313")
+
+
+class SamFailed(RuntimeError):
+    """What failed; sam or pip have said why."""
+
+
+def sam(*arguments: str) -> None:
+    """Raises SamFailed, also if a package is not what the lock file says."""
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    # The runtime's own interpreter, which is the virtual environment's, must be found by its name.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if arguments[0] == "build":
+        fetch_wheels(WHEELS)
+        environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
+    done = subprocess.run(
+        [sys.executable, "-m", "samcli", *arguments], cwd=ROOT, env=environment, check=False
+    )
+    if done.returncode:
+        raise SamFailed(f"sam {arguments[0]} failed with status {done.returncode}")
+
+
+def fetch_wheels(folder: Path, lock: Path = LOCK) -> None:
+    """The locked packages, for this machine and for each of Lambda's, into an empty folder.
+
+    Raises SamFailed if one cannot be had as it is locked.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for platforms in ([], *map(_platforms, MACHINES)):
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        locked = ["--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(lock)]
+        target = [*RUNTIME, *platforms, "--dest", str(folder)]
+        if subprocess.run([*command, *locked, *target], check=False).returncode:
+            raise SamFailed(f"the packages of {lock.name} cannot be had as they are locked")
+
+
+def _platforms(machine: str) -> list[str]:
+    return [part for one in MANYLINUX for part in ("--platform", f"{one}_{machine}")]

@@ -1,0 +1,168 @@
+"""What the code is made of: packages by version and hash, actions by commit, one build for all stacks."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cfnlint.api import ManualArgs, lint
+from samcli.yamlhelper import yaml_parse
+
+from deployment import build, deploy, preflight, sam
+from deployment.build import AnotherBuild
+from deployment.sam import SamFailed
+
+ROOT = Path(__file__).parents[3]
+LOCKS = {
+    "requirements-dev.in": "requirements-dev.txt",
+    "local/requirements.in": "local/requirements.txt",
+    "layers/common/requirements.in": "layers/common/requirements.txt",
+    "infrastructure/checkov.in": "infrastructure/checkov.txt",
+    ".github/audit.in": ".github/audit.txt",
+}
+PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+
+
+def pins(path: Path) -> dict[str, set[str]]:
+    """Versions by package; a lock for several Pythons may have two."""
+    found: dict[str, set[str]] = {}
+    for name, version in PIN.findall(path.read_text()):
+        found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
+    return found
+
+
+def asked(path: Path) -> dict[str, set[str]]:
+    wanted = pins(path)
+    for other in re.findall(r"^-r (\S+)", path.read_text(), re.MULTILINE):
+        wanted |= asked(path.parent / other)
+    return wanted
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_what_was_asked_for(name: str) -> None:
+    wanted, locked = asked(ROOT / name), pins(ROOT / LOCKS[name])
+    assert wanted
+    assert {package: locked.get(package) for package in wanted} == wanted, "make lock"
+
+
+@pytest.mark.parametrize("name", LOCKS.values())
+def test_every_package_has_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert len(entries) >= 10
+    for entry in entries:
+        assert PIN.match(entry), entry.splitlines()[0]
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+    assert "://" not in text
+    assert "-index" not in text
+
+
+def test_the_locks_agree_on_every_version() -> None:
+    everything = pins(ROOT / "requirements-dev.txt")
+    for name in ("local/requirements.txt", "layers/common/requirements.txt"):
+        for package, versions in pins(ROOT / name).items():
+            assert versions <= everything[package], package
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    for name in ("Makefile", ".ci/run", ".github/workflows/deploy.yml"):
+        for line in (ROOT / name).read_text().splitlines():
+            assert "pip install" not in line or "--require-hashes" in line, line
+
+
+def steps() -> list[dict[str, Any]]:
+    return [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+
+
+def test_every_action_is_a_commit() -> None:
+    used = [step["uses"] for step in steps() if "uses" in step]
+    assert len(used) > 10
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", action), action
+
+
+def test_what_is_deployed_was_built_once_and_without_credentials() -> None:
+    jobs = WORKFLOW["jobs"]
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    for name in ("test", "supplies", "build"):
+        assert "permissions" not in jobs[name]
+        assert "environment" not in jobs[name]
+    for name in ("staging", "prod"):
+        assert "build" in jobs[name]["needs"]
+        commands = [step.get("run", "") for step in jobs[name]["steps"]]
+        [deployed] = [command for command in commands if "make deploy" in command]
+        assert 'BUILT="$DIGEST"' in deployed
+        assert not [command for command in commands if "deployment build" in command]
+    assert set(jobs["build"]["needs"]) == {"test", "supplies"}
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build that is there, without one being made."""
+    folder = tmp_path / "build"
+    folder.mkdir()
+    (folder / "template.yaml").write_text("one")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "BUILD", folder)
+    return folder
+
+
+def test_only_the_build_that_was_asked_for_is_taken(made: Path) -> None:
+    digest = build.digest("arm64")
+    build.require(digest, "arm64")
+    with pytest.raises(AnotherBuild, match="x86_64"):
+        build.require(digest, "x86_64")
+    (made / "template.yaml").write_text("another")
+    with pytest.raises(AnotherBuild, match=digest):
+        build.require(digest, "arm64")
+
+
+def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments[0]))
+    monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
+    monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
+    monkeypatch.setattr(preflight, "app_id_of", lambda _: "checkout")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(deploy, "BUILD", made)
+
+    deploy.deploy("staging", lambda _: True, lambda _: None, built=build.digest("arm64"))
+    assert given == ["deploy"]
+    with pytest.raises(AnotherBuild):
+        deploy.deploy("staging", lambda _: True, lambda _: None, built="0" * 64)
+    assert given == ["deploy"]
+
+
+def test_the_default_is_the_template_s() -> None:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    assert template["Parameters"]["Architecture"]["Default"] == build.ARCHITECTURE
+
+
+def test_a_package_that_is_not_what_is_locked_stops_the_build(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    locked = (ROOT / "layers" / "common" / "requirements.txt").read_text()
+    [idna] = re.findall(r"^idna==[^#]*", locked, re.MULTILINE)
+    lock.write_text(re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", idna).rstrip().rstrip("\\"))
+
+    with pytest.raises(SamFailed, match="as they are locked"):
+        sam.fetch_wheels(tmp_path / "wheels", lock)
+
+
+def test_the_deployer_s_role_admits_one_environment_of_one_repository() -> None:
+    text = (ROOT / "infrastructure" / "deployer.yaml").read_text()
+    found = lint(text, config=ManualArgs(regions=["eu-central-1"]))
+    assert [str(match) for match in found] == []
+    role = yaml_parse(text)["Resources"]["Role"]["Properties"]
+    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": {
+                "Fn::Sub": "repo:${Repository}:environment:${Environment}"
+            },
+        }
+    }
+    assert role["MaxSessionDuration"] == 7200
