@@ -112,7 +112,7 @@ def test_the_secret_of_before_ends_after_a_day(system: AwsSystem, monkeypatch: p
 
     class Tomorrow(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(days=1)
 
     monkeypatch.setattr(config, "datetime", Tomorrow)
