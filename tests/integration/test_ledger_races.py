@@ -1,6 +1,8 @@
 """Two processes with one balance at the same moment: consumers, operators and the application itself."""
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -12,7 +14,7 @@ from checkout.errors import Refused
 from tests.support import functions
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
-from tests.support.second_connection import SecondConnection, second_connection, waiting
+from tests.support.second_connection import SecondConnection, second_connection, waiting, waiting_or_done
 
 ENTRY = (
     "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
@@ -52,6 +54,46 @@ def test_an_effect_that_another_consumer_is_entering_is_known_once_that_commits(
         consuming.result(20)
     assert fns.application("SELECT 1 FROM parked_events") == []
     assert fns.balance() == 0, "the other one moves it"
+
+
+def test_what_is_discarded_while_it_is_delivered_again_is_not_credited(fns: Functions, url: str) -> None:
+    """The operator holds the user: the consumer comes wholly before or after the decision."""
+    event = finished("r1", user_id=7)
+    fns.consume(event)
+    fns.add_users(7)
+    with second_connection(url) as operator:
+        operator.execute("SELECT 1 FROM users WHERE id = 7 FOR NO KEY UPDATE")
+        operator.execute("UPDATE parked_events SET resolution = 'discarded', resolved_at = now()")
+        consuming = waiting_or_done(url, lambda: fns.consume(event))
+        operator.commit()
+        if consuming.result(20)["batchItemFailures"]:
+            assert fns.consume(event) == {"batchItemFailures": []}
+    assert fns.application("SELECT 1 FROM ledger_entries") == []
+    assert fns.balance(7) == 0
+
+
+@pytest.fixture
+def without_index_scans(url: str, fns: Functions) -> Iterator[None]:
+    """Rows come in the order in which they are stored, as in a plan that PostgreSQL may choose any time."""
+    name = urlsplit(url).path[1:]
+    fns.application(f"ALTER DATABASE {name} SET enable_indexscan = off")
+    functions.forget_wiring()
+    yield
+    fns.application(f"ALTER DATABASE {name} RESET enable_indexscan")
+
+
+def test_batches_that_share_users_lock_them_in_one_order(
+    fns: Functions, url: str, without_index_scans: None
+) -> None:
+    """A batch that waits for the first of them holds no other, wherever their rows are."""
+    fns.application("DELETE FROM users")
+    fns.add_users(2, 1)
+    with second_connection(url) as other:
+        other.execute("SELECT 1 FROM users WHERE id = 1 FOR NO KEY UPDATE")
+        consuming = waiting_or_done(url, lambda: fns.consume(finished(), finished(user_id=2)))
+        other.execute("SELECT 1 FROM users WHERE id = 2 FOR NO KEY UPDATE")
+        other.commit()
+        consuming.result(20)
 
 
 def test_a_record_is_decided_by_one_operator(fns: Functions, url: str) -> None:

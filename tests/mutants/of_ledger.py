@@ -16,6 +16,20 @@ OF_PARKED = "tests/integration/test_parked_records.py"
 MUTANTS = [
     Mutant(
         file=LEDGER,
+        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        instead="WHERE id = ANY(%s) ORDER BY id",
+        breaks="what an operator discards at this moment is credited",
+        caught_by=f"{RACES}::test_what_is_discarded_while_it_is_delivered_again_is_not_credited",
+    ),
+    Mutant(
+        file=LEDGER,
+        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        instead="WHERE id = ANY(%s) FOR NO KEY UPDATE",
+        breaks="two consumers with the same users wait for each other",
+        caught_by=f"{RACES}::test_batches_that_share_users_lock_them_in_one_order",
+    ),
+    Mutant(
+        file=LEDGER,
         text="            ORDER BY effect_key\n            ON CONFLICT",
         instead="            ON CONFLICT",
         breaks="two consumers with the same effects wait for each other",

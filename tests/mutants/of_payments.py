@@ -114,6 +114,21 @@ MUTANTS = [
         caught_by=f"{BAD}::test_no_payment_required_is_held",
     ),
     Mutant(
+        file=REVERSALS,
+        text="[reversal.effect_key for reversal in movements])",
+        instead="[reversal.effect_key for reversal in report.reversals])",
+        breaks="with one refund of a charge that was discarded, the others do not act either",
+        caught_by="tests/integration/test_decided_refunds.py"
+        "::test_of_a_charges_refunds_only_the_discarded_one_does_not_act",
+    ),
+    Mutant(
+        file=REVERSALS,
+        text="    if row is None or row.status is not Status.PAYMENT_SUCCEEDED:\n",
+        instead="    if row is None:\n",
+        breaks="a refund is taken from the balance before its payment was credited",
+        caught_by=f"{OF_REVERSALS}::test_a_dispute_of_a_debit_that_has_not_settled_waits",
+    ),
+    Mutant(
         file=REVERSAL_EVENT,
         text='        case "pending" | "requires_action":\n            return ()\n',
         instead='        case "pending" | "requires_action":\n            kinds = ("refunded",)\n',

@@ -44,14 +44,20 @@ def waiting(url: str, act: Callable[[], T]) -> "Future[T]":
 
     Raises AssertionError if it ends without having waited.
     """
+    acting = waiting_or_done(url, act)
+    assert not acting.done(), f"ended without waiting: {acting.exception() or acting.result()}"
+    return acting
+
+
+def waiting_or_done(url: str, act: Callable[[], T]) -> "Future[T]":
+    """The same for what may also pass by what is locked."""
     pool = ThreadPoolExecutor(1)
     acting = pool.submit(act)
     pool.shutdown(wait=False)
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while not _waits(connection):
-            assert not acting.done(), f"ended without waiting: {acting.exception() or acting.result()}"
+        while not acting.done() and not _waits(connection):
             assert time.monotonic() < give_up_at, "neither waits nor ends"
             time.sleep(0.005)
     return acting
