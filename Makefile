@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
+.PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
