@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.infrastructure import alarm_rules, transformed
+from tests.infrastructure import alarm_rules, published, transformed
 from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
-CONSUME = frozenset(
-    {"Connect", "DescribeCluster", "DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"}
-)
-PRODUCE = frozenset({"Connect", "DescribeTopic", "WriteData"})
+CONSUME = published.LAMBDA_READS_MSK | published.LAMBDA_FINDS_MSK | {"kafka-cluster:DescribeCluster"}
+PRODUCE = frozenset({"kafka-cluster:Connect", "kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"})
 PRODUCERS = frozenset(
     {"StripeWebhook", "CheckoutRequestsConsumer", "OutboxRelay", "Reconciler", "Operations"}
 )
@@ -105,15 +103,17 @@ def _listed(value: Any) -> list[Any]:
 def _permissions(templates: Templates) -> Iterator[str]:
     roles = of_type(templates.application, "AWS::IAM::Role")
     consumers = {"CheckoutFinishedConsumer", "CheckoutRequestsConsumer"}
-    for names, needed in ((consumers, CONSUME), (PRODUCERS, PRODUCE)):
+    functions = {name.removesuffix("Function") for name in _serverless(templates.source)}
+    for names, needed in (
+        *((consumers, CONSUME), (PRODUCERS, PRODUCE)),
+        (functions, published.LAMBDA_IN_A_VPC),
+    ):
         for name in sorted(names):
             allowed = {
-                action.removeprefix("kafka-cluster:")
-                for one in statements(roles[f"{name}Role"])
-                for action in _listed(one["Action"])
+                action for one in statements(roles[f"{name}Role"]) for action in _listed(one["Action"])
             }
             if missing := needed - allowed:
-                yield f"{name}Role lacks kafka-cluster:{', '.join(sorted(missing))}"
+                yield f"{name}Role lacks {', '.join(sorted(missing))}"
     for name, role in roles.items():
         if name == "CodeDeployRole":
             continue  # template.yaml says why it has AWS's policy.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
 
-from tests.infrastructure import rules, transformed
+from tests.infrastructure import published, rules, transformed
 from tests.infrastructure.transformed import Template
 
 Break = Callable[[Template, dict[str, Template]], None]
@@ -46,6 +46,22 @@ def statements(source: Template, role: str) -> list[dict[str, Any]]:
 def without_kafka_permission(source: Template, _: dict[str, Template]) -> None:
     found = statements(source, "CheckoutFinishedConsumerRole")
     found[:] = [one for one in found if "kafka-cluster:ReadData" not in one.get("Action", "")]
+
+
+def replace_action(source: Template, role: str, having: str, actions: list[str]) -> None:
+    # The statement is put in anew: other roles have the same one, by an anchor.
+    found = statements(source, role)
+    found[:] = [{**one, "Action": actions} if having in one.get("Action", "") else one for one in found]
+
+
+def without_the_poller_s_permission(source: Template, _: dict[str, Template]) -> None:
+    kept = ["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
+    replace_action(source, "CheckoutRequestsConsumerRole", "kafka:DescribeClusterV2", kept)
+
+
+def without_network_permission(source: Template, _: dict[str, Template]) -> None:
+    kept = sorted(published.LAMBDA_IN_A_VPC - {"ec2:DescribeSubnets"})
+    replace_action(source, "AccountRole", "ec2:DescribeSubnets", kept)
 
 
 def with_destination(source: Template, _: dict[str, Template]) -> None:
@@ -113,8 +129,13 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
     [
         (
             without_kafka_permission,
-            "CheckoutFinishedConsumerRole lacks kafka-cluster:DescribeTopic, ReadData",
+            "CheckoutFinishedConsumerRole lacks kafka-cluster:DescribeTopic, kafka-cluster:ReadData",
         ),
+        (
+            without_the_poller_s_permission,
+            "CheckoutRequestsConsumerRole lacks kafka-cluster:DescribeClusterDynamicConfiguration",
+        ),
+        (without_network_permission, "AccountRole lacks ec2:DescribeSubnets"),
         (with_destination, "with DestinationConfig records of money would be skipped"),
         (with_public_database, "Writer is public"),
         (without_log_group, "AccountFunction has no log group of its own"),

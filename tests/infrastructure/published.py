@@ -1,0 +1,51 @@
+"""The permissions that AWS's own documentation asks for: data to hold the templates to, not our belief.
+
+Copy a list again if its page changed; do not shorten one because something works without it.
+"""
+
+LAMBDA_READS_MSK = frozenset(
+    {
+        "kafka-cluster:Connect",
+        "kafka-cluster:DescribeGroup",
+        "kafka-cluster:AlterGroup",
+        "kafka-cluster:DescribeTopic",
+        "kafka-cluster:ReadData",
+        "kafka-cluster:DescribeClusterDynamicConfiguration",
+    }
+)
+"""What Lambda's poller does at the cluster, as the function's role.
+
+AWS Lambda Developer Guide, Using Lambda with Amazon MSK, "IAM role-based authentication"
+(https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html)."""
+
+LAMBDA_FINDS_MSK = frozenset(
+    {
+        "kafka:DescribeClusterV2",
+        "kafka:GetBootstrapBrokers",
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVpcs",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+)
+"""The managed policy AWSLambdaMSKExecutionRole without two actions: kafka:DescribeCluster, because the guide
+asks for it or for kafka:DescribeClusterV2, and logs:CreateLogGroup, because the groups are there already.
+
+AWS Lambda Developer Guide, Managing access and permissions for an Amazon MSK cluster."""
+
+LAMBDA_IN_A_VPC = frozenset(
+    {
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    }
+)
+"""AWS Lambda Developer Guide, Giving Lambda functions access to resources in an Amazon VPC, "Required IAM
+permissions" (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html)."""
