@@ -13,8 +13,15 @@ from botocore.exceptions import ClientError
 from checkout.adapters import caller_identity
 from deployment.smoke import SmokeFailed, result_of
 
+TRIGGER_SECONDS = 300.0
+"""A new trigger needs minutes until it has reached the brokers."""
+
 ALARM_SECONDS = 300.0
 """An alarm that was raised while nothing was configured yet looks again every minute."""
+
+READING = frozenset({"OK", "No records processed"})
+"""What Lambda calls the last result of a trigger that reads. One that the brokers refuse, or that cannot
+reach them, stays enabled and has its problem as the last result."""
 
 ANY_AUDIENCE = "any"
 """The template's word for tokens whose `aud` is not checked."""
@@ -97,15 +104,11 @@ class AwsSystem:
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
         """The Kafka triggers, and the alarms."""
-        client = _client("lambda")
         triggers = self._resources("AWS::Lambda::EventSourceMapping")
-        states = {one: client.get_event_source_mapping(UUID=one) for one in triggers}
-        stopped = [
-            f"{one['FunctionArn'].split(':')[6]} is {one['State']} ({one.get('StateTransitionReason', '')})"
-            for one in states.values()
-            if one["State"] != "Enabled"
-        ]
-        yield f"{len(states)} Kafka triggers are enabled", "; ".join(stopped) or None
+        deadline = time.monotonic() + TRIGGER_SECONDS
+        while (stopped := _stopped(triggers)) and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+        yield f"{len(triggers)} Kafka triggers read their topics", "; ".join(stopped) or None
         deadline = time.monotonic() + ALARM_SECONDS
         while (raised := self._raised()) and time.monotonic() < deadline:
             time.sleep(_PAUSE_SECONDS)
@@ -154,6 +157,17 @@ class AwsSystem:
             for one in page["StackResourceSummaries"]
             if one["ResourceType"] == kind
         ]
+
+
+def _stopped(triggers: Sequence[str]) -> list[str]:
+    """Those that do not read, with what Lambda says about it."""
+    found = [_client("lambda").get_event_source_mapping(UUID=one) for one in triggers]
+    return [
+        f"{one['FunctionArn'].split(':')[6]} is {one['State']} ({one.get('StateTransitionReason', '')}),"
+        f" last result: {one.get('LastProcessingResult') or 'none yet'}"
+        for one in found
+        if one["State"] != "Enabled" or one.get("LastProcessingResult") not in READING
+    ]
 
 
 def _client(service: str) -> Any:

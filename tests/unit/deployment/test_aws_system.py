@@ -37,6 +37,7 @@ class Aws:
         self.function_error: dict[str, str] = {}
         self.invoked: Any = None
         self.trigger = "Enabled"
+        self.results = ["No records processed"]
         self.alarms: list[dict[str, str]] = []
         self.quiet_after = 999
         self.issuer = ""
@@ -59,7 +60,13 @@ class Aws:
 
     def get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
         arn = "arn:aws:lambda:eu-central-1:123456789012:function:consumer"
-        return {"State": self.trigger, "FunctionArn": arn, "StateTransitionReason": "User action"}
+        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        return {
+            "State": self.trigger,
+            "FunctionArn": arn,
+            "StateTransitionReason": "User action",
+            **({"LastProcessingResult": result} if result else {}),
+        }
 
     def get_paginator(self, name: str) -> "Pages":
         if name == "describe_alarms":
@@ -131,14 +138,32 @@ def test_what_was_refused_or_failed_is_said(aws: Aws) -> None:
 
 def test_triggers_and_alarms(aws: Aws) -> None:
     assert list(AwsSystem("checkout").checks()) == [
-        ("1 Kafka triggers are enabled", None),
+        ("1 Kafka triggers read their topics", None),
         ("no alarm is raised", None),
     ]
     aws.trigger, aws.alarms = "Disabled", [{"AlarmName": "checkout-Monitoring-OutboxStuck-1"}]
     assert [problem for _, problem in AwsSystem("checkout").checks()] == [
-        "consumer is Disabled (User action)",
+        "consumer is Disabled (User action), last result: No records processed",
         "checkout-Monitoring-OutboxStuck-1",
     ]
+
+
+REFUSED = "PROBLEM: Cluster failed to authorize Lambda."
+"""Of an enabled trigger (AWS Lambda Developer Guide, "Troubleshooting Amazon MSK event source mapping")."""
+
+
+@pytest.mark.parametrize("result", [REFUSED, "PROBLEM: Connection error. Please check network.", ""])
+def test_a_trigger_that_is_enabled_and_does_not_read_is_a_problem(aws: Aws, result: str) -> None:
+    aws.results = [result]
+    [(what, problem), _] = AwsSystem("checkout").checks()
+    assert what == "1 Kafka triggers read their topics"
+    assert problem is not None
+    assert (result or "none yet") in problem
+
+
+def test_a_trigger_has_some_minutes_to_reach_the_brokers(aws: Aws) -> None:
+    aws.results = ["", REFUSED, "OK"]
+    assert next(iter(AwsSystem("checkout").checks())) == ("1 Kafka triggers read their topics", None)
 
 
 def test_an_alarm_has_some_minutes_to_notice_that_all_is_well(aws: Aws) -> None:
