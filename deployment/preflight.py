@@ -9,12 +9,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import ROOT
+from deployment import ROOT, region
 
 RUNTIME = "python3.13"
 ZONES = 3
 CONCURRENCY = 100
 """Environments at once in the account; new accounts may begin with 10, which one busy function uses up."""
+
+ROOTS = ROOT / "layers" / "common" / "checkout" / "certificates" / "aws-roots.pem"
+"""Who may answer as PostgreSQL. RDS has roots of its own in each region."""
 
 _VPCS = ("vpc", "L-F678F1CE")
 _ADDRESSES = ("ec2", "L-0263D0A3")
@@ -43,6 +46,7 @@ def check(
     except (BotoCoreError, ClientError) as error:
         yield Problem(f"AWS does not know you: {error}")
         return
+    yield from _roots(region())
     status = status_of(stack)
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
         yield Problem(f"{stack} is {status}, from which CloudFormation only deletes it: sam delete")
@@ -101,6 +105,14 @@ def _has_python() -> bool:
     own = ROOT / ".venv" / "bin" / RUNTIME
     program = str(own) if own.exists() else shutil.which(RUNTIME)
     return program is not None and not subprocess.run([program, "-c", ""], check=False).returncode
+
+
+def _roots(name: str) -> Iterator[Problem]:
+    if f"Amazon RDS {name} Root CA RSA2048 G1" not in ROOTS.read_text().splitlines():
+        yield Problem(
+            f"the functions could not trust a database in {name}: its root is not in"
+            f" {ROOTS.relative_to(ROOT)}, which says where to get it"
+        )
 
 
 def _zones() -> Iterator[Problem]:

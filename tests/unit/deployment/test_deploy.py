@@ -1,6 +1,7 @@
 """Deploying: what is asked of sam, and what stops it."""
 
 import re
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -212,11 +213,35 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
     monkeypatch.setattr(boto3, "client", lambda _: Client(**answers))
     monkeypatch.setattr(preflight, "_has_python", lambda: True)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     return answers
 
 
 def test_an_account_with_room_is_fine(account: dict[str, Any]) -> None:
     assert list(preflight.check("checkout", addresses=3)) == []
+
+
+def test_a_region_s_database_must_be_trusted(
+    account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `Setup` fails after half an hour. What the certificates themselves say is decisive."""
+    roots = ssl.create_default_context(cafile=str(preflight.ROOTS)).get_ca_certs()
+    names = {
+        value for root in roots for part in root["subject"] for key, value in part if key == "commonName"
+    }
+    refused = set()
+    for name in boto3.Session().get_available_regions("rds"):
+        monkeypatch.setenv("AWS_DEFAULT_REGION", name)
+        problems = list(preflight.check("checkout", addresses=3))
+        if f"Amazon RDS {name} Root CA RSA2048 G1" in names:
+            assert problems == []
+        else:
+            [found] = problems
+            assert name in found.what
+            assert found.stops
+            refused.add(name)
+    assert {"il-central-1", "ca-west-1", "ap-southeast-5", "ap-southeast-7", "mx-central-1"} <= refused
+    assert "us-east-1" not in refused
 
 
 @pytest.mark.parametrize(
