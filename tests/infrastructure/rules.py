@@ -16,6 +16,14 @@ PRODUCERS = frozenset(
 
 RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 
+LOGS_NO_STATEMENT = {
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+"""Of PostgreSQL; tests/integration/test_postgres_log.py has a server show what they do."""
+
 WILDCARDS = {
     "ec2": "EC2 knows no resource for what it describes, and none yet for an interface that Lambda will make",
     "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
@@ -181,9 +189,12 @@ def _database(template: Template, profile: str) -> Iterator[str]:
             yield f"{name}: its master password is not RDS's own secret"
         if cluster.get("EnableIAMDatabaseAuthentication") is not True:
             yield f"{name} does not admit roles by IAM"
-    parameters = of_type(template, "AWS::RDS::DBClusterParameterGroup")
-    if any(group["Parameters"].get("rds.force_ssl") != "1" for group in parameters.values()):
-        yield "the database speaks without TLS"
+    for group in of_type(template, "AWS::RDS::DBClusterParameterGroup").values():
+        if group["Parameters"].get("rds.force_ssl") != "1":
+            yield "the database speaks without TLS"
+        for name, value in LOGS_NO_STATEMENT.items():
+            if group["Parameters"].get(name) != value:
+                yield f"{name} is not {value}: personal data could get into PostgreSQL's log"
     proxies = of_type(template, "AWS::RDS::DBProxy")
     if (len(proxies) == 1) != (profile == "prod"):
         yield f"{profile} has {len(proxies)} proxies"

@@ -72,6 +72,11 @@ def with_public_database(_: Template, nested: dict[str, Template]) -> None:
     nested["database"]["Resources"]["Writer"]["Properties"]["PubliclyAccessible"] = True
 
 
+def with_slow_statements_logged(_: Template, nested: dict[str, Template]) -> None:
+    parameters = nested["database"]["Resources"]["ClusterParameters"]["Properties"]["Parameters"]
+    parameters["log_min_duration_statement"] = "1000"
+
+
 def without_log_group(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["AccountFunction"]["Properties"]["LoggingConfig"]
 
@@ -138,6 +143,7 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         (without_network_permission, "AccountRole lacks ec2:DescribeSubnets"),
         (with_destination, "with DestinationConfig records of money would be skipped"),
         (with_public_database, "Writer is public"),
+        (with_slow_statements_logged, "log_min_duration_statement is not -1: personal data could get into"),
         (without_log_group, "AccountFunction has no log group of its own"),
         (without_variable, "CHECKOUT_APP_ID is read and not set"),
         (with_wildcard, "AccountRole: s3:* is a wildcard"),
