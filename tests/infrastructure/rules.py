@@ -233,6 +233,10 @@ def _state(templates: Templates) -> Iterator[str]:
                 kinds = wanted - ({"RetainExceptOnCreate"} if policy == "UpdateReplacePolicy" else set())
                 if wanted and resource.get(policy) not in kinds:
                     yield f"{name}: its {policy} would lose what it holds"
+    for name, resource in templates.nested["kafka"]["Resources"].items():
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if resource.get(policy) not in RETAINED:
+                yield f"{name}: by its {policy} it would go before the cluster, which stays and needs it"
     if templates.application["Resources"]["Database"].get("DeletionPolicy") not in RETAINED:
         yield "Database: with DatabaseHost its cluster would go"
     for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():

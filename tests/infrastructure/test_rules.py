@@ -77,6 +77,10 @@ def with_slow_statements_logged(_: Template, nested: dict[str, Template]) -> Non
     parameters["log_min_duration_statement"] = "1000"
 
 
+def with_a_configuration_that_goes(_: Template, nested: dict[str, Template]) -> None:
+    nested["kafka"]["Resources"]["Configuration"]["DeletionPolicy"] = "Delete"
+
+
 def without_log_group(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["AccountFunction"]["Properties"]["LoggingConfig"]
 
@@ -144,6 +148,10 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         (with_destination, "with DestinationConfig records of money would be skipped"),
         (with_public_database, "Writer is public"),
         (with_slow_statements_logged, "log_min_duration_statement is not -1: personal data could get into"),
+        (
+            with_a_configuration_that_goes,
+            "Configuration: by its DeletionPolicy it would go before the cluster",
+        ),
         (without_log_group, "AccountFunction has no log group of its own"),
         (without_variable, "CHECKOUT_APP_ID is read and not set"),
         (with_wildcard, "AccountRole: s3:* is a wildcard"),
