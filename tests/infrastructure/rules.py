@@ -187,6 +187,8 @@ def _database(template: Template, profile: str) -> Iterator[str]:
             yield f"{name} is not encrypted"
         if cluster.get("ManageMasterUserPassword") is not True:
             yield f"{name}: its master password is not RDS's own secret"
+        if cluster.get("EngineLifecycleSupport") != "open-source-rds-extended-support-disabled":
+            yield f"{name} would be charged for Extended Support once its version is old"
         if cluster.get("EnableIAMDatabaseAuthentication") is not True:
             yield f"{name} does not admit roles by IAM"
     for group in of_type(template, "AWS::RDS::DBClusterParameterGroup").values():

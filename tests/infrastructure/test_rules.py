@@ -72,6 +72,10 @@ def with_public_database(_: Template, nested: dict[str, Template]) -> None:
     nested["database"]["Resources"]["Writer"]["Properties"]["PubliclyAccessible"] = True
 
 
+def with_extended_support(_: Template, nested: dict[str, Template]) -> None:
+    del nested["database"]["Resources"]["Cluster"]["Properties"]["EngineLifecycleSupport"]
+
+
 def with_slow_statements_logged(_: Template, nested: dict[str, Template]) -> None:
     parameters = nested["database"]["Resources"]["ClusterParameters"]["Properties"]["Parameters"]
     parameters["log_min_duration_statement"] = "1000"
@@ -147,6 +151,7 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         (without_network_permission, "AccountRole lacks ec2:DescribeSubnets"),
         (with_destination, "with DestinationConfig records of money would be skipped"),
         (with_public_database, "Writer is public"),
+        (with_extended_support, "Cluster would be charged for Extended Support"),
         (with_slow_statements_logged, "log_min_duration_statement is not -1: personal data could get into"),
         (
             with_a_configuration_that_goes,
