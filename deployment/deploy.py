@@ -6,8 +6,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, build, costs, preflight, region
+from deployment import ROOT, build, combinations, costs, preflight, region
 from deployment.build import BUILD, release_of
+from deployment.preflight import Problem
 from deployment.sam import sam as _sam
 
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
@@ -34,14 +35,7 @@ def deploy(
     profile = told.get("Profile", "dev")
     shape = costs.PROFILES[profile]
     stack = stack_name(environment)
-    problems = list(
-        preflight.check(
-            stack,
-            addresses=0 if told.get("VpcId") else shape.nats,
-            is_audience_decided=bool(told.get("JwtAudience")),
-            app_id=told.get(APP_ID),
-        )
-    )
+    problems = _problems(stack, told, shape.nats)
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
@@ -68,6 +62,21 @@ def deploy(
         "--parameter-overrides",
         *_pairs(given),
     )
+
+
+def _problems(stack: str, told: Mapping[str, str], nats: int) -> list[Problem]:
+    found = list(
+        preflight.check(
+            stack,
+            addresses=0 if told.get("VpcId") else nats,
+            is_audience_decided=bool(told.get("JwtAudience")),
+            app_id=told.get(APP_ID),
+        )
+    )
+    if any(problem.stops for problem in found):
+        return found
+    is_new = preflight.status_of(stack) is None
+    return [*found, *map(Problem, combinations.refused(told, is_new=is_new))]
 
 
 def _app_id(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> str:

@@ -80,6 +80,19 @@ def resolved(template: Template, **parameters: str) -> Template:
     return found
 
 
+def refused(template: Template, **parameters: str) -> list[str]:
+    """What the template's Rules say against these parameters."""
+    values = {name: declared.get("Default") for name, declared in template["Parameters"].items()} | parameters
+    resolver = _Resolver(template, values)
+    return [
+        assertion["AssertDescription"]
+        for rule in template.get("Rules", {}).values()
+        if resolver.holds(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not resolver.holds(assertion["Assert"])
+    ]
+
+
 def of_type(template: Template, kind: str) -> dict[str, Resource]:
     """The properties of all resources of a type, by logical id."""
     return {
@@ -109,27 +122,27 @@ class _Resolver:
             return self._values[value["Ref"]]
         if value.keys() == {"Fn::If"}:
             name, then, otherwise = value["Fn::If"]
-            return self(then if self._holds(self._conditions[name]) else otherwise)
+            return self(then if self.holds(self._conditions[name]) else otherwise)
         if value.keys() == {"Fn::FindInMap"}:
             name, top, second = map(self, value["Fn::FindInMap"])
             return self._mappings[name][top][second]
-        if "Condition" in value and "Type" in value and not self._holds(self._conditions[value["Condition"]]):
+        if "Condition" in value and "Type" in value and not self.holds(self._conditions[value["Condition"]]):
             return _ABSENT
         found = ((key, self(item)) for key, item in value.items())
         return {key: item for key, item in found if item is not _ABSENT}
 
-    def _holds(self, condition: Any) -> bool:
+    def holds(self, condition: Any) -> bool:
         [(name, operands)] = condition.items()
         match name:
             case "Fn::Equals":
                 one, other = (self._text(operand) for operand in operands)
                 return one == other
             case "Fn::Not":
-                return not self._holds(operands[0])
+                return not self.holds(operands[0])
             case "Fn::And":
-                return all(map(self._holds, operands))
+                return all(map(self.holds, operands))
             case "Fn::Or":
-                return any(map(self._holds, operands))
+                return any(map(self.holds, operands))
         raise ValueError(f"a condition with {name}")
 
     def _text(self, value: Any) -> str:

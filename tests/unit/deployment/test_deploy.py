@@ -101,7 +101,12 @@ def test_a_new_stack_on_a_database_that_is_there_is_asked_about_its_payments(
     sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preflight, "app_id_of", lambda _: None)
-    monkeypatch.setattr(deploy, "settings", lambda _: {"DatabaseHost": "old.example.com"})
+    told = {
+        "DatabaseHost": "old.example.com",
+        "DatabaseResourceId": "cluster-1",
+        "DatabaseMasterSecretArn": "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+    }
+    monkeypatch.setattr(deploy, "settings", lambda _: told)
     said: list[str] = []
     deploy.deploy("dev", lambda _: True, said.append)
     assert any("another stack's payments" in line for line in said)
@@ -137,6 +142,20 @@ def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.
     with pytest.raises(NotDeployed, match="could not succeed"):
         deploy.deploy("dev", lambda _: True, said.append)
     assert said == ["stop: two zones", "note: few environments"]
+    assert sam == []
+
+
+def test_parameters_that_cannot_work_together_stop_it(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: None)
+    monkeypatch.setattr(deploy, "settings", lambda _: {"KafkaClusterArn": "arn:aws:kafka:x:1:cluster/x/y"})
+    said: list[str] = []
+    with pytest.raises(NotDeployed, match="could not succeed"):
+        deploy.deploy("dev", lambda _: True, said.append)
+    assert said == [
+        "stop: a new network has no way to KafkaClusterArn: give VpcId, where they can be reached"
+    ]
     assert sam == []
 
 

@@ -1,0 +1,78 @@
+"""Parameters that cannot work together, refused by `make deploy` and, if it can, by CloudFormation."""
+
+import pytest
+
+from deployment import combinations
+from tests.infrastructure import transformed
+
+NETWORK = {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2,subnet-3", "SecurityGroupIds": "sg-1,sg-1,sg-1"}
+DATABASE = {
+    "DatabaseHost": "db.example.com",
+    "DatabaseResourceId": "cluster-1",
+    "DatabaseMasterSecretArn": "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+}
+KAFKA = {"KafkaClusterArn": "arn:aws:kafka:eu-west-1:1:cluster/x/y"}
+DOMAIN = {
+    "CertificateArn": "arn:aws:acm:eu-west-1:1:certificate/x",
+    "PublicOrigin": "https://pay.example.com",
+}
+
+
+def without(parameters: dict[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in parameters.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"Profile": "prod", "PublicOrigin": "https://pay.example.com"},
+        NETWORK,
+        NETWORK | DATABASE | KAFKA,
+        NETWORK | DATABASE | KAFKA | {"SubnetIds": "subnet-1"},
+        NETWORK | KAFKA | {"SubnetIds": "subnet-1,subnet-2"},
+        DOMAIN,
+    ],
+)
+def test_what_works(told: dict[str, str]) -> None:
+    assert list(combinations.refused(told, is_new=True)) == []
+    assert transformed.refused(transformed.document(), **told) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (NETWORK | without(DATABASE, "DatabaseResourceId"), "needs DatabaseResourceId, too"),
+        (NETWORK | without(DATABASE, "DatabaseMasterSecretArn"), "needs DatabaseMasterSecretArn, too"),
+        (without(DOMAIN, "PublicOrigin"), "CertificateArn needs PublicOrigin"),
+    ],
+)
+def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> None:
+    [found] = combinations.refused(told, is_new=False)
+    assert problem in found
+    assert len(transformed.refused(transformed.document(), **told)) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (without(DATABASE, "DatabaseHost") | NETWORK, "needs DatabaseHost, too"),
+        (DOMAIN | {"PublicOrigin": "https://example.com/pay"}, "a name without a path"),
+        (without(NETWORK, "SubnetIds"), "3 SubnetIds, one for each broker, and 0 are given"),
+        (NETWORK | {"SubnetIds": "subnet-1,subnet-2"}, "and 2 are given"),
+        (NETWORK | KAFKA | {"SubnetIds": "subnet-1"}, "2 SubnetIds or more, and 1 are given"),
+        (NETWORK | {"SecurityGroupIds": "sg-1"}, "of functions, database, brokers in this order"),
+        (without(NETWORK, "VpcId"), "SecurityGroupIds and SubnetIds are of a network that you have"),
+    ],
+)
+def test_what_only_make_deploy_refuses(told: dict[str, str], problem: str) -> None:
+    [found] = combinations.refused(told, is_new=False)
+    assert problem in found
+
+
+@pytest.mark.parametrize("told", [KAFKA, DATABASE, KAFKA | DATABASE])
+def test_a_new_network_reaches_nothing_that_is_elsewhere(told: dict[str, str]) -> None:
+    [found] = combinations.refused(told, is_new=True)
+    assert "a new network has no way to" in found
+    # A restored cluster is in the network that the stack made.
+    assert list(combinations.refused(told, is_new=False)) == []
