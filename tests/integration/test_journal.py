@@ -38,6 +38,7 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "parked discard": ("{parked}", "--reason", "r", "--yes"),
     "held replay": ("evt_1", "--yes"),
     "held discard": ("evt_1", "--reason", "r", "--yes"),
+    "accept": ("{finding}", "--reason", "r", "--yes"),
 }
 READING: dict[str, tuple[str, ...]] = {
     "inspect": ("1",),
@@ -56,8 +57,14 @@ def operate(fns: Functions, *words: str, **event: Any) -> Any:
 
 
 def words(fns: Functions, verb: str, arguments: tuple[str, ...]) -> list[str]:
-    parked = fns.application("SELECT id FROM parked_events LIMIT 1")
-    return [*verb.split(), *(str(parked[0]["id"]) if word == "{parked}" else word for word in arguments)]
+    [parked] = fns.application("SELECT id FROM parked_events")
+    given = {"{parked}": str(parked["id"])}
+    if "{finding}" in arguments:
+        findings = operate(fns, "verify")["result"]["findings"]
+        [given["{finding}"]] = [
+            one["samples"][0]["finding"] for one in findings if one["name"] == "CreditWithoutTransaction"
+        ]
+    return [*verb.split(), *(given.get(word, word) for word in arguments)]
 
 
 def acts(fns: Functions) -> list[dict[str, Any]]:
@@ -73,8 +80,8 @@ def acts(fns: Functions) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def undecided(fns: Functions) -> None:
-    """A parked record and a held event."""
-    fns.consume(finished("r1", user_id=7))
+    """A parked record, a held event, and what `verify` finds."""
+    fns.consume(finished("r1", user_id=7), finished("from-elsewhere"))
     fns.webhook(stripe_events.event(stripe_events.session_object("r2"), livemode=True, event_id="evt_1"))
 
 
@@ -114,7 +121,8 @@ def test_nobody_decides_without_a_name(fns: Functions, undecided: None, verb: st
         assert ended["details"] == {"reason": answer["error"]}
 
 
-@pytest.mark.parametrize("verb", READING)
+# `verify` keeps where it is and what it has shown, and nothing else.
+@pytest.mark.parametrize("verb", sorted(READING.keys() - {"verify"}))
 def test_what_only_reads_changes_nothing_and_needs_no_name(
     fns: Functions, undecided: None, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
