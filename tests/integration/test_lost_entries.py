@@ -14,9 +14,10 @@ import pytest
 from checkout import bootstrap
 from checkout.adapters import lost_entries as sql
 from checkout.services import lost_entries, reemission
+from checkout.services.lost_entries_position import Progress
 from checkout.services.setbacks import Setbacks
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, refund
@@ -193,9 +194,9 @@ def test_an_entry_is_seen_after_it_was_committed(
     age(fns)
     look = reemission.Reemission._found
 
-    def consumed_meanwhile(self: Any, due: Any) -> Any:
+    def consumed_meanwhile(self: Any, cursor: Any, due: Any) -> Any:
         consume(fns, tail)
-        return look(self, due)
+        return look(self, cursor, due)
 
     monkeypatch.setattr(reemission.Reemission, "_found", consumed_meanwhile)
     fns.invoke("reconciler", {})
@@ -228,7 +229,7 @@ def test_reversals_are_entered_after_their_credits(fns: Functions, tail: Tail, k
     assert fns.balance() == 300
 
 
-def run(since: int) -> lost_entries.Progress:
+def run(since: int) -> Progress:
     """The search alone, as one whose events are read."""
     search = bootstrap.reconcile()._lost_entries
     search.begin(since)
@@ -293,13 +294,15 @@ def test_two_runs_at_once_share_the_pages(
 def own_search(fns: Functions) -> lost_entries.LostEntries:
     """As another process has it."""
     from checkout.adapters.postgres import Database
+    from checkout.services.decisions import Decisions
     from checkout.services.delivery import Delivery
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
     application = Database(lambda: fns.settings["DATABASE_URL"])
     delivery = Delivery(checkout, bootstrap.kafka_publisher())
     again = reemission.Reemission(checkout, application, delivery, bootstrap.config())
-    return lost_entries.LostEntries(checkout, application, delivery, again)
+    decisions = Decisions(checkout, application)
+    return lost_entries.LostEntries(checkout, application, delivery, again, decisions)
 
 
 def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person(
@@ -406,3 +409,88 @@ def test_waiting_ends_when_the_consumers_have_entered_all(fns: Functions, tail: 
 
     assert answer["clean"], answer
     assert fns.balance() == 20 * 500
+
+
+def test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along(
+    fns: Functions, tail: Tail
+) -> None:
+    """The user was unknown, so the payment was parked, discarded and refunded at Stripe. The application's
+    database is restored to before all of it, and by now there is such a user."""
+    age(fns)
+    discarded, replayed = pay(fns, user_id=77), pay(fns, user_id=78)
+    consume(fns, tail)
+    parked = {one["user_id"]: str(one["id"]) for one in operate(fns, "parked", "list")["result"]["parked"]}
+    for user_id in (77, 78):
+        assert operate(
+            fns, "parked", "discard", parked[user_id], "--reason", "refunded", "--operator", "ada", "--yes"
+        )["clean"]
+    fns.add_users(77, 78)
+    assert operate(fns, "parked", "replay", parked[78], "--operator", "ada", "--yes")["clean"]
+    assert fns.balance(78) == 500
+    age(fns)
+    since = ago(5400)
+    lose_the_ledger(fns)
+
+    fns.invoke("reconciler", {})
+    records = tail.read()
+    assert [json.loads(record.value)["request_id"] for record in records] == [replayed]
+    fns.consume(*records)
+    until_complete(fns, tail, since)
+
+    assert (fns.balance(77), fns.balance(78)) == (0, 500)
+    [again] = operate(fns, "parked", "list", "--all")["result"]["parked"]
+    assert (again["resolution"], again["resolution_reason"], again["operator"]) == (
+        "discarded",
+        "refunded",
+        "ada",
+    )
+    # Kafka's records of then come once more.
+    fns.consume(finished(discarded, user_id=77, payment_intent_id=row_intent(fns, discarded)))
+    assert fns.balance(77) == 0
+    assert operate(fns, "parked", "replay", str(again["id"]), "--operator", "ada", "--yes")["clean"]
+    assert fns.balance(77) == 500, "the decision can be taken back as before"
+
+
+def test_a_discard_that_is_refused_is_not_kept(fns: Functions, tail: Tail) -> None:
+    pay(fns, user_id=77)
+    records = tail.read()
+    fns.consume(*records)
+    fns.add_users(77)
+    [parked] = operate(fns, "parked", "list")["result"]["parked"]
+    fns.consume(*records)
+    assert fns.balance(77) == 500
+
+    refused = operate(
+        fns, "parked", "discard", str(parked["id"]), "--reason", "no", "--operator", "ada", "--yes"
+    )
+    assert "in the ledger" in refused["error"]
+    assert fns.checkout("SELECT 1 FROM discarded_effects") == []
+
+
+def row_intent(fns: Functions, request_id: str) -> str:
+    return str(fns.row(request_id)["payment_intent_id"])
+
+
+def lose_the_ledger(fns: Functions) -> None:
+    """The application's database, restored to before all of it; its users are there."""
+    fns.application(
+        "SET LOCAL session_replication_role = replica; TRUNCATE ledger_entries, parked_events;"
+        " UPDATE users SET balance = 0"
+    )
+
+
+def test_many_that_were_never_seen_do_not_keep_the_others_waiting(
+    fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than the consumers are asked to enter at once, and the next look at each is a day away."""
+    monkeypatch.setattr(lost_entries, "MOST_UNCREDITED", 3)
+    generated(fns, 20)
+    fns.checkout(
+        "UPDATE checkout_transactions SET credited_at = NULL, rechecks = 9,"
+        " recheck_at = now() + interval '1 day' WHERE id <= (SELECT min(id) + 9 FROM checkout_transactions)"
+    )
+
+    answers = until_complete(fns, tail, ago(5400))
+
+    assert fns.balance() == 20 * 500
+    assert answers[-1]["lost_entries"]["missing"] == 10

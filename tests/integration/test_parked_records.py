@@ -13,6 +13,7 @@ from checkout.domain import finished_event
 from checkout.domain.msk import Record
 from checkout.errors import NotFound, Refused
 from checkout.services.crediting import CreditBalances
+from checkout.services.decisions import Decisions
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 
@@ -74,9 +75,10 @@ def test_a_replay_in_parallel_with_itself_and_the_consumer_credits_once(
     def attempt(number: int) -> None:
         database = Database(lambda: fns.settings["DATABASE_URL"])
         crediting = CreditBalances(database, "eur")
+        decisions = Decisions(Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"]), database)
         try:
             if number % 2:
-                ParkedRecords(database, crediting).replay(record_id)
+                ParkedRecords(database, crediting, decisions).replay(record_id)
             else:
                 crediting([Record("checkout.finished", 0, number, b"7", json.dumps(event).encode())])
         except Refused as error:

@@ -133,7 +133,7 @@ class Functions:
         self.checkout(
             "SET LOCAL session_replication_role = replica;"
             " TRUNCATE checkout_transactions, stripe_events, reversals, outbox, reconciler_state,"
-            " stripe_balance_transactions, verify_findings, operator_journal"
+            " stripe_balance_transactions, verify_findings, operator_journal, discarded_effects"
         )
         self.application(
             "SET LOCAL session_replication_role = replica;"

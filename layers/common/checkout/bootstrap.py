@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
     from checkout.services.crediting import CreditBalances
+    from checkout.services.decisions import Decisions
     from checkout.services.delivery import Delivery
     from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
@@ -190,7 +191,7 @@ def reconcile() -> "Reconcile":
         Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
         reemission,
         StripeBooks(checkout_database(), stripe_api(), config().app_id),
-        LostEntries(checkout_database(), application_database(), delivery(), reemission),
+        LostEntries(checkout_database(), application_database(), delivery(), reemission, decisions()),
     )
 
 
@@ -198,7 +199,14 @@ def reconcile() -> "Reconcile":
 def parked_records() -> "ParkedRecords":
     from checkout.services.parked import ParkedRecords
 
-    return ParkedRecords(application_database(), credit_balances())
+    return ParkedRecords(application_database(), credit_balances(), decisions())
+
+
+@cache
+def decisions() -> "Decisions":
+    from checkout.services.decisions import Decisions
+
+    return Decisions(checkout_database(), application_database())
 
 
 @cache

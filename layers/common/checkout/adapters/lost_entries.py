@@ -172,26 +172,6 @@ def newest_user_of_entries(cursor: Cursor, before: int) -> int:
     )
 
 
-def forget_payments(cursor: Cursor, request_ids: Sequence[str]) -> int:
-    """They are due to be looked for. Returns how many; rows that somebody holds stay as they are."""
-    cursor.execute(
-        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
-        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(request_ids),),
-    )
-    return cursor.rowcount
-
-
-def forget_reversals(cursor: Cursor, effect_keys: Sequence[str]) -> int:
-    """The same for reversals."""
-    cursor.execute(
-        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE effect_key IN"
-        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(effect_keys),),
-    )
-    return cursor.rowcount
-
-
 def _one(cursor: Cursor, sql: str, parameters: Any = ()) -> Any:
     rows = list(_tuples(cursor, sql, parameters))
     return rows[0][0] if rows else None

@@ -116,6 +116,26 @@ def check_again(
     )
 
 
+def look_at_once(cursor: Cursor, request_ids: Sequence[str]) -> int:
+    """They are looked for by the next run, seen in the ledger or not. Returns how many; a row that somebody
+    holds stays as it is."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(request_ids),),
+    )
+    return cursor.rowcount
+
+
+def looked_for_later(cursor: Cursor, request_ids: Sequence[str]) -> int:
+    """How many of them are not looked for before a later time."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM checkout_transactions WHERE request_id = ANY(%s) AND recheck_at > now()",
+        (list(request_ids),),
+    )
+    return int(cast(dict[str, Any], cursor.fetchone())["n"])
+
+
 def look_again(cursor: Cursor, request_id: str) -> bool:
     """For its reversals, too. False where there is no such succeeded payment."""
     cursor.execute(

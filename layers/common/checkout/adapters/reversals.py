@@ -157,3 +157,23 @@ def check_again(
         " WHERE effect_key = ANY(%s)",
         (after_seconds, at_most_seconds, list(effect_keys)),
     )
+
+
+def look_at_once(cursor: Cursor, effect_keys: Collection[str]) -> int:
+    """They are looked for by the next run, seen in the ledger or not. Returns how many; a row that somebody
+    holds stays as it is."""
+    cursor.execute(
+        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE effect_key IN"
+        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(effect_keys),),
+    )
+    return cursor.rowcount
+
+
+def looked_for_later(cursor: Cursor, effect_keys: Collection[str]) -> int:
+    """How many of them are not looked for before a later time."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM reversals WHERE effect_key = ANY(%s) AND recheck_at > now()",
+        (list(effect_keys),),
+    )
+    return int(cast(dict[str, Any], cursor.fetchone())["n"])

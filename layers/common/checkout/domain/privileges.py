@@ -39,6 +39,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "outbox": QUEUE,
         "stripe_balance_transactions": WRITE,
         "reconciler_state": WRITE,
+        "discarded_effects": READ,
     },
     "operations": {
         "checkout_transactions": WRITE,
@@ -47,6 +48,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "outbox": QUEUE,
         "stripe_balance_transactions": WRITE,
         "reconciler_state": WRITE,
+        "discarded_effects": QUEUE,
         "verify_findings": QUEUE,
         "operator_journal": ADD,
     },

@@ -8,26 +8,29 @@ reversal overtakes its credit. It is complete when nothing of it is left to be e
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
-from checkout.adapters import lost_entries, reconciler_state, transactions
+from checkout.adapters import lost_entries, rechecks, reversals, transactions
 from checkout.adapters.ledger import Coordinates, Parked
-from checkout.adapters.lost_entries import Movement, Scope
+from checkout.adapters.lost_entries import Movement
 from checkout.adapters.postgres import Cursor, Database
-from checkout.domain.effects import TOP_UP, success_key
-from checkout.domain.finished_event import TOPIC, iso_utc
-from checkout.errors import InvariantBroken
+from checkout.domain.finished_event import TOPIC
 from checkout.services import missed_events, parking, passes, whereabouts
+from checkout.services.decisions import Decisions
 from checkout.services.delivery import Delivery
+from checkout.services.lost_entries_position import (
+    DONE,
+    PAYMENTS,
+    Position,
+    Progress,
+    load,
+    locked,
+    save,
+)
 from checkout.services.payments import success_event
 from checkout.services.reemission import Looked, Reemission
 from checkout.services.setbacks import Setbacks
 from checkout.services.whereabouts import Place
-
-MARGIN_SECONDS = 3600
-"""An entry can be younger than the moment at which it was seen: by the difference of two servers' clocks, and
-by how long a transaction of the release before could last, which noted when it began."""
 
 SAME_MOMENT_SECONDS = 5
 """Times are given in whole seconds."""
@@ -46,92 +49,41 @@ NEW_NUMBER = (
 NO_OFFSET = Coordinates(TOPIC, -1, 0)
 """Of a record that never was on Kafka."""
 
-PAYMENTS, REVERSALS, DONE = range(3)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a run since then is. Times are of the checkout database, all in epoch seconds.
-
-    `phase` is of payments, of reversals, or over; `is_compared` once all of it was. What was locked (and is
-    `left`) needs another pass.
-    """
-
-    since: int
-    began: float
-    events_from: int
-    last_id: int
-    newest_user: int
-    of: int = 0
-    phase: int = PAYMENTS
-    after_id: int = 0
-    after_key: str = ""
-    is_compared: bool = False
-    left: int = 0
-    passes: int = 1
-    looked_at: int = 0
-    missing: int = 0
-    to_decide: int = 0
-    events_until: float | None = None
-
-    @property
-    def scope(self) -> Scope:
-        return Scope(TOP_UP, self.since - MARGIN_SECONDS, self.began, self.last_id)
-
-    @property
-    def before(self) -> datetime:
-        """What is older must be entered in the end; what is younger goes its usual way."""
-        return datetime.fromtimestamp(max(self.began, self.events_until or 0), UTC)
-
-    @property
-    def done(self) -> tuple[int, ...]:
-        return self.phase, self.looked_at, self.missing, self.to_decide
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Of payments and reversals: how many were compared with the ledger, of how many; how many were missing
-    there; how many of these were parked, since their user may be somebody else now; and how many are neither
-    in the ledger nor parked yet. `events_before` is a time before which Stripe lists no events any more,
-    though they were asked for; None if it has them all."""
-
-    looked_at: int
-    of: int
-    missing: int
-    to_decide: int
-    uncredited: int
-    events_before: str | None
-    complete: bool
-
-
 Report = Callable[[Progress], None]
 
 
 class LostEntries:
     def __init__(
-        self, checkout: Database, application: Database, delivery: Delivery, reemission: Reemission
+        self,
+        checkout: Database,
+        application: Database,
+        delivery: Delivery,
+        reemission: Reemission,
+        decisions: Decisions,
     ) -> None:
         self._checkout = checkout
         self._application = application
         self._delivery = delivery
         self._reemission = reemission
+        self._decisions = decisions
 
     def begin(self, since: int) -> Position:
-        """Go on with a run since then (epoch seconds) that was not complete, or begin one. Raises
-        DatabaseUnavailable."""
+        """Go on with a run since then (epoch seconds) that was not complete, or begin one; first of all what
+        was discarded is discarded again. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as cursor:
-            known = _load(cursor, since)
+            known = load(cursor, since)
         if known is not None and known.phase != DONE:
             return known
+        self._decisions.restore()
         fresh = self._fresh(since)
         with self._checkout.transaction() as cursor:
-            _save(cursor, fresh)
+            save(cursor, fresh)
         return fresh
 
     def events_are_read(self, since: int) -> None:
         """Stripe's events since then are stored, so their payments must be entered in the end, too."""
         with self._checkout.transaction() as cursor:
-            _save(cursor, replace(_locked(cursor, since), events_until=lost_entries.clock(cursor)))
+            save(cursor, replace(locked(cursor, since), events_until=lost_entries.clock(cursor)))
 
     def __call__(
         self,
@@ -149,16 +101,18 @@ class LostEntries:
         DatabaseUnavailable.
         """
         looked = Looked(0, 0, 0)
-        position = self.begin(since)
+        position = self._hurry(self.begin(since))
         while True:
             before = position
             uncredited = self._reemission.still_uncredited(position.before)
-            position = self._compare(position, uncredited, deadline, setbacks, report)
-            found = self._reemission(deadline=deadline, most_emitted=MOST_UNCREDITED)
-            looked = looked + found
-            uncredited = self._reemission.still_uncredited(position.before)
-            position = self._advance(position, uncredited)
-            progress = _progress(position, uncredited)
+            position = self._compare(position, uncredited.total, deadline, setbacks, report)
+            found = Looked(0, 0, 0)
+            if (most := MOST_UNCREDITED - uncredited.emitted) > 0:
+                found = self._reemission(deadline=deadline, most_emitted=most)
+                looked = looked + found
+                uncredited = self._reemission.still_uncredited(position.before)
+            position = self._advance(position, uncredited.total)
+            progress = position.progress(uncredited.total)
             if report is not None:
                 report(progress)
             if progress.complete or time.monotonic() > deadline:
@@ -179,7 +133,7 @@ class LostEntries:
             position = replace(position, missing=position.missing + len(missing))
             if position.is_compared:
                 position = replace(position, phase=position.phase + 1, is_compared=False)
-        return _progress(position, position.missing)
+        return position.progress(position.missing)
 
     def _fresh(self, since: int) -> Position:
         before = since + SAME_MOMENT_SECONDS
@@ -197,6 +151,16 @@ class LostEntries:
             )
             return replace(position, of=lost_entries.count(cursor, position.scope))
 
+    def _hurry(self, position: Position) -> Position:
+        """What was never seen can have a look that is a day away."""
+        if position.is_hurried:
+            return position
+        self._reemission.still_uncredited(position.before, hurry=True)
+        with self._checkout.transaction() as cursor:
+            position = replace(locked(cursor, position.since), is_hurried=True)
+            save(cursor, position)
+        return position
+
     def _compare(
         self,
         position: Position,
@@ -210,15 +174,15 @@ class LostEntries:
         while not position.is_compared and position.missing < most_missing:
             with self._checkout.transaction() as cursor:
                 # Another run may have gone on.
-                position = _locked(cursor, position.since)
+                position = locked(cursor, position.since)
                 if position.is_compared:
                     break
                 position, left = self._settle_page(cursor, position)
-                _save(cursor, position)
+                save(cursor, position)
             if left:
                 setbacks.skip(f"{left} payments or reversals that are missing", "they are locked")
             if report is not None:
-                report(_progress(position, uncredited))
+                report(position.progress(uncredited))
             if time.monotonic() > deadline:
                 break
         return position
@@ -227,14 +191,10 @@ class LostEntries:
         """The position behind the next page, whose missing ones are due now; and how many are locked."""
         after, doubtful, missing = self._page(cursor, position)
         self._park(cursor, doubtful)
-        if position.passes > 1:
-            missing = [movement for movement in missing if movement.was_seen]
-        keys = [movement.effect_key for movement in missing]
         if position.phase == PAYMENTS:
-            prefix = success_key("")
-            due = lost_entries.forget_payments(cursor, [key.removeprefix(prefix) for key in keys])
+            due = rechecks.look_at_once(cursor, [movement.request_id for movement in missing])
         else:
-            due = lost_entries.forget_reversals(cursor, keys)
+            due = reversals.look_at_once(cursor, [movement.effect_key for movement in missing])
         left = len(missing) - due
         after = replace(
             after,
@@ -247,7 +207,8 @@ class LostEntries:
     def _page(
         self, cursor: Cursor, position: Position
     ) -> tuple[Position, Sequence[Movement], Sequence[Movement]]:
-        """The position behind the next page; and what is missing of it: whose user is doubtful, the rest."""
+        """The position behind the next page; and what was seen and is missing of it: whose user is doubtful,
+        and the rest."""
         movements: Sequence[Movement]
         if position.phase == PAYMENTS:
             movements, after_id = lost_entries.payments(
@@ -261,11 +222,11 @@ class LostEntries:
             after = replace(position, after_key=after_key or "", is_compared=after_key is None)
         if position.passes == 1:
             after = replace(after, looked_at=position.looked_at + len(movements))
-        missing = self._missing(movements)
+        missing = self._missing([movement for movement in movements if movement.was_seen])
         doubtful = {
             movement
             for movement in missing
-            if position.phase == PAYMENTS and movement.was_seen and movement.user_id > position.newest_user
+            if position.phase == PAYMENTS and movement.user_id > position.newest_user
         }
         return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
 
@@ -296,47 +257,12 @@ class LostEntries:
     def _advance(self, position: Position, uncredited: int) -> Position:
         """To the next phase, once this one has nothing left; to another pass, if something was locked."""
         with self._checkout.transaction() as cursor:
-            position = _locked(cursor, position.since)
+            position = locked(cursor, position.since)
             if not position.is_compared or uncredited:
                 return position
             if position.left:
                 position = replace(position, passes=position.passes + 1, left=0, is_compared=False)
             elif position.phase == PAYMENTS or position.events_until is not None:
                 position = replace(position, phase=position.phase + 1, passes=1, is_compared=False)
-            _save(cursor, position)
+            save(cursor, position)
         return position
-
-
-def _name(since: int) -> str:
-    return f"lost entries since {since}"
-
-
-def _load(cursor: Cursor, since: int, *, lock: bool = False) -> Position | None:
-    saved = reconciler_state.load(cursor, _name(since), lock=lock)
-    return None if saved is None else Position(**saved)
-
-
-def _locked(cursor: Cursor, since: int) -> Position:
-    position = _load(cursor, since, lock=True)
-    if position is None:
-        raise InvariantBroken("the position of a run vanished")
-    return position
-
-
-def _save(cursor: Cursor, position: Position) -> None:
-    reconciler_state.save(cursor, _name(position.since), asdict(position))
-
-
-def _progress(position: Position, uncredited: int) -> Progress:
-    reachable = int(position.began) - passes.STRIPE_KEEPS_SECONDS
-    return Progress(
-        looked_at=position.looked_at,
-        of=position.of,
-        missing=position.missing,
-        to_decide=position.to_decide,
-        uncredited=uncredited,
-        events_before=iso_utc(datetime.fromtimestamp(reachable, UTC))
-        if position.events_from < reachable
-        else None,
-        complete=position.phase == DONE,
-    )

@@ -16,12 +16,14 @@ from checkout.domain.finished_event import TOPIC
 from checkout.domain.msk import Record
 from checkout.errors import DataRefused, NotFound, Refused
 from checkout.services.crediting import CreditBalances, Tally
+from checkout.services.decisions import Decisions
 
 
 class ParkedRecords:
-    def __init__(self, application: Database, crediting: CreditBalances) -> None:
+    def __init__(self, application: Database, crediting: CreditBalances, decisions: Decisions) -> None:
         self._application = application
         self._crediting = crediting
+        self._decisions = decisions
 
     def page(self, *, after_id: int = 0, limit: int = 100, resolved: bool = False) -> list[ParkedRecord]:
         """In the order in which they were parked; the resolved ones too where wanted."""
@@ -71,6 +73,7 @@ class ParkedRecords:
                     raise Refused(
                         "It cannot be applied yet: " + "; ".join(one.reason for one in refused) + "."
                     )
+                self._decisions.take_back(records)
         except DataRefused as refusal:
             raise Refused(
                 f"It cannot be applied yet: the database refuses it: {refusal.detail}."
@@ -87,6 +90,7 @@ class ParkedRecords:
         with self._application.transaction() as cursor:
             records = _discarded_together(cursor, record_id)
             parked.resolve(cursor, [record.id for record in records], "discarded", reason, operator)
+            self._decisions.keep(records, reason=reason, operator=operator)
         _log("parked records discarded", records, reason, operator)
         return records
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import telemetry
-from checkout.services.lost_entries import LostEntries, Progress, Report
+from checkout.services.lost_entries import LostEntries, Report
+from checkout.services.lost_entries_position import Progress
 from checkout.services.missed_events import MissedEvents
 from checkout.services.reemission import Looked, Reemission
 from checkout.services.setbacks import Parts, Setback, Setbacks

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from typing import NamedTuple
 
 from checkout import telemetry
-from checkout.adapters import rechecks, reversals, transactions
+from checkout.adapters import discarded_effects, rechecks, reversals, transactions
 from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.reversals import StoredReversal
 from checkout.config import Config
@@ -50,6 +51,14 @@ class Looked:
         )
 
 
+class Uncredited(NamedTuple):
+    """How many effects are neither in the ledger nor parked; and how many of these are not due to be looked
+    for: they were emitted, and the consumers are to enter them."""
+
+    total: int
+    emitted: int
+
+
 class Reemission:
     def __init__(self, checkout: Database, application: Database, delivery: Delivery, config: Config) -> None:
         self._checkout = checkout
@@ -81,7 +90,8 @@ class Reemission:
         # A page may have only parked ones, which come in every run.
         for paid in self._unseen_payments(now - timedelta(seconds=self._config.reemit_after_seconds)):
             try:
-                credited, parked = self._found(paid)
+                with self._checkout.transaction() as cursor:
+                    credited, parked = self._found(cursor, paid)
             except DatabaseUnavailable:
                 # Which of them are entered cannot be seen: better an alarm too many than none.
                 credited, parked = set(), set()
@@ -90,16 +100,23 @@ class Reemission:
                 return int((now - min(times)).total_seconds())
         return 0
 
-    def still_uncredited(self, before: datetime) -> int:
-        """How many payments that succeeded and reversals that were emitted before then are neither in the
-        ledger nor parked. What is found there is marked as seen. Raises DatabaseUnavailable."""
-        uncredited = 0
+    def still_uncredited(self, before: datetime, *, hurry: bool = False) -> Uncredited:
+        """The payments that succeeded and reversals that were emitted before then and are neither in the
+        ledger nor parked. What is found there is marked as seen. With `hurry` the others are due at once,
+        whenever their next look would be. Raises DatabaseUnavailable."""
+        uncredited = Uncredited(0, 0)
         for unseen in chain(self._unseen_payments(before), self._unseen_reversals(before)):
-            credited, parked = self._found(unseen)
             with self._checkout.transaction() as cursor:
+                credited, parked = self._found(cursor, unseen)
                 rechecks.credited(cursor, _request_ids(credited))
                 reversals.credited(cursor, credited)
-            uncredited += len(unseen.keys() - credited - parked)
+                missing = unseen.keys() - credited - parked
+                if hurry:
+                    rechecks.look_at_once(cursor, _request_ids(missing))
+                    reversals.look_at_once(cursor, missing)
+                later = rechecks.looked_for_later(cursor, _request_ids(missing))
+                later += reversals.looked_for_later(cursor, missing)
+            uncredited = Uncredited(uncredited.total + len(missing), uncredited.emitted + later)
         return uncredited
 
     def _unseen_payments(self, before: datetime) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
@@ -130,7 +147,7 @@ class Reemission:
     def _look(self, *, dry_run: bool) -> Looked:
         with self._checkout.transaction() as cursor:
             due = self._due(cursor)
-            credited, parked = self._found(due)
+            credited, parked = self._found(cursor, due)
             lost = due.keys() - credited - parked
             queued = []
             if not dry_run:
@@ -155,14 +172,21 @@ class Reemission:
         taken_back = reversals.due_for_check(cursor, after_seconds=after, limit=MOST_AT_ONCE)
         return due | _events_of(cursor, taken_back)
 
-    def _found(self, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
-        """Which of them are in the ledger and which are parked, with the same user, amount and currency."""
+    def _found(self, cursor: Cursor, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
+        """Which of them are in the ledger, and which are parked or were discarded, with the same user, amount
+        and currency. The cursor is the checkout database's, which also has decisions that the other one lost.
+        """
         # With another claim it is not that: emitted again, it is parked as a conflict, loudly.
         effects = [effect for event in due.values() if (effect := event.effect)]
-        with self._application.transaction() as cursor:
-            places = whereabouts.find(cursor, effects)
+        with self._application.transaction() as there:
+            places = whereabouts.find(there, effects)
         credited = {key for key, place in places.items() if place is Place.ENTERED}
         parked = {key for key, place in places.items() if place in (Place.PARKED, Place.DISCARDED)}
+        missing = due.keys() - credited - parked
+        decided = discarded_effects.among(cursor, missing) if missing else set()
+        parked |= {
+            effect.effect_key for effect in effects if (effect.effect_key, *effect.claim) in decided
+        } - credited
         return credited, parked
 
     def _look_again(self, cursor: Cursor, credited: set[str], missing: set[str]) -> None:

@@ -1,0 +1,119 @@
+"""SQL of discarded_effects: what operators have decided never to apply, as the checkout database has it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, cast
+
+from psycopg2.extras import execute_values
+
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """A row. `value` is None if the record's bytes were erased; `parked_for` is why it was parked."""
+
+    effect_key: str
+    user_id: int
+    amount_cents: int
+    currency: str
+    request_id: str | None
+    payment_intent_id: str | None
+    dispute_id: str | None
+    topic: str
+    partition: int
+    kafka_offset: int
+    value: bytes | None
+    parked_for: str
+    reason: str
+    operator: str | None
+
+    @property
+    def effect(self) -> Effect:
+        kind, _, source_id = self.effect_key.partition(":")
+        return Effect(
+            effect_key=self.effect_key,
+            user_id=self.user_id,
+            amount_cents=self.amount_cents,
+            currency=self.currency,
+            kind=kind,
+            request_id=self.request_id or "",
+            source_id=None if kind == "success" else source_id,
+            payment_intent_id=self.payment_intent_id,
+            dispute_id=self.dispute_id,
+        )
+
+
+Claim = tuple[str, int, int, str]
+"""Effect key, user, signed amount and currency."""
+
+_COLUMNS = ", ".join(Discarded.__slots__)
+
+
+def keep(cursor: Cursor, discarded: Sequence[Discarded]) -> None:
+    """What is kept already stays as it is."""
+    if discarded:
+        execute_values(
+            cursor,
+            f"INSERT INTO discarded_effects ({_COLUMNS}) VALUES %s ON CONFLICT DO NOTHING",
+            [astuple(one) for one in discarded],
+        )
+
+
+def take_back(cursor: Cursor, effect_keys: Collection[str]) -> None:
+    """Nothing is decided about them any more."""
+    cursor.execute("DELETE FROM discarded_effects WHERE effect_key = ANY(%s)", (list(effect_keys),))
+
+
+def among(cursor: Cursor, effect_keys: Collection[str]) -> set[Claim]:
+    """Those of them that were discarded."""
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency FROM discarded_effects"
+        " WHERE effect_key = ANY(%s)",
+        (list(effect_keys),),
+    )
+    return {
+        (row["effect_key"], row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(cursor)
+    }
+
+
+def page(cursor: Cursor, *, behind: Discarded | None, limit: int) -> list[Discarded]:
+    """In the order of effect keys and users."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM discarded_effects"
+        " WHERE (effect_key, user_id, amount_cents, currency) > (%s, %s, %s, %s)"
+        " ORDER BY effect_key, user_id, amount_cents, currency LIMIT %s",
+        (
+            *(behind.effect_key if behind else "", behind.user_id if behind else 0),
+            *(behind.amount_cents if behind else 0, behind.currency if behind else "", limit),
+        ),
+    )
+    return [
+        Discarded(**{**row, "value": None if row["value"] is None else bytes(row["value"])})
+        for row in _rows(cursor)
+    ]
+
+
+def discard_again(cursor: Cursor, discarded: Sequence[Discarded]) -> None:
+    """In the application's database, whose copies of them are gone."""
+    execute_values(
+        cursor,
+        "INSERT INTO parked_events (topic, partition, kafka_offset, key, value, reason, effect_key,"
+        "  user_id, amount_cents, currency, request_id, resolution, resolution_reason, operator,"
+        "  resolved_at, erased_at)"
+        " VALUES %s ON CONFLICT DO NOTHING",
+        [
+            (
+                *(one.topic, one.partition, one.kafka_offset, str(one.user_id).encode(), one.value or b""),
+                *(one.parked_for, one.effect_key, one.user_id, one.amount_cents, one.currency),
+                *(one.request_id, "discarded", one.reason, one.operator, one.value is None),
+            )
+            for one in discarded
+        ],
+        template=f"({', '.join(['%s'] * 14)}, now(), CASE WHEN %s THEN now() END)",
+    )
+
+
+def _rows(cursor: Cursor) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], cursor.fetchall())

@@ -1,0 +1,107 @@
+"""How far a search for lost entries is: kept in reconciler_state, so a run that is killed is gone on with."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from checkout.adapters import reconciler_state
+from checkout.adapters.lost_entries import Scope
+from checkout.adapters.postgres import Cursor
+from checkout.domain.effects import TOP_UP
+from checkout.domain.finished_event import iso_utc
+from checkout.errors import InvariantBroken
+from checkout.services import passes
+
+MARGIN_SECONDS = 3600
+"""An entry can be younger than the moment at which it was seen: by the difference of two servers' clocks, and
+by how long a transaction of the release before could last, which noted when it began."""
+
+PAYMENTS, REVERSALS, DONE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of payments and reversals: how many were compared with the ledger, of how many; how many are missing
+    that were seen there once; how many of these were parked, since their user may be somebody else now; and
+    how many are neither in the ledger nor parked yet, seen there once or not. `events_before` is a time
+    before which Stripe lists no events any more, though they were asked for; None if it has them all."""
+
+    looked_at: int
+    of: int
+    missing: int
+    to_decide: int
+    uncredited: int
+    events_before: str | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a run since then is. Times are of the checkout database, all in epoch seconds.
+
+    `is_hurried` once what was never seen in the ledger is due. `phase` is of payments, of reversals, or over;
+    `is_compared` once all of it was. What was locked (and is `left`) needs another pass.
+    """
+
+    since: int
+    began: float
+    events_from: int
+    last_id: int
+    newest_user: int
+    of: int = 0
+    phase: int = PAYMENTS
+    after_id: int = 0
+    after_key: str = ""
+    is_hurried: bool = False
+    is_compared: bool = False
+    left: int = 0
+    passes: int = 1
+    looked_at: int = 0
+    missing: int = 0
+    to_decide: int = 0
+    events_until: float | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(TOP_UP, self.since - MARGIN_SECONDS, self.began, self.last_id)
+
+    @property
+    def before(self) -> datetime:
+        """What is older must be entered in the end; what is younger goes its usual way."""
+        return datetime.fromtimestamp(max(self.began, self.events_until or 0), UTC)
+
+    @property
+    def done(self) -> tuple[int, ...]:
+        return self.phase, self.looked_at, self.missing, self.to_decide
+
+    def progress(self, uncredited: int) -> Progress:
+        reachable = int(self.began) - passes.STRIPE_KEEPS_SECONDS
+        is_cut = self.events_from < reachable
+        return Progress(
+            looked_at=self.looked_at,
+            of=self.of,
+            missing=self.missing,
+            to_decide=self.to_decide,
+            uncredited=uncredited,
+            events_before=iso_utc(datetime.fromtimestamp(reachable, UTC)) if is_cut else None,
+            complete=self.phase == DONE,
+        )
+
+
+def _name(since: int) -> str:
+    return f"lost entries since {since}"
+
+
+def load(cursor: Cursor, since: int, *, lock: bool = False) -> Position | None:
+    saved = reconciler_state.load(cursor, _name(since), lock=lock)
+    return None if saved is None else Position(**saved)
+
+
+def locked(cursor: Cursor, since: int) -> Position:
+    position = load(cursor, since, lock=True)
+    if position is None:
+        raise InvariantBroken("the position of a run vanished")
+    return position
+
+
+def save(cursor: Cursor, position: Position) -> None:
+    reconciler_state.save(cursor, _name(position.since), asdict(position))
