@@ -37,6 +37,8 @@ class Movement:
     is_ours: bool
     is_pending: bool
     created: int
+    undone_by: str | None
+    """The balance transaction that takes a failed payment back, as its charge says."""
 
 
 def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
@@ -70,6 +72,7 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
         is_ours=is_ours(source, app_id) and purpose == TOP_UP,
         is_pending=source.get("status") in _PENDING,
         created=transaction["created"],
+        undone_by=identifier(source.get("failure_balance_transaction")) if category == "charge" else None,
     )
 
 

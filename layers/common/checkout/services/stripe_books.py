@@ -6,7 +6,7 @@ from checkout import telemetry
 from checkout.adapters import stripe_books
 from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.domain.balance_transaction import movement
+from checkout.domain.balance_transaction import Movement, movement
 from checkout.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.services import passes
 from checkout.services.passes import Page
@@ -45,18 +45,32 @@ class StripeBooks:
         for transaction_id in pending:
             if time.monotonic() > deadline:
                 return
-            try:
-                self._store([self._stripe.balance_transaction(transaction_id)])
-            except (StripeObjectMissing, StripeRefusedForGood) as error:
-                telemetry.logger.warning(
-                    "a balance transaction cannot be read again",
-                    extra={"id": transaction_id, "reason": error.detail},
-                )
+            self._store(self._read(transaction_id))
 
     def _store(self, page: Page) -> None:
-        found = [moved for entry in page if (moved := movement(entry, self._app_id)) is not None]
+        found: list[Movement] = []
+        for entry in page:
+            moved = movement(entry, self._app_id)
+            if moved is None:
+                continue
+            found.append(moved)
+            if moved.is_ours and moved.undone_by is not None:
+                # In the list it need not say of which payment it is.
+                undone = [{**one, "source": entry["source"]} for one in self._read(moved.undone_by)]
+                found += [back for one in undone if (back := movement(one, self._app_id)) is not None]
         with self._checkout.transaction() as cursor:
             stripe_books.store(cursor, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
+
+    def _read(self, transaction_id: str) -> Page:
+        """As a page; an empty one if Stripe does not show it."""
+        try:
+            return [self._stripe.balance_transaction(transaction_id)]
+        except (StripeObjectMissing, StripeRefusedForGood) as error:
+            telemetry.logger.warning(
+                "a balance transaction cannot be read",
+                extra={"id": transaction_id, "reason": error.detail},
+            )
+            return []
 
     def _page(self, since: int, after: str | None) -> tuple[Page, bool]:
         return self._stripe.balance_transactions(since=since, starting_after=after)
