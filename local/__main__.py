@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from checkout.adapters import terminal
-from local import demo, kafka_jars, own_stack, sam, settings, signing, stack_file, template
+from local import demo, kafka_jars, own_stack, sam, samples, settings, signing, stack_file, template
 from local.apache_kafka import ApacheKafka
 from local.console import Console
 from local.functions import Functions
@@ -144,8 +144,13 @@ def _read_event(name: str) -> Any:
 
 
 def _fresh(event: Any, told: Settings, found: StackFile | None) -> Any:
+    if not isinstance(event, dict):
+        return event
     values = {name: str(value) for name, value in asdict(found).items()} if found else {}
-    return signing.freshen(event, _webhook_secret(told, found), values) if isinstance(event, dict) else event
+    fresh = signing.freshen(event, _webhook_secret(told, found), values)
+    if found is not None:
+        samples.tell_simulator(fresh, found.stripe_api_url)
+    return fresh
 
 
 def _webhook_secret(told: Settings, found: StackFile | None) -> str:

@@ -80,7 +80,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
 
     api = Api(database, faults)
     page = HostedPage(database, dispatcher, settings.redirect_wait_seconds)
-    routes = [*Control(spoiler, faults).routes(), *_page_routes(page), *_api_routes(api)]
+    routes = [*Control(database, spoiler, faults).routes(), *_page_routes(page), *_api_routes(api)]
     guard = Middleware(Guard, hosts=settings.hosts)
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[guard])
     app.state.disconnect = _leave_open

@@ -14,11 +14,13 @@ from starlette.routing import Route
 from local.stripe_simulator import content_types
 from local.stripe_simulator.api.faults import Fault, Faults
 from local.stripe_simulator.console import say
+from local.stripe_simulator.storage.database import Database
 from local.stripe_simulator.webhooks.spoiling import Mode, Spoiler
 
 
 @dataclass(frozen=True)
 class Control:
+    database: Database
     spoiler: Spoiler
     faults: Faults
 
@@ -30,6 +32,7 @@ class Control:
             Route("/_simulator/faults", self.show_faults, methods=["GET"]),
             Route("/_simulator/faults", self.add_fault, methods=["POST"]),
             Route("/_simulator/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/_simulator/objects", self.put_object, methods=["POST"]),
         ]
 
     async def health(self, _: Request) -> Response:
@@ -66,6 +69,17 @@ class Control:
     async def clear_faults(self, request: Request) -> Response:
         self.faults.pending.clear()
         return await self.show_faults(request)
+
+    async def put_object(self, request: Request) -> Response:
+        """Any object of Stripe's as JSON, from then on known here; nothing happens to it by itself, and no
+        event tells of it."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
+        body = await _body(request)
+        if not all(isinstance(body.get(name), str) for name in ("id", "object")):
+            return _refused("an object has an id and says in `object` what it is")
+        await self.database.run(lambda transaction: transaction.put({"created": transaction.now, **body}))
+        return JSONResponse(body)
 
 
 async def _body(request: Request) -> dict[str, Any]:

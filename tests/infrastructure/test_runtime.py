@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from local import settings, signing, stack_file, template
+from local import samples, settings, signing, stack_file, template
 from tests.infrastructure.test_build import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, source
 from tests.support.running_stack import RunningStack
@@ -272,4 +272,6 @@ def running(
 def fresh(sample: str, stack: RunningStack) -> Any:
     event = json.loads((EVENTS / f"{sample}.json").read_text())
     values = {name: str(value) for name, value in stack.description.items()}
-    return signing.freshen(event, stack.description["stripe_webhook_secret"], values)
+    made = signing.freshen(event, stack.description["stripe_webhook_secret"], values)
+    samples.tell_simulator(made, stack.description["stripe_api_url"])
+    return made

@@ -2,10 +2,12 @@
 
 
 def merged(current: dict[str, str], change: dict[str, str] | None) -> dict[str, str]:
-    """The keys of both; a key changed to an empty value goes, and with None all of them do."""
+    """The keys of both, without blanks around the values; a key changed to an empty value goes, and with None
+    all of them do."""
     if change is None:
         return {}
-    return {key: value for key, value in {**current, **change}.items() if value}
+    trimmed = {key: value.strip() for key, value in change.items()}
+    return {key: value for key, value in {**current, **trimmed}.items() if value}
 
 
 def initial(wanted: dict[str, str] | None) -> dict[str, str]:

@@ -68,6 +68,13 @@ class Transaction:
     def update(self, body: Json) -> None:
         self.execute("UPDATE objects SET body = ? WHERE id = ?", json.dumps(body), body["id"])
 
+    def put(self, body: Json) -> None:
+        """Keep an object, new or in the place of the one that has its id."""
+        if self.find(body["object"], body["id"]) is None:
+            self.insert(body)
+        else:
+            self.update(body)
+
     def delete(self, object_id: str) -> None:
         self.execute("DELETE FROM objects WHERE id = ?", object_id)
 
