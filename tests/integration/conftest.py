@@ -6,7 +6,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.services import delivery
-from tests.support import functions, roles
+from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions
 from tests.support.postgres import new_postgres
@@ -87,6 +87,7 @@ def fns(
     settings = functions.environment(*databases, broker.address)
     patch_environment(monkeypatch, settings)
     functions.forget_wiring()
+    made_up.known_to_stripe(monkeypatch)
     made = Functions(settings)
     made.empty_databases()
     made.add_users(1)

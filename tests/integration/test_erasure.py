@@ -234,6 +234,7 @@ def test_a_user_is_erased_at_once_but_for_what_is_still_to_be_done(fns: Function
 def test_what_names_a_payment_only_inside_is_erased_or_listed_too(fns: Functions) -> None:
     fns.add_users(2)
     request_id = str(uuid4())
+    held = told(request_id, session_id="cs_1", user_id=2, payment_status="unpaid", payment_intent=None)
     mine = told(request_id, session_id="cs_1", payment_intent="pi_1")
     second = told(request_id, session_id="cs_2", payment_status="unpaid", payment_intent=None)
     second["type"] = "checkout.session.expired"
@@ -242,7 +243,6 @@ def test_what_names_a_payment_only_inside_is_erased_or_listed_too(fns: Functions
         {"id": "pi_2", "metadata": {"request_id": request_id}, "receipt_email": "ada@example.com"},
         "payment_intent.created",
     )
-    held = told(request_id, session_id="cs_1", user_id=2, payment_status="unpaid", payment_intent=None)
     another = told("1", user_id=2, session_id="cs_10", payment_status="unpaid", payment_intent="pi_10")
     another["type"] = "checkout.session.expired"
     foreign = event({"id": "pi_20", "note": "Ada", "metadata": {"request_id": "1"}}, "payment_intent.created")

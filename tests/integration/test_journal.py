@@ -39,6 +39,7 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "held replay": ("evt_1", "--yes"),
     "held discard": ("evt_1", "--reason", "r", "--yes"),
     "accept": ("{finding}", "--reason", "r", "--yes"),
+    "reread": ("cs_test_1", "--yes"),
 }
 READING: dict[str, tuple[str, ...]] = {
     "inspect": ("1",),

@@ -12,6 +12,7 @@ from stripe import StripeObject
 from checkout import bootstrap
 from checkout.adapters import stripe_api
 from checkout.domain import session_event
+from checkout.domain.text import MAX_BIGINT
 from checkout.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.services import missed_events
 from tests.integration.test_reconciler import reconcile
@@ -46,9 +47,21 @@ def test_a_session_that_belongs_to_another_request_is_held(fns: Functions, strip
 
     assert outcome(fns, poison) == "held"
 
-    assert stored(fns, poison)["reason"].startswith("the database refuses it")
+    assert stored(fns, poison)["reason"] == "the session belongs to another request"
     assert len(fns.checkout("SELECT 1 FROM checkout_transactions")) == 1
     assert outcome(fns, poison) == "duplicate"
+
+
+def test_what_the_database_refuses_is_held(fns: Functions, known: KnownStripe) -> None:
+    assert outcome(fns, event(session_object(str(uuid4()), payment_intent="pi_1"))) == "applied"
+    told = [event(refund("pi_1", amount=MAX_BIGINT), "refund.created") for _ in range(2)]
+    for one in told:
+        known.knows(one["data"]["object"]["id"], one["data"]["object"])
+
+    assert [outcome(fns, one) for one in told] == ["applied", "held"]
+
+    assert stored(fns, told[1])["reason"].startswith("the database refuses it")
+    assert len(fns.checkout("SELECT 1 FROM reversals")) == 1
 
 
 def test_the_reconciler_holds_it_and_goes_on(fns: Functions, lists: Callable[[Pages], None]) -> None:
@@ -70,10 +83,10 @@ def test_what_our_code_cannot_read_waits_for_a_release_that_can(
     lists(lambda **_: (page, False))
     report = session_event.report
 
-    def broken(event_type: str, session: dict[str, Any]) -> session_event.SessionReport:
+    def broken(event_type: str, session: dict[str, Any], *, is_read: bool) -> session_event.SessionReport:
         if session["metadata"]["request_id"] == bad:
             raise KeyError("a mistake of ours")
-        return report(event_type, session)
+        return report(event_type, session, is_read=is_read)
 
     with monkeypatch.context() as this_release:
         this_release.setattr(session_event, "report", broken)
@@ -134,7 +147,7 @@ def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
     fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(missed_events, "MOST_TRIED_AGAIN", 1)
-    disputed, taken_back = dispute("pi_1", -500), refund("pi_1")
+    disputed, taken_back = dispute("pi_1", -500), refund("pi_1", status="pending")
     known.knows("pi_1", payment_intent("pi_1"))
 
     def away() -> dict[str, Any]:
@@ -147,7 +160,7 @@ def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
     for told, answer in ((first, refused), (second, away)):
         known.knows(told["data"]["object"]["id"], answer)
         assert bootstrap.stripe_events().record(parsed(told), keep_unread=True) == "waiting"
-    known.knows(taken_back["id"], {**taken_back, "status": "pending"})
+    known.knows(taken_back["id"], taken_back)
 
     tried = [reconciler_tries() for _ in range(2)]
 

@@ -340,7 +340,8 @@ def test_a_payment_that_processes_for_long_is_read_again(
         event(
             session_object(
                 request_id, session_id=fns.row(request_id)["stripe_session_id"], payment_status="unpaid"
-            )
+            ),
+            is_known=False,
         )
     )
 

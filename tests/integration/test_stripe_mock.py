@@ -19,7 +19,7 @@ import pytest
 import requests
 import stripe
 
-from checkout.adapters.stripe_api import API_VERSION, StripeApi
+from checkout.adapters.stripe_api import API_VERSION, Listing, StripeApi
 from checkout.errors import StripeRefusedForGood
 from checkout.services.sessions import stripe_parameters
 from checkout.services.stripe_events import HANDLED
@@ -104,9 +104,11 @@ def stripe_mock(program: Path) -> Iterator[str]:
 class TwoPages(StripeApi):
     """stripe-mock's lists have one page; the second is asked for all the same."""
 
-    def _refund_page(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        page = super()._refund_page(parameters)
-        return {**page, "has_more": "starting_after" not in parameters}
+    def _page(
+        self, listing: Listing, parameters: dict[str, Any], starting_after: str | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        page, _ = super()._page(listing, parameters, starting_after)
+        return page, starting_after is None
 
 
 @pytest.fixture
@@ -140,6 +142,7 @@ CALLS: dict[str, Callable[[Any], str]] = {
     "refund": lambda api: api.refund("re_1")["object"],
     "refunds_of": lambda api: " and ".join(one["object"] for one in api.refunds_of("pi_1")),
     "dispute": lambda api: api.dispute("du_1")["object"],
+    "disputes_of": lambda api: " and ".join(one["object"] for one in api.disputes_of("pi_1")),
     "events": lambda api: _listed(api.events, types=sorted(HANDLED)),
     "balance_transactions": lambda api: _listed(api.balance_transactions),
 }
@@ -147,6 +150,7 @@ ANSWERS = {
     "create_session": "cs_",
     "session": "checkout.session",
     "refunds_of": "refund and refund",
+    "disputes_of": "dispute and dispute",
     "events": "event",
     "balance_transactions": "balance_transaction",
 }

@@ -132,8 +132,9 @@ class Functions:
         # As a replica the triggers of ledger and journal are silent: they refuse this to everybody else.
         self.checkout(
             "SET LOCAL session_replication_role = replica;"
-            " TRUNCATE checkout_transactions, stripe_events, reversals, outbox, reconciler_state,"
-            " stripe_balance_transactions, verify_findings, operator_journal, discarded_effects"
+            " TRUNCATE checkout_transactions, stripe_events, reversals, discarded_reversals, outbox,"
+            " reconciler_state, stripe_balance_transactions, verify_findings, operator_journal,"
+            " discarded_effects"
         )
         self.application(
             "SET LOCAL session_replication_role = replica;"

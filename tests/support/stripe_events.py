@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import stripe
 
+from tests.support import made_up
+
 API_VERSION = "2026-10-28.endive"
 APP_ID = "checkout-tests"
 WEBHOOK_SECRET = "whsec_of_the_tests_0123456789"
@@ -51,8 +53,10 @@ def event(
     event_id: str | None = None,
     livemode: bool = False,
     api_version: str = API_VERSION,
+    is_known: bool = True,
 ) -> dict[str, Any]:
-    return {
+    """If it is about a session, Stripe has that as it is here, unless `is_known` is false."""
+    told = {
         "id": event_id or f"evt_{uuid4().hex}",
         "object": "event",
         "api_version": api_version,
@@ -63,6 +67,9 @@ def event(
         "request": {"id": None, "idempotency_key": None},
         "type": event_type,
     }
+    if is_known:
+        made_up.remember(told)
+    return told
 
 
 def encoded(stripe_event: dict[str, Any]) -> bytes:

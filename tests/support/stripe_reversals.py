@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from checkout.adapters.stripe_api import StripeApi
 from checkout.errors import StripeObjectMissing
+from tests.support import made_up
 from tests.support.stripe_events import APP_ID
 
 Answer = dict[str, Any] | Callable[[], dict[str, Any]]
@@ -23,7 +24,9 @@ class KnownStripe(StripeApi):
         self._answers[object_id] = answer
 
     def session(self, session_id: str) -> dict[str, Any]:
-        return self._answered(session_id)
+        """Also one that a test has made up an event of, which `asked` does not have then."""
+        told = made_up.session(session_id) if session_id not in self._answers else None
+        return self._answered(session_id) if told is None else told
 
     def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
         return self._answered(payment_intent_id)
@@ -33,6 +36,22 @@ class KnownStripe(StripeApi):
 
     def dispute(self, dispute_id: str) -> dict[str, Any]:
         return self._answered(dispute_id)
+
+    def refunds_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        return self._listed("refund", payment_intent_id)
+
+    def disputes_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        return self._listed("dispute", payment_intent_id)
+
+    def _listed(self, kind: str, payment_intent_id: str) -> list[dict[str, Any]]:
+        """Those that it was told as they are, newest first."""
+        self.asked.append(f"{kind}s of {payment_intent_id}")
+        known = [answer for answer in self._answers.values() if isinstance(answer, dict)]
+        return [
+            answer
+            for answer in reversed(known)
+            if (answer["object"], answer.get("payment_intent")) == (kind, payment_intent_id)
+        ]
 
     def _answered(self, object_id: str) -> dict[str, Any]:
         self.asked.append(object_id)

@@ -187,7 +187,7 @@ def reconcile() -> "Reconcile":
 
     reemission = Reemission(checkout_database(), application_database(), delivery(), config())
     return Reconcile(
-        MissedEvents(checkout_database(), stripe_api(), stripe_events()),
+        MissedEvents(checkout_database(), stripe_api(), stripe_events(), config().app_id),
         Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
         reemission,
         StripeBooks(checkout_database(), stripe_api(), config().app_id),

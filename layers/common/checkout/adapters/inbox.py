@@ -1,10 +1,19 @@
 """SQL of stripe_events: every event that Stripe sent, and what became of it."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from checkout.adapters.postgres import Cursor
 from checkout.errors import InvariantBroken
+
+
+class Stored(NamedTuple):
+    """What became of an event, and why. `app_id` is the application whose it is, if it was ignored for
+    that."""
+
+    outcome: str
+    reason: str | None
+    app_id: str | None
 
 
 def store(
@@ -19,13 +28,25 @@ def store(
     return cursor.rowcount == 1
 
 
-def lock(cursor: Cursor, event_id: str) -> tuple[str, str | None]:
-    """What became of the stored event so far, and why; held until the transaction ends."""
-    cursor.execute("SELECT outcome, reason FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,))
+def lock(cursor: Cursor, event_id: str) -> Stored:
+    """What became of the stored event so far; held until the transaction ends."""
+    cursor.execute(
+        "SELECT outcome, reason, app_id FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,)
+    )
     row = cast(dict[str, Any] | None, cursor.fetchone())
     if row is None:
         raise InvariantBroken(f"event {event_id} vanished")
-    return row["outcome"], row["reason"]
+    return Stored(**row)
+
+
+def age_seconds(cursor: Cursor, event_id: str) -> float:
+    """How long ago the event was stored."""
+    cursor.execute(
+        "SELECT EXTRACT(EPOCH FROM now() - received_at)::float AS age FROM stripe_events WHERE event_id = %s",
+        (event_id,),
+    )
+    row = cast(dict[str, Any], cursor.fetchone())
+    return float(row["age"])
 
 
 def payload(cursor: Cursor, event_id: str) -> str | None:
@@ -35,12 +56,21 @@ def payload(cursor: Cursor, event_id: str) -> str | None:
     return None if row is None else str(row["payload"])
 
 
-def settle(cursor: Cursor, event_id: str, outcome: str, reason: str | None, request_id: str | None) -> None:
-    """`outcome` is applied, ignored, waiting or held."""
+def settle(
+    cursor: Cursor,
+    event_id: str,
+    outcome: str,
+    reason: str | None,
+    request_id: str | None,
+    *,
+    app_id: str | None = None,
+) -> None:
+    """`outcome` is applied, ignored, waiting or held; `app_id` is the application whose it is, if not
+    ours."""
     cursor.execute(
-        "UPDATE stripe_events SET outcome = %s, reason = %s, request_id = %s, updated_at = now()"
+        "UPDATE stripe_events SET outcome = %s, reason = %s, request_id = %s, app_id = %s, updated_at = now()"
         " WHERE event_id = %s",
-        (outcome, reason, request_id, event_id),
+        (outcome, reason, request_id, app_id, event_id),
     )
 
 
@@ -68,14 +98,26 @@ def known(cursor: Cursor, event_ids: Collection[str]) -> set[str]:
     return {row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
 
 
+def unsettled_of(cursor: Cursor, payment_intent_id: str) -> list[tuple[str, str]]:
+    """(event id, payload) of those of a payment intent that wait or are held."""
+    cursor.execute(
+        "SELECT event_id, payload::text AS payload FROM stripe_events"
+        " WHERE payment_intent_id = %s AND outcome IN ('waiting', 'held') ORDER BY event_id",
+        (payment_intent_id,),
+    )
+    return [(row["event_id"], row["payload"]) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
 def to_try_again(
-    cursor: Cursor, *, unhandled: str, handled_types: Collection[str], limit: int
+    cursor: Cursor, *, unhandled: str, handled_types: Collection[str], app_id: str, limit: int
 ) -> Sequence[str]:
-    """Events that wait, and those that an earlier release ignored with the reason `unhandled` and this one
-    handles; the longest untouched first."""
+    """Events that wait; those that an earlier release ignored with the reason `unhandled` and this one
+    handles; and those that were ignored as another application's and are of `app_id`. The longest untouched
+    first."""
     cursor.execute(
         "SELECT event_id FROM stripe_events WHERE outcome = 'waiting'"
-        " OR (outcome = 'ignored' AND reason = %s AND type = ANY(%s)) ORDER BY updated_at LIMIT %s",
-        (unhandled, list(handled_types), limit),
+        " OR (outcome = 'ignored' AND reason = %s AND type = ANY(%s))"
+        " OR (outcome = 'ignored' AND app_id = %s) ORDER BY updated_at LIMIT %s",
+        (unhandled, list(handled_types), app_id, limit),
     )
     return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]

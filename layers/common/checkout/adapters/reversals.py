@@ -21,7 +21,7 @@ class StoredReversal:
 def _stored(cursor: Cursor) -> list[StoredReversal]:
     return [
         StoredReversal(
-            Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"]),
+            Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"], row["dispute_id"]),
             row["payment_intent_id"],
             row["event_id"],
         )
@@ -29,23 +29,29 @@ def _stored(cursor: Cursor) -> list[StoredReversal]:
     ]
 
 
-_COLUMNS = "kind, source_id, amount_cents, currency, payment_intent_id, event_id"
+_COLUMNS = "kind, source_id, amount_cents, currency, dispute_id, payment_intent_id, event_id"
+
+_OBJECT = "COALESCE(dispute_id, source_id)"
+"""The refund or dispute that a row belongs to. An earlier release did not store the dispute."""
 
 
 def insert(
     cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id: str | None, state: str
 ) -> None:
-    """`state` is waiting or held. Nothing where the effect is known."""
+    """`state` is waiting or held. A row that is there stays as it is, except that it gets its dispute."""
     cursor.execute(
-        "INSERT INTO reversals"
-        " (effect_key, kind, source_id, amount_cents, currency, payment_intent_id, event_id, state)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (effect_key) DO NOTHING",
+        "INSERT INTO reversals (effect_key, kind, source_id, amount_cents, currency, dispute_id,"
+        "   payment_intent_id, event_id, state)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (effect_key) DO UPDATE SET dispute_id = EXCLUDED.dispute_id"
+        " WHERE reversals.dispute_id IS NULL AND EXCLUDED.dispute_id IS NOT NULL",
         (
             reversal.effect_key,
             reversal.kind,
             reversal.source_id,
             reversal.amount_cents,
             reversal.currency,
+            reversal.dispute_id,
             payment_intent_id,
             event_id,
             state,
@@ -58,6 +64,60 @@ def any_held(cursor: Cursor, effect_keys: Collection[str]) -> bool:
         "SELECT 1 FROM reversals WHERE effect_key = ANY(%s) AND state = 'held'", (list(effect_keys),)
     )
     return cursor.fetchone() is not None
+
+
+def hold(cursor: Cursor, effect_keys: Collection[str]) -> None:
+    """Those of them that wait."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'held', updated_at = now()"
+        " WHERE effect_key = ANY(%s) AND state = 'waiting'",
+        (list(effect_keys),),
+    )
+
+
+def hold_what_belongs_to_held(cursor: Cursor, payment_intent_id: str) -> None:
+    """What waits of a refund or dispute of which a movement is held: it does not act alone."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'held', updated_at = now()"
+        f" WHERE payment_intent_id = %(intent)s AND state = 'waiting' AND {_OBJECT} IN"
+        f" (SELECT {_OBJECT} FROM reversals WHERE payment_intent_id = %(intent)s AND state = 'held')",
+        {"intent": payment_intent_id},
+    )
+
+
+def hold_object(cursor: Cursor, object_id: str, payment_intent_id: str) -> None:
+    """All that waits of a refund or dispute."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'held', updated_at = now()"
+        f" WHERE payment_intent_id = %s AND state = 'waiting' AND {_OBJECT} = %s",
+        (payment_intent_id, object_id),
+    )
+
+
+def hold_those_of(cursor: Cursor, event_ids: Collection[str]) -> None:
+    """All that waits of what these events brought."""
+    cursor.execute(
+        "UPDATE reversals SET state = 'held', updated_at = now()"
+        " WHERE event_id = ANY(%s) AND state = 'waiting'",
+        (list(event_ids),),
+    )
+
+
+def brought_by(cursor: Cursor, event_id: str) -> list[str]:
+    """The refunds and disputes of which this event was the first to tell a movement."""
+    cursor.execute(
+        f"SELECT DISTINCT {_OBJECT} AS object_id FROM reversals WHERE event_id = %s ORDER BY 1", (event_id,)
+    )
+    return [row["object_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+
+
+def states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, str]:
+    """By effect key, of those that are known."""
+    cursor.execute(
+        "SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s) ORDER BY created_at, effect_key",
+        (list(effect_keys),),
+    )
+    return {row["effect_key"]: row["state"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
 
 
 def revive(cursor: Cursor, effect_keys: Collection[str]) -> None:
@@ -84,14 +144,6 @@ def settle(cursor: Cursor, effect_keys: Collection[str], state: str) -> None:
         "UPDATE reversals SET state = %s, updated_at = now(),"
         " emitted_at = CASE WHEN %s = 'emitted' THEN now() END WHERE effect_key = ANY(%s)",
         (state, state, list(effect_keys)),
-    )
-
-
-def hold_those_of(cursor: Cursor, event_id: str) -> None:
-    """Those that wait and that this event brought: they are not emitted with their payment any more."""
-    cursor.execute(
-        "UPDATE reversals SET state = 'held', updated_at = now() WHERE event_id = %s AND state = 'waiting'",
-        (event_id,),
     )
 
 

@@ -33,6 +33,9 @@ NETWORK_RETRIES = 1
 """With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
 
 
+Listing = Callable[[stripe.StripeClient], Callable[[Any], Any]]
+
+
 class CreatedSession(NamedTuple):
     id: str
     url: str | None
@@ -62,36 +65,28 @@ class StripeApi:
         )
 
     def session(self, session_id: str) -> dict[str, Any]:
-        """The Checkout session as it is now. Raises StripeObjectMissing where there is none."""
-        return _asked(lambda client: client.v1.checkout.sessions.retrieve(session_id), self._connected())
+        """The Checkout session as it is now. Raises StripeObjectMissing if there is none."""
+        return self._fetched(lambda client: client.v1.checkout.sessions.retrieve(session_id))
 
     def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
-        """Raises StripeObjectMissing where there is none."""
-        return _asked(lambda client: client.v1.payment_intents.retrieve(payment_intent_id), self._connected())
+        """Raises StripeObjectMissing if there is none."""
+        return self._fetched(lambda client: client.v1.payment_intents.retrieve(payment_intent_id))
 
     def refund(self, refund_id: str) -> dict[str, Any]:
-        """Raises StripeObjectMissing where there is none."""
-        return _asked(lambda client: client.v1.refunds.retrieve(refund_id), self._connected())
+        """Raises StripeObjectMissing if there is none."""
+        return self._fetched(lambda client: client.v1.refunds.retrieve(refund_id))
 
     def refunds_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
-        """All of them."""
-        refunds: list[dict[str, Any]] = []
-        more = True
-        while more:
-            parameters: dict[str, Any] = {"payment_intent": payment_intent_id, "limit": PAGE}
-            if refunds:
-                parameters["starting_after"] = refunds[-1]["id"]
-            page = self._refund_page(parameters)
-            refunds += page["data"]
-            more = page["has_more"]
-        return refunds
-
-    def _refund_page(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        return _asked(lambda client: client.v1.refunds.list(cast(Any, parameters)), self._connected())
+        """All of them. Raises StripeObjectMissing if there is no such payment intent."""
+        return self._all(lambda client: client.v1.refunds.list, {"payment_intent": payment_intent_id})
 
     def dispute(self, dispute_id: str) -> dict[str, Any]:
-        """With its balance transactions. Raises StripeObjectMissing where there is none."""
-        return _asked(lambda client: client.v1.disputes.retrieve(dispute_id), self._connected())
+        """With its balance transactions. Raises StripeObjectMissing if there is none."""
+        return self._fetched(lambda client: client.v1.disputes.retrieve(dispute_id))
+
+    def disputes_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
+        """All of them. Raises StripeObjectMissing if there is no such payment intent."""
+        return self._all(lambda client: client.v1.disputes.list, {"payment_intent": payment_intent_id})
 
     def events(
         self, *, since: int, types: Sequence[str], starting_after: str | None
@@ -111,22 +106,35 @@ class StripeApi:
 
     def balance_transaction(self, transaction_id: str) -> dict[str, Any]:
         """With its source expanded. Raises StripeObjectMissing if there is none."""
-        return _asked(
-            lambda client: client.v1.balance_transactions.retrieve(transaction_id, {"expand": ["source"]}),
-            self._connected(),
+        return self._fetched(
+            lambda client: client.v1.balance_transactions.retrieve(transaction_id, {"expand": ["source"]})
         )
 
+    def _all(self, listing: Listing, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        has_more = True
+        while has_more:
+            page, has_more = self._page(listing, parameters, found[-1]["id"] if found else None)
+            found += page
+        return found
+
     def _page(
-        self,
-        listing: Callable[[stripe.StripeClient], Callable[[Any], Any]],
-        parameters: dict[str, Any],
-        starting_after: str | None,
+        self, listing: Listing, parameters: dict[str, Any], starting_after: str | None
     ) -> tuple[list[dict[str, Any]], bool]:
         asked = {**parameters, "limit": PAGE}
         if starting_after is not None:
             asked["starting_after"] = starting_after
-        page = _asked(lambda client: listing(client)(asked), self._connected())
+        page = self._fetched(lambda client: listing(client)(asked))
         return page["data"], page["has_more"]
+
+    def _fetched(self, call: Callable[[stripe.StripeClient], Any]) -> dict[str, Any]:
+        try:
+            return _asked(call, self._connected())
+        except StripeRefusedForGood as refusal:
+            # A list by an id that Stripe does not know is a 400.
+            if getattr(refusal.__cause__, "code", None) == "resource_missing":
+                raise StripeObjectMissing("Stripe knows no such object.") from refusal
+            raise
 
     def _connected(self) -> stripe.StripeClient:
         key = self._secret_key()

@@ -41,6 +41,39 @@ def lock(cursor: Cursor, request_id: str) -> Transaction | None:
     return _optional(cursor)
 
 
+def find_session(cursor: Cursor, session_id: str) -> Transaction | None:
+    """The row that has this session."""
+    cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
+    return _optional(cursor)
+
+
+def lock_of_session(
+    cursor: Cursor, request_id: str, session_id: str
+) -> tuple[Transaction | None, Transaction | None]:
+    """The row of the request and the row that has the session, which may be one; held until the transaction
+    ends."""
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s OR stripe_session_id = %s"
+        " ORDER BY id FOR UPDATE",
+        (request_id, session_id),
+    )
+    rows = fetched(cursor)
+    return (
+        next((row for row in rows if row.request_id == request_id), None),
+        next((row for row in rows if row.stripe_session_id == session_id), None),
+    )
+
+
+def is_any_paid(cursor: Cursor, user_id: int, request_id: str) -> bool:
+    """True if the request's session, or another one of the same request, was paid."""
+    cursor.execute(
+        "SELECT 1 FROM checkout_transactions WHERE user_id = %s AND status = 'payment_succeeded'"
+        " AND (request_id = %s OR starts_with(request_id, %s)) LIMIT 1",
+        (user_id, request_id, f"{request_id}:"),
+    )
+    return cursor.fetchone() is not None
+
+
 def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
     """The row whose customer paid with this payment intent."""
     cursor.execute(
@@ -139,11 +172,14 @@ def insert_pending(
 def insert_reported(
     cursor: Cursor, request_id: str, reported: SessionReport, event_id: str | None
 ) -> Transaction:
-    """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved."""
+    """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved.
+
+    The row that has this request_id already, if another was faster: the caller must look at its session.
+    """
     cursor.execute(
         "INSERT INTO checkout_transactions"
-        " (request_id, user_id, amount_cents, currency, purpose, status, metadata)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
+        " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_session_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
         (
             request_id,
             reported.user_id,
@@ -152,6 +188,7 @@ def insert_reported(
             reported.purpose,
             Status.SESSION_PENDING,
             Json({"made_from_event": event_id}),
+            reported.session_id,
         ),
     )
     return _existing(cursor, request_id)
@@ -252,6 +289,7 @@ def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: st
         " stripe_session_url = COALESCE(stripe_session_url, %(session_url)s),"
         " payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"
         " paid_cents = %(paid_cents)s, paid_currency = %(paid_currency)s, paid_event_id = %(paid_event_id)s,"
+        " paid_read_at = CASE WHEN %(paid_read)s THEN now() END,"
         " completed_at = CASE WHEN %(final)s THEN now() END, updated_at = now()"
         f" WHERE request_id = %(request_id)s RETURNING {COLUMNS}",
         {
@@ -263,6 +301,7 @@ def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: st
             "paid_cents": reported.amount_cents if reported.is_paid else None,
             "paid_currency": reported.currency if reported.is_paid else None,
             "paid_event_id": event_id if reported.is_paid else None,
+            "paid_read": reported.is_paid and reported.is_read,
             "final": reported.status in FINAL,
             "request_id": row.request_id,
         },

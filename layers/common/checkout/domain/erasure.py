@@ -4,16 +4,20 @@ import json
 from typing import Any
 
 from checkout.domain.session_event import payment_intent_of
+from checkout.domain.stripe_event import THIN
 
-_OF_EVENT = ("id", "object", "type", "created", "livemode", "api_version")
+_OF_EVENT = ("id", "object", "type", "created", "livemode", "api_version", "account", "context")
 _OF_RESOURCE = (
     "id",
     "object",
     "created",
+    "amount_refunded",
     "amount_total",
     "currency",
     "livemode",
+    "mode",
     "payment_status",
+    "recovered_from",
     "status",
 )
 _OF_METADATA = ("checkout_app", "request_id", "user_id", "purpose")
@@ -25,6 +29,8 @@ def without_personal_data(payload: str) -> str:
     What is kept is listed, not what is taken out: Stripe's objects get new fields.
     """
     event = json.loads(payload)
+    if event.get("object") == THIN:
+        return json.dumps(_only(event, _OF_EVENT))
     resource = event["data"]["object"]
     kept = _only(resource, _OF_RESOURCE)
     if isinstance(resource.get("metadata"), dict):

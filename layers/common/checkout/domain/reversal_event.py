@@ -4,7 +4,7 @@ A refund acts by its status alone, whatever was seen of it before, and a dispute
 two handlers that read different moments of the same object come to the same sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,49 +25,77 @@ DISPUTE_EVENTS = frozenset(
 )
 HANDLED = REFUND_EVENTS | CHARGE_EVENTS | DISPUTE_EVENTS
 
+_REFUND_RANK = {"pending": 1, "requires_action": 1, "succeeded": 2, "failed": 3, "canceled": 3}
+_CLOSED = frozenset({"won", "lost", "prevented"})
+_ABSENT: Mapping[str, Any] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """One movement; `amount_cents` is positive, `kind` says the direction."""
+    """One movement; `amount_cents` is positive, `kind` says the direction. `source_id` is the refund, or the
+    balance transaction of the dispute `dispute_id`, which is None of a refund."""
 
     kind: str
     source_id: str
     amount_cents: int
     currency: str
+    dispute_id: str | None = None
 
     @property
     def effect_key(self) -> str:
         return reversal_key(self.kind, self.source_id)
 
+    @property
+    def object_id(self) -> str:
+        """The refund or dispute that moved it."""
+        return self.dispute_id or self.source_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A refund or dispute (`object_id`), with all the movements that Stripe knows of it now."""
+
+    object_id: str
+    movements: tuple[Reversal, ...]
+
+    @property
+    def effect_keys(self) -> list[str]:
+        return [movement.effect_key for movement in self.movements]
+
 
 @dataclass(frozen=True, slots=True)
 class ReversalReport:
-    """What Stripe knows now of refunds or of a dispute of one payment: all movements of each."""
+    """What Stripe knows now of refunds and disputes of one payment. `subject` is the one that the event is
+    about; None if it is about the charge."""
 
     payment_intent_id: str
-    each: tuple[tuple[Reversal, ...], ...]
-
-    @property
-    def reversals(self) -> tuple[Reversal, ...]:
-        return tuple(reversal for one in self.each for reversal in one)
+    objects: tuple[Reversed, ...]
+    subject: str | None = None
 
 
-def of_refund(refund: Mapping[str, Any]) -> tuple[Reversal, ...]:
+def subject_of(event_type: str, resource: Mapping[str, Any]) -> str | None:
+    """The refund or dispute that an event is about; None of an event about something else."""
+    return identifier(resource.get("id")) if event_type in REFUND_EVENTS | DISPUTE_EVENTS else None
+
+
+def of_refund(refund: Mapping[str, Any]) -> Reversed:
     """https://docs.stripe.com/refunds#failed-refunds. Raises Held for what makes no sense."""
     match refund.get("status"):
         case "pending" | "requires_action":
-            return ()
+            kinds: tuple[str, ...] = ()
         case "succeeded":
-            kinds: tuple[str, ...] = ("refunded",)
+            kinds = ("refunded",)
         case "failed" | "canceled":
             kinds = ("refunded", "refund_failed")
         case _:
             raise Held("the refund's status is unknown")
-    return tuple(_reversal(kind, refund, refund.get("amount")) for kind in kinds)
+    movements = tuple(_reversal(kind, refund, refund.get("amount")) for kind in kinds)
+    return Reversed(_id_of(refund), movements)
 
 
-def of_dispute(dispute: Mapping[str, Any]) -> tuple[Reversal, ...]:
+def of_dispute(dispute: Mapping[str, Any]) -> Reversed:
     """One for each of its balance transactions: the amount that moved, without Stripe's fee."""
+    dispute_id = _id_of(dispute)
     movements = dispute.get("balance_transactions")
     if not isinstance(movements, list):
         raise Held("the dispute has no list of balance transactions")
@@ -76,13 +104,60 @@ def of_dispute(dispute: Mapping[str, Any]) -> tuple[Reversal, ...]:
         if not isinstance(movement, Mapping) or type(amount := movement.get("amount")) is not int:
             raise Held("a balance transaction of the dispute has no amount")
         if amount != 0:
-            reversals.append(_reversal("disputed" if amount < 0 else "dispute_won", movement, abs(amount)))
-    return tuple(reversals)
+            kind = "disputed" if amount < 0 else "dispute_won"
+            reversals.append(_reversal(kind, movement, abs(amount), dispute_id))
+    return Reversed(dispute_id, tuple(reversals))
 
 
-def _reversal(kind: str, source: Mapping[str, Any], amount: object) -> Reversal:
+def refund_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """True if the refund that Stripe answers is older than the one that its event told of."""
+    return _rank(_REFUND_RANK, answer) < _rank(_REFUND_RANK, told)
+
+
+def dispute_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """True if the dispute that Stripe answers is older than the one that its event told of: a movement of
+    money is missing, or it is not closed yet. One that has moved money since then was reopened."""
+    before, now = _movement_ids(told), _movement_ids(answer)
+    is_still_open = told.get("status") in _CLOSED and answer.get("status") not in _CLOSED
+    return bool(before - now) or (is_still_open and before == now)
+
+
+def refunds_are_behind(answer: Sequence[Mapping[str, Any]], charge: Mapping[str, Any]) -> bool:
+    """True if the refunds that Stripe lists are older than the charge that its event told of: one that the
+    charge names (API versions before 2022-11-15) is absent or older, or less is refunded."""
+    known = {refund.get("id"): refund for refund in answer}
+    listed = charge.get("refunds")
+    named = listed.get("data") if isinstance(listed, Mapping) else None
+    for told in named if isinstance(named, list) else []:
+        if isinstance(told, Mapping) and refund_is_behind(known.get(told.get("id"), _ABSENT), told):
+            return True
+    amounts = [refund.get("amount") for refund in answer]
+    refunded = positive_bigint(charge.get("amount_refunded")) or 0
+    return refunded > sum(amount for amount in amounts if type(amount) is int)
+
+
+def _rank(ranks: Mapping[str, int], resource: Mapping[str, Any]) -> int:
+    return ranks.get(str(resource.get("status")), 0)
+
+
+def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:
+    movements = dispute.get("balance_transactions")
+    listed = movements if isinstance(movements, list) else []
+    return {str(movement.get("id")) for movement in listed if isinstance(movement, Mapping)}
+
+
+def _id_of(resource: Mapping[str, Any]) -> str:
+    object_id = identifier(resource.get("id"))
+    if object_id is None:
+        raise Held("the object has no usable id")
+    return object_id
+
+
+def _reversal(
+    kind: str, source: Mapping[str, Any], amount: object, dispute_id: str | None = None
+) -> Reversal:
     source_id, amount_cents = identifier(source.get("id")), positive_bigint(amount)
     currency = identifier(source.get("currency"))
     if source_id is None or amount_cents is None or currency is None:
         raise Held("id, amount or currency of the reversal cannot be used")
-    return Reversal(kind, source_id, amount_cents, currency.lower())
+    return Reversal(kind, source_id, amount_cents, currency.lower(), dispute_id)

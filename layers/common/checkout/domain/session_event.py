@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from checkout.domain.effects import TOP_UP
@@ -40,16 +41,30 @@ class SessionReport:
     amount_cents: int
     currency: str
     error_message: str | None = None
+    recovered_from: str | None = None
+    """The expired session that Stripe made this one from, if it did."""
+
+    is_read: bool = False
+    """True if Stripe said so when it was asked, and not the signed body alone."""
 
     @property
     def is_paid(self) -> bool:
         return self.status is Status.PAYMENT_SUCCEEDED
 
 
+_PAYMENT_RANK = {"unpaid": 0, "paid": 1, "no_payment_required": 1}
+_SESSION_RANK = {"open": 0, "complete": 1, "expired": 1}
+
+
 def is_ours(resource: Mapping[str, Any], app_id: str) -> bool:
     """Whether a session or a payment intent is this application's."""
+    return app_of(resource) == app_id
+
+
+def app_of(resource: Mapping[str, Any]) -> str | None:
+    """The `checkout_app` in the metadata of a session or a payment intent; None if there is none."""
     metadata = resource.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.get("checkout_app") == app_id
+    return identifier(metadata.get("checkout_app")) if isinstance(metadata, Mapping) else None
 
 
 def payment_intent_of(resource: Mapping[str, Any]) -> str | None:
@@ -58,12 +73,23 @@ def payment_intent_of(resource: Mapping[str, Any]) -> str | None:
     return identifier(intent.get("id") if isinstance(intent, Mapping) else intent)
 
 
-def report(event_type: str, session: Mapping[str, Any]) -> SessionReport:
+def is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """True if the session that Stripe answers is older than the one that its event told of."""
+    return any(
+        rank.get(str(answer.get(field)), 0) < rank.get(str(told.get(field)), 0)
+        for field, rank in (("payment_status", _PAYMENT_RANK), ("status", _SESSION_RANK))
+    )
+
+
+def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False) -> SessionReport:
     """Read a session of ours. Raises Held for what makes no sense."""
     metadata = session["metadata"]
     session_id = identifier(session.get("id"))
     if session_id is None:
         raise Held("the session has no usable id")
+    # Nothing but what is erased after a while has no mode.
+    if session.get("mode", "payment") != "payment":
+        raise Held("the session's mode is not payment")
     request_id = request_identifier(metadata.get("request_id"))
     if request_id is None:
         raise Held("metadata.request_id is missing or not usable")
@@ -80,11 +106,14 @@ def report(event_type: str, session: Mapping[str, Any]) -> SessionReport:
     if currency is None:
         raise Held("currency is missing")
     status, error_message = _outcome(event_type, session)
+    payment_intent_id = payment_intent_of(session)
+    if status is Status.PAYMENT_SUCCEEDED and payment_intent_id is None:
+        raise Held("it is paid, and has no payment intent")
     url = session.get("url")
     return SessionReport(
         session_id=session_id,
         session_url=url if isinstance(url, str) and is_storable(url) else None,
-        payment_intent_id=payment_intent_of(session),
+        payment_intent_id=payment_intent_id,
         request_id=request_id,
         user_id=user_id,
         purpose=str(purpose),
@@ -92,6 +121,8 @@ def report(event_type: str, session: Mapping[str, Any]) -> SessionReport:
         amount_cents=amount_cents,
         currency=currency.lower(),
         error_message=error_message,
+        recovered_from=identifier(session.get("recovered_from")),
+        is_read=is_read,
     )
 
 
@@ -111,16 +142,71 @@ def _outcome(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str |
             raise Held(f"payment_status does not go with {event_type}")
 
 
-def row_for(reported: SessionReport, row: Transaction) -> str:
-    """The request_id of the row that the report is about: the row found, or, for a second payment of the same
-    request, one of its own. Raises Ignored or Held."""
-    if row.user_id != reported.user_id:
+def row_of(reported: SessionReport, named: Transaction | None, own: Transaction | None) -> Transaction | None:
+    """The row that the report is about: `own` has its session, `named` its request_id. None if it gets a new
+    one, as a second payment of the same request does. Raises Ignored or Held."""
+    known = own or named
+    if known is None:
+        return None
+    if known.user_id != reported.user_id:
         raise Held("metadata.user_id names another user than the transaction's")
-    if row.stripe_session_id in (None, reported.session_id):
-        return row.request_id
+    if own is not None and not _is_of_request(own, reported.request_id):
+        raise Held("the session belongs to another request")
+    if own is not None or known.stripe_session_id is None:
+        return known
     if not reported.is_paid:
         raise Ignored("another session of a known request, not paid")
-    own = request_identifier(f"{row.request_id}:{reported.session_id}")
-    if own is None:
+    return None
+
+
+def is_believed(reported: SessionReport, row: Transaction | None) -> bool:
+    """True if Stripe need not be asked: it was, or the session was begun for this row, and paid as was
+    asked."""
+    if reported.is_read:
+        return True
+    if row is None or row.stripe_session_id != reported.session_id:
+        return False
+    return not reported.is_paid or (
+        (reported.amount_cents, reported.currency) == (row.amount_cents, row.currency)
+        and row.payment_intent_id in (None, reported.payment_intent_id)
+    )
+
+
+def names_of_second_payment(request_id: str, session_id: str) -> list[str]:
+    """The request_ids that a second payment's row may have, in the order in which they are tried: they are in
+    lower case, and Stripe's ids are not, so that two sessions could have the first one. Raises Held."""
+    short = f"{request_id}:{session_id}"
+    names = (short, f"{short}:{sha256(session_id.encode()).hexdigest()[:16]}")
+    usable = [name for name in map(request_identifier, names) if name is not None]
+    if not usable:
         raise Held(f"request_id and session id together exceed {MAX_IDENTIFIER_LENGTH} characters")
-    return own
+    return usable
+
+
+def difference(reported: SessionReport, row: Transaction) -> str | None:
+    """What a paid session and its succeeded row disagree about; None if they agree."""
+    if row.user_id != reported.user_id:
+        return "another user"
+    if not _is_of_request(row, reported.request_id):
+        return "another request"
+    if (row.paid_cents, row.paid_currency) != (reported.amount_cents, reported.currency):
+        return "another amount or currency"
+    if row.payment_intent_id not in (None, reported.payment_intent_id):
+        return "another payment intent"
+    return None
+
+
+def contradiction(reported: SessionReport, row: Transaction) -> str | None:
+    """Why a report and a row that has succeeded cannot both be right; None if the report is merely late."""
+    if row.status is not Status.PAYMENT_SUCCEEDED:
+        return None
+    if reported.is_paid:
+        return difference(reported, row)
+    if reported.status is Status.PAYMENT_PROCESSING:
+        return None
+    return f"it is reported as {reported.status}"
+
+
+def _is_of_request(row: Transaction, request_id: str) -> bool:
+    # An earlier release took request_ids with blanks around them, which Stripe cuts off.
+    return row.request_id.strip() == request_id or row.request_id.startswith(f"{request_id}:")

@@ -13,7 +13,11 @@ class NotAnEvent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StripeEvent:
-    """`object` is the resource as Stripe sent it; `payload` the whole event as text."""
+    """`object` is the resource as Stripe sent it (empty in a thin event); `payload` the whole event as text.
+
+    `account` is the connected account that the event is of, and `context` the account as an organisation's
+    destination names it; both are None for an event of the account whose key we have.
+    """
 
     id: str
     type: str
@@ -21,6 +25,13 @@ class StripeEvent:
     api_version: str | None
     object: dict[str, Any]
     payload: str
+    account: str | None = None
+    context: str | None = None
+    is_thin: bool = False
+    """True if it has no resource, but says where one is: https://docs.stripe.com/event-destinations#thin-events"""
+
+
+THIN = "v2.core.event"
 
 
 def _refuse_constant(name: str) -> Never:
@@ -28,7 +39,7 @@ def _refuse_constant(name: str) -> Never:
 
 
 def parsed(body: bytes) -> StripeEvent:
-    """Raises NotAnEvent unless there are `id`, `type` and `data.object`."""
+    """Raises NotAnEvent unless there are `id`, `type` and, except in a thin event, `data.object`."""
     try:
         payload = body.decode("utf-8")
         event = json.loads(payload, parse_constant=_refuse_constant)
@@ -40,15 +51,22 @@ def parsed(body: bytes) -> StripeEvent:
     if event_id is None or event_type is None:
         raise NotAnEvent("id and type must be texts of 1 to 255 characters")
     data = event.get("data")
-    resource = data.get("object") if isinstance(data, dict) else None
+    is_thin = event.get("object") == THIN
+    resource = {} if is_thin else data.get("object") if isinstance(data, dict) else None
     if not isinstance(resource, dict):
         raise NotAnEvent("data.object is missing")
-    api_version = event.get("api_version")
     return StripeEvent(
         id=event_id,
         type=event_type,
         livemode=bool(event.get("livemode")),
-        api_version=api_version if isinstance(api_version, str) else None,
+        api_version=_text(event.get("api_version")),
         object=resource,
         payload=payload,
+        account=_text(event.get("account")),
+        context=_text(event.get("context")),
+        is_thin=is_thin,
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -110,6 +110,16 @@ def parser() -> Parser:
     )
     again.add_argument("request_id", type=_text)
 
+    rereading = _verb(
+        commands,
+        "reread",
+        verbs.reread,
+        "apply a refund, a dispute, or all of a payment intent, as Stripe has them now",
+        verbs.plan_reread,
+        changes=Changes.BY_DECISION,
+    )
+    rereading.add_argument("id", type=_text, help="re_…, pyr_…, du_…, dp_… or pi_…")
+
     _parked(commands.add_parser("parked", help="records of Kafka that could not be applied"))
     _held(commands.add_parser("held", help="Stripe's events that could not be applied"))
     _balances(commands)
@@ -171,7 +181,7 @@ def _held(group: argparse.ArgumentParser) -> None:
         commands,
         "discard",
         verbs.held_discard,
-        "never apply it",
+        "never apply it, nor anything else of its refund or dispute",
         verbs.plan_held_discard,
         changes=Changes.BY_DECISION,
     )

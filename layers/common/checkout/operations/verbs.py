@@ -207,8 +207,8 @@ def _is_settled(event: HeldEvent) -> bool:
 
 
 def held_discard(given: Namespace) -> Outcome:
-    bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
-    return Outcome({"discarded": given.id})
+    decided = bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
+    return Outcome({"discarded": given.id, "objects": [*decided.objects], "events": [*decided.events]})
 
 
 def plan_held_replay(given: Namespace) -> str:
@@ -217,7 +217,22 @@ def plan_held_replay(given: Namespace) -> str:
 
 def plan_held_discard(given: Namespace) -> str:
     event, _ = bootstrap.held_events().event(given.id)
-    return f"Never apply {event.event_id} ({event.type}; {event.outcome}: {event.reason})"
+    decided = bootstrap.held_events().discarded_with(given.id)
+    plan = f"Never apply {event.event_id} ({event.type}; {event.outcome}: {event.reason})"
+    if decided.objects:
+        plan += f", nor anything else of {', '.join(decided.objects)}"
+    if decided.events:
+        plan += f", which {', '.join(decided.events)} also tell of"
+    return plan
+
+
+def reread(given: Namespace) -> Outcome:
+    done = bootstrap.stripe_events().reread(given.id)
+    return Outcome({"reread": given.id, **asdict(done)}, clean=done.outcome == "applied")
+
+
+def plan_reread(given: Namespace) -> str:
+    return f"Apply {given.id} as Stripe has it now"
 
 
 # Balances

@@ -1,13 +1,27 @@
 """Stripe events of ours that could not be applied: look at them, try them again, or drop them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from checkout import telemetry
-from checkout.adapters import held, reversals
+from checkout.adapters import held, inbox, transactions
+from checkout.adapters import reversals as stored_reversals
 from checkout.adapters.held import HeldEvent
-from checkout.adapters.postgres import Database
+from checkout.adapters.postgres import Cursor, Database
+from checkout.domain import reversal_event, stripe_event
 from checkout.errors import NotFound, Refused
+from checkout.services import reversals
 from checkout.services.stripe_events import StripeEvents
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is discarded with an event: refunds and disputes by Stripe's ids, and the other events about them
+    that wait or are held."""
+
+    payment_intent_id: str | None
+    objects: Sequence[str]
+    events: Sequence[str]
 
 
 class HeldEvents:
@@ -30,10 +44,7 @@ class HeldEvents:
     def event(self, event_id: str) -> tuple[HeldEvent, str]:
         """Any stored event, and its payload. Raises NotFound."""
         with self._checkout.transaction() as cursor:
-            found = held.find(cursor, event_id)
-        if found is None:
-            raise NotFound(f"There is no event {event_id}.")
-        return found
+            return self._found(cursor, event_id)
 
     def replay(self, event_id: str) -> HeldEvent:
         """Apply it as if Stripe had sent it now; returns it with what became of it, which may be held again.
@@ -44,16 +55,59 @@ class HeldEvents:
             raise Refused(f"The event {event_id} was applied.")
         return self.event(event_id)[0]
 
-    def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> None:
-        """Decide that it is never applied. Raises NotFound, or Refused where it is settled."""
+    def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> Decision:
+        """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
+        it is about, whatever else tells of them. Raises NotFound, or Refused if it is settled."""
         who = f" by {operator}" if operator else ""
         with self._checkout.transaction() as cursor:
-            found = held.find(cursor, event_id)
-            if found is None:
-                raise NotFound(f"There is no event {event_id}.")
+            decision = self._decision(cursor, event_id)
             if not held.discard(cursor, event_id, f"discarded{who}: {reason}"):
-                raise Refused(f"The event {event_id} is {found[0].outcome}, so there is nothing to discard.")
-            reversals.hold_those_of(cursor, event_id)
+                outcome = self._found(cursor, event_id)[0].outcome
+                raise Refused(f"The event {event_id} is {outcome}, so there is nothing to discard.")
+            for other in decision.events:
+                held.discard(cursor, other, f"discarded{who} with {event_id}: {reason}")
+            stored_reversals.hold_those_of(cursor, [event_id, *decision.events])
+            for object_id in decision.objects:
+                reversals.discard(
+                    cursor,
+                    object_id,
+                    payment_intent_id=decision.payment_intent_id,
+                    event_id=event_id,
+                    reason=f"discarded{who}: {reason}",
+                )
         telemetry.logger.warning(
-            "held event discarded", extra={"event_id": event_id, "reason": reason, "operator": operator}
+            "held event discarded",
+            extra={"event_id": event_id, "reason": reason, "operator": operator, "objects": decision.objects},
         )
+        return decision
+
+    def discarded_with(self, event_id: str) -> Decision:
+        """What `discard` would decide about now. Raises NotFound."""
+        with self._checkout.transaction() as cursor:
+            return self._decision(cursor, event_id)
+
+    def _decision(self, cursor: Cursor, event_id: str) -> Decision:
+        """With the payment intent locked, so that nothing of it is being applied at the same time."""
+        found, payload = self._found(cursor, event_id)
+        if found.payment_intent_id is not None:
+            transactions.lock_payment_intent(cursor, found.payment_intent_id)
+        subject = _subject_of(payload)
+        objects = [subject] if subject is not None else stored_reversals.brought_by(cursor, event_id)
+        others = inbox.unsettled_of(cursor, found.payment_intent_id) if found.payment_intent_id else []
+        return Decision(
+            payment_intent_id=found.payment_intent_id,
+            objects=objects,
+            events=[other for other, told in others if other != event_id and _subject_of(told) in objects],
+        )
+
+    @staticmethod
+    def _found(cursor: Cursor, event_id: str) -> tuple[HeldEvent, str]:
+        found = held.find(cursor, event_id)
+        if found is None:
+            raise NotFound(f"There is no event {event_id}.")
+        return found
+
+
+def _subject_of(payload: str) -> str | None:
+    event = stripe_event.parsed(payload.encode())
+    return reversal_event.subject_of(event.type, event.object)

@@ -28,10 +28,11 @@ BUSY = "the database was not available for it; it may be locked"
 
 
 class MissedEvents:
-    def __init__(self, checkout: Database, stripe: StripeApi, events: StripeEvents) -> None:
+    def __init__(self, checkout: Database, stripe: StripeApi, events: StripeEvents, app_id: str) -> None:
         self._checkout = checkout
         self._stripe = stripe
         self._events = events
+        self._app_id = app_id
 
     def catch_up(
         self,
@@ -59,11 +60,15 @@ class MissedEvents:
         return missing, walk.complete
 
     def try_again(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
-        """The events that wait, and those that an earlier release did not handle. Returns how many were
-        settled. Raises DatabaseUnavailable."""
+        """The events that wait, and those that were ignored and are ours now. Returns how many were settled.
+        Raises DatabaseUnavailable."""
         with self._checkout.transaction() as cursor:
             ids = inbox.to_try_again(
-                cursor, unhandled=UNHANDLED, handled_types=HANDLED, limit=MOST_TRIED_AGAIN
+                cursor,
+                unhandled=UNHANDLED,
+                handled_types=HANDLED,
+                app_id=self._app_id,
+                limit=MOST_TRIED_AGAIN,
             )
         if dry_run:
             return len(ids)

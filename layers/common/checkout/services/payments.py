@@ -7,10 +7,13 @@ from checkout import telemetry
 from checkout.adapters import inbox, transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor
+from checkout.adapters.stripe_books import SMOKE_PAYMENT
+from checkout.domain import session_event
 from checkout.domain.effects import failed_key, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
-from checkout.domain.session_event import SessionReport, row_for
+from checkout.domain.session_event import SessionReport
 from checkout.domain.transaction import Status, Transaction
+from checkout.domain.verdicts import Held, Unconfirmed
 from checkout.errors import InvariantBroken
 from checkout.services import reversals
 from checkout.services.delivery import enqueue
@@ -25,36 +28,78 @@ class Applied:
 def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Applied:
     """Raise the transaction to what was reported, and put what must go to Kafka into the outbox.
 
-    Raises Ignored or Held; nothing was changed then. `event_id` is None where no event told it.
+    Raises Ignored or Held, and Unconfirmed if Stripe must be asked for the session first; nothing was changed
+    then. `event_id` is None if no event told it.
     """
-    row = transactions.lock(cursor, reported.request_id)
-    if row is None:
-        row = transactions.insert_reported(cursor, reported.request_id, reported, event_id)
-        telemetry.logger.warning("made the row of a session that we did not know")
-    request_id = row_for(reported, row)
-    if request_id != row.request_id:
-        row = transactions.insert_reported(cursor, request_id, reported, event_id)
-        telemetry.alert(
-            "SecondPayment",
-            "a second session of one request was paid; it is credited too",
-            second_request_id=request_id,
-            session_id=reported.session_id,
-        )
+    row = _row_of(cursor, reported, event_id)
     if not row.status.may_become(reported.status):
-        return Applied(request_id)
+        _alert_contradiction(reported, row)
+        return Applied(row.request_id)
     moved = transactions.move(cursor, row, reported, event_id)
     if reported.is_paid:
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
-        success = enqueue(cursor, success_key(request_id), success_event(moved))
+        success = enqueue(cursor, success_key(moved.request_id), success_event(moved))
         if moved.payment_intent_id is not None:
             # Not those for which Stripe is still to be asked: nobody knows what they take back.
-            inbox.settle_waiting(cursor, moved.payment_intent_id, reversals.UNPAID, request_id)
-        return Applied(request_id, [*([success] if success else []), *reversals.release(cursor, moved)])
+            inbox.settle_waiting(cursor, moved.payment_intent_id, reversals.UNPAID, moved.request_id)
+        return Applied(moved.request_id, [*([success] if success else []), *reversals.release(cursor, moved)])
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
-        failed = enqueue(cursor, failed_key(request_id), _failed_event(moved, event_id))
-        return Applied(request_id, [failed] if failed else [])
-    return Applied(request_id)
+        failed = enqueue(cursor, failed_key(moved.request_id), _failed_event(moved, event_id))
+        return Applied(moved.request_id, [failed] if failed else [])
+    return Applied(moved.request_id)
+
+
+def _row_of(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Transaction:
+    """The row that the report is about, locked. It is made if there is none, or if another session than the
+    request's was paid."""
+    named, own = transactions.lock_of_session(cursor, reported.request_id, reported.session_id)
+    row = session_event.row_of(reported, named, own)
+    if not session_event.is_believed(reported, row):
+        raise Unconfirmed
+    if row is not None:
+        return row
+    if named is not None:
+        return _row_of_its_own(cursor, reported, named, event_id)
+    row = transactions.insert_reported(cursor, reported.request_id, reported, event_id)
+    if row.stripe_session_id != reported.session_id:
+        return _row_of(cursor, reported, event_id)  # The request was begun meanwhile.
+    telemetry.logger.warning("made the row of a session that we did not know")
+    return row
+
+
+def _row_of_its_own(
+    cursor: Cursor, reported: SessionReport, named: Transaction, event_id: str | None
+) -> Transaction:
+    is_second = transactions.is_any_paid(cursor, named.user_id, named.request_id)
+    for name in session_event.names_of_second_payment(named.request_id, reported.session_id):
+        row = transactions.insert_reported(cursor, name, reported, event_id)
+        if row.stripe_session_id == reported.session_id:
+            break
+    else:
+        raise Held("other sessions have the request_ids that its row could have")
+    if reported.recovered_from is not None and not is_second:
+        telemetry.logger.warning("a recovered session was paid in the place of the one that expired")
+    else:
+        telemetry.alert(
+            "SecondPayment",
+            "a second session of one request was paid; it is credited too",
+            second_request_id=row.request_id,
+            session_id=reported.session_id,
+        )
+    return row
+
+
+def _alert_contradiction(reported: SessionReport, row: Transaction) -> None:
+    contradiction = session_event.contradiction(reported, row)
+    # The smoke test makes up a payment, and lets its session expire.
+    if contradiction is not None and not (row.payment_intent_id or "").startswith(SMOKE_PAYMENT):
+        telemetry.alert(
+            "PaymentContradicted",
+            "an event contradicts a payment that has succeeded; nothing is changed",
+            reason=contradiction,
+            session_id=reported.session_id,
+        )
 
 
 def success_event(row: Transaction) -> CheckoutFinishedEvent:

@@ -4,19 +4,22 @@ All in the caller's transaction, under the lock of the payment intent: whichever
 is applied first, the second one finds it.
 """
 
+from collections.abc import Collection
+
 from checkout import telemetry
+from checkout.adapters import discarded as discarded_reversals
 from checkout.adapters import inbox, reversals, transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor
 from checkout.adapters.reversals import StoredReversal
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
-from checkout.domain.reversal_event import ReversalReport
+from checkout.domain.reversal_event import ReversalReport, Reversed
 from checkout.domain.transaction import Status, Transaction
 from checkout.domain.verdicts import Held, Ignored, Waiting
 from checkout.services.delivery import enqueue
 
 UNPAID = "its payment has not succeeded yet"
-DROPPED = "an operator has dropped what it is about"
+DROPPED = "an operator has discarded what it is about"
 OTHER_CURRENCY = "it is in another currency than its payment"
 
 
@@ -25,59 +28,106 @@ def apply(
 ) -> tuple[Transaction | None, list[Message]]:
     """Store the movements, and emit them if their payment has succeeded.
 
-    Returns that payment's row, if it has, and what is to be published. Raises Waiting where they wait for the
-    payment, Held where they are in another currency, and Ignored where an operator dropped them; what was
-    stored stays so.
+    Returns that payment's row, if it has, and what is to be published. Raises Waiting if they wait for the
+    payment, Held if they are in another currency, and Ignored if an operator has discarded all of it; what
+    was stored stays so.
     """
-    is_any_wanted = False
-    for movements in report.each:
-        # Where a refund was dropped, its failure gives nothing back; so it is with what a dispute returns.
-        is_held = reversals.any_held(cursor, [reversal.effect_key for reversal in movements])
-        is_any_wanted = is_any_wanted or not is_held
-        for reversal in movements:
-            state = "held" if is_held else "waiting"
-            reversals.insert(cursor, reversal, report.payment_intent_id, event_id, state)
+    discarded = discarded_reversals.among(cursor, [one.object_id for one in report.objects])
+    wanted = [one for one in report.objects if not _is_dropped(cursor, one, discarded)]
+    for one in report.objects:
+        state = "waiting" if one in wanted else "held"
+        for movement in one.movements:
+            reversals.insert(cursor, movement, report.payment_intent_id, event_id, state)
+        if state == "held":
+            reversals.hold(cursor, one.effect_keys)
     row = transactions.lock_payment(cursor, report.payment_intent_id)
-    if row is None or row.status is not Status.PAYMENT_SUCCEEDED:
-        if report.reversals:
-            raise Waiting(UNPAID) if is_any_wanted else Ignored(DROPPED)
-        return None, []
-    messages = release(cursor, row)
-    if any(reversal.currency != row.paid_currency for reversal in report.reversals):
+    paid = row if row is not None and row.status is Status.PAYMENT_SUCCEEDED else None
+    messages = release(cursor, paid) if paid is not None else []
+    if paid is not None and _is_any_foreign(report, discarded, paid):
         raise Held(OTHER_CURRENCY)
-    if report.reversals and not is_any_wanted:
+    if report.objects and not wanted:
         raise Ignored(DROPPED)
-    return row, messages
+    if paid is None and any(one.movements for one in wanted):
+        raise Waiting(UNPAID)
+    return paid, messages
 
 
-def revive(cursor: Cursor, report: ReversalReport) -> None:
-    """What was dropped of it waits again, to be applied."""
-    reversals.revive(cursor, [reversal.effect_key for reversal in report.reversals])
+def _is_dropped(cursor: Cursor, one: Reversed, discarded: Collection[str]) -> bool:
+    """True if nothing of it acts. If a movement is held, no other one of it acts alone: what was not taken is
+    not given back."""
+    return one.object_id in discarded or reversals.any_held(cursor, one.effect_keys)
+
+
+def _is_any_foreign(report: ReversalReport, discarded: Collection[str], row: Transaction) -> bool:
+    return any(
+        movement.currency != row.paid_currency
+        for one in report.objects
+        if one.object_id not in discarded
+        for movement in one.movements
+    )
+
+
+def discard(
+    cursor: Cursor,
+    object_id: str,
+    *,
+    payment_intent_id: str | None,
+    event_id: str,
+    reason: str,
+) -> None:
+    """Nothing of this refund or dispute acts from now on, whatever events tell of it. The payment intent is
+    locked."""
+    discarded_reversals.keep(
+        cursor, object_id, payment_intent_id=payment_intent_id, event_id=event_id, reason=reason
+    )
+    if payment_intent_id is not None:
+        reversals.hold_object(cursor, object_id, payment_intent_id)
+
+
+def revive(cursor: Cursor, report: ReversalReport, event_id: str) -> None:
+    """Take back what was decided about the refund or dispute that the event is about, or, if it is about the
+    charge, what was decided with this event: all of it waits again, to be applied."""
+    discarded = discarded_reversals.among(cursor, [one.object_id for one in report.objects])
+    brought = reversals.brought_by(cursor, event_id)
+    revived = [
+        one
+        for one in report.objects
+        if one.object_id == report.subject
+        or (report.subject is None and (discarded.get(one.object_id) == event_id or one.object_id in brought))
+    ]
+    discarded_reversals.take_back(cursor, [one.object_id for one in revived])
+    reversals.revive(cursor, [key for one in revived for key in one.effect_keys])
 
 
 def release(cursor: Cursor, row: Transaction) -> list[Message]:
     """Emit what waits for this succeeded payment. The row is locked."""
-    if row.payment_intent_id is None:
+    if row.payment_intent_id is None or not reversals.waiting(cursor, row.payment_intent_id):
         return []
+    reversals.hold_what_belongs_to_held(cursor, row.payment_intent_id)
     waiting = reversals.waiting(cursor, row.payment_intent_id)
-    if not waiting:
-        return []
-    ours = [stored for stored in waiting if stored.reversal.currency == row.paid_currency]
+    foreign = {
+        stored.reversal.object_id for stored in waiting if stored.reversal.currency != row.paid_currency
+    }
+    ours = [stored for stored in waiting if stored.reversal.object_id not in foreign]
     messages = [enqueue(cursor, stored.reversal.effect_key, reversal_event(row, stored)) for stored in ours]
     reversals.settle(cursor, [stored.reversal.effect_key for stored in ours], "emitted")
     for stored in waiting:
         if stored not in ours:
-            reversals.settle(cursor, [stored.reversal.effect_key], "held")
-            if stored.event_id is not None:
-                inbox.settle(cursor, stored.event_id, "held", OTHER_CURRENCY, row.request_id)
-            telemetry.alert(
-                "ReversalHeld",
-                "a reversal in another currency than its payment",
-                effect_key=stored.reversal.effect_key,
-                currency=stored.reversal.currency,
-            )
+            _hold(cursor, stored, row)
     reversals.total(cursor, row.payment_intent_id)
     return [message for message in messages if message is not None]
+
+
+def _hold(cursor: Cursor, stored: StoredReversal, row: Transaction) -> None:
+    reversals.settle(cursor, [stored.reversal.effect_key], "held")
+    if stored.event_id is not None:
+        inbox.settle(cursor, stored.event_id, "held", OTHER_CURRENCY, row.request_id)
+    telemetry.alert(
+        "ReversalHeld",
+        "a reversal in another currency than its payment",
+        effect_key=stored.reversal.effect_key,
+        currency=stored.reversal.currency,
+    )
 
 
 def reversal_event(row: Transaction, stored: StoredReversal) -> CheckoutFinishedEvent:
@@ -95,4 +145,5 @@ def reversal_event(row: Transaction, stored: StoredReversal) -> CheckoutFinished
         timestamp=iso_utc(row.completed_at or row.updated_at),
         event_id=stored.event_id,
         source_id=stored.reversal.source_id,
+        dispute_id=stored.reversal.dispute_id,
     )

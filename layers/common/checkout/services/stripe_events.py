@@ -1,8 +1,8 @@
 """What a Stripe event means for us, applied once: whether a webhook brought it, the reconciler found it, or
 an operator replays it.
 
-Stripe is asked before the transaction is opened, so that no lock is held while it answers. What was read is
-not older than the event, and the effects are keyed: a handler that read something newer does no harm.
+If the process dies before the commit, nothing is stored; after it, the event is known, and the outbox has
+what goes to Kafka.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,26 +11,26 @@ from typing import Any
 
 from checkout import telemetry
 from checkout.adapters import inbox, transactions
+from checkout.adapters import reversals as stored_reversals
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor, Database
-from checkout.adapters.stripe_api import API_VERSION, StripeApi
+from checkout.adapters.stripe_api import StripeApi
 from checkout.config import Config
-from checkout.domain import reversal_event, session_event, stripe_event
-from checkout.domain.effects import TOP_UP
-from checkout.domain.reversal_event import Reversal, ReversalReport
+from checkout.domain import session_event, stripe_event
+from checkout.domain.reversal_event import ReversalReport
 from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
-from checkout.domain.text import identifier
-from checkout.domain.verdicts import Held, Ignored, Waiting
+from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Unconfirmed, Waiting
 from checkout.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
 from checkout.services import payments, reversals
 from checkout.services.delivery import Delivery
+from checkout.services.readings import HANDLED, UNHANDLED, Reading, Readings
 
-HANDLED = session_event.HANDLED | reversal_event.HANDLED
-UNHANDLED = "a type that nothing here depends on"
-NOT_OURS = "not of this application"
+__all__ = ["HANDLED", "UNHANDLED", "StripeEvents"]
 
-Reading = SessionReport | ReversalReport | Ignored | Held | Waiting
+BEHIND_FOR_SECONDS = 24 * 3600
+"""So long Stripe's answer may be older than an event: far longer than it ever was, and short enough to
+notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,17 @@ class _Outcome:
     reason: str | None = None
     request_id: str | None = None
     messages: Sequence[Message] = ()
+    app_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What became of what Stripe was asked for: applied, waiting, held or ignored, and why; and the state of
+    each of its movements by effect key."""
+
+    outcome: str
+    reason: str | None
+    movements: dict[str, str]
 
 
 Admit = Callable[[Cursor, str | None], bool]
@@ -48,7 +59,7 @@ Admit = Callable[[Cursor, str | None], bool]
 class StripeEvents:
     def __init__(self, checkout: Database, stripe: StripeApi, delivery: Delivery, config: Config) -> None:
         self._checkout = checkout
-        self._stripe = stripe
+        self._readings = Readings(checkout, stripe, config)
         self._delivery = delivery
         self._config = config
 
@@ -65,10 +76,10 @@ class StripeEvents:
         def admit(cursor: Cursor, payment_intent_id: str | None) -> bool:
             return inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id)
 
-        if _asks_stripe(event) and self._is_known(event):
+        if self._readings.asks_stripe(event) and self._is_known(event):
             return "duplicate"
         try:
-            return self._applied(event, self._read(event), admit)
+            return self._applied(event, self._readings.of(event), admit)
         except Unavailable:
             raise
         except Exception as error:
@@ -80,49 +91,69 @@ class StripeEvents:
             return self._applied(event, Waiting(reason), admit)
 
     def retry(self, event_id: str) -> str:
-        """Apply a stored event that waits, or that an earlier release did not handle; not what an operator
-        has decided meanwhile. Returns its outcome, as `record`.
+        """Apply a stored event that waits, or that was ignored and is ours now: an earlier release did not
+        handle it, or CHECKOUT_APP_ID was another. Not what an operator has decided meanwhile. Returns its
+        outcome, as `record`.
 
         Raises NotFound, DatabaseUnavailable or StripeError.
         """
 
         def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
-            outcome, reason = inbox.lock(cursor, event_id)
-            return outcome == "waiting" or (outcome, reason) == ("ignored", UNHANDLED)
+            stored = inbox.lock(cursor, event_id)
+            is_ours_now = stored.outcome == "ignored" and stored.app_id == self._config.app_id
+            is_handled_now = (stored.outcome, stored.reason) == ("ignored", UNHANDLED)
+            return stored.outcome == "waiting" or is_handled_now or is_ours_now
 
         event = self._stored(event_id)
-        return self._applied(event, self._read(event), admit)
+        return self._applied(event, self._readings.of(event), admit)
 
     def replay(self, event_id: str) -> str:
-        """For an operator: apply a stored event, unless it was applied, and the movements of money that were
-        dropped with it. Returns its outcome, and raises, as `retry`.
+        """For an operator: apply a stored event, unless it was applied, and with it all of the refund or
+        dispute that was discarded with it. Returns its outcome, and raises, as `retry`.
         """
         event = self._stored(event_id)
-        reading = self._read(event)
+        reading = self._readings.of(event)
 
         def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
-            outcome, _ = inbox.lock(cursor, event_id)
-            if outcome == "applied":
+            if inbox.lock(cursor, event_id).outcome == "applied":
                 return False
             if isinstance(reading, ReversalReport):
-                reversals.revive(cursor, reading)
+                reversals.revive(cursor, reading, event_id)
             return True
 
         return self._applied(event, reading, admit)
 
     def observe(self, event_type: str, session: dict[str, Any]) -> None:
-        """Apply a session of ours as Stripe has it now, as if an event of this type had told it.
+        """Apply a session of ours as Stripe has just answered it, as if an event of this type had told it.
 
         Raises Ignored, Held, DatabaseUnavailable.
         """
-        if not session_event.is_ours(session, self._config.app_id):
-            raise Ignored(NOT_OURS)
-        reported = session_event.report(event_type, session)
+        reported = self._readings.session(event_type, session)
         with self._checkout.transaction() as cursor:
-            if reported.payment_intent_id is not None:
-                transactions.lock_payment_intent(cursor, reported.payment_intent_id)
+            _lock(cursor, reported)
             outcome = self._apply(cursor, None, reported)
         self._delivery.at_once(outcome.messages)
+
+    def reread(self, object_id: str) -> Reread:
+        """For an operator: apply a refund, a dispute, or all those of a payment intent, as Stripe has them
+        now, under the keys that their events would use; whatever became of those events.
+
+        Raises InvalidRequest for another id; NotFound, DatabaseUnavailable or StripeError.
+        """
+        telemetry.uncorrelate()
+        try:
+            report = self._readings.of_object(object_id)
+        except StripeObjectMissing as error:
+            raise NotFound(f"Stripe knows no {object_id}.") from error
+        except (Ignored, Held) as verdict:
+            return Reread("held" if isinstance(verdict, Held) else "ignored", str(verdict), {})
+        keys = [key for one in report.objects for key in one.effect_keys]
+        with self._checkout.transaction() as cursor:
+            _lock(cursor, report)
+            outcome = self._outcome(cursor, None, report)
+            states = stored_reversals.states(cursor, keys)
+        self._delivery.at_once(outcome.messages)
+        return Reread(outcome.name, outcome.reason, states)
 
     def _is_known(self, event: StripeEvent) -> bool:
         with self._checkout.transaction() as cursor:
@@ -138,7 +169,7 @@ class StripeEvents:
 
     def _applied(self, event: StripeEvent, reading: Reading, admit: Admit) -> str:
         try:
-            outcome = self._commit(event, reading, admit)
+            outcome = self._decided(event, reading, admit)
         except DataRefused as refusal:
             # It would be refused for ever, and nothing of it is stored: held, somebody can look at it.
             outcome = self._commit(event, Held(f"the database refuses it: {refusal.detail}"), admit)
@@ -150,27 +181,47 @@ class StripeEvents:
         self._delivery.at_once(outcome.messages)
         return outcome.name
 
+    def _decided(self, event: StripeEvent, reading: Reading, admit: Admit) -> _Outcome | None:
+        try:
+            return self._commit(event, reading, admit)
+        except Unconfirmed:
+            return self._commit(event, self._readings.of(event, is_asked=True), admit)
+
     def _commit(self, event: StripeEvent, reading: Reading, admit: Admit) -> _Outcome | None:
         with self._checkout.transaction() as cursor:
             payment_intent_id = session_event.payment_intent_of(event.object)
-            if payment_intent_id is not None:
-                transactions.lock_payment_intent(cursor, payment_intent_id)
+            _lock(cursor, reading, payment_intent_id)
             return self._settle(cursor, event, reading) if admit(cursor, payment_intent_id) else None
 
     def _settle(self, cursor: Cursor, event: StripeEvent, reading: Reading) -> _Outcome:
-        try:
-            outcome = self._apply(cursor, event.id, reading)
-        except Ignored as reason:
-            outcome = _Outcome("ignored", str(reason))
-        except Waiting as reason:
-            outcome = _Outcome("waiting", str(reason))
-        except Held as reason:
-            outcome = _Outcome("held", str(reason))
+        outcome = self._outcome(cursor, event.id, reading)
+        if outcome.name == "held":
             telemetry.alert(
-                "StripeEventHeld", "an event of ours cannot be applied", event_id=event.id, reason=str(reason)
+                "StripeEventHeld",
+                "an event of ours cannot be applied",
+                event_id=event.id,
+                reason=outcome.reason,
             )
-        inbox.settle(cursor, event.id, outcome.name, outcome.reason, outcome.request_id)
+        inbox.settle(
+            cursor, event.id, outcome.name, outcome.reason, outcome.request_id, app_id=outcome.app_id
+        )
         return outcome
+
+    def _outcome(self, cursor: Cursor, event_id: str | None, reading: Reading) -> _Outcome:
+        try:
+            return self._apply(cursor, event_id, reading)
+        except NotOurs as reason:
+            return _Outcome("ignored", str(reason), app_id=reason.app_id)
+        except Ignored as reason:
+            return _Outcome("ignored", str(reason))
+        except Behind as reason:
+            if event_id is not None and inbox.age_seconds(cursor, event_id) > BEHIND_FOR_SECONDS:
+                return _Outcome("held", f"for more than a day: {reason}")
+            return _Outcome("waiting", str(reason))
+        except Waiting as reason:
+            return _Outcome("waiting", str(reason))
+        except Held as reason:
+            return _Outcome("held", str(reason))
 
     @staticmethod
     def _apply(cursor: Cursor, event_id: str | None, reading: Reading) -> _Outcome:
@@ -184,83 +235,11 @@ class StripeEvents:
             case Ignored() | Held() | Waiting():
                 raise reading
 
-    def _read(self, event: StripeEvent) -> Reading:
-        try:
-            if event.type in session_event.HANDLED:
-                return self._session(event)
-            if event.type in reversal_event.HANDLED:
-                return self._reversal(event)
-            return Ignored(UNHANDLED)
-        except (Ignored, Held) as verdict:
-            return verdict
 
-    def _session(self, event: StripeEvent) -> SessionReport:
-        if not session_event.is_ours(event.object, self._config.app_id):
-            raise Ignored(NOT_OURS)
-        self._require_our_mode(event)
-        session = event.object
-        if event.api_version not in (None, API_VERSION):
-            # Described under another API version than ours, so it is read again, in the one we know.
-            session = _existing(lambda: self._stripe.session(_id_of(event)))
-        reported = session_event.report(event.type, session)
-        telemetry.correlate(reported.request_id)
-        return reported
-
-    def _reversal(self, event: StripeEvent) -> ReversalReport:
-        payment_intent_id = session_event.payment_intent_of(event.object)
-        if payment_intent_id is None:
-            raise Ignored("without a payment intent, so no checkout of ours")
-        # First of all: with the key of the other mode Stripe would know neither the payment nor the refund.
-        self._require_our_mode(event)
-        purpose = self._purpose_of(payment_intent_id)
-        if purpose != TOP_UP:
-            raise Ignored("its payment is for another purpose than the balance")
-        return ReversalReport(payment_intent_id, self._movements(event, payment_intent_id))
-
-    def _purpose_of(self, payment_intent_id: str) -> str:
-        """Refunds and disputes carry no metadata of ours: our row tells, or else Stripe's payment intent."""
-        with self._checkout.transaction() as cursor:
-            row = transactions.find_payment(cursor, payment_intent_id)
-        if row is not None:
-            telemetry.correlate(row.request_id)
-            return row.purpose
-        try:
-            intent = self._stripe.payment_intent(payment_intent_id)
-        except StripeObjectMissing as error:
-            raise Ignored("Stripe knows no such payment intent") from error
-        if not session_event.is_ours(intent, self._config.app_id):
-            raise Ignored(NOT_OURS)
-        return str(intent["metadata"].get("purpose", TOP_UP))
-
-    def _movements(self, event: StripeEvent, payment_intent_id: str) -> tuple[tuple[Reversal, ...], ...]:
-        if event.type in reversal_event.DISPUTE_EVENTS:
-            return (reversal_event.of_dispute(_existing(lambda: self._stripe.dispute(_id_of(event)))),)
-        if event.type in reversal_event.CHARGE_EVENTS:
-            refunds = self._stripe.refunds_of(payment_intent_id)
-        else:
-            refunds = [_existing(lambda: self._stripe.refund(_id_of(event)))]
-        return tuple(reversal_event.of_refund(refund) for refund in refunds)
-
-    def _require_our_mode(self, event: StripeEvent) -> None:
-        if event.livemode != self._config.stripe_livemode():
-            raise Held("livemode is not the mode of our key")
-
-
-def _asks_stripe(event: StripeEvent) -> bool:
-    """Whether its own bytes do not say all, so that a repeat would ask Stripe in vain."""
-    return event.type in reversal_event.HANDLED or event.api_version not in (None, API_VERSION)
-
-
-def _id_of(event: StripeEvent) -> str:
-    resource_id = identifier(event.object.get("id"))
-    if resource_id is None:
-        raise Held("the object has no usable id")
-    return resource_id
-
-
-def _existing(read: Any) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = read()
-    except StripeObjectMissing as error:
-        raise Held("Stripe knows no such object") from error
-    return found
+def _lock(cursor: Cursor, reading: Reading, payment_intent_id: str | None = None) -> None:
+    """The payment intents of an event and of what was read of it, which are one unless something is wrong."""
+    intents = {payment_intent_id}
+    if isinstance(reading, SessionReport | ReversalReport):
+        intents.add(reading.payment_intent_id)
+    for intent in sorted(intent for intent in intents if intent is not None):
+        transactions.lock_payment_intent(cursor, intent)

@@ -1,0 +1,33 @@
+"""Sessions that tests make up: the Stripe that is said to have sent their events knows them, too."""
+
+import json
+from typing import Any
+
+import pytest
+
+from checkout.adapters.stripe_api import StripeApi
+
+_sessions: dict[str, dict[str, Any]] = {}
+
+
+def remember(stripe_event: dict[str, Any]) -> None:
+    """As it is in this event, until a later one of it is made."""
+    resource = stripe_event.get("data", {}).get("object")
+    if isinstance(resource, dict) and resource.get("object") == "checkout.session":
+        _sessions[str(resource["id"])] = json.loads(json.dumps(resource))
+
+
+def session(session_id: str) -> dict[str, Any] | None:
+    return _sessions.get(session_id)
+
+
+def known_to_stripe(patch: pytest.MonkeyPatch) -> None:
+    """From now on, and none of those before."""
+    _sessions.clear()
+    at_stripe = StripeApi.session
+
+    def answer(stripe: StripeApi, session_id: str) -> dict[str, Any]:
+        found = session(session_id)
+        return at_stripe(stripe, session_id) if found is None else found
+
+    patch.setattr(StripeApi, "session", answer)
