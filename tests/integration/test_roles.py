@@ -3,6 +3,7 @@
 That each function can do its work under its role, every other integration test shows: they run under them.
 """
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -49,8 +50,14 @@ def listed(*of: object) -> dict[str, dict[str, set[str]]]:
     for listing in of:
         for function, grants in listing.items():  # type: ignore[attr-defined]
             tables = wanted.setdefault(privileges.role_of(function), {})
-            tables |= {target: set(privilege.split(", ")) for target, privilege in grants.items()}
+            tables |= {target: set(each_of(privileges)) for target, privileges in grants.items()}
     return wanted
+
+
+def each_of(listing: str) -> Iterator[str]:
+    """Of `SELECT, UPDATE (a, b)`: SELECT, UPDATE (a) and UPDATE (b)."""
+    for privilege, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?", listing):
+        yield from (f"{privilege} ({column})" for column in columns.split(", ")) if columns else [privilege]
 
 
 @pytest.fixture

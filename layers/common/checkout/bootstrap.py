@@ -178,6 +178,7 @@ def credit_balances() -> "CreditBalances":
 
 @cache
 def reconcile() -> "Reconcile":
+    from checkout.services.evidence import FindEvidence
     from checkout.services.lost_entries import LostEntries
     from checkout.services.missed_events import MissedEvents
     from checkout.services.reconciliation import Reconcile
@@ -189,6 +190,7 @@ def reconcile() -> "Reconcile":
     return Reconcile(
         MissedEvents(checkout_database(), stripe_api(), stripe_events(), config().app_id),
         Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
+        FindEvidence(checkout_database(), stripe_api(), config()),
         reemission,
         StripeBooks(checkout_database(), stripe_api(), config().app_id),
         LostEntries(checkout_database(), application_database(), delivery(), reemission, decisions()),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from checkout.adapters.evidence import PROVEN
 from checkout.adapters.postgres import Cursor
 from checkout.adapters.transactions import COLUMNS, fetched, transaction
 from checkout.domain.transaction import Transaction
@@ -12,12 +13,14 @@ from checkout.domain.transaction import Transaction
 def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:
     """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
 
-    Locked; those that another run holds, or that are still in the outbox, are left out.
+    Those without evidence are left out: see services.evidence. Locked; those that another run holds, or that
+    are still in the outbox, are left out.
     """
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions t"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
         "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
+        f"   AND {PROVEN}"
         "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
         " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
         (purpose, after_seconds, limit),

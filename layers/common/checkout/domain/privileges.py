@@ -16,13 +16,24 @@ READ_BALANCE = "SELECT (id), SELECT (balance)"
 MOVE_BALANCE = "SELECT (id), SELECT (balance), UPDATE (balance)"
 """Of `users`, whose other columns are nobody's business here."""
 
+_ASKED = "request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters"
+_ANSWERED = (
+    "status, stripe_parameters, stripe_session_id, stripe_session_url, expires_at, error_message,"
+    " stripe_attempt, completed_at, updated_at"
+)
+BEGIN = f"SELECT, INSERT ({_ASKED}), UPDATE ({_ANSWERED})"
+"""Of a payment: ask for it, and keep Stripe's answer. What was paid is not among the columns, so a row that
+says `payment_succeeded` cannot be made: the table's own constraint refuses one without `paid_cents`."""
+
+BEGIN_OR_REFUSE = f"SELECT, INSERT ({_ASKED}, error_message, completed_at), UPDATE ({_ANSWERED})"
+
 Grants = Mapping[str, str]
 """What may be done, by table, or function of PostgreSQL's."""
 
 FUNCTIONS = frozenset({"ledger_move"})
 
 CHECKOUT: Mapping[str, Grants] = {
-    "create_session": {"checkout_transactions": WRITE},
+    "create_session": {"checkout_transactions": BEGIN},
     "account": {"checkout_transactions": READ},
     "stripe_webhook": {
         "checkout_transactions": WRITE,
@@ -31,7 +42,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "discarded_reversals": READ,
         "outbox": QUEUE,
     },
-    "checkout_requests_consumer": {"checkout_transactions": WRITE, "outbox": QUEUE},
+    "checkout_requests_consumer": {"checkout_transactions": BEGIN_OR_REFUSE, "outbox": QUEUE},
     "outbox_relay": {"outbox": DRAIN},
     "reconciler": {
         "checkout_transactions": WRITE,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout import telemetry
+from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries import LostEntries, Report
 from checkout.services.lost_entries_position import Progress
 from checkout.services.missed_events import MissedEvents
@@ -14,7 +15,7 @@ from checkout.services.setbacks import Parts, Setback, Setbacks
 from checkout.services.stripe_books import StripeBooks
 from checkout.services.unfinished import Unfinished
 
-PARTS = 6
+PARTS = 7
 NOTHING = Looked(0, 0, 0)
 
 
@@ -62,6 +63,7 @@ class Reconcile:
         self,
         missed: MissedEvents,
         unfinished: Unfinished,
+        evidence: FindEvidence,
         reemission: Reemission,
         books: StripeBooks,
         lost_entries: LostEntries,
@@ -69,6 +71,7 @@ class Reconcile:
         self._books = books
         self._missed = missed
         self._unfinished = unfinished
+        self._evidence = evidence
         self._reemission = reemission
         self._lost_entries = lost_entries
 
@@ -107,6 +110,12 @@ class Reconcile:
         )
         if oldest is not None and not dry_run:
             telemetry.measure_seconds("OldestUncreditedPayment", oldest)
+        # What it finds, the next run emits.
+        parts.run(
+            "evidence",
+            lambda by: self._evidence(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            otherwise=0,
+        )
         missed, complete = parts.run(
             "missed_events", lambda by: self._events(by, since, dry_run, setbacks), otherwise=(0, False)
         )

@@ -1,0 +1,34 @@
+"""SQL of the evidence that a payment was made: the signed event that reported it, or Stripe's own answer."""
+
+from collections.abc import Sequence
+
+from checkout.adapters.postgres import Cursor
+from checkout.adapters.transactions import COLUMNS, fetched
+from checkout.domain.transaction import Transaction
+
+PROVEN = (
+    "(t.paid_read_at IS NOT NULL OR EXISTS (SELECT FROM stripe_events e WHERE e.event_id = t.paid_event_id"
+    " AND e.outcome = 'applied' AND e.request_id = t.request_id))"
+)
+"""Of a succeeded row `t` of checkout_transactions."""
+
+
+def missing(cursor: Cursor, *, purpose: str, after_seconds: int, among: int) -> Sequence[Transaction]:
+    """Succeeded payments without evidence, among so many that are due to be looked for in the ledger."""
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM (SELECT * FROM checkout_transactions"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
+        "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
+        f" ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s) AS t WHERE NOT {PROVEN}",
+        (purpose, after_seconds, among),
+    )
+    return fetched(cursor)
+
+
+def found(cursor: Cursor, request_id: str) -> None:
+    """Stripe, asked, has said that it is paid, as the row says."""
+    cursor.execute(
+        "UPDATE checkout_transactions SET paid_read_at = now()"
+        " WHERE request_id = %s AND status = 'payment_succeeded'",
+        (request_id,),
+    )

@@ -1,0 +1,80 @@
+"""Payments that a row alone says were made: Stripe is asked before one of them is emitted again.
+
+A row that no stored event and no answer of Stripe's stands behind was written by an earlier release when it
+had read the session at Stripe, or by somebody who may write to the table.
+"""
+
+import time
+
+from checkout import telemetry
+from checkout.adapters import evidence, rechecks
+from checkout.adapters.postgres import Database
+from checkout.adapters.stripe_api import StripeApi
+from checkout.config import Config
+from checkout.domain import session_event
+from checkout.domain.effects import TOP_UP
+from checkout.domain.transaction import Transaction
+from checkout.domain.verdicts import Held
+from checkout.errors import StripeError, StripeObjectMissing, StripeRefusedForGood
+from checkout.services.setbacks import Setbacks
+
+MOST_AT_ONCE = 500
+LONGEST_WAIT_SECONDS = 24 * 3600
+
+
+class FindEvidence:
+    def __init__(self, checkout: Database, stripe: StripeApi, config: Config) -> None:
+        self._checkout = checkout
+        self._stripe = stripe
+        self._config = config
+
+    def __call__(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
+        """Ask Stripe about each, until time.monotonic() passes `deadline` or Stripe does not answer. Returns
+        how many payments were without evidence. Raises DatabaseUnavailable."""
+        after = self._config.reemit_after_seconds
+        with self._checkout.transaction() as cursor:
+            rows = evidence.missing(cursor, purpose=TOP_UP, after_seconds=after, among=MOST_AT_ONCE)
+        for row in [] if dry_run else rows:
+            if time.monotonic() > deadline:
+                break
+            telemetry.correlate(row.request_id)
+            try:
+                contradiction = self._contradiction(row)
+            except StripeError as error:
+                (setbacks or Setbacks()).skip(f"evidence of {row.request_id}", error)
+                break
+            self._keep(row, contradiction)
+        telemetry.uncorrelate()
+        return len(rows)
+
+    def _contradiction(self, row: Transaction) -> str | None:
+        """Why Stripe does not say the same as the row; None if it does."""
+        if row.stripe_session_id is None:
+            return "the row has no session"
+        try:
+            session = self._stripe.session(row.stripe_session_id)
+            reported = session_event.report("checkout.session.completed", session, is_read=True)
+        except (StripeObjectMissing, StripeRefusedForGood):
+            return "Stripe knows no such session"
+        except Held as reason:
+            return str(reason)
+        if not reported.is_paid:
+            return f"the session is {reported.status}"
+        return session_event.difference(reported, row)
+
+    def _keep(self, row: Transaction, contradiction: str | None) -> None:
+        with self._checkout.transaction() as cursor:
+            if contradiction is None:
+                evidence.found(cursor, row.request_id)
+                return
+            rechecks.check_again(
+                cursor,
+                [row.request_id],
+                after_seconds=self._config.reemit_after_seconds,
+                at_most_seconds=LONGEST_WAIT_SECONDS,
+            )
+        telemetry.alert(
+            "PaymentWithoutEvidence",
+            "a row says that a payment succeeded, and Stripe does not; it is not credited",
+            reason=contradiction,
+        )
