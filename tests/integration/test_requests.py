@@ -23,7 +23,7 @@ from functions.checkout_requests_consumer.app import RESERVE_SECONDS
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested
-from tests.support.stripe_events import APP_ID
+from tests.support.stripe_events import APP_ID, event
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
 
@@ -120,7 +120,7 @@ def test_another_purpose_passes_through(fns: Functions, stripe: Simulator, answe
 
 @pytest.mark.parametrize(
     "request_id",
-    ["7", "x" * 255, "é" * 255, "注文-7", " spaced ", "two\nlines: x", "🪙" * 100],
+    ["7", "x" * 255, "é" * 255, "注文-7", "with some spaces ", "two\nlines: x", "🪙" * 100],
     ids=["short", "long", "long and not ASCII", "not Latin", "spaces", "lines", "astral"],
 )
 def test_a_request_id_is_any_text(
@@ -135,6 +135,42 @@ def test_a_request_id_is_any_text(
     assert fns.ask(request) == []
     assert len(stripe.sessions_of(own)) == 1
     assert [answer["status"] for answer in answers(own)] == ["session_created"]
+
+
+@pytest.mark.parametrize("field", ["request_id", "purpose"])
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0"])
+def test_what_stripe_would_trim_is_answered_failed_under_its_own_name(
+    fns: Functions, stripe: Simulator, answers: Answers, field: str, blank: str
+) -> None:
+    """Stripe's metadata would have another request_id, under which nobody waits for the payment."""
+    request = requested(**{field: blank + uuid4().hex})
+    asked = str(request["request_id"])
+
+    assert fns.ask(request, request) == []
+
+    first, second = answers(asked)
+    assert first == second
+    assert (first["status"], first["request_id"]) == ("failed", asked)
+    assert first["error_message"].startswith(f"{field} must not begin or end with a blank")
+    assert stripe.sessions_of(asked.strip()) == []
+    assert fns.application("SELECT 1 FROM parked_events") == []
+
+
+def test_the_payment_of_a_request_that_an_earlier_release_took_with_blanks_finds_its_row(
+    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = f" {uuid4().hex} "
+    with monkeypatch.context() as earlier:
+        earlier.setattr(CreateSession, "_admit", lambda *_: None)
+        fns.ask(requested(asked))
+    [session] = stripe.sessions_of(asked.strip())
+    assert fns.row(asked)["stripe_session_id"] == session["id"]
+
+    paid = {**session, "payment_status": "paid", "status": "complete", "payment_intent": "pi_1"}
+    assert fns.webhook(event(paid)).json["outcome"] == "applied"
+
+    assert [answer["status"] for answer in answers(asked)] == ["session_created", "success"]
+    assert len(fns.checkout("SELECT 1 FROM checkout_transactions")) == 1
 
 
 def test_the_same_message_twice_is_one_session_and_the_same_answer(

@@ -145,6 +145,10 @@ class CreateSession:
 
     def _admit(self, request: SessionRequest) -> None:
         config = self._config
+        for field, text in (("request_id", request.request_id), ("purpose", request.purpose)):
+            if text is not None and text != text.strip():
+                # Its payment would come back under another name.
+                raise InvalidRequest(f"{field} must not begin or end with a blank: Stripe cuts it off.")
         is_in_range = config.min_amount_cents <= request.amount_cents <= config.max_amount_cents
         if not is_in_range or request.amount_cents % currencies.step(config.currency):
             raise InvalidRequest(_amount_rule(config))
