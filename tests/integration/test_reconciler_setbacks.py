@@ -148,18 +148,18 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     for request_id in ids:
         silent.client.v1.checkout.sessions.expire(fns.row(request_id)["stripe_session_id"])
     fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
-    lock = transactions.lock
+    lock = transactions.lock_of_session
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
 
-        def lock_after_somebody(cursor: Cursor, request_id: str) -> Any:
+        def lock_after_somebody(cursor: Cursor, request_id: str, session_id: str) -> Any:
             if request_id == ids[0]:
                 somebody.execute(
                     "SELECT FROM checkout_transactions WHERE request_id = %s FOR UPDATE", (ids[0],)
                 )
-            return lock(cursor, request_id)
+            return lock(cursor, request_id, session_id)
 
         # What is held already is not claimed; here somebody comes between the claim and Stripe's answer.
-        monkeypatch.setattr(transactions, "lock", lock_after_somebody)
+        monkeypatch.setattr(transactions, "lock_of_session", lock_after_somebody)
         answer = run(fns)
 
     assert (answer["unfinished"], answer["skipped_count"]) == (3, 1)

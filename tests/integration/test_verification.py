@@ -1,5 +1,6 @@
 """`verify` finds a corruption of each kind, and is silent where there is none."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -253,6 +254,30 @@ def test_held_and_waiting_events_are_counted(fns: Functions) -> None:
         "EventsHeld": "evt_held",
         "EventsWaiting": "evt_waiting",
     }
+
+
+def test_what_waits_for_longer_than_it_should_has_an_alarm_of_its_own(fns: Functions) -> None:
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        " payment_intent_id) VALUES ('r1', 1, 500, 'eur', 'balance_topup', 'payment_processing', 'pi_debit')"
+    )
+    for event_id, payment_intent, minutes in (
+        ("evt_new", "pi_1", 60),
+        ("evt_old", "pi_1", 130),
+        ("evt_nowhere", None, 130),
+        ("evt_of_a_debit_that_has_not_settled", "pi_debit", 10_000),
+    ):
+        fns.checkout(
+            "INSERT INTO stripe_events (event_id, type, payload, outcome, payment_intent_id, received_at)"
+            " VALUES (%s, 't', %s, 'waiting', %s, now() - make_interval(mins => %s))",
+            (event_id, json.dumps(stripe_events.event({}, "t")), payment_intent, minutes),
+        )
+    stuck = found(fns)["EventsStuck"]
+    assert {row["event_id"] for row in stuck} == {"evt_old", "evt_nowhere"}
+
+    bootstrap.held_events().discard("evt_old", reason="made up")
+    bootstrap.held_events().discard("evt_nowhere", reason="made up")
+    assert "EventsStuck" not in found(fns)
 
 
 def test_many_offenders_are_counted_and_a_few_are_named(

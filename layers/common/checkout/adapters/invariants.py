@@ -77,3 +77,17 @@ def unsettled_events(cursor: Cursor, outcome: str, limit: int) -> tuple[int, lis
         (outcome,),
         limit,
     )
+
+
+def long_waiting_events(cursor: Cursor, seconds: int, limit: int) -> tuple[int, list[Row]]:
+    """Except those of a bank debit that has not settled: that takes days."""
+    return _sampled(
+        cursor,
+        "SELECT event_id, type, reason, received_at FROM stripe_events e WHERE outcome = 'waiting'"
+        "   AND received_at < now() - make_interval(secs => %s)"
+        "   AND NOT EXISTS (SELECT FROM checkout_transactions t"
+        "     WHERE t.payment_intent_id = e.payment_intent_id AND t.status = 'payment_processing')"
+        " ORDER BY received_at",
+        (seconds,),
+        limit,
+    )

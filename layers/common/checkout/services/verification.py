@@ -21,6 +21,9 @@ from checkout.services.audit_ledger import LedgerAudit
 POSITION = "verify"
 SAVED_EVERY_SECONDS = 1.0
 OUTBOX_STUCK_SECONDS = 900
+EVENTS_STUCK_SECONDS = 2 * 3600
+"""By then the reconciler has tried each waiting event several times."""
+
 
 Position = dict[str, Any]
 Progress = Callable[[str], None]
@@ -92,6 +95,7 @@ class Verify:
                 Finding("OutboxStuck", is_offence=False),
                 Finding("EventsHeld", is_offence=False),
                 Finding("EventsWaiting", is_offence=False),
+                Finding("EventsStuck", is_offence=False),
                 *self._ledger.findings(foreign_producers=self._foreign_producers),
                 *self._books.findings(),
             ],
@@ -108,6 +112,9 @@ class Verify:
             "OutboxStuck": lambda cursor, limit: invariants.old_outbox(cursor, OUTBOX_STUCK_SECONDS, limit),
             "EventsHeld": lambda cursor, limit: invariants.unsettled_events(cursor, "held", limit),
             "EventsWaiting": lambda cursor, limit: invariants.unsettled_events(cursor, "waiting", limit),
+            "EventsStuck": lambda cursor, limit: invariants.long_waiting_events(
+                cursor, EVENTS_STUCK_SECONDS, limit
+            ),
         }
         for database, searches in ((self._application, in_application), (self._checkout, in_checkout)):
             with database.transaction() as cursor:
