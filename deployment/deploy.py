@@ -13,6 +13,7 @@ from deployment.sam import sam as _sam
 
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 APP_ID = "CheckoutAppId"
+ZONES = "Zones"
 
 NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
 """How a stack stands that has nothing to go back to. From the last two, CloudFormation goes on only without
@@ -40,7 +41,7 @@ def deploy(
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
         raise NotDeployed("the deployment could not succeed")
-    told = {**told, APP_ID: _app_id(stack, told, say)}
+    told = {**told, APP_ID: _app_id(stack, told, say), **_zones(stack, told, say)}
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
     say(f"it takes {MINUTES}")
@@ -71,12 +72,34 @@ def _problems(stack: str, told: Mapping[str, str], nats: int) -> list[Problem]:
             addresses=0 if told.get("VpcId") else nats,
             is_audience_decided=bool(told.get("JwtAudience")),
             app_id=told.get(APP_ID),
+            zones=tuple(told[ZONES].split(",")) if told.get(ZONES) else (),
         )
     )
     if any(problem.stops for problem in found):
         return found
     is_new = preflight.status_of(stack) is None
     return [*found, *map(Problem, combinations.refused(told, is_new=is_new))]
+
+
+def _zones(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> dict[str, str]:
+    """The zones of the stack's own network: those that it has, for ever, since others would be other subnets.
+
+    A new stack's are written down by name. CloudFormation would take the first of a list that changes if AWS
+    opens a zone or the account loses its default network, and that may have a zone without brokers.
+    """
+    if told.get("VpcId"):
+        return {}
+    if preflight.status_of(stack) is not None:
+        kept = preflight.zones_of(stack)
+        if told.get(ZONES, kept) != kept:
+            raise NotDeployed(
+                f"{ZONES} of {stack} is {kept or 'empty'}, and other zones would be another network:"
+                f" take {ZONES} out of samconfig.toml, and the stack keeps its own"
+            )
+        return {ZONES: kept} if kept else {}
+    chosen = told.get(ZONES) or ",".join(preflight.usable_zones()[: preflight.ZONES])
+    say(f"{ZONES} of the new network are {chosen}, which it keeps")
+    return {ZONES: chosen}
 
 
 def _app_id(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,17 @@ from deployment import ROOT, region
 
 RUNTIME = "python3.13"
 ZONES = 3
+REFUSED_ZONES = frozenset({"use1-az3"})
+"""Ids of zones where MSK puts no brokers. A letter means another zone in each account, an id the same one."""
+
 CONCURRENCY = 100
 """Environments at once in the account; new accounts may begin with 10, which one busy function uses up."""
 
 ROOTS = ROOT / "layers" / "common" / "checkout" / "certificates" / "aws-roots.pem"
 """Who may answer as PostgreSQL. RDS has roots of its own in each region."""
+
+LONGEST_NAME = 40
+"""Of a new stack. With `-Database-` and CloudFormation's 13 characters it is the proxy's name, at most 63."""
 
 _VPCS = ("vpc", "L-F678F1CE")
 _ADDRESSES = ("ec2", "L-0263D0A3")
@@ -32,10 +38,16 @@ class Problem:
 
 
 def check(
-    stack: str, *, addresses: int, is_audience_decided: bool = True, app_id: str | None = None
+    stack: str,
+    *,
+    addresses: int,
+    is_audience_decided: bool = True,
+    app_id: str | None = None,
+    zones: Sequence[str] = (),
 ) -> Iterator[Problem]:
     """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
-    `is_audience_decided` is whether the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given.
+    `is_audience_decided` is whether the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
+    `zones` are those of a new network, if given.
 
     A stack that is there already has its network: an upgrade needs no other one.
     """
@@ -48,8 +60,7 @@ def check(
         return
     yield from _roots(region())
     status = status_of(stack)
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
-        yield Problem(f"{stack} is {status}, from which CloudFormation only deletes it: sam delete")
+    yield from _standing(stack, status)
     if not is_audience_decided and _checks_no_audience(stack):
         yield Problem(
             f"from this release on, users' tokens need aud={stack}: add it to them first, and until then"
@@ -63,12 +74,36 @@ def check(
         )
     looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
     if addresses and status is None:
-        looks += [_zones, _vpcs, lambda: _addresses(addresses)]
+        looks += [lambda: _zones(zones), _vpcs, lambda: _addresses(addresses)]
     for look in looks:
         try:
             yield from look()
         except (BotoCoreError, ClientError) as error:
             yield Problem(f"could not be checked: {error}", stops=False)
+
+
+def _standing(stack: str, status: str | None) -> Iterator[Problem]:
+    if status is None:
+        yield from _name(stack)
+    elif status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        yield Problem(
+            f"{stack} is {status}, from which CloudFormation only deletes it: docs/deploy.md says how"
+        )
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        yield Problem(
+            f"{stack} is {status}: mend what its events name, and then"
+            f" `aws cloudformation continue-update-rollback --stack-name {stack}`"
+        )
+    elif status.endswith("_IN_PROGRESS"):
+        yield Problem(f"{stack} is {status}: wait until CloudFormation is done with it")
+
+
+def _name(stack: str) -> Iterator[Problem]:
+    if len(stack) > LONGEST_NAME or "--" in stack or stack.endswith("-"):
+        yield Problem(
+            f"{stack} cannot be a stack's name here: its database's proxy is called after it, which takes"
+            f" {LONGEST_NAME} characters at most, no two hyphens together, and none at the end"
+        )
 
 
 def status_of(stack: str) -> str | None:
@@ -81,8 +116,12 @@ def status_of(stack: str) -> str | None:
 
 def app_id_of(stack: str) -> str | None:
     """The stack's CheckoutAppId; None if there is no such stack yet. Raises what boto3 raises."""
-    parameters = (_described(stack) or {}).get("Parameters", [])
-    return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}.get("CheckoutAppId")
+    return _parameters(stack).get("CheckoutAppId")
+
+
+def _parameters(stack: str) -> dict[str, str]:
+    given = (_described(stack) or {}).get("Parameters", [])
+    return {one["ParameterKey"]: one["ParameterValue"] for one in given}
 
 
 def _checks_no_audience(stack: str) -> bool:
@@ -115,14 +154,27 @@ def _roots(name: str) -> Iterator[Problem]:
         )
 
 
-def _zones() -> Iterator[Problem]:
+def usable_zones() -> list[str]:
+    """The names of the region's zones that can have brokers, in order. Raises what boto3 raises."""
     asked = [
         {"Name": "zone-type", "Values": ["availability-zone"]},
         {"Name": "state", "Values": ["available"]},
     ]
     found = _client("ec2").describe_availability_zones(Filters=asked)["AvailabilityZones"]
-    if len(found) < ZONES:
-        yield Problem(f"the region has {len(found)} zones for you, and {ZONES} are needed")
+    return sorted(str(one["ZoneName"]) for one in found if one["ZoneId"] not in REFUSED_ZONES)
+
+
+def zones_of(stack: str) -> str:
+    """The stack's Zones, empty if it took the region's first. Raises what boto3 raises."""
+    return _parameters(stack).get("Zones", "")
+
+
+def _zones(given: Sequence[str]) -> Iterator[Problem]:
+    usable = usable_zones()
+    if len(usable) < ZONES:
+        yield Problem(f"the region has {len(usable)} zones for you and for brokers, and {ZONES} are needed")
+    elif given and (len(given) != ZONES or not set(given) <= set(usable)):
+        yield Problem(f"Zones are {', '.join(given)}, and must be {ZONES} of {', '.join(usable)}")
 
 
 def _concurrency() -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
@@ -22,6 +23,8 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
     monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "kept")
+    monkeypatch.setattr(preflight, "zones_of", lambda _: "")
+    monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
@@ -159,6 +162,37 @@ def test_parameters_that_cannot_work_together_stop_it(
     assert sam == []
 
 
+def zones_given(sam: list[tuple[str, ...]]) -> set[str]:
+    return {one for command in sam for one in command if one.startswith("Zones=")}
+
+
+def test_a_new_network_s_zones_are_written_down(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: None)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert zones_given(sam) == {"Zones=z-a,z-b,z-d"}
+
+
+def test_a_network_keeps_its_zones(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "zones_of", lambda _: "z-b,z-c,z-d")
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert zones_given(sam) == {"Zones=z-b,z-c,z-d"}
+    monkeypatch.setattr(deploy, "settings", lambda _: {"Zones": "z-a,z-b,z-d"})
+    with pytest.raises(NotDeployed, match="Zones of checkout is z-b,z-c,z-d"):
+        deploy.deploy("dev", lambda _: True, lambda _: None)
+
+
+@pytest.mark.parametrize("told", [{}, {"VpcId": "vpc-1"}])
+def test_a_network_that_never_had_zones_gets_none(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
+) -> None:
+    subnets = {"SubnetIds": "a,b,c", "SecurityGroupIds": "x,x,x"} if told else {}
+    monkeypatch.setattr(deploy, "settings", lambda _: told | subnets)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert zones_given(sam) == set()
+
+
 def test_environments_differ_in_stack_and_parameters_alone() -> None:
     def told(environment: str) -> dict[str, Any]:
         given = deploy._parameters(environment, "deploy")
@@ -219,10 +253,18 @@ NO_STACK = ClientError(
 )
 
 
+def zones(*ids: str) -> dict[str, Any]:
+    """In this account a is the first of them, b the second, and so on."""
+    found = [
+        {"ZoneName": f"zone-{letter}", "ZoneId": one} for letter, one in zip("abcdef", ids, strict=False)
+    ]
+    return {"AvailabilityZones": found}
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     answers: dict[str, Any] = {
-        "describe_availability_zones": {"AvailabilityZones": [{}, {}, {}]},
+        "describe_availability_zones": zones("euw1-az1", "euw1-az2", "euw1-az3"),
         "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
         "describe_vpcs": {"Vpcs": [{}]},
         "describe_addresses": {"Addresses": [{}]},
@@ -244,7 +286,7 @@ def test_a_region_s_database_must_be_trusted(
     account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else `Setup` fails after half an hour. What the certificates themselves say is decisive."""
-    roots = ssl.create_default_context(cafile=str(preflight.ROOTS)).get_ca_certs()
+    roots: Any = ssl.create_default_context(cafile=str(preflight.ROOTS)).get_ca_certs()
     names = {
         value for root in roots for part in root["subject"] for key, value in part if key == "commonName"
     }
@@ -266,7 +308,8 @@ def test_a_region_s_database_must_be_trusted(
 @pytest.mark.parametrize(
     ("name", "answer", "problem"),
     [
-        ("describe_availability_zones", {"AvailabilityZones": [{}, {}]}, "2 zones"),
+        ("describe_availability_zones", zones("euw1-az1", "euw1-az2"), "2 zones"),
+        ("describe_availability_zones", zones("use1-az1", "use1-az2", "use1-az3"), "2 zones"),
         ("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 10}}, "10 environments at once"),
         ("describe_vpcs", {"Vpcs": [{}] * 5}, "5 of 5 VPCs"),
         ("describe_addresses", {"Addresses": [{}] * 3}, "3 of 5 elastic addresses are used, and 3 more"),
@@ -329,6 +372,65 @@ def test_another_mark_than_the_stacks_stops_it(
     found = list(preflight.check("checkout", addresses=3, app_id=asked))
     assert len(found) == problems
     assert all("CheckoutAppId of checkout is checkout" in one.what and one.stops for one in found)
+
+
+def test_a_zone_without_brokers_is_never_taken(account: dict[str, Any]) -> None:
+    account["describe_availability_zones"] = zones("use1-az6", "use1-az3", "use1-az1", "use1-az2")
+    assert preflight.usable_zones() == ["zone-a", "zone-c", "zone-d"]
+    [found] = preflight.check("checkout", addresses=3, zones=("zone-a", "zone-b", "zone-c"))
+    assert "must be 3 of zone-a, zone-c, zone-d" in found.what
+    assert list(preflight.check("checkout", addresses=3, zones=("zone-a", "zone-c", "zone-d"))) == []
+
+
+def test_the_zones_without_brokers_are_those_that_msk_names() -> None:
+    """In AWS's own model of its API, as botocore has it."""
+    model: Any = botocore.session.get_session().get_service_model("kafka")
+    told = model.shape_for("BrokerNodeGroupInfo").members["ClientSubnets"].documentation
+    assert set(re.findall(r"\b[a-z]+\d-az\d\b", told)) == preflight.REFUSED_ZONES
+
+
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name checkout"),
+        ("DELETE_FAILED", "only deletes it"),
+        ("CREATE_IN_PROGRESS", "wait until CloudFormation is done"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "wait until CloudFormation is done"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait until CloudFormation is done"),
+    ],
+)
+def test_a_stack_that_takes_no_update_is_named_with_its_way_out(
+    account: dict[str, Any], status: str, way_out: str
+) -> None:
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": status}]}
+    [found] = preflight.check("checkout", addresses=3)
+    assert way_out in found.what
+    assert found.stops
+
+
+def test_every_status_of_a_stack_is_decided(account: dict[str, Any]) -> None:
+    """Those that CloudFormation has, in AWS's own model of its API."""
+    model: Any = botocore.session.get_session().get_service_model("cloudformation")
+    going_on = set()
+    for status in model.shape_for("StackStatus").enum:
+        account["describe_stacks"] = {"Stacks": [{"StackStatus": status}]}
+        if not any(problem.stops for problem in preflight.check("checkout", addresses=0)):
+            going_on.add(status)
+    assert going_on == {
+        *("CREATE_COMPLETE", "CREATE_FAILED", "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"),
+        *("UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"),
+        *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_FAILED"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "problems"),
+    [("checkout-" + "x" * 31, 0), ("checkout-" + "x" * 32, 1), ("check--out", 1), ("checkout-", 1)],
+)
+def test_a_new_stack_s_name_must_fit(account: dict[str, Any], name: str, problems: int) -> None:
+    found = list(preflight.check(name, addresses=3))
+    assert len(found) == problems
+    assert all(f"{name} cannot be a stack's name" in one.what and one.stops for one in found)
 
 
 def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:
