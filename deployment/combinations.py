@@ -8,6 +8,12 @@ KAFKA_SUBNETS = 3
 DATABASE_SUBNETS = 2
 SECURITY_GROUPS = ("functions", "database", "brokers")
 
+KAFKA_VERSION = "3.8.x"
+"""The template's default."""
+
+SMALL_BROKERS = "kafka.t3.small"
+LAST_WITH_SMALL_BROKERS = (3, 8)
+
 _DATABASE = ("DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn")
 
 
@@ -19,6 +25,7 @@ def refused(told: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
         yield f"a database that you have needs {missing}, too"
     if "CertificateArn" in given:
         yield from _domain(told.get("PublicOrigin", ""))
+    yield from _brokers(told)
     if "VpcId" in given:
         yield from _network(told, given)
     elif lost := sorted(given & {"SubnetIds", "SecurityGroupIds"}):
@@ -26,6 +33,23 @@ def refused(told: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     elif is_new and (elsewhere := sorted(given & {"KafkaClusterArn", "DatabaseHost"})):
         # A stack that is there may have them in the network that it made: its cluster, restored for example.
         yield f"a new network has no way to {' and '.join(elsewhere)}: give VpcId, where they can be reached"
+
+
+def kafka_version(told: Mapping[str, str]) -> str | None:
+    """Of the brokers that the stack makes; None if it makes none, or serverless ones."""
+    if told.get("KafkaClusterArn") or told.get("KafkaBrokerType") == "serverless":
+        return None
+    return told.get("KafkaVersion", KAFKA_VERSION)
+
+
+def _brokers(told: Mapping[str, str]) -> Iterator[str]:
+    version = kafka_version(told)
+    kind = told.get("KafkaBrokerType") or ("express" if told.get("Profile") == "prod" else "standard")
+    small = told.get("KafkaInstanceType", SMALL_BROKERS) == SMALL_BROKERS
+    if version is None or kind != "standard" or not small:
+        return
+    if tuple(int(part) for part in version.split(".")[:2]) > LAST_WITH_SMALL_BROKERS:
+        yield f"Kafka {version} does not run on {SMALL_BROKERS}: give KafkaInstanceType=kafka.m7g.large, too"
 
 
 def _domain(origin: str) -> Iterator[str]:

@@ -73,6 +73,7 @@ def _problems(stack: str, told: Mapping[str, str], nats: int) -> list[Problem]:
             is_audience_decided=bool(told.get("JwtAudience")),
             app_id=told.get(APP_ID),
             zones=tuple(told[ZONES].split(",")) if told.get(ZONES) else (),
+            kafka=combinations.kafka_version(told),
         )
     )
     if any(problem.stops for problem in found):

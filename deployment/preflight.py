@@ -44,10 +44,11 @@ def check(
     is_audience_decided: bool = True,
     app_id: str | None = None,
     zones: Sequence[str] = (),
+    kafka: str | None = None,
 ) -> Iterator[Problem]:
     """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
     `is_audience_decided` is whether the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
-    `zones` are those of a new network, if given.
+    `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes.
 
     A stack that is there already has its network: an upgrade needs no other one.
     """
@@ -75,6 +76,8 @@ def check(
     looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
     if addresses and status is None:
         looks += [lambda: _zones(zones), _vpcs, lambda: _addresses(addresses)]
+    if kafka is not None and status is None:
+        looks.append(lambda: _kafka(kafka))
     for look in looks:
         try:
             yield from look()
@@ -175,6 +178,16 @@ def _zones(given: Sequence[str]) -> Iterator[Problem]:
         yield Problem(f"the region has {len(usable)} zones for you and for brokers, and {ZONES} are needed")
     elif given and (len(given) != ZONES or not set(given) <= set(usable)):
         yield Problem(f"Zones are {', '.join(given)}, and must be {ZONES} of {', '.join(usable)}")
+
+
+def _kafka(version: str) -> Iterator[Problem]:
+    pages = _client("kafka").get_paginator("list_kafka_versions").paginate()
+    found = [one for page in pages for one in page["KafkaVersions"]]
+    active = [str(one["Version"]) for one in found if one["Status"] == "ACTIVE"]
+    if version not in active:
+        yield Problem(
+            f"MSK makes no new cluster with Kafka {version}: give KafkaVersion, of {', '.join(active)}"
+        )
 
 
 def _concurrency() -> Iterator[Problem]:

@@ -32,6 +32,9 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         NETWORK | DATABASE | KAFKA | {"SubnetIds": "subnet-1"},
         NETWORK | KAFKA | {"SubnetIds": "subnet-1,subnet-2"},
         DOMAIN,
+        {"KafkaVersion": "3.9.x.kraft", "KafkaInstanceType": "kafka.m7g.large"},
+        {"KafkaVersion": "3.9.x", "Profile": "prod"},
+        NETWORK | KAFKA | {"KafkaVersion": "3.9.x"},
     ],
 )
 def test_what_works(told: dict[str, str]) -> None:
@@ -62,6 +65,8 @@ def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> 
         (NETWORK | {"SubnetIds": "subnet-1,subnet-2"}, "and 2 are given"),
         (NETWORK | KAFKA | {"SubnetIds": "subnet-1"}, "2 SubnetIds or more, and 1 are given"),
         (NETWORK | {"SecurityGroupIds": "sg-1"}, "of functions, database, brokers in this order"),
+        ({"KafkaVersion": "3.9.x"}, "give KafkaInstanceType=kafka.m7g.large, too"),
+        ({"KafkaVersion": "4.0.x.kraft", "Profile": "prod", "KafkaBrokerType": "standard"}, "4.0.x.kraft"),
         (without(NETWORK, "VpcId"), "SecurityGroupIds and SubnetIds are of a network that you have"),
     ],
 )

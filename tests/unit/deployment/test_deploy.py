@@ -3,6 +3,7 @@
 import re
 import ssl
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,9 +11,10 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment import build, deploy, preflight
+from deployment import build, combinations, deploy, preflight
 from deployment.deploy import NotDeployed
 from deployment.preflight import Problem
+from tests.infrastructure import transformed
 
 
 @pytest.fixture
@@ -239,13 +241,22 @@ class Client:
     def __getattr__(self, name: str) -> Any:
         answer = self._answers[name]
 
-        def asked(**_: object) -> Any:
+        def asked(*_: object, **__: object) -> Any:
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
         return asked
 
+
+KAFKA_VERSIONS = {
+    "KafkaVersions": [
+        {"Version": "3.6.0", "Status": "DEPRECATED"},
+        {"Version": "3.8.x", "Status": "ACTIVE"},
+        {"Version": "3.9.x.kraft", "Status": "ACTIVE"},
+    ]
+}
+"""As MSK's ListKafkaVersions answers."""
 
 NO_STACK = ClientError(
     {"Error": {"Code": "ValidationError", "Message": "Stack with id checkout does not exist"}},
@@ -265,6 +276,7 @@ def zones(*ids: str) -> dict[str, Any]:
 def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     answers: dict[str, Any] = {
         "describe_availability_zones": zones("euw1-az1", "euw1-az2", "euw1-az3"),
+        "get_paginator": SimpleNamespace(paginate=lambda: [KAFKA_VERSIONS]),
         "get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
         "describe_vpcs": {"Vpcs": [{}]},
         "describe_addresses": {"Addresses": [{}]},
@@ -431,6 +443,27 @@ def test_a_new_stack_s_name_must_fit(account: dict[str, Any], name: str, problem
     found = list(preflight.check(name, addresses=3))
     assert len(found) == problems
     assert all(f"{name} cannot be a stack's name" in one.what and one.stops for one in found)
+
+
+@pytest.mark.parametrize(
+    ("version", "problems"), [("3.8.x", 0), ("3.9.x.kraft", 0), (None, 0), ("3.6.0", 1), ("3.9.x", 1)]
+)
+def test_a_new_cluster_s_version_is_one_that_msk_still_makes(
+    account: dict[str, Any], version: str | None, problems: int
+) -> None:
+    found = list(preflight.check("checkout", addresses=3, kafka=version))
+    assert len(found) == problems
+    assert all("give KafkaVersion, of 3.8.x, 3.9.x.kraft" in one.what and one.stops for one in found)
+    account["describe_stacks"] = {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+    assert list(preflight.check("checkout", addresses=3, kafka=version)) == []
+
+
+def test_the_default_version_is_the_template_s() -> None:
+    declared = transformed.source()["Parameters"]
+    assert declared["KafkaVersion"]["Default"] == combinations.KAFKA_VERSION
+    assert declared["KafkaInstanceType"]["Default"] == combinations.SMALL_BROKERS
+    assert combinations.kafka_version({}) == combinations.KAFKA_VERSION
+    assert combinations.kafka_version({"KafkaBrokerType": "serverless"}) is None
 
 
 def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:
