@@ -42,6 +42,9 @@ def configure(
 
     `rotate` replaces the endpoint's signing secret; both are accepted until the next run, and for a day at
     most. `leaked` replaces it, too, and the old one is accepted no more.
+
+    STRIPE_CONFIGURE_KEY, if it is set, is the key that makes the endpoint, and is not stored: then the key of
+    the stack needs no right to redirect webhooks.
     """
     secrets = system.secrets
     key = (
@@ -57,8 +60,11 @@ def configure(
         raise NotConfigured(
             "STRIPE_SECRET is of the other mode than the stack's: live and test money do not share a stack"
         )
+    maker = os.environ.get("STRIPE_CONFIGURE_KEY", "").strip() or key
+    if not maker.startswith(KINDS) or ("_live_" in maker) != ("_live_" in key):
+        raise NotConfigured("STRIPE_CONFIGURE_KEY must be a secret key of the same mode as STRIPE_SECRET")
     client = stripe.StripeClient(
-        key,
+        maker,
         stripe_version=API_VERSION,
         base_addresses={"api": system.stripe_api_url} if system.stripe_api_url else {},
     ).v1.webhook_endpoints

@@ -12,6 +12,7 @@ from moto import mock_aws
 from checkout import config
 from checkout.config import Config
 from checkout.services.stripe_events import HANDLED
+from deployment import configure as configuring
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.stripe_simulator import Simulator
@@ -190,6 +191,29 @@ def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPat
     with pytest.raises(NotConfigured, match="the other mode than the stack's"):
         run(system)
     assert system.secrets["STRIPE_SECRET"] == KEY
+
+
+def test_another_key_makes_the_endpoint_and_is_not_stored(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the stack's own needs no right to redirect webhooks."""
+    used: list[str] = []
+    client = configuring.stripe.StripeClient
+
+    def made(key: str, **given: Any) -> Any:
+        used.append(key)
+        return client(key, **given)
+
+    monkeypatch.setattr(configuring.stripe, "StripeClient", made)
+    monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_test_endpoints")
+    run(system)
+    assert used == ["rk_test_endpoints"]
+    assert len(endpoints(stripe)) == 1
+    assert system.secrets["STRIPE_SECRET"] == KEY
+    assert "rk_test_endpoints" not in json.dumps(system.secrets)
+    monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_live_endpoints")
+    with pytest.raises(NotConfigured, match="STRIPE_CONFIGURE_KEY must be a secret key of the same mode"):
+        run(system)
 
 
 def test_a_key_that_stripe_refuses(system: AwsSystem) -> None:
