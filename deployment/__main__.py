@@ -10,7 +10,7 @@ from checkout.adapters import terminal
 from checkout.domain.text import printable
 from checkout.errors import CheckoutError
 from checkout.operations import command, text
-from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke
+from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke, undo
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.build import AnotherBuild
 from deployment.configure import NotConfigured
@@ -41,6 +41,12 @@ def bring_up(options: argparse.Namespace) -> None:
 def make(options: argparse.Namespace) -> None:
     """The build, and its digest as the last line."""
     terminal.say(build.make(options.architecture))
+
+
+def take_back(options: argparse.Namespace) -> None:
+    """A deployment that failed, and what it made."""
+    region()
+    undo.undo(options.stack, lambda what: options.yes or terminal.confirmed(what), terminal.say)
 
 
 def connect_stripe(options: argparse.Namespace) -> None:
@@ -103,6 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     built.add_argument("--architecture", choices=("arm64", "x86_64"), default=build.ARCHITECTURE)
     built.set_defaults(command=make)
+
+    undone = commands.add_parser("undo", help="take back a deployment that failed, and what it made")
+    undone.add_argument("stack", help="its name")
+    undone.add_argument("--yes", action="store_true", help="do not ask")
+    undone.set_defaults(command=take_back)
 
     configured = commands.add_parser(
         "configure", help="Stripe's key, the webhook endpoint, its secret", description=configure.__doc__
