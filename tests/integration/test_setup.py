@@ -15,6 +15,7 @@ from moto import mock_aws
 from checkout import bootstrap, custom_resource
 from checkout.adapters import cloudformation, msk, topics
 from checkout.errors import ConfigurationError, Unavailable
+from checkout.services import setup
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 from tests.support import functions, lambda_events
@@ -189,6 +190,7 @@ def test_delete_does_nothing_and_succeeds(
 def test_a_failure_says_what_to_look_at_and_nothing_secret(
     fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(setup, "WAKE_SECONDS", 0.0)
     monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
     ask(fns, bucket)
     monkeypatch.setattr(bootstrap, "setup", partial(dict[str, str]().__getitem__, "password"))

@@ -1,14 +1,20 @@
 """What a deployment needs and CloudFormation cannot do, for the release that this code is."""
 
+import time
 from collections.abc import Callable, Collection
 
 from checkout import telemetry
 from checkout.adapters.secrets_manager import SecretsManager
 from checkout.domain import finished_event, request_event
+from checkout.errors import DatabaseUnavailable
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 
 TOPICS = (request_event.TOPIC, finished_event.TOPIC)
+WAKE_SECONDS = 180.0
+"""Aurora that was paused for a day needs more than one attempt to connect; a failed update is rolled back."""
+
+_PAUSE_SECONDS = 5.0
 GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 
 
@@ -40,10 +46,20 @@ class Setup:
         """
         generated = self._secrets.generate_missing(GENERATED) if self._secrets else []
         self._check_settings()
-        applied = self._migrate()
+        applied = self._migrated()
         if with_roles:
             self._grant_roles()
         brokers = self._brokers()
         made = self._ensure_topics(brokers, TOPICS, partitions)
         telemetry.logger.info("set up", extra={"generated": generated, "applied": applied, "topics": made})
         return {"KafkaBrokers": brokers}
+
+    def _migrated(self) -> list[str]:
+        deadline = time.monotonic() + WAKE_SECONDS
+        while True:
+            try:
+                return self._migrate()
+            except DatabaseUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
