@@ -244,6 +244,10 @@ def _state(templates: Templates) -> Iterator[str]:
     for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():
         if queue.get("SqsManagedSseEnabled") is not True:
             yield f"{name} is not encrypted"
+    for name, written in of_type(templates.application, "AWS::SQS::QueuePolicy").items():
+        for one in written["PolicyDocument"]["Statement"]:
+            if "aws:SourceArn" not in one.get("Condition", {}).get("ArnLike", {}):
+                yield f"{name}: rules of others could write there"
     for name, rule in of_type(templates.application, "AWS::Events::Rule").items():
         if any("DeadLetterConfig" not in target for target in rule["Targets"]):
             yield f"{name} drops what it cannot start"

@@ -115,6 +115,11 @@ def with_layer_of_another_architecture(source: Template, _: dict[str, Template])
     source["Resources"]["CommonLayer"]["Metadata"]["BuildArchitecture"] = "x86_64"
 
 
+def with_a_queue_for_all(source: Template, _: dict[str, Template]) -> None:
+    [statement] = source["Resources"]["DeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    del statement["Condition"]
+
+
 def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
@@ -168,6 +173,7 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         ),
         (with_wrong_handler, "AccountFunction: there is no functions/account/main.py with handler"),
         (with_layer_of_another_architecture, "CommonLayer is built for another architecture"),
+        (with_a_queue_for_all, "DeadLettersPolicy: rules of others could write there"),
         (without_release, "WebFunction: a release of the layer alone would not go live"),
         (with_setup_of_the_first_cluster_only, "Setup would not run for another Kafka cluster"),
     ],
