@@ -1,11 +1,13 @@
-"""All of them, from the request to the ledger."""
+"""All of them, from the request to the ledger, and what looks after both."""
 
 from tests.mutants import (
     of_access,
+    of_crediting,
     of_ledger,
     of_outbox,
     of_payments,
     of_reconciler,
+    of_restore,
     of_sessions,
     of_verification,
 )
@@ -15,7 +17,9 @@ MUTANTS = [
     *of_sessions.MUTANTS,
     *of_payments.MUTANTS,
     *of_outbox.MUTANTS,
+    *of_crediting.MUTANTS,
     *of_ledger.MUTANTS,
     *of_reconciler.MUTANTS,
+    *of_restore.MUTANTS,
     *of_verification.MUTANTS,
 ]
