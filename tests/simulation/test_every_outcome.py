@@ -283,14 +283,22 @@ OUTCOMES: dict[str, tuple[Callable[[Payer], Life], End]] = {
 
 
 class Joined(Database):
-    """Every transaction is a part of the one that is open: to commit each of so many events takes minutes."""
+    """Every transaction is a part of the one that is open, and is undone alone if it raises: to commit each
+    of so many events takes minutes."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
 
     @contextmanager
     def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Cursor]:
-        yield self._cursor
+        self._cursor.execute("SAVEPOINT part")
+        try:
+            yield self._cursor
+        except BaseException:
+            self._cursor.execute("ROLLBACK TO SAVEPOINT part")
+            raise
+        finally:
+            self._cursor.execute("RELEASE SAVEPOINT part")
 
 
 @pytest.fixture(scope="module")
