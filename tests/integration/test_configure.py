@@ -7,12 +7,12 @@ from typing import Any
 
 import boto3
 import pytest
+import stripe as stripe_sdk
 from moto import mock_aws
 
 from checkout import config
 from checkout.config import Config
 from checkout.services.stripe_events import HANDLED
-from deployment import configure as configuring
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.stripe_simulator import Simulator
@@ -198,13 +198,13 @@ def test_another_key_makes_the_endpoint_and_is_not_stored(
 ) -> None:
     """Then the stack's own needs no right to redirect webhooks."""
     used: list[str] = []
-    client = configuring.stripe.StripeClient
+    client = stripe_sdk.StripeClient
 
     def made(key: str, **given: Any) -> Any:
         used.append(key)
         return client(key, **given)
 
-    monkeypatch.setattr(configuring.stripe, "StripeClient", made)
+    monkeypatch.setattr(stripe_sdk, "StripeClient", made)
     monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_test_endpoints")
     run(system)
     assert used == ["rk_test_endpoints"]
