@@ -296,13 +296,15 @@ def own_search(fns: Functions) -> lost_entries.LostEntries:
     from checkout.adapters.postgres import Database
     from checkout.services.decisions import Decisions
     from checkout.services.delivery import Delivery
+    from checkout.services.evidence import FindEvidence
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
     application = Database(lambda: fns.settings["DATABASE_URL"])
     delivery = Delivery(checkout, bootstrap.kafka_publisher())
     again = reemission.Reemission(checkout, application, delivery, bootstrap.config())
     decisions = Decisions(checkout, application)
-    return lost_entries.LostEntries(checkout, application, delivery, again, decisions)
+    evidence = FindEvidence(checkout, bootstrap.stripe_api(), bootstrap.config())
+    return lost_entries.LostEntries(checkout, application, delivery, evidence, again, decisions)
 
 
 def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person(
@@ -495,3 +497,43 @@ def test_many_that_were_never_seen_do_not_keep_the_others_waiting(
 
     assert fns.balance() == 20 * 500
     assert answers[-1]["lost_entries"]["missing"] == 10
+
+
+def test_a_time_that_is_too_early_makes_nobody_doubtful(fns: Functions, tail: Tail) -> None:
+    """Whose entries are there from before the lost payment was there at the moment of the restore."""
+    fns.add_users(77)
+    pay(fns, user_id=77)
+    consume(fns, tail)
+    fns.application(
+        "SET LOCAL session_replication_role = replica;"
+        " UPDATE ledger_entries SET created_at = now() - interval '3 hours'"
+    )
+    age(fns, hours=3)
+    pay(fns, user_id=77)
+    tail.read()
+    age(fns, hours=2)
+    see(fns)
+
+    answers = until_complete(fns, tail, ago(30 * DAY))
+
+    assert answers[-1]["lost_entries"]["to_decide"] == 0
+    assert fns.balance(77) == 1000
+
+
+def test_stripe_is_asked_about_a_lost_payment_that_only_its_row_reports(
+    fns: Functions, silent: Simulator, tail: Tail
+) -> None:
+    """An earlier release had read its session, and kept no event."""
+    request_id = fns.create({"amount_cents": 500}).json["request_id"]
+    session_id = fns.row(request_id)["stripe_session_id"]
+    assert silent.pay(silent.client.v1.checkout.sessions.retrieve(session_id)).status_code == 303
+    fns.invoke("reconciler", {})
+    tail.read()
+    fns.checkout("UPDATE checkout_transactions SET paid_event_id = NULL, paid_read_at = NULL")
+    age(fns)
+    see(fns)
+
+    answers = until_complete(fns, tail, ago(5400))
+
+    assert [answer["emitted"] for answer in answers] == [1, 0]
+    assert fns.balance() == 500

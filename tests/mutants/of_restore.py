@@ -38,11 +38,25 @@ MUTANTS = [
     ),
     Mutant(
         file=LOST,
-        text="            if position.phase == PAYMENTS and movement.user_id > position.newest_user\n",
-        instead="            if False\n",
+        text="        return {movement for movement in newer if movement.user_id > newest}\n",
+        instead="        return frozenset()\n",
         breaks="somebody else's payment is credited to the user who got the number anew",
         caught_by=f"{OF_LOST}"
         "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
+    ),
+    Mutant(
+        file=LOST,
+        text="            newest = lost_entries.newest_user_of_entries(cursor, min(movement.at for movement in newer))\n",
+        instead="            newest = position.newest_user\n",
+        breaks="everybody's lost payment is left to an operator, if the time given is too early",
+        caught_by=f"{OF_LOST}::test_a_time_that_is_too_early_makes_nobody_doubtful",
+    ),
+    Mutant(
+        file=LOST,
+        text="        position = self._hurry(self.begin(since))\n",
+        instead="        position = self.begin(since)\n",
+        breaks="a lost payment that was never seen waits for a look that is a day away",
+        caught_by=f"{OF_LOST}::test_what_was_never_seen_is_looked_for_however_late_its_next_look_is",
     ),
     Mutant(
         file="services/lost_entries_position.py",

@@ -186,14 +186,16 @@ def reconcile() -> "Reconcile":
     from checkout.services.stripe_books import StripeBooks
     from checkout.services.unfinished import Unfinished
 
-    reemission = Reemission(checkout_database(), application_database(), delivery(), config())
+    databases = checkout_database(), application_database()
+    evidence = FindEvidence(checkout_database(), stripe_api(), config())
+    reemission = Reemission(*databases, delivery(), config())
     return Reconcile(
         MissedEvents(checkout_database(), stripe_api(), stripe_events(), config().app_id),
         Unfinished(checkout_database(), stripe_api(), stripe_events(), _create_session()),
-        FindEvidence(checkout_database(), stripe_api(), config()),
+        evidence,
         reemission,
         StripeBooks(checkout_database(), stripe_api(), config().app_id),
-        LostEntries(checkout_database(), application_database(), delivery(), reemission, decisions()),
+        LostEntries(*databases, delivery(), evidence, reemission, decisions()),
     )
 
 

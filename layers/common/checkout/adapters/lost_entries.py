@@ -16,7 +16,8 @@ PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": 
 
 
 class Movement(NamedTuple):
-    """A payment or reversal that must be in the ledger. `was_seen` there, once."""
+    """A payment or reversal that must be in the ledger, of that time (epoch seconds). `was_seen` there,
+    once."""
 
     effect_key: str
     user_id: int
@@ -24,6 +25,7 @@ class Movement(NamedTuple):
     currency: str
     payment_intent_id: str | None
     request_id: str
+    at: float
     was_seen: bool
 
     @property
@@ -102,7 +104,8 @@ def payments(
     found = _tuples(
         cursor,
         "SELECT 'success:' || request_id, user_id, paid_cents, paid_currency, payment_intent_id, request_id,"
-        f" credited_at IS NOT NULL {_PAYMENTS} AND id > %(after)s AND id <= %(until)s ORDER BY id",
+        f" extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
+        " AND id > %(after)s AND id <= %(until)s ORDER BY id",
         {**position, "until": scope.last_id if until is None else until},
     )
     return [Movement(*row) for row in found], until
@@ -123,7 +126,7 @@ def reversals(
         cursor,
         "SELECT effect_key, t.user_id,"
         "       CASE WHEN kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END, r.currency,"
-        "       r.payment_intent_id, t.request_id, r.was_seen"
+        "       r.payment_intent_id, t.request_id, extract(epoch FROM r.emitted_at)::float, r.was_seen"
         f" FROM (SELECT r.*, credited_at IS NOT NULL AS was_seen {_REVERSALS} AND effect_key > %(after)s"
         "         AND (%(until)s::text IS NULL OR effect_key <= %(until)s)) AS r"
         " JOIN LATERAL (SELECT user_id, request_id FROM checkout_transactions"
@@ -145,7 +148,7 @@ def entries(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, tuple[Any
     return {row[0]: row[1:] for row in found}
 
 
-def newest_user_of_sessions(cursor: Cursor, before: int) -> int:
+def newest_user_of_sessions(cursor: Cursor, before: float) -> int:
     """The greatest number of a user who began a session before then (epoch seconds); 0 if nobody did."""
     return int(
         _one(
@@ -159,7 +162,7 @@ def newest_user_of_sessions(cursor: Cursor, before: int) -> int:
     )
 
 
-def newest_user_of_entries(cursor: Cursor, before: int) -> int:
+def newest_user_of_entries(cursor: Cursor, before: float) -> int:
     """The greatest number of a user who has a ledger entry from before then; 0 if nobody has."""
     return int(
         _one(

@@ -1,6 +1,6 @@
 """SQL of checkout_transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +30,14 @@ def fetched(cursor: Cursor) -> Sequence[Transaction]:
 def find(cursor: Cursor, request_id: str) -> Transaction | None:
     cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
     return _optional(cursor)
+
+
+def find_all(cursor: Cursor, request_ids: Collection[str]) -> Sequence[Transaction]:
+    """Those of them that there are."""
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = ANY(%s)", (list(request_ids),)
+    )
+    return fetched(cursor)
 
 
 def lock(cursor: Cursor, request_id: str) -> Transaction | None:

@@ -7,7 +7,7 @@ reversal overtakes its credit. It is complete when nothing of it is left to be e
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
 from checkout.adapters import lost_entries, rechecks, reversals, transactions
@@ -18,6 +18,7 @@ from checkout.domain.finished_event import TOPIC
 from checkout.services import missed_events, parking, passes, whereabouts
 from checkout.services.decisions import Decisions
 from checkout.services.delivery import Delivery
+from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries_position import (
     DONE,
     PAYMENTS,
@@ -58,12 +59,14 @@ class LostEntries:
         checkout: Database,
         application: Database,
         delivery: Delivery,
+        evidence: FindEvidence,
         reemission: Reemission,
         decisions: Decisions,
     ) -> None:
         self._checkout = checkout
         self._application = application
         self._delivery = delivery
+        self._evidence = evidence
         self._reemission = reemission
         self._decisions = decisions
 
@@ -108,6 +111,7 @@ class LostEntries:
             position = self._compare(position, uncredited.total, deadline, setbacks, report)
             found = Looked(0, 0, 0)
             if (most := MOST_UNCREDITED - uncredited.emitted) > 0:
+                self._evidence(deadline=deadline, setbacks=setbacks)
                 found = self._reemission(deadline=deadline, most_emitted=most)
                 looked = looked + found
                 uncredited = self._reemission.still_uncredited(position.before)
@@ -223,12 +227,19 @@ class LostEntries:
         if position.passes == 1:
             after = replace(after, looked_at=position.looked_at + len(movements))
         missing = self._missing([movement for movement in movements if movement.was_seen])
-        doubtful = {
-            movement
-            for movement in missing
-            if position.phase == PAYMENTS and movement.user_id > position.newest_user
-        }
+        doubtful = self._doubtful(position, missing) if position.phase == PAYMENTS else frozenset()
         return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
+
+    def _doubtful(self, position: Position, missing: Sequence[Movement]) -> Set[Movement]:
+        """Those whose user's number may have been given out anew. If an entry is there that is older than a
+        payment whose entry is lost, its user was there at the moment to which the database was restored, and
+        so were all with smaller numbers."""
+        newer = {movement for movement in missing if movement.user_id > position.newest_user}
+        if not newer:
+            return newer
+        with self._application.transaction() as cursor:
+            newest = lost_entries.newest_user_of_entries(cursor, min(movement.at for movement in newer))
+        return {movement for movement in newer if movement.user_id > newest}
 
     def _missing(self, movements: Collection[Movement]) -> list[Movement]:
         with self._application.transaction() as cursor:
@@ -243,8 +254,8 @@ class LostEntries:
         missing when the page is compared again."""
         if not doubtful:
             return
-        rows = [transactions.find(cursor, movement.effect.request_id) for movement in doubtful]
-        events = [success_event(row) for row in rows if row is not None]
+        rows = transactions.find_all(cursor, [movement.request_id for movement in doubtful])
+        events = [success_event(row) for row in rows]
         with self._application.transaction() as there:
             parking.park(
                 there,
