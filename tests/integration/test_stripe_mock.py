@@ -144,6 +144,7 @@ CALLS: dict[str, Callable[[Any], str]] = {
     "dispute": lambda api: api.dispute("du_1")["object"],
     "disputes_of": lambda api: " and ".join(one["object"] for one in api.disputes_of("pi_1")),
     "events": lambda api: _listed(api.events, types=sorted(HANDLED)),
+    "balance_transaction": lambda api: api.balance_transaction("txn_1")["object"],
     "balance_transactions": lambda api: _listed(api.balance_transactions),
 }
 ANSWERS = {

@@ -15,16 +15,14 @@ OF_REVERSALS = "tests/integration/test_reversals.py"
 MUTANTS = [
     Mutant(
         file=EVENTS,
-        text="            if reported.payment_intent_id is not None:\n"
-        "                transactions.lock_payment_intent(cursor, reported.payment_intent_id)\n",
+        text="            _lock(cursor, reported)\n",
         instead="",
         breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
         file=EVENTS,
-        text="            if payment_intent_id is not None:\n"
-        "                transactions.lock_payment_intent(cursor, payment_intent_id)\n",
+        text="            _lock(cursor, reading, payment_intent_id)\n",
         instead="",
         breaks="a payment and its refund at the same moment do not see each other",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
@@ -52,8 +50,8 @@ MUTANTS = [
     ),
     Mutant(
         file="adapters/inbox.py",
-        text='WHERE event_id = %s FOR UPDATE", (event_id,))',
-        instead='WHERE event_id = %s", (event_id,))',
+        text='WHERE event_id = %s FOR UPDATE", (event_id,)',
+        instead='WHERE event_id = %s", (event_id,)',
         breaks="an event is applied while an operator settles it",
         caught_by=f"{RACES}::test_what_is_settled_while_it_is_tried_again_is_left_alone",
     ),
@@ -101,7 +99,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSION_EVENT,
-        text="    if row.stripe_session_id in (None, reported.session_id):\n",
+        text="    if own is not None or known.stripe_session_id is None:\n",
         instead="    if True:\n",
         breaks="the second payment of a request is not credited",
         caught_by=f"{BAD}::test_another_session_of_a_known_request_is_a_payment_of_its_own_and_loud",
@@ -115,23 +113,23 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSALS,
-        text="[reversal.effect_key for reversal in movements])",
-        instead="[reversal.effect_key for reversal in report.reversals])",
+        text="if not _is_dropped(cursor, one, discarded)]",
+        instead="if not any(_is_dropped(cursor, other, discarded) for other in report.objects)]",
         breaks="with one refund of a charge that was discarded, the others do not act either",
         caught_by="tests/integration/test_decided_refunds.py"
         "::test_of_a_charges_refunds_only_the_discarded_one_does_not_act",
     ),
     Mutant(
         file=REVERSALS,
-        text="    if row is None or row.status is not Status.PAYMENT_SUCCEEDED:\n",
-        instead="    if row is None:\n",
+        text="row if row is not None and row.status is Status.PAYMENT_SUCCEEDED else None",
+        instead="row",
         breaks="a refund is taken from the balance before its payment was credited",
         caught_by=f"{OF_REVERSALS}::test_a_dispute_of_a_debit_that_has_not_settled_waits",
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text='        case "pending" | "requires_action":\n            return ()\n',
-        instead='        case "pending" | "requires_action":\n            kinds = ("refunded",)\n',
+        text="            kinds: tuple[str, ...] = ()\n",
+        instead='            kinds: tuple[str, ...] = ("refunded",)\n',
         breaks="a refund that has not happened is taken from the balance",
         caught_by=f"{OF_REVERSALS}::test_what_moved_nothing_yet_does_not_wait",
     ),
@@ -163,5 +161,28 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="anybody can credit anybody",
         caught_by=f"{BAD}::test_one_byte_changed",
+    ),
+    Mutant(
+        file="services/held.py",
+        text="            transactions.lock_payment_intent(cursor, found.payment_intent_id)\n",
+        instead="            pass\n",
+        breaks="what is stored of a dispute while an operator discards it acts alone",
+        caught_by="tests/integration/test_dropped_reversals.py"
+        "::test_an_operator_who_discards_while_another_event_is_applied_waits_for_it",
+    ),
+    Mutant(
+        file="adapters/rechecks.py",
+        text='        f"   AND {PROVEN}"\n',
+        instead="",
+        breaks="a row that somebody has written is money",
+        caught_by="tests/integration/test_evidence.py::test_a_row_without_a_session_is_never_emitted",
+    ),
+    Mutant(
+        file="services/payments.py",
+        text="    if not session_event.is_believed(reported, row):\n        raise Unconfirmed\n",
+        instead="",
+        breaks="a session that nobody began here is credited as the signed body says",
+        caught_by="tests/integration/test_sessions_not_begun_here.py"
+        "::test_any_other_is_credited_as_stripe_has_it",
     ),
 ]
