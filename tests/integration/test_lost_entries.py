@@ -20,7 +20,7 @@ from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection
 from tests.support.stripe_events import event, session_object
-from tests.support.stripe_reversals import KnownStripe, refund
+from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
@@ -537,3 +537,33 @@ def test_stripe_is_asked_about_a_lost_payment_that_only_its_row_reports(
 
     assert [answer["emitted"] for answer in answers] == [1, 0]
     assert fns.balance() == 500
+
+
+@pytest.mark.parametrize("taken_back", [False, True], ids=["discarded", "and replayed after all"])
+def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
+    fns: Functions, tail: Tail, known: KnownStripe, taken_back: bool
+) -> None:
+    refunded = refund("pi_1", amount=200)
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(refunded["id"], refunded)
+    early = event(refunded, "refund.created")
+    assert fns.webhook(early).json["outcome"] == "waiting"
+    decide = ("--operator", "ada", "--yes")
+    assert operate(fns, "held", "discard", early["id"], "--reason", "a gift", *decide)["clean"]
+    if taken_back:
+        operate(fns, "held", "replay", early["id"], *decide)
+    since = int(time.time()) - 60
+
+    fns.checkout(
+        "SET LOCAL session_replication_role = replica;"
+        " TRUNCATE stripe_events, reversals, discarded_reversals, operator_journal"
+    )
+    bootstrap.reconcile()._lost_entries.begin(since)
+    fns.webhook(early)
+    pay(fns, payment_intent="pi_1")
+    fns.consume(*tail.read())
+
+    assert fns.balance() == (300 if taken_back else 500)
+    if not taken_back:
+        [kept] = fns.checkout("SELECT * FROM discarded_reversals")
+        assert (kept["object_id"], kept["reason"]) == (refunded["id"], "discarded by ada: a gift")

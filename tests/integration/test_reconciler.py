@@ -56,8 +56,8 @@ def pay(fns: Functions, simulator: Simulator, amount: int = 500, **form: str) ->
 
 
 def reconcile(**options: Any) -> dict[str, Any]:
-    """A run without a deadline, unless one is given."""
-    with acting_as("reconciler"):
+    """A run without a deadline, unless one is given: the schedule's, or an operator's `since` then."""
+    with acting_as("operations" if "since" in options else "reconciler"):
         return bootstrap.reconcile()(**options).as_dict()
 
 

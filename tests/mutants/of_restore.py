@@ -31,7 +31,7 @@ MUTANTS = [
     ),
     Mutant(
         file=LOST,
-        text="        self._decisions.restore()\n",
+        text="        self._decisions.restore(since - MARGIN_SECONDS)\n",
         instead="",
         breaks="what an operator discarded is credited after a restore",
         caught_by=f"{OF_LOST}::test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along",

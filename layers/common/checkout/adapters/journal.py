@@ -1,7 +1,7 @@
 """SQL of operator_journal: what people had the operations do. Rows are only ever added."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -50,5 +50,16 @@ def newest(
         " GROUP BY act_id, operator, identity, invocation, verb, arguments::text"
         " ORDER BY at DESC, act_id LIMIT %(limit)s",
         {"operator": operator, "verb": verb, "since": since, "limit": limit},
+    )
+    return cast(list[dict[str, Any]], cursor.fetchall())
+
+
+def done_since(cursor: Cursor, verbs: Collection[str], since: float) -> list[dict[str, Any]]:
+    """Acts of these verbs that were done since then (epoch seconds), oldest first: `verb`, `operator`,
+    `arguments`, and `details` of what has changed."""
+    cursor.execute(
+        "SELECT verb, operator, arguments, details FROM operator_journal"
+        " WHERE verb = ANY(%s) AND step = 'done' AND at >= to_timestamp(%s) ORDER BY at, act_id",
+        (list(verbs), since),
     )
     return cast(list[dict[str, Any]], cursor.fetchall())

@@ -208,7 +208,15 @@ def _is_settled(event: HeldEvent) -> bool:
 
 def held_discard(given: Namespace) -> Outcome:
     decided = bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
-    return Outcome({"discarded": given.id, "objects": [*decided.objects], "events": [*decided.events]})
+    # After a restore of the checkout database the journal alone has these: see services.decisions.
+    return Outcome(
+        {
+            "discarded": given.id,
+            "payment_intent_id": decided.payment_intent_id,
+            "objects": [*decided.objects],
+            "events": [*decided.events],
+        }
+    )
 
 
 def plan_held_replay(given: Namespace) -> str:

@@ -1,20 +1,22 @@
-"""What operators have decided never to apply. It is kept in both databases, so that a restore of the
-application's does not have it applied after all.
+"""What operators have decided never to apply: it outlives a restore of either database. Discarded records
+have a copy in the checkout database; discarded refunds and disputes are in the operators' journal, which the
+application's database has, too.
 
 If the process dies between the two commits, the checkout database has a discard that the other one has not:
 the record is still open there, and an operator decides again. A decision that is taken back is gone here
 first: it would not survive a restore then, and the record is still discarded there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from checkout.adapters import discarded_effects, ledger
+from checkout.adapters import discarded_effects, journal, ledger, transactions
 from checkout.adapters.discarded_effects import Discarded
 from checkout.adapters.parked import ParkedRecord
 from checkout.adapters.postgres import Database
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
-from checkout.services import whereabouts
+from checkout.services import reversals, whereabouts
 from checkout.services.whereabouts import Place
 
 AT_ONCE = 500
@@ -39,21 +41,40 @@ class Decisions:
         with self._checkout.transaction() as cursor:
             discarded_effects.take_back(cursor, keys)
 
-    def restore(self) -> int:
-        """Discard again what the application's database, restored, neither has entered nor knows as parked.
-        Returns how many. Raises DatabaseUnavailable."""
-        restored = 0
+    def restore(self, since: float) -> None:
+        """Discard again what one of the databases was restored without: records that neither are in the
+        ledger nor parked, and the refunds and disputes of which it was decided since then (epoch seconds).
+        Raises DatabaseUnavailable."""
+        self._restore_records()
+        self._restore_reversals(since)
+
+    def _restore_records(self) -> None:
         last: Discarded | None = None
         while True:
             with self._checkout.transaction() as cursor:
                 page = discarded_effects.page(cursor, behind=last, limit=AT_ONCE)
             if page:
-                restored += self._discard_again(page)
+                self._discard_again(page)
             if len(page) < AT_ONCE:
-                return restored
+                return
             last = page[-1]
 
-    def _discard_again(self, page: Sequence[Discarded]) -> int:
+    def _restore_reversals(self, since: float) -> None:
+        with self._application.transaction() as cursor:
+            acts = journal.done_since(cursor, ("held discard", "held replay"), since)
+        for decision in _in_force(acts):
+            with self._checkout.transaction() as cursor:
+                if decision.payment_intent_id is not None:
+                    transactions.lock_payment_intent(cursor, decision.payment_intent_id)
+                reversals.discard(
+                    cursor,
+                    decision.object_id,
+                    payment_intent_id=decision.payment_intent_id,
+                    event_id=decision.event_id,
+                    reason=decision.reason,
+                )
+
+    def _discard_again(self, page: Sequence[Discarded]) -> None:
         with self._application.transaction() as cursor:
             # As the consumer does, which therefore comes wholly before or after this.
             ledger.lock_users(cursor, {one.user_id for one in page})
@@ -61,7 +82,42 @@ class Decisions:
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
             if gone:
                 discarded_effects.discard_again(cursor, gone)
-        return len(gone)
+
+
+class _OfObject(NamedTuple):
+    """The decision about a refund or dispute."""
+
+    object_id: str
+    payment_intent_id: str | None
+    event_id: str
+    reason: str
+
+
+def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
+    """What was discarded and not taken back, oldest first. To replay any event of the payment takes it back:
+    without a decision Stripe's word counts."""
+    decided: dict[str, _OfObject] = {}
+    for act in acts:
+        details = act["details"]
+        if act["verb"] == "held discard":
+            who = f" by {act['operator']}" if act["operator"] else ""
+            for object_id in details["objects"]:
+                decided[object_id] = _OfObject(
+                    object_id,
+                    details["payment_intent_id"],
+                    details["discarded"],
+                    f"discarded{who}: {act['arguments'].get('reason')}",
+                )
+            continue
+        replayed = details["replayed"]
+        events = {event["event_id"] for event in replayed}
+        intents = {event["payment_intent_id"] for event in replayed} - {None}
+        decided = {
+            object_id: decision
+            for object_id, decision in decided.items()
+            if decision.event_id not in events and decision.payment_intent_id not in intents
+        }
+    return list(decided.values())
 
 
 def _discarded(record: ParkedRecord, reason: str, operator: str | None) -> Discarded | None:

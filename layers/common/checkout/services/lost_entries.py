@@ -21,6 +21,7 @@ from checkout.services.delivery import Delivery
 from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries_position import (
     DONE,
+    MARGIN_SECONDS,
     PAYMENTS,
     Position,
     Progress,
@@ -77,7 +78,7 @@ class LostEntries:
             known = load(cursor, since)
         if known is not None and known.phase != DONE:
             return known
-        self._decisions.restore()
+        self._decisions.restore(since - MARGIN_SECONDS)
         fresh = self._fresh(since)
         with self._checkout.transaction() as cursor:
             save(cursor, fresh)
