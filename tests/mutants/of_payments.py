@@ -175,7 +175,7 @@ MUTANTS = [
         text='        f"   AND {PROVEN}"\n',
         instead="",
         breaks="a row that somebody has written is money",
-        caught_by="tests/integration/test_evidence.py::test_a_row_without_a_session_is_never_emitted",
+        caught_by="tests/integration/test_evidence.py::test_while_stripe_is_away_the_others_are_emitted",
     ),
     Mutant(
         file="services/payments.py",
