@@ -286,6 +286,7 @@ def test_what_was_discarded_is_not_taken_up_by_reading_it_again(
     assert f"nor anything else of {REFUNDED['id']}?" in terminal.err
     assert terminal.json(*discard, "--yes") == {
         "discarded": told["id"],
+        "payment_intent_id": "pi_1",
         "objects": [REFUNDED["id"]],
         "events": [],
     }
