@@ -34,3 +34,23 @@ def test_of_a_charges_refunds_only_the_discarded_one_does_not_act(
 
     fns.consume(*tail.read())
     assert fns.balance() == 300
+
+
+def test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored(
+    fns: Functions, known: KnownStripe, broker: AnyBroker
+) -> None:
+    """That release kept no decisions: it held the movement."""
+    tail = Tail(broker.address)
+    taken_back = refund("pi_1")
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(taken_back["id"], taken_back)
+    fns.webhook(event(taken_back, "refund.created"))
+    fns.checkout("UPDATE reversals SET state = 'held'")
+    fns.checkout("UPDATE stripe_events SET outcome = 'ignored', reason = 'discarded'")
+    fns.webhook(event(session_object(str(uuid4()), payment_intent="pi_1")))
+
+    known.knows(taken_back["id"], {**taken_back, "status": "failed"})
+    assert fns.webhook(event(taken_back, "refund.failed")).json["outcome"] == "ignored"
+
+    fns.consume(*tail.read())
+    assert fns.balance() == 500

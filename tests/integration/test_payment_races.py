@@ -145,3 +145,23 @@ def test_what_is_settled_while_it_is_tried_again_is_left_alone(
         again = waiting(url, lambda: getattr(events, does)(early["id"]))
         other.commit()
         assert again.result(20) == "duplicate"
+
+
+def test_what_is_read_again_while_it_is_discarded_does_not_act(
+    fns: Functions, url: str, known: KnownStripe
+) -> None:
+    """An operator decides about the refund at the moment at which another one has it read again."""
+    request_id, taken_back = str(uuid4()), refund("pi_1", id="re_1")
+    known.knows("re_1", taken_back)
+    fns.webhook(event(session_object(request_id, payment_intent="pi_1")))
+    events = bootstrap.stripe_events()
+    with second_connection(url) as operator:
+        lock_payment_intent(operator, "pi_1")
+        operator.execute(
+            "INSERT INTO discarded_reversals (object_id, payment_intent_id, event_id, reason)"
+            " VALUES ('re_1', 'pi_1', 'evt_1', 'made up')"
+        )
+        reading = waiting(url, lambda: events.reread("re_1"))
+        operator.commit()
+        assert reading.result(20).outcome == "ignored"
+    assert fns.row(request_id)["refunded_cents"] == 0

@@ -3,6 +3,7 @@
 from tests.mutants import (
     of_access,
     of_crediting,
+    of_evidence,
     of_ledger,
     of_outbox,
     of_payments,
@@ -16,6 +17,7 @@ MUTANTS = [
     *of_access.MUTANTS,
     *of_sessions.MUTANTS,
     *of_payments.MUTANTS,
+    *of_evidence.MUTANTS,
     *of_outbox.MUTANTS,
     *of_crediting.MUTANTS,
     *of_ledger.MUTANTS,

@@ -29,8 +29,8 @@ MUTANTS = [
     ),
     Mutant(
         file="adapters/transactions.py",
-        text='f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",',
-        instead='f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s",',
+        text='" ORDER BY id FOR UPDATE",\n        (request_id, session_id),',
+        instead='" ORDER BY id",\n        (request_id, session_id),',
         breaks="an expiry takes back the payment that commits at that moment",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
     ),
@@ -92,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSION_EVENT,
-        text="    if row.user_id != reported.user_id:\n",
+        text="    if known.user_id != reported.user_id:\n",
         instead="    if False:\n",
         breaks="an event that names another user than the row is applied",
         caught_by=f"{BAD}::test_another_user_than_the_rows_is_held",

@@ -1,0 +1,123 @@
+"""What is believed, what Stripe is asked, and what an operator has decided about a refund or dispute."""
+
+from tests.mutants.mutant import Mutant
+
+READINGS = "services/readings.py"
+EVENTS = "services/stripe_events.py"
+HELD = "services/held.py"
+REVERSALS = "services/reversals.py"
+SESSION_EVENT = "domain/session_event.py"
+BEHIND = "tests/integration/test_stripe_behind.py"
+NOT_BEGUN = "tests/integration/test_sessions_not_begun_here.py"
+DROPPED = "tests/integration/test_dropped_reversals.py"
+EVIDENCE = "tests/integration/test_evidence.py"
+RACES = "tests/integration/test_payment_races.py"
+
+MUTANTS = [
+    Mutant(
+        file=READINGS,
+        text="        if is_behind(answer, event.object):\n",
+        instead="        if False:\n",
+        breaks="a refund that Stripe's answer does not show yet is settled, and never taken",
+        caught_by=f"{BEHIND}::test_it_waits_until_stripe_answers_what_the_event_says",
+    ),
+    Mutant(
+        file=READINGS,
+        text="            if reversal_event.refunds_are_behind(refunds, event.object):\n",
+        instead="            if False:\n",
+        breaks="a refund that Stripe's list does not show yet is settled, and never taken",
+        caught_by=f"{BEHIND}::test_a_list_of_refunds_without_one_that_the_charge_counts",
+    ),
+    Mutant(
+        file=READINGS,
+        text="        if session_event.payment_intent_of(answer) not in (None, payment_intent_id):\n",
+        instead="        if False:\n",
+        breaks="a refund of another payment is taken from this one",
+        caught_by=f"{BEHIND}::test_an_object_of_another_payment_is_held",
+    ),
+    Mutant(
+        file=READINGS,
+        text="        if event.account is not None:\n",
+        instead="        if False:\n",
+        breaks="the payment of a connected account is credited",
+        caught_by=f"{NOT_BEGUN}::test_an_event_of_a_connected_account_is_ignored_and_nothing_is_read",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text='    if session.get("mode", "payment") != "payment":\n',
+        instead="    if False:\n",
+        breaks="a subscription is credited",
+        caught_by=f"{NOT_BEGUN}::test_a_session_of_another_mode_is_held",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text="    if status is Status.PAYMENT_SUCCEEDED and payment_intent_id is None:\n",
+        instead="    if False:\n",
+        breaks="what no refund could ever find is credited",
+        caught_by=f"{NOT_BEGUN}::test_paid_without_a_payment_intent_is_held",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text="    if row is None or row.stripe_session_id != reported.session_id:\n        return False\n",
+        instead="",
+        breaks="a session that nobody here began is credited on its word",
+        caught_by=f"{NOT_BEGUN}::test_any_other_is_credited_as_stripe_has_it",
+    ),
+    Mutant(
+        file=SESSION_EVENT,
+        text="(reported.amount_cents, reported.currency) == (row.amount_cents, row.currency)",
+        instead="reported.currency == row.currency",
+        breaks="another amount than was asked is credited without asking Stripe",
+        caught_by=f"{NOT_BEGUN}::test_any_other_is_credited_as_stripe_has_it",
+    ),
+    Mutant(
+        file="services/evidence.py",
+        text="        return session_event.difference(reported, row)\n",
+        instead="        return None\n",
+        breaks="a row that says more than Stripe does is turned into money",
+        caught_by=f"{EVIDENCE}::test_a_row_that_stripe_does_not_confirm_is_never_emitted_and_loud",
+    ),
+    Mutant(
+        file="adapters/evidence.py",
+        text=' AND e.request_id = t.request_id))"',
+        instead='))"',
+        breaks="the event of one payment vouches for another",
+        caught_by=f"{EVIDENCE}::test_the_event_that_reported_it_is_evidence_if_it_is_of_this_payment",
+    ),
+    Mutant(
+        file=HELD,
+        text="            for object_id in decision.objects:\n",
+        instead="            for object_id in decision.objects[:0]:\n",
+        breaks="what one event brought is discarded, and another event of the dispute gives it back",
+        caught_by=f"{DROPPED}::test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known",
+    ),
+    Mutant(
+        file=EVENTS,
+        text="            _lock(cursor, report)\n",
+        instead="",
+        breaks="what is read again does not see what an operator discards at that moment",
+        caught_by=f"{RACES}::test_what_is_read_again_while_it_is_discarded_does_not_act",
+    ),
+    Mutant(
+        file=REVERSALS,
+        text="    reversals.hold_what_belongs_to_held(cursor, row.payment_intent_id)\n",
+        instead="",
+        breaks="a dispute that was won gives back what was never taken",
+        caught_by=f"{DROPPED}::test_a_movement_of_a_dispute_that_an_earlier_release_has_dropped_holds_the_others",
+    ),
+    Mutant(
+        file=REVERSALS,
+        text="return one.object_id in discarded or reversals.any_held(cursor, one.effect_keys)",
+        instead="return one.object_id in discarded",
+        breaks="the failure of a refund that an earlier release has dropped is called applied",
+        caught_by="tests/integration/test_decided_refunds.py"
+        "::test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored",
+    ),
+    Mutant(
+        file="domain/privileges.py",
+        text='" stripe_attempt, completed_at, updated_at"',
+        instead='" stripe_attempt, completed_at, updated_at, paid_cents, paid_currency"',
+        breaks="a function that the internet reaches can write a payment",
+        caught_by=f"{EVIDENCE}::test_a_role_that_outsiders_reach_can_write_no_payment",
+    ),
+]
