@@ -20,9 +20,10 @@ ROLE = "checkout_sign_in"
 
 @pytest.fixture
 def server(databases: tuple[str, str]) -> Iterator[dict[str, str]]:
-    """Where the checkout database is. ROLE's password is "token-1"."""
+    """Where the checkout database is. ROLE may connect to it, with the password "token-1"."""
     url = databases[0]
     query(url, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'token-1'")
+    query(url, f"GRANT CONNECT ON DATABASE {parse_dsn(url)['dbname']} TO {ROLE}")
     for name in TIMEOUTS:
         query(url, f"ALTER ROLE {ROLE} SET {name} = '7s'")
     yield parse_dsn(url)
