@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.mutants.catalogue import MUTANTS
@@ -23,8 +24,11 @@ def main(words: Sequence[str]) -> int:
         print(*complaints, sep="\n", file=sys.stderr)
         return 2
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        workspaces = [Workspace(ROOT, Path(folder, str(number))) for number in range(AT_ONCE)]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ExitStack() as stack:
+        workspaces = [
+            stack.enter_context(closing(Workspace(ROOT, Path(folder, str(number)))))
+            for number in range(AT_ONCE)
+        ]
         tests = sorted({mutant.caught_by for mutant in wanted})
         print(f"{len(wanted)} mutants, {len(tests)} tests; without a mutant they must pass", flush=True)
         if (output := first_failure(tests, workspaces)) is not None:

@@ -1,17 +1,17 @@
-"""Try mutants in copies of the project, several at a time, each in a pytest of its own."""
+"""Try mutants in copies of the project, several at a time, each by a run of pytest of its own."""
 
+import json
 import os
 import queue
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Verdict:
 
 
 class Workspace:
-    """A copy of the project, in which one test run at a time is made."""
+    """A copy of the project, in which one test run at a time is made; to be closed."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._folder = folder
@@ -50,28 +50,33 @@ class Workspace:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, target)
 
+        self._output = folder.with_name(f"{folder.name}.txt")
+        self._python = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("preloaded.py"))],
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "250"},  # So wide that pytest's summary has the reason, too.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     def test(self, node_ids: Sequence[str]) -> tuple[int, str]:
         """pytest's status for these tests, up to the first failure, and what it wrote."""
         options = ["-q", "-x", "--tb=short", "--show-capture=no", "--color=no", "-p", "no:cacheprovider"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, f"--timeout={SECONDS_A_TEST}", *node_ids],
-            cwd=self._folder,
-            env={**os.environ, "COLUMNS": "250"},  # So wide that the summary has the reason, too.
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            output, _ = process.communicate(timeout=SECONDS_A_TRIAL * (1 + len(node_ids) // 20))
-        except subprocess.TimeoutExpired:
-            return FAILED, f"did not end within {SECONDS_A_TRIAL} s"
-        finally:
-            # What a test that failed has left behind goes with it.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return process.returncode, output
+        request = {
+            "arguments": [*options, f"--timeout={SECONDS_A_TEST}", *node_ids],
+            "output": str(self._output),
+            "seconds": SECONDS_A_TRIAL * (1 + len(node_ids) // 20),
+        }
+        assert self._python.stdin is not None
+        assert self._python.stdout is not None
+        self._python.stdin.write(json.dumps(request) + "\n")
+        self._python.stdin.flush()
+        status = int(self._python.stdout.readline())
+        return status, self._output.read_text(errors="replace")
+
+    def close(self) -> None:
+        self._python.communicate()
 
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,8 +50,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workspaces(project: Path, tmp_path: Path) -> list[Workspace]:
-    return [Workspace(project, tmp_path / "copy")]
+def workspaces(project: Path, tmp_path: Path) -> Iterator[list[Workspace]]:
+    with closing(Workspace(project, tmp_path / "copy")) as workspace:
+        yield [workspace]
 
 
 def test_the_list_goes_with_the_code() -> None:
