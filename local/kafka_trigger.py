@@ -40,7 +40,7 @@ class Poller:
         log: Log,
         *,
         forgetful: bool = False,
-        maximum_backoff: float = 5.0,
+        maximum_backoff: float = 2.0,
     ) -> None:
         """`invoke` is called from the poller's thread; `forgetful` says that the broker restarts empty."""
         self._trigger = trigger

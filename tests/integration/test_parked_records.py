@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import ledger
+from checkout.adapters import parked as adapter
 from checkout.adapters.postgres import Database
 from checkout.domain import finished_event
 from checkout.domain.msk import Record
@@ -123,8 +123,8 @@ def test_a_reversal_that_comes_with_its_parked_credit_again_is_applied(
     assert fns.balance(7) == 300
 
 
-def test_a_discarded_effect_never_comes_back_by_itself_and_its_reversal_is_parked(
-    fns: Functions, parked: ParkedRecords
+def test_a_discarded_effect_never_comes_back_by_itself_and_its_reversal_is_discarded_with_it(
+    fns: Functions, parked: ParkedRecords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     credit, reversal = finished("r1", user_id=7), refund("r1", user_id=7)
     fns.consume(credit, reversal)
@@ -137,9 +137,17 @@ def test_a_discarded_effect_never_comes_back_by_itself_and_its_reversal_is_parke
     fns.consume(credit, reversal)
     assert fns.balance(7) == 0
     assert parked.page() == []
+    capsys.readouterr()
     fns.consume(refund("r1", "re_2", user_id=7))
+    assert "RecordParked" not in capsys.readouterr().out
     assert fns.balance(7) == 0
-    assert len(parked.page()) == 1
+    assert parked.page() == []
+    third = parked.page(resolved=True)[-1]
+    assert (third.effect_key, third.resolution) == ("refunded:re_2", "discarded")
+
+    assert [record.id for record in parked.replayed_with(first)] == [first, second, third.id]
+    assert parked.replay(first).credited == 3
+    assert fns.balance(7) == 100
 
 
 def test_what_was_discarded_can_be_replayed_after_all(fns: Functions, parked: ParkedRecords) -> None:
@@ -196,17 +204,17 @@ def test_a_conflict_with_a_credit_that_commits_meanwhile_takes_its_reversal_alon
     fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fns.add_users(2, 3)
-    parked_effects = ledger.parked_effects
+    undone = adapter.undone
 
     def then_another_consumer(*arguments: Any) -> Any:
-        monkeypatch.setattr(ledger, "parked_effects", parked_effects)
-        found = parked_effects(*arguments)
+        monkeypatch.setattr(adapter, "undone", undone)
+        found = undone(*arguments)
         crediting = CreditBalances(Database(lambda: fns.settings["DATABASE_URL"]), "eur")
         value = json.dumps(finished("r1", user_id=2)).encode()
         crediting([Record("checkout.finished", 1, 0, b"2", value)])
         return found
 
-    monkeypatch.setattr(ledger, "parked_effects", then_another_consumer)
+    monkeypatch.setattr(adapter, "undone", then_another_consumer)
     fns.consume(finished("r1", user_id=3), refund("r1", user_id=3))
     assert (fns.balance(2), fns.balance(3)) == (500, 0)
     assert len(parked.page()) == 2

@@ -3,37 +3,69 @@
 from tests.mutants.mutant import Mutant
 
 CREDITING = "services/crediting.py"
+BATCH = "services/crediting_batch.py"
+ENTERING = "services/entering.py"
+DECIDING = "domain/crediting.py"
+BELONGING = "domain/belonging.py"
 LEDGER = "adapters/ledger.py"
+PARKED = "adapters/parked.py"
+ERRORS = "adapters/postgres_errors.py"
 OF_CREDITING = "tests/integration/test_crediting.py"
 OF_RECORDS = "tests/integration/test_bad_records.py"
 OF_PARKED = "tests/integration/test_parked_records.py"
+LOCKED = "tests/integration/test_locked_users.py"
+RULES = "tests/integration/test_application_rules.py"
+TOGETHER = "tests/integration/test_decided_together.py"
 
 MUTANTS = [
     Mutant(
-        file=CREDITING,
-        text="conflicts = [m for m in repeated if on_record.get(m.effect.effect_key) != m.effect.claim]",
-        instead="conflicts: list[_Movement] = []",
+        file=ENTERING,
+        text="        if on_record.known(effect) is None\n",
+        instead="        if False\n",
         breaks="another amount or user under a known key is silently dropped",
-        caught_by=f"{OF_RECORDS}::test_a_known_request_with_another_amount_user_or_currency_is_parked",
+        caught_by=f"{OF_CREDITING}::test_a_second_payment_under_a_known_key_is_not_taken_for_the_first",
     ),
     Mutant(
-        file=CREDITING,
-        text='if undone.get((m.effect.effect_key, m.effect.claim)) != "discarded"]',
-        instead="]",
+        file=DECIDING,
+        text="        elif self._discarded.known(effect) is not None:\n",
+        instead="        elif False:\n",
         breaks="what an operator discarded is credited when it comes again",
-        caught_by=f"{OF_PARKED}::test_a_discarded_effect_never_comes_back_by_itself_and_its_reversal_is_parked",
+        caught_by=f"{TOGETHER}::test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded",
     ),
     Mutant(
-        file=CREDITING,
-        text="if m.credit_key in undone_now])",
-        instead="if False])",
+        file=DECIDING,
+        text="            return CREDIT_IS_PARKED\n",
+        instead="            return None\n",
         breaks="a refund is taken though its payment was never credited",
         caught_by=f"{OF_PARKED}::test_a_reversal_waits_parked_with_its_parked_credit_and_a_replay_takes_both",
     ),
     Mutant(
+        file=DECIDING,
+        text="        return NOT_TAKEN if next(takings, None) is None else None",
+        instead="        return None",
+        breaks="what comes before what it gives back is credited, though that is refused later",
+        caught_by=f"{TOGETHER}::test_what_could_not_be_taken_is_not_given_back",
+    ),
+    Mutant(
+        file=DECIDING,
+        text="            return CREDIT_IS_DISCARDED if own and not is_open else None",
+        instead="            return None",
+        breaks="a refund of a payment that was discarded raises an alarm",
+        caught_by=f"{TOGETHER}::test_paid_in_another_currency_discarded_and_refunded_ends_quiet_and_exact",
+    ),
+    Mutant(
+        file=BELONGING,
+        text="    if one.payment_intent_id and other.payment_intent_id:\n"
+        "        return one.payment_intent_id == other.payment_intent_id\n"
+        "    return one.request_id",
+        instead="    return one.request_id",
+        breaks="a refund is decided with the payment that has its request_id since a restore",
+        caught_by=f"{TOGETHER}::test_a_parked_credit_is_found_by_the_payment_intent_too",
+    ),
+    Mutant(
         file=CREDITING,
-        text="                if effect.currency != self._currency:\n",
-        instead="                if False:\n",
+        text="is_other = effect.currency != self._currency\n",
+        instead="is_other = False\n",
         breaks="dollars are credited as if they were euros",
         caught_by=f"{OF_RECORDS}::test_it_is_parked_and_the_rest_of_the_batch_is_credited",
     ),
@@ -46,16 +78,60 @@ MUTANTS = [
     ),
     Mutant(
         file=LEDGER,
-        text='        raise InvariantBroken("entries without their user\'s balance moved")\n',
+        text="        raise BalanceNotMoved(unmoved)\n",
         instead="        pass\n",
         breaks="an entry is committed though the application kept the balance as it was",
         caught_by=f"{OF_CREDITING}::test_an_entry_whose_balance_does_not_move_is_not_committed",
     ),
     Mutant(
-        file="adapters/postgres.py",
-        text='_REFUSED_CLASSES = ("22", "23", "54")',
-        instead='_REFUSED_CLASSES = ("23", "54")',
+        file=LEDGER,
+        text='(" SKIP LOCKED" if skip_locked else "")',
+        instead='""',
+        breaks="one user whom somebody holds keeps everybody else waiting",
+        caught_by=f"{LOCKED}::test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3",
+    ),
+    Mutant(
+        file=ENTERING,
+        text="    existing = ledger.existing_users(cursor, absent) if absent else set()\n",
+        instead="    existing: set[int] = set()\n",
+        breaks="who is locked is parked as if there were no such user",
+        caught_by=f"{LOCKED}::test_a_user_who_is_not_there_does_not_wait_and_one_who_is_locked_is_not_parked",
+    ),
+    Mutant(
+        file=BATCH,
+        text="                    wait=group.mode is _Mode.PATIENT,\n",
+        instead="                    wait=False,\n",
+        breaks="a row that is seldom free is never got",
+        caught_by=f"{LOCKED}::test_a_row_that_is_given_up_soon_is_waited_for",
+    ),
+    Mutant(
+        file=BATCH,
+        text="                parking.park(cursor, self._to_park)\n                plan =",
+        instead="                plan =",
+        breaks="a refund is taken though the database has refused its payment a moment before",
+        caught_by=f"{RULES}::test_of_a_user_s_records_only_those_are_parked_that_are_refused_and_what_depends_on_them",
+    ),
+    Mutant(
+        file=PARKED,
+        text='(effect_key = ANY(%s) OR request_id = ANY(%s) OR payment_intent_id = ANY(%s))"\n'
+        '        " ORDER BY id FOR UPDATE"',
+        instead='(effect_key = ANY(%s) OR request_id = ANY(%s) OR payment_intent_id = ANY(%s))"\n'
+        '        " ORDER BY id"',
+        breaks="a record of a user who signs up is discarded and credited",
+        caught_by=f"{TOGETHER}::test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded",
+    ),
+    Mutant(
+        file=ERRORS,
+        text='_REFUSED = ("0A", "21", "22", ',
+        instead='_REFUSED = ("0A", "21", ',
         breaks="one sum beyond BIGINT stops its partition for ever",
         caught_by=f"{OF_RECORDS}::test_a_sum_beyond_bigint_is_parked_alone",
+    ),
+    Mutant(
+        file=ERRORS,
+        text="error.diag.source_function in (_RAISED, _POLICY)",
+        instead="error.diag.source_function == _POLICY",
+        breaks="a trigger that raises what looks like an outage stops everybody for ever",
+        caught_by=f"{RULES}::test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_gone",
     ),
 ]

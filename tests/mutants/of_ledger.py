@@ -16,17 +16,10 @@ OF_PARKED = "tests/integration/test_parked_records.py"
 MUTANTS = [
     Mutant(
         file=LEDGER,
-        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-        instead="WHERE id = ANY(%s) ORDER BY id",
-        breaks="what an operator discards at this moment is credited",
-        caught_by=f"{RACES}::test_what_is_discarded_while_it_is_delivered_again_is_not_credited",
-    ),
-    Mutant(
-        file=LEDGER,
-        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-        instead="WHERE id = ANY(%s) FOR NO KEY UPDATE",
-        breaks="two consumers with the same users wait for each other",
-        caught_by=f"{RACES}::test_batches_that_share_users_lock_them_in_one_order",
+        text=' FOR NO KEY UPDATE"\n        + (" SKIP LOCKED" if skip_locked else ""),',
+        instead='",',
+        breaks="somebody moves a balance between our look at it and our entry",
+        caught_by="tests/integration/test_locked_users.py::test_nobody_moves_a_balance_while_it_is_credited",
     ),
     Mutant(
         file=LEDGER,
@@ -37,8 +30,8 @@ MUTANTS = [
     ),
     Mutant(
         file="adapters/parked.py",
-        text="id FOR UPDATE",
-        instead="id",
+        text="WHERE {others} ORDER BY id FOR UPDATE",
+        instead="WHERE {others} ORDER BY id",
         breaks="what one operator decides is silently replaced by what another one decided at that moment",
         caught_by=f"{RACES}::test_a_record_is_decided_by_one_operator",
     ),

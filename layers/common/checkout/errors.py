@@ -3,6 +3,8 @@
 Foreign exceptions (psycopg2, kafka, stripe, jwt) are mapped to these where they arise.
 """
 
+from collections.abc import Collection
+
 
 class CheckoutError(Exception):
     """Base of all errors raised on purpose. The text is safe to show to a caller."""
@@ -131,12 +133,27 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL did not answer, or gave up a lock. Whether a commit under way arrived is unknown."""
 
 
+class DatabaseContended(DatabaseUnavailable):
+    """Another transaction holds what this one needs, or it took too long. Nothing was changed."""
+
+
 class DataRefused(CheckoutError):
-    """PostgreSQL refuses these values for ever (SQLSTATE class 22, 23 or 54)."""
+    """PostgreSQL, or what an application made of its tables there, refuses these values for ever."""
 
     def __init__(self, sqlstate: str, detail: str) -> None:
         super().__init__(detail)
         self.sqlstate = sqlstate
+
+
+class BalanceNotMoved(DataRefused):
+    """Entries were made, and these users' balances did not move by exactly their sum."""
+
+    def __init__(self, user_ids: Collection[int]) -> None:
+        super().__init__(
+            "",
+            "the balance did not move by exactly the amount: a trigger or policy on users is in the way",
+        )
+        self.user_ids = frozenset(user_ids)
 
 
 class StripeError(CheckoutError):

@@ -1,37 +1,13 @@
-"""SQL of the application's database: users, ledger_entries and parked_events."""
+"""SQL of the application's database: users and ledger_entries."""
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
-
-from psycopg2.extras import execute_values
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
 from checkout.adapters.postgres import Cursor
 from checkout.domain.effects import Effect
-from checkout.errors import InvariantBroken
-
-Claim = tuple[int, int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinates:
-    """Where in Kafka a record came from."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A record that cannot be applied, and what it asked for where that could be read."""
-
-    coordinates: Coordinates
-    key: bytes | None
-    value: bytes
-    reason: str
-    effect: Effect | None
+from checkout.domain.msk import Record
+from checkout.errors import BalanceNotMoved
 
 
 def _rows(cursor: Cursor) -> list[dict[str, Any]]:
@@ -59,20 +35,32 @@ def balance(cursor: Cursor, user_id: int) -> int | None:
     return None if row is None else int(row["balance"])
 
 
-def lock_users(cursor: Cursor, user_ids: Collection[int]) -> set[int]:
-    """Those of them that exist, locked in the order of their ids, so that two batches never deadlock.
+def lock_users(cursor: Cursor, user_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, int]:
+    """Those of them that exist, with their balances, locked in the order of their ids, so that two batches
+    never deadlock; with `skip_locked`, only those that nobody holds.
 
     An application may go on inserting rows that refer to them.
     """
-    cursor.execute("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (list(user_ids),))
+    cursor.execute(
+        "SELECT id, balance FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+        + (" SKIP LOCKED" if skip_locked else ""),
+        (list(user_ids),),
+    )
+    return {row["id"]: row["balance"] for row in _rows(cursor)}
+
+
+def existing_users(cursor: Cursor, user_ids: Collection[int]) -> set[int]:
+    cursor.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(user_ids),))
     return {row["id"] for row in _rows(cursor)}
 
 
-def credit(cursor: Cursor, movements: Sequence[tuple[Effect, Coordinates]]) -> set[str]:
+def credit(
+    cursor: Cursor, movements: Sequence[tuple[Effect, Record]], balances: Mapping[int, int]
+) -> set[str]:
     """Enter the movements and add to each balance what was really entered, in one statement.
 
-    The effect keys must be distinct and the users locked. Returns the keys that were entered now; the others
-    were there before.
+    The effect keys must be distinct, and the users locked with these balances. Returns the keys that were
+    entered now; of the others the ledger has the key or the payment. Raises BalanceNotMoved.
     """
     entries = [
         {
@@ -84,6 +72,7 @@ def credit(cursor: Cursor, movements: Sequence[tuple[Effect, Coordinates]]) -> s
             "request_id": effect.request_id,
             "source_id": effect.source_id,
             "payment_intent_id": effect.payment_intent_id,
+            "dispute_id": effect.dispute_id,
             "topic": at.topic,
             "partition": at.partition,
             "kafka_offset": at.offset,
@@ -96,87 +85,57 @@ def credit(cursor: Cursor, movements: Sequence[tuple[Effect, Coordinates]]) -> s
         WITH entered AS (
             INSERT INTO ledger_entries
                 (effect_key, user_id, amount_cents, currency, kind, request_id, source_id,
-                 payment_intent_id, topic, partition, kafka_offset)
+                 payment_intent_id, dispute_id, topic, partition, kafka_offset)
             SELECT * FROM json_to_recordset(%s) AS movement
                 (effect_key TEXT, user_id BIGINT, amount_cents BIGINT, currency TEXT, kind TEXT,
-                 request_id TEXT, source_id TEXT, payment_intent_id TEXT, topic TEXT, partition INT,
-                 kafka_offset BIGINT)
+                 request_id TEXT, source_id TEXT, payment_intent_id TEXT, dispute_id TEXT, topic TEXT,
+                 partition INT, kafka_offset BIGINT)
             ORDER BY effect_key
-            ON CONFLICT (effect_key) DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING effect_key, user_id, amount_cents),
         moved AS (
             UPDATE users SET balance = balance + total.amount_cents
             FROM (SELECT user_id, sum(amount_cents) AS amount_cents FROM entered GROUP BY user_id) AS total
             WHERE users.id = total.user_id
-            RETURNING users.id)
-        SELECT effect_key, user_id, (SELECT count(*) FROM moved) AS users_moved FROM entered
+            RETURNING users.id, users.balance)
+        SELECT effect_key, balance FROM entered LEFT JOIN moved ON moved.id = entered.user_id
         """,
         (json.dumps(entries),),
     )
-    entered = _rows(cursor)
-    if len({row["user_id"] for row in entered}) != (entered[0]["users_moved"] if entered else 0):
-        raise InvariantBroken("entries without their user's balance moved")
-    return {row["effect_key"] for row in entered}
+    after = {row["effect_key"]: row["balance"] for row in _rows(cursor)}
+    _require_moved([effect for effect, _ in movements if effect.effect_key in after], balances, after)
+    return set(after)
 
 
-def claims(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, Claim]:
-    """What the ledger says under these keys: (user_id, signed amount, currency)."""
+def _require_moved(
+    entered: Sequence[Effect], balances: Mapping[int, int], after: Mapping[str, int | None]
+) -> None:
+    """`balances` are by user, `after` by effect key."""
+    expected: dict[int, int] = {}
+    for effect in entered:
+        user_id = effect.user_id
+        expected[user_id] = expected.get(user_id, balances[user_id]) + effect.amount_cents
+    unmoved = {e.user_id for e in entered if after[e.effect_key] != expected[e.user_id]}
+    if unmoved:
+        raise BalanceNotMoved(unmoved)
+
+
+def related(
+    cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str], disputed: Collection[int]
+) -> list[Effect]:
+    """Entries under these keys, credits of these payment intents, and what disputes took of these users."""
+    columns = (
+        "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id,"
+        " dispute_id"
+    )
     cursor.execute(
-        "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries WHERE effect_key = ANY(%s)",
-        (list(effect_keys),),
+        f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s)"
+        f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'success' AND payment_intent_id = ANY(%s)"
+        f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'disputed' AND user_id = ANY(%s)",
+        (list(effect_keys), list(payment_intents), list(disputed)),
     )
-    return {
-        row["effect_key"]: (row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(cursor)
-    }
-
-
-def parked_effects(
-    cursor: Cursor, effect_keys: Collection[str]
-) -> dict[tuple[str, Claim], Literal["open", "discarded"]]:
-    """Which (effect key, claim) are parked and were not replayed since."""
-    cursor.execute(
-        "SELECT effect_key, user_id, amount_cents, currency, COALESCE(resolution, 'open') AS decision"
-        " FROM parked_events WHERE effect_key = ANY(%s) AND resolution IS DISTINCT FROM 'replayed'"
-        " ORDER BY resolution NULLS FIRST",
-        (list(effect_keys),),
-    )
-    return {
-        (row["effect_key"], (row["user_id"], row["amount_cents"], row["currency"])): row["decision"]
-        for row in _rows(cursor)
-    }
-
-
-def parked_claims(cursor: Cursor, effect_keys: Collection[str]) -> set[tuple[str, Claim]]:
-    """Which (effect key, claim) wait for an operator, or were discarded: they are not emitted again."""
-    return set(parked_effects(cursor, effect_keys))
-
-
-def park(cursor: Cursor, records: Sequence[Parked]) -> None:
-    """A record that is parked already stays as it is."""
-    execute_values(
-        cursor,
-        "INSERT INTO parked_events"
-        " (topic, partition, kafka_offset, key, value, reason,"
-        "  effect_key, user_id, amount_cents, currency, request_id)"
-        " VALUES %s ON CONFLICT DO NOTHING",
-        [
-            (
-                record.coordinates.topic,
-                record.coordinates.partition,
-                record.coordinates.offset,
-                record.key,
-                record.value,
-                record.reason,
-                record.effect and record.effect.effect_key,
-                record.effect and record.effect.user_id,
-                record.effect and record.effect.amount_cents,
-                record.effect and record.effect.currency,
-                record.effect and record.effect.request_id,
-            )
-            for record in records
-        ],
-        page_size=len(records),
-    )
+    # Only what an application entered itself has no request_id, and its keys are not those of payments.
+    return [Effect(**{**row, "request_id": row["request_id"] or ""}) for row in _rows(cursor)]
 
 
 def move(

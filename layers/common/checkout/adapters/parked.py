@@ -1,13 +1,33 @@
-"""SQL of parked_events as an operator needs it: find, read, decide. A row is never deleted."""
+"""SQL of parked_events: put aside, find, read, decide. A row is never deleted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from psycopg2.extras import execute_values
+
 from checkout.adapters.postgres import Cursor
+from checkout.domain.crediting import Undone
+from checkout.domain.effects import Effect
+from checkout.domain.msk import Record
 
 Resolution = Literal["replayed", "discarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that cannot be applied, and what it asks for if that could be read."""
+
+    record: Record
+    reason: str
+    effect: Effect | None
+    is_refused: bool = False
+    """By the database, or by what an application made of its tables there."""
+    is_discarded: bool = False
+    """It is decided already, together with what it depends on."""
+    is_early: bool = False
+    """What it depends on is on its way, and brings it along: nobody need do anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +46,44 @@ class ParkedRecord:
     user_id: int | None
     amount_cents: int | None
     currency: str | None
+    payment_intent_id: str | None
+    dispute_id: str | None
+    is_refused: bool
     created_at: datetime
     resolution: Resolution | None
     resolution_reason: str | None
     operator: str | None
     resolved_at: datetime | None
     erased_at: datetime | None
+
+    @property
+    def effect(self) -> Effect | None:
+        """What it asks for; None if its bytes could not be read."""
+        if (
+            self.effect_key is None
+            or self.user_id is None
+            or self.amount_cents is None
+            or self.currency is None
+        ):
+            return None
+        kind, _, source_id = self.effect_key.partition(":")
+        return Effect(
+            effect_key=self.effect_key,
+            user_id=self.user_id,
+            amount_cents=self.amount_cents,
+            currency=self.currency,
+            kind=kind,
+            # Reversals that were parked before this column was there have none, and belong to no payment.
+            request_id=self.request_id or "",
+            source_id=None if kind == "success" else source_id,
+            payment_intent_id=self.payment_intent_id,
+            dispute_id=self.dispute_id,
+        )
+
+    @property
+    def record(self) -> Record:
+        """As it was delivered."""
+        return Record(self.topic, self.partition, self.kafka_offset, self.key, self.value)
 
 
 _COLUMNS = ", ".join(ParkedRecord.__slots__)
@@ -61,14 +113,87 @@ def find(cursor: Cursor, record_id: int) -> ParkedRecord | None:
     return next(iter(_records(cursor)), None)
 
 
-def lock(cursor: Cursor, record_id: int, request_id: str | None) -> list[ParkedRecord]:
-    """The record and all others of its request, credit before reversals; held until the transaction ends."""
+def lock(cursor: Cursor, record_id: int) -> list[ParkedRecord]:
+    """The record and those that may be of its payment, credit before reversals; held until the transaction
+    ends."""
+    others = (
+        "id = %(id)s OR request_id = (SELECT request_id FROM parked_events WHERE id = %(id)s)"
+        " OR payment_intent_id = (SELECT payment_intent_id FROM parked_events WHERE id = %(id)s)"
+    )
+    # In the order in which the consumer locks them.
+    cursor.execute(f"SELECT FROM parked_events WHERE {others} ORDER BY id FOR UPDATE", {"id": record_id})
+    # In a statement of its own: what was parked while the lock was waited for is invisible to that one.
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM parked_events WHERE id = %s OR request_id = %s"
-        " ORDER BY effect_key IS DISTINCT FROM 'success:' || request_id, id FOR UPDATE",
-        (record_id, request_id),
+        f"SELECT {_COLUMNS} FROM parked_events WHERE {others}"
+        " ORDER BY effect_key IS DISTINCT FROM 'success:' || request_id, id",
+        {"id": record_id},
     )
     return _records(cursor)
+
+
+def undone(
+    cursor: Cursor,
+    effect_keys: Collection[str],
+    request_ids: Collection[str],
+    payment_intents: Collection[str],
+) -> list[Undone]:
+    """Records that were parked and not replayed since: those of these effects and of these payments.
+
+    Locked until the transaction ends: an operator's decision comes wholly before or after it, even about a
+    user who is not there to be locked.
+    """
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM parked_events"
+        " WHERE resolution IS DISTINCT FROM 'replayed' AND effect_key IS NOT NULL"
+        "   AND (effect_key = ANY(%s) OR request_id = ANY(%s) OR payment_intent_id = ANY(%s))"
+        " ORDER BY id FOR UPDATE",
+        (list(effect_keys), list(request_ids), list(payment_intents)),
+    )
+    return [
+        Undone(row.id, effect, row.record, row.resolution == "discarded", row.is_refused)
+        for row in _records(cursor)
+        if (effect := row.effect) is not None
+    ]
+
+
+def park(cursor: Cursor, records: Sequence[Parked]) -> set[tuple[str, int, int]]:
+    """A record that is parked already stays as it is. Returns (topic, partition, offset) of the others."""
+    execute_values(
+        cursor,
+        "INSERT INTO parked_events"
+        " (topic, partition, kafka_offset, key, value, reason, effect_key, user_id, amount_cents, currency,"
+        "  request_id, payment_intent_id, dispute_id, is_refused, resolution, resolution_reason, resolved_at)"
+        " VALUES %s ON CONFLICT DO NOTHING RETURNING topic, partition, kafka_offset",
+        [_row(parked) for parked in records],
+        template=f"({', '.join(['%s'] * 16)}, CASE WHEN %s THEN now() END)",
+        page_size=len(records),
+    )
+    return {
+        (row["topic"], row["partition"], row["kafka_offset"])
+        for row in cast(list[dict[str, Any]], cursor.fetchall())
+    }
+
+
+def _row(parked: Parked) -> tuple[object, ...]:
+    record, effect = parked.record, parked.effect
+    asked = (
+        (None,) * 7
+        if effect is None
+        else (
+            effect.effect_key,
+            effect.user_id,
+            effect.amount_cents,
+            effect.currency,
+            effect.request_id,
+            effect.payment_intent_id,
+            effect.dispute_id,
+        )
+    )
+    decided = ("discarded", parked.reason) if parked.is_discarded else (None, None)
+    return (
+        *(record.topic, record.partition, record.offset, record.key, record.value, parked.reason),
+        *(*asked, parked.is_refused, *decided, parked.is_discarded),
+    )
 
 
 def resolve(

@@ -10,7 +10,8 @@ import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
 from checkout import telemetry
-from checkout.errors import ConfigurationError, DatabaseUnavailable, DataRefused
+from checkout.adapters.postgres_errors import mapped
+from checkout.errors import ConfigurationError, DatabaseContended, DatabaseUnavailable
 
 Cursor = RealDictCursor
 """An open transaction. Whoever opened it commits; repositories only execute."""
@@ -27,8 +28,6 @@ TIMEOUTS = {
 """What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
 
 URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
-
-_REFUSED_CLASSES = ("22", "23", "54")
 
 
 class Database:
@@ -61,7 +60,8 @@ class Database:
         """Commits when the block ends, rolls back when it raises, and always without `commit`.
 
         With `durable=False` the commit does not wait for the disk: only for what may be lost without harm.
-        Raises DatabaseUnavailable (transient) and DataRefused (these values can never be stored).
+        Raises DatabaseUnavailable (transient; DatabaseContended if somebody is in the way) and DataRefused
+        (these values can never be stored).
         """
         try:
             cursor = self._begin()
@@ -70,12 +70,12 @@ class Database:
             yield cursor
             cursor.execute("COMMIT" if commit else "ROLLBACK")
         except psycopg2.Error as error:
-            mapped = _mapped(error)
-            if isinstance(mapped, DatabaseUnavailable):
+            meaning = mapped(error)
+            if isinstance(meaning, DatabaseUnavailable) and not isinstance(meaning, DatabaseContended):
                 self.close()
             else:
                 self._rollback()
-            raise mapped from error
+            raise meaning from error
         except BaseException:
             self._rollback()
             raise
@@ -129,6 +129,12 @@ class Database:
             self.close()
 
 
+def limit(cursor: Cursor, timeouts: Mapping[str, str]) -> None:
+    """For this transaction. Only if needed: RDS Proxy then keeps a server connection for the session."""
+    settings = ", ".join(["set_config(%s, %s, true)"] * len(timeouts))
+    cursor.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
+
+
 def _parsed(url: str) -> dict[str, Any]:
     try:
         server: dict[str, Any] = psycopg2.extensions.parse_dsn(url)
@@ -144,12 +150,3 @@ def _made(token: Token, server: Mapping[str, str]) -> str:
     if not {"host", "user"} <= server.keys():
         raise ConfigurationError("With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name.")
     return token(server["host"], int(server.get("port", 5432)), server["user"])
-
-
-def _mapped(error: psycopg2.Error) -> Exception:
-    sqlstate = error.pgcode or ""
-    if sqlstate.startswith(_REFUSED_CLASSES):
-        return DataRefused(sqlstate, (error.diag.message_primary or type(error).__name__))
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) or sqlstate:
-        return DatabaseUnavailable("The database is not available; try again.")
-    return error

@@ -1,7 +1,7 @@
 """The event with which Lambda hands over records of Kafka."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,3 +30,11 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
         for records in event["records"].values()
         for record in records
     ]
+
+
+def first_of_each_partition(records: Iterable[Record]) -> list[Record]:
+    """Those with the lowest offsets: from there on each partition is delivered again."""
+    first: dict[tuple[str, int], Record] = {}
+    for record in sorted(records, key=lambda record: record.offset):
+        first.setdefault((record.topic, record.partition), record)
+    return list(first.values())

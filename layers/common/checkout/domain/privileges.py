@@ -27,6 +27,14 @@ says `payment_succeeded` cannot be made: the table's own constraint refuses one 
 
 BEGIN_OR_REFUSE = f"SELECT, INSERT ({_ASKED}, error_message, completed_at), UPDATE ({_ANSWERED})"
 
+PARK = "SELECT (topic), SELECT (partition), SELECT (kafka_offset), INSERT"
+"""Of `parked_events`: add a record, and see whether it was new."""
+
+SETTLE_PARKED = (
+    "SELECT, INSERT, UPDATE (resolution), UPDATE (resolution_reason), UPDATE (operator), UPDATE (resolved_at)"
+)
+"""And settle what was entered together with what it had waited for."""
+
 Grants = Mapping[str, str]
 """What may be done, by table, or function of PostgreSQL's."""
 
@@ -72,8 +80,12 @@ CHECKOUT: Mapping[str, Grants] = {
 APPLICATION: Mapping[str, Grants] = {
     "create_session": {"users": READ_ID},
     "account": {"users": READ_BALANCE, "ledger_entries": READ},
-    "checkout_requests_consumer": {"users": READ_ID, "parked_events": "INSERT"},
-    "checkout_finished_consumer": {"users": MOVE_BALANCE, "ledger_entries": ADD, "parked_events": ADD},
+    "checkout_requests_consumer": {"users": READ_ID, "parked_events": PARK},
+    "checkout_finished_consumer": {
+        "users": MOVE_BALANCE,
+        "ledger_entries": ADD,
+        "parked_events": SETTLE_PARKED,
+    },
     "reconciler": {"ledger_entries": READ, "parked_events": READ},
     "operations": {
         "users": f"{MOVE_BALANCE}, INSERT",

@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
 from checkout.adapters import lost_entries, rechecks, reversals, transactions
-from checkout.adapters.ledger import Coordinates, Parked
 from checkout.adapters.lost_entries import Movement
+from checkout.adapters.parked import Parked
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.finished_event import TOPIC
+from checkout.domain.msk import Record
 from checkout.services import missed_events, parking, passes, whereabouts
 from checkout.services.decisions import Decisions
 from checkout.services.delivery import Delivery
@@ -48,7 +49,7 @@ NEW_NUMBER = (
     "its entry was lost with a restore, and the number of the user is greater than any that was known before:"
     " is it still the same person's?"
 )
-NO_OFFSET = Coordinates(TOPIC, -1, 0)
+NO_PARTITION = -1
 """Of a record that never was on Kafka."""
 
 Report = Callable[[Progress], None]
@@ -261,7 +262,11 @@ class LostEntries:
             parking.park(
                 there,
                 [
-                    Parked(NO_OFFSET, str(event.user_id).encode(), event.encoded(), NEW_NUMBER, event.effect)
+                    Parked(
+                        Record(TOPIC, NO_PARTITION, 0, str(event.user_id).encode(), event.encoded()),
+                        NEW_NUMBER,
+                        event.effect,
+                    )
                     for event in events
                 ],
             )

@@ -4,19 +4,20 @@ If the process dies before its commit, nothing was decided; after it, all was: a
 with the entries that it makes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from checkout import telemetry
 from checkout.adapters import ledger, parked
-from checkout.adapters.ledger import Claim
 from checkout.adapters.parked import ParkedRecord
 from checkout.adapters.postgres import Cursor, Database
-from checkout.domain.effects import success_key
+from checkout.domain.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
+from checkout.domain.effects import Effect
 from checkout.domain.finished_event import TOPIC
-from checkout.domain.msk import Record
 from checkout.errors import DataRefused, NotFound, Refused
-from checkout.services.crediting import CreditBalances, Tally
+from checkout.services import entering
+from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions
+from checkout.services.entering import Tally
 
 
 class ParkedRecords:
@@ -45,7 +46,7 @@ class ParkedRecords:
     def replayed_with(self, record_id: int) -> list[ParkedRecord]:
         """What a replay of this record takes. Raises NotFound, or Refused where it was replayed."""
         with self._application.transaction() as cursor:
-            return _together(cursor, record_id, _replayable)
+            return _together(cursor, record_id, _replayable)[0]
 
     def discarded_with(self, record_id: int) -> list[ParkedRecord]:
         """What discarding this record takes. Raises NotFound, or Refused where it was resolved or is in the
@@ -61,14 +62,14 @@ class ParkedRecords:
         """
         try:
             with self._application.transaction() as cursor:
-                records = _together(cursor, record_id, _replayable)
+                records, _ = _together(cursor, record_id, _replayable)
                 if erased := [record.id for record in records if record.erased_at is not None]:
                     raise Refused(f"The bytes of {erased} were erased, so nobody can tell what to apply.")
                 if records[0].topic != TOPIC:
                     raise Refused("A request moves no balance: its sender asks again, by another request_id.")
                 # First, since what is parked or discarded would not be applied.
                 parked.resolve(cursor, [record.id for record in records], "replayed", reason, operator)
-                tally, refused = self._crediting.replay(cursor, [_as_delivered(record) for record in records])
+                tally, refused = self._crediting.replay(cursor, [record.record for record in records])
                 if refused:
                     raise Refused(
                         "It cannot be applied yet: " + "; ".join(one.reason for one in refused) + "."
@@ -110,58 +111,57 @@ def _discardable(record: ParkedRecord) -> bool:
     return record.resolution is None
 
 
-def _together(cursor: Cursor, record_id: int, eligible: Callable[[ParkedRecord], bool]) -> list[ParkedRecord]:
-    """The record, locked, and with it the user's credit and reversals of the same payment, unless that is
-    credited.
+def _together(
+    cursor: Cursor, record_id: int, eligible: Callable[[ParkedRecord], bool]
+) -> tuple[list[ParkedRecord], bool]:
+    """The record, locked, and what is decided with it; and whether the ledger has what it asks for.
 
-    What is in the ledger is decided by itself; and so is another claim under the same effect key, since it is
-    not the same effect.
+    Decided together are the credit and all reversals of a payment of the user, and once that is credited, all
+    movements of one refund or dispute. What is in the ledger is decided alone.
     """
     found = _existing(cursor, record_id)
     if found.user_id is not None:
         # As the consumer does, so that no reversal is parked between our look and our commit.
         ledger.lock_users(cursor, {found.user_id})
-    records = parked.lock(cursor, record_id, found.request_id)
+    records = parked.lock(cursor, record_id)
     chosen = next(record for record in records if record.id == record_id)
     if not eligible(chosen):
         raise Refused(f"The parked record {record_id} was {chosen.resolution} at {chosen.resolved_at}.")
-    if chosen.request_id is None:
-        return [chosen]
-    credit = success_key(chosen.request_id)
-    on_record = ledger.claims(cursor, {credit, *(record.effect_key or "" for record in records)})
-    is_credited = credit in on_record and on_record[credit][0] == chosen.user_id
-    if is_credited or _is_entered(chosen, on_record):
-        return [chosen]
-    return [record for record in records if eligible(record) and _belongs(record, chosen, on_record)]
+    asked = chosen.effect
+    if asked is None:
+        return [chosen], False
+    effects = [effect for record in records if (effect := record.effect) is not None]
+    entered = Movements(entering.related(cursor, effects))
+    if entered.known(asked) is not None:
+        return [chosen], True
+    is_credited = any(credit.user_id == asked.user_id for credit in entered.credits_of(asked))
+    belongs = are_of_one_reversal if is_credited else are_of_one_payment
+    return [
+        record
+        for record in records
+        if record is chosen
+        or (
+            eligible(record)
+            and (effect := record.effect) is not None
+            and entered.known(effect) is None
+            and _is_no_rival(effect, asked)
+            and belongs(effect, asked)
+        )
+    ], False
 
 
 def _discarded_together(cursor: Cursor, record_id: int) -> list[ParkedRecord]:
-    records = _together(cursor, record_id, _discardable)
-    keys = {record.effect_key for record in records if record.effect_key is not None}
-    on_record = ledger.claims(cursor, keys)
-    if any(_is_entered(record, on_record) for record in records):
+    records, is_entered = _together(cursor, record_id, _discardable)
+    if is_entered:
         raise Refused(
             f"What the parked record {record_id} asks for is in the ledger; replay the record to settle it."
         )
     return records
 
 
-def _belongs(record: ParkedRecord, chosen: ParkedRecord, on_record: Mapping[str, Claim]) -> bool:
-    if record.user_id != chosen.user_id or _is_entered(record, on_record):
-        return False
-    return record.effect_key != chosen.effect_key or _claim(record) == _claim(chosen)
-
-
-def _is_entered(record: ParkedRecord, on_record: Mapping[str, Claim]) -> bool:
-    return record.effect_key is not None and on_record.get(record.effect_key) == _claim(record)
-
-
-def _claim(record: ParkedRecord) -> tuple[int | None, int | None, str | None]:
-    return record.user_id, record.amount_cents, record.currency
-
-
-def _as_delivered(record: ParkedRecord) -> Record:
-    return Record(record.topic, record.partition, record.kafka_offset, record.key, record.value)
+def _is_no_rival(effect: Effect, asked: Effect) -> bool:
+    """False for another user's, and for the same movement with another amount: only one of them is right."""
+    return effect.user_id == asked.user_id and (not are_one(effect, asked) or effect.claim == asked.claim)
 
 
 def _log(what: str, records: Sequence[ParkedRecord], reason: str | None, operator: str | None) -> None:

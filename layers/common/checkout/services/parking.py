@@ -3,21 +3,25 @@
 from collections.abc import Sequence
 
 from checkout import telemetry
-from checkout.adapters import ledger
-from checkout.adapters.ledger import Parked
+from checkout.adapters import parked
+from checkout.adapters.parked import Parked
 from checkout.adapters.postgres import Cursor
 
 
 def park(cursor: Cursor, records: Sequence[Parked]) -> None:
-    """With their bytes and the reason; one that is parked already stays as it is."""
-    ledger.park(cursor, records)
-    for record in records:
-        telemetry.alert(
-            "RecordParked",
-            "a record cannot be applied",
-            reason=record.reason,
-            topic=record.coordinates.topic,
-            partition=record.coordinates.partition,
-            offset=record.coordinates.offset,
-            effect_key=record.effect and record.effect.effect_key,
-        )
+    """With their bytes and the reason. One that is parked already stays as it is, and is not loud again."""
+    if not records:
+        return
+    new = parked.park(cursor, records)
+    for one in records:
+        at = (one.record.topic, one.record.partition, one.record.offset)
+        if at in new and not (one.is_discarded or one.is_early):
+            telemetry.alert(
+                "RecordParked",
+                "a record cannot be applied",
+                reason=one.reason,
+                topic=one.record.topic,
+                partition=one.record.partition,
+                offset=one.record.offset,
+                effect_key=one.effect and one.effect.effect_key,
+            )

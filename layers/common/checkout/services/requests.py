@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from checkout import telemetry
 from checkout.adapters import transactions
-from checkout.adapters.ledger import Coordinates, Parked
 from checkout.adapters.outbox import Message
+from checkout.adapters.parked import Parked
 from checkout.adapters.postgres import Cursor, Database
 from checkout.domain.effects import answer_key
 from checkout.domain.fields import Unprocessable
@@ -95,9 +95,8 @@ class AnswerRequests:
         try:
             message = self._answered(record)
         except Unprocessable as reason:
-            at = Coordinates(record.topic, record.partition, record.offset)
             with self._application.transaction() as cursor:
-                parking.park(cursor, [Parked(at, record.key, record.value, str(reason), effect=None)])
+                parking.park(cursor, [Parked(record, str(reason), effect=None)])
         else:
             self._delivery.at_once([message] if message else [])
 

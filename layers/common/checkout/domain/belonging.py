@@ -1,0 +1,131 @@
+"""Which movements belong together: a reversal to its credit, what is given back to what was taken. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from checkout.domain.effects import Effect, reversal_key
+
+TAKING_OF = {"refund_failed": "refunded", "dispute_won": "disputed"}
+"""What gives back → what had taken."""
+
+_OF_REFUND = ("refunded", "refund_failed")
+
+STAGE = {"success": 0, "refunded": 1, "disputed": 1, "refund_failed": 2, "dispute_won": 2}
+"""By kind: a movement can only depend on those of a lower stage."""
+
+
+def are_one(one: Effect, other: Effect) -> bool:
+    """True if both ask for the same movement, whatever user, amount and currency they say.
+
+    A credit is its payment intent's, under whatever key, if both name one.
+    """
+    if one.kind == other.kind == "success" and one.payment_intent_id and other.payment_intent_id:
+        return one.payment_intent_id == other.payment_intent_id
+    return one.effect_key == other.effect_key
+
+
+def rivals(effects: Iterable[Effect]) -> list[Effect]:
+    """Those that are the same movement as another one, or have its key, and say something else."""
+    first: dict[str, Effect] = {}
+    found = []
+    for effect in effects:
+        for name in (effect.effect_key, effect.payment_intent_id if effect.kind == "success" else None):
+            other = first.setdefault(name, effect) if name is not None else effect
+            if other is not effect and (other.claim != effect.claim or not are_one(other, effect)):
+                found += [other, effect]
+    return found
+
+
+def are_of_one_payment(one: Effect, other: Effect) -> bool:
+    """A payment is its payment intent. The request_id decides only if one of them names no payment intent:
+    after a restore, two payments of one request can have each other's request_id."""
+    if one.payment_intent_id and other.payment_intent_id:
+        return one.payment_intent_id == other.payment_intent_id
+    return one.request_id == other.request_id != ""
+
+
+def are_of_one_reversal(one: Effect, other: Effect) -> bool:
+    """True if both are about the same refund, or both about the same dispute.
+
+    If one of the two does not name its dispute, every dispute of the payment is meant.
+    """
+    if STAGE[one.kind] == 0 or TAKING_OF.get(one.kind, one.kind) != TAKING_OF.get(other.kind, other.kind):
+        return False
+    if one.kind in _OF_REFUND:
+        return one.source_id == other.source_id
+    if one.dispute_id and other.dispute_id:
+        return one.dispute_id == other.dispute_id
+    return are_of_one_payment(one, other)
+
+
+def is_taking_of(taking: Effect, giving: Effect) -> bool:
+    """True if `giving` returns what `taking` took of the same user. A dispute can have several of either."""
+    return (
+        taking.kind == TAKING_OF.get(giving.kind)
+        and taking.user_id == giving.user_id
+        and are_of_one_reversal(taking, giving)
+    )
+
+
+def taking_key(refund_failed: Effect) -> str:
+    return reversal_key("refunded", refund_failed.source_id or "")
+
+
+class Movements:
+    """Movements, each found by its key and by its payment in constant time."""
+
+    def __init__(self, effects: Iterable[Effect] = ()) -> None:
+        self._by_key: dict[str, list[Effect]] = defaultdict(list)
+        self._by_intent: dict[str, list[Effect]] = defaultdict(list)
+        self._by_request: dict[str, list[Effect]] = defaultdict(list)
+        for effect in effects:
+            self.add(effect)
+
+    def add(self, effect: Effect) -> None:
+        self._by_key[effect.effect_key].append(effect)
+        self._by_request[effect.request_id].append(effect)
+        if effect.payment_intent_id:
+            self._by_intent[effect.payment_intent_id].append(effect)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def under(self, effect_key: str) -> Sequence[Effect]:
+        return self._by_key.get(effect_key, ())
+
+    def touches(self, effect: Effect) -> bool:
+        """True if one of these has its key, or is of its payment intent."""
+        return effect.effect_key in self._by_key or (
+            effect.payment_intent_id is not None and effect.payment_intent_id in self._by_intent
+        )
+
+    def known(self, effect: Effect) -> Effect | None:
+        """The same movement with the same user, amount and currency."""
+        return next((one for one in self._same(effect) if one.claim == effect.claim), None)
+
+    def contradicts(self, effect: Effect) -> bool:
+        """True if one of these has the movement, or its key, and is not the same."""
+        has_either = any(True for _ in self._same(effect)) or bool(self.under(effect.effect_key))
+        return has_either and self.known(effect) is None
+
+    def _same(self, effect: Effect) -> Iterator[Effect]:
+        of_intent = self._by_intent.get(effect.payment_intent_id or "", ())
+        return (one for one in chain(self.under(effect.effect_key), of_intent) if are_one(one, effect))
+
+    def credits_of(self, effect: Effect) -> Iterator[Effect]:
+        """Credits of the payment that `effect` is about, to whatever user."""
+        return (one for one in self._of_payment(effect) if one.kind == "success")
+
+    def takings_of(self, giving: Effect) -> Iterator[Effect]:
+        """What took of the same user what `giving` returns."""
+        by_refund = giving.kind == "refund_failed"
+        candidates = self.under(taking_key(giving)) if by_refund else self._of_payment(giving)
+        return (one for one in candidates if is_taking_of(one, giving))
+
+    def _of_payment(self, effect: Effect) -> Iterator[Effect]:
+        if effect.payment_intent_id:
+            yield from self._by_intent.get(effect.payment_intent_id, ())
+        for other in self._by_request.get(effect.request_id, ()):
+            if not (other.payment_intent_id and effect.payment_intent_id):
+                yield other

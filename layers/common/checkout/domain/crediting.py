@@ -1,0 +1,224 @@
+"""Which movements of a batch are entered, and which are not. Pure.
+
+A reversal is decided together with its credit, and what is given back together with what was taken: if one is
+parked or discarded, so is what depends on it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from checkout.domain.belonging import STAGE, TAKING_OF, Movements
+from checkout.domain.effects import Effect
+from checkout.domain.msk import Record
+
+CONFLICT = "the ledger has this effect with another user, amount or currency, or for another payment"
+CREDIT_IS_PARKED = "the credit that it reverses is parked or discarded, so it is decided together with that"
+CREDIT_IS_DISCARDED = "the credit that it reverses is discarded"
+NOT_TAKEN = "what it gives back has not been taken yet; it is entered together with that"
+TAKING_IS_PARKED = "what it gives back is parked or discarded, so it is decided together with that"
+TAKING_IS_DISCARDED = "what it gives back is discarded, so it was never taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A record, and what it asks for."""
+
+    effect: Effect
+    record: Record
+    timestamp: str
+    rejection: str | None = None
+    """Why it can never be entered, if that is certain from the start."""
+    parked_id: int | None = None
+    """Of the parked record that it is, if it is not the batch's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A record that was parked, and not replayed since."""
+
+    id: int
+    effect: Effect
+    record: Record
+    is_discarded: bool
+    is_refused: bool
+    """Because the database refused it, and so may again."""
+
+
+@dataclass(slots=True)
+class Decision:
+    enter: list[Movement] = field(default_factory=list)
+    """Each effect once."""
+    twins: list[tuple[Movement, Movement]] = field(default_factory=list)
+    """What asks for the same as one to be entered, and that one."""
+    known: list[Movement] = field(default_factory=list)
+    park: list[tuple[Movement, str]] = field(default_factory=list)
+    discard: list[tuple[Movement, str]] = field(default_factory=list)
+    still_parked: list[Movement] = field(default_factory=list)
+    """Refused by the database before, record for record; they are not tried again."""
+    discarded_before: list[Movement] = field(default_factory=list)
+
+
+def in_order(movements: Iterable[Movement]) -> list[Movement]:
+    """Nothing stands before what it depends on; else as they came."""
+    return sorted(movements, key=lambda movement: STAGE[movement.effect.kind])
+
+
+def taken_along(
+    movements: Sequence[Movement], undone: Collection[Undone], entered: Movements
+) -> list[Undone]:
+    """Parked reversals whose time has come: what they reverse or give back comes only now, in this batch."""
+    arriving = Movements(
+        movement.effect
+        for movement in movements
+        if movement.rejection is None and entered.known(movement.effect) is None
+    )
+    chosen = []
+    for parked in sorted(undone, key=lambda one: (STAGE[one.effect.kind], one.id)):
+        effect = parked.effect
+        if parked.is_discarded or entered.known(effect) is not None:
+            continue
+        depends_on = [*arriving.credits_of(effect), *arriving.takings_of(effect)]
+        if effect.kind != "success" and any(one.user_id == effect.user_id for one in depends_on):
+            chosen.append(parked)
+            arriving.add(effect)
+    return chosen
+
+
+def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: Movements) -> Decision:
+    """`undone` are the parked records of the same payments, `entered` what the ledger has of them.
+
+    Of credits without rivals, and of which nothing is undone, `entered` may say nothing: what the ledger has
+    shows when they are entered.
+    """
+    deciding = _Deciding(undone, entered)
+    for movement in in_order(movements):
+        deciding.add(movement)
+    return deciding.decision
+
+
+class _Deciding:
+    """Knows what was decided about those before."""
+
+    def __init__(self, undone: Collection[Undone], entered: Movements) -> None:
+        self.decision = Decision()
+        self._entered = entered
+        self._coming = Movements()
+        self._first: dict[str, Movement] = {}
+        # A record of what was entered after all stays parked until an operator settles it.
+        left = [one for one in undone if entered.known(one.effect) is None]
+        self._open = Movements(one.effect for one in left if not one.is_discarded)
+        self._discarded = Movements(one.effect for one in left if one.is_discarded)
+        self._refused = {one.record for one in left if one.is_refused and not one.is_discarded}
+        self._nothing_is_known = not left and not entered
+
+    def add(self, movement: Movement) -> None:
+        effect = movement.effect
+        if self._is_plain(movement):
+            self._enter(movement)
+        elif self._discarded.known(effect) is not None:
+            self.decision.discarded_before.append(movement)
+        elif movement.parked_id is None and movement.record in self._refused:
+            self.decision.still_parked.append(movement)
+            self._open.add(effect)
+        elif self._entered.known(effect) is not None:
+            self.decision.known.append(movement)
+        elif (twin := self._coming.known(effect)) is not None:
+            self.decision.twins.append((movement, self._first[twin.effect_key]))
+        elif (reason := self._discarded_with(effect)) is not None:
+            self.decision.discard.append((movement, reason))
+            self._discarded.add(effect)
+        elif (
+            reason := movement.rejection or self._contradicted(effect) or self._parked_with(effect)
+        ) is not None:
+            self.decision.park.append((movement, reason))
+            self._open.add(effect)
+        else:
+            self._enter(movement)
+
+    def _is_plain(self, movement: Movement) -> bool:
+        """True for nearly all: a credit of which nothing is known, so no other question arises."""
+        return (
+            self._nothing_is_known
+            and movement.rejection is None
+            and movement.effect.kind == "success"
+            and not self._coming.touches(movement.effect)
+        )
+
+    def _enter(self, movement: Movement) -> None:
+        self.decision.enter.append(movement)
+        self._coming.add(movement.effect)
+        self._first[movement.effect.effect_key] = movement
+
+    def _contradicted(self, effect: Effect) -> str | None:
+        return CONFLICT if self._entered.contradicts(effect) or self._coming.contradicts(effect) else None
+
+    def _discarded_with(self, effect: Effect) -> str | None:
+        if self._lacks_credit(effect):
+            is_open = any(True for _ in self._open.credits_of(effect))
+            own = any(one.user_id == effect.user_id for one in self._discarded.credits_of(effect))
+            return CREDIT_IS_DISCARDED if own and not is_open else None
+        if effect.kind in TAKING_OF:
+            is_open = any(True for _ in self._missing(self._open, effect))
+            is_discarded = any(True for _ in self._missing(self._discarded, effect))
+            return TAKING_IS_DISCARDED if is_discarded and not is_open else None
+        return None
+
+    def _parked_with(self, effect: Effect) -> str | None:
+        if self._lacks_credit(effect):
+            return CREDIT_IS_PARKED
+        if effect.kind not in TAKING_OF:
+            return None
+        if any(True for _ in self._missing(self._open, effect)):
+            return TAKING_IS_PARKED
+        takings = chain(self._entered.takings_of(effect), self._coming.takings_of(effect))
+        return NOT_TAKEN if next(takings, None) is None else None
+
+    def _lacks_credit(self, effect: Effect) -> bool:
+        """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
+        seen, that is on its way, and the reversal is entered."""
+        if effect.kind == "success":
+            return False
+        undone = chain(self._open.credits_of(effect), self._discarded.credits_of(effect))
+        done = chain(self._entered.credits_of(effect), self._coming.credits_of(effect))
+        return next(undone, None) is not None and all(one.user_id != effect.user_id for one in done)
+
+    def _missing(self, undone: Movements, giving: Effect) -> Iterator[Effect]:
+        """What `giving` gives back, so far as it is not taken either."""
+        return (
+            one
+            for one in undone.takings_of(giving)
+            if not self._entered.under(one.effect_key) and not self._coming.under(one.effect_key)
+        )
+
+
+def parts(movements: Sequence[Movement], most: int) -> list[list[Movement]]:
+    """Divide them into at most so many parts: by user; those of one user by payment; of one payment, by what
+    is taken and given back; else by record. They are `in_order`, and so are their parts."""
+    for belongs in (_user, _payment, _thing, _record):
+        together: dict[object, list[Movement]] = {}
+        for movement in movements:
+            together.setdefault(belongs(movement), []).append(movement)
+        if len(together) > 1:
+            break
+    groups = list(together.values())
+    size = -(-len(groups) // most)
+    chosen = (groups[start : start + size] for start in range(0, len(groups), size))
+    return [in_order(chain.from_iterable(part)) for part in chosen]
+
+
+def _user(movement: Movement) -> object:
+    return movement.effect.user_id
+
+
+def _payment(movement: Movement) -> object:
+    return movement.effect.payment_intent_id or movement.effect.request_id
+
+
+def _thing(movement: Movement) -> object:
+    effect = movement.effect
+    return effect.source_id if effect.kind in ("refunded", "refund_failed") else STAGE[effect.kind] > 0
+
+
+def _record(movement: Movement) -> object:
+    return id(movement)

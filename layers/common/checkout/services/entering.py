@@ -1,0 +1,224 @@
+"""Enter movements in the ledger, in the caller's transaction: lock and read, decide, write.
+
+Each effect is entered once, its balance moves in the same statement, and what cannot be entered is left to
+the caller to park.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from checkout.adapters import ledger, parked
+from checkout.adapters.parked import Parked
+from checkout.adapters.postgres import Cursor
+from checkout.domain import crediting
+from checkout.domain.belonging import Movements, rivals, taking_key
+from checkout.domain.crediting import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
+from checkout.domain.effects import Effect, success_key
+from checkout.domain.msk import Record
+from checkout.errors import DataRefused
+
+NO_USER = "there is no such user"
+HIDDEN_USER = (
+    "its user's row cannot be locked: a policy or view of the application keeps it from the consumer"
+)
+NOT_ENTERED = "the database does not take the entry: a trigger or rule on ledger_entries is in the way"
+BROUGHT_ALONG = "what it belongs to has come"
+
+Read = Callable[[Record], Movement | Parked | None]
+"""What a record asks for; None if it moves no balance, Parked if it can never be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to become of a group of movements. All that it depends on is locked."""
+
+    decision: Decision
+    balances: dict[int, int]
+    held: set[int]
+    """Users for whom nothing is done: somebody else holds their rows."""
+    brings_along: bool
+    """True if parked records are to be entered, too."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of records."""
+
+    credited: int = 0
+    known: int = 0
+    without_effect: int = 0
+    parked: int = 0
+    oldest_paid_at: str | None = None
+    """Of the payments credited: when the first was paid, as its event says."""
+
+    def add(self, other: "Tally") -> None:
+        self.credited += other.credited
+        self.known += other.known
+        self.without_effect += other.without_effect
+        self.parked += other.parked
+        times = filter(None, (self.oldest_paid_at, other.oldest_paid_at))
+        self.oldest_paid_at = min(times, default=None)
+
+
+def plan(
+    cursor: Cursor, movements: Sequence[Movement], read: Read, *, wait: bool, bring_along: bool = True
+) -> Plan:
+    """Lock the users and what is parked of the payments; read what the decision needs, and decide.
+
+    With `wait` this waits for users whose rows somebody else holds, else nothing is done for them. With
+    `bring_along` parked reversals are entered together with what they have waited for.
+    """
+    balances, held, hidden = _lock(cursor, {movement.effect.user_id for movement in movements}, wait=wait)
+    free = [
+        _judged(movement, balances, hidden) for movement in movements if movement.effect.user_id not in held
+    ]
+    undone = _undone(cursor, [movement.effect for movement in free])
+    # Of mere credits nothing is asked: what the ledger has shows when they are entered.
+    effects = [movement.effect for movement in free]
+    asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
+    entered = Movements(related(cursor, [*asked, *(one.effect for one in undone)]))
+    along = crediting.taken_along(free, undone, entered) if bring_along and undone else []
+    brought = [found for one in along if (found := _brought(one, read)) is not None]
+    decision = crediting.decide([*free, *brought], undone, entered)
+    return Plan(decision, balances, held, brings_along=bool(brought))
+
+
+def carry_out(cursor: Cursor, plan: Plan) -> tuple[Tally, list[Parked]]:
+    """Enter what is to be entered. Returns what became of all, and what the caller must park.
+
+    Raises BalanceNotMoved, and DataRefused if something was entered that depends on what was not.
+    """
+    decision = plan.decision
+    keys = _credit(cursor, decision.enter, plan.balances)
+    missed = [movement for movement in decision.enter if movement.effect.effect_key not in keys]
+    contradicted = _contradicted(cursor, missed) if missed else {}
+    _require_independent(decision.enter, contradicted)
+
+    entered = [movement for movement in decision.enter if movement.effect.effect_key in keys]
+    known, parked_now = list(decision.known), list(decision.park)
+    for movement, first in [*((one, one) for one in missed), *decision.twins]:
+        reason = contradicted.get(first.effect.effect_key)
+        if reason is None:
+            known.append(movement)
+        else:
+            parked_now.append((movement, reason))
+    _settle_brought(cursor, [*entered, *known])
+    to_park = [_parked(movement, reason) for movement, reason in parked_now if movement.parked_id is None]
+    to_park += [
+        _discarded(movement, reason) for movement, reason in decision.discard if movement.parked_id is None
+    ]
+    tally = Tally(
+        credited=len(entered),
+        known=len(known),
+        without_effect=len(decision.discarded_before),
+        parked=len(to_park) + len(decision.still_parked),
+        oldest_paid_at=min((m.timestamp for m in entered if m.effect.kind == "success"), default=None),
+    )
+    return tally, to_park
+
+
+def _lock(cursor: Cursor, user_ids: set[int], *, wait: bool) -> tuple[dict[int, int], set[int], set[int]]:
+    """The balances of those that are locked; those that somebody holds; those whose rows nobody can lock."""
+    balances = ledger.lock_users(cursor, user_ids, skip_locked=not wait)
+    absent = user_ids - balances.keys()
+    existing = ledger.existing_users(cursor, absent) if absent else set()
+    if not existing or not wait:
+        return balances, existing, set()
+    # They may have signed up between the two statements.
+    balances |= ledger.lock_users(cursor, existing)
+    return balances, set(), existing - balances.keys()
+
+
+def _judged(movement: Movement, balances: Collection[int], hidden: Collection[int]) -> Movement:
+    user_id = movement.effect.user_id
+    if user_id in balances or movement.rejection is not None:
+        return movement
+    return replace(movement, rejection=HIDDEN_USER if user_id in hidden else NO_USER)
+
+
+def _undone(cursor: Cursor, effects: Sequence[Effect]) -> list[Undone]:
+    if not effects:
+        return []
+    return parked.undone(
+        cursor,
+        {effect.effect_key for effect in effects},
+        {effect.request_id for effect in effects},
+        {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
+    )
+
+
+def related(cursor: Cursor, effects: Collection[Effect]) -> list[Effect]:
+    """What the ledger has of these effects, and of the credits and takings that they depend on."""
+    if not effects:
+        return []
+    returned = {taking_key(effect) for effect in effects if effect.kind == "refund_failed"}
+    return ledger.related(
+        cursor,
+        returned | {key for e in effects for key in (e.effect_key, success_key(e.request_id))},
+        {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
+        {effect.user_id for effect in effects if effect.kind == "dispute_won"},
+    )
+
+
+def _brought(one: Undone, read: Read) -> Movement | None:
+    found = read(one.record)
+    if (
+        not isinstance(found, Movement)
+        or found.rejection is not None
+        or found.effect.claim != one.effect.claim
+    ):
+        return None
+    return replace(found, parked_id=one.id)
+
+
+def _credit(cursor: Cursor, movements: Sequence[Movement], balances: dict[int, int]) -> set[str]:
+    if not movements:
+        return set()
+    return ledger.credit(cursor, [(movement.effect, movement.record) for movement in movements], balances)
+
+
+def _contradicted(cursor: Cursor, missed: Sequence[Movement]) -> dict[str, str]:
+    """Those that are not known, by effect key: why they were not entered.
+
+    Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
+    """
+    effects = [movement.effect for movement in missed]
+    on_record = Movements(related(cursor, effects))
+    return {
+        effect.effect_key: CONFLICT if on_record.contradicts(effect) else NOT_ENTERED
+        for effect in effects
+        if on_record.known(effect) is None
+    }
+
+
+def _require_independent(entered: Iterable[Movement], contradicted: Collection[str]) -> None:
+    """What was entered beside a conflict must not depend on it."""
+    if not contradicted:
+        return
+    effects = [movement.effect for movement in entered]
+    conflicts = Movements(effect for effect in effects if effect.effect_key in contradicted)
+    for effect in effects:
+        if effect.kind == "success" or effect.effect_key in contradicted:
+            continue
+        if any(True for _ in conflicts.credits_of(effect)) or any(True for _ in conflicts.takings_of(effect)):
+            raise DataRefused("", "what it depends on was not entered")
+
+
+def _settle_brought(cursor: Cursor, done: Sequence[Movement]) -> None:
+    ids = [movement.parked_id for movement in done if movement.parked_id is not None]
+    if ids:
+        parked.resolve(cursor, ids, "replayed", BROUGHT_ALONG, None)
+
+
+def _parked(movement: Movement, reason: str) -> Parked:
+    return Parked(
+        movement.record,
+        reason,
+        movement.effect,
+        is_refused=reason == NOT_ENTERED,
+        is_early=reason == NOT_TAKEN,
+    )
+
+
+def _discarded(movement: Movement, reason: str) -> Parked:
+    return Parked(movement.record, reason, movement.effect, is_discarded=True)

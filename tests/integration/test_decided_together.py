@@ -1,0 +1,356 @@
+"""A reversal and its credit, and what is given back and what was taken, stand or fall together."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from checkout import bootstrap
+from checkout.adapters import parked as adapter
+from checkout.adapters.postgres import Database
+from checkout.domain.crediting import NOT_TAKEN
+from checkout.domain.msk import Record
+from checkout.errors import Refused
+from checkout.services.parked import ParkedRecords
+from tests.support.functions import Functions, finished
+from tests.support.roles import acting_as
+from tests.support.second_connection import second_connection, waiting
+
+Event = dict[str, Any]
+
+
+@pytest.fixture
+def parked(fns: Functions) -> ParkedRecords:
+    return bootstrap.parked_records()
+
+
+@pytest.fixture
+def solvent(fns: Functions) -> Iterator[None]:
+    """An application that lets no balance go below zero."""
+    fns.application("ALTER TABLE users ADD CONSTRAINT solvent CHECK (balance >= 0)")
+    yield
+    fns.application("ALTER TABLE users DROP CONSTRAINT solvent")
+
+
+def of_refund(**fields: Any) -> tuple[Event, Event]:
+    """What was taken, and what is given back."""
+    common = {"amount_cents": 500, "source_id": "re_1", **fields}
+    return finished("r1", status="refunded", **common), finished("r1", status="refund_failed", **common)
+
+
+def of_dispute(taken: Event | None = None, given: Event | None = None, **fields: Any) -> tuple[Event, Event]:
+    common = {"amount_cents": 500, **fields}
+    return (
+        finished("r1", status="disputed", source_id="txn_1", **common, **(taken or {})),
+        finished("r1", status="dispute_won", source_id="txn_2", **common, **(given or {})),
+    )
+
+
+PAIRS: dict[str, Callable[[], tuple[Event, Event]]] = {
+    "a refund": of_refund,
+    "a dispute": lambda: of_dispute(dispute_id="dp_1", payment_intent_id="pi_1"),
+    "a dispute that only its payment names": lambda: of_dispute(payment_intent_id="pi_1"),
+    "a dispute that only its request names": of_dispute,
+    "a dispute that one side names": lambda: of_dispute(taken={"dispute_id": "dp_1"}),
+}
+
+
+class Topic:
+    """Hands over events as records of one partition, each at an offset of its own."""
+
+    def __init__(self, fns: Functions) -> None:
+        self._fns = fns
+        self._offset = 0
+
+    def deliver(self, *events: Event) -> None:
+        self._fns.consume(*(self._record(event) for event in events))
+
+    def _record(self, event: Event) -> Record:
+        self._offset += 1
+        return Record("checkout.finished", 0, self._offset, b"1", json.dumps(event).encode())
+
+
+@pytest.fixture
+def topic(fns: Functions) -> Topic:
+    return Topic(fns)
+
+
+def spend(fns: Functions, cents: int) -> None:
+    fns.application("SELECT ledger_move('order:' || gen_random_uuid(), 1, %s, 'eur', 'order')", (-cents,))
+
+
+def undecided(fns: Functions) -> list[str]:
+    rows = fns.application("SELECT effect_key FROM parked_events WHERE resolution IS NULL ORDER BY id")
+    return [row["effect_key"].partition(":")[0] for row in rows]
+
+
+@pytest.mark.usefixtures("solvent")
+@pytest.mark.parametrize("batches", ["one", "several"])
+@pytest.mark.parametrize("first", ["taken", "given"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_could_not_be_taken_is_not_given_back(
+    fns: Functions, topic: Topic, pair: str, first: str, batches: str
+) -> None:
+    taken, given = PAIRS[pair]()
+    topic.deliver(finished("r1", payment_intent_id=taken.get("payment_intent_id")))
+    spend(fns, 500)
+    in_order = [taken, given] if first == "taken" else [given, taken]
+    if batches == "one":
+        topic.deliver(*in_order)
+    elif first == "taken":
+        topic.deliver(taken)
+        assert undecided(fns) == [taken["status"]]
+        topic.deliver(given)
+    else:
+        topic.deliver(given)
+        assert undecided(fns) == [given["status"]]
+        topic.deliver(taken)
+    assert fns.balance() == 0, "he has spent what he paid"
+    entered = fns.application("SELECT sum(amount_cents) AS cents FROM ledger_entries")
+    assert entered == [{"cents": 0}]
+    assert undecided(fns) in ([], [taken["status"], given["status"]]), "both or none"
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_is_given_back_before_it_was_taken_waits_quietly_and_comes_with_it(
+    fns: Functions, topic: Topic, capsys: pytest.CaptureFixture[str], pair: str
+) -> None:
+    taken, given = PAIRS[pair]()
+    topic.deliver(finished("r1", payment_intent_id=taken.get("payment_intent_id")))
+    topic.deliver(given)
+    topic.deliver(given)
+    assert fns.balance() == 500
+    assert "RecordParked" not in capsys.readouterr().out
+    topic.deliver(taken)
+    assert fns.balance() == 500
+    rows = fns.application("SELECT reason, resolution, resolution_reason FROM parked_events")
+    assert rows == 2 * [
+        {"reason": NOT_TAKEN, "resolution": "replayed", "resolution_reason": "what it belongs to has come"}
+    ]
+    assert len(fns.application("SELECT 1 FROM ledger_entries")) == 3
+    topic.deliver(taken, given)
+    assert (fns.balance(), undecided(fns)) == (500, [])
+
+
+@pytest.mark.usefixtures("solvent", "as_operator")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_was_discarded_is_not_given_back_and_a_replay_takes_both(
+    fns: Functions, topic: Topic, parked: ParkedRecords, capsys: pytest.CaptureFixture[str], pair: str
+) -> None:
+    taken, given = PAIRS[pair]()
+    topic.deliver(finished("r1", payment_intent_id=taken.get("payment_intent_id")))
+    spend(fns, 400)
+    topic.deliver(taken)
+    [record] = parked.page()
+    parked.discard(record.id, reason="he has spent it; we bear it")
+    capsys.readouterr()
+
+    topic.deliver(given)
+
+    assert fns.balance() == 100, "Stripe: 500 - 500 + 500; 400 are spent"
+    assert parked.page() == []
+    assert "RecordParked" not in capsys.readouterr().out
+    together = parked.replayed_with(record.id)
+    assert [one.resolution for one in together] == ["discarded", "discarded"]
+    assert parked.replayed_with(together[1].id) == together
+    assert parked.replay(together[1].id).credited == 2
+    assert fns.balance() == 100
+
+
+@pytest.mark.usefixtures("solvent", "as_operator")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_both_are_discarded_together(fns: Functions, topic: Topic, parked: ParkedRecords, pair: str) -> None:
+    taken, given = PAIRS[pair]()
+    topic.deliver(finished("r1", payment_intent_id=taken.get("payment_intent_id")))
+    spend(fns, 500)
+    topic.deliver(taken)
+    topic.deliver(given)
+    records = parked.page()
+    assert [one.effect_key for one in parked.discarded_with(records[1].id)] == [
+        one.effect_key for one in records
+    ]
+    assert len(parked.discard(records[0].id, reason="spent")) == 2
+    assert (fns.balance(), parked.page()) == (0, [])
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_another_refund_and_another_dispute_are_decided_alone(
+    fns: Functions, topic: Topic, parked: ParkedRecords
+) -> None:
+    taken, given = of_dispute(dispute_id="dp_1")
+    topic.deliver(
+        finished("r1"),
+        taken,
+        given | {"dispute_id": "dp_2"},
+        finished("r1", status="refunded", source_id="re_1"),
+        finished("r1", status="refund_failed", source_id="re_2"),
+    )
+    assert fns.balance() == -500
+    assert undecided(fns) == ["dispute_won", "refund_failed"]
+    for record in parked.page():
+        assert parked.discarded_with(record.id) == [record]
+
+
+@pytest.mark.usefixtures("solvent")
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_refused_reversal_comes_with_the_credit_that_it_has_overtaken(
+    fns: Functions, topic: Topic, order: Sequence[int]
+) -> None:
+    """Kafka was away when the payment was published, or has lost it."""
+    events = [
+        finished("r1"),
+        finished("r1", status="refunded", source_id="re_1", amount_cents=200),
+        finished("r1", status="refunded", source_id="re_2", amount_cents=300),
+        finished("r1", status="refund_failed", source_id="re_2", amount_cents=300),
+    ]
+    for position in order:
+        topic.deliver(events[position])
+    assert (fns.balance(), undecided(fns)) == (300, [])
+    assert len(fns.application("SELECT 1 FROM ledger_entries")) == 4
+
+
+@pytest.mark.usefixtures("solvent")
+def test_a_credit_is_entered_even_if_what_it_brings_along_is_still_refused(
+    fns: Functions, topic: Topic
+) -> None:
+    topic.deliver(finished("r1", status="refunded", source_id="re_1", amount_cents=700))
+    topic.deliver(finished("r1"))
+    assert (fns.balance(), undecided(fns)) == (500, ["refunded"])
+
+
+# A payment is its payment intent
+
+
+def test_a_reversal_finds_its_credit_by_the_payment_intent(fns: Functions, topic: Topic) -> None:
+    """After a restore two payments of one request have each other's request_id."""
+    topic.deliver(
+        finished("r", payment_intent_id="pi_1"), finished("r:cs_2", payment_intent_id="pi_2", user_id=404)
+    )
+    topic.deliver(
+        finished("r:cs_2", payment_intent_id="pi_1", status="refunded", source_id="re_1", amount_cents=200)
+    )
+    assert fns.balance() == 300, "the credit under that request_id is parked, but it is another payment's"
+    assert undecided(fns) == ["success"]
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_a_parked_credit_is_found_by_the_payment_intent_too(
+    fns: Functions, topic: Topic, parked: ParkedRecords
+) -> None:
+    topic.deliver(finished("r", payment_intent_id="pi_1", user_id=7))
+    fns.add_users(7)
+    topic.deliver(finished("r", payment_intent_id="pi_2", user_id=7))
+    reversal = {"status": "refunded", "amount_cents": 200, "user_id": 7}
+    topic.deliver(finished("other", payment_intent_id="pi_1", source_id="re_1", **reversal))
+    topic.deliver(finished("r", payment_intent_id="pi_2", source_id="re_2", **reversal))
+    assert fns.balance(7) == 300
+    credit, refunded = parked.page()
+    assert [record.id for record in parked.discarded_with(refunded.id)] == [credit.id, refunded.id]
+    assert [record.id for record in parked.discarded_with(credit.id)] == [credit.id, refunded.id]
+
+
+def test_without_a_payment_intent_the_request_decides(fns: Functions, topic: Topic) -> None:
+    topic.deliver(finished("r", payment_intent_id="pi_1", currency="usd"), finished("other"))
+    topic.deliver(finished("r", status="refunded", source_id="re_1"))
+    topic.deliver(finished("other", payment_intent_id="pi_3", status="refunded", source_id="re_2"))
+    assert fns.balance() == 0
+    assert undecided(fns) == ["success", "refunded"]
+
+
+# Discarded, and refunded at Stripe
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_paid_in_another_currency_discarded_and_refunded_ends_quiet_and_exact(
+    fns: Functions, topic: Topic, parked: ParkedRecords, capsys: pytest.CaptureFixture[str]
+) -> None:
+    payment = {"currency": "usd", "payment_intent_id": "pi_1"}
+    topic.deliver(finished("r1", **payment))
+    [credit] = parked.page()
+    parked.discard(credit.id, reason="refunded at Stripe", operator="ada")
+    capsys.readouterr()
+
+    topic.deliver(finished("r1", **payment))
+    topic.deliver(finished("r1", status="refunded", source_id="re_1", **payment))
+    topic.deliver(finished("r1", status="refund_failed", source_id="re_1", **payment))
+
+    assert "RecordParked" not in capsys.readouterr().out
+    assert (fns.balance(), parked.page()) == (0, [])
+    records = parked.page(resolved=True)
+    assert [(one.effect_key, one.resolution) for one in records] == [
+        ("success:r1", "discarded"),
+        ("refunded:re_1", "discarded"),
+        ("refund_failed:re_1", "discarded"),
+    ]
+    assert parked.replayed_with(credit.id) == records
+    assert {one.name: one.count for one in bootstrap.verify()() if one.name == "RecordsParked"} == {
+        "RecordsParked": 0
+    }
+
+
+# Users who are not there to be locked
+
+
+@pytest.mark.parametrize("offset", [0, 5], ids=["delivered again", "published twice"])
+def test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded(
+    fns: Functions, parked: ParkedRecords, offset: int
+) -> None:
+    event = finished("r1", user_id=7)
+    fns.consume(event)
+    again = Record("checkout.finished", 0, offset, b"1", json.dumps(event).encode())
+    with second_connection(fns.settings["DATABASE_URL"]) as operator:
+        operator.execute("SELECT 1 FROM parked_events FOR UPDATE")
+        fns.add_users(7)
+        consuming = waiting(fns.settings["DATABASE_URL"], lambda: fns.consume(again))
+        operator.execute("UPDATE parked_events SET resolution = 'discarded', resolved_at = now()")
+        operator.commit()
+        assert consuming.result(20) == {"batchItemFailures": []}
+    assert fns.balance(7) == 0
+    assert len(fns.application("SELECT 1 FROM parked_events")) == 1
+
+
+def test_a_record_of_a_user_who_signs_up_is_not_discarded_while_it_is_credited(
+    fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator looks for the user, who is not there; then comes the sign-up, and the record again."""
+    event = finished("r1", user_id=7)
+    fns.consume(event)
+    [record] = fns.application("SELECT id FROM parked_events")
+    undone, lock, has_read = adapter.undone, adapter.lock, threading.Event()
+
+    def and_wait_for_the_operator(*arguments: Any) -> Any:
+        found = undone(*arguments)
+        has_read.set()
+        until_somebody_waits(fns)
+        return found
+
+    def behind_the_consumer(*arguments: Any) -> Any:
+        fns.add_users(7)
+        consuming.append(pool.submit(fns.consume, event))
+        assert has_read.wait(20)
+        return lock(*arguments)
+
+    monkeypatch.setattr(adapter, "undone", and_wait_for_the_operator)
+    monkeypatch.setattr(adapter, "lock", behind_the_consumer)
+    consuming: list[Future[Any]] = []
+    with ThreadPoolExecutor(1) as pool, acting_as("operations"):
+        database = Database(lambda: fns.settings["DATABASE_URL"])
+        operator = ParkedRecords(database, bootstrap.credit_balances(), bootstrap.decisions())
+        with pytest.raises(Refused, match="in the ledger"):
+            operator.discard(record["id"], reason="nobody")
+        assert consuming[0].result(20) == {"batchItemFailures": []}
+    assert fns.balance(7) == 500
+    assert undecided(fns) == ["success"], "a replay settles it"
+
+
+def until_somebody_waits(fns: Functions) -> None:
+    give_up_at = time.monotonic() + 20
+    while not fns.application(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ):
+        assert time.monotonic() < give_up_at, "nobody waits"
