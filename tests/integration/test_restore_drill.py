@@ -19,7 +19,7 @@ import pytest
 from checkout.domain import privileges
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
-from tests.support.stripe_simulator import Simulator
+from tests.support.stripe_simulator import Simulator, eventually
 from tests.support.tail import Tail
 
 ROOT = Path(__file__).parents[2]
@@ -213,25 +213,27 @@ def test_among_many_payments_what_is_lost_is_entered_to_the_cent_however_often_t
         operator = Operator(fns.settings, datetime.fromtimestamp(at, UTC).isoformat())
         began = time.monotonic()
 
-        first = operator.kill_when(lambda step: step["looked_at"] >= PAYMENTS // 5)
+        first = operator.kill_when(lambda step: step["looked_at"] >= PAYMENTS // 20)
         second = operator.kill_when(lambda step: step["missing"] >= min(3_000, lost))
         with consumers(fns, tail):
             answer = operator.finish()
-        seconds = time.monotonic() - began
+            seconds = time.monotonic() - began
+            # What was entered, but acknowledged too late for the search, the relay publishes once more.
+            eventually(lambda: fns.checkout("SELECT 1 FROM outbox") == [], 60, lambda: "the outbox")
     tail.close()
 
     found = answer["lost_entries"]
     assert answer["complete"]
     assert found["looked_at"] == found["of"] == PAYMENTS + PAYMENTS // REVERSED_EVERY
     assert (found["missing"], found["uncredited"], found["to_decide"]) == (lost + taken_back, 0, 0)
-    assert first["looked_at"] < second["looked_at"] <= found["looked_at"], "gone on with, not begun anew"
     looked_at = [step["looked_at"] for step in operator.seen]
-    assert looked_at == sorted(looked_at)
+    assert looked_at == sorted(looked_at), "each run goes on where the one before was killed"
+    assert 0 < first["looked_at"] <= second["looked_at"] < found["looked_at"], "killed on the way"
     rows = fns.application("SELECT id, balance FROM users")
     assert {row["id"]: row["balance"] for row in rows} == balances
     [entries] = fns.application("SELECT count(*) AS n FROM ledger_entries")
     assert entries["n"] == PAYMENTS + PAYMENTS // REVERSED_EVERY
-    assert fns.application("SELECT 1 FROM parked_events") == fns.checkout("SELECT 1 FROM outbox") == []
+    assert fns.application("SELECT 1 FROM parked_events") == []
     findings = fns.invoke("operations", {"verb": "verify"})["result"]["findings"]
     assert [one for one in findings if one["count"] and "Stripe" not in one["name"]] == []
     with capsys.disabled():
