@@ -447,11 +447,16 @@ def test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along(
         "refunded",
         "ada",
     )
-    # Kafka's records of then come once more.
-    fns.consume(finished(discarded, user_id=77, payment_intent_id=row_intent(fns, discarded)))
+    # Kafka's records of then come once more, and the refund that belongs to it comes, under another request.
+    intent = row_intent(fns, discarded)
+    taken_back = {"status": "refunded", "source_id": "re_77", "amount_cents": 200}
+    fns.consume(
+        finished(discarded, user_id=77, payment_intent_id=intent),
+        finished("r", user_id=77, payment_intent_id=intent, **taken_back),
+    )
     assert fns.balance(77) == 0
     assert operate(fns, "parked", "replay", str(again["id"]), "--operator", "ada", "--yes")["clean"]
-    assert fns.balance(77) == 500, "the decision can be taken back as before"
+    assert fns.balance(77) == 500 - 200, "the decision can be taken back as before, with what belongs to it"
 
 
 def test_a_discard_that_is_refused_is_not_kept(fns: Functions, tail: Tail) -> None:
