@@ -112,3 +112,11 @@ def credit(request_id: str, payment_intent_id: str | None, user_id: int = 7) -> 
 def place_of(effect: Effect) -> Place:
     with acting_as("reconciler"), bootstrap.application_database().transaction() as cursor:
         return whereabouts.find(cursor, [effect])[effect.effect_key]
+
+
+def test_a_credit_parked_under_another_request_is_found_by_its_payment_intent(fns: Functions) -> None:
+    parked = finished("request-before-the-restore", payment_intent_id="pi_1", currency="usd")
+    fns.consume(parked)
+    effect = Effect("success:request-since", 1, 500, "usd", "success", "request-since", None, "pi_1")
+    with bootstrap.application_database().transaction() as cursor:
+        assert whereabouts.find(cursor, [effect]) == {effect.effect_key: Place.PARKED}

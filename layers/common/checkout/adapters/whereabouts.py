@@ -10,10 +10,12 @@ Decision = Literal["open", "discarded"]
 
 
 class ParkedMovement(NamedTuple):
-    """What a parked record asks for. `value` is empty if its bytes were erased."""
+    """What a parked record asks for. `value` is empty if its bytes were erased; a record that an earlier
+    release parked has its payment intent in the bytes alone."""
 
     effect_key: str
     claim: tuple[int, int, str]
+    payment_intent_id: str | None
     value: bytes
     decision: Decision
 
@@ -40,17 +42,27 @@ def entries(cursor: Cursor, effect_keys: Collection[str], payment_intents: Colle
     ]
 
 
-def parked(cursor: Cursor, effect_keys: Collection[str]) -> list[ParkedMovement]:
-    """Records that were parked under these keys and not replayed since."""
+def parked(
+    cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str]
+) -> list[ParkedMovement]:
+    """Records parked under these keys, and credits of these payment intents under any key, that nobody has
+    replayed."""
+    columns = (
+        "id, effect_key, user_id, amount_cents, currency, payment_intent_id, value,"
+        " COALESCE(resolution, 'open') AS decision"
+    )
+    undone = "resolution IS DISTINCT FROM 'replayed'"
     cursor.execute(
-        "SELECT effect_key, user_id, amount_cents, currency, value, COALESCE(resolution, 'open') AS decision"
-        " FROM parked_events WHERE effect_key = ANY(%s) AND resolution IS DISTINCT FROM 'replayed'",
-        (list(effect_keys),),
+        f"SELECT {columns} FROM parked_events WHERE effect_key = ANY(%s) AND {undone}"
+        f" UNION SELECT {columns} FROM parked_events WHERE payment_intent_id = ANY(%s)"
+        f" AND starts_with(effect_key, 'success:') AND {undone}",
+        (list(effect_keys), list(payment_intents)),
     )
     return [
         ParkedMovement(
             row["effect_key"],
             (row["user_id"], row["amount_cents"], row["currency"]),
+            row["payment_intent_id"],
             bytes(row["value"]),
             row["decision"],
         )

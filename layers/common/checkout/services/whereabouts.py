@@ -6,7 +6,7 @@ from enum import Enum
 
 from checkout.adapters import whereabouts
 from checkout.adapters.postgres import Cursor
-from checkout.adapters.whereabouts import ParkedMovement
+from checkout.adapters.whereabouts import Decision, ParkedMovement
 from checkout.domain.effects import Effect, Recorded
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import decoded
@@ -34,22 +34,21 @@ def in_ledger(cursor: Cursor, effects: Collection[Effect]) -> Mapping[str, Place
     """The same without a look at what is parked: that is nowhere."""
     if not effects:
         return {}
-    keys = {effect.effect_key for effect in effects}
-    intents = {
-        effect.payment_intent_id
-        for effect in effects
-        if effect.kind == "success" and effect.payment_intent_id is not None
-    }
-    entered = _by_key_and_intent(whereabouts.entries(cursor, keys, intents))
+    entered = _by_key_and_intent(whereabouts.entries(cursor, *_names(effects)))
     return {effect.effect_key: _place(effect, entered) for effect in effects}
 
 
 def _place(effect: Effect, entered: Mapping[str, set[Recorded]]) -> Place:
-    candidates = {*entered.get(effect.effect_key, ()), *entered.get(effect.payment_intent_id or "", ())}
-    claims = {entry.claim for entry in candidates if entry.is_of(effect)}
+    claims = {entry.claim for entry in _named(effect, entered)}
     if effect.claim in claims:
         return Place.ENTERED
     return Place.ENTERED_OTHERWISE if claims else Place.NOWHERE
+
+
+def _named(effect: Effect, recorded: Mapping[str, set[Recorded]]) -> set[Recorded]:
+    """Those that are the same movement, whatever they claim."""
+    candidates = {*recorded.get(effect.effect_key, ()), *recorded.get(effect.payment_intent_id or "", ())}
+    return {one for one in candidates if one.is_of(effect)}
 
 
 def _by_key_and_intent(entries: Collection[Recorded]) -> dict[str, set[Recorded]]:
@@ -65,26 +64,41 @@ def _parked(cursor: Cursor, effects: Collection[Effect]) -> dict[str, Place]:
     """Those of them that are parked. If one was parked several times, any decision counts."""
     if not effects:
         return {}
-    records = whereabouts.parked(cursor, {effect.effect_key for effect in effects})
-    of_key: dict[str, list[ParkedMovement]] = {}
-    for record in records:
-        of_key.setdefault(record.effect_key, []).append(record)
+    records = [
+        (_recorded(record), record.decision) for record in whereabouts.parked(cursor, *_names(effects))
+    ]
+    by_name = _by_key_and_intent([recorded for recorded, _ in records])
+    decisions: dict[Recorded, set[Decision]] = {}
+    for recorded, decision in records:
+        decisions.setdefault(recorded, set()).add(decision)
     places: dict[str, Place] = {}
     for effect in effects:
-        decisions = {
-            record.decision
-            for record in of_key.get(effect.effect_key, ())
-            if record.claim == effect.claim and _recorded(record).is_of(effect)
+        decided = {
+            decision
+            for recorded in _named(effect, by_name)
+            if recorded.claim == effect.claim
+            for decision in decisions[recorded]
         }
-        if decisions:
-            places[effect.effect_key] = Place.DISCARDED if "discarded" in decisions else Place.PARKED
+        if decided:
+            places[effect.effect_key] = Place.DISCARDED if "discarded" in decided else Place.PARKED
     return places
 
 
+def _names(effects: Collection[Effect]) -> tuple[set[str], set[str]]:
+    """Their effect keys, and the payment intents of the credits among them."""
+    return {effect.effect_key for effect in effects}, {
+        effect.payment_intent_id
+        for effect in effects
+        if effect.kind == "success" and effect.payment_intent_id is not None
+    }
+
+
 def _recorded(record: ParkedMovement) -> Recorded:
-    """If its bytes were erased, nobody knows its payment intent any more."""
-    try:
-        intent = decoded(record.value, record.claim[2]).payment_intent_id if record.value else None
-    except Unprocessable:
-        intent = None
+    """Its payment intent is unknown if only the bytes had it and they were erased."""
+    intent = record.payment_intent_id
+    if intent is None and record.value:
+        try:
+            intent = decoded(record.value, record.claim[2]).payment_intent_id
+        except Unprocessable:
+            intent = None
     return Recorded(record.effect_key, record.claim, intent)
