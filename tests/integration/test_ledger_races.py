@@ -15,6 +15,7 @@ from tests.support import functions
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
 from tests.support.second_connection import SecondConnection, second_connection, waiting, waiting_or_done
+from tests.support.statements import Statements
 
 ENTRY = (
     "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
@@ -30,8 +31,11 @@ def url(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> str:
     return fns.settings["DATABASE_URL"]
 
 
-def test_batches_that_share_effects_enter_them_in_one_order(fns: Functions, url: str) -> None:
+def test_batches_that_share_effects_enter_them_in_one_order(
+    fns: Functions, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch that waits for the first of them has not entered the second, so no deadlock is possible."""
+    statements = Statements(monkeypatch)
     fns.add_users(2)
     batch = [finished(key, amount_cents=700) for key in ("b", "a")]
     with second_connection(url) as other:
@@ -40,6 +44,7 @@ def test_batches_that_share_effects_enter_them_in_one_order(fns: Functions, url:
         other.execute(ENTRY, ("success:b", 2))
         other.commit()
         assert consuming.result(20) == {"batchItemFailures": []}
+    assert statements.failed == 0, "nobody was the victim of a deadlock"
     assert len(fns.application("SELECT 1 FROM parked_events")) == 2, "both are conflicts"
     assert fns.balance() == 0
 

@@ -92,6 +92,43 @@ def test_the_consumer(fns: Functions, topic: Tail) -> None:
     assert at_every_step(lambda: begin_again(fns, topic), lambda: fns.consume(*batch), check) >= 10
 
 
+def test_the_consumer_while_an_application_refuses_some_and_others_come_late(
+    fns: Functions, topic: Tail
+) -> None:
+    """The batch is divided, and each part commits: what is done stays, and the rest is done by the next."""
+    refund = {"source_id": "re_1", "amount_cents": 200}
+    early: list[Any] = [finished("r1", status="refund_failed", **refund)]
+    batch: list[Any] = [
+        finished("r0", user_id=404),
+        finished("r1"),
+        finished("r2", user_id=2),
+        finished("r1", status="refunded", **refund),
+        finished("r3", user_id=3),
+    ]
+
+    def prepare() -> None:
+        begin_again(fns, topic)
+        fns.add_users(3)
+        fns.consume(*early)
+
+    def check(where: str) -> None:
+        fns.consume(*batch)
+        assert [fns.balance(user_id) for user_id in (1, 2, 3)] == [500, 0, 500], where
+        assert len(fns.application("SELECT 1 FROM ledger_entries")) == 4, where
+        parked = fns.application("SELECT effect_key, resolution FROM parked_events ORDER BY effect_key")
+        assert [tuple(row.values()) for row in parked] == [
+            ("refund_failed:re_1", "replayed"),
+            ("success:r0", None),
+            ("success:r2", None),
+        ], where
+
+    fns.application("ALTER TABLE users ADD CONSTRAINT rule CHECK (id <> 2 OR balance = 0)")
+    try:
+        assert at_every_step(prepare, lambda: fns.consume(*batch), check) >= 20
+    finally:
+        fns.application("ALTER TABLE users DROP CONSTRAINT rule")
+
+
 def test_the_relay(fns: Functions, topic: Tail) -> None:
     paid = event(session_object(str(uuid4())))
 
