@@ -15,6 +15,7 @@ from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from tests.support import functions
 from tests.support.functions import Functions, finished
+from tests.support.statements import Statements
 
 
 def records(*events: dict[str, object]) -> list[Record]:
@@ -95,6 +96,25 @@ def test_reversals_go_down_and_come_back_and_may_go_below_zero(fns: Functions) -
     )
     assert fns.balance() == 500
     assert balance_is_the_sum_of_the_entries(fns)
+
+
+@pytest.mark.parametrize("size", [1, 200])
+def test_a_batch_takes_five_statements_whatever_its_size_and_one_more_for_reversals(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """With begin and commit: each is a round trip."""
+    statements = Statements(monkeypatch)
+    batch = [finished(f"r{number}") for number in range(size)]
+    fns.consume(*batch)
+    assert statements.executed == 5
+    statements.clear()
+    fns.consume(
+        *(finished(f"r{number}", status="refunded", source_id=f"re_{number}") for number in range(size)),
+        *(finished(f"r{number}", status="refund_failed", source_id=f"re_{number}") for number in range(size)),
+        *(finished(f"new{number}") for number in range(size)),
+    )
+    assert statements.executed == 6
+    assert fns.balance() == 2 * size * 500
 
 
 def test_a_replay_of_the_topic_changes_nothing(fns: Functions) -> None:

@@ -4,10 +4,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.adapters.postgres import Cursor, array
 from checkout.domain.effects import Effect
 from checkout.domain.msk import Record
 from checkout.errors import BalanceNotMoved
+
+Claim = tuple[int, int, str, str | None]
+"""User, signed amount, currency, payment intent."""
 
 
 def _rows(cursor: Cursor) -> list[dict[str, Any]]:
@@ -42,9 +45,9 @@ def lock_users(cursor: Cursor, user_ids: Collection[int], *, skip_locked: bool =
     An application may go on inserting rows that refer to them.
     """
     cursor.execute(
-        "SELECT id, balance FROM users WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+        "SELECT id, balance FROM users WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
         + (" SKIP LOCKED" if skip_locked else ""),
-        (list(user_ids),),
+        (array(user_ids),),
     )
     return {row["id"]: row["balance"] for row in _rows(cursor)}
 
@@ -120,19 +123,35 @@ def _require_moved(
         raise BalanceNotMoved(unmoved)
 
 
+def claims(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, Claim]:
+    """What the ledger says under these keys, without all else: there may be thousands."""
+    cursor.execute(
+        "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
+        " WHERE effect_key = ANY(%s::text[])",
+        (array(effect_keys),),
+    )
+    return {
+        row["effect_key"]: (row["user_id"], row["amount_cents"], row["currency"], row["payment_intent_id"])
+        for row in _rows(cursor)
+    }
+
+
 def related(
     cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str], disputed: Collection[int]
 ) -> list[Effect]:
-    """Entries under these keys, credits of these payment intents, and what disputes took of these users."""
+    """Entries under these keys, credits of these payment intents, and what disputes took of these users.
+    One may come twice."""
     columns = (
         "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id,"
         " dispute_id"
     )
     cursor.execute(
-        f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s)"
-        f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'success' AND payment_intent_id = ANY(%s)"
-        f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'disputed' AND user_id = ANY(%s)",
-        (list(effect_keys), list(payment_intents), list(disputed)),
+        f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s::text[])"
+        f" UNION ALL SELECT {columns} FROM ledger_entries"
+        "   WHERE kind = 'success' AND payment_intent_id = ANY(%s::text[])"
+        f" UNION ALL SELECT {columns} FROM ledger_entries"
+        "   WHERE kind = 'disputed' AND user_id = ANY(%s::bigint[])",
+        (array(effect_keys), array(payment_intents), array(disputed)),
     )
     # Only what an application entered itself has no request_id, and its keys are not those of payments.
     return [Effect(**{**row, "request_id": row["request_id"] or ""}) for row in _rows(cursor)]

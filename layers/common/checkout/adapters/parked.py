@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from psycopg2.extras import execute_values
 
-from checkout.adapters.postgres import Cursor
+from checkout.adapters.postgres import Cursor, array
 from checkout.domain.crediting import Undone
 from checkout.domain.effects import Effect
 from checkout.domain.msk import Record
@@ -145,9 +145,10 @@ def undone(
     cursor.execute(
         f"SELECT {_COLUMNS} FROM parked_events"
         " WHERE resolution IS DISTINCT FROM 'replayed' AND effect_key IS NOT NULL"
-        "   AND (effect_key = ANY(%s) OR request_id = ANY(%s) OR payment_intent_id = ANY(%s))"
+        "   AND (effect_key = ANY(%s::text[]) OR request_id = ANY(%s::text[])"
+        "        OR payment_intent_id = ANY(%s::text[]))"
         " ORDER BY id FOR UPDATE",
-        (list(effect_keys), list(request_ids), list(payment_intents)),
+        (array(effect_keys), array(request_ids), array(payment_intents)),
     )
     return [
         Undone(row.id, effect, row.record, row.resolution == "discarded", row.is_refused)

@@ -1,7 +1,7 @@
 """One connection to one PostgreSQL database, kept warm between events, and its errors mapped to ours."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,6 +127,12 @@ class Database:
                 cursor.execute("ROLLBACK")
         except psycopg2.Error:
             self.close()
+
+
+def array(values: Iterable[str | int]) -> str:
+    """One text for a parameter `%s::text[]` or `%s::bigint[]`: PostgreSQL reads it faster than a list."""
+    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join([f'"{value}"' for value in quoted]) + "}"
 
 
 def limit(cursor: Cursor, timeouts: Mapping[str, str]) -> None:

@@ -141,7 +141,8 @@ def _undone(cursor: Cursor, effects: Sequence[Effect]) -> list[Undone]:
         return []
     return parked.undone(
         cursor,
-        {effect.effect_key for effect in effects},
+        # A credit has the key that its request_id makes.
+        {effect.effect_key for effect in effects if effect.kind != "success"},
         {effect.request_id for effect in effects},
         {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
     )
@@ -183,12 +184,21 @@ def _contradicted(cursor: Cursor, missed: Sequence[Movement]) -> dict[str, str]:
     Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
     """
     effects = [movement.effect for movement in missed]
+    claims = ledger.claims(cursor, {effect.effect_key for effect in effects})
+    effects = [effect for effect in effects if not _is_claimed(effect, claims.get(effect.effect_key))]
     on_record = Movements(related(cursor, effects))
     return {
         effect.effect_key: CONFLICT if on_record.contradicts(effect) else NOT_ENTERED
         for effect in effects
         if on_record.known(effect) is None
     }
+
+
+def _is_claimed(effect: Effect, claim: ledger.Claim | None) -> bool:
+    """True if that is it, as for nearly all. Else it may still be under another key."""
+    if claim is None or claim[:3] != effect.claim:
+        return False
+    return claim[3] is None or effect.payment_intent_id is None or claim[3] == effect.payment_intent_id
 
 
 def _require_independent(entered: Iterable[Movement], contradicted: Collection[str]) -> None:
