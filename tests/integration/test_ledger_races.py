@@ -87,18 +87,23 @@ def without_index_scans(url: str, fns: Functions) -> Iterator[None]:
     fns.application(f"ALTER DATABASE {name} RESET enable_indexscan")
 
 
-def test_batches_that_share_users_lock_them_in_one_order(
+def test_what_waits_for_several_users_locks_them_in_one_order(
     fns: Functions, url: str, without_index_scans: None
 ) -> None:
-    """A batch that waits for the first of them holds no other, wherever their rows are."""
+    """As an application must that moves several balances: who waits for the first user holds no other."""
     fns.application("DELETE FROM users")
-    fns.add_users(2, 1)
-    with second_connection(url) as other:
-        other.execute("SELECT 1 FROM users WHERE id = 1 FOR NO KEY UPDATE")
-        consuming = waiting_or_done(url, lambda: fns.consume(finished(), finished(user_id=2)))
-        other.execute("SELECT 1 FROM users WHERE id = 2 FOR NO KEY UPDATE")
-        other.commit()
-        consuming.result(20)
+    fns.add_users(2, 1, balance=500)
+
+    def open_balances() -> int:
+        with acting_as("operations"):
+            return bootstrap.corrections().open_balances()
+
+    with second_connection(url) as application:
+        application.execute("SELECT 1 FROM users WHERE id = 1 FOR NO KEY UPDATE")
+        opening = waiting(url, open_balances)
+        application.execute("SELECT 1 FROM users WHERE id = 2 FOR NO KEY UPDATE")
+        application.commit()
+        assert opening.result(20) == 2
 
 
 def test_a_record_is_decided_by_one_operator(fns: Functions, url: str) -> None:

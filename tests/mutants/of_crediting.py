@@ -22,8 +22,9 @@ MUTANTS = [
         file=ENTERING,
         text="        if on_record.known(effect) is None\n",
         instead="        if False\n",
-        breaks="another amount or user under a known key is silently dropped",
-        caught_by=f"{OF_CREDITING}::test_a_second_payment_under_a_known_key_is_not_taken_for_the_first",
+        breaks="a payment whose key another one gets at this moment is silently dropped",
+        caught_by="tests/integration/test_ledger_races.py"
+        "::test_batches_that_share_effects_enter_them_in_one_order",
     ),
     Mutant(
         file=DECIDING,

@@ -16,6 +16,13 @@ OF_PARKED = "tests/integration/test_parked_records.py"
 MUTANTS = [
     Mutant(
         file=LEDGER,
+        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        instead="WHERE id = ANY(%s) FOR NO KEY UPDATE",
+        breaks="an application and an operator that move the balances of the same users deadlock",
+        caught_by=f"{RACES}::test_what_waits_for_several_users_locks_them_in_one_order",
+    ),
+    Mutant(
+        file=LEDGER,
         text=' FOR NO KEY UPDATE"\n        + (" SKIP LOCKED" if skip_locked else ""),',
         instead='",',
         breaks="somebody moves a balance between our look at it and our entry",

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 LIBRARIES = (
-    *("pytest", "_pytest.assertion.rewrite", "hypothesis", "xdist", "aws_lambda_powertools", "boto3"),
-    *("psycopg2.extras", "stripe", "requests", "jwt", "kafka", "confluent_kafka.admin", "psutil"),
+    *("pytest", "aws_lambda_powertools", "boto3", "psycopg2.extras", "stripe", "requests", "jwt"),
+    *("kafka", "confluent_kafka.admin", "psutil"),
 )
 LOOK_SECONDS = 0.01
 

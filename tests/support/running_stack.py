@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -292,22 +292,19 @@ class RunningStack:
         )
 
     @contextmanager
-    def locked(self, user_id: int) -> Iterator[None]:
-        """Nobody can credit the user meanwhile: the consumer waits for the row, and tries again."""
-        connection = psycopg2.connect(self.description["database_url"])
-        try:
-            with connection, connection.cursor() as cursor:
+    def locked(self, user_id: int) -> Iterator[int]:
+        """Nobody can credit the user meanwhile. Gives the backend that holds the row; all may be killed."""
+        with closing(psycopg2.connect(self.description["database_url"])) as connection:
+            with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", (user_id,))
-                yield
-        finally:
-            connection.close()
+            yield connection.info.backend_pid
 
-    def is_waiting_for_a_lock(self) -> bool:
-        """Whether somebody waits in the application's database: the consumer, if a user is `locked`."""
+    def is_waited_for(self, backend: int) -> bool:
+        """True while somebody waits for this backend in the application's database: the consumer, if it holds
+        a user."""
         return bool(
             self.application(
-                "SELECT 1 FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", (backend,)
             )
         )
 
