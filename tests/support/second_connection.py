@@ -31,10 +31,13 @@ class SecondConnection:
 
 @contextmanager
 def second_connection(url: str) -> Iterator[SecondConnection]:
-    """Rolls back in the end what was not committed. Waits for no lock longer than a second."""
+    """Rolls back in the end what was not committed.
+
+    It waits for no lock longer than PostgreSQL takes to look for deadlocks, which it would resolve.
+    """
     with closing(psycopg2.connect(url, cursor_factory=RealDictCursor)) as connection:
         other = SecondConnection(connection)
-        other.execute("SET lock_timeout = '1s'")
+        other.execute("SET lock_timeout = '200ms'")
         other.commit()
         yield other
 
