@@ -16,8 +16,8 @@ OF_PARKED = "tests/integration/test_parked_records.py"
 MUTANTS = [
     Mutant(
         file=LEDGER,
-        text="WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-        instead="WHERE id = ANY(%s) FOR NO KEY UPDATE",
+        text="WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        instead="WHERE id = ANY(%s::bigint[]) FOR NO KEY UPDATE",
         breaks="an application and an operator that move the balances of the same users deadlock",
         caught_by=f"{RACES}::test_what_waits_for_several_users_locks_them_in_one_order",
     ),
