@@ -86,7 +86,7 @@ def test_every_action_is_a_commit() -> None:
 def test_what_is_deployed_was_built_once_and_without_credentials() -> None:
     jobs = WORKFLOW["jobs"]
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    for name in ("test", "supplies", "build"):
+    for name in ("test", "mutants", "supplies", "build"):
         assert "permissions" not in jobs[name]
         assert "environment" not in jobs[name]
     for name in ("staging", "prod"):
@@ -95,7 +95,7 @@ def test_what_is_deployed_was_built_once_and_without_credentials() -> None:
         [deployed] = [command for command in commands if "make deploy" in command]
         assert 'BUILT="$DIGEST"' in deployed
         assert not [command for command in commands if "deployment build" in command]
-    assert set(jobs["build"]["needs"]) == {"test", "supplies"}
+    assert set(jobs["build"]["needs"]) == {"test", "mutants", "supplies"}
 
 
 @pytest.fixture
