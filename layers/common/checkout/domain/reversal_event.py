@@ -118,18 +118,20 @@ def dispute_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> boo
     """True if the dispute that Stripe answers is older than the one that its event told of: a movement of
     money is missing, or it is not closed yet. One that has moved money since then was reopened."""
     before, now = _movement_ids(told), _movement_ids(answer)
-    is_still_open = told.get("status") in _CLOSED and answer.get("status") not in _CLOSED
+    is_still_open = _is_closed(told) and not _is_closed(answer)
     return bool(before - now) or (is_still_open and before == now)
 
 
 def refunds_are_behind(answer: Sequence[Mapping[str, Any]], charge: Mapping[str, Any]) -> bool:
     """True if the refunds that Stripe lists are older than the charge that its event told of: one that the
     charge names (API versions before 2022-11-15) is absent or older, or less is refunded."""
-    known = {refund.get("id"): refund for refund in answer}
+    known = {identifier(refund.get("id")): refund for refund in answer}
     listed = charge.get("refunds")
     named = listed.get("data") if isinstance(listed, Mapping) else None
     for told in named if isinstance(named, list) else []:
-        if isinstance(told, Mapping) and refund_is_behind(known.get(told.get("id"), _ABSENT), told):
+        if not isinstance(told, Mapping):
+            continue
+        if refund_is_behind(known.get(identifier(told.get("id")), _ABSENT), told):
             return True
     amounts = [refund.get("amount") for refund in answer]
     refunded = positive_bigint(charge.get("amount_refunded")) or 0
@@ -138,6 +140,10 @@ def refunds_are_behind(answer: Sequence[Mapping[str, Any]], charge: Mapping[str,
 
 def _rank(ranks: Mapping[str, int], resource: Mapping[str, Any]) -> int:
     return ranks.get(str(resource.get("status")), 0)
+
+
+def _is_closed(dispute: Mapping[str, Any]) -> bool:
+    return str(dispute.get("status")) in _CLOSED
 
 
 def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:
