@@ -105,7 +105,7 @@ def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
     assert "secrets." not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     jobs = workflow["jobs"]
-    assert jobs["build"]["needs"] == ["test", "supplies"]
+    assert jobs["build"]["needs"] == ["test", "mutants", "supplies"]
     assert jobs["staging"]["needs"] == "build"
     assert jobs["prod"]["needs"] == ["build", "staging"]
     for environment in ("staging", "prod"):
