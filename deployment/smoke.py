@@ -15,7 +15,7 @@ import requests
 import stripe
 
 from checkout.adapters.stripe_api import API_VERSION
-from checkout.adapters.stripe_books import SMOKE_PAYMENT
+from checkout.domain.transaction import SMOKE_PAYMENT
 
 USER_ID = 9_000_000_000_000_000_001
 """Far from any user of the application."""

@@ -8,7 +8,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import transactions
-from checkout.adapters.stripe_books import SMOKE_PAYMENT
+from checkout.domain.transaction import SMOKE_PAYMENT
 from checkout.errors import StripeNotReached
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored

@@ -8,9 +8,7 @@ from psycopg2.extras import execute_values
 from checkout.adapters.postgres import Cursor
 from checkout.domain.balance_transaction import UNKNOWN, Movement
 from checkout.domain.effects import DIRECTIONS, TOP_UP
-
-SMOKE_PAYMENT = "pi_smoke_"
-"""How the payment intent of a payment begins that `make smoke` made up: Stripe's books cannot have it."""
+from checkout.domain.transaction import SMOKE_PAYMENT
 
 RANGE = 20_000
 """Rows of ours, and of Stripe's: how many a range has at most."""

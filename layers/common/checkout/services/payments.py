@@ -7,12 +7,11 @@ from checkout import telemetry
 from checkout.adapters import inbox, transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.postgres import Cursor
-from checkout.adapters.stripe_books import SMOKE_PAYMENT
 from checkout.domain import session_event
 from checkout.domain.effects import failed_key, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.session_event import SessionReport
-from checkout.domain.transaction import Status, Transaction
+from checkout.domain.transaction import SMOKE_PAYMENT, Status, Transaction
 from checkout.domain.verdicts import Held, Unconfirmed
 from checkout.errors import InvariantBroken
 from checkout.services import reversals
