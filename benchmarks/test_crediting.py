@@ -11,7 +11,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
 from checkout.services.crediting import CreditBalances
 from checkout.services.migrations import Migrate

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
 from checkout.domain.findings import Finding
 from checkout.services.migrations import Migrate
 from checkout.services.verification import Verify

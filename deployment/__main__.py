@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from checkout.adapters import terminal
-from checkout.domain.text import printable
-from checkout.errors import CheckoutError
+from checkout.base import terminal
+from checkout.base.errors import CheckoutError
+from checkout.base.text import printable
 from checkout.operations import command, text
 from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke, undo
 from deployment.aws_system import AwsSystem, NoSuchStack

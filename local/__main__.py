@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from checkout.adapters import terminal
+from checkout.base import terminal
 from local import demo, kafka_jars, own_stack, sam, samples, settings, signing, stack_file, template
 from local.apache_kafka import ApacheKafka
 from local.console import Console

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from checkout.adapters import terminal
+from checkout.base import terminal
 from local import processes
 
 HOST = "127.0.0.1"

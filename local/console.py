@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from checkout.adapters import terminal
-from checkout.domain.text import printable, word
+from checkout.base import terminal
+from checkout.base.text import printable, word
 
 _COLORS = {
     "dim": "2",

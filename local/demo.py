@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 import psycopg2
 from confluent_kafka import Consumer, TopicPartition
 
-from checkout.adapters import terminal
-from checkout.domain.text import printable
+from checkout.base import terminal
+from checkout.base.text import printable
 from local.stack_file import StackFile
 
 AMOUNT_CENTS = 500

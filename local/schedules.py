@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from checkout.adapters import terminal
+from checkout.base import terminal
 from local.environment import REGION
 from local.template import Schedule
 from local.workers import Result, Throttled

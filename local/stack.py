@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 import psycopg2
 
-from checkout.domain.text import printable
+from checkout.base.text import printable
 from local import apache_kafka, schedules, stack_file, summary, supervisor, template
 from local.apache_kafka import ApacheKafka
 from local.broker import HOST, Broker

@@ -124,7 +124,7 @@ def _report(error: Exception, kind: str | None = None, request_id: str = "") -> 
 
 
 def one_line(text: str) -> str:
-    """As `checkout.domain.text.printable`: a message must not make lines of its own in the log."""
+    """As `checkout.base.text.printable`: a message must not make lines of its own in the log."""
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 

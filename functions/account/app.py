@@ -1,9 +1,9 @@
 """What a user may read, and whether we are alive."""
 
 from checkout import bootstrap
+from checkout.base.telemetry import correlate, instrumented
 from checkout.http import Request, Response, answering, json_response
 from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
-from checkout.telemetry import correlate, instrumented
 
 
 def session(request: Request) -> Response:

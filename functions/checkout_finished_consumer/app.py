@@ -3,12 +3,13 @@
 import time
 from typing import Any
 
-from checkout import bootstrap, tracing
+from checkout import bootstrap
+from checkout.base import tracing
+from checkout.base.errors import Unavailable
+from checkout.base.telemetry import count, instrumented, logger, measure_seconds
 from checkout.domain.finished_event import seconds_since
 from checkout.domain.msk import first_of_each_partition, records_of
-from checkout.errors import Unavailable
 from checkout.self_check import APPLICATION_DATABASE, self_checking
-from checkout.telemetry import count, instrumented, logger, measure_seconds
 
 RESERVE_SECONDS = 30
 """Kept for the transaction that is under way when the time is up: one statement may take 25 s."""

@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from checkout import bootstrap, tracing
+from checkout import bootstrap
+from checkout.base import tracing
+from checkout.base.errors import NotYetConfigured, Unavailable
+from checkout.base.telemetry import instrumented, logger
 from checkout.domain.msk import records_of
-from checkout.errors import NotYetConfigured, Unavailable
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
-from checkout.telemetry import instrumented, logger
 
 RESERVE_SECONDS = 40
 """Kept for the record that is under way when the time is up: Stripe may take 30 s."""

@@ -1,11 +1,11 @@
 """POST /checkout/sessions"""
 
 from checkout import bootstrap
+from checkout.base.telemetry import instrumented
 from checkout.domain.finished_event import iso_utc
 from checkout.http import Request, Response, answering, json_response
 from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.services.sessions import SessionRequest
-from checkout.telemetry import instrumented
 
 
 def create(request: Request) -> Response:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkout import bootstrap, custom_resource
-from checkout.errors import InvalidRequest
-from checkout.telemetry import instrumented
+from checkout.base.errors import InvalidRequest
+from checkout.base.telemetry import instrumented
 
 
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:

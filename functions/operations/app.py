@@ -7,11 +7,11 @@ schedule has it verify every hour.
 
 from typing import Any
 
-from checkout.errors import CheckoutError, InvalidRequest
+from checkout.base.errors import CheckoutError, InvalidRequest
+from checkout.base.telemetry import instrumented
 from checkout.operations import command, text
 from checkout.operations.acts import Caller
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
-from checkout.telemetry import instrumented
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:

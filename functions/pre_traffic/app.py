@@ -3,7 +3,7 @@
 from typing import Any
 
 from checkout import bootstrap
-from checkout.telemetry import instrumented
+from checkout.base.telemetry import instrumented
 
 
 def judge(event: dict[str, Any], _context: object) -> dict[str, bool]:

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from checkout import bootstrap
-from checkout.errors import NotYetConfigured, Unavailable
+from checkout.base.errors import NotYetConfigured, Unavailable
+from checkout.base.telemetry import count, instrumented, logger
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
-from checkout.telemetry import count, instrumented, logger
 
 RESERVE_SECONDS = 60
 """Kept for what is under way when the time is up: a few calls to Stripe and one publish."""

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from checkout.config import Config
-from checkout.domain import currencies
-from checkout.errors import ConfigurationError
+from checkout.base import currencies
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
 from checkout.response_headers import PROTECTION
 
 STATIC = Path(__file__).parent / "static"

@@ -29,5 +29,5 @@ def _write(line: str, stream: TextIO) -> None:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that has no glyph of its own; as `checkout.domain.text.printable`."""
+    """The text with everything escaped that has no glyph of its own; as `checkout.base.text.printable`."""
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)

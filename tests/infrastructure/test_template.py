@@ -10,7 +10,7 @@ from cfnlint.api import ManualArgs, lint
 from tests.infrastructure import rules, transformed
 from tests.infrastructure.transformed import ROOT
 
-CONFIG = ROOT / "layers" / "common" / "checkout" / "config.py"
+CONFIG = ROOT / "layers" / "common" / "checkout" / "base" / "config.py"
 GLOBALS = transformed.source()["Globals"]["Function"]
 
 FUNCTIONS = {

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
 from checkout.services.migrations import Migrate
 from tests.support import functions
 from tests.support.functions import query

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.errors import ConfigurationError
+from checkout.base.errors import ConfigurationError
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested

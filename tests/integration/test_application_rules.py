@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.postgres import Database
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import DatabaseUnavailable
 from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from tests.support.functions import Functions, finished

@@ -10,8 +10,8 @@ import pytest
 import stripe as stripe_sdk
 from moto import mock_aws
 
-from checkout import config
-from checkout.config import Config
+from checkout.base import config
+from checkout.base.config import Config
 from checkout.services.stripe_events import HANDLED
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure

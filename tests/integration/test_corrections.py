@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.postgres import Database
-from checkout.errors import NotFound, Refused
+from checkout.base.errors import NotFound, Refused
+from checkout.base.postgres import Database
 from checkout.services.corrections import Corrections
 from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection, waiting

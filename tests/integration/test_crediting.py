@@ -8,9 +8,9 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from checkout.adapters.postgres import Database
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import DatabaseUnavailable
 from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from tests.support import functions
@@ -178,7 +178,7 @@ def test_a_lock_that_is_not_given_up_is_transient(fns: Functions, monkeypatch: p
 def test_an_open_transaction_that_refers_to_a_user_does_not_hold_up_the_users_credits(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from checkout.adapters import postgres
+    from checkout.base import postgres
 
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "50ms")
     other = psycopg2.connect(fns.settings["DATABASE_URL"])

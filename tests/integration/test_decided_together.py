@@ -12,10 +12,10 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import parked as adapter
-from checkout.adapters.postgres import Database
+from checkout.base.errors import Refused
+from checkout.base.postgres import Database
 from checkout.domain.crediting import NOT_TAKEN
 from checkout.domain.msk import Record
-from checkout.errors import Refused
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

@@ -17,9 +17,9 @@ from confluent_kafka import Consumer, TopicPartition
 from checkout.adapters import kafka
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Database
+from checkout.base.errors import Unavailable
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import Unavailable
 from checkout.services import delivery
 from checkout.services.delivery import Delivery
 from tests.support import functions

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.postgres import Database
-from checkout.errors import StripeNotReached
+from checkout.base.errors import StripeNotReached
+from checkout.base.postgres import Database
 from checkout.services.held import HeldEvents
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker

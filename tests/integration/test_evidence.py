@@ -8,8 +8,8 @@ import psycopg2
 import pytest
 
 from checkout import bootstrap
+from checkout.base.errors import StripeNotReached
 from checkout.domain.privileges import role_of
-from checkout.errors import StripeNotReached
 from tests.integration.test_reversals import outcome
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions

@@ -14,8 +14,8 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import caller_identity, journal
-from checkout.adapters.postgres import Cursor, Database
-from checkout.errors import DatabaseUnavailable
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.postgres import Cursor, Database
 from checkout.operations import command, verbs
 from checkout.operations.acts import Changes
 from tests.support import stripe_events

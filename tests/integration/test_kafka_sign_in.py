@@ -22,8 +22,8 @@ from checkout import bootstrap
 from checkout.adapters import kafka_sign_in, topics
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
-from checkout.config import Config
-from checkout.errors import Unavailable
+from checkout.base.config import Config
+from checkout.base.errors import Unavailable
 from local import processes
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars

@@ -9,8 +9,8 @@ import pytest
 from psycopg2 import errors
 
 from checkout import bootstrap
-from checkout.adapters import postgres
-from checkout.errors import Refused
+from checkout.base import postgres
+from checkout.base.errors import Refused
 from tests.support import functions
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

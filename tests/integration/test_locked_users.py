@@ -13,9 +13,9 @@ from confluent_kafka import Producer
 from psycopg2 import errors
 
 from checkout.adapters import parked
-from checkout.adapters.postgres import Database
+from checkout.base.errors import Unavailable
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import Unavailable
 from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from local.kafka_trigger import Poller
@@ -166,7 +166,7 @@ def company(fns: Functions) -> Iterator[None]:
 def test_a_lock_that_a_trigger_waits_for_makes_only_its_users_wait(
     fns: Functions, other: SecondConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from checkout.adapters import postgres
+    from checkout.base import postgres
 
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "200ms")
     functions.forget_wiring()

@@ -13,8 +13,8 @@ import jwt
 import pytest
 from moto import mock_aws
 
-from checkout.adapters import secrets_manager
-from checkout.errors import Unavailable
+from checkout.base import secrets_manager
+from checkout.base.errors import Unavailable
 from tests.support import functions, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, requested
 from tests.support.stripe_events import event, session_object

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap, telemetry
+from checkout import bootstrap
 from checkout.adapters import ledger_ranges
-from checkout.errors import Refused, StripeNotReached
+from checkout.base import telemetry
+from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
 from checkout.services.stripe_events import StripeEvents
 from checkout.services.verification import Verified

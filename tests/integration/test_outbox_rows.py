@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import postgres
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Database
+from checkout.base import postgres
+from checkout.base.postgres import Database
 from checkout.services.delivery import Delivery
 from checkout.services.reemission import Reemission
 from local.broker import Broker

@@ -8,10 +8,10 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import parked as adapter
-from checkout.adapters.postgres import Database
+from checkout.base.errors import NotFound, Refused
+from checkout.base.postgres import Database
 from checkout.domain import finished_event
 from checkout.domain.msk import Record
-from checkout.errors import NotFound, Refused
 from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions
 from checkout.services.parked import ParkedRecords

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import postgres
+from checkout.base import postgres
 from tests.support import functions
 from tests.support.functions import Functions
 from tests.support.second_connection import SecondConnection, second_connection, waiting

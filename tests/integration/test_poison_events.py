@@ -11,9 +11,9 @@ from stripe import StripeObject
 
 from checkout import bootstrap
 from checkout.adapters import stripe_api
+from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
+from checkout.base.text import MAX_BIGINT
 from checkout.domain import session_event
-from checkout.domain.text import MAX_BIGINT
-from checkout.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.services import missed_events
 from tests.integration.test_reconciler import reconcile
 from tests.integration.test_reversals import outcome, parsed, stored

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from checkout.adapters.postgres import Database
-from checkout.errors import ConfigurationError, DatabaseUnavailable
+from checkout.base.errors import ConfigurationError, DatabaseUnavailable
+from checkout.base.postgres import Database
 from tests.support.tls import Authority, PostgresOverTls
 
 Presenting = Callable[[str], str]

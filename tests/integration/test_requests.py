@@ -11,11 +11,11 @@ import pytest
 from checkout import bootstrap
 from checkout.adapters import transactions
 from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.config import Config
+from checkout.base.config import Config
+from checkout.base.errors import Unavailable
+from checkout.base.postgres import Database
 from checkout.domain.msk import Record
-from checkout.errors import Unavailable
 from checkout.services.delivery import Delivery
 from checkout.services.requests import AnswerRequests
 from checkout.services.sessions import CreateSession
@@ -518,7 +518,7 @@ def test_an_answer_that_the_broker_does_not_take_is_published_later(
 
 
 def test_without_an_origin_nothing_is_guessed(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    from checkout.errors import ConfigurationError
+    from checkout.base.errors import ConfigurationError
 
     monkeypatch.delenv("PUBLIC_ORIGIN")
     with pytest.raises(ConfigurationError, match="PUBLIC_ORIGIN"):

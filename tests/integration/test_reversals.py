@@ -12,10 +12,10 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
+from checkout.base.errors import StripeNotReached
+from checkout.base.postgres import Database
 from checkout.domain import stripe_event
-from checkout.errors import StripeNotReached
 from checkout.services.delivery import Delivery
 from checkout.services.stripe_events import StripeEvents
 from tests.support.functions import Functions

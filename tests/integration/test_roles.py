@@ -11,9 +11,9 @@ import psycopg2
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.postgres import TIMEOUTS, Database
+from checkout.base.errors import ConfigurationError
+from checkout.base.postgres import TIMEOUTS, Database
 from checkout.domain import privileges
-from checkout.errors import ConfigurationError
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 from tests.support import functions

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 from checkout import self_check
 from checkout.adapters.versions import Versions
-from checkout.errors import CheckoutError, ConfigurationError
+from checkout.base.errors import CheckoutError, ConfigurationError
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from checkout import bootstrap, custom_resource
 from checkout.adapters import cloudformation, msk, topics
-from checkout.errors import ConfigurationError, Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.services import setup
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles

@@ -9,10 +9,10 @@ import pytest
 from moto import mock_aws
 from psycopg2.extensions import parse_dsn
 
-from checkout.adapters import rds_token
-from checkout.adapters.postgres import TIMEOUTS, Database
-from checkout.config import Config
-from checkout.errors import ConfigurationError, DatabaseUnavailable, Unavailable
+from checkout.base import rds_token
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError, DatabaseUnavailable, Unavailable
+from checkout.base.postgres import TIMEOUTS, Database
 from tests.support.functions import query
 
 ROLE = "checkout_sign_in"

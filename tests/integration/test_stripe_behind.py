@@ -8,7 +8,7 @@ from stripe import InvalidRequestError
 
 from checkout import bootstrap
 from checkout.adapters.stripe_api import StripeApi
-from checkout.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
+from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from tests.integration.test_operations import Terminal
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored

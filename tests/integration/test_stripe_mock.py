@@ -20,7 +20,7 @@ import requests
 import stripe
 
 from checkout.adapters.stripe_api import API_VERSION, Listing, StripeApi
-from checkout.errors import StripeRefusedForGood
+from checkout.base.errors import StripeRefusedForGood
 from checkout.services.sessions import stripe_parameters
 from checkout.services.stripe_events import HANDLED
 from deployment import configure

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from checkout.adapters import topics
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
-from checkout.errors import Unavailable
+from checkout.base.errors import Unavailable
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from checkout import tracing
+from checkout.base import tracing
 from tests.support import lambda_events
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap, telemetry
-from checkout.adapters import ledger_ranges, postgres
-from checkout.adapters.postgres import Cursor
-from checkout.errors import ConfigurationError
+from checkout import bootstrap
+from checkout.adapters import ledger_ranges
+from checkout.base import postgres, telemetry
+from checkout.base.errors import ConfigurationError
+from checkout.base.postgres import Cursor
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 

@@ -9,7 +9,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import findings as stored_findings
-from checkout.errors import NotFound
+from checkout.base.errors import NotFound
 from checkout.services.accepted import AcceptFindings
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished

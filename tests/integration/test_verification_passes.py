@@ -7,7 +7,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters import ledger_ranges, stripe_books
-from checkout.errors import DatabaseUnavailable
+from checkout.base.errors import DatabaseUnavailable
 from checkout.services import verification
 from checkout.services.verification import Verified
 from tests.support.functions import Functions, query

@@ -37,7 +37,7 @@ MUTANTS = [
         caught_by=f"{BAD}::test_a_wrong_service_token_is_401",
     ),
     Mutant(
-        file="domain/text.py",
+        file="base/text.py",
         text='re.compile(r"[1-9][0-9]{0,18}", re.ASCII)',
         instead='re.compile(r"[0-9]{1,19}")',
         breaks="two texts name one user",

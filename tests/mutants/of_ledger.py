@@ -143,7 +143,7 @@ MUTANTS = [
         caught_by=f"{OF_CREDITING}::test_what_moves_no_balance_passes",
     ),
     Mutant(
-        file="domain/text.py",
+        file="base/text.py",
         text="return value if type(value) is int and 1 <= value",
         instead="return value if isinstance(value, int) and 1 <= value",
         breaks="an amount of 1 that is written as true is credited",

@@ -20,10 +20,11 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap, telemetry
+from checkout import bootstrap
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.crediting import NOT_TAKEN
 from checkout.domain.finished_event import TOPIC, decoded
 from checkout.domain.msk import Record

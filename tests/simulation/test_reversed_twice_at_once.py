@@ -11,7 +11,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
 from checkout.domain import stripe_event
 from checkout.domain.finished_event import TOPIC
 from checkout.domain.msk import Record

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg2.extensions
 import pytest
 
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base.postgres import Cursor, Database
 from checkout.domain import privileges
 
 _acting = threading.local()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from psycopg2.extras import RealDictCursor
 
-from checkout.adapters import postgres
+from checkout.base import postgres
 from tests.support import functions
 
 

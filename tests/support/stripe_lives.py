@@ -11,9 +11,9 @@ from typing import Any
 import stripe
 
 from checkout.adapters.stripe_api import StripeApi
+from checkout.base.errors import StripeObjectMissing
 from checkout.domain import stripe_event
 from checkout.domain.stripe_event import StripeEvent
-from checkout.errors import StripeObjectMissing
 from checkout.services.stripe_events import HANDLED
 from tests.support.stripe_events import APP_ID
 from tests.support.stripe_simulator import Simulator, eventually

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from checkout.adapters.stripe_api import StripeApi
-from checkout.errors import StripeObjectMissing
+from checkout.base.errors import StripeObjectMissing
 from tests.support import made_up
 from tests.support.stripe_events import APP_ID
 

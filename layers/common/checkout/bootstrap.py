@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from checkout.adapters.postgres import Database
-from checkout.config import Config
+from checkout.base.config import Config
+from checkout.base.postgres import Database
 
 if TYPE_CHECKING:
     from checkout.adapters.kafka import KafkaPublisher
@@ -54,7 +54,7 @@ def application_database() -> Database:
 
 
 def _database(url: Callable[[], str]) -> Database:
-    from checkout.adapters import rds_token
+    from checkout.base import rds_token
 
     settings = config()
     return Database(

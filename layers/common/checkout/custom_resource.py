@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from checkout.adapters import cloudformation
-from checkout.errors import CheckoutError
-from checkout.telemetry import logger
+from checkout.base.errors import CheckoutError
+from checkout.base.telemetry import logger
 
 Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """The resource's properties to its attributes."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
-from checkout.config import Config
-from checkout.domain import strict_json
-from checkout.errors import (
+from checkout.base import strict_json
+from checkout.base.config import Config
+from checkout.base.errors import (
     BodyTooLarge,
     CheckoutError,
     Forbidden,
@@ -18,8 +18,8 @@ from checkout.errors import (
     NotYetConfigured,
     UnsupportedMediaType,
 )
+from checkout.base.telemetry import Handler, count, logger
 from checkout.response_headers import PROTECTION
-from checkout.telemetry import Handler, count, logger
 
 Response = dict[str, Any]
 

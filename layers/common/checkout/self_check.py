@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from checkout import bootstrap
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
+from checkout.base.telemetry import Handler
 from checkout.domain import finished_event
-from checkout.telemetry import Handler
 
 EVENT = {"checkout": "self-check"}
 BROKER_SECONDS = 10.0

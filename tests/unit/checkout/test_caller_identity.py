@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from checkout.adapters import caller_identity
-from checkout.errors import InvalidRequest, Unavailable
+from checkout.base.errors import InvalidRequest, Unavailable
 
 KEY, SECRET = "AKIATESTS", "of the tests"
 ARN = "arn:aws:iam::123456789012:user/ada"

@@ -11,11 +11,11 @@ import jwt
 import pytest
 from moto import mock_aws
 
-from checkout.adapters import secrets_manager
-from checkout.adapters.secrets_manager import SecretsManager
 from checkout.adapters.tokens import Authenticator
-from checkout.config import Config
-from checkout.errors import ConfigurationError, NotAuthenticated, Unavailable
+from checkout.base import secrets_manager
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError, NotAuthenticated, Unavailable
+from checkout.base.secrets_manager import SecretsManager
 from tests.support.functions import bearer
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkout.domain import currencies
+from checkout.base import currencies
 from local.stripe_simulator import money
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkout.domain import strict_json, text
+from checkout.base import strict_json, text
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
 from checkout.domain.transaction import FINAL, OPEN, Status

@@ -9,8 +9,8 @@ import pytest
 from checkout import bootstrap
 from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.outbox import Message
+from checkout.base.errors import Unavailable
 from checkout.domain.request_event import CheckoutRequestEvent, decoded
-from checkout.errors import Unavailable
 from checkout.publisher import request_session
 
 

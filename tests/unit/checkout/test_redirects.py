@@ -2,9 +2,9 @@
 
 import pytest
 
-from checkout.config import Config
-from checkout.domain.redirects import is_relative, origin_of
-from checkout.errors import ConfigurationError
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
+from checkout.base.redirects import is_relative, origin_of
 
 
 @pytest.mark.parametrize(

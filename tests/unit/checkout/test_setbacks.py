@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from checkout.errors import NotYetConfigured, StripeNotReached
+from checkout.base.errors import NotYetConfigured, StripeNotReached
 from checkout.services.setbacks import Parts, Setback, Setbacks
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checkout.errors import ConfigurationError, DatabaseUnavailable
+from checkout.base.errors import ConfigurationError, DatabaseUnavailable
 from checkout.services import setup
 from checkout.services.setup import Setup
 

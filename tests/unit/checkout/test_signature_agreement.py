@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from checkout.adapters import stripe_signature
 from checkout.adapters.stripe_signature import TOLERANCE_SECONDS
-from checkout.errors import InvalidSignature
+from checkout.base.errors import InvalidSignature
 
 NOW = 1_780_000_000
 SECRET = "whsec_ours"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from checkout.adapters import terminal
-from checkout.domain.text import printable, word
+from checkout.base import terminal
+from checkout.base.text import printable, word
 from checkout.operations import text as operations
 from local import worker
 from local.stripe_simulator import console as simulator
@@ -109,7 +109,7 @@ def test_a_process_with_another_encoding_says_it_too(encoding: str) -> None:
         [
             sys.executable,
             "-c",
-            "from checkout.adapters import terminal; terminal.say('5 €: \\ud800\\x1b[2J')",
+            "from checkout.base import terminal; terminal.say('5 €: \\ud800\\x1b[2J')",
         ],
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT / "layers" / "common")},
         capture_output=True,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from checkout.errors import InvalidRequest, Unavailable
+from checkout.base.errors import InvalidRequest, Unavailable
 
 PROOF_SECONDS = 60
 TIMEOUT_SECONDS = 5

@@ -4,7 +4,7 @@ more."""
 from collections.abc import Collection
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 
 def keep(

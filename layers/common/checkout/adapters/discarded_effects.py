@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from psycopg2.extras import execute_values
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 from checkout.domain.effects import Effect
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from psycopg2.extras import execute_values
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 _SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
 _DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"

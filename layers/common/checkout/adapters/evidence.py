@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from checkout.adapters.postgres import Cursor
 from checkout.adapters.transactions import COLUMNS, fetched
+from checkout.base.postgres import Cursor
 from checkout.domain.transaction import Transaction
 
 PROVEN = (

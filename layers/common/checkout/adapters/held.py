@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
-from checkout.adapters.postgres import Cursor
-from checkout.errors import InvariantBroken
+from checkout.base.errors import InvariantBroken
+from checkout.base.postgres import Cursor
 
 
 class Stored(NamedTuple):

@@ -3,7 +3,7 @@ tables are. It changes nothing."""
 
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
 """For a user with millions of entries, and for the transaction in the other database that waits meanwhile;

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 Step = Literal["begun", "done", "refused", "failed"]
 

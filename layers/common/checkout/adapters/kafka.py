@@ -14,10 +14,10 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata
 
-from checkout import telemetry
 from checkout.adapters.kafka_complaints import Complaints
 from checkout.adapters.outbox import Message
-from checkout.errors import Unavailable
+from checkout.base import telemetry
+from checkout.base.errors import Unavailable
 
 IDLE_SECONDS = 45
 """Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""

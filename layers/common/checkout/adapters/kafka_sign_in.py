@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from checkout.errors import Unavailable
+from checkout.base.errors import Unavailable
 
 AWS_ROOTS = Path(__file__).parents[1] / "certificates" / "aws-roots.pem"
 """What MSK's certificates chain to."""

@@ -4,10 +4,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor, array
+from checkout.base.errors import BalanceNotMoved
+from checkout.base.postgres import Cursor, array
 from checkout.domain.effects import Effect
 from checkout.domain.msk import Record
-from checkout.errors import BalanceNotMoved
 
 Claim = tuple[int, int, str, str | None]
 """User, signed amount, currency, payment intent."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import psycopg2.extensions
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 from checkout.domain.comparison import Seen
 from checkout.domain.effects import DIRECTIONS, TOP_UP
 

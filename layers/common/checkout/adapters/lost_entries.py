@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import psycopg2.extensions
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 from checkout.domain.effects import DIRECTIONS, Effect
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}

@@ -1,6 +1,6 @@
 """Where the brokers of an MSK cluster are: CloudFormation cannot say."""
 
-from checkout.errors import ConfigurationError, Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 
 _ANSWERS = {
     "IAM": "BootstrapBrokerStringSaslIam",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from psycopg2.extras import execute_values
 
-from checkout.adapters.postgres import Cursor, array
+from checkout.base.postgres import Cursor, array
 from checkout.domain.crediting import Undone
 from checkout.domain.effects import Effect
 from checkout.domain.msk import Record

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from checkout.adapters.evidence import PROVEN
-from checkout.adapters.postgres import Cursor
 from checkout.adapters.transactions import COLUMNS, fetched, transaction
+from checkout.base.postgres import Cursor
 from checkout.domain.transaction import Transaction
 
 

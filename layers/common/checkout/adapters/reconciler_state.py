@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from psycopg2.extras import Json
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 
 def load(cursor: Cursor, name: str, *, lock: bool = False) -> dict[str, Any] | None:

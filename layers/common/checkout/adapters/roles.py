@@ -6,9 +6,9 @@ from typing import Any, cast
 import psycopg2.errors
 from psycopg2 import sql
 
-from checkout.adapters.postgres import TIMEOUTS, Cursor
+from checkout.base.errors import ConfigurationError
+from checkout.base.postgres import TIMEOUTS, Cursor
 from checkout.domain.privileges import FUNCTIONS, Grants
-from checkout.errors import ConfigurationError
 
 IAM_ROLE = "rds_iam"
 """Who has it signs in by IAM, and by nothing else. RDS has it, other PostgreSQL has not."""

@@ -1,6 +1,6 @@
 """SQL of schema_migrations: which numbered files a database has seen."""
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 
 def begin(cursor: Cursor, name: str) -> bool:

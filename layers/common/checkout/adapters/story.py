@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 
 Row = dict[str, Any]
 

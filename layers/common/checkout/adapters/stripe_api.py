@@ -8,7 +8,7 @@ import requests
 import stripe
 import urllib3
 
-from checkout.errors import (
+from checkout.base.errors import (
     StripeError,
     StripeKeyInUse,
     StripeKeyTaken,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from psycopg2.extras import execute_values
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 from checkout.domain.balance_transaction import UNKNOWN, Movement
 from checkout.domain.effects import DIRECTIONS, TOP_UP
 from checkout.domain.transaction import SMOKE_PAYMENT

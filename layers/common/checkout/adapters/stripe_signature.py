@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import stripe
 
-from checkout.errors import InvalidSignature
+from checkout.base.errors import InvalidSignature
 
 TOLERANCE_SECONDS = 300
 """Stripe's own; here it holds for the future too."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import jwt
 
-from checkout.domain.text import email_address, user_id_from_digits
-from checkout.errors import InvalidRequest, NotAuthenticated
+from checkout.base.errors import InvalidRequest, NotAuthenticated
+from checkout.base.text import email_address, user_id_from_digits
 
 LEEWAY_SECONDS = 30
 MAX_AGE_SECONDS = 86_400

@@ -6,7 +6,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from checkout.errors import Unavailable
+from checkout.base.errors import Unavailable
 
 CONFIGS = {"retention.ms": str(7 * 24 * 3600 * 1000)}
 """Records outlive a long weekend in which nobody consumes."""

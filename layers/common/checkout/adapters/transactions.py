@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, cast
 
 from psycopg2.extras import Json
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.errors import InvariantBroken
+from checkout.base.postgres import Cursor
 from checkout.domain.session_event import SessionReport
 from checkout.domain.transaction import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
-from checkout.errors import InvariantBroken
 
 COLUMNS = ", ".join(Transaction.__slots__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, cast
 
-from checkout.adapters.postgres import Cursor
+from checkout.base.postgres import Cursor
 from checkout.domain.effects import Recorded
 
 Decision = Literal["open", "discarded"]

@@ -1,7 +1,7 @@
 """The fields of a record on one of our topics, with the types that its contract says."""
 
-from checkout.domain import strict_json
-from checkout.domain.text import identifier, is_storable, positive_bigint, request_identifier
+from checkout.base import strict_json
+from checkout.base.text import identifier, is_storable, positive_bigint, request_identifier
 
 
 class Unprocessable(ValueError):

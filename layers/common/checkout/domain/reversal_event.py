@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from checkout.base.text import identifier, positive_bigint
 from checkout.domain.effects import reversal_key
-from checkout.domain.text import identifier, positive_bigint
 from checkout.domain.verdicts import Held
 
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from checkout.domain.effects import TOP_UP
-from checkout.domain.text import (
+from checkout.base.text import (
     MAX_IDENTIFIER_LENGTH,
     identifier,
     is_storable,
@@ -14,6 +13,7 @@ from checkout.domain.text import (
     request_identifier,
     user_id_from_digits,
 )
+from checkout.domain.effects import TOP_UP
 from checkout.domain.transaction import Status, Transaction
 from checkout.domain.verdicts import Held, Ignored
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Never
 
-from checkout.domain.text import identifier
+from checkout.base.text import identifier
 
 
 class NotAnEvent(ValueError):

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from checkout import bootstrap, telemetry
-from checkout.adapters import terminal
-from checkout.domain.text import printable
-from checkout.errors import CheckoutError, Unavailable
+from checkout import bootstrap
+from checkout.base import telemetry, terminal
+from checkout.base.errors import CheckoutError, Unavailable
+from checkout.base.text import printable
 from checkout.operations import command, text
 from checkout.operations.acts import Caller
 

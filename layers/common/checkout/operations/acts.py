@@ -9,7 +9,7 @@ from typing import Any
 
 from checkout import bootstrap
 from checkout.adapters.journal import Act
-from checkout.errors import CheckoutError
+from checkout.base.errors import CheckoutError
 from checkout.operations import text
 from checkout.operations.verbs import Outcome
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from checkout.domain.text import MAX_BIGINT, identifier, user_id_from_digits
-from checkout.errors import InvalidRequest, Refused
+from checkout.base.errors import InvalidRequest, Refused
+from checkout.base.text import MAX_BIGINT, identifier, user_id_from_digits
 from checkout.operations import acts, verbs
 from checkout.operations.acts import Caller, Changes
 from checkout.operations.verbs import Outcome, Plan, Verb

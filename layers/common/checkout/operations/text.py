@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from checkout.base.text import printable, word
 from checkout.domain.finished_event import iso_utc
-from checkout.domain.text import printable, word
 
 
 def as_json(content: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from checkout import bootstrap
 from checkout.adapters.held import HeldEvent
 from checkout.adapters.parked import ParkedRecord
-from checkout.errors import InvalidRequest, Refused, StripeError, Unavailable
+from checkout.base.errors import InvalidRequest, Refused, StripeError, Unavailable
 from checkout.operations import text
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from checkout.adapters import findings
-from checkout.adapters.postgres import Cursor, Database
-from checkout.errors import NotFound
+from checkout.base.errors import NotFound
+from checkout.base.postgres import Cursor, Database
 
 Facts = Mapping[str, Any]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from checkout.adapters import ledger, transactions
-from checkout.adapters.postgres import Database
+from checkout.base.errors import InvalidRequest, NotFound
+from checkout.base.postgres import Database
+from checkout.base.text import positive_bigint, request_identifier
 from checkout.domain.effects import success_key
 from checkout.domain.finished_event import iso_utc
 from checkout.domain.seal import opened, sealed
-from checkout.domain.text import positive_bigint, request_identifier
 from checkout.domain.transaction import Status, Transaction
-from checkout.errors import InvalidRequest, NotFound
 from checkout.services import whereabouts
 from checkout.services.whereabouts import Place
 

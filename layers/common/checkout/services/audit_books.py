@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from checkout.adapters import invariants, stripe_books
-from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.stripe_books import FIRST_PAYMENT, BooksRead, Payments
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.findings import Finding, Findings
 from checkout.services import passes
 from checkout.services.stripe_books import CURSOR

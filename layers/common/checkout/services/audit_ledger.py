@@ -10,7 +10,7 @@ from typing import Any
 
 from checkout.adapters import invariants, ledger_ranges
 from checkout.adapters.ledger_ranges import FIRST_USER, LAST_USER, Users
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.comparison import Seen, compare
 from checkout.domain.effects import is_credit
 from checkout.domain.findings import Finding, Findings, Row

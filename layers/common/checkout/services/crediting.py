@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from checkout import telemetry
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.crediting import Movement
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import decoded

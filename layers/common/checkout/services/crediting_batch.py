@@ -12,11 +12,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from checkout.adapters import postgres
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import postgres
+from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.crediting import Movement, in_order, parts
-from checkout.errors import BalanceNotMoved, DatabaseContended, DataRefused
 from checkout.services import entering, parking
 from checkout.services.entering import Read, Tally
 

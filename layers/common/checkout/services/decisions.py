@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from checkout.adapters import discarded_effects, journal, ledger, transactions
 from checkout.adapters.discarded_effects import Discarded
 from checkout.adapters.parked import ParkedRecord
-from checkout.adapters.postgres import Database
+from checkout.base.postgres import Database
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
 from checkout.services import reversals, whereabouts

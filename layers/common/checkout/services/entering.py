@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from checkout.adapters import ledger, parked
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor
+from checkout.base.errors import DataRefused
+from checkout.base.postgres import Cursor
 from checkout.domain import crediting
 from checkout.domain.belonging import Movements, rivals, taking_key
 from checkout.domain.crediting import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
 from checkout.domain.effects import Effect, success_key
 from checkout.domain.msk import Record
-from checkout.errors import DataRefused
 
 NO_USER = "there is no such user"
 HIDDEN_USER = (

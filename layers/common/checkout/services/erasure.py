@@ -7,9 +7,9 @@ committed is erased, and the next run goes on.
 import time
 from dataclasses import dataclass
 
-from checkout import telemetry
 from checkout.adapters import erasure, invariants
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.erasure import without_personal_data
 
 AT_ONCE = 500

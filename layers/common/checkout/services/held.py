@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from checkout import telemetry
 from checkout.adapters import held, inbox, transactions
 from checkout.adapters import reversals as stored_reversals
 from checkout.adapters.held import HeldEvent
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.errors import NotFound, Refused
+from checkout.base.postgres import Cursor, Database
 from checkout.domain import reversal_event, stripe_event
-from checkout.errors import NotFound, Refused
 from checkout.services import reversals
 from checkout.services.stripe_events import StripeEvents
 

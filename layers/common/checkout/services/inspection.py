@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkout.adapters import story
-from checkout.adapters.postgres import Database
 from checkout.adapters.story import Row
+from checkout.base.errors import NotFound
+from checkout.base.postgres import Database
+from checkout.base.text import identifier, user_id_from_digits
 from checkout.domain.effects import success_key
-from checkout.domain.text import identifier, user_id_from_digits
-from checkout.errors import NotFound
 
 NEWEST = 50
 """Of a user's payments, entries and parked records; more are not shown."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from checkout import telemetry
 from checkout.adapters import journal
 from checkout.adapters.journal import Act, Step
-from checkout.adapters.postgres import Database
-from checkout.errors import DatabaseUnavailable
+from checkout.base import telemetry
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.postgres import Database
 
 
 class Journal:

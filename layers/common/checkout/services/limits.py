@@ -3,10 +3,10 @@
 import math
 
 from checkout.adapters import transactions
-from checkout.adapters.postgres import Cursor
-from checkout.config import Config
+from checkout.base.config import Config
+from checkout.base.errors import TooManyRequests
+from checkout.base.postgres import Cursor
 from checkout.domain.finished_event import iso_utc
-from checkout.errors import TooManyRequests
 
 HOUR_SECONDS = 3600
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from checkout.adapters import lost_entries, rechecks, reversals, transactions
 from checkout.adapters.lost_entries import Movement
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.finished_event import TOPIC
 from checkout.domain.msk import Record
 from checkout.services import missed_events, parking, passes, whereabouts

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from checkout.adapters import reconciler_state
 from checkout.adapters.lost_entries import Scope
-from checkout.adapters.postgres import Cursor
+from checkout.base.errors import InvariantBroken
+from checkout.base.postgres import Cursor
 from checkout.domain.effects import TOP_UP
 from checkout.domain.finished_event import iso_utc
-from checkout.errors import InvariantBroken
 from checkout.services import passes
 
 MARGIN_SECONDS = 3600

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from checkout import telemetry
 from checkout.adapters import schema
-from checkout.adapters.postgres import Database
+from checkout.base import telemetry
+from checkout.base.postgres import Database
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

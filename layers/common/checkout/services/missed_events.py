@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from checkout import telemetry
 from checkout.adapters import inbox
-from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
+from checkout.base import telemetry
+from checkout.base.errors import DatabaseUnavailable, StripeError, Unavailable
+from checkout.base.postgres import Database
 from checkout.domain import session_event, stripe_event
 from checkout.domain.stripe_event import StripeEvent
-from checkout.errors import DatabaseUnavailable, StripeError, Unavailable
 from checkout.services import passes
 from checkout.services.setbacks import Setbacks
 from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from checkout import telemetry
+from checkout.base import telemetry
 
 AT_ONCE = 2
 """Every function's hook asks every version, and a new account has ten environments."""

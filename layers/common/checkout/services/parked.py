@@ -6,14 +6,14 @@ with the entries that it makes.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from checkout import telemetry
 from checkout.adapters import ledger, parked
 from checkout.adapters.parked import ParkedRecord
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.errors import DataRefused, NotFound, Refused
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
 from checkout.domain.effects import Effect
 from checkout.domain.finished_event import TOPIC
-from checkout.errors import DataRefused, NotFound, Refused
 from checkout.services import entering
 from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from checkout import telemetry
 from checkout.adapters import parked
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor
 
 
 def park(cursor: Cursor, records: Sequence[Parked]) -> None:

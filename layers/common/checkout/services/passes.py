@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout.adapters import reconciler_state
-from checkout.adapters.postgres import Cursor, Database
-from checkout.errors import StripeObjectMissing, StripeRefusedForGood
+from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
+from checkout.base.postgres import Cursor, Database
 
 OVERLAP_SECONDS = 3600
 STRIPE_KEEPS_SECONDS = 30 * 24 * 3600

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checkout import telemetry
 from checkout.adapters import inbox, transactions
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Cursor
+from checkout.base import telemetry
+from checkout.base.errors import InvariantBroken
+from checkout.base.postgres import Cursor
 from checkout.domain import session_event
 from checkout.domain.effects import failed_key, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.session_event import SessionReport
 from checkout.domain.transaction import SMOKE_PAYMENT, Status, Transaction
 from checkout.domain.verdicts import Held, Unconfirmed
-from checkout.errors import InvariantBroken
 from checkout.services import reversals
 from checkout.services.delivery import enqueue
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checkout import telemetry
+from checkout.base import telemetry
 from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries import LostEntries, Report
 from checkout.services.lost_entries_position import Progress

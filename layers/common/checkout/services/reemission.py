@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
-from checkout import telemetry
 from checkout.adapters import discarded_effects, rechecks, reversals, transactions
-from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.reversals import StoredReversal
-from checkout.config import Config
+from checkout.base import telemetry
+from checkout.base.config import Config
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.effects import TOP_UP, success_key
 from checkout.domain.finished_event import CheckoutFinishedEvent
 from checkout.domain.transaction import Transaction
-from checkout.errors import DatabaseUnavailable
 from checkout.services import whereabouts
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event

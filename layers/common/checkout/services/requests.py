@@ -14,18 +14,11 @@ published twice; both are the same.
 import time
 from collections.abc import Sequence
 
-from checkout import telemetry
 from checkout.adapters import transactions
 from checkout.adapters.outbox import Message
 from checkout.adapters.parked import Parked
-from checkout.adapters.postgres import Cursor, Database
-from checkout.domain.effects import answer_key
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
-from checkout.domain.msk import Record
-from checkout.domain.request_event import CheckoutRequestEvent, decoded
-from checkout.domain.transaction import Transaction
-from checkout.errors import (
+from checkout.base import telemetry
+from checkout.base.errors import (
     CheckoutError,
     Conflict,
     DataRefused,
@@ -38,6 +31,13 @@ from checkout.errors import (
     TooManyRequests,
     Unavailable,
 )
+from checkout.base.postgres import Cursor, Database
+from checkout.domain.effects import answer_key
+from checkout.domain.fields import Unprocessable
+from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
+from checkout.domain.msk import Record
+from checkout.domain.request_event import CheckoutRequestEvent, decoded
+from checkout.domain.transaction import Transaction
 from checkout.services import parking
 from checkout.services.delivery import Delivery, enqueue
 from checkout.services.sessions import CreateSession, SessionRequest, require_same

@@ -6,12 +6,12 @@ is applied first, the second one finds it.
 
 from collections.abc import Collection
 
-from checkout import telemetry
 from checkout.adapters import discarded as discarded_reversals
 from checkout.adapters import inbox, reversals, transactions
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Cursor
 from checkout.adapters.reversals import StoredReversal
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor
 from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.reversal_event import ReversalReport, Reversed
 from checkout.domain.transaction import Status, Transaction

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from checkout import telemetry
 from checkout.adapters import roles
-from checkout.adapters.postgres import Database
+from checkout.base import telemetry
+from checkout.base.postgres import Database
 from checkout.domain import privileges
 from checkout.domain.privileges import Grants
 

@@ -15,17 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from checkout import telemetry
 from checkout.adapters import ledger, transactions
-from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.config import Config
-from checkout.domain import currencies
-from checkout.domain.effects import TOP_UP
-from checkout.domain.redirects import is_relative, origin_of
-from checkout.domain.text import positive_bigint, shortened, uuid_in_lower_case
-from checkout.domain.transaction import Transaction
-from checkout.errors import (
+from checkout.base import currencies, telemetry
+from checkout.base.config import Config
+from checkout.base.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
@@ -38,6 +32,11 @@ from checkout.errors import (
     StripeRefused,
     StripeRefusedField,
 )
+from checkout.base.postgres import Cursor, Database
+from checkout.base.redirects import is_relative, origin_of
+from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
+from checkout.domain.effects import TOP_UP
+from checkout.domain.transaction import Transaction
 from checkout.services import limits
 
 KEY_IN_USE_PATIENCE_SECONDS = 8

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from checkout import telemetry
-from checkout.errors import CheckoutError, NotYetConfigured
+from checkout.base import telemetry
+from checkout.base.errors import CheckoutError, NotYetConfigured
 
 SKIPPED_LISTED = 20
 

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Collection
 
-from checkout import telemetry
-from checkout.adapters.secrets_manager import SecretsManager
+from checkout.base import telemetry
+from checkout.base.errors import DatabaseUnavailable
+from checkout.base.secrets_manager import SecretsManager
 from checkout.domain import finished_event, request_event
-from checkout.errors import DatabaseUnavailable
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 

@@ -2,12 +2,12 @@
 
 import time
 
-from checkout import telemetry
 from checkout.adapters import stripe_books
-from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
+from checkout.base import telemetry
+from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
+from checkout.base.postgres import Database
 from checkout.domain.balance_transaction import Movement, movement
-from checkout.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.services import passes
 from checkout.services.passes import Page
 

@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkout import telemetry
 from checkout.adapters import inbox, transactions
 from checkout.adapters import reversals as stored_reversals
 from checkout.adapters.outbox import Message
-from checkout.adapters.postgres import Cursor, Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.config import Config
+from checkout.base import telemetry
+from checkout.base.config import Config
+from checkout.base.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
+from checkout.base.postgres import Cursor, Database
 from checkout.domain import session_event, stripe_event
 from checkout.domain.reversal_event import ReversalReport
 from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
 from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Unconfirmed, Waiting
-from checkout.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
 from checkout.services import payments, reversals
 from checkout.services.delivery import Delivery
 from checkout.services.readings import HANDLED, UNHANDLED, Reading, Readings

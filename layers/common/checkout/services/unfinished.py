@@ -10,20 +10,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from checkout import telemetry
 from checkout.adapters import rechecks
-from checkout.adapters.postgres import Database
 from checkout.adapters.stripe_api import StripeApi
-from checkout.domain.session_event import payment_intent_of
-from checkout.domain.transaction import Status, Transaction
-from checkout.domain.verdicts import Held, Ignored
-from checkout.errors import (
+from checkout.base import telemetry
+from checkout.base.errors import (
     CheckoutError,
     ConfigurationError,
     DatabaseUnavailable,
     StripeError,
     StripeObjectMissing,
 )
+from checkout.base.postgres import Database
+from checkout.domain.session_event import payment_intent_of
+from checkout.domain.transaction import Status, Transaction
+from checkout.domain.verdicts import Held, Ignored
 from checkout.services.sessions import CreateSession
 from checkout.services.setbacks import Setbacks
 from checkout.services.stripe_events import StripeEvents

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkout import telemetry
 from checkout.adapters import findings as stored_findings
 from checkout.adapters import invariants, reconciler_state
-from checkout.adapters.postgres import Cursor, Database
+from checkout.base import telemetry
+from checkout.base.postgres import Cursor, Database
 from checkout.domain.findings import SAMPLES, Finding, Findings
 from checkout.services.audit_books import BooksAudit
 from checkout.services.audit_ledger import LedgerAudit

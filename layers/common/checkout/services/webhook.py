@@ -8,9 +8,9 @@ If the process dies
 """
 
 from checkout.adapters import stripe_signature
-from checkout.config import Config
+from checkout.base.config import Config
+from checkout.base.errors import InvalidRequest, InvalidSignature
 from checkout.domain import stripe_event
-from checkout.errors import InvalidRequest, InvalidSignature
 from checkout.services.stripe_events import StripeEvents
 
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 
 from checkout.adapters import whereabouts
-from checkout.adapters.postgres import Cursor
 from checkout.adapters.whereabouts import Decision, ParkedMovement
+from checkout.base.postgres import Cursor
 from checkout.domain.effects import Effect, Recorded
 from checkout.domain.fields import Unprocessable
 from checkout.domain.finished_event import decoded

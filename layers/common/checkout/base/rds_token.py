@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from checkout.errors import Unavailable
+from checkout.base.errors import Unavailable
 
 
 def token(host: str, port: int, user: str) -> str:

@@ -6,7 +6,7 @@ for the values that raised it: if it counted as an outage, it would stop everybo
 
 import psycopg2
 
-from checkout.errors import DatabaseContended, DatabaseUnavailable, DataRefused
+from checkout.base.errors import DatabaseContended, DatabaseUnavailable, DataRefused
 
 _REFUSED = ("0A", "21", "22", "23", "27", "39", "44", "54", "P0")
 """SQLSTATE classes: values that can never be stored, rules (0A) and triggers (27, 39) that never work."""

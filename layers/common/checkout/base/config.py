@@ -11,10 +11,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 from urllib.parse import quote
 
-from checkout.adapters.secrets_manager import SecretsManager
-from checkout.domain import currencies
-from checkout.domain.redirects import is_protected, origin_of
-from checkout.errors import ConfigurationError, NotYetConfigured
+from checkout.base import currencies
+from checkout.base.errors import ConfigurationError, NotYetConfigured
+from checkout.base.redirects import is_protected, origin_of
+from checkout.base.secrets_manager import SecretsManager
 
 GIVEN_BY_THE_OPERATOR = ("STRIPE_SECRET", "STRIPE_WEBHOOK_SECRET")
 """A new stack's secret is without them: nobody has failed."""

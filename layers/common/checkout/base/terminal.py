@@ -3,7 +3,7 @@
 import sys
 from typing import TextIO
 
-from checkout.domain.text import printable
+from checkout.base.text import printable
 
 
 def say(text: str) -> None:

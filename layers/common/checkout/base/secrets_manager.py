@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from checkout.errors import ConfigurationError, Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 
 KEEP_SECONDS = 300
 REFRESH_EVERY_SECONDS = 10
@@ -51,7 +51,7 @@ class SecretsManager:
             if time.time() - self._read_at > KEEP_SECONDS:
                 raise
             # Heavy to import, and the page's function reads its settings without.
-            from checkout import telemetry
+            from checkout.base import telemetry
 
             telemetry.logger.warning("secrets could not be read again", extra={"reason": error.detail})
             return False

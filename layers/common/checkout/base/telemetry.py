@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from checkout.domain.text import printable
+from checkout.base.text import printable
 
 NAMESPACE = "Checkout"
 

@@ -9,9 +9,9 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from checkout import telemetry
-from checkout.adapters.postgres_errors import mapped
-from checkout.errors import ConfigurationError, DatabaseContended, DatabaseUnavailable
+from checkout.base import telemetry
+from checkout.base.errors import ConfigurationError, DatabaseContended, DatabaseUnavailable
+from checkout.base.postgres_errors import mapped
 
 Cursor = RealDictCursor
 """An open transaction. Whoever opened it commits; repositories only execute."""
