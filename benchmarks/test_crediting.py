@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from checkout.base.postgres import Database
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from checkout.services.crediting import CreditBalances
 from checkout.services.migrations import Migrate
 from local.postgres import Postgres

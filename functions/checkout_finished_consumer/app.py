@@ -7,8 +7,8 @@ from checkout import bootstrap
 from checkout.base import tracing
 from checkout.base.errors import Unavailable
 from checkout.base.telemetry import count, instrumented, logger, measure_seconds
-from checkout.domain.finished_event import seconds_since
-from checkout.domain.msk import first_of_each_partition, records_of
+from checkout.outbox.finished_event import seconds_since
+from checkout.outbox.record import first_of_each_partition, records_of
 from checkout.self_check import APPLICATION_DATABASE, self_checking
 
 RESERVE_SECONDS = 30

@@ -7,7 +7,7 @@ from checkout import bootstrap
 from checkout.base import tracing
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import instrumented, logger
-from checkout.domain.msk import records_of
+from checkout.outbox.record import records_of
 from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 
 RESERVE_SECONDS = 40

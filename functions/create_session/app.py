@@ -2,8 +2,8 @@
 
 from checkout import bootstrap
 from checkout.base.telemetry import instrumented
-from checkout.domain.finished_event import iso_utc
 from checkout.http import Request, Response, answering, json_response
+from checkout.outbox.finished_event import iso_utc
 from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.services.sessions import SessionRequest
 

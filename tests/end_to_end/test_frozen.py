@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checkout.services.delivery import AT_ONCE_TIMEOUT_SECONDS
+from checkout.outbox.delivery import AT_ONCE_TIMEOUT_SECONDS
 from local.apache_kafka import ApacheKafka
 from local.stack import TOPICS
 from tests.support.apache_kafka import share_jars

@@ -5,9 +5,9 @@ from dataclasses import fields
 
 import pytest
 
-from checkout.domain.effects import DIRECTIONS, WITHOUT_EFFECT
-from checkout.domain.finished_event import CheckoutFinishedEvent
-from checkout.domain.request_event import CheckoutRequestEvent
+from checkout.outbox.effects import DIRECTIONS, WITHOUT_EFFECT
+from checkout.outbox.finished_event import CheckoutFinishedEvent
+from checkout.outbox.request_event import CheckoutRequestEvent
 from local import template
 from tests.infrastructure.transformed import ROOT
 

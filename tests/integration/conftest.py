@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from checkout import bootstrap
-from checkout.services import delivery
+from checkout.outbox import delivery
 from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions

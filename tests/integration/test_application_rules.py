@@ -9,7 +9,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from tests.support.functions import Functions, finished

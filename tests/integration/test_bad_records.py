@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
-from checkout.domain.msk import Record
+from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
+from checkout.outbox.record import Record
 from checkout.services import crediting
 from tests.support.functions import Functions, finished
 

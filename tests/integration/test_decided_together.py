@@ -15,7 +15,7 @@ from checkout.adapters import parked as adapter
 from checkout.base.errors import Refused
 from checkout.base.postgres import Database
 from checkout.domain.crediting import NOT_TAKEN
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

@@ -14,14 +14,14 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from checkout.adapters import kafka
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
-from checkout.domain.msk import Record
-from checkout.services import delivery
-from checkout.services.delivery import Delivery
+from checkout.outbox import delivery
+from checkout.outbox import producer as kafka
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.record import Record
+from checkout.outbox.table import Message
 from tests.support import functions
 from tests.support.brokers import AnyBroker, forgets, freeze, new_broker, thaw
 from tests.support.functions import Functions

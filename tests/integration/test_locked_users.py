@@ -15,7 +15,7 @@ from psycopg2 import errors
 from checkout.adapters import parked
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from checkout.services import crediting_batch
 from checkout.services.crediting import CreditBalances
 from local.kafka_trigger import Poller

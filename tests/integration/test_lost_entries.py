@@ -294,8 +294,8 @@ def test_two_runs_at_once_share_the_pages(
 def own_search(fns: Functions) -> lost_entries.LostEntries:
     """As another process has it."""
     from checkout.base.postgres import Database
+    from checkout.outbox.delivery import Delivery
     from checkout.services.decisions import Decisions
-    from checkout.services.delivery import Delivery
     from checkout.services.evidence import FindEvidence
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base import postgres
 from checkout.base.postgres import Database
-from checkout.services.delivery import Delivery
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.table import Message
 from checkout.services.reemission import Reemission
 from local.broker import Broker
 from tests.support.functions import Functions

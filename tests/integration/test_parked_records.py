@@ -10,8 +10,8 @@ from checkout import bootstrap
 from checkout.adapters import parked as adapter
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
-from checkout.domain import finished_event
-from checkout.domain.msk import Record
+from checkout.outbox import finished_event
+from checkout.outbox.record import Record
 from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions
 from checkout.services.parked import ParkedRecords

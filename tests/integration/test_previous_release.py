@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from checkout.domain import privileges
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from tests.support import lambda_events
 from tests.support.functions import Functions, bearer, finished
 from tests.support.stripe_events import encoded, event, session_object, signature

@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.kafka import KafkaPublisher
 from checkout.adapters.stripe_api import StripeApi
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.domain import stripe_event
-from checkout.services.delivery import Delivery
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.producer import KafkaPublisher
 from checkout.services.stripe_events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages

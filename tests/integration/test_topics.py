@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type:
 from kafka import KafkaAdminClient
 
 from checkout.adapters import topics
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base.errors import Unavailable
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.table import Message
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars
 

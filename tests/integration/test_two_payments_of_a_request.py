@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.domain.effects import Effect
+from checkout.outbox.effects import Effect
 from checkout.services import whereabouts
 from checkout.services.whereabouts import Place
 from tests.support.functions import Functions, finished

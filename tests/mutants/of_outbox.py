@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-OUTBOX = "adapters/outbox.py"
-DELIVERY = "services/delivery.py"
+OUTBOX = "outbox/table.py"
+DELIVERY = "outbox/delivery.py"
 ROWS = "tests/integration/test_outbox_rows.py"
 
 MUTANTS = [
@@ -50,14 +50,14 @@ MUTANTS = [
         caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
     ),
     Mutant(
-        file="adapters/kafka.py",
+        file="outbox/producer.py",
         text='acks="all"',
         instead="acks=1",
         breaks="a message is lost with the one broker that had it",
         caught_by=f"{ROWS}::test_every_in_sync_replica_must_have_a_message_before_it_is_acknowledged",
     ),
     Mutant(
-        file="adapters/kafka.py",
+        file="outbox/producer.py",
         text="            except KafkaError:\n                broker_away = True\n        self.refused",
         instead="            except KafkaError:\n                acknowledged.append(message_id)\n        self.refused",
         breaks="what no broker has acknowledged is taken for published",

@@ -135,7 +135,7 @@ def test_the_relay(fns: Functions, topic: Tail) -> None:
     def prepare() -> None:
         begin_again(fns, topic)
         with pytest.MonkeyPatch.context() as patch:
-            from checkout.adapters.kafka import KafkaPublisher
+            from checkout.outbox.producer import KafkaPublisher
 
             patch.setattr(KafkaPublisher, "publish", lambda *_: [])
             fns.webhook(paid)

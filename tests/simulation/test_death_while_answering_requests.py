@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, requested

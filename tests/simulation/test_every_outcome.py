@@ -21,14 +21,14 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.crediting import NOT_TAKEN
-from checkout.domain.finished_event import TOPIC, decoded
-from checkout.domain.msk import Record
-from checkout.services.delivery import Delivery
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.finished_event import TOPIC, decoded
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.record import Record
+from checkout.outbox.table import Message
 from checkout.services.stripe_events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages

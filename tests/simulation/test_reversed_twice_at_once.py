@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.outbox import Message
 from checkout.base.postgres import Database
 from checkout.domain import stripe_event
-from checkout.domain.finished_event import TOPIC
-from checkout.domain.msk import Record
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.finished_event import TOPIC
+from checkout.outbox.record import Record
+from checkout.outbox.table import Message
 from checkout.services.crediting import CreditBalances
-from checkout.services.delivery import Delivery
 from checkout.services.stripe_events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages

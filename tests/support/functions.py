@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 
 from checkout import bootstrap
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
 from tests.support.roles import acting_as

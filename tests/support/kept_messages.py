@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.table import Message
 
 
 class KeptMessages(KafkaPublisher):

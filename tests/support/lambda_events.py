@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 
 
 @dataclass

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 
-from checkout.domain.msk import Record
+from checkout.outbox.record import Record
 
 
 class Tail:

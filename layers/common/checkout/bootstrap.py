@@ -12,15 +12,15 @@ from checkout.base.config import Config
 from checkout.base.postgres import Database
 
 if TYPE_CHECKING:
-    from checkout.adapters.kafka import KafkaPublisher
     from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
+    from checkout.outbox.delivery import Delivery
+    from checkout.outbox.producer import KafkaPublisher
     from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
     from checkout.services.crediting import CreditBalances
     from checkout.services.decisions import Decisions
-    from checkout.services.delivery import Delivery
     from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
     from checkout.services.inspection import Inspect
@@ -90,7 +90,7 @@ def stripe_api() -> "StripeApi":
 
 @cache
 def kafka_publisher() -> "KafkaPublisher":
-    from checkout.adapters.kafka import KafkaPublisher
+    from checkout.outbox.producer import KafkaPublisher
 
     settings = config()
     return KafkaPublisher(
@@ -100,7 +100,7 @@ def kafka_publisher() -> "KafkaPublisher":
 
 def kafka_sign_in() -> dict[str, Any]:
     """Options of a kafka-python client."""
-    from checkout.adapters import kafka_sign_in
+    from checkout.outbox import sign_in as kafka_sign_in
 
     settings = config()
     match settings.kafka_security:
@@ -114,7 +114,7 @@ def kafka_sign_in() -> dict[str, Any]:
 
 @cache
 def delivery() -> "Delivery":
-    from checkout.services.delivery import Delivery
+    from checkout.outbox.delivery import Delivery
 
     return Delivery(checkout_database(), kafka_publisher())
 

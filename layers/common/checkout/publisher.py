@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from checkout import bootstrap
-from checkout.adapters.outbox import Message
 from checkout.base import terminal
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
-from checkout.domain.effects import TOP_UP
-from checkout.domain.finished_event import iso_utc
-from checkout.domain.request_event import TOPIC, CheckoutRequestEvent, decoded
+from checkout.outbox.effects import TOP_UP
+from checkout.outbox.finished_event import iso_utc
+from checkout.outbox.request_event import TOPIC, CheckoutRequestEvent, decoded
+from checkout.outbox.table import Message
 
 TIMEOUT_SECONDS = 10
 

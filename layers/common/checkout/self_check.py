@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from checkout import bootstrap
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
-from checkout.domain import finished_event
+from checkout.outbox import finished_event
 
 EVENT = {"checkout": "self-check"}
 BROKER_SECONDS = 10.0

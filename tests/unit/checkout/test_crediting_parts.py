@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from checkout.domain.belonging import STAGE, rivals
 from checkout.domain.crediting import Movement, in_order, parts
-from checkout.domain.effects import DIRECTIONS, Effect, reversal_key, success_key
-from checkout.domain.msk import Record
+from checkout.outbox.effects import DIRECTIONS, Effect, reversal_key, success_key
+from checkout.outbox.record import Record
 
 
 def movement(kind: str, user_id: int, request: int, source: int, offset: int = 0) -> Movement:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.base import strict_json, text
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
 from checkout.domain.transaction import FINAL, OPEN, Status
+from checkout.outbox.fields import Unprocessable
+from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

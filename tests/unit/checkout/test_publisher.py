@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base.errors import Unavailable
-from checkout.domain.request_event import CheckoutRequestEvent, decoded
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.request_event import CheckoutRequestEvent, decoded
+from checkout.outbox.table import Message
 from checkout.publisher import request_session
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from psycopg2.extras import execute_values
 
 from checkout.base.postgres import Cursor
-from checkout.domain.effects import Effect
+from checkout.outbox.effects import Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from checkout.base.errors import BalanceNotMoved
 from checkout.base.postgres import Cursor, array
-from checkout.domain.effects import Effect
-from checkout.domain.msk import Record
+from checkout.outbox.effects import Effect
+from checkout.outbox.record import Record
 
 Claim = tuple[int, int, str, str | None]
 """User, signed amount, currency, payment intent."""

@@ -12,7 +12,7 @@ import psycopg2.extensions
 
 from checkout.base.postgres import Cursor
 from checkout.domain.comparison import Seen
-from checkout.domain.effects import DIRECTIONS, TOP_UP
+from checkout.outbox.effects import DIRECTIONS, TOP_UP
 
 RANGE = 20_000
 """Ledger entries, payments or users: how many a range has at most. It is held in memory if it differs."""
@@ -55,7 +55,7 @@ _PAYMENTS = (
     "          AND e.outcome IN ('held', 'waiting')) AS is_discarded"
     " FROM payments p JOIN reversals r ON r.payment_intent_id = p.payment_intent_id)"
 )
-# A credit is its payment intent's, if it knows that: domain/effects.py says why.
+# A credit is its payment intent's, if it knows that: outbox/effects.py says why.
 _DIGEST = (
     "('x' || substr(md5(concat_ws('|', CASE WHEN effect_key LIKE 'success:%%'"
     " THEN COALESCE('paid:' || payment_intent_id, effect_key) ELSE effect_key END,"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import psycopg2.extensions
 
 from checkout.base.postgres import Cursor
-from checkout.domain.effects import DIRECTIONS, Effect
+from checkout.outbox.effects import DIRECTIONS, Effect
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
 """For the one statement that counts whole tables."""

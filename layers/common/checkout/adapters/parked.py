@@ -9,8 +9,8 @@ from psycopg2.extras import execute_values
 
 from checkout.base.postgres import Cursor, array
 from checkout.domain.crediting import Undone
-from checkout.domain.effects import Effect
-from checkout.domain.msk import Record
+from checkout.outbox.effects import Effect
+from checkout.outbox.record import Record
 
 Resolution = Literal["replayed", "discarded"]
 

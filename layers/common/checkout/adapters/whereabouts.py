@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, cast
 
 from checkout.base.postgres import Cursor
-from checkout.domain.effects import Recorded
+from checkout.outbox.effects import Recorded
 
 Decision = Literal["open", "discarded"]
 

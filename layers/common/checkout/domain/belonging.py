@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from checkout.domain.effects import Effect, reversal_key
+from checkout.outbox.effects import Effect, reversal_key
 
 TAKING_OF = {"refund_failed": "refunded", "dispute_won": "disputed"}
 """What gives back → what had taken."""

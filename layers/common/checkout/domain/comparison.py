@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from checkout.domain.effects import Effect, is_credit, is_same_movement
+from checkout.outbox.effects import Effect, is_credit, is_same_movement
 
 
 class Seen(NamedTuple):

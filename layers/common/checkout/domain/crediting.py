@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from checkout.domain.belonging import STAGE, TAKING_OF, Movements
-from checkout.domain.effects import Effect
-from checkout.domain.msk import Record
+from checkout.outbox.effects import Effect
+from checkout.outbox.record import Record
 
 CONFLICT = "the ledger has this effect with another user, amount or currency, or for another payment"
 CREDIT_IS_PARKED = "the credit that it reverses is parked or discarded, so it is decided together with that"

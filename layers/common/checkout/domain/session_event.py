@@ -13,9 +13,9 @@ from checkout.base.text import (
     request_identifier,
     user_id_from_digits,
 )
-from checkout.domain.effects import TOP_UP
 from checkout.domain.transaction import Status, Transaction
 from checkout.domain.verdicts import Held, Ignored
+from checkout.outbox.effects import TOP_UP
 
 HANDLED = frozenset(
     {

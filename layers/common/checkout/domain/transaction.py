@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from checkout.base.text import uuid_in_lower_case
-from checkout.domain.effects import TOP_UP, Effect, success_key
+from checkout.outbox.effects import TOP_UP, Effect, success_key
 
 SMOKE_PAYMENT = "pi_smoke_"
 """How the payment intent of a payment begins that `make smoke` made up: Stripe's books cannot have it."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from checkout.base.text import printable, word
-from checkout.domain.finished_event import iso_utc
+from checkout.outbox.finished_event import iso_utc
 
 
 def as_json(content: dict[str, Any]) -> str:

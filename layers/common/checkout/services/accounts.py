@@ -7,10 +7,10 @@ from checkout.adapters import ledger, transactions
 from checkout.base.errors import InvalidRequest, NotFound
 from checkout.base.postgres import Database
 from checkout.base.text import positive_bigint, request_identifier
-from checkout.domain.effects import success_key
-from checkout.domain.finished_event import iso_utc
 from checkout.domain.seal import opened, sealed
 from checkout.domain.transaction import Status, Transaction
+from checkout.outbox.effects import success_key
+from checkout.outbox.finished_event import iso_utc
 from checkout.services import whereabouts
 from checkout.services.whereabouts import Place
 

@@ -12,8 +12,8 @@ from checkout.adapters import invariants, ledger_ranges
 from checkout.adapters.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.comparison import Seen, compare
-from checkout.domain.effects import is_credit
 from checkout.domain.findings import Finding, Findings, Row
+from checkout.outbox.effects import is_credit
 from checkout.services import whereabouts
 from checkout.services.whereabouts import Place
 

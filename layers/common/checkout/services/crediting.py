@@ -12,9 +12,9 @@ from checkout.adapters.parked import Parked
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.crediting import Movement
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import decoded
-from checkout.domain.msk import Record
+from checkout.outbox.fields import Unprocessable
+from checkout.outbox.finished_event import decoded
+from checkout.outbox.record import Record
 from checkout.services import entering
 from checkout.services.crediting_batch import CreditingBatch
 from checkout.services.entering import Tally

@@ -14,8 +14,8 @@ from checkout.adapters import discarded_effects, journal, ledger, transactions
 from checkout.adapters.discarded_effects import Discarded
 from checkout.adapters.parked import ParkedRecord
 from checkout.base.postgres import Database
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import CheckoutFinishedEvent, decoded
+from checkout.outbox.fields import Unprocessable
+from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.services import reversals, whereabouts
 from checkout.services.whereabouts import Place
 

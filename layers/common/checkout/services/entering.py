@@ -14,8 +14,8 @@ from checkout.base.postgres import Cursor
 from checkout.domain import crediting
 from checkout.domain.belonging import Movements, rivals, taking_key
 from checkout.domain.crediting import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
-from checkout.domain.effects import Effect, success_key
-from checkout.domain.msk import Record
+from checkout.outbox.effects import Effect, success_key
+from checkout.outbox.record import Record
 
 NO_USER = "there is no such user"
 HIDDEN_USER = (

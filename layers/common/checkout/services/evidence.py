@@ -13,9 +13,9 @@ from checkout.base.config import Config
 from checkout.base.errors import StripeError, StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.domain import session_event
-from checkout.domain.effects import TOP_UP
 from checkout.domain.transaction import Transaction
 from checkout.domain.verdicts import Held
+from checkout.outbox.effects import TOP_UP
 from checkout.services.setbacks import Setbacks
 
 MOST_AT_ONCE = 500

@@ -9,7 +9,7 @@ from checkout.adapters.story import Row
 from checkout.base.errors import NotFound
 from checkout.base.postgres import Database
 from checkout.base.text import identifier, user_id_from_digits
-from checkout.domain.effects import success_key
+from checkout.outbox.effects import success_key
 
 NEWEST = 50
 """Of a user's payments, entries and parked records; more are not shown."""

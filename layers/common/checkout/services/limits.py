@@ -6,7 +6,7 @@ from checkout.adapters import transactions
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Cursor
-from checkout.domain.finished_event import iso_utc
+from checkout.outbox.finished_event import iso_utc
 
 HOUR_SECONDS = 3600
 

@@ -14,11 +14,11 @@ from checkout.adapters import lost_entries, rechecks, reversals, transactions
 from checkout.adapters.lost_entries import Movement
 from checkout.adapters.parked import Parked
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.finished_event import TOPIC
-from checkout.domain.msk import Record
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.finished_event import TOPIC
+from checkout.outbox.record import Record
 from checkout.services import missed_events, parking, passes, whereabouts
 from checkout.services.decisions import Decisions
-from checkout.services.delivery import Delivery
 from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries_position import (
     DONE,

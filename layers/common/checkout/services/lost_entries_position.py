@@ -7,8 +7,8 @@ from checkout.adapters import reconciler_state
 from checkout.adapters.lost_entries import Scope
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Cursor
-from checkout.domain.effects import TOP_UP
-from checkout.domain.finished_event import iso_utc
+from checkout.outbox.effects import TOP_UP
+from checkout.outbox.finished_event import iso_utc
 from checkout.services import passes
 
 MARGIN_SECONDS = 3600

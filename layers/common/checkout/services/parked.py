@@ -12,8 +12,8 @@ from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
-from checkout.domain.effects import Effect
-from checkout.domain.finished_event import TOPIC
+from checkout.outbox.effects import Effect
+from checkout.outbox.finished_event import TOPIC
 from checkout.services import entering
 from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions

@@ -16,11 +16,11 @@ from checkout.base.errors import InvalidRequest, StripeObjectMissing, StripeRefu
 from checkout.base.postgres import Database
 from checkout.base.text import identifier
 from checkout.domain import reversal_event, session_event
-from checkout.domain.effects import TOP_UP
 from checkout.domain.reversal_event import ReversalReport, Reversed
 from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
 from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Waiting
+from checkout.outbox.effects import TOP_UP
 
 HANDLED = session_event.HANDLED | reversal_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"

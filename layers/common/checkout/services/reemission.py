@@ -17,11 +17,11 @@ from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.effects import TOP_UP, success_key
-from checkout.domain.finished_event import CheckoutFinishedEvent
 from checkout.domain.transaction import Transaction
+from checkout.outbox.delivery import Delivery, enqueue
+from checkout.outbox.effects import TOP_UP, success_key
+from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.services import whereabouts
-from checkout.services.delivery import Delivery, enqueue
 from checkout.services.payments import success_event
 from checkout.services.reversals import reversal_event
 from checkout.services.whereabouts import Place

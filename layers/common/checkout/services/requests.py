@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 
 from checkout.adapters import transactions
-from checkout.adapters.outbox import Message
 from checkout.adapters.parked import Parked
 from checkout.base import telemetry
 from checkout.base.errors import (
@@ -32,14 +31,15 @@ from checkout.base.errors import (
     Unavailable,
 )
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.effects import answer_key
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
-from checkout.domain.msk import Record
-from checkout.domain.request_event import CheckoutRequestEvent, decoded
 from checkout.domain.transaction import Transaction
+from checkout.outbox.delivery import Delivery, enqueue
+from checkout.outbox.effects import answer_key
+from checkout.outbox.fields import Unprocessable
+from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
+from checkout.outbox.record import Record
+from checkout.outbox.request_event import CheckoutRequestEvent, decoded
+from checkout.outbox.table import Message
 from checkout.services import parking
-from checkout.services.delivery import Delivery, enqueue
 from checkout.services.sessions import CreateSession, SessionRequest, require_same
 
 REFUSALS = (

@@ -8,15 +8,15 @@ from collections.abc import Collection
 
 from checkout.adapters import discarded as discarded_reversals
 from checkout.adapters import inbox, reversals, transactions
-from checkout.adapters.outbox import Message
 from checkout.adapters.reversals import StoredReversal
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor
-from checkout.domain.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.domain.reversal_event import ReversalReport, Reversed
 from checkout.domain.transaction import Status, Transaction
 from checkout.domain.verdicts import Held, Ignored, Waiting
-from checkout.services.delivery import enqueue
+from checkout.outbox.delivery import enqueue
+from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
+from checkout.outbox.table import Message
 
 UNPAID = "its payment has not succeeded yet"
 DROPPED = "an operator has discarded what it is about"

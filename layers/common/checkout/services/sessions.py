@@ -35,8 +35,8 @@ from checkout.base.errors import (
 from checkout.base.postgres import Cursor, Database
 from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
-from checkout.domain.effects import TOP_UP
 from checkout.domain.transaction import Transaction
+from checkout.outbox.effects import TOP_UP
 from checkout.services import limits
 
 KEY_IN_USE_PATIENCE_SECONDS = 8

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.secrets_manager import SecretsManager
-from checkout.domain import finished_event, request_event
+from checkout.outbox import finished_event, request_event
 from checkout.services.migrations import Migrate
 from checkout.services.roles import GrantRoles
 

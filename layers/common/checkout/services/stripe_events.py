@@ -11,7 +11,6 @@ from typing import Any
 
 from checkout.adapters import inbox, transactions
 from checkout.adapters import reversals as stored_reversals
-from checkout.adapters.outbox import Message
 from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.config import Config
@@ -22,8 +21,9 @@ from checkout.domain.reversal_event import ReversalReport
 from checkout.domain.session_event import SessionReport
 from checkout.domain.stripe_event import StripeEvent
 from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Unconfirmed, Waiting
+from checkout.outbox.delivery import Delivery
+from checkout.outbox.table import Message
 from checkout.services import payments, reversals
-from checkout.services.delivery import Delivery
 from checkout.services.readings import HANDLED, UNHANDLED, Reading, Readings
 
 __all__ = ["HANDLED", "UNHANDLED", "StripeEvents"]

@@ -7,9 +7,9 @@ from enum import Enum
 from checkout.adapters import whereabouts
 from checkout.adapters.whereabouts import Decision, ParkedMovement
 from checkout.base.postgres import Cursor
-from checkout.domain.effects import Effect, Recorded
-from checkout.domain.fields import Unprocessable
-from checkout.domain.finished_event import decoded
+from checkout.outbox.effects import Effect, Recorded
+from checkout.outbox.fields import Unprocessable
+from checkout.outbox.finished_event import decoded
 
 
 class Place(Enum):

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from checkout.domain.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, reversal_key, success_key
-from checkout.domain.fields import Fields, Unprocessable
+from checkout.outbox.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, reversal_key, success_key
+from checkout.outbox.fields import Fields, Unprocessable
 
 TOPIC = "checkout.finished"
 

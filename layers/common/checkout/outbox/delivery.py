@@ -7,13 +7,13 @@ dies after that and before the row is deleted, it is published twice, and the co
 import time
 from collections.abc import Sequence
 
-from checkout.adapters import outbox
-from checkout.adapters.kafka import KafkaPublisher
-from checkout.adapters.outbox import Message
 from checkout.base import telemetry, tracing
 from checkout.base.errors import CheckoutError
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.finished_event import TOPIC, CheckoutFinishedEvent
+from checkout.outbox import table as outbox
+from checkout.outbox.finished_event import TOPIC, CheckoutFinishedEvent
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.table import Message
 
 AT_ONCE_TIMEOUT_SECONDS = 2
 RELAY_TIMEOUT_SECONDS = 10

@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
-from checkout.domain.effects import TOP_UP
-from checkout.domain.fields import Fields
+from checkout.outbox.effects import TOP_UP
+from checkout.outbox.fields import Fields
 
 TOPIC = "checkout.requests"
 

@@ -14,10 +14,10 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata
 
-from checkout.adapters.kafka_complaints import Complaints
-from checkout.adapters.outbox import Message
 from checkout.base import telemetry
 from checkout.base.errors import Unavailable
+from checkout.outbox.complaints import Complaints
+from checkout.outbox.table import Message
 
 IDLE_SECONDS = 45
 """Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
