@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.ledger import crediting
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.outbox.record import Record
-from checkout.services import crediting
 from tests.support.functions import Functions, finished
 
 

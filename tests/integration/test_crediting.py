@@ -10,9 +10,9 @@ import pytest
 
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
+from checkout.ledger import batch as crediting_batch
+from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from checkout.services import crediting_batch
-from checkout.services.crediting import CreditBalances
 from tests.support import functions
 from tests.support.functions import Functions, finished
 from tests.support.statements import Statements

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import parked as adapter
 from checkout.base.errors import Refused
 from checkout.base.postgres import Database
-from checkout.domain.crediting import NOT_TAKEN
+from checkout.ledger import parked as adapter
+from checkout.ledger.decision import NOT_TAKEN
 from checkout.outbox.record import Record
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished

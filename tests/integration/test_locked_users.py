@@ -12,12 +12,12 @@ import pytest
 from confluent_kafka import Producer
 from psycopg2 import errors
 
-from checkout.adapters import parked
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
+from checkout.ledger import batch as crediting_batch
+from checkout.ledger import parked
+from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from checkout.services import crediting_batch
-from checkout.services.crediting import CreditBalances
 from local.kafka_trigger import Poller
 from local.template import KafkaTrigger
 from local.workers import Result

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import parked as adapter
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
+from checkout.ledger import parked as adapter
+from checkout.ledger.crediting import CreditBalances
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
-from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished

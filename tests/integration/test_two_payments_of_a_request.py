@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
+from checkout.ledger import whereabouts
+from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import Effect
-from checkout.services import whereabouts
-from checkout.services.whereabouts import Place
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object

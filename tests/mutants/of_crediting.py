@@ -2,13 +2,13 @@
 
 from tests.mutants.mutant import Mutant
 
-CREDITING = "services/crediting.py"
-BATCH = "services/crediting_batch.py"
-ENTERING = "services/entering.py"
-DECIDING = "domain/crediting.py"
-BELONGING = "domain/belonging.py"
-LEDGER = "adapters/ledger.py"
-PARKED = "adapters/parked.py"
+CREDITING = "ledger/crediting.py"
+BATCH = "ledger/batch.py"
+ENTERING = "ledger/entering.py"
+DECIDING = "ledger/decision.py"
+BELONGING = "ledger/belonging.py"
+LEDGER = "ledger/table.py"
+PARKED = "ledger/parked.py"
 ERRORS = "base/postgres_errors.py"
 OF_CREDITING = "tests/integration/test_crediting.py"
 OF_RECORDS = "tests/integration/test_bad_records.py"

@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-LEDGER = "adapters/ledger.py"
+LEDGER = "ledger/table.py"
 MOVE = "migrations/application/0005_ledger_move_beside_foreign_keys.sql"
 TABLES = "migrations/application/0001_ledger.sql"
 EFFECTS = "outbox/effects.py"
@@ -36,7 +36,7 @@ MUTANTS = [
         caught_by=f"{RACES}::test_batches_that_share_effects_enter_them_in_one_order",
     ),
     Mutant(
-        file="adapters/parked.py",
+        file="ledger/parked.py",
         text="WHERE {others} ORDER BY id FOR UPDATE",
         instead="WHERE {others} ORDER BY id",
         breaks="what one operator decides is silently replaced by what another one decided at that moment",

@@ -23,7 +23,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.crediting import NOT_TAKEN
+from checkout.ledger.decision import NOT_TAKEN
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC, decoded
 from checkout.outbox.producer import KafkaPublisher

@@ -14,12 +14,12 @@ from checkout.base.postgres import Database
 if TYPE_CHECKING:
     from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
+    from checkout.ledger.crediting import CreditBalances
     from checkout.outbox.delivery import Delivery
     from checkout.outbox.producer import KafkaPublisher
     from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
-    from checkout.services.crediting import CreditBalances
     from checkout.services.decisions import Decisions
     from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
@@ -171,7 +171,7 @@ def accounts() -> "Accounts":
 
 @cache
 def credit_balances() -> "CreditBalances":
-    from checkout.services.crediting import CreditBalances
+    from checkout.ledger.crediting import CreditBalances
 
     return CreditBalances(application_database(), config().currency)
 

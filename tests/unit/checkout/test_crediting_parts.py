@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkout.domain.belonging import STAGE, rivals
-from checkout.domain.crediting import Movement, in_order, parts
+from checkout.ledger.belonging import STAGE, rivals
+from checkout.ledger.decision import Movement, in_order, parts
 from checkout.outbox.effects import DIRECTIONS, Effect, reversal_key, success_key
 from checkout.outbox.record import Record
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from checkout import bootstrap
 from checkout.adapters.held import HeldEvent
-from checkout.adapters.parked import ParkedRecord
 from checkout.base.errors import InvalidRequest, Refused, StripeError, Unavailable
+from checkout.ledger.parked import ParkedRecord
 from checkout.operations import text
 
 if TYPE_CHECKING:

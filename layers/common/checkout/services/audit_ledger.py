@@ -13,9 +13,9 @@ from checkout.adapters.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.comparison import Seen, compare
 from checkout.domain.findings import Finding, Findings, Row
+from checkout.ledger import whereabouts
+from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import is_credit
-from checkout.services import whereabouts
-from checkout.services.whereabouts import Place
 
 SETTLED_AFTER_SECONDS = 1800
 

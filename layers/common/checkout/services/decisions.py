@@ -10,14 +10,16 @@ first: it would not survive a restore then, and the record is still discarded th
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from checkout.adapters import discarded_effects, journal, ledger, transactions
+from checkout.adapters import discarded_effects, journal, transactions
 from checkout.adapters.discarded_effects import Discarded
-from checkout.adapters.parked import ParkedRecord
 from checkout.base.postgres import Database
+from checkout.ledger import table as ledger
+from checkout.ledger import whereabouts
+from checkout.ledger.parked import ParkedRecord
+from checkout.ledger.whereabouts import Place
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
-from checkout.services import reversals, whereabouts
-from checkout.services.whereabouts import Place
+from checkout.services import reversals
 
 AT_ONCE = 500
 

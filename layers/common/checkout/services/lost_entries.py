@@ -12,12 +12,14 @@ from dataclasses import replace
 
 from checkout.adapters import lost_entries, rechecks, reversals, transactions
 from checkout.adapters.lost_entries import Movement
-from checkout.adapters.parked import Parked
 from checkout.base.postgres import Cursor, Database
+from checkout.ledger import parking, whereabouts
+from checkout.ledger.parked import Parked
+from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
-from checkout.services import missed_events, parking, passes, whereabouts
+from checkout.services import missed_events, passes
 from checkout.services.decisions import Decisions
 from checkout.services.evidence import FindEvidence
 from checkout.services.lost_entries_position import (
@@ -33,7 +35,6 @@ from checkout.services.lost_entries_position import (
 from checkout.services.payments import success_event
 from checkout.services.reemission import Looked, Reemission
 from checkout.services.setbacks import Setbacks
-from checkout.services.whereabouts import Place
 
 SAME_MOMENT_SECONDS = 5
 """Times are given in whole seconds."""

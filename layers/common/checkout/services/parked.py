@@ -6,18 +6,18 @@ with the entries that it makes.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from checkout.adapters import ledger, parked
-from checkout.adapters.parked import ParkedRecord
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
+from checkout.ledger import entering, parked
+from checkout.ledger import table as ledger
+from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
+from checkout.ledger.crediting import CreditBalances
+from checkout.ledger.entering import Tally
+from checkout.ledger.parked import ParkedRecord
 from checkout.outbox.effects import Effect
 from checkout.outbox.finished_event import TOPIC
-from checkout.services import entering
-from checkout.services.crediting import CreditBalances
 from checkout.services.decisions import Decisions
-from checkout.services.entering import Tally
 
 
 class ParkedRecords:

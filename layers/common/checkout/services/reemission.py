@@ -18,13 +18,13 @@ from checkout.base.config import Config
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.transaction import Transaction
+from checkout.ledger import whereabouts
+from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery, enqueue
 from checkout.outbox.effects import TOP_UP, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent
-from checkout.services import whereabouts
 from checkout.services.payments import success_event
 from checkout.services.reversals import reversal_event
-from checkout.services.whereabouts import Place
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500

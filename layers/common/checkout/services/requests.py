@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 
 from checkout.adapters import transactions
-from checkout.adapters.parked import Parked
 from checkout.base import telemetry
 from checkout.base.errors import (
     CheckoutError,
@@ -32,6 +31,8 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.transaction import Transaction
+from checkout.ledger import parking
+from checkout.ledger.parked import Parked
 from checkout.outbox.delivery import Delivery, enqueue
 from checkout.outbox.effects import answer_key
 from checkout.outbox.fields import Unprocessable
@@ -39,7 +40,6 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.record import Record
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
-from checkout.services import parking
 from checkout.services.sessions import CreateSession, SessionRequest, require_same
 
 REFUSALS = (

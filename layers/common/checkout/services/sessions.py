@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from checkout.adapters import ledger, transactions
+from checkout.adapters import transactions
 from checkout.adapters.stripe_api import StripeApi
 from checkout.base import currencies, telemetry
 from checkout.base.config import Config
@@ -36,6 +36,7 @@ from checkout.base.postgres import Cursor, Database
 from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
 from checkout.domain.transaction import Transaction
+from checkout.ledger import table as ledger
 from checkout.outbox.effects import TOP_UP
 from checkout.services import limits
 

@@ -12,13 +12,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from checkout.adapters.parked import Parked
 from checkout.base import postgres
 from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.crediting import Movement, in_order, parts
-from checkout.services import entering, parking
-from checkout.services.entering import Read, Tally
+from checkout.ledger import entering, parking
+from checkout.ledger.decision import Movement, in_order, parts
+from checkout.ledger.entering import Read, Tally
+from checkout.ledger.parked import Parked
 
 PARTS = 16
 """Into so many parts a group is divided: few failures on the way to the record that is the cause."""

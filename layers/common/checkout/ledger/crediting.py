@@ -8,16 +8,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from checkout.adapters.parked import Parked
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.crediting import Movement
+from checkout.ledger import entering
+from checkout.ledger.batch import CreditingBatch
+from checkout.ledger.decision import Movement
+from checkout.ledger.entering import Tally
+from checkout.ledger.parked import Parked
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import decoded
 from checkout.outbox.record import Record
-from checkout.services import entering
-from checkout.services.crediting_batch import CreditingBatch
-from checkout.services.entering import Tally
 
 
 @dataclass(slots=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from checkout.adapters import parked
-from checkout.adapters.parked import Parked
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor
+from checkout.ledger import parked
+from checkout.ledger.parked import Parked
 
 
 def park(cursor: Cursor, records: Sequence[Parked]) -> None:

@@ -7,13 +7,14 @@ the caller to park.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from checkout.adapters import ledger, parked
-from checkout.adapters.parked import Parked
 from checkout.base.errors import DataRefused
 from checkout.base.postgres import Cursor
-from checkout.domain import crediting
-from checkout.domain.belonging import Movements, rivals, taking_key
-from checkout.domain.crediting import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
+from checkout.ledger import decision as crediting
+from checkout.ledger import parked
+from checkout.ledger import table as ledger
+from checkout.ledger.belonging import Movements, rivals, taking_key
+from checkout.ledger.decision import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
+from checkout.ledger.parked import Parked
 from checkout.outbox.effects import Effect, success_key
 from checkout.outbox.record import Record
 

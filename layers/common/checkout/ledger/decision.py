@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from checkout.domain.belonging import STAGE, TAKING_OF, Movements
+from checkout.ledger.belonging import STAGE, TAKING_OF, Movements
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
 

@@ -4,9 +4,9 @@ emitted again, and for `verify`."""
 from collections.abc import Collection, Mapping
 from enum import Enum
 
-from checkout.adapters import whereabouts
-from checkout.adapters.whereabouts import Decision, ParkedMovement
 from checkout.base.postgres import Cursor
+from checkout.ledger import whereabouts_table as whereabouts
+from checkout.ledger.whereabouts_table import Decision, ParkedMovement
 from checkout.outbox.effects import Effect, Recorded
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import decoded

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from psycopg2.extras import execute_values
 
 from checkout.base.postgres import Cursor, array
-from checkout.domain.crediting import Undone
+from checkout.ledger.decision import Undone
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
 

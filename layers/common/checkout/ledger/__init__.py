@@ -1,0 +1,1 @@
+"""Balances: the ledger, how it is credited, and what was parked instead."""
