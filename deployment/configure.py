@@ -15,8 +15,8 @@ from typing import Any
 
 import stripe
 
-from checkout.adapters.stripe_api import API_VERSION
-from checkout.services.stripe_events import HANDLED
+from checkout.payments.events import HANDLED
+from checkout.payments.stripe_api import API_VERSION
 from deployment.aws_system import AwsSystem
 
 PREVIOUS_UNTIL = "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL"

@@ -14,8 +14,8 @@ import jwt
 import requests
 import stripe
 
-from checkout.adapters.stripe_api import API_VERSION
-from checkout.domain.transaction import SMOKE_PAYMENT
+from checkout.payments.payment import SMOKE_PAYMENT
+from checkout.payments.stripe_api import API_VERSION
 
 USER_ID = 9_000_000_000_000_000_001
 """Far from any user of the application."""

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from checkout.base import config
 from checkout.base.config import Config
-from checkout.services.stripe_events import HANDLED
+from checkout.payments.events import HANDLED
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.stripe_simulator import Simulator

@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from checkout.adapters import stripe_api
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Database
+from checkout.payments import stripe_api
+from checkout.payments.stripe_api import StripeApi
 from checkout.services import sessions
 from checkout.services.sessions import CreateSession, SessionRequest
 from tests.support import functions

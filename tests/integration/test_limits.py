@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Database
+from checkout.payments.stripe_api import StripeApi
 from checkout.services.sessions import CreateSession, SessionRequest
 from tests.support.functions import Functions, bearer
 from tests.support.stripe_events import event, session_object

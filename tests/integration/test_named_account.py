@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from checkout.adapters import stripe_api
+from checkout.payments import stripe_api
 from checkout.services import sessions
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, requested

@@ -14,7 +14,7 @@ from checkout.adapters import ledger_ranges
 from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments.events import StripeEvents
 from checkout.services.verification import Verified
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished

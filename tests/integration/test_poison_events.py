@@ -10,10 +10,9 @@ import pytest
 from stripe import StripeObject
 
 from checkout import bootstrap
-from checkout.adapters import stripe_api
 from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.base.text import MAX_BIGINT
-from checkout.domain import session_event
+from checkout.payments import session_event, stripe_api
 from checkout.services import missed_events
 from tests.integration.test_reconciler import reconcile
 from tests.integration.test_reversals import outcome, parsed, stored

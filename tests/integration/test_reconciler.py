@@ -10,8 +10,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import stripe_api
-from checkout.domain import reversal_event
+from checkout.payments import reversal_event, stripe_api
 from checkout.services import missed_events, reemission, unfinished
 from local.broker import Broker
 from tests.support import functions

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
+from checkout.payments.stripe_api import StripeApi
 from checkout.services.reemission import Reemission
 from checkout.services.unfinished import Unfinished
 from tests.support import functions

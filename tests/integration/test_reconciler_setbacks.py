@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.adapters import transactions
 from checkout.base import postgres
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Cursor
+from checkout.payments import table as transactions
 from checkout.services import unfinished
 from tests.support import functions
 from tests.support.brokers import AnyBroker

@@ -9,14 +9,14 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import transactions
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
+from checkout.payments import table as transactions
+from checkout.payments.stripe_api import StripeApi
 from checkout.services.requests import AnswerRequests
 from checkout.services.sessions import CreateSession
 from functions.checkout_requests_consumer.app import RESERVE_SECONDS

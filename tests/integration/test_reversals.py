@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
-from checkout.domain import stripe_event
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments import stripe_event
+from checkout.payments.events import StripeEvents
+from checkout.payments.stripe_api import StripeApi
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_events import encoded, event, session_object

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters.stripe_api import CreatedSession, StripeApi
 from checkout.base import postgres
 from checkout.base.errors import StripeRefused
+from checkout.payments.stripe_api import CreatedSession, StripeApi
 from tests.support import functions
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, requested

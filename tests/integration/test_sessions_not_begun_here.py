@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import transactions
 from checkout.base.errors import StripeNotReached
-from checkout.domain.transaction import SMOKE_PAYMENT
+from checkout.payments import table as transactions
+from checkout.payments.payment import SMOKE_PAYMENT
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker

@@ -7,8 +7,8 @@ import pytest
 from stripe import InvalidRequestError
 
 from checkout import bootstrap
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
+from checkout.payments.stripe_api import StripeApi
 from tests.integration.test_operations import Terminal
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored

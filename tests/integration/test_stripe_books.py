@@ -139,7 +139,7 @@ def test_a_payment_of_another_application_is_none_of_ours(fns: Functions, silent
 def test_pages_are_crossed_and_a_run_goes_on(
     fns: Functions, books: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.adapters.stripe_api.PAGE", 2)
+    monkeypatch.setattr("checkout.payments.stripe_api.PAGE", 2)
     fns.checkout("TRUNCATE stripe_balance_transactions")
     fns.checkout("DELETE FROM reconciler_state WHERE name = %s", (stripe_books.CURSOR,))
     copy = stripe_books.StripeBooks(

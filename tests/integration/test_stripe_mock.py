@@ -19,10 +19,10 @@ import pytest
 import requests
 import stripe
 
-from checkout.adapters.stripe_api import API_VERSION, Listing, StripeApi
 from checkout.base.errors import StripeRefusedForGood
+from checkout.payments.events import HANDLED
+from checkout.payments.stripe_api import API_VERSION, Listing, StripeApi
 from checkout.services.sessions import stripe_parameters
-from checkout.services.stripe_events import HANDLED
 from deployment import configure
 from deployment.aws_system import AwsSystem
 from local import processes

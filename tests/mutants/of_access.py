@@ -51,7 +51,7 @@ MUTANTS = [
         caught_by=f"{OF_ACCOUNTS}::test_somebody_elses_session_is_not_there_either",
     ),
     Mutant(
-        file="adapters/transactions.py",
+        file="payments/table.py",
         text='" WHERE user_id = %s AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",',
         instead='" WHERE %s IS NOT NULL AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",',
         breaks="a user reads everybody's payments",

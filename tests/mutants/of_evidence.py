@@ -2,11 +2,11 @@
 
 from tests.mutants.mutant import Mutant
 
-READINGS = "services/readings.py"
-EVENTS = "services/stripe_events.py"
+READINGS = "payments/readings.py"
+EVENTS = "payments/events.py"
 HELD = "services/held.py"
-REVERSALS = "services/reversals.py"
-SESSION_EVENT = "domain/session_event.py"
+REVERSALS = "payments/reversals.py"
+SESSION_EVENT = "payments/session_event.py"
 BEHIND = "tests/integration/test_stripe_behind.py"
 NOT_BEGUN = "tests/integration/test_sessions_not_begun_here.py"
 DROPPED = "tests/integration/test_dropped_reversals.py"

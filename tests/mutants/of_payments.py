@@ -2,12 +2,12 @@
 
 from tests.mutants.mutant import Mutant
 
-EVENTS = "services/stripe_events.py"
-PAYMENTS = "services/payments.py"
-REVERSALS = "services/reversals.py"
-SESSION_EVENT = "domain/session_event.py"
-REVERSAL_EVENT = "domain/reversal_event.py"
-SIGNATURE = "adapters/stripe_signature.py"
+EVENTS = "payments/events.py"
+PAYMENTS = "payments/recording.py"
+REVERSALS = "payments/reversals.py"
+SESSION_EVENT = "payments/session_event.py"
+REVERSAL_EVENT = "payments/reversal_event.py"
+SIGNATURE = "payments/signature.py"
 RACES = "tests/integration/test_payment_races.py"
 BAD = "tests/integration/test_bad_webhooks.py"
 OF_REVERSALS = "tests/integration/test_reversals.py"
@@ -28,28 +28,28 @@ MUTANTS = [
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
-        file="adapters/transactions.py",
+        file="payments/table.py",
         text='" ORDER BY id FOR UPDATE",\n        (request_id, session_id),',
         instead='" ORDER BY id",\n        (request_id, session_id),',
         breaks="an expiry takes back the payment that commits at that moment",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
     ),
     Mutant(
-        file="adapters/transactions.py",
+        file="payments/table.py",
         text='ORDER BY id LIMIT 1"\n        " FOR UPDATE",',
         instead='ORDER BY id LIMIT 1",',
         breaks="a refund waits for ever for a payment whose row is changed at that moment",
         caught_by=f"{RACES}::test_a_refund_waits_for_a_change_of_its_payments_row",
     ),
     Mutant(
-        file="adapters/inbox.py",
+        file="payments/inbox.py",
         text="    return cursor.rowcount == 1\n",
         instead="    return True\n",
         breaks="an event that is delivered twice at once is applied twice",
         caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",
     ),
     Mutant(
-        file="adapters/inbox.py",
+        file="payments/inbox.py",
         text='WHERE event_id = %s FOR UPDATE", (event_id,)',
         instead='WHERE event_id = %s", (event_id,)',
         breaks="an event is applied while an operator settles it",
@@ -63,7 +63,7 @@ MUTANTS = [
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
     ),
     Mutant(
-        file="domain/transaction.py",
+        file="payments/payment.py",
         text="order.index(other) > order.index(self)",
         instead="order.index(other) >= order.index(self)",
         breaks="the twin of an event emits its payment a second time",
@@ -84,7 +84,7 @@ MUTANTS = [
         caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
     ),
     Mutant(
-        file="adapters/transactions.py",
+        file="payments/table.py",
         text='" payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"',
         instead='" payment_intent_id = COALESCE(payment_intent_id, NULL),"',
         breaks="no refund finds its payment",
@@ -178,7 +178,7 @@ MUTANTS = [
         caught_by="tests/integration/test_evidence.py::test_while_stripe_is_away_the_others_are_emitted",
     ),
     Mutant(
-        file="services/payments.py",
+        file="payments/recording.py",
         text="    if not session_event.is_believed(reported, row):\n        raise Unconfirmed\n",
         instead="",
         breaks="a session that nobody began here is credited as the signed body says",

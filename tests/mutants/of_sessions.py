@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 SESSIONS = "services/sessions.py"
 REQUESTS = "services/requests.py"
-TRANSACTIONS = "adapters/transactions.py"
+TRANSACTIONS = "payments/table.py"
 RACES = "tests/integration/test_session_races.py"
 CREATE = "tests/integration/test_create_session.py"
 KEYS = "tests/integration/test_idempotency_key.py"
@@ -112,14 +112,14 @@ MUTANTS = [
         caught_by=f"{CREATE}::test_an_unknown_outcome_keeps_the_idempotency_key",
     ),
     Mutant(
-        file="adapters/stripe_api.py",
+        file="payments/stripe_api.py",
         text='return StripeKeyTaken("Stripe knows',
         instead='return StripeRefused("Stripe knows',
         breaks="a request that was made anew after a restore gets a second session next to its paid one",
         caught_by=f"{KEYS}::test_the_session_of_a_key_that_was_taken_is_still_this_requests",
     ),
     Mutant(
-        file="adapters/stripe_api.py",
+        file="payments/stripe_api.py",
         text='return StripeKeyTaken("Stripe knows',
         instead='return StripeNotReached("Stripe knows',
         breaks="a request whose idempotency key is taken blocks its partition",

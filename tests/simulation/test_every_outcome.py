@@ -29,7 +29,7 @@ from checkout.outbox.finished_event import TOPIC, decoded
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments.events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_lives import Life, Payer, StripeFromThenOn, Telling

@@ -11,13 +11,13 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.postgres import Database
-from checkout.domain import stripe_event
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments import stripe_event
+from checkout.payments.events import StripeEvents
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_events import encoded, event, session_object

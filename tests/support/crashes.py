@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from psycopg2.extras import RealDictCursor
 
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
+from checkout.payments.stripe_api import StripeApi
 from tests.support import functions
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checkout.adapters.stripe_api import StripeApi
+from checkout.payments.stripe_api import StripeApi
 
 _sessions: dict[str, dict[str, Any]] = {}
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import stripe
 
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.errors import StripeObjectMissing
-from checkout.domain import stripe_event
-from checkout.domain.stripe_event import StripeEvent
-from checkout.services.stripe_events import HANDLED
+from checkout.payments import stripe_event
+from checkout.payments.events import HANDLED
+from checkout.payments.stripe_api import StripeApi
+from checkout.payments.stripe_event import StripeEvent
 from tests.support.stripe_events import APP_ID
 from tests.support.stripe_simulator import Simulator, eventually
 

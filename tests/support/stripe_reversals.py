@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base.errors import StripeObjectMissing
+from checkout.payments.stripe_api import StripeApi
 from tests.support import made_up
 from tests.support.stripe_events import APP_ID
 

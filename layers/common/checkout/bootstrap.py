@@ -12,11 +12,13 @@ from checkout.base.config import Config
 from checkout.base.postgres import Database
 
 if TYPE_CHECKING:
-    from checkout.adapters.stripe_api import StripeApi
     from checkout.adapters.tokens import Authenticator
     from checkout.ledger.crediting import CreditBalances
     from checkout.outbox.delivery import Delivery
     from checkout.outbox.producer import KafkaPublisher
+    from checkout.payments.events import StripeEvents
+    from checkout.payments.stripe_api import StripeApi
+    from checkout.payments.webhook import ReceiveWebhook
     from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
@@ -33,9 +35,7 @@ if TYPE_CHECKING:
     from checkout.services.roles import GrantRoles
     from checkout.services.sessions import CreateSession
     from checkout.services.setup import Setup
-    from checkout.services.stripe_events import StripeEvents
     from checkout.services.verification import Verify
-    from checkout.services.webhook import ReceiveWebhook
 
 
 @cache
@@ -83,7 +83,7 @@ def authenticator() -> "Authenticator":
 
 @cache
 def stripe_api() -> "StripeApi":
-    from checkout.adapters.stripe_api import StripeApi
+    from checkout.payments.stripe_api import StripeApi
 
     return StripeApi(config().stripe_secret, config().stripe_api_base)
 
@@ -148,7 +148,7 @@ def answer_requests() -> "AnswerRequests":
 
 @cache
 def receive_webhook() -> "ReceiveWebhook":
-    from checkout.services.webhook import ReceiveWebhook
+    from checkout.payments.webhook import ReceiveWebhook
 
     config().webhook_secrets()
     config().stripe_secret()
@@ -157,7 +157,7 @@ def receive_webhook() -> "ReceiveWebhook":
 
 @cache
 def stripe_events() -> "StripeEvents":
-    from checkout.services.stripe_events import StripeEvents
+    from checkout.payments.events import StripeEvents
 
     return StripeEvents(checkout_database(), stripe_api(), delivery(), config())
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.base import strict_json, text
-from checkout.domain.transaction import FINAL, OPEN, Status
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
+from checkout.payments.payment import FINAL, OPEN, Status
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

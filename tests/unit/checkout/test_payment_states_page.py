@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from checkout.domain.transaction import FINAL, Status
+from checkout.payments.payment import FINAL, Status
 
 PAGE = (Path(__file__).parents[3] / "docs" / "payment-states.md").read_text()
 

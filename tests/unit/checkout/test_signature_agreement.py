@@ -13,9 +13,9 @@ import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkout.adapters import stripe_signature
-from checkout.adapters.stripe_signature import TOLERANCE_SECONDS
 from checkout.base.errors import InvalidSignature
+from checkout.payments import signature as stripe_signature
+from checkout.payments.signature import TOLERANCE_SECONDS
 
 NOW = 1_780_000_000
 SECRET = "whsec_ours"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from checkout.adapters.stripe_api import API_VERSION
-from checkout.services.stripe_events import HANDLED
+from checkout.payments.events import HANDLED
+from checkout.payments.stripe_api import API_VERSION
 
 PAGE = (Path(__file__).parents[3] / "docs" / "stripe.md").read_text()
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from checkout.adapters.transactions import COLUMNS, fetched
 from checkout.base.postgres import Cursor
-from checkout.domain.transaction import Transaction
+from checkout.payments.payment import Transaction
+from checkout.payments.table import COLUMNS, fetched
 
 PROVEN = (
     "(t.paid_read_at IS NOT NULL OR EXISTS (SELECT FROM stripe_events e WHERE e.event_id = t.paid_event_id"

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from checkout.adapters.evidence import PROVEN
-from checkout.adapters.transactions import COLUMNS, fetched, transaction
 from checkout.base.postgres import Cursor
-from checkout.domain.transaction import Transaction
+from checkout.payments.payment import Transaction
+from checkout.payments.table import COLUMNS, fetched, transaction
 
 
 def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:

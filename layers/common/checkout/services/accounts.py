@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from checkout.adapters import transactions
 from checkout.base.errors import InvalidRequest, NotFound
 from checkout.base.postgres import Database
 from checkout.base.text import positive_bigint, request_identifier
 from checkout.domain.seal import opened, sealed
-from checkout.domain.transaction import Status, Transaction
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import success_key
 from checkout.outbox.finished_event import iso_utc
+from checkout.payments import table as transactions
+from checkout.payments.payment import Status, Transaction
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -10,8 +10,7 @@ first: it would not survive a restore then, and the record is still discarded th
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from checkout.adapters import discarded_effects, journal, transactions
-from checkout.adapters.discarded_effects import Discarded
+from checkout.adapters import journal
 from checkout.base.postgres import Database
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
@@ -19,7 +18,9 @@ from checkout.ledger.parked import ParkedRecord
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
-from checkout.services import reversals
+from checkout.payments import discarded_effects, reversals
+from checkout.payments import table as transactions
+from checkout.payments.discarded_effects import Discarded
 
 AT_ONCE = 500
 

@@ -7,15 +7,15 @@ had read the session at Stripe, or by somebody who may write to the table.
 import time
 
 from checkout.adapters import evidence, rechecks
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import StripeError, StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
-from checkout.domain import session_event
-from checkout.domain.transaction import Transaction
-from checkout.domain.verdicts import Held
 from checkout.outbox.effects import TOP_UP
+from checkout.payments import session_event
+from checkout.payments.payment import Transaction
+from checkout.payments.stripe_api import StripeApi
+from checkout.payments.verdicts import Held
 from checkout.services.setbacks import Setbacks
 
 MOST_AT_ONCE = 500

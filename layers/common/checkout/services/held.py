@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from checkout.adapters import held, inbox, transactions
-from checkout.adapters import reversals as stored_reversals
+from checkout.adapters import held
 from checkout.adapters.held import HeldEvent
 from checkout.base import telemetry
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Cursor, Database
-from checkout.domain import reversal_event, stripe_event
-from checkout.services import reversals
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments import inbox, reversal_event, reversals, stripe_event
+from checkout.payments import reversals_table as stored_reversals
+from checkout.payments import table as transactions
+from checkout.payments.events import StripeEvents
 
 
 @dataclass(frozen=True, slots=True)

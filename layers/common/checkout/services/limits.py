@@ -2,11 +2,11 @@
 
 import math
 
-from checkout.adapters import transactions
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Cursor
 from checkout.outbox.finished_event import iso_utc
+from checkout.payments import table as transactions
 
 HOUR_SECONDS = 3600
 

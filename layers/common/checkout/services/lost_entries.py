@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
-from checkout.adapters import lost_entries, rechecks, reversals, transactions
+from checkout.adapters import lost_entries, rechecks
 from checkout.adapters.lost_entries import Movement
 from checkout.base.postgres import Cursor, Database
 from checkout.ledger import parking, whereabouts
@@ -19,6 +19,9 @@ from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
+from checkout.payments import reversals_table as reversals
+from checkout.payments import table as transactions
+from checkout.payments.recording import success_event
 from checkout.services import missed_events, passes
 from checkout.services.decisions import Decisions
 from checkout.services.evidence import FindEvidence
@@ -32,7 +35,6 @@ from checkout.services.lost_entries_position import (
     locked,
     save,
 )
-from checkout.services.payments import success_event
 from checkout.services.reemission import Looked, Reemission
 from checkout.services.setbacks import Setbacks
 

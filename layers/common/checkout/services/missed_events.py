@@ -8,16 +8,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from checkout.adapters import inbox
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable, StripeError, Unavailable
 from checkout.base.postgres import Database
-from checkout.domain import session_event, stripe_event
-from checkout.domain.stripe_event import StripeEvent
+from checkout.payments import inbox, session_event, stripe_event
+from checkout.payments.events import HANDLED, UNHANDLED, StripeEvents
+from checkout.payments.stripe_api import StripeApi
+from checkout.payments.stripe_event import StripeEvent
 from checkout.services import passes
 from checkout.services.setbacks import Setbacks
-from checkout.services.stripe_events import HANDLED, UNHANDLED, StripeEvents
 
 CURSOR = "stripe_events"
 MOST_TRIED_AGAIN = 500

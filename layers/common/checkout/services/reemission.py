@@ -11,20 +11,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
-from checkout.adapters import discarded_effects, rechecks, reversals, transactions
-from checkout.adapters.reversals import StoredReversal
+from checkout.adapters import rechecks
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.transaction import Transaction
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery, enqueue
 from checkout.outbox.effects import TOP_UP, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent
-from checkout.services.payments import success_event
-from checkout.services.reversals import reversal_event
+from checkout.payments import discarded_effects
+from checkout.payments import reversals_table as reversals
+from checkout.payments import table as transactions
+from checkout.payments.payment import Transaction
+from checkout.payments.recording import success_event
+from checkout.payments.reversals import reversal_event
+from checkout.payments.reversals_table import StoredReversal
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500

@@ -14,7 +14,6 @@ published twice; both are the same.
 import time
 from collections.abc import Sequence
 
-from checkout.adapters import transactions
 from checkout.base import telemetry
 from checkout.base.errors import (
     CheckoutError,
@@ -30,7 +29,6 @@ from checkout.base.errors import (
     Unavailable,
 )
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.transaction import Transaction
 from checkout.ledger import parking
 from checkout.ledger.parked import Parked
 from checkout.outbox.delivery import Delivery, enqueue
@@ -40,6 +38,8 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.record import Record
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
+from checkout.payments import table as transactions
+from checkout.payments.payment import Transaction
 from checkout.services.sessions import CreateSession, SessionRequest, require_same
 
 REFUSALS = (

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from checkout.adapters import transactions
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import currencies, telemetry
 from checkout.base.config import Config
 from checkout.base.errors import (
@@ -35,9 +33,11 @@ from checkout.base.errors import (
 from checkout.base.postgres import Cursor, Database
 from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
-from checkout.domain.transaction import Transaction
 from checkout.ledger import table as ledger
 from checkout.outbox.effects import TOP_UP
+from checkout.payments import table as transactions
+from checkout.payments.payment import Transaction
+from checkout.payments.stripe_api import StripeApi
 from checkout.services import limits
 
 KEY_IN_USE_PATIENCE_SECONDS = 8

@@ -3,11 +3,11 @@
 import time
 
 from checkout.adapters import stripe_books
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.domain.balance_transaction import Movement, movement
+from checkout.payments.stripe_api import StripeApi
 from checkout.services import passes
 from checkout.services.passes import Page
 

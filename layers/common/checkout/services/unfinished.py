@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkout.adapters import rechecks
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.errors import (
     CheckoutError,
@@ -21,12 +20,13 @@ from checkout.base.errors import (
     StripeObjectMissing,
 )
 from checkout.base.postgres import Database
-from checkout.domain.session_event import payment_intent_of
-from checkout.domain.transaction import Status, Transaction
-from checkout.domain.verdicts import Held, Ignored
+from checkout.payments.events import StripeEvents
+from checkout.payments.payment import Status, Transaction
+from checkout.payments.session_event import payment_intent_of
+from checkout.payments.stripe_api import StripeApi
+from checkout.payments.verdicts import Held, Ignored
 from checkout.services.sessions import CreateSession
 from checkout.services.setbacks import Setbacks
-from checkout.services.stripe_events import StripeEvents
 
 MOST_PER_RUN = 200
 EXPIRED_FOR_SECONDS = 300

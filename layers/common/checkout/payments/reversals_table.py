@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from checkout.base.postgres import Cursor
-from checkout.domain.reversal_event import Reversal
+from checkout.payments.reversal_event import Reversal
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checkout.adapters import inbox, transactions
-from checkout.adapters import reversals as stored_reversals
-from checkout.adapters.stripe_api import StripeApi
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
 from checkout.base.postgres import Cursor, Database
-from checkout.domain import session_event, stripe_event
-from checkout.domain.reversal_event import ReversalReport
-from checkout.domain.session_event import SessionReport
-from checkout.domain.stripe_event import StripeEvent
-from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Unconfirmed, Waiting
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.table import Message
-from checkout.services import payments, reversals
-from checkout.services.readings import HANDLED, UNHANDLED, Reading, Readings
+from checkout.payments import inbox, reversals, session_event, stripe_event
+from checkout.payments import recording as payments
+from checkout.payments import reversals_table as stored_reversals
+from checkout.payments import table as transactions
+from checkout.payments.readings import HANDLED, UNHANDLED, Reading, Readings
+from checkout.payments.reversal_event import ReversalReport
+from checkout.payments.session_event import SessionReport
+from checkout.payments.stripe_api import StripeApi
+from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.verdicts import Behind, Held, Ignored, NotOurs, Unconfirmed, Waiting
 
 __all__ = ["HANDLED", "UNHANDLED", "StripeEvents"]
 

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checkout.adapters import inbox, transactions
 from checkout.base import telemetry
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Cursor
-from checkout.domain import session_event
-from checkout.domain.session_event import SessionReport
-from checkout.domain.transaction import SMOKE_PAYMENT, Status, Transaction
-from checkout.domain.verdicts import Held, Unconfirmed
 from checkout.outbox.delivery import enqueue
 from checkout.outbox.effects import failed_key, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.table import Message
-from checkout.services import reversals
+from checkout.payments import inbox, reversals, session_event
+from checkout.payments import table as transactions
+from checkout.payments.payment import SMOKE_PAYMENT, Status, Transaction
+from checkout.payments.session_event import SessionReport
+from checkout.payments.verdicts import Held, Unconfirmed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,19 @@ keyed.
 from collections.abc import Callable
 from typing import Any
 
-from checkout.adapters import transactions
-from checkout.adapters.stripe_api import API_VERSION, StripeApi
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import InvalidRequest, StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.base.text import identifier
-from checkout.domain import reversal_event, session_event
-from checkout.domain.reversal_event import ReversalReport, Reversed
-from checkout.domain.session_event import SessionReport
-from checkout.domain.stripe_event import StripeEvent
-from checkout.domain.verdicts import Behind, Held, Ignored, NotOurs, Waiting
 from checkout.outbox.effects import TOP_UP
+from checkout.payments import reversal_event, session_event
+from checkout.payments import table as transactions
+from checkout.payments.reversal_event import ReversalReport, Reversed
+from checkout.payments.session_event import SessionReport
+from checkout.payments.stripe_api import API_VERSION, StripeApi
+from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.verdicts import Behind, Held, Ignored, NotOurs, Waiting
 
 HANDLED = session_event.HANDLED | reversal_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"

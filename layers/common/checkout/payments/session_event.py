@@ -13,9 +13,9 @@ from checkout.base.text import (
     request_identifier,
     user_id_from_digits,
 )
-from checkout.domain.transaction import Status, Transaction
-from checkout.domain.verdicts import Held, Ignored
 from checkout.outbox.effects import TOP_UP
+from checkout.payments.payment import Status, Transaction
+from checkout.payments.verdicts import Held, Ignored
 
 HANDLED = frozenset(
     {

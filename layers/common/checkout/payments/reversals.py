@@ -6,17 +6,18 @@ is applied first, the second one finds it.
 
 from collections.abc import Collection
 
-from checkout.adapters import discarded as discarded_reversals
-from checkout.adapters import inbox, reversals, transactions
-from checkout.adapters.reversals import StoredReversal
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor
-from checkout.domain.reversal_event import ReversalReport, Reversed
-from checkout.domain.transaction import Status, Transaction
-from checkout.domain.verdicts import Held, Ignored, Waiting
 from checkout.outbox.delivery import enqueue
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.table import Message
+from checkout.payments import discarded_reversals, inbox
+from checkout.payments import reversals_table as reversals
+from checkout.payments import table as transactions
+from checkout.payments.payment import Status, Transaction
+from checkout.payments.reversal_event import ReversalReport, Reversed
+from checkout.payments.reversals_table import StoredReversal
+from checkout.payments.verdicts import Held, Ignored, Waiting
 
 UNPAID = "its payment has not succeeded yet"
 DROPPED = "an operator has discarded what it is about"

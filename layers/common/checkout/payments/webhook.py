@@ -7,11 +7,11 @@ If the process dies
 - after Kafka has it, before the outbox row is deleted: it is published twice and counted once.
 """
 
-from checkout.adapters import stripe_signature
 from checkout.base.config import Config
 from checkout.base.errors import InvalidRequest, InvalidSignature
-from checkout.domain import stripe_event
-from checkout.services.stripe_events import StripeEvents
+from checkout.payments import signature as stripe_signature
+from checkout.payments import stripe_event
+from checkout.payments.events import StripeEvents
 
 
 class ReceiveWebhook:

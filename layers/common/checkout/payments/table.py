@@ -8,8 +8,8 @@ from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Cursor
-from checkout.domain.session_event import SessionReport
-from checkout.domain.transaction import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
+from checkout.payments.payment import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
+from checkout.payments.session_event import SessionReport
 
 COLUMNS = ", ".join(Transaction.__slots__)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkout.base.text import identifier, positive_bigint
-from checkout.domain.verdicts import Held
 from checkout.outbox.effects import reversal_key
+from checkout.payments.verdicts import Held
 
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 CHARGE_EVENTS = frozenset({"charge.refunded"})

@@ -1,0 +1,1 @@
+"""Payments and their states: the webhook, what its events say, and refunds and disputes."""
