@@ -5,7 +5,7 @@ from checkout.base.telemetry import instrumented
 from checkout.http import Request, Response, answering, json_response
 from checkout.outbox.finished_event import iso_utc
 from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
-from checkout.services.sessions import SessionRequest
+from checkout.sessions.create import SessionRequest
 
 
 def create(request: Request) -> Response:

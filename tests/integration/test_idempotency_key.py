@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.services import sessions
+from checkout.sessions import create as sessions
 from tests.support import functions
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object

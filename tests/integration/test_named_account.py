@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from checkout.payments import stripe_api
-from checkout.services import sessions
+from checkout.sessions import create as sessions
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, requested
 from tests.support.stripe_simulator import Simulator

@@ -17,8 +17,8 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
 from checkout.payments import table as transactions
 from checkout.payments.stripe_api import StripeApi
-from checkout.services.requests import AnswerRequests
-from checkout.services.sessions import CreateSession
+from checkout.sessions.create import CreateSession
+from checkout.sessions.requests import AnswerRequests
 from functions.checkout_requests_consumer.app import RESERVE_SECONDS
 from local.broker import Broker
 from tests.support import functions

@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-SESSIONS = "services/sessions.py"
-REQUESTS = "services/requests.py"
+SESSIONS = "sessions/create.py"
+REQUESTS = "sessions/requests.py"
 TRANSACTIONS = "payments/table.py"
 RACES = "tests/integration/test_session_races.py"
 CREATE = "tests/integration/test_create_session.py"
@@ -147,7 +147,7 @@ MUTANTS = [
         caught_by=f"{AMOUNTS}::test_over_http_a_known_rule_is_checked_before_stripe_is_asked",
     ),
     Mutant(
-        file="services/limits.py",
+        file="sessions/limits.py",
         text="day.amount_cents + amount_cents > most_cents",
         instead="day.amount_cents > most_cents",
         breaks="the payment that exceeds the limit of a day is begun",

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from checkout.services.new_versions import JudgeNewVersions
     from checkout.services.parked import ParkedRecords
     from checkout.services.reconciliation import Reconcile
-    from checkout.services.requests import AnswerRequests
     from checkout.services.roles import GrantRoles
-    from checkout.services.sessions import CreateSession
     from checkout.services.setup import Setup
     from checkout.services.verification import Verify
+    from checkout.sessions.create import CreateSession
+    from checkout.sessions.requests import AnswerRequests
 
 
 @cache
@@ -127,14 +127,14 @@ def create_session() -> "CreateSession":
 
 @cache
 def _create_session() -> "CreateSession":
-    from checkout.services.sessions import CreateSession
+    from checkout.sessions.create import CreateSession
 
     return CreateSession(checkout_database(), application_database(), stripe_api(), config())
 
 
 @cache
 def answer_requests() -> "AnswerRequests":
-    from checkout.services.requests import AnswerRequests
+    from checkout.sessions.requests import AnswerRequests
 
     return AnswerRequests(
         checkout_database(),

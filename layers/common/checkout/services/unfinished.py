@@ -25,8 +25,8 @@ from checkout.payments.payment import Status, Transaction
 from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held, Ignored
-from checkout.services.sessions import CreateSession
 from checkout.services.setbacks import Setbacks
+from checkout.sessions.create import CreateSession
 
 MOST_PER_RUN = 200
 EXPIRED_FOR_SECONDS = 300

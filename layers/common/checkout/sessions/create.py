@@ -38,7 +38,7 @@ from checkout.outbox.effects import TOP_UP
 from checkout.payments import table as transactions
 from checkout.payments.payment import Transaction
 from checkout.payments.stripe_api import StripeApi
-from checkout.services import limits
+from checkout.sessions import limits
 
 KEY_IN_USE_PATIENCE_SECONDS = 8
 KEY_IN_USE_PAUSE_SECONDS = 0.2

@@ -40,7 +40,7 @@ from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
 from checkout.payments import table as transactions
 from checkout.payments.payment import Transaction
-from checkout.services.sessions import CreateSession, SessionRequest, require_same
+from checkout.sessions.create import CreateSession, SessionRequest, require_same
 
 REFUSALS = (
     *(InvalidRequest, NotFound, TooManyRequests, RefusedBefore),
