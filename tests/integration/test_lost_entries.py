@@ -12,10 +12,11 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import lost_entries as sql
-from checkout.services import lost_entries, reemission
-from checkout.services.lost_entries_position import Progress
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation import lost_entries
+from checkout.reconciliation import lost_entries_table as sql
+from checkout.reconciliation import uncredited as reemission
+from checkout.reconciliation.lost_entries_position import Progress
+from checkout.reconciliation.setbacks import Setbacks
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection
@@ -295,8 +296,8 @@ def own_search(fns: Functions) -> lost_entries.LostEntries:
     """As another process has it."""
     from checkout.base.postgres import Database
     from checkout.outbox.delivery import Delivery
-    from checkout.services.decisions import Decisions
-    from checkout.services.evidence import FindEvidence
+    from checkout.reconciliation.decisions import Decisions
+    from checkout.reconciliation.evidence import FindEvidence
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
     application = Database(lambda: fns.settings["DATABASE_URL"])

@@ -13,7 +13,7 @@ from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
-from checkout.services.reemission import Reemission
+from checkout.reconciliation.uncredited import Reemission
 from local.broker import Broker
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages

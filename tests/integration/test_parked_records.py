@@ -13,7 +13,7 @@ from checkout.ledger import parked as adapter
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
-from checkout.services.decisions import Decisions
+from checkout.reconciliation.decisions import Decisions
 from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 

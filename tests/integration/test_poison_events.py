@@ -13,7 +13,7 @@ from checkout import bootstrap
 from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.base.text import MAX_BIGINT
 from checkout.payments import session_event, stripe_api
-from checkout.services import missed_events
+from checkout.reconciliation import missed_events
 from tests.integration.test_reconciler import reconcile
 from tests.integration.test_reversals import outcome, parsed, stored
 from tests.support.functions import Functions

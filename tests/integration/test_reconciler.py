@@ -11,7 +11,8 @@ import pytest
 
 from checkout import bootstrap
 from checkout.payments import reversal_event, stripe_api
-from checkout.services import missed_events, reemission, unfinished
+from checkout.reconciliation import missed_events, unfinished
+from checkout.reconciliation import uncredited as reemission
 from local.broker import Broker
 from tests.support import functions
 from tests.support.functions import Functions

@@ -9,8 +9,8 @@ from checkout import bootstrap
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
 from checkout.payments.stripe_api import StripeApi
-from checkout.services.reemission import Reemission
-from checkout.services.unfinished import Unfinished
+from checkout.reconciliation.uncredited import Reemission
+from checkout.reconciliation.unfinished import Unfinished
 from tests.support import functions
 from tests.support.functions import Functions
 from tests.support.roles import acting_as

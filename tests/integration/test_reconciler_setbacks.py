@@ -13,7 +13,7 @@ from checkout.base import postgres
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Cursor
 from checkout.payments import table as transactions
-from checkout.services import unfinished
+from checkout.reconciliation import unfinished
 from tests.support import functions
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
@@ -144,7 +144,9 @@ def test_an_event_that_somebody_holds_keeps_no_other_from_being_settled(
 def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_finished(
     fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.services.missed_events.MissedEvents.catch_up", lambda *_, **__: (0, True))
+    monkeypatch.setattr(
+        "checkout.reconciliation.missed_events.MissedEvents.catch_up", lambda *_, **__: (0, True)
+    )
     ids = [fns.create({"amount_cents": 500}).json["request_id"] for _ in range(3)]
     for request_id in ids:
         silent.client.v1.checkout.sessions.expire(fns.row(request_id)["stripe_session_id"])
@@ -203,7 +205,9 @@ def test_sessions_that_stripe_does_not_know_do_not_crowd_out_the_others(
     fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two a run; each claim of what stays unfinished lasts twice as long, up to a day."""
-    monkeypatch.setattr("checkout.services.missed_events.MissedEvents.catch_up", lambda *_, **__: (0, True))
+    monkeypatch.setattr(
+        "checkout.reconciliation.missed_events.MissedEvents.catch_up", lambda *_, **__: (0, True)
+    )
     monkeypatch.setattr(unfinished, "MOST_PER_RUN", 2)
     gone = [fns.create({"amount_cents": 500}).json["request_id"] for _ in range(2)]
     fns.checkout("UPDATE checkout_transactions SET stripe_session_id = 'cs_test_gone' || id")

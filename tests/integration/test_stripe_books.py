@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import stripe_books as stripe_books_table
-from checkout.domain.balance_transaction import movement
-from checkout.services import passes, stripe_books
+from checkout.reconciliation import stripe_books, stripe_books_table
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.balance_transaction import movement
 from tests.integration.test_reconciler import pay, reconcile, silent
 from tests.support import functions
 from tests.support.functions import Functions

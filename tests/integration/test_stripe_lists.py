@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.services import passes
-from checkout.services.passes import OVERLAP_SECONDS, Walk
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.stripe_lists import OVERLAP_SECONDS, Walk
 from tests.support.functions import Functions
 
 LIST = "a list of Stripe's"

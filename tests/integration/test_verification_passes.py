@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import ledger_ranges, stripe_books
+from checkout.adapters import ledger_ranges
 from checkout.base.errors import DatabaseUnavailable
+from checkout.reconciliation import stripe_books_table as stripe_books
 from checkout.services import verification
 from checkout.services.verification import Verified
 from tests.support.functions import Functions, query

@@ -71,14 +71,14 @@ MUTANTS = [
         caught_by=f"{NOT_BEGUN}::test_any_other_is_credited_as_stripe_has_it",
     ),
     Mutant(
-        file="services/evidence.py",
+        file="reconciliation/evidence.py",
         text="        return session_event.difference(reported, row)\n",
         instead="        return None\n",
         breaks="a row that says more than Stripe does is turned into money",
         caught_by=f"{EVIDENCE}::test_a_row_that_stripe_does_not_confirm_is_never_emitted_and_loud",
     ),
     Mutant(
-        file="adapters/evidence.py",
+        file="reconciliation/evidence_table.py",
         text=' AND e.request_id = t.request_id))"',
         instead='))"',
         breaks="the event of one payment vouches for another",

@@ -171,7 +171,7 @@ MUTANTS = [
         "::test_an_operator_who_discards_while_another_event_is_applied_waits_for_it",
     ),
     Mutant(
-        file="adapters/rechecks.py",
+        file="reconciliation/rechecks.py",
         text='        f"   AND {PROVEN}"\n',
         instead="",
         breaks="a row that somebody has written is money",

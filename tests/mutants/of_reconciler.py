@@ -2,11 +2,11 @@
 
 from tests.mutants.mutant import Mutant
 
-PASSES = "services/passes.py"
-REEMISSION = "services/reemission.py"
-RECHECKS = "adapters/rechecks.py"
-MISSED = "services/missed_events.py"
-UNFINISHED = "services/unfinished.py"
+PASSES = "reconciliation/stripe_lists.py"
+REEMISSION = "reconciliation/uncredited.py"
+RECHECKS = "reconciliation/rechecks.py"
+MISSED = "reconciliation/missed_events.py"
+UNFINISHED = "reconciliation/unfinished.py"
 LISTS = "tests/integration/test_stripe_lists.py"
 OF_RECONCILER = "tests/integration/test_reconciler.py"
 SETBACKS = "tests/integration/test_reconciler_setbacks.py"

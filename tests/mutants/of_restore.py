@@ -2,9 +2,9 @@
 
 from tests.mutants.mutant import Mutant
 
-LOST = "services/lost_entries.py"
-DECISIONS = "services/decisions.py"
-REEMISSION = "services/reemission.py"
+LOST = "reconciliation/lost_entries.py"
+DECISIONS = "reconciliation/decisions.py"
+REEMISSION = "reconciliation/uncredited.py"
 OF_LOST = "tests/integration/test_lost_entries.py"
 
 MUTANTS = [
@@ -59,7 +59,7 @@ MUTANTS = [
         caught_by=f"{OF_LOST}::test_what_was_never_seen_is_looked_for_however_late_its_next_look_is",
     ),
     Mutant(
-        file="services/lost_entries_position.py",
+        file="reconciliation/lost_entries_position.py",
         text="self.since - MARGIN_SECONDS",
         instead="self.since",
         breaks="an entry that was committed after it was noted stays lost",

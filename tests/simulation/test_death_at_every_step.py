@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation.setbacks import Setbacks
 from local.broker import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from checkout.payments.events import StripeEvents
     from checkout.payments.stripe_api import StripeApi
     from checkout.payments.webhook import ReceiveWebhook
+    from checkout.reconciliation.decisions import Decisions
+    from checkout.reconciliation.run import Reconcile
     from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
     from checkout.services.corrections import Corrections
-    from checkout.services.decisions import Decisions
     from checkout.services.erasure import Erase
     from checkout.services.held import HeldEvents
     from checkout.services.inspection import Inspect
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from checkout.services.migrations import Migrate
     from checkout.services.new_versions import JudgeNewVersions
     from checkout.services.parked import ParkedRecords
-    from checkout.services.reconciliation import Reconcile
     from checkout.services.roles import GrantRoles
     from checkout.services.setup import Setup
     from checkout.services.verification import Verify
@@ -178,13 +178,13 @@ def credit_balances() -> "CreditBalances":
 
 @cache
 def reconcile() -> "Reconcile":
-    from checkout.services.evidence import FindEvidence
-    from checkout.services.lost_entries import LostEntries
-    from checkout.services.missed_events import MissedEvents
-    from checkout.services.reconciliation import Reconcile
-    from checkout.services.reemission import Reemission
-    from checkout.services.stripe_books import StripeBooks
-    from checkout.services.unfinished import Unfinished
+    from checkout.reconciliation.evidence import FindEvidence
+    from checkout.reconciliation.lost_entries import LostEntries
+    from checkout.reconciliation.missed_events import MissedEvents
+    from checkout.reconciliation.run import Reconcile
+    from checkout.reconciliation.stripe_books import StripeBooks
+    from checkout.reconciliation.uncredited import Reemission
+    from checkout.reconciliation.unfinished import Unfinished
 
     databases = checkout_database(), application_database()
     evidence = FindEvidence(checkout_database(), stripe_api(), config())
@@ -208,7 +208,7 @@ def parked_records() -> "ParkedRecords":
 
 @cache
 def decisions() -> "Decisions":
-    from checkout.services.decisions import Decisions
+    from checkout.reconciliation.decisions import Decisions
 
     return Decisions(checkout_database(), application_database())
 

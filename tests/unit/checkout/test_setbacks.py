@@ -5,7 +5,7 @@ import time
 import pytest
 
 from checkout.base.errors import NotYetConfigured, StripeNotReached
-from checkout.services.setbacks import Parts, Setback, Setbacks
+from checkout.reconciliation.setbacks import Parts, Setback, Setbacks
 
 
 def test_each_part_gets_an_equal_share_and_what_is_left_of_those_before() -> None:

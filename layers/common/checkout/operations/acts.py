@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Any
 
 from checkout import bootstrap
-from checkout.adapters.journal import Act
 from checkout.base.errors import CheckoutError
 from checkout.operations import text
 from checkout.operations.verbs import Outcome
+from checkout.reconciliation.operator_journal import Act
 
 _NOT_ARGUMENTS = frozenset(
     {"verb", "plan", "changes", "name", "operator", "yes", "json", "say", "most_seconds"}

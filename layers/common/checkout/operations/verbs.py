@@ -14,7 +14,7 @@ from checkout.ledger.parked import ParkedRecord
 from checkout.operations import text
 
 if TYPE_CHECKING:
-    from checkout.services.lost_entries_position import Progress
+    from checkout.reconciliation.lost_entries_position import Progress
 
 RECONCILE_SECONDS = 200
 """Then it ends, and the next run goes on: a function is not left more than 300."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from checkout.adapters import invariants, stripe_books
-from checkout.adapters.stripe_books import FIRST_PAYMENT, BooksRead, Payments
+from checkout.adapters import invariants
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.findings import Finding, Findings
-from checkout.services import passes
-from checkout.services.stripe_books import CURSOR
+from checkout.reconciliation import stripe_books_table as stripe_books
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.stripe_books import CURSOR
+from checkout.reconciliation.stripe_books_table import FIRST_PAYMENT, BooksRead, Payments
 
 
 class BooksAudit:

@@ -3,11 +3,11 @@
 If the process dies, what was committed is found by its effect key when the same is asked again.
 """
 
-from checkout.adapters import rechecks
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import table as ledger
+from checkout.reconciliation import rechecks
 
 USERS_A_TRANSACTION = 1_000
 OPENING_REASON = "balance from before the ledger"

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from checkout.adapters import journal
-from checkout.adapters.journal import Act, Step
 from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
+from checkout.reconciliation import operator_journal as journal
+from checkout.reconciliation.operator_journal import Act, Step
 
 
 class Journal:

@@ -17,7 +17,7 @@ from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
 from checkout.outbox.effects import Effect
 from checkout.outbox.finished_event import TOPIC
-from checkout.services.decisions import Decisions
+from checkout.reconciliation.decisions import Decisions
 
 
 class ParkedRecords:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkout.adapters import findings as stored_findings
-from checkout.adapters import invariants, reconciler_state
+from checkout.adapters import invariants
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
 from checkout.domain.findings import SAMPLES, Finding, Findings
+from checkout.reconciliation import state as reconciler_state
 from checkout.services.audit_books import BooksAudit
 from checkout.services.audit_ledger import LedgerAudit
 

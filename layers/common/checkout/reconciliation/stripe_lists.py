@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checkout.adapters import reconciler_state
 from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Cursor, Database
+from checkout.reconciliation import state as reconciler_state
 
 OVERLAP_SECONDS = 3600
 STRIPE_KEEPS_SECONDS = 30 * 24 * 3600

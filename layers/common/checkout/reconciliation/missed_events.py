@@ -15,8 +15,8 @@ from checkout.payments import inbox, session_event, stripe_event
 from checkout.payments.events import HANDLED, UNHANDLED, StripeEvents
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
-from checkout.services import passes
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.setbacks import Setbacks
 
 CURSOR = "stripe_events"
 MOST_TRIED_AGAIN = 500

@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from checkout.adapters import reconciler_state
-from checkout.adapters.lost_entries import Scope
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Cursor
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
-from checkout.services import passes
+from checkout.reconciliation import state as reconciler_state
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.lost_entries_table import Scope
 
 MARGIN_SECONDS = 3600
 """An entry can be younger than the moment at which it was seen: by the difference of two servers' clocks, and

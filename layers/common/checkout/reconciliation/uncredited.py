@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
-from checkout.adapters import rechecks
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DatabaseUnavailable
@@ -28,6 +27,7 @@ from checkout.payments.payment import Transaction
 from checkout.payments.recording import success_event
 from checkout.payments.reversals import reversal_event
 from checkout.payments.reversals_table import StoredReversal
+from checkout.reconciliation import rechecks
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500

@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout.base import telemetry
-from checkout.services.evidence import FindEvidence
-from checkout.services.lost_entries import LostEntries, Report
-from checkout.services.lost_entries_position import Progress
-from checkout.services.missed_events import MissedEvents
-from checkout.services.reemission import Looked, Reemission
-from checkout.services.setbacks import Parts, Setback, Setbacks
-from checkout.services.stripe_books import StripeBooks
-from checkout.services.unfinished import Unfinished
+from checkout.reconciliation.evidence import FindEvidence
+from checkout.reconciliation.lost_entries import LostEntries, Report
+from checkout.reconciliation.lost_entries_position import Progress
+from checkout.reconciliation.missed_events import MissedEvents
+from checkout.reconciliation.setbacks import Parts, Setback, Setbacks
+from checkout.reconciliation.stripe_books import StripeBooks
+from checkout.reconciliation.uncredited import Looked, Reemission
+from checkout.reconciliation.unfinished import Unfinished
 
 PARTS = 7
 NOTHING = Looked(0, 0, 0)

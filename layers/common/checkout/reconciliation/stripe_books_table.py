@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, cast
 from psycopg2.extras import execute_values
 
 from checkout.base.postgres import Cursor
-from checkout.domain.balance_transaction import UNKNOWN, Movement
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 from checkout.payments.payment import SMOKE_PAYMENT
+from checkout.reconciliation.balance_transaction import UNKNOWN, Movement
 
 RANGE = 20_000
 """Rows of ours, and of Stripe's: how many a range has at most."""

@@ -6,7 +6,6 @@ had read the session at Stripe, or by somebody who may write to the table.
 
 import time
 
-from checkout.adapters import evidence, rechecks
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import StripeError, StripeObjectMissing, StripeRefusedForGood
@@ -16,7 +15,9 @@ from checkout.payments import session_event
 from checkout.payments.payment import Transaction
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation import evidence_table as evidence
+from checkout.reconciliation import rechecks
+from checkout.reconciliation.setbacks import Setbacks
 
 MOST_AT_ONCE = 500
 LONGEST_WAIT_SECONDS = 24 * 3600

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from checkout.adapters.evidence import PROVEN
 from checkout.base.postgres import Cursor
 from checkout.payments.payment import Transaction
 from checkout.payments.table import COLUMNS, fetched, transaction
+from checkout.reconciliation.evidence_table import PROVEN
 
 
 def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:

@@ -2,14 +2,14 @@
 
 import time
 
-from checkout.adapters import stripe_books
 from checkout.base import telemetry
 from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
-from checkout.domain.balance_transaction import Movement, movement
 from checkout.payments.stripe_api import StripeApi
-from checkout.services import passes
-from checkout.services.passes import Page
+from checkout.reconciliation import stripe_books_table as stripe_books
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.balance_transaction import Movement, movement
+from checkout.reconciliation.stripe_lists import Page
 
 CURSOR = "stripe_balance_transactions"
 SETTLED_AFTER_SECONDS = 1800

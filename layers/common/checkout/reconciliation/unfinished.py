@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from checkout.adapters import rechecks
 from checkout.base import telemetry
 from checkout.base.errors import (
     CheckoutError,
@@ -25,7 +24,8 @@ from checkout.payments.payment import Status, Transaction
 from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held, Ignored
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation import rechecks
+from checkout.reconciliation.setbacks import Setbacks
 from checkout.sessions.create import CreateSession
 
 MOST_PER_RUN = 200

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
-from checkout.adapters import lost_entries, rechecks
-from checkout.adapters.lost_entries import Movement
 from checkout.base.postgres import Cursor, Database
 from checkout.ledger import parking, whereabouts
 from checkout.ledger.parked import Parked
@@ -22,10 +20,12 @@ from checkout.outbox.record import Record
 from checkout.payments import reversals_table as reversals
 from checkout.payments import table as transactions
 from checkout.payments.recording import success_event
-from checkout.services import missed_events, passes
-from checkout.services.decisions import Decisions
-from checkout.services.evidence import FindEvidence
-from checkout.services.lost_entries_position import (
+from checkout.reconciliation import lost_entries_table as lost_entries
+from checkout.reconciliation import missed_events, rechecks
+from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation.decisions import Decisions
+from checkout.reconciliation.evidence import FindEvidence
+from checkout.reconciliation.lost_entries_position import (
     DONE,
     MARGIN_SECONDS,
     PAYMENTS,
@@ -35,8 +35,9 @@ from checkout.services.lost_entries_position import (
     locked,
     save,
 )
-from checkout.services.reemission import Looked, Reemission
-from checkout.services.setbacks import Setbacks
+from checkout.reconciliation.lost_entries_table import Movement
+from checkout.reconciliation.setbacks import Setbacks
+from checkout.reconciliation.uncredited import Looked, Reemission
 
 SAME_MOMENT_SECONDS = 5
 """Times are given in whole seconds."""

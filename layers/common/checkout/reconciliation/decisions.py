@@ -10,7 +10,6 @@ first: it would not survive a restore then, and the record is still discarded th
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from checkout.adapters import journal
 from checkout.base.postgres import Database
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
@@ -21,6 +20,7 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.payments import discarded_effects, reversals
 from checkout.payments import table as transactions
 from checkout.payments.discarded_effects import Discarded
+from checkout.reconciliation import operator_journal as journal
 
 AT_ONCE = 500
 
