@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from checkout.base.postgres import Database
-from checkout.domain.findings import Finding
+from checkout.operations.findings import Finding
+from checkout.operations.verification import Verify
 from checkout.services.migrations import Migrate
-from checkout.services.verification import Verify
 from local.postgres import Postgres
 from tests.support.functions import query
 

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from checkout.adapters import caller_identity
+from checkout.operations import caller_identity
 from deployment.smoke import SmokeFailed, result_of
 
 TRIGGER_SECONDS = 300.0

@@ -46,7 +46,7 @@ def _identity(event: dict[str, Any], words: list[str], function: str) -> str | N
         return None
     if not isinstance(proof, str):
         raise InvalidRequest("identity must be an address of STS, signed for this act.")
-    from checkout.adapters import caller_identity
+    from checkout.operations import caller_identity
 
     return caller_identity.proved(proof, function, words)
 

@@ -15,8 +15,8 @@ from checkout.base.errors import Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger.decision import NOT_TAKEN
+from checkout.operations.parked import ParkedRecords
 from checkout.outbox.record import Record
-from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
 from tests.support.second_connection import second_connection, waiting

@@ -9,10 +9,10 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import Refused
-from checkout.domain.erasure import without_personal_data
+from checkout.operations import erasure
+from checkout.operations.personal_data import without_personal_data
 from checkout.outbox.record import Record
 from checkout.payments import reversal_event, session_event, stripe_event
-from checkout.services import erasure
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object

@@ -13,10 +13,9 @@ import psycopg2.extensions
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import caller_identity
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Cursor, Database
-from checkout.operations import command, verbs
+from checkout.operations import caller_identity, command, verbs
 from checkout.operations.acts import Changes
 from checkout.reconciliation import operator_journal as journal
 from tests.support import stripe_events

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import ledger_ranges
 from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
+from checkout.operations import ledger_ranges
+from checkout.operations.verification import Verified
 from checkout.payments.events import StripeEvents
-from checkout.services.verification import Verified
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

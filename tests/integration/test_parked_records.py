@@ -11,10 +11,10 @@ from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger.crediting import CreditBalances
+from checkout.operations.parked import ParkedRecords
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
 from checkout.reconciliation.decisions import Decisions
-from checkout.services.parked import ParkedRecords
 from tests.support.functions import Functions, finished
 
 pytestmark = pytest.mark.usefixtures("as_operator")

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import ledger_ranges
 from checkout.base import postgres, telemetry
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Cursor
+from checkout.operations import ledger_ranges
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
 
@@ -284,7 +284,7 @@ def test_what_waits_for_longer_than_it_should_has_an_alarm_of_its_own(fns: Funct
 def test_many_offenders_are_counted_and_a_few_are_named(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.adapters.ledger_ranges.RANGE", 7)
+    monkeypatch.setattr("checkout.operations.ledger_ranges.RANGE", 7)
     fns.add_users(*range(2, 42))
     fns.checkout(
         "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"

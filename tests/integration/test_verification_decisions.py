@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import findings as stored_findings
 from checkout.base.errors import NotFound
-from checkout.services.accepted import AcceptFindings
+from checkout.operations import findings_table as stored_findings
+from checkout.operations.accepted import AcceptFindings
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.stripe_events import event, session_object

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from checkout import bootstrap
-from checkout.adapters import ledger_ranges
 from checkout.base.errors import DatabaseUnavailable
+from checkout.operations import ledger_ranges, verification
+from checkout.operations.verification import Verified
 from checkout.reconciliation import stripe_books_table as stripe_books
-from checkout.services import verification
-from checkout.services.verification import Verified
 from tests.support.functions import Functions, query
 
 pytestmark = pytest.mark.usefixtures("as_operator", "short_ranges")

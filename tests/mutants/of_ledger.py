@@ -43,7 +43,7 @@ MUTANTS = [
         caught_by=f"{RACES}::test_a_record_is_decided_by_one_operator",
     ),
     Mutant(
-        file="services/corrections.py",
+        file="operations/corrections.py",
         text="            if not ledger.lock_users(cursor, {user_id}):\n"
         '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
         instead="            if not ledger.user_exists(cursor, user_id):\n"
@@ -150,7 +150,7 @@ MUTANTS = [
         caught_by=f"{OF_DOMAIN}::test_what_is_no_amount",
     ),
     Mutant(
-        file="services/parked.py",
+        file="operations/parked.py",
         text="        ledger.lock_users(cursor, {found.user_id})\n",
         instead="        pass\n",
         breaks="a reversal is parked between an operator's look and decision, and left behind",

@@ -163,7 +163,7 @@ MUTANTS = [
         caught_by=f"{BAD}::test_one_byte_changed",
     ),
     Mutant(
-        file="services/held.py",
+        file="operations/held.py",
         text="            transactions.lock_payment_intent(cursor, found.payment_intent_id)\n",
         instead="            pass\n",
         breaks="what is stored of a dispute while an operator discards it acts alone",

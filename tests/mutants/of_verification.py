@@ -2,10 +2,10 @@
 
 from tests.mutants.mutant import Mutant
 
-AUDIT = "services/audit_ledger.py"
-VERIFY = "services/verification.py"
-COMPARISON = "domain/comparison.py"
-INVARIANTS = "adapters/invariants.py"
+AUDIT = "operations/audit_ledger.py"
+VERIFY = "operations/verification.py"
+COMPARISON = "operations/comparison.py"
+INVARIANTS = "operations/invariants.py"
 BOOKS = "reconciliation/stripe_books_table.py"
 CATEGORIES = "reconciliation/balance_transaction.py"
 OF_VERIFICATION = "tests/integration/test_verification.py"

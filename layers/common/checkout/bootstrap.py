@@ -14,6 +14,14 @@ from checkout.base.postgres import Database
 if TYPE_CHECKING:
     from checkout.adapters.tokens import Authenticator
     from checkout.ledger.crediting import CreditBalances
+    from checkout.operations.accepted import AcceptFindings
+    from checkout.operations.corrections import Corrections
+    from checkout.operations.erasure import Erase
+    from checkout.operations.held import HeldEvents
+    from checkout.operations.inspection import Inspect
+    from checkout.operations.journal import Journal
+    from checkout.operations.parked import ParkedRecords
+    from checkout.operations.verification import Verify
     from checkout.outbox.delivery import Delivery
     from checkout.outbox.producer import KafkaPublisher
     from checkout.payments.events import StripeEvents
@@ -21,19 +29,11 @@ if TYPE_CHECKING:
     from checkout.payments.webhook import ReceiveWebhook
     from checkout.reconciliation.decisions import Decisions
     from checkout.reconciliation.run import Reconcile
-    from checkout.services.accepted import AcceptFindings
     from checkout.services.accounts import Accounts
-    from checkout.services.corrections import Corrections
-    from checkout.services.erasure import Erase
-    from checkout.services.held import HeldEvents
-    from checkout.services.inspection import Inspect
-    from checkout.services.journal import Journal
     from checkout.services.migrations import Migrate
     from checkout.services.new_versions import JudgeNewVersions
-    from checkout.services.parked import ParkedRecords
     from checkout.services.roles import GrantRoles
     from checkout.services.setup import Setup
-    from checkout.services.verification import Verify
     from checkout.sessions.create import CreateSession
     from checkout.sessions.requests import AnswerRequests
 
@@ -201,7 +201,7 @@ def reconcile() -> "Reconcile":
 
 @cache
 def parked_records() -> "ParkedRecords":
-    from checkout.services.parked import ParkedRecords
+    from checkout.operations.parked import ParkedRecords
 
     return ParkedRecords(application_database(), credit_balances(), decisions())
 
@@ -215,42 +215,42 @@ def decisions() -> "Decisions":
 
 @cache
 def held_events() -> "HeldEvents":
-    from checkout.services.held import HeldEvents
+    from checkout.operations.held import HeldEvents
 
     return HeldEvents(checkout_database(), stripe_events())
 
 
 @cache
 def corrections() -> "Corrections":
-    from checkout.services.corrections import Corrections
+    from checkout.operations.corrections import Corrections
 
     return Corrections(checkout_database(), application_database(), config().currency)
 
 
 @cache
 def inspect_payment() -> "Inspect":
-    from checkout.services.inspection import Inspect
+    from checkout.operations.inspection import Inspect
 
     return Inspect(checkout_database(), application_database())
 
 
 @cache
 def journal() -> "Journal":
-    from checkout.services.journal import Journal
+    from checkout.operations.journal import Journal
 
     return Journal(checkout_database(), application_database())
 
 
 @cache
 def erase() -> "Erase":
-    from checkout.services.erasure import Erase
+    from checkout.operations.erasure import Erase
 
     return Erase(checkout_database(), application_database())
 
 
 @cache
 def verify() -> "Verify":
-    from checkout.services.verification import Verify
+    from checkout.operations.verification import Verify
 
     settings = config()
     return Verify(
@@ -264,7 +264,7 @@ def verify() -> "Verify":
 
 @cache
 def accept_findings() -> "AcceptFindings":
-    from checkout.services.accepted import AcceptFindings
+    from checkout.operations.accepted import AcceptFindings
 
     return AcceptFindings(checkout_database())
 

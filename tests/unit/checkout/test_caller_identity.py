@@ -13,8 +13,8 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from checkout.adapters import caller_identity
 from checkout.base.errors import InvalidRequest, Unavailable
+from checkout.operations import caller_identity
 
 KEY, SECRET = "AKIATESTS", "of the tests"
 ARN = "arn:aws:iam::123456789012:user/ada"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkout.adapters import caller_identity
+from checkout.operations import caller_identity
 from deployment import aws_system
 from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed

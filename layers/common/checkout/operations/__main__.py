@@ -43,7 +43,7 @@ def _caller() -> Caller:
     config = bootstrap.config()
     if config.secrets_manager is None and not config.database_by_iam:
         return Caller()
-    from checkout.adapters import caller_identity
+    from checkout.operations import caller_identity
 
     try:
         return Caller(identity=caller_identity.own())

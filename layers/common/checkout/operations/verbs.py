@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from checkout import bootstrap
-from checkout.adapters.held import HeldEvent
 from checkout.base.errors import InvalidRequest, Refused, StripeError, Unavailable
 from checkout.ledger.parked import ParkedRecord
 from checkout.operations import text
+from checkout.operations.held_table import HeldEvent
 
 if TYPE_CHECKING:
     from checkout.reconciliation.lost_entries_position import Progress

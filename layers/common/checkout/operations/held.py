@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from checkout.adapters import held
-from checkout.adapters.held import HeldEvent
 from checkout.base import telemetry
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Cursor, Database
+from checkout.operations import held_table as held
+from checkout.operations.held_table import HeldEvent
 from checkout.payments import inbox, reversal_event, reversals, stripe_event
 from checkout.payments import reversals_table as stored_reversals
 from checkout.payments import table as transactions

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from checkout.adapters import invariants
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.findings import Finding, Findings
+from checkout.operations import invariants
+from checkout.operations.findings import Finding, Findings
 from checkout.reconciliation import stripe_books_table as stripe_books
 from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.stripe_books import CURSOR

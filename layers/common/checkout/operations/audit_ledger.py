@@ -8,13 +8,13 @@ hour.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from checkout.adapters import invariants, ledger_ranges
-from checkout.adapters.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.comparison import Seen, compare
-from checkout.domain.findings import Finding, Findings, Row
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
+from checkout.operations import invariants, ledger_ranges
+from checkout.operations.comparison import Seen, compare
+from checkout.operations.findings import Finding, Findings, Row
+from checkout.operations.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.outbox.effects import is_credit
 
 SETTLED_AFTER_SECONDS = 1800

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import psycopg2.extensions
 
 from checkout.base.postgres import Cursor
-from checkout.domain.comparison import Seen
+from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 
 RANGE = 20_000

@@ -7,10 +7,11 @@ committed is erased, and the next run goes on.
 import time
 from dataclasses import dataclass
 
-from checkout.adapters import erasure, invariants
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.erasure import without_personal_data
+from checkout.operations import erasure_table as erasure
+from checkout.operations import invariants
+from checkout.operations.personal_data import without_personal_data
 
 AT_ONCE = 500
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checkout.adapters import findings
 from checkout.base.errors import NotFound
 from checkout.base.postgres import Cursor, Database
+from checkout.operations import findings_table as findings
 
 Facts = Mapping[str, Any]
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkout.adapters import findings as stored_findings
-from checkout.adapters import invariants
 from checkout.base import telemetry
 from checkout.base.postgres import Cursor, Database
-from checkout.domain.findings import SAMPLES, Finding, Findings
+from checkout.operations import findings_table as stored_findings
+from checkout.operations import invariants
+from checkout.operations.audit_books import BooksAudit
+from checkout.operations.audit_ledger import LedgerAudit
+from checkout.operations.findings import SAMPLES, Finding, Findings
 from checkout.reconciliation import state as reconciler_state
-from checkout.services.audit_books import BooksAudit
-from checkout.services.audit_ledger import LedgerAudit
 
 POSITION = "verify"
 SAVED_EVERY_SECONDS = 1.0

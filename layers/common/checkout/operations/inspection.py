@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from checkout.adapters import story
-from checkout.adapters.story import Row
 from checkout.base.errors import NotFound
 from checkout.base.postgres import Database
 from checkout.base.text import identifier, user_id_from_digits
+from checkout.operations import story
+from checkout.operations.story import Row
 from checkout.outbox.effects import success_key
 
 NEWEST = 50
