@@ -14,7 +14,7 @@ import pytest
 from checkout.base.postgres import Database
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from checkout.services.migrations import Migrate
+from checkout.release.migrate import Migrate
 from local.postgres import Postgres
 from tests.support.functions import disconnect, finished, query
 

@@ -12,7 +12,7 @@ import pytest
 from checkout.base.postgres import Database
 from checkout.operations.findings import Finding
 from checkout.operations.verification import Verify
-from checkout.services.migrations import Migrate
+from checkout.release.migrate import Migrate
 from local.postgres import Postgres
 from tests.support.functions import query
 

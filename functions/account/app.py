@@ -3,7 +3,7 @@
 from checkout import bootstrap
 from checkout.base.telemetry import correlate, instrumented
 from checkout.http import Request, Response, answering, json_response
-from checkout.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 
 
 def session(request: Request) -> Response:

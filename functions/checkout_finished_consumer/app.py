@@ -9,7 +9,7 @@ from checkout.base.errors import Unavailable
 from checkout.base.telemetry import count, instrumented, logger, measure_seconds
 from checkout.outbox.finished_event import seconds_since
 from checkout.outbox.record import first_of_each_partition, records_of
-from checkout.self_check import APPLICATION_DATABASE, self_checking
+from checkout.release.self_check import APPLICATION_DATABASE, self_checking
 
 RESERVE_SECONDS = 30
 """Kept for the transaction that is under way when the time is up: one statement may take 25 s."""

@@ -8,7 +8,13 @@ from checkout.base import tracing
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import instrumented, logger
 from checkout.outbox.record import records_of
-from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 
 RESERVE_SECONDS = 40
 """Kept for the record that is under way when the time is up: Stripe may take 30 s."""

@@ -6,9 +6,10 @@ Safe to invoke at any time. CloudFormation's requests are answered where it wait
 from collections.abc import Mapping
 from typing import Any
 
-from checkout import bootstrap, custom_resource
+from checkout import bootstrap
 from checkout.base.errors import InvalidRequest
 from checkout.base.telemetry import instrumented
+from checkout.release import custom_resource
 
 
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -11,7 +11,13 @@ from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import command, text
 from checkout.operations.acts import Caller
-from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from checkout import bootstrap
 from checkout.base.telemetry import instrumented, logger
-from checkout.self_check import BROKER, CHECKOUT_DATABASE, self_checking
+from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, self_checking
 
 RESERVE_SECONDS = 25
 """Kept for the batch that is under way when the time is up."""

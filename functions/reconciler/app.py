@@ -6,7 +6,13 @@ from typing import Any
 from checkout import bootstrap
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import count, instrumented, logger
-from checkout.self_check import APPLICATION_DATABASE, BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 
 RESERVE_SECONDS = 60
 """Kept for what is under way when the time is up: a few calls to Stripe and one publish."""

@@ -3,7 +3,7 @@
 from checkout import bootstrap
 from checkout.base.telemetry import instrumented
 from checkout.http import Request, Response, answering, json_response, require_source
-from checkout.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 
 
 def receive(request: Request) -> Response:

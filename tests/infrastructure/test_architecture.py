@@ -52,7 +52,7 @@ def test_every_status_has_its_direction() -> None:
 
 
 def test_every_table_is_there_and_no_other() -> None:
-    migrations = (ROOT / "layers" / "common" / "checkout" / "migrations").glob("*/*.sql")
+    migrations = (ROOT / "layers" / "common" / "checkout" / "release" / "migrations").glob("*/*.sql")
     made = {
         (name, path.parent.name)
         for path in migrations

@@ -7,7 +7,7 @@ import pytest
 from psycopg2 import errors
 
 from checkout.base.postgres import Database
-from checkout.services.migrations import Migrate
+from checkout.release.migrate import Migrate
 from tests.support import functions
 from tests.support.functions import query
 

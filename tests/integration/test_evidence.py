@@ -9,7 +9,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
-from checkout.domain.privileges import role_of
+from checkout.release.privileges import role_of
 from tests.integration.test_reversals import outcome
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions

@@ -19,12 +19,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from checkout import bootstrap
-from checkout.adapters import topics
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
+from checkout.release import topics
 from local import processes
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars

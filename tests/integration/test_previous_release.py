@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from checkout.domain import privileges
 from checkout.outbox.record import Record
+from checkout.release import privileges
 from tests.support import lambda_events
 from tests.support.functions import Functions, bearer, finished
 from tests.support.stripe_events import encoded, event, session_object, signature
 from tests.support.stripe_simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
-MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "migrations"
+MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "release" / "migrations"
 
 PROGRAM = """
 import importlib.util, json, sys

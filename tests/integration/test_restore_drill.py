@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from checkout.domain import privileges
+from checkout.release import privileges
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
 from tests.support.stripe_simulator import Simulator, eventually

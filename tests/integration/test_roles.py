@@ -13,9 +13,9 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import TIMEOUTS, Database
-from checkout.domain import privileges
-from checkout.services.migrations import Migrate
-from checkout.services.roles import GrantRoles
+from checkout.release import privileges
+from checkout.release.migrate import Migrate
+from checkout.release.roles import GrantRoles
 from tests.support import functions
 from tests.support.functions import Functions, query
 from tests.support.roles import acting_as

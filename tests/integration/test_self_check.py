@@ -14,9 +14,9 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from checkout import self_check
-from checkout.adapters.versions import Versions
 from checkout.base.errors import CheckoutError, ConfigurationError
+from checkout.release import self_check
+from checkout.release.versions import Versions
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 

@@ -12,12 +12,11 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from checkout import bootstrap, custom_resource
-from checkout.adapters import cloudformation, msk, topics
+from checkout import bootstrap
 from checkout.base.errors import ConfigurationError, Unavailable
-from checkout.services import setup
-from checkout.services.migrations import Migrate
-from checkout.services.roles import GrantRoles
+from checkout.release import cloudformation, custom_resource, msk, setup, topics
+from checkout.release.migrate import Migrate
+from checkout.release.roles import GrantRoles
 from tests.support import functions, lambda_events
 from tests.support.functions import Functions
 

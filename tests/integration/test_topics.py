@@ -8,10 +8,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 from kafka import KafkaAdminClient
 
-from checkout.adapters import topics
 from checkout.base.errors import Unavailable
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
+from checkout.release import topics
 from local.apache_kafka import ApacheKafka
 from tests.support.apache_kafka import share_jars
 

@@ -114,7 +114,7 @@ MUTANTS = [
         "::test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored",
     ),
     Mutant(
-        file="domain/privileges.py",
+        file="release/privileges.py",
         text='" stripe_attempt, completed_at, updated_at"',
         instead='" stripe_attempt, completed_at, updated_at, paid_cents, paid_currency"',
         breaks="a function that the internet reaches can write a payment",

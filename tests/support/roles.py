@@ -8,7 +8,7 @@ import psycopg2.extensions
 import pytest
 
 from checkout.base.postgres import Cursor, Database
-from checkout.domain import privileges
+from checkout.release import privileges
 
 _acting = threading.local()
 

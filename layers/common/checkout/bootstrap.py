@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from checkout.payments.webhook import ReceiveWebhook
     from checkout.reconciliation.decisions import Decisions
     from checkout.reconciliation.run import Reconcile
+    from checkout.release.migrate import Migrate
+    from checkout.release.new_versions import JudgeNewVersions
+    from checkout.release.roles import GrantRoles
+    from checkout.release.setup import Setup
     from checkout.services.accounts import Accounts
-    from checkout.services.migrations import Migrate
-    from checkout.services.new_versions import JudgeNewVersions
-    from checkout.services.roles import GrantRoles
-    from checkout.services.setup import Setup
     from checkout.sessions.create import CreateSession
     from checkout.sessions.requests import AnswerRequests
 
@@ -271,22 +271,22 @@ def accept_findings() -> "AcceptFindings":
 
 @cache
 def migrate() -> "Migrate":
-    from checkout.services.migrations import Migrate
+    from checkout.release.migrate import Migrate
 
     return Migrate(checkout_database(), application_database())
 
 
 @cache
 def grant_roles() -> "GrantRoles":
-    from checkout.services.roles import GrantRoles
+    from checkout.release.roles import GrantRoles
 
     return GrantRoles(checkout_database(), application_database())
 
 
 @cache
 def setup() -> "Setup":
-    from checkout.adapters import msk, topics
-    from checkout.services.setup import Setup
+    from checkout.release import msk, topics
+    from checkout.release.setup import Setup
 
     settings = config()
 
@@ -308,9 +308,9 @@ def setup() -> "Setup":
 
 @cache
 def judge_new_versions() -> "JudgeNewVersions":
-    from checkout import self_check
-    from checkout.adapters.versions import Versions
-    from checkout.services.new_versions import JudgeNewVersions
+    from checkout.release import self_check
+    from checkout.release.new_versions import JudgeNewVersions
+    from checkout.release.versions import Versions
 
     versions = Versions()
     return JudgeNewVersions(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkout.services.migrations import MIGRATIONS
+from checkout.release.migrate import MIGRATIONS
 
 
 @pytest.mark.parametrize("database", ["checkout", "application"])

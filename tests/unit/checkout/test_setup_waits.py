@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checkout.base.errors import ConfigurationError, DatabaseUnavailable
-from checkout.services import setup
-from checkout.services.setup import Setup
+from checkout.release import setup
+from checkout.release.setup import Setup
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from checkout.adapters import versions
-from checkout.adapters.versions import READ_TIMEOUT_SECONDS, RETRY_SECONDS, Versions
-from checkout.services.new_versions import AT_ONCE, JudgeNewVersions
+from checkout.release import versions
+from checkout.release.new_versions import AT_ONCE, JudgeNewVersions
+from checkout.release.versions import READ_TIMEOUT_SECONDS, RETRY_SECONDS, Versions
 from tests.infrastructure.transformed import source
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:account:7"

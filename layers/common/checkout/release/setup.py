@@ -7,8 +7,8 @@ from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.secrets_manager import SecretsManager
 from checkout.outbox import finished_event, request_event
-from checkout.services.migrations import Migrate
-from checkout.services.roles import GrantRoles
+from checkout.release.migrate import Migrate
+from checkout.release.roles import GrantRoles
 
 TOPICS = (request_event.TOPIC, finished_event.TOPIC)
 WAKE_SECONDS = 180.0

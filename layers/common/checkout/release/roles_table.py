@@ -8,7 +8,7 @@ from psycopg2 import sql
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import TIMEOUTS, Cursor
-from checkout.domain.privileges import FUNCTIONS, Grants
+from checkout.release.privileges import FUNCTIONS, Grants
 
 IAM_ROLE = "rds_iam"
 """Who has it signs in by IAM, and by nothing else. RDS has it, other PostgreSQL has not."""

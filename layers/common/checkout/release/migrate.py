@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from checkout.adapters import schema
 from checkout.base import telemetry
 from checkout.base.postgres import Database
+from checkout.release import schema
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class Migrate:

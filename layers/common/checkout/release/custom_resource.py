@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checkout.adapters import cloudformation
 from checkout.base.errors import CheckoutError
 from checkout.base.telemetry import logger
+from checkout.release import cloudformation
 
 Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """The resource's properties to its attributes."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from checkout.adapters import roles
 from checkout.base import telemetry
 from checkout.base.postgres import Database
-from checkout.domain import privileges
-from checkout.domain.privileges import Grants
+from checkout.release import privileges
+from checkout.release import roles_table as roles
+from checkout.release.privileges import Grants
 
 
 class GrantRoles:

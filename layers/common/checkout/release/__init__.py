@@ -1,0 +1,1 @@
+"""What a deployment does: migrations, roles, topics, and the check of new versions."""
