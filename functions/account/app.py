@@ -1,8 +1,8 @@
 """What a user may read, and whether we are alive."""
 
 from checkout import bootstrap
+from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.telemetry import correlate, instrumented
-from checkout.http import Request, Response, answering, json_response
 from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 
 

@@ -1,8 +1,8 @@
 """POST /checkout/sessions"""
 
 from checkout import bootstrap
+from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.telemetry import instrumented
-from checkout.http import Request, Response, answering, json_response
 from checkout.outbox.finished_event import iso_utc
 from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.sessions.create import SessionRequest

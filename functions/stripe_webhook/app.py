@@ -1,8 +1,8 @@
 """POST /webhooks/stripe"""
 
 from checkout import bootstrap
+from checkout.api.http import Request, Response, answering, json_response, require_source
 from checkout.base.telemetry import instrumented
-from checkout.http import Request, Response, answering, json_response, require_source
 from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 
 

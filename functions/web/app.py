@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from checkout.api.response_headers import PROTECTION
 from checkout.base import currencies
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError
-from checkout.response_headers import PROTECTION
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"

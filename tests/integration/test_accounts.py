@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.api.accounts import Accounts
 from checkout.base.errors import InvariantBroken
-from checkout.services.accounts import Accounts
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, finished, token
 from tests.support.stripe_events import event, session_object
 

@@ -2,8 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-TOKENS = "adapters/tokens.py"
-ACCOUNTS = "services/accounts.py"
+TOKENS = "api/callers.py"
+ACCOUNTS = "api/accounts.py"
 BAD = "tests/integration/test_bad_requests.py"
 OF_ACCOUNTS = "tests/integration/test_accounts.py"
 

@@ -12,7 +12,8 @@ from checkout.base.config import Config
 from checkout.base.postgres import Database
 
 if TYPE_CHECKING:
-    from checkout.adapters.tokens import Authenticator
+    from checkout.api.accounts import Accounts
+    from checkout.api.callers import Authenticator
     from checkout.ledger.crediting import CreditBalances
     from checkout.operations.accepted import AcceptFindings
     from checkout.operations.corrections import Corrections
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from checkout.release.new_versions import JudgeNewVersions
     from checkout.release.roles import GrantRoles
     from checkout.release.setup import Setup
-    from checkout.services.accounts import Accounts
     from checkout.sessions.create import CreateSession
     from checkout.sessions.requests import AnswerRequests
 
@@ -66,7 +66,7 @@ def _database(url: Callable[[], str]) -> Database:
 
 @cache
 def authenticator() -> "Authenticator":
-    from checkout.adapters.tokens import Authenticator
+    from checkout.api.callers import Authenticator
 
     settings = config()
     settings.jwt_secrets()
@@ -164,7 +164,7 @@ def stripe_events() -> "StripeEvents":
 
 @cache
 def accounts() -> "Accounts":
-    from checkout.services.accounts import Accounts
+    from checkout.api.accounts import Accounts
 
     return Accounts(checkout_database(), application_database(), config().currency, config().jwt_secrets)
 

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from moto import mock_aws
 
-from checkout.adapters.tokens import Authenticator
+from checkout.api.callers import Authenticator
 from checkout.base import secrets_manager
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, NotAuthenticated, Unavailable

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checkout.api.seal import opened, sealed
 from checkout.base.text import MAX_BIGINT
-from checkout.domain.seal import opened, sealed
 
 SECRET, OTHER = "s" * 32, "o" * 32
 numbers = st.integers(0, MAX_BIGINT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
+from checkout.api.response_headers import PROTECTION
 from checkout.base import strict_json
 from checkout.base.config import Config
 from checkout.base.errors import (
@@ -19,7 +20,6 @@ from checkout.base.errors import (
     UnsupportedMediaType,
 )
 from checkout.base.telemetry import Handler, count, logger
-from checkout.response_headers import PROTECTION
 
 Response = dict[str, Any]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from checkout.api.seal import opened, sealed
 from checkout.base.errors import InvalidRequest, NotFound
 from checkout.base.postgres import Database
 from checkout.base.text import positive_bigint, request_identifier
-from checkout.domain.seal import opened, sealed
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place

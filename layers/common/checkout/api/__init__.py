@@ -1,0 +1,1 @@
+"""HTTP in and out: requests, problems, callers, and what a user may read."""
