@@ -18,8 +18,9 @@ STATIONS = ("base", "outbox", "ledger", "payments", "sessions", "reconciliation"
 
 MAY_IMPORT = {room: {*STATIONS[: place + 1]} for place, room in enumerate(STATIONS)} | {
     "api": {"base", "outbox", "ledger", "payments", "sessions", "api"},
-    "release": {"base", "outbox", "release"},
+    "release": {"base", "outbox", "release", "bootstrap"},
 }
+MAY_IMPORT["operations"].add("bootstrap")
 
 HOMES = {
     "stripe": {"payments/stripe_api.py", "payments/signature.py"},
