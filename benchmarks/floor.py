@@ -18,7 +18,7 @@ import psycopg2
 import uvicorn
 from kafka import KafkaProducer
 
-from local.gateway import claim
+from local.gateway.server import claim
 
 TOPIC = "floor"
 PROCESSES = 2

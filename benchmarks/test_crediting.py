@@ -15,7 +15,7 @@ from checkout.base.postgres import Database
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
 from checkout.release.migrate import Migrate
-from local.postgres import Postgres
+from local.stack.postgres import Postgres
 from tests.support.functions import disconnect, finished, query
 
 EVENTS = 20_000

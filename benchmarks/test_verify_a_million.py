@@ -13,7 +13,7 @@ from checkout.base.postgres import Database
 from checkout.operations.findings import Finding
 from checkout.operations.verification import Verify
 from checkout.release.migrate import Migrate
-from local.postgres import Postgres
+from local.stack.postgres import Postgres
 from tests.support.functions import query
 
 ENTRIES = 1_000_000

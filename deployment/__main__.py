@@ -18,9 +18,9 @@ from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
 from deployment.sam import SamFailed
 from deployment.smoke import SmokeFailed
-from local import own_stack, settings
-from local.own_stack import NotStarted
-from local.settings import SettingsError
+from local.stack import own_stack, settings
+from local.stack.own_stack import NotStarted
+from local.stack.settings import SettingsError
 
 _EXPECTED = (
     *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, SettingsError),

@@ -10,7 +10,7 @@ import jwt
 
 from deployment import ROOT
 from deployment.smoke import SmokeFailed, result_of
-from local.stack_file import StackFile
+from local.stack.stack_file import StackFile
 
 
 class LocalSystem:

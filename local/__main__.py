@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from checkout.base import terminal
-from local import demo, kafka_jars, own_stack, sam, samples, settings, signing, stack_file, template
-from local.apache_kafka import ApacheKafka
-from local.console import Console
-from local.functions import Functions
-from local.kafka_jars import ApacheKafkaError
-from local.settings import Settings, SettingsError
-from local.stack import TOPICS, Stack, StackError
-from local.stack_file import AlreadyRunning, StackFile
-from local.template import TemplateError
+from local import demo, samples, signing
+from local.kafka import jars as kafka_jars
+from local.kafka.apache import ApacheKafka
+from local.kafka.jars import ApacheKafkaError
+from local.lambda_runtime import template
+from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.template import TemplateError
+from local.stack import own_stack, sam, settings, stack_file
+from local.stack.console import Console
+from local.stack.settings import Settings, SettingsError
+from local.stack.stack import TOPICS, Stack, StackError
+from local.stack.stack_file import AlreadyRunning, StackFile
 
 ROOT = Path(__file__).parents[1]
 _EXPECTED = (

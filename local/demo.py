@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from checkout.base import terminal
 from checkout.base.text import printable
-from local.stack_file import StackFile
+from local.stack.stack_file import StackFile
 
 AMOUNT_CENTS = 500
 _TOPIC = "checkout.finished"

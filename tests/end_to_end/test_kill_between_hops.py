@@ -16,8 +16,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 
-from local.broker import Broker
-from local.stack import TOPICS
+from local.kafka.embedded import Broker
+from local.stack.stack import TOPICS
 from tests.support.running_stack import RunningStack, Session
 from tests.support.stripe_simulator import eventually
 
@@ -176,7 +176,8 @@ def check_that_a_restart_credits_each_once(stack: RunningStack, user: int, held:
 
 def test_with_a_broker_that_forgets(tmp_path: Path) -> None:
     with RunningStack(tmp_path / "project") as stack:
-        user, held = kill_with_a_payment_at_every_hop(stack, stack.child("local.broker"), is_answered=False)
+        broker = stack.child("local.kafka.embedded")
+        user, held = kill_with_a_payment_at_every_hop(stack, broker, is_answered=False)
 
         check_that_a_restart_credits_each_once(stack, user, held)
 

@@ -8,7 +8,7 @@ import pytest
 from checkout.outbox.effects import DIRECTIONS, WITHOUT_EFFECT
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.outbox.request_event import CheckoutRequestEvent
-from local import template
+from local.lambda_runtime import template
 from tests.infrastructure.transformed import ROOT
 
 TEXT = (ROOT / "docs" / "architecture.md").read_text()

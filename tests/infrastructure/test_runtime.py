@@ -18,7 +18,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from local import samples, settings, signing, stack_file, template
+from local import samples, signing
+from local.lambda_runtime import template
+from local.stack import settings, stack_file
 from tests.infrastructure.test_build import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, source
 from tests.support.running_stack import RunningStack

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.errors import ConfigurationError
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested
 from tests.support.stripe_simulator import Simulator

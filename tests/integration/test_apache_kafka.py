@@ -14,9 +14,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaProducer
 
-from local import apache_kafka, kafka_jars
-from local.apache_kafka import ApacheKafka
-from local.kafka_jars import ApacheKafkaError
+from local.kafka import apache as apache_kafka
+from local.kafka import jars as kafka_jars
+from local.kafka.apache import ApacheKafka
+from local.kafka.jars import ApacheKafkaError
 from tests.integration.test_local_stack import Project
 from tests.support.apache_kafka import share_jars
 

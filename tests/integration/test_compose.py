@@ -9,8 +9,8 @@ import pytest
 import yaml
 from confluent_kafka.admin import AdminClient
 
-from local import kafka_jars
-from local.kafka_node import Node
+from local.kafka import jars as kafka_jars
+from local.kafka.node import Node
 from local.processes import free_port
 from tests.support.apache_kafka import share_jars
 

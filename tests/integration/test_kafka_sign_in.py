@@ -26,7 +26,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
 from local import processes
-from local.apache_kafka import ApacheKafka
+from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
 from tests.support.tls import Authority
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaConsumer, KafkaProducer
 
-from local.broker import Broker, BrokerError
+from local.kafka.embedded import Broker, BrokerError
 
 ROOT = Path(__file__).parents[2]
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from local import demo, stack_file
+from local import demo
 from local.demo import DemoError
-from local.stack_file import StackFile
+from local.stack import stack_file
+from local.stack.stack_file import StackFile
 from tests.integration.test_local_stack import Project, until
 from tests.support.running_stack import RunningStack
 

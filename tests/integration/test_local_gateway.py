@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from local.gateway import MAX_BODY, Gateway, Router, Server, claim
-from local.template import Function, Route
-from local.workers import FunctionWorkers, PayloadTooLarge, Result, Throttled
+from local.gateway.server import MAX_BODY, Gateway, Router, Server, claim
+from local.lambda_runtime.template import Function, Route
+from local.lambda_runtime.workers import FunctionWorkers, PayloadTooLarge, Result, Throttled
 
 ROUTES = [
     Route("echo", "POST", "/echo"),

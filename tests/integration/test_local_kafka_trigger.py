@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from local.kafka_trigger import Poller
-from local.template import KafkaTrigger
-from local.workers import Result
+from local.kafka.trigger import Poller
+from local.lambda_runtime.template import KafkaTrigger
+from local.lambda_runtime.workers import Result
 from tests.support import brokers
 from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
 

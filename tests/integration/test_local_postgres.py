@@ -14,8 +14,8 @@ import psutil  # type: ignore[import-untyped]
 import psycopg2
 import pytest
 
-from local import postgres as module
-from local.postgres import Postgres, PostgresError
+from local.stack import postgres as module
+from local.stack.postgres import Postgres, PostgresError
 
 ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change its user")

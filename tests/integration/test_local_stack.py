@@ -21,10 +21,10 @@ import psycopg2
 import pytest
 from kafka import KafkaProducer
 
-from local.broker import Broker
-from local.postgres import Postgres
+from local.kafka.embedded import Broker
 from local.processes import free_port
-from local.stack import TOPICS
+from local.stack.postgres import Postgres
+from local.stack.stack import TOPICS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -349,7 +349,7 @@ def test_a_live_key_is_refused(project: Project) -> None:
     ("name", "words"),
     [
         ("PostgreSQL", ("bin/postgres",)),
-        ("Kafka broker", ("local.broker",)),
+        ("Kafka broker", ("local.kafka.embedded",)),
         ("Stripe simulator", ("local.stripe_simulator",)),
     ],
 )
@@ -485,7 +485,7 @@ def test_everything_external_is_used_and_nothing_of_it_started(tmp_path: Path) -
         assert found["checkout_app_id"] == "mine"
         commands = " ".join(part for one in children(process) for part in one.cmdline())
         assert "bin/postgres" not in commands
-        assert "local.broker" not in commands
+        assert "local.kafka.embedded" not in commands
         project.command("demo")
     broker.stop()
     server.stop()

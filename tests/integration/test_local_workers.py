@@ -16,9 +16,9 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from local.environment import MAX_PAYLOAD
-from local.template import Function
-from local.workers import FunctionWorkers, PayloadTooLarge
+from local.lambda_runtime.environment import MAX_PAYLOAD
+from local.lambda_runtime.template import Function
+from local.lambda_runtime.workers import FunctionWorkers, PayloadTooLarge
 
 ROOT = Path(__file__).parents[2]
 Scenario = Callable[[FunctionWorkers], Awaitable[None]]

@@ -18,9 +18,9 @@ from checkout.ledger import batch as crediting_batch
 from checkout.ledger import parked
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from local.kafka_trigger import Poller
-from local.template import KafkaTrigger
-from local.workers import Result
+from local.kafka.trigger import Poller
+from local.lambda_runtime.template import KafkaTrigger
+from local.lambda_runtime.workers import Result
 from tests.support import functions
 from tests.support.brokers import IS_APACHE, new_broker
 from tests.support.functions import Functions, finished

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local import template
+from local.lambda_runtime import template
 from tests.infrastructure.transformed import ROOT
 from tests.support.functions import Functions
 

@@ -14,7 +14,7 @@ from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.reconciliation.uncredited import Reemission
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support.functions import Functions
 from tests.support.kept_messages import KeptMessages
 from tests.support.roles import acting_as

@@ -13,7 +13,7 @@ from checkout import bootstrap
 from checkout.payments import reversal_event, stripe_api
 from checkout.reconciliation import missed_events, unfinished
 from checkout.reconciliation import uncredited as reemission
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions
 from tests.support.roles import acting_as

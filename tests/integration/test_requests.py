@@ -20,7 +20,7 @@ from checkout.payments.stripe_api import StripeApi
 from checkout.sessions.create import CreateSession
 from checkout.sessions.requests import AnswerRequests
 from functions.checkout_requests_consumer.app import RESERVE_SECONDS
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested
 from tests.support.stripe_events import APP_ID, event

@@ -12,7 +12,7 @@ import requests
 import stripe
 
 from local.processes import free_port
-from local.stripe_process import StripeSimulator
+from local.stack.stripe_process import StripeSimulator
 from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
 
 BEARER = {"Authorization": "Bearer sk_test_x"}

@@ -12,7 +12,7 @@ from checkout.base.errors import Unavailable
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
-from local.apache_kafka import ApacheKafka
+from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
 
 pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import sam
-from local.stack import StackError
+from local.stack import sam
+from local.stack.stack import StackError
 from tests.support.running_stack import RunningStack
 
 

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from local import sam
+from local.stack import sam
 from tests.support.running_stack import RunningStack
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import sam, template
+from local.lambda_runtime import template
+from local.stack import sam
 from tests.support.running_stack import ROOT, RunningStack
 from tests.support.samples import ANSWERS, EVENTS, RESULTS, check
 

@@ -10,7 +10,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.reconciliation.setbacks import Setbacks
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.outbox.record import Record
-from local.broker import Broker
+from local.kafka.embedded import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, requested
 from tests.support.stripe_simulator import Simulator

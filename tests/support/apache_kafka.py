@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import kafka_jars
-from local.kafka_jars import ApacheKafkaError
+from local.kafka import jars as kafka_jars
+from local.kafka.jars import ApacheKafkaError
 
 FETCHED = Path(__file__).parents[2] / ".local" / "kafka"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from local.apache_kafka import ApacheKafka
-from local.broker import Broker
+from local.kafka.apache import ApacheKafka
+from local.kafka.embedded import Broker
 from tests.support.apache_kafka import share_jars
 
 IS_APACHE = os.environ.get("KAFKA") == "apache"

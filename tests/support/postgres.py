@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from local.postgres import Postgres, embedded_programs
+from local.stack.postgres import Postgres, embedded_programs
 
 OLDEST = 15
 

@@ -5,7 +5,7 @@ import struct
 import threading
 from contextlib import suppress
 
-from local.broker import Broker
+from local.kafka.embedded import Broker
 
 _PRODUCE = 0
 _HEADER = struct.Struct(">hhih")  # API, version, correlation id, length of the client's name

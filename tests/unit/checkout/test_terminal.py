@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from checkout.base import terminal
 from checkout.base.text import printable, word
 from checkout.operations import text as operations
-from local import worker
+from local.lambda_runtime import worker
 from local.stripe_simulator import console as simulator
 from tests.infrastructure.transformed import ROOT
 
@@ -138,5 +138,5 @@ def test_nothing_else_writes_to_a_terminal() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bprint\(|std(out|err)\.write|print_exc", path.read_text())
     }
-    own_processes = {"local/worker.py"}
+    own_processes = {"local/lambda_runtime/worker.py"}
     assert writers == own_processes

@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from local import apache_kafka
+from local.kafka import apache as apache_kafka
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.console import Console
+from local.stack.console import Console
 
 
 @pytest.fixture

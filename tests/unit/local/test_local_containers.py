@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import containers
+from local.stack import containers
 
 
 def test_only_those_that_run_what_was_built_in_the_folder(

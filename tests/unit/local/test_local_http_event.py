@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.http_event import MalformedResponse, Request, event_of, response_of
-from local.template import Route
+from local.gateway.http_event import MalformedResponse, Request, event_of, response_of
+from local.lambda_runtime.template import Route
 
 ROUTE = Route("account", "GET", "/checkout/sessions/{request_id}")
 

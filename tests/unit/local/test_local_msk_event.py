@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.msk_event import Record, event_of, to_repeat
+from local.kafka.msk_event import Record, event_of, to_repeat
 
 FIRST = Record("checkout.finished", 0, 42, 1700000000000, 1, b"7", b"{}", (("trace", b"a\xff"),))
 

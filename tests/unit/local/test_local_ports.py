@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local import settings, stack, stripe_process
-from local.console import Console
-from local.stack import Stack, StackError
-from local.stripe_process import StripeSimulator, StripeSimulatorError
+from local.stack import settings, stack, stripe_process
+from local.stack.console import Console
+from local.stack.stack import Stack, StackError
+from local.stack.stripe_process import StripeSimulator, StripeSimulatorError
 
 ROOT = Path(__file__).parents[3]
 

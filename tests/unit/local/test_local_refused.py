@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from local import apache_kafka, sam, settings
-from local.console import Console
-from local.sam import SamStack
-from local.settings import Settings
-from local.stack import Stack, StackError
+from local.kafka import apache as apache_kafka
+from local.stack import sam, settings
+from local.stack.console import Console
+from local.stack.sam import SamStack
+from local.stack.settings import Settings
+from local.stack.stack import Stack, StackError
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import sam
-from local.stack import StackError
+from local.stack import sam
+from local.stack.stack import StackError
 
 ROOT = Path(__file__).parents[3]
 

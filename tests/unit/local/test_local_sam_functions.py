@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from local.lambda_runtime.template import Function
 from local.processes import free_port
-from local.sam import SamFunctions
-from local.template import Function
+from local.stack.sam import SamFunctions
 
 
 def test_a_call_that_fails_is_an_error_like_any_other() -> None:

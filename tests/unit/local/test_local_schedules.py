@@ -5,9 +5,9 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from local import schedules
-from local.template import Schedule
-from local.workers import Result, Throttled
+from local.lambda_runtime import schedules
+from local.lambda_runtime.template import Schedule
+from local.lambda_runtime.workers import Result, Throttled
 
 OK = Result(b"null")
 PATIENCE_SECONDS = 20.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local import settings
-from local.settings import SettingsError
+from local.stack import settings
+from local.stack.settings import SettingsError
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import template
-from local.template import KafkaTrigger, Route, Schedule, TemplateError
+from local.lambda_runtime import template
+from local.lambda_runtime.template import KafkaTrigger, Route, Schedule, TemplateError
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.settings import Settings, write_privately
+from local.stack.settings import Settings, write_privately
 
 
 class AlreadyRunning(RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from local.msk_event import Record
+from local.kafka.msk_event import Record
 
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 2.0

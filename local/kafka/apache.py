@@ -13,9 +13,10 @@ from typing import IO
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from local import kafka_jars, processes
-from local.kafka_jars import ApacheKafkaError
-from local.kafka_node import Node
+from local import processes
+from local.kafka import jars as kafka_jars
+from local.kafka.jars import ApacheKafkaError
+from local.kafka.node import Node
 
 HOST = "127.0.0.1"
 _ASK_SECONDS = 0.5

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 import uvicorn
 
-from local.http_event import MalformedResponse, Request, Response, event_of, message, response_of
-from local.template import Route
-from local.workers import PayloadTooLarge, Result, Throttled
+from local.gateway.http_event import MalformedResponse, Request, Response, event_of, message, response_of
+from local.lambda_runtime.template import Route
+from local.lambda_runtime.workers import PayloadTooLarge, Result, Throttled
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body: API Gateway's own limit, above that of the function's event."""

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local import containers, processes
-from local.console import Console
-from local.functions import Functions
-from local.sam_server import START_SECONDS, SamServer
-from local.settings import Settings, write_privately
-from local.stack import Stack, StackError
-from local.workers import Result
+from local import processes
+from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.workers import Result
+from local.stack import containers
+from local.stack.console import Console
+from local.stack.sam_server import START_SECONDS, SamServer
+from local.stack.settings import Settings, write_privately
+from local.stack.stack import Stack, StackError
 
 NAME = "host.docker.internal"
 GATEWAY = "LAMBDA_DOCKER_GATEWAY"

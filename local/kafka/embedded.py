@@ -4,7 +4,8 @@ Clients speak the real protocol to it over TCP, consumer groups and idempotent p
 everything in memory (5 MB a partition at most, the oldest records go first) and forgets it when it ends,
 committed offsets too. It has no topic administration, and record timestamps are constant.
 
-`python -m local.broker --port 9092 --topics checkout.finished:3` runs one; it prints a line when it listens.
+`python -m local.kafka.embedded --port 9092 --topics checkout.finished:3` runs one; it prints a line when it
+listens.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from checkout.base import terminal
 from local import processes
 
 HOST = "127.0.0.1"
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _START_SECONDS = 20.0
 _PRODUCER = 0  # rd_kafka_type_t
 _BROKER_ID = 1  # Mock brokers are numbered from 1.
@@ -58,7 +59,8 @@ class Broker:
         topics = ",".join(f"{name}:{partitions}" for name, partitions in self._topics.items())
         self.process = processes.spawn(
             [
-                *(sys.executable, "-m", "local.broker", "--port", str(self._port or processes.free_port())),
+                *(sys.executable, "-m", "local.kafka.embedded"),
+                *("--port", str(self._port or processes.free_port())),
                 *("--host", self._host, "--topics", topics),
             ],
             cwd=_ROOT,
@@ -161,7 +163,9 @@ _TYPES: Mapping[str, type | None] = {
 
 def main() -> None:
     """Serve until SIGTERM, or until the parent is gone."""
-    parser = argparse.ArgumentParser(prog="python -m local.broker", description="An embedded Kafka broker.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.kafka.embedded", description="An embedded Kafka broker."
+    )
     parser.add_argument("--port", type=int, default=0, help="TCP port (default: any free one)")
     parser.add_argument("--host", default=HOST, help="address of this machine (%(default)s)")
     parser.add_argument("--topics", default="", help="name:partitions,name:partitions")

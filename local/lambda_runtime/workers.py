@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.environment import MAX_PAYLOAD, Environment, EnvironmentEnded
-from local.template import Function
+from local.lambda_runtime.environment import MAX_PAYLOAD, Environment, EnvironmentEnded
+from local.lambda_runtime.template import Function
 
 _INIT_SECONDS = 30.0
 _MAX_WAITING = 1000

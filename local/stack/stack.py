@@ -15,18 +15,20 @@ import jwt
 import psycopg2
 
 from checkout.base.text import printable
-from local import apache_kafka, schedules, stack_file, summary, supervisor, template
-from local.apache_kafka import ApacheKafka
-from local.broker import HOST, Broker
-from local.console import Console
-from local.functions import Functions
-from local.gateway import Gateway, Server, claim
-from local.kafka_trigger import Poller
-from local.postgres import Postgres
-from local.settings import Settings
-from local.stack_file import StackFile
-from local.stripe_process import StripeSimulator
-from local.workers import Result
+from local.gateway.server import Gateway, Server, claim
+from local.kafka import apache as apache_kafka
+from local.kafka.apache import ApacheKafka
+from local.kafka.embedded import HOST, Broker
+from local.kafka.trigger import Poller
+from local.lambda_runtime import schedules, template
+from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.workers import Result
+from local.stack import stack_file, summary, supervisor
+from local.stack.console import Console
+from local.stack.postgres import Postgres
+from local.stack.settings import Settings
+from local.stack.stack_file import StackFile
+from local.stack.stripe_process import StripeSimulator
 
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
 DEMO_USER_ID = 1

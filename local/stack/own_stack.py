@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import kafka_jars, processes, stack_file
-from local.settings import Settings
-from local.stack_file import StackFile
+from local import processes
+from local.kafka import jars as kafka_jars
+from local.stack import stack_file
+from local.stack.settings import Settings
+from local.stack.stack_file import StackFile
 
 _START_SECONDS = 60.0
 _PATIENCE_SECONDS = 300.0

@@ -12,8 +12,9 @@ import psutil  # type: ignore[import-untyped]
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from local import kafka_jars, processes
-from local.kafka_jars import ApacheKafkaError
+from local import processes
+from local.kafka import jars as kafka_jars
+from local.kafka.jars import ApacheKafkaError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0

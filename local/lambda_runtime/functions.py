@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from local.template import Function, Template
-from local.workers import FunctionWorkers, Result
+from local.lambda_runtime.template import Function, Template
+from local.lambda_runtime.workers import FunctionWorkers, Result
 
 # What would change a handler's imports; Lambda sets it to nothing, either.
 _NOT_INHERITED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})

@@ -1,7 +1,7 @@
 """One execution environment: imports a handler once, then handles one event after the other.
 
-Run by `local.workers` as a program of its own, and imports nothing of this project, so that a handler finds
-on `sys.path` what it would find on Lambda: its own folder, the layers, the installed packages.
+Run as a program of its own, and imports nothing of this project: a handler finds on `sys.path` what it would
+find on Lambda, which is its own folder, the layers and the installed packages.
 
 A frame on the socket is two lengths (unsigned, 32 bits, big-endian), a JSON header and a JSON payload. The
 worker sends `{"type": "ready"}` or `{"type": "error"}` after the import; then, for each

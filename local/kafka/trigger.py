@@ -13,11 +13,11 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 
-from local.environment import MAX_PAYLOAD
-from local.kafka_reader import BrokerLost, Reader
-from local.msk_event import Record, event_of, to_repeat
-from local.template import KafkaTrigger
-from local.workers import Result
+from local.kafka.msk_event import Record, event_of, to_repeat
+from local.kafka.reader import BrokerLost, Reader
+from local.lambda_runtime.environment import MAX_PAYLOAD
+from local.lambda_runtime.template import KafkaTrigger
+from local.lambda_runtime.workers import Result
 
 Invoke = Callable[[dict[str, Any]], "Future[Result]"]
 Log = Callable[[str], None]

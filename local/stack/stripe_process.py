@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from local import processes
-from local.gateway import claim
-from local.settings import write_privately
+from local.gateway.server import claim
+from local.stack.settings import write_privately
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _START_SECONDS = 20.0
 _PORT_SECONDS = 2.0
 

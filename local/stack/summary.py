@@ -2,8 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from local.settings import Settings
-from local.stack_file import StackFile
+from local.stack.settings import Settings
+from local.stack.stack_file import StackFile
 
 
 def of(found: StackFile, settings: Settings) -> str:

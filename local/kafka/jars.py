@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local import processes
 
-POM = Path(__file__).parent / "kafka" / "pom.xml"
+POM = Path(__file__).with_name("pom.xml")
 _JAVA_VERSION = 17
 _LAST_LINES = 15
 _HINT = "or leave KAFKA out: the embedded broker needs neither Java nor Maven"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.template import Route
+from local.lambda_runtime.template import Route
 
 # Observed on AWS, undocumented: only these reach a function as text; forms and bodies without a type do not.
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from checkout.base import terminal
-from local.environment import REGION
-from local.template import Schedule
-from local.workers import Result, Throttled
+from local.lambda_runtime.environment import REGION
+from local.lambda_runtime.template import Schedule
+from local.lambda_runtime.workers import Result, Throttled
 
 SPEED = 60
 Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]

@@ -1,4 +1,4 @@
-"""One execution environment of a function, from outside: a `local.worker` process and the socket to it."""
+"""One execution environment of a function, from outside: a process of `worker` and the socket to it."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local import processes
-from local.template import Function
+from local.lambda_runtime.template import Function
 
 REGION = "eu-central-1"
 MAX_PAYLOAD = 6_291_456

@@ -1,0 +1,1 @@
+"""API Gateway's HTTP API on one machine."""

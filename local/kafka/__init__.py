@@ -1,0 +1,1 @@
+"""Kafka on one machine: the broker, embedded or Apache's, and Lambda's trigger."""

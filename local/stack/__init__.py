@@ -1,0 +1,1 @@
+"""The whole stack on one machine: its parts, in order, and how to reach it."""
