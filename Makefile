@@ -21,7 +21,7 @@ WITH_BROKER := $(filter-out $(WITHOUT_BROKER),$(wildcard tests/integration/test_
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
 	verification webhook_to_credit)
-CHECKED := layers/common/checkout local deployment tests benchmarks
+CHECKED := layers/common/checkout local stripe_simulator deployment tests benchmarks
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25

@@ -59,7 +59,7 @@ class StripeSimulator:
             *("--allowed-hosts", self._names, "--allowed-endpoints", self._names),
         ]
         self.process = processes.spawn(
-            [sys.executable, "-m", "local.stripe_simulator", *options],
+            [sys.executable, "-m", "stripe_simulator", *options],
             cwd=_ROOT,
             env={**os.environ, "STRIPE_SIMULATOR_ENDPOINT_SECRET": self._endpoint_secret},
             stdout=subprocess.PIPE,

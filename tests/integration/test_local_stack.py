@@ -350,7 +350,7 @@ def test_a_live_key_is_refused(project: Project) -> None:
     [
         ("PostgreSQL", ("bin/postgres",)),
         ("Kafka broker", ("local.kafka.embedded",)),
-        ("Stripe simulator", ("local.stripe_simulator",)),
+        ("Stripe simulator", ("stripe_simulator",)),
     ],
 )
 def test_a_killed_child_is_reported_and_comes_back(

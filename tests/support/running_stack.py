@@ -242,7 +242,7 @@ class RunningStack:
         return answer.json()
 
     def control_stripe(self, what: str, **body: Any) -> None:
-        """See local.stripe_simulator.control."""
+        """See stripe_simulator.control."""
         url = f"{self.description['stripe_api_url']}/_simulator/{what}"
         requests.post(url, json=body, timeout=HTTP_SECONDS).raise_for_status()
 

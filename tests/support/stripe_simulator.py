@@ -50,7 +50,7 @@ class Simulator:
         if self._secret:
             environment["STRIPE_SIMULATOR_ENDPOINT_SECRET"] = self._secret
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local.stripe_simulator", f"--data={self.data}", *flags],
+            [sys.executable, "-m", "stripe_simulator", f"--data={self.data}", *flags],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -98,7 +98,7 @@ class Simulator:
         return response.json()
 
     def fault(self, **fault: Any) -> None:
-        """See local.stripe_simulator.api.faults.Fault."""
+        """See stripe_simulator.api.faults.Fault."""
         self.control("faults", fault)
 
     def clear_faults(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from checkout.base import currencies
-from local.stripe_simulator import money
+from stripe_simulator import money
 
 
 @pytest.mark.parametrize(

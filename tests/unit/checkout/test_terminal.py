@@ -16,7 +16,7 @@ from checkout.base import terminal
 from checkout.base.text import printable, word
 from checkout.operations import text as operations
 from local.lambda_runtime import worker
-from local.stripe_simulator import console as simulator
+from stripe_simulator import console as simulator
 from tests.infrastructure.transformed import ROOT
 
 ANY_TEXT = st.text(st.characters())  # Surrogates included.

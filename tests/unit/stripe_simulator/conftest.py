@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from local.stripe_simulator.resources import checkout_sessions, timers
-from local.stripe_simulator.settings import Settings
-from local.stripe_simulator.storage.schema import SCHEMA
-from local.stripe_simulator.storage.transaction import Environment, Json, Origin, Transaction
-from local.stripe_simulator.webhooks.spoiling import Spoiler
+from stripe_simulator.resources import checkout_sessions, timers
+from stripe_simulator.settings import Settings
+from stripe_simulator.storage.schema import SCHEMA
+from stripe_simulator.storage.transaction import Environment, Json, Origin, Transaction
+from stripe_simulator.webhooks.spoiling import Spoiler
 
 NOON = 1_800_000_000.0
 

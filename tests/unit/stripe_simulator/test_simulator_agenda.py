@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.stripe_simulator.agenda import Agenda
+from stripe_simulator.agenda import Agenda
 
 
 def calls_within(agenda: Agenda, seconds: float, during: Callable[[], None] = lambda: None) -> None:
@@ -46,7 +46,7 @@ def test_a_poke_wakes_it_at_once() -> None:
 def test_a_failure_is_shown_and_tried_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.stripe_simulator.agenda.PAUSE_AFTER_ERROR_SECONDS", 0.05)
+    monkeypatch.setattr("stripe_simulator.agenda.PAUSE_AFTER_ERROR_SECONDS", 0.05)
     taken: list[float] = []
 
     async def step() -> float | None:

@@ -1,7 +1,7 @@
 import pytest
 
-from local.stripe_simulator.resources import cards
-from local.stripe_simulator.resources.cards import Disputed, RefundCourse
+from stripe_simulator.resources import cards
+from stripe_simulator.resources.cards import Disputed, RefundCourse
 
 
 def test_every_test_card_passes_its_own_check() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stripe_simulator.__main__ import SECRET_VARIABLE, main
+from stripe_simulator.__main__ import SECRET_VARIABLE, main
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

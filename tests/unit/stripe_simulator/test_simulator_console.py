@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.stripe_simulator.console import say, say_what_failed
+from stripe_simulator.console import say, say_what_failed
 
 HOSTILE = "we_1 http://127.0.0.1/\x1b[2J\nwebhook delivered\r\u202e\ud800\x85"
 ESCAPED = r"we_1 http://127.0.0.1/\u001b[2J\nwebhook delivered\r\u202e\ud800\u0085"

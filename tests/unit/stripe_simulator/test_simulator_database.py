@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local.stripe_simulator.settings import Settings
-from local.stripe_simulator.storage.database import Command, Database
-from local.stripe_simulator.storage.transaction import Environment, Transaction
-from local.stripe_simulator.webhooks.spoiling import Spoiler
+from stripe_simulator.settings import Settings
+from stripe_simulator.storage.database import Command, Database
+from stripe_simulator.storage.transaction import Environment, Transaction
+from stripe_simulator.webhooks.spoiling import Spoiler
 
 
 @pytest.fixture

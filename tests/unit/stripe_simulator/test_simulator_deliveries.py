@@ -3,13 +3,13 @@ from typing import TYPE_CHECKING
 import pytest
 import stripe
 
-from local.stripe_simulator.resources import checkout_sessions, webhook_endpoints
-from local.stripe_simulator.webhooks import deliveries
-from local.stripe_simulator.webhooks.signing import signature_header
-from local.stripe_simulator.webhooks.spoiling import Mode, Spoiler
+from stripe_simulator.resources import checkout_sessions, webhook_endpoints
+from stripe_simulator.webhooks import deliveries
+from stripe_simulator.webhooks.signing import signature_header
+from stripe_simulator.webhooks.spoiling import Mode, Spoiler
 
 if TYPE_CHECKING:
-    from local.stripe_simulator.storage.transaction import Json
+    from stripe_simulator.storage.transaction import Json
     from tests.unit.stripe_simulator.conftest import Account
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.stripe_simulator.api import forms
-from local.stripe_simulator.api.errors import InvalidParameter
+from stripe_simulator.api import forms
+from stripe_simulator.api.errors import InvalidParameter
 
 
 def test_brackets_nest_and_indices_stay_keys() -> None:

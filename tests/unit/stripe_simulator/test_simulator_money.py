@@ -1,7 +1,7 @@
 import pytest
 
-from local.stripe_simulator import money
-from local.stripe_simulator.resources.balance_transactions import card_fee
+from stripe_simulator import money
+from stripe_simulator.resources.balance_transactions import card_fee
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from local.stripe_simulator.api import params
-from local.stripe_simulator.api.errors import InvalidParameter
-from local.stripe_simulator.api.params import Declaration
+from stripe_simulator.api import params
+from stripe_simulator.api.errors import InvalidParameter
+from stripe_simulator.api.params import Declaration
 
 PERSON = params.fields({"name": params.text(5), "age": params.integer(0, 150)}, required=("name",))
 

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from local.stripe_simulator.webhooks.posting import PostFailed, post
+from stripe_simulator.webhooks.posting import PostFailed, post
 
 
 def answer(raw: bytes | None, timeout_seconds: float = 2.0) -> tuple[int, bytes]:

@@ -2,9 +2,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.stripe_simulator.resources import cards, checkout_sessions, payments
-from local.stripe_simulator.resources.payment_methods import Payer
-from local.stripe_simulator.resources.payments import Completed, NotOpen
+from stripe_simulator.resources import cards, checkout_sessions, payments
+from stripe_simulator.resources.payment_methods import Payer
+from stripe_simulator.resources.payments import Completed, NotOpen
 
 if TYPE_CHECKING:
     from tests.unit.stripe_simulator.conftest import Account

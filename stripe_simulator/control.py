@@ -1,0 +1,98 @@
+"""`/_simulator/…`: what a test may do to the simulator that nobody can do to Stripe.
+
+Bodies are `application/json`; anything else is a 415.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from stripe_simulator import content_types
+from stripe_simulator.api.faults import Fault, Faults
+from stripe_simulator.console import say
+from stripe_simulator.storage.database import Database
+from stripe_simulator.webhooks.spoiling import Mode, Spoiler
+
+
+@dataclass(frozen=True)
+class Control:
+    database: Database
+    spoiler: Spoiler
+    faults: Faults
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_simulator/health", self.health, methods=["GET"]),
+            Route("/_simulator/webhooks", self.show_mode, methods=["GET"]),
+            Route("/_simulator/webhooks", self.set_mode, methods=["POST"]),
+            Route("/_simulator/faults", self.show_faults, methods=["GET"]),
+            Route("/_simulator/faults", self.add_fault, methods=["POST"]),
+            Route("/_simulator/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/_simulator/objects", self.put_object, methods=["POST"]),
+        ]
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def show_mode(self, _: Request) -> Response:
+        return JSONResponse({"mode": self.spoiler.mode.value})
+
+    async def set_mode(self, request: Request) -> Response:
+        """`{"mode": "drop"}`; the modes are those of `webhooks.spoiling`."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
+        body = await _body(request)
+        try:
+            self.spoiler.mode = Mode(body.get("mode"))
+        except ValueError:
+            return _refused(f"mode must be one of {', '.join(mode.value for mode in Mode)}")
+        say(f"webhooks from now on: {self.spoiler.mode.value}")
+        return await self.show_mode(request)
+
+    async def show_faults(self, _: Request) -> Response:
+        return JSONResponse({"faults": [asdict(fault) for fault in self.faults.pending]})
+
+    async def add_fault(self, request: Request) -> Response:
+        """A `Fault` as JSON."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
+        try:
+            self.faults.pending.append(Fault.from_json(await _body(request)))
+        except ValueError as error:
+            return _refused(str(error))
+        return await self.show_faults(request)
+
+    async def clear_faults(self, request: Request) -> Response:
+        self.faults.pending.clear()
+        return await self.show_faults(request)
+
+    async def put_object(self, request: Request) -> Response:
+        """Any object of Stripe's as JSON, from then on known here; nothing happens to it by itself, and no
+        event tells of it."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
+        body = await _body(request)
+        if not all(isinstance(body.get(name), str) for name in ("id", "object")):
+            return _refused("an object has an id and says in `object` what it is")
+        await self.database.run(lambda transaction: transaction.put({"created": transaction.now, **body}))
+        return JSONResponse(body)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _refused(detail: str, status: int = 400) -> Response:
+    return JSONResponse({"error": {"message": detail}}, status)
+
+
+def _not_json() -> Response:
+    return _refused(f"Content-Type must be {content_types.JSON}", 415)

@@ -1,0 +1,104 @@
+"""The HTML of the hosted page: a plain form that needs no JavaScript, and two notices."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+
+from stripe_simulator import money
+from stripe_simulator.storage.transaction import Json
+
+CARD, DEBIT_SUCCEEDS, DEBIT_FAILS = "card", "bank_debit_succeeds", "bank_debit_fails"
+_METHOD_LABELS = {
+    CARD: "Card",
+    DEBIT_SUCCEEDS: "Bank debit that settles",
+    DEBIT_FAILS: "Bank debit that fails",
+}
+
+_INVALID = ' aria-invalid="true" aria-describedby="problem" autofocus'
+
+_FOLDER = Path(__file__).parent
+_PAGE = Template((_FOLDER / "checkout.html").read_text("utf-8"))
+_FORM = Template((_FOLDER / "form.html").read_text("utf-8"))
+STYLESHEET = (_FOLDER / "checkout.css").read_text("utf-8")
+
+
+def success_url(session: Json) -> str:
+    """Where the customer goes after paying, with the session's id where the creator asked for it."""
+    url: str = session["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def methods(session: Json) -> list[str]:
+    """The choices that the page offers for a session."""
+    offered = [CARD] if "card" in session["payment_method_types"] else []
+    if any(kind != "card" for kind in session["payment_method_types"]):
+        offered += [DEBIT_SUCCEEDS, DEBIT_FAILS]
+    return offered
+
+
+def form(session: Json, items: list[Json], typed: Mapping[str, str], problem: str | None = None) -> str:
+    """The checkout form, with what the customer typed before and what was wrong with it. `items` are line
+    items, each with its `product_description`."""
+    amount = money.display(session["amount_total"], session["currency"])
+    offered = methods(session)
+    chosen = typed.get("payment_method", offered[0])
+    content = _FORM.substitute(
+        product=escape(items[0]["description"] if len(items) == 1 else "Your order"),
+        descriptions="".join(_description(item) for item in items),
+        amount=escape(amount),
+        items="".join(_item(item) for item in items) if len(items) > 1 or items[0]["quantity"] > 1 else "",
+        alert=f'<p role="alert" id="problem">{escape(problem)}</p>' if problem else "",
+        action=f"/c/pay/{escape(session['id'])}",
+        methods="\n    ".join(_method(name, name == chosen) for name in offered),
+        email=escape(typed.get("email") or session["customer_email"] or ""),
+        card_number=escape(typed.get("card_number", "")),
+        card_expiry=escape(typed.get("card_expiry", "")),
+        name=escape(typed.get("name", "")),
+        invalid=_INVALID if problem and chosen == CARD else "",
+        back=_link(session["cancel_url"], "Back without paying"),
+    )
+    return _PAGE.substitute(title=escape(f"Pay {amount}"), content=content)
+
+
+def already_complete(session: Json) -> str:
+    return _notice(
+        "You're all done here", "This payment was already submitted.", _link(success_url(session), "Continue")
+    )
+
+
+def expired(session: Json) -> str:
+    text = "Nothing was paid. Start again from where you came."
+    return _notice("This checkout has expired", text, _link(session["cancel_url"], "Back"))
+
+
+def unknown() -> str:
+    return _notice("No such checkout", "The address is incomplete, or belongs to another simulator.", "")
+
+
+def not_a_form() -> str:
+    return _notice("Not understood", "What was sent is no form (application/x-www-form-urlencoded).", "")
+
+
+def _notice(title: str, text: str, link: str) -> str:
+    content = f'<h1>{escape(title)}</h1>\n<p role="status">{escape(text)}</p>\n{link}'
+    return _PAGE.substitute(title=escape(title), content=content)
+
+
+def _item(item: Json) -> str:
+    amount = money.display(item["amount_total"], item["currency"])
+    return f"<li>{item['quantity']} × {escape(item['description'])}: {escape(amount)}</li>"
+
+
+def _description(item: Json) -> str:
+    text = item.get("product_description")
+    return f'<p class="description">{escape(text)}</p>' if text else ""
+
+
+def _method(name: str, chosen: bool) -> str:
+    attributes = f'type="radio" name="payment_method" value="{name}"' + (" checked" if chosen else "")
+    return f"<label><input {attributes}>{_METHOD_LABELS[name]}</label>"
+
+
+def _link(url: str | None, text: str) -> str:
+    return f'<p><a href="{escape(url)}">{escape(text)}</a></p>' if url else ""

@@ -1,0 +1,217 @@
+"""Checkout Sessions in `payment` mode: made by the API, ended by the customer, by `expire` or by time."""
+
+from typing import Any
+
+from stripe_simulator import money
+from stripe_simulator.ids import new_id, random_text
+from stripe_simulator.resources import metadata, payment_methods
+from stripe_simulator.resources.events import emit
+from stripe_simulator.resources.line_items import new_line_items
+from stripe_simulator.storage.transaction import Json, Transaction
+
+SHORTEST_SECONDS = 30 * 60
+LONGEST_SECONDS = 24 * 3600
+BANK_DEBITS = {
+    "aud": "au_becs_debit",
+    "cad": "acss_debit",
+    "eur": "sepa_debit",
+    "gbp": "bacs_debit",
+    "usd": "us_bank_account",
+}
+
+
+def create(transaction: Transaction, params: dict[str, Any]) -> Json:
+    """Open a session from parameters that were checked already."""
+    items = new_line_items(transaction.now, params["line_items"])
+    currency: str = items[0]["currency"]
+    total = sum(item["amount_total"] for item in items)
+    session_id = new_id("cs_test", 58)
+    expires_at = params.get("expires_at", transaction.now + LONGEST_SECONDS)
+    session = {
+        **_nothing_special(),
+        "id": session_id,
+        "object": "checkout.session",
+        "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", True)},
+        "amount_subtotal": total,
+        "amount_total": total,
+        "cancel_url": params.get("cancel_url"),
+        "client_reference_id": params.get("client_reference_id"),
+        "created": transaction.now,
+        "currency": currency,
+        "customer_email": params.get("customer_email"),
+        "expires_at": expires_at,
+        "livemode": False,
+        "locale": params.get("locale"),
+        "metadata": metadata.initial(params.get("metadata")),
+        "mode": "payment",
+        "payment_intent": None,
+        "payment_method_types": params.get("payment_method_types", default_methods(currency)),
+        "payment_status": "unpaid",
+        "status": "open",
+        "submit_type": params.get("submit_type"),
+        "success_url": params["success_url"],
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "ui_mode": "hosted_page",
+        "url": f"{transaction.settings.public_url}/c/pay/{session_id}",
+    }
+    descriptions = [item["price_data"]["product_data"].get("description") for item in params["line_items"]]
+    transaction.insert(
+        session,
+        {
+            "line_items": items,
+            "product_descriptions": descriptions,
+            "payment_intent_data": params.get("payment_intent_data", {}),
+        },
+    )
+    transaction.after(expires_at - transaction.time, "expire_session", session_id)
+    transaction.say(f"session created {about(session)}")
+    return session
+
+
+def default_methods(currency: str) -> list[str]:
+    """What a session offers that names no payment methods: cards, and the currency's bank debit."""
+    debit = BANK_DEBITS.get(currency)
+    return ["card", debit] if debit else ["card"]
+
+
+def line_items(transaction: Transaction, session_id: str) -> list[Json]:
+    items: list[Json] = transaction.private(session_id)["line_items"]
+    return items
+
+
+def shown_items(transaction: Transaction, session_id: str) -> list[Json]:
+    """The line items as the hosted page shows them: each with its `product_description`, a text or None."""
+    private = transaction.private(session_id)
+    items: list[Json] = private["line_items"]
+    descriptions = private.get("product_descriptions") or [None] * len(items)
+    return [{**item, "product_description": text} for item, text in zip(items, descriptions, strict=True)]
+
+
+def payment_intent_data(transaction: Transaction, session_id: str) -> Json:
+    """What the session's creator wants on the payment intent: `metadata`, `description`."""
+    data: Json = transaction.private(session_id)["payment_intent_data"]
+    return data
+
+
+def expire(transaction: Transaction, session: Json) -> Json:
+    """End an open session unpaid, and cancel the payment intent of a declined attempt with it."""
+    if session["payment_intent"]:
+        intent = transaction.get("payment_intent", session["payment_intent"])
+        canceled = {
+            **intent,
+            "status": "canceled",
+            "canceled_at": transaction.now,
+            "cancellation_reason": "expired",
+        }
+        transaction.update(canceled)
+        emit(transaction, "payment_intent.canceled", canceled)
+    expired = {**session, "status": "expired", "url": None}
+    transaction.update(expired)
+    emit(transaction, "checkout.session.expired", expired)
+    transaction.say(f"session expired {about(expired)}")
+    return expired
+
+
+def expire_when_due(transaction: Transaction, session_id: str) -> None:
+    session = transaction.get("checkout.session", session_id)
+    if session["status"] == "open":
+        expire(transaction, session)
+
+
+def complete(
+    transaction: Transaction, session: Json, *, paid: bool, payer: payment_methods.Payer
+) -> tuple[Json, list[str]]:
+    """The customer has done their part; returns the session and the ids of the event(s) that say so."""
+    completed = {
+        **session,
+        "customer_details": {
+            "address": {**dict.fromkeys(payment_methods.ADDRESS_FIELDS), "country": "DE"},
+            "business_name": None,
+            "email": payer.email,
+            "individual_name": None,
+            "name": payer.name,
+            "phone": None,
+            "tax_exempt": "none",
+            "tax_ids": [],
+        },
+        "payment_status": "paid" if paid else "unpaid",
+        "status": "complete",
+        "url": None,
+    }
+    transaction.update(completed)
+    made = emit(transaction, "checkout.session.completed", completed)
+    transaction.say(f"session {'paid' if paid else 'completed, not yet paid'} {about(completed)}")
+    return completed, made
+
+
+def settle(transaction: Transaction, session: Json, *, paid: bool) -> None:
+    """The customer's bank has answered about a session that was complete but unpaid."""
+    settled = {**session, "payment_status": "paid" if paid else "unpaid"}
+    transaction.update(settled)
+    outcome = "succeeded" if paid else "failed"
+    emit(transaction, f"checkout.session.async_payment_{outcome}", settled)
+    transaction.say(f"session's bank debit {outcome} {about(settled)}")
+
+
+def about(session: Json) -> str:
+    """A session in a line of the log, with our request_id where its creator gave one."""
+    request_id = session["metadata"].get("request_id")
+    amount = money.display(session["amount_total"], session["currency"])
+    return f"{session['id'][:20]}… {amount}" + (f" request_id={request_id}" if request_id else "")
+
+
+def _nothing_special() -> Json:
+    """The fields of a session that uses none of the features they belong to."""
+    return {
+        "after_expiration": None,
+        "allow_promotion_codes": None,
+        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        "billing_address_collection": None,
+        "client_secret": None,
+        "collected_information": {"business_name": None, "individual_name": None, "shipping_details": None},
+        "consent": None,
+        "consent_collection": None,
+        "currency_conversion": None,
+        "custom_fields": [],
+        "custom_text": {
+            "after_submit": None,
+            "shipping_address": None,
+            "submit": None,
+            "terms_of_service_acceptance": None,
+        },
+        "customer": None,
+        "customer_account": None,
+        "customer_creation": "if_required",
+        "customer_details": None,
+        "discounts": [],
+        "integration_identifier": None,
+        "invoice": None,
+        "invoice_creation": {
+            "enabled": False,
+            "invoice_data": {
+                "account_tax_ids": None,
+                "custom_fields": None,
+                "description": None,
+                "footer": None,
+                "issuer": None,
+                "metadata": {},
+                "rendering_options": None,
+            },
+        },
+        "managed_payments": {"enabled": False},
+        "origin_context": None,
+        "payment_link": None,
+        "payment_method_collection": "if_required",
+        "payment_method_configuration_details": {"id": f"pmc_{random_text(24)}", "parent": None},
+        "payment_method_options": {},
+        "permissions": None,
+        "phone_number_collection": {"enabled": False},
+        "recovered_from": None,
+        "saved_payment_method_options": None,
+        "setup_intent": None,
+        "shipping_address_collection": None,
+        "shipping_cost": None,
+        "shipping_options": [],
+        "subscription": None,
+        "wallet_options": None,
+    }
