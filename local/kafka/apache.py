@@ -43,7 +43,7 @@ class ApacheKafka:
         nodes: int = 1,
         host: str = HOST,
     ) -> None:
-        """`data` is the folder that `kafka_jars.fetch` filled; `port` None means any free one, chosen once.
+        """`data` is the folder that `jars.fetch` filled; `port` None means any free one, chosen once.
 
         `properties` are more of each node's own, or others, with `{host}`, `{port}` and `{controller_port}`
         in them. `host` is one of our addresses.

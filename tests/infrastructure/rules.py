@@ -145,7 +145,7 @@ def _functions(templates: Templates) -> Iterator[str]:
 
 
 def settings_read() -> set[str]:
-    """The names that checkout/config.py asks for."""
+    """The names that checkout/base/config.py asks for."""
     config = (ROOT / "layers" / "common" / "checkout" / "base" / "config.py").read_text()
     return set(re.findall(r'(?:self\._\w+|environment\.get)\(\s*"([A-Z][A-Z0-9_]+)"', config))
 

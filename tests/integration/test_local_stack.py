@@ -56,7 +56,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in ("local", "functions", "layers", "template.yaml"):
+        for name in ("local", "stripe_simulator", "functions", "layers", "template.yaml"):
             (folder / name).symlink_to(ROOT / name)
         self.environment = {
             name: value

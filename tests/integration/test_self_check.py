@@ -170,7 +170,7 @@ def watch(event, arguments):
         seen.append(event)
 sys.addaudithook(watch)
 import app
-from checkout import telemetry
+from checkout.base import telemetry
 made = [name for name, one in vars(sys.modules.get("checkout.bootstrap", telemetry)).items()
         if hasattr(one, "cache_info") and one.cache_info().currsize]
 print(__import__("json").dumps({"seen": seen, "made": made, "boto3": "boto3" in sys.modules}))

@@ -3,8 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 LEDGER = "ledger/table.py"
-MOVE = "migrations/application/0005_ledger_move_beside_foreign_keys.sql"
-TABLES = "migrations/application/0001_ledger.sql"
+MOVE = "release/migrations/application/0005_ledger_move_beside_foreign_keys.sql"
+TABLES = "release/migrations/application/0001_ledger.sql"
 EFFECTS = "outbox/effects.py"
 FINISHED = "outbox/finished_event.py"
 RACES = "tests/integration/test_ledger_races.py"
@@ -101,7 +101,7 @@ MUTANTS = [
         caught_by=f"{RACES}::test_the_ledger_is_closed_to_its_owner_too",
     ),
     Mutant(
-        file="migrations/application/0007_one_credit_a_payment_intent.sql",
+        file="release/migrations/application/0007_one_credit_a_payment_intent.sql",
         text="CREATE UNIQUE INDEX",
         instead="CREATE INDEX",
         breaks="a payment is credited twice under two request ids",

@@ -29,7 +29,7 @@ from tests.support.stripe_simulator import eventually
 from tests.support.topic import GROUP, Topic
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("functions", "infrastructure", "layers", "local", "template.yaml")
+PARTS = ("functions", "infrastructure", "layers", "local", "stripe_simulator", "template.yaml")
 CARD = "4242 4242 4242 4242"
 START_SECONDS = {"run": 100.0, "apache": 180.0, "sam": 240.0}
 """By its command, or its Kafka where that takes longer."""

@@ -1,5 +1,4 @@
 """Top up a balance with Stripe Checkout; every payment is credited exactly once.
 
-`domain` decides, `services` carry out (and commit), `adapters` speak to PostgreSQL, Kafka, Stripe and HTTP,
-`config` reads the environment, `bootstrap` wires it all together.
+A folder for each station of the money. docs/architecture.md says what each holds, and which may import which.
 """

@@ -10,11 +10,11 @@ import pytest
 from tests.infrastructure.transformed import ROOT
 
 LOGS = """
-from checkout import telemetry
+from checkout.base import telemetry
 telemetry.alert("RecordParked", "parked", request_id="\\ud800\\x1b[2J\\u202e", currency="€")
 """
 PROGRAM = """
-from checkout import telemetry
+from checkout.base import telemetry
 telemetry.count("CreditsEntered")
 telemetry.metrics.flush_metrics()
 """

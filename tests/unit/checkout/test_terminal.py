@@ -134,7 +134,7 @@ def test_nothing_else_writes_to_a_terminal() -> None:
     """With ruff, which refuses `print`, this leaves one writer for people."""
     writers = {
         str(path.relative_to(ROOT))
-        for folder in ("layers/common/checkout", "local", "deployment", "functions")
+        for folder in ("layers/common/checkout", "local", "stripe_simulator", "deployment", "functions")
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bprint\(|std(out|err)\.write|print_exc", path.read_text())
     }
