@@ -12,7 +12,7 @@ import pytest
 from checkout.base import postgres
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Cursor
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.reconciliation import unfinished
 from tests.support import functions
 from tests.support.brokers import AnyBroker
@@ -151,7 +151,7 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     for request_id in ids:
         silent.client.v1.checkout.sessions.expire(fns.row(request_id)["stripe_session_id"])
     fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
-    lock = transactions.lock_of_session
+    lock = payments_table.lock_of_session
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
 
         def lock_after_somebody(cursor: Cursor, request_id: str, session_id: str) -> Any:
@@ -162,7 +162,7 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
             return lock(cursor, request_id, session_id)
 
         # What is held already is not claimed; here somebody comes between the claim and Stripe's answer.
-        monkeypatch.setattr(transactions, "lock_of_session", lock_after_somebody)
+        monkeypatch.setattr(payments_table, "lock_of_session", lock_after_somebody)
         answer = run(fns)
 
     assert (answer["unfinished"], answer["skipped_count"]) == (3, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored
@@ -453,6 +453,6 @@ def test_is_any_paid_finds_the_request_and_its_second_payments_alone(fns: Functi
             (request_id,),
         )
     with bootstrap.checkout_database().transaction() as cursor:
-        found = [transactions.is_any_paid(cursor, 1, one) for one in ("r1", "r2", "r", "r3")]
-        assert transactions.is_any_paid(cursor, 2, "r1") is False
+        found = [payments_table.is_any_paid(cursor, 1, one) for one in ("r1", "r2", "r", "r3")]
+        assert payments_table.is_any_paid(cursor, 2, "r1") is False
     assert found == [True, True, False, False]

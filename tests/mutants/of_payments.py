@@ -164,7 +164,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/held.py",
-        text="            transactions.lock_payment_intent(cursor, found.payment_intent_id)\n",
+        text="            payments_table.lock_payment_intent(cursor, found.payment_intent_id)\n",
         instead="            pass\n",
         breaks="what is stored of a dispute while an operator discards it acts alone",
         caught_by="tests/integration/test_dropped_reversals.py"

@@ -12,8 +12,8 @@ from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import success_key
 from checkout.outbox.finished_event import iso_utc
-from checkout.payments import table as transactions
-from checkout.payments.payment import Status, Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import Payment, Status
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -35,7 +35,7 @@ class Accounts:
         row = None
         if known_as is not None:
             with self._checkout.transaction() as cursor:
-                row = transactions.find(cursor, known_as)
+                row = payments_table.find(cursor, known_as)
         if row is None or row.user_id != user_id:
             raise NotFound("There is no such session.")
         return self._resources([row])[0]
@@ -45,7 +45,7 @@ class Accounts:
         limit = _limit(query.get("limit"))
         before_id = self._before_id(user_id, query.get("cursor"))
         with self._checkout.transaction() as cursor:
-            rows = transactions.page_of_user(cursor, user_id, before_id=before_id, limit=limit + 1)
+            rows = payments_table.page_of_user(cursor, user_id, before_id=before_id, limit=limit + 1)
         page = rows[:limit]
         return {
             "transactions": self._resources(page),
@@ -72,7 +72,7 @@ class Accounts:
             raise InvalidRequest("cursor must be a next_cursor of an earlier page, or absent.")
         return before_id
 
-    def _resources(self, rows: Sequence[Transaction]) -> list[dict[str, Any]]:
+    def _resources(self, rows: Sequence[Payment]) -> list[dict[str, Any]]:
         credits = [credit for row in rows if (credit := row.credit) is not None]
         places: Mapping[str, Place] = {}
         if credits:
@@ -81,7 +81,7 @@ class Accounts:
         return [_resource(row, places.get(success_key(row.request_id))) for row in rows]
 
 
-def _resource(row: Transaction, credit: Place | None) -> dict[str, Any]:
+def _resource(row: Payment, credit: Place | None) -> dict[str, Any]:
     """`credit` is where its credit is; None if there is none to come."""
     return {
         "request_id": row.request_id,

@@ -10,7 +10,7 @@ from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
 from checkout.payments import inbox, reversal_event, reversals, stripe_event
 from checkout.payments import reversals_table as stored_reversals
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.events import StripeEvents
 
 
@@ -90,7 +90,7 @@ class HeldEvents:
         """With the payment intent locked, so that nothing of it is being applied at the same time."""
         found, payload = self._found(cursor, event_id)
         if found.payment_intent_id is not None:
-            transactions.lock_payment_intent(cursor, found.payment_intent_id)
+            payments_table.lock_payment_intent(cursor, found.payment_intent_id)
         subject = _subject_of(payload)
         objects = [subject] if subject is not None else stored_reversals.brought_by(cursor, event_id)
         others = inbox.unsettled_of(cursor, found.payment_intent_id) if found.payment_intent_id else []

@@ -18,7 +18,7 @@ from checkout.outbox.table import Message
 from checkout.payments import inbox, reversals, session_event, stripe_event
 from checkout.payments import recording as payments
 from checkout.payments import reversals_table as stored_reversals
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.readings import HANDLED, UNHANDLED, Reading, Readings
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.session_event import SessionReport
@@ -242,4 +242,4 @@ def _lock(cursor: Cursor, reading: Reading, payment_intent_id: str | None = None
     if isinstance(reading, SessionReport | ReversalReport):
         intents.add(reading.payment_intent_id)
     for intent in sorted(intent for intent in intents if intent is not None):
-        transactions.lock_payment_intent(cursor, intent)
+        payments_table.lock_payment_intent(cursor, intent)

@@ -45,7 +45,7 @@ WITHOUT_PAYMENT = frozenset({Status.SESSION_FAILED, Status.SESSION_EXPIRED, Stat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
+class Payment:
     """A row of checkout_transactions. `amount_cents` is what was asked, `paid_cents` what was paid;
     `refunded_cents` and `disputed_cents` are what Stripe has taken back of it and not returned."""
 

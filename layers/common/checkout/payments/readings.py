@@ -15,7 +15,7 @@ from checkout.base.postgres import Database
 from checkout.base.text import identifier
 from checkout.outbox.effects import TOP_UP
 from checkout.payments import reversal_event, session_event
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.reversal_event import ReversalReport, Reversed
 from checkout.payments.session_event import SessionReport
 from checkout.payments.stripe_api import API_VERSION, StripeApi
@@ -139,7 +139,7 @@ class Readings:
         """Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
         intent."""
         with self._checkout.transaction() as cursor:
-            row = transactions.find_payment(cursor, payment_intent_id)
+            row = payments_table.find_payment(cursor, payment_intent_id)
         if row is not None:
             telemetry.correlate(row.request_id)
             purpose = row.purpose
@@ -163,7 +163,7 @@ class Readings:
         if session_id is None or session_event.app_of(session) is None:
             return False
         with self._checkout.transaction() as cursor:
-            return transactions.find_session(cursor, session_id) is not None
+            return payments_table.find_session(cursor, session_id) is not None
 
     def _require_our_mode(self, event: StripeEvent) -> None:
         if event.livemode != self._config.stripe_livemode():

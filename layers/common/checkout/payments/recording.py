@@ -11,8 +11,8 @@ from checkout.outbox.effects import failed_key, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.table import Message
 from checkout.payments import inbox, reversals, session_event
-from checkout.payments import table as transactions
-from checkout.payments.payment import SMOKE_PAYMENT, Status, Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import SMOKE_PAYMENT, Payment, Status
 from checkout.payments.session_event import SessionReport
 from checkout.payments.verdicts import Held, Unconfirmed
 
@@ -33,7 +33,7 @@ def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Appl
     if not row.status.may_become(reported.status):
         _alert_contradiction(reported, row)
         return Applied(row.request_id)
-    moved = transactions.move(cursor, row, reported, event_id)
+    moved = payments_table.move(cursor, row, reported, event_id)
     if reported.is_paid:
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
@@ -48,10 +48,10 @@ def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Appl
     return Applied(moved.request_id)
 
 
-def _row_of(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Transaction:
+def _row_of(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Payment:
     """The row that the report is about, locked. It is made if there is none, or if another session than the
     request's was paid."""
-    named, own = transactions.lock_of_session(cursor, reported.request_id, reported.session_id)
+    named, own = payments_table.lock_of_session(cursor, reported.request_id, reported.session_id)
     row = session_event.row_of(reported, named, own)
     if not session_event.is_believed(reported, row):
         raise Unconfirmed
@@ -59,19 +59,17 @@ def _row_of(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Tr
         return row
     if named is not None:
         return _row_of_its_own(cursor, reported, named, event_id)
-    row = transactions.insert_reported(cursor, reported.request_id, reported, event_id)
+    row = payments_table.insert_reported(cursor, reported.request_id, reported, event_id)
     if row.stripe_session_id != reported.session_id:
         return _row_of(cursor, reported, event_id)  # The request was begun meanwhile.
     telemetry.logger.warning("made the row of a session that we did not know")
     return row
 
 
-def _row_of_its_own(
-    cursor: Cursor, reported: SessionReport, named: Transaction, event_id: str | None
-) -> Transaction:
-    is_second = transactions.is_any_paid(cursor, named.user_id, named.request_id)
+def _row_of_its_own(cursor: Cursor, reported: SessionReport, named: Payment, event_id: str | None) -> Payment:
+    is_second = payments_table.is_any_paid(cursor, named.user_id, named.request_id)
     for name in session_event.names_of_second_payment(named.request_id, reported.session_id):
-        row = transactions.insert_reported(cursor, name, reported, event_id)
+        row = payments_table.insert_reported(cursor, name, reported, event_id)
         if row.stripe_session_id == reported.session_id:
             break
     else:
@@ -88,7 +86,7 @@ def _row_of_its_own(
     return row
 
 
-def _alert_contradiction(reported: SessionReport, row: Transaction) -> None:
+def _alert_contradiction(reported: SessionReport, row: Payment) -> None:
     contradiction = session_event.contradiction(reported, row)
     # The smoke test makes up a payment, and lets its session expire.
     if contradiction is not None and not (row.payment_intent_id or "").startswith(SMOKE_PAYMENT):
@@ -100,7 +98,7 @@ def _alert_contradiction(reported: SessionReport, row: Transaction) -> None:
         )
 
 
-def success_event(row: Transaction) -> CheckoutFinishedEvent:
+def success_event(row: Payment) -> CheckoutFinishedEvent:
     """The `success` of a succeeded row, from what was paid; the same whenever it is built."""
     if row.paid_cents is None or row.paid_currency is None or row.completed_at is None:
         raise InvariantBroken(f"transaction {row.request_id} succeeded without an amount")
@@ -119,7 +117,7 @@ def success_event(row: Transaction) -> CheckoutFinishedEvent:
     )
 
 
-def _failed_event(row: Transaction, event_id: str | None) -> CheckoutFinishedEvent:
+def _failed_event(row: Payment, event_id: str | None) -> CheckoutFinishedEvent:
     return CheckoutFinishedEvent(
         request_id=row.request_id,
         user_id=row.user_id,
@@ -136,7 +134,7 @@ def _failed_event(row: Transaction, event_id: str | None) -> CheckoutFinishedEve
     )
 
 
-def _compare_paid_with_asked(row: Transaction) -> None:
+def _compare_paid_with_asked(row: Payment) -> None:
     if (row.paid_cents, row.paid_currency) != (row.amount_cents, row.currency):
         telemetry.alert(
             "PaidDiffersFromAsked",

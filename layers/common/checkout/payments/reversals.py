@@ -13,8 +13,8 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.table import Message
 from checkout.payments import discarded_reversals, inbox
 from checkout.payments import reversals_table as reversals
-from checkout.payments import table as transactions
-from checkout.payments.payment import Status, Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import Payment, Status
 from checkout.payments.reversal_event import ReversalReport, Reversed
 from checkout.payments.reversals_table import StoredReversal
 from checkout.payments.verdicts import Held, Ignored, Waiting
@@ -26,7 +26,7 @@ OTHER_CURRENCY = "it is in another currency than its payment"
 
 def apply(
     cursor: Cursor, report: ReversalReport, event_id: str | None
-) -> tuple[Transaction | None, list[Message]]:
+) -> tuple[Payment | None, list[Message]]:
     """Store the movements, and emit them if their payment has succeeded.
 
     Returns that payment's row, if it has, and what is to be published. Raises Waiting if they wait for the
@@ -41,7 +41,7 @@ def apply(
             reversals.insert(cursor, movement, report.payment_intent_id, event_id, state)
         if state == "held":
             reversals.hold(cursor, one.effect_keys)
-    row = transactions.lock_payment(cursor, report.payment_intent_id)
+    row = payments_table.lock_payment(cursor, report.payment_intent_id)
     paid = row if row is not None and row.status is Status.PAYMENT_SUCCEEDED else None
     messages = release(cursor, paid) if paid is not None else []
     if paid is not None and _is_any_foreign(report, discarded, paid):
@@ -59,7 +59,7 @@ def _is_dropped(cursor: Cursor, one: Reversed, discarded: Collection[str]) -> bo
     return one.object_id in discarded or reversals.any_held(cursor, one.effect_keys)
 
 
-def _is_any_foreign(report: ReversalReport, discarded: Collection[str], row: Transaction) -> bool:
+def _is_any_foreign(report: ReversalReport, discarded: Collection[str], row: Payment) -> bool:
     return any(
         movement.currency != row.paid_currency
         for one in report.objects
@@ -100,7 +100,7 @@ def revive(cursor: Cursor, report: ReversalReport, event_id: str) -> None:
     reversals.revive(cursor, [key for one in revived for key in one.effect_keys])
 
 
-def release(cursor: Cursor, row: Transaction) -> list[Message]:
+def release(cursor: Cursor, row: Payment) -> list[Message]:
     """Emit what waits for this succeeded payment. The row is locked."""
     if row.payment_intent_id is None or not reversals.waiting(cursor, row.payment_intent_id):
         return []
@@ -119,7 +119,7 @@ def release(cursor: Cursor, row: Transaction) -> list[Message]:
     return [message for message in messages if message is not None]
 
 
-def _hold(cursor: Cursor, stored: StoredReversal, row: Transaction) -> None:
+def _hold(cursor: Cursor, stored: StoredReversal, row: Payment) -> None:
     reversals.settle(cursor, [stored.reversal.effect_key], "held")
     if stored.event_id is not None:
         inbox.settle(cursor, stored.event_id, "held", OTHER_CURRENCY, row.request_id)
@@ -131,7 +131,7 @@ def _hold(cursor: Cursor, stored: StoredReversal, row: Transaction) -> None:
     )
 
 
-def reversal_event(row: Transaction, stored: StoredReversal) -> CheckoutFinishedEvent:
+def reversal_event(row: Payment, stored: StoredReversal) -> CheckoutFinishedEvent:
     """The same whenever it is built."""
     return CheckoutFinishedEvent(
         request_id=row.request_id,

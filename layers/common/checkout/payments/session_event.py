@@ -14,7 +14,7 @@ from checkout.base.text import (
     user_id_from_digits,
 )
 from checkout.outbox.effects import TOP_UP
-from checkout.payments.payment import Status, Transaction
+from checkout.payments.payment import Payment, Status
 from checkout.payments.verdicts import Held, Ignored
 
 HANDLED = frozenset(
@@ -142,7 +142,7 @@ def _outcome(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str |
             raise Held(f"payment_status does not go with {event_type}")
 
 
-def row_of(reported: SessionReport, named: Transaction | None, own: Transaction | None) -> Transaction | None:
+def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) -> Payment | None:
     """The row that the report is about: `own` has its session, `named` its request_id. None if it gets a new
     one, as a second payment of the same request does. Raises Ignored or Held."""
     known = own or named
@@ -159,7 +159,7 @@ def row_of(reported: SessionReport, named: Transaction | None, own: Transaction 
     return None
 
 
-def is_believed(reported: SessionReport, row: Transaction | None) -> bool:
+def is_believed(reported: SessionReport, row: Payment | None) -> bool:
     """True if Stripe need not be asked: it was, or the session was begun for this row, and paid as was
     asked."""
     if reported.is_read:
@@ -183,7 +183,7 @@ def names_of_second_payment(request_id: str, session_id: str) -> list[str]:
     return usable
 
 
-def difference(reported: SessionReport, row: Transaction) -> str | None:
+def difference(reported: SessionReport, row: Payment) -> str | None:
     """What a paid session and its succeeded row disagree about; None if they agree."""
     if row.user_id != reported.user_id:
         return "another user"
@@ -196,7 +196,7 @@ def difference(reported: SessionReport, row: Transaction) -> str | None:
     return None
 
 
-def contradiction(reported: SessionReport, row: Transaction) -> str | None:
+def contradiction(reported: SessionReport, row: Payment) -> str | None:
     """Why a report and a row that has succeeded cannot both be right; None if the report is merely late."""
     if row.status is not Status.PAYMENT_SUCCEEDED:
         return None
@@ -207,6 +207,6 @@ def contradiction(reported: SessionReport, row: Transaction) -> str | None:
     return f"it is reported as {reported.status}"
 
 
-def _is_of_request(row: Transaction, request_id: str) -> bool:
+def _is_of_request(row: Payment, request_id: str) -> bool:
     # An earlier release took request_ids with blanks around them, which Stripe cuts off.
     return row.request_id.strip() == request_id or row.request_id.startswith(f"{request_id}:")

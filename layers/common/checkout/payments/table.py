@@ -8,31 +8,31 @@ from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Cursor
-from checkout.payments.payment import FINAL, OPEN, WITHOUT_PAYMENT, Status, Transaction
+from checkout.payments.payment import FINAL, OPEN, WITHOUT_PAYMENT, Payment, Status
 from checkout.payments.session_event import SessionReport
 
-COLUMNS = ", ".join(Transaction.__slots__)
+COLUMNS = ", ".join(Payment.__slots__)
 
 
-def transaction(row: dict[str, Any]) -> Transaction:
-    return Transaction(**{**row, "status": Status(row["status"])})
+def payment(row: dict[str, Any]) -> Payment:
+    return Payment(**{**row, "status": Status(row["status"])})
 
 
-def _optional(cursor: Cursor) -> Transaction | None:
+def _optional(cursor: Cursor) -> Payment | None:
     row = cursor.fetchone()
-    return None if row is None else transaction(cast(dict[str, Any], row))
+    return None if row is None else payment(cast(dict[str, Any], row))
 
 
-def fetched(cursor: Cursor) -> Sequence[Transaction]:
-    return [transaction(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+def fetched(cursor: Cursor) -> Sequence[Payment]:
+    return [payment(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
 
 
-def find(cursor: Cursor, request_id: str) -> Transaction | None:
+def find(cursor: Cursor, request_id: str) -> Payment | None:
     cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
     return _optional(cursor)
 
 
-def find_all(cursor: Cursor, request_ids: Collection[str]) -> Sequence[Transaction]:
+def find_all(cursor: Cursor, request_ids: Collection[str]) -> Sequence[Payment]:
     """Those of them that there are."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = ANY(%s)", (list(request_ids),)
@@ -40,7 +40,7 @@ def find_all(cursor: Cursor, request_ids: Collection[str]) -> Sequence[Transacti
     return fetched(cursor)
 
 
-def lock(cursor: Cursor, request_id: str) -> Transaction | None:
+def lock(cursor: Cursor, request_id: str) -> Payment | None:
     """The row as last committed, held until the transaction ends."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
@@ -49,7 +49,7 @@ def lock(cursor: Cursor, request_id: str) -> Transaction | None:
     return _optional(cursor)
 
 
-def find_session(cursor: Cursor, session_id: str) -> Transaction | None:
+def find_session(cursor: Cursor, session_id: str) -> Payment | None:
     """The row that has this session."""
     cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
     return _optional(cursor)
@@ -57,7 +57,7 @@ def find_session(cursor: Cursor, session_id: str) -> Transaction | None:
 
 def lock_of_session(
     cursor: Cursor, request_id: str, session_id: str
-) -> tuple[Transaction | None, Transaction | None]:
+) -> tuple[Payment | None, Payment | None]:
     """The row of the request and the row that has the session, which may be one; held until the transaction
     ends."""
     cursor.execute(
@@ -82,7 +82,7 @@ def is_any_paid(cursor: Cursor, user_id: int, request_id: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
+def find_payment(cursor: Cursor, payment_intent_id: str) -> Payment | None:
     """The row whose customer paid with this payment intent."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
@@ -91,7 +91,7 @@ def find_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
     return _optional(cursor)
 
 
-def lock_payment(cursor: Cursor, payment_intent_id: str) -> Transaction | None:
+def lock_payment(cursor: Cursor, payment_intent_id: str) -> Payment | None:
     """The row whose customer paid with this payment intent, held until the transaction ends."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
@@ -157,7 +157,7 @@ def insert_pending(
     currency: str,
     purpose: str,
     stripe_parameters: dict[str, Any],
-) -> Transaction:
+) -> Payment:
     """The row that exists before Stripe is asked; the one that is there already, if another was faster."""
     cursor.execute(
         "INSERT INTO checkout_transactions"
@@ -179,7 +179,7 @@ def insert_pending(
 
 def insert_reported(
     cursor: Cursor, request_id: str, reported: SessionReport, event_id: str | None
-) -> Transaction:
+) -> Payment:
     """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved.
 
     The row that has this request_id already, if another was faster: the caller must look at its session.
@@ -202,7 +202,7 @@ def insert_reported(
     return _existing(cursor, request_id)
 
 
-def _existing(cursor: Cursor, request_id: str) -> Transaction:
+def _existing(cursor: Cursor, request_id: str) -> Payment:
     row = lock(cursor, request_id)
     if row is None:
         raise InvariantBroken(f"transaction {request_id} vanished after its insert")
@@ -211,7 +211,7 @@ def _existing(cursor: Cursor, request_id: str) -> Transaction:
 
 def session_created(
     cursor: Cursor, request_id: str, *, session_id: str, url: str | None, expires_at: datetime | None
-) -> Transaction:
+) -> Payment:
     """Stores the session, unless one is stored or the request was refused for good; a state that is further
     on already stays. The customer's email goes: the parameters are not sent again."""
     cursor.execute(
@@ -271,7 +271,7 @@ def refuse(
     currency: str,
     purpose: str,
     error_message: str,
-) -> Transaction:
+) -> Payment:
     """Makes the row of a request that is refused for good, or marks the row whose session failed as that.
 
     A row in any other state stays as it is, and is returned: the caller must look.
@@ -289,7 +289,7 @@ def refuse(
     return _existing(cursor, request_id)
 
 
-def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: str | None) -> Transaction:
+def move(cursor: Cursor, row: Payment, reported: SessionReport, event_id: str | None) -> Payment:
     """The row raised to the state that was reported. The caller has checked that it may become that."""
     cursor.execute(
         "UPDATE checkout_transactions SET status = %(status)s, error_message = %(error_message)s,"
@@ -320,7 +320,7 @@ def move(cursor: Cursor, row: Transaction, reported: SessionReport, event_id: st
     return moved
 
 
-def page_of_user(cursor: Cursor, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Transaction]:
+def page_of_user(cursor: Cursor, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Payment]:
     """Newest first, beginning below `before_id`."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"

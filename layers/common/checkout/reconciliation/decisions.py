@@ -18,7 +18,7 @@ from checkout.ledger.whereabouts import Place
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.payments import discarded_effects, reversals
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.discarded_effects import Discarded
 from checkout.reconciliation import operator_journal as journal
 
@@ -68,7 +68,7 @@ class Decisions:
         for decision in _in_force(acts):
             with self._checkout.transaction() as cursor:
                 if decision.payment_intent_id is not None:
-                    transactions.lock_payment_intent(cursor, decision.payment_intent_id)
+                    payments_table.lock_payment_intent(cursor, decision.payment_intent_id)
                 reversals.discard(
                     cursor,
                     decision.object_id,

@@ -12,7 +12,7 @@ from checkout.base.errors import StripeError, StripeObjectMissing, StripeRefused
 from checkout.base.postgres import Database
 from checkout.outbox.effects import TOP_UP
 from checkout.payments import session_event
-from checkout.payments.payment import Transaction
+from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held
 from checkout.reconciliation import evidence_table as evidence
@@ -48,7 +48,7 @@ class FindEvidence:
         telemetry.uncorrelate()
         return len(rows)
 
-    def _contradiction(self, row: Transaction) -> str | None:
+    def _contradiction(self, row: Payment) -> str | None:
         """Why Stripe does not say the same as the row; None if it does."""
         if row.stripe_session_id is None:
             return "the row has no session"
@@ -63,7 +63,7 @@ class FindEvidence:
             return f"the session is {reported.status}"
         return session_event.difference(reported, row)
 
-    def _keep(self, row: Transaction, contradiction: str | None) -> None:
+    def _keep(self, row: Payment, contradiction: str | None) -> None:
         with self._checkout.transaction() as cursor:
             if contradiction is None:
                 evidence.found(cursor, row.request_id)

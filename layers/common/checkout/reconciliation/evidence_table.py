@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from checkout.base.postgres import Cursor
-from checkout.payments.payment import Transaction
+from checkout.payments.payment import Payment
 from checkout.payments.table import COLUMNS, fetched
 
 PROVEN = (
@@ -13,7 +13,7 @@ PROVEN = (
 """Of a succeeded row `t` of checkout_transactions."""
 
 
-def missing(cursor: Cursor, *, purpose: str, after_seconds: int, among: int) -> Sequence[Transaction]:
+def missing(cursor: Cursor, *, purpose: str, after_seconds: int, among: int) -> Sequence[Payment]:
     """Succeeded payments without evidence, among so many that are due to be looked for in the ledger."""
     cursor.execute(
         f"SELECT {COLUMNS} FROM (SELECT * FROM checkout_transactions"

@@ -18,7 +18,7 @@ from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
 from checkout.payments import reversals_table as reversals
-from checkout.payments import table as transactions
+from checkout.payments import table as payments_table
 from checkout.payments.recording import success_event
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation import missed_events, rechecks
@@ -260,7 +260,7 @@ class LostEntries:
         missing when the page is compared again."""
         if not doubtful:
             return
-        rows = transactions.find_all(cursor, [movement.request_id for movement in doubtful])
+        rows = payments_table.find_all(cursor, [movement.request_id for movement in doubtful])
         events = [success_event(row) for row in rows]
         with self._application.transaction() as there:
             parking.park(

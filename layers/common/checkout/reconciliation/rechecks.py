@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from checkout.base.postgres import Cursor
-from checkout.payments.payment import Transaction
-from checkout.payments.table import COLUMNS, fetched, transaction
+from checkout.payments.payment import Payment
+from checkout.payments.table import COLUMNS, fetched, payment
 from checkout.reconciliation.evidence_table import PROVEN
 
 
-def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Transaction]:
+def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Payment]:
     """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
 
     Those without evidence are left out: see services.evidence. Locked; those that another run holds, or that
@@ -29,8 +29,8 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
 
 
 def uncredited(
-    cursor: Cursor, *, purpose: str, before: datetime, behind: Transaction | None, limit: int
-) -> Sequence[Transaction]:
+    cursor: Cursor, *, purpose: str, before: datetime, behind: Payment | None, limit: int
+) -> Sequence[Payment]:
     """Succeeded payments from before then whose ledger entry nobody has seen, oldest first, from `behind`
     on."""
     cursor.execute(
@@ -52,7 +52,7 @@ def claim_unfinished(
     claim_seconds: int,
     at_most_seconds: int,
     limit: int,
-) -> list[tuple[Transaction, int]]:
+) -> list[tuple[Payment, int]]:
     """Sessions past their expiry, payments that process and rows that are pending for so long, the longest
     due first; and how often each was claimed, this time included.
 
@@ -83,7 +83,7 @@ def claim_unfinished(
     )
     rows = cast(list[dict[str, Any]], cursor.fetchall())
     claims = [row.pop("rereads") for row in rows]
-    return list(zip(map(transaction, rows), claims, strict=True))
+    return list(zip(map(payment, rows), claims, strict=True))
 
 
 def leave_unfinished(cursor: Cursor, request_id: str, seconds: int) -> None:

@@ -22,8 +22,8 @@ from checkout.outbox.effects import TOP_UP, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.payments import discarded_effects
 from checkout.payments import reversals_table as reversals
-from checkout.payments import table as transactions
-from checkout.payments.payment import Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import Payment
 from checkout.payments.recording import success_event
 from checkout.payments.reversals import reversal_event
 from checkout.payments.reversals_table import StoredReversal
@@ -124,7 +124,7 @@ class Reemission:
 
     def _unseen_payments(self, before: datetime) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
         """A page at a time, by effect key; oldest first."""
-        last: Transaction | None = None
+        last: Payment | None = None
         while True:
             with self._checkout.transaction() as cursor:
                 rows = rechecks.uncredited(
@@ -209,5 +209,5 @@ def _request_ids(effect_keys: set[str]) -> list[str]:
 
 def _events_of(cursor: Cursor, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:
     """By effect key, of those whose payment is known."""
-    rows = {one: transactions.find_payment(cursor, one.payment_intent_id) for one in stored}
+    rows = {one: payments_table.find_payment(cursor, one.payment_intent_id) for one in stored}
     return {one.reversal.effect_key: reversal_event(row, one) for one, row in rows.items() if row is not None}

@@ -20,7 +20,7 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres import Database
 from checkout.payments.events import StripeEvents
-from checkout.payments.payment import Status, Transaction
+from checkout.payments.payment import Payment, Status
 from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held, Ignored
@@ -77,7 +77,7 @@ class Unfinished:
         telemetry.uncorrelate()
         return asked
 
-    def _ask(self, row: Transaction, claims: int, setbacks: Setbacks) -> None:
+    def _ask(self, row: Payment, claims: int, setbacks: Setbacks) -> None:
         try:
             self._finish(row)
         except StripeObjectMissing as reason:
@@ -102,7 +102,7 @@ class Unfinished:
                 "UnfinishedTransaction", "cannot be finished", reason=f"{type(error).__name__} in our code"
             )
 
-    def _finish(self, row: Transaction) -> None:
+    def _finish(self, row: Payment) -> None:
         if row.status is Status.SESSION_PENDING:
             self._create_session.complete(row)
         elif row.stripe_session_id is not None:

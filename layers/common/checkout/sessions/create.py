@@ -35,8 +35,8 @@ from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
 from checkout.ledger import table as ledger
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import table as transactions
-from checkout.payments.payment import Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
 from checkout.sessions import limits
 
@@ -107,10 +107,10 @@ def _currency_rule(config: Config) -> str:
     return f"currency must be {config.currency!r}, the currency of the balance."
 
 
-InSameCommit = Callable[[Cursor, Transaction], None]
+InSameCommit = Callable[[Cursor, Payment], None]
 
 
-def _nothing_more(_cursor: Cursor, _row: Transaction) -> None:
+def _nothing_more(_cursor: Cursor, _row: Payment) -> None:
     return
 
 
@@ -123,7 +123,7 @@ class CreateSession:
 
     def __call__(
         self, request: SessionRequest, origin: str, also: InSameCommit = _nothing_more
-    ) -> tuple[Transaction, bool]:
+    ) -> tuple[Payment, bool]:
         """The row with its session, and whether that is new: then, and only then, `also` was called in the
         transaction that stored it. `origin` is where Stripe sends the browser.
 
@@ -133,7 +133,7 @@ class CreateSession:
         request_id = request.request_id or str(uuid4())
         telemetry.correlate(request_id)
         with self._checkout.transaction() as cursor:
-            row = transactions.find(cursor, request_id)
+            row = payments_table.find(cursor, request_id)
         if row is None:
             self._admit(request)
             with self._checkout.transaction() as cursor:
@@ -162,13 +162,13 @@ class CreateSession:
             if not ledger.user_exists(cursor, request.user_id):
                 raise NotFound("There is no such user.")
 
-    def _insert(self, cursor: Cursor, request: SessionRequest, request_id: str, origin: str) -> Transaction:
-        transactions.lock_user(cursor, request.user_id)
-        known = transactions.find(cursor, request_id)
+    def _insert(self, cursor: Cursor, request: SessionRequest, request_id: str, origin: str) -> Payment:
+        payments_table.lock_user(cursor, request.user_id)
+        known = payments_table.find(cursor, request_id)
         if known is not None:
             return known
         limits.enforce(cursor, self._config, request.user_id, request.amount_cents)
-        return transactions.insert_pending(
+        return payments_table.insert_pending(
             cursor,
             request_id=request_id,
             user_id=request.user_id,
@@ -189,11 +189,11 @@ class CreateSession:
             ),
         )
 
-    def complete(self, row: Transaction) -> None:
+    def complete(self, row: Payment) -> None:
         """Ask Stripe for the session of a row that has none yet. Raises as a call does."""
         self._with_session(row)
 
-    def _with_session(self, row: Transaction, also: InSameCommit = _nothing_more) -> tuple[Transaction, bool]:
+    def _with_session(self, row: Payment, also: InSameCommit = _nothing_more) -> tuple[Payment, bool]:
         _require_not_refused(row)
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
@@ -210,11 +210,11 @@ class CreateSession:
                 raise
             time.sleep(KEY_IN_USE_PAUSE_SECONDS)
             with self._checkout.transaction() as cursor:
-                meanwhile = transactions.find(cursor, row.request_id)
+                meanwhile = payments_table.find(cursor, row.request_id)
             if meanwhile is not None and meanwhile.stripe_session_id is not None:
                 return meanwhile, False
         with self._checkout.transaction() as cursor:
-            stored = transactions.session_created(
+            stored = payments_table.session_created(
                 cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
             )
             _require_not_refused(stored)
@@ -223,7 +223,7 @@ class CreateSession:
         telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
         return stored, True
 
-    def _failed(self, row: Transaction, error: StripeError) -> None:
+    def _failed(self, row: Payment, error: StripeError) -> None:
         """An answer burns the idempotency key. Without one the row stays `session_pending`.
 
         Refused for good is what no attempt can change. A taken key is not replaced by the next one: the row
@@ -234,7 +234,7 @@ class CreateSession:
             return
         answered = isinstance(error, StripeRefused | StripeObjectMissing)
         with self._checkout.transaction() as cursor:
-            transactions.session_failed(
+            payments_table.session_failed(
                 cursor,
                 row.request_id,
                 attempt=row.stripe_attempt,
@@ -248,12 +248,12 @@ def _absolute(url: str | None) -> str | None:
     return None if url is None or is_relative(url) else url
 
 
-def _require_not_refused(row: Transaction) -> None:
+def _require_not_refused(row: Payment) -> None:
     if row.is_refused:
         raise RefusedBefore(f"This request was refused; begin another one. {row.error_message}")
 
 
-def require_same(row: Transaction, request: SessionRequest) -> None:
+def require_same(row: Payment, request: SessionRequest) -> None:
     """Raises Conflict where the request_id stands for another request."""
     if (
         row.user_id != request.user_id

@@ -38,8 +38,8 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.record import Record
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
-from checkout.payments import table as transactions
-from checkout.payments.payment import Transaction
+from checkout.payments import table as payments_table
+from checkout.payments.payment import Payment
 from checkout.sessions.create import CreateSession, SessionRequest, require_same
 
 REFUSALS = (
@@ -132,7 +132,7 @@ class AnswerRequests:
         )
         queued: list[Message | None] = []
 
-        def put(cursor: Cursor, row: Transaction) -> None:
+        def put(cursor: Cursor, row: Payment) -> None:
             queued.append(enqueue(cursor, answer_key(row.request_id), answer_of(row)))
 
         try:
@@ -148,8 +148,8 @@ class AnswerRequests:
 
     def _refuse(
         self, cursor: Cursor, event: CheckoutRequestEvent, request: SessionRequest, refusal: CheckoutError
-    ) -> Transaction:
-        row = transactions.refuse(
+    ) -> Payment:
+        row = payments_table.refuse(
             cursor,
             request_id=event.request_id,
             user_id=event.user_id,
@@ -165,7 +165,7 @@ class AnswerRequests:
         return row
 
 
-def answer_of(row: Transaction) -> CheckoutFinishedEvent:
+def answer_of(row: Payment) -> CheckoutFinishedEvent:
     """`session_created`, or `failed` where the row was refused; the same whenever it is built."""
     return CheckoutFinishedEvent(
         request_id=row.request_id,
