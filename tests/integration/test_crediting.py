@@ -99,21 +99,21 @@ def test_reversals_go_down_and_come_back_and_may_go_below_zero(fns: Functions) -
 
 
 @pytest.mark.parametrize("size", [1, 200])
-def test_a_batch_takes_five_statements_whatever_its_size_and_one_more_for_reversals(
+def test_a_batch_takes_four_statements_whatever_its_size_and_one_more_for_reversals(
     fns: Functions, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """With begin and commit: each is a round trip."""
+    """With commit: each is a round trip."""
     statements = Statements(monkeypatch)
     batch = [finished(f"r{number}") for number in range(size)]
     fns.consume(*batch)
-    assert statements.executed == 5
+    assert statements.executed == 4
     statements.clear()
     fns.consume(
         *(finished(f"r{number}", status="refunded", source_id=f"re_{number}") for number in range(size)),
         *(finished(f"r{number}", status="refund_failed", source_id=f"re_{number}") for number in range(size)),
         *(finished(f"new{number}") for number in range(size)),
     )
-    assert statements.executed == 6
+    assert statements.executed == 5
     assert fns.balance() == 2 * size * 500
 
 

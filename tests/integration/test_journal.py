@@ -14,7 +14,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.operations import caller_identity, command, verbs
 from checkout.operations.acts import Changes
 from checkout.reconciliation import operator_journal as journal
@@ -128,15 +128,12 @@ def test_what_only_reads_changes_nothing_and_needs_no_name(
     fns: Functions, undecided: None, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     given = words(fns, verb, READING[verb])
-    begin_on = Database._begin_on
+    settings = Database._settings
 
-    def reading_only(connection: psycopg2.extensions.connection) -> Cursor:
-        cursor = begin_on(connection)
-        with connection.cursor() as other:
-            other.execute("SET TRANSACTION READ ONLY")
-        return cursor
+    def reading_only(database: Database, *, durable: bool) -> list[str]:
+        return ["SET TRANSACTION READ ONLY", *settings(database, durable=durable)]
 
-    monkeypatch.setattr(Database, "_begin_on", staticmethod(reading_only))
+    monkeypatch.setattr(Database, "_settings", reading_only)
 
     assert "result" in operate(fns, *given)
     assert acts(fns) == []
@@ -238,7 +235,7 @@ def test_an_end_that_cannot_be_written_takes_nothing_back(
 ) -> None:
     add = journal.add
 
-    def away_at_the_end(cursor: Cursor, act: Any, step: Any, details: Any) -> None:
+    def away_at_the_end(cursor: Transaction, act: Any, step: Any, details: Any) -> None:
         if step != "begun":
             raise DatabaseUnavailable("away")
         add(cursor, act, step, details)

@@ -11,7 +11,7 @@ import pytest
 
 from checkout.base import postgres
 from checkout.base.errors import Unavailable
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.payments import table as payments_table
 from checkout.reconciliation import unfinished
 from tests.support import functions
@@ -154,7 +154,7 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     lock = payments_table.lock_of_session
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
 
-        def lock_after_somebody(cursor: Cursor, request_id: str, session_id: str) -> Any:
+        def lock_after_somebody(cursor: Transaction, request_id: str, session_id: str) -> Any:
             if request_id == ids[0]:
                 somebody.execute(
                     "SELECT FROM checkout_transactions WHERE request_id = %s FOR UPDATE", (ids[0],)

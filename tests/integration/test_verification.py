@@ -10,7 +10,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base import postgres, telemetry
 from checkout.base.errors import ConfigurationError
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.operations import ledger_ranges
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
@@ -302,7 +302,7 @@ def test_one_database_may_take_long_while_the_other_waits(
 ) -> None:
     in_checkout = ledger_ranges.in_checkout
 
-    def slow(cursor: Cursor, users: ledger_ranges.Users) -> ledger_ranges.InCheckout:
+    def slow(cursor: Transaction, users: ledger_ranges.Users) -> ledger_ranges.InCheckout:
         cursor.execute("SELECT pg_sleep(0.5)")
         return in_checkout(cursor, users)
 

@@ -93,7 +93,7 @@ MUTANTS = [
     ),
     Mutant(
         file=ENTERING,
-        text="    existing = ledger.existing_users(cursor, absent) if absent else set()\n",
+        text="    existing = ledger.existing_users(tx, absent) if absent else set()\n",
         instead="    existing: set[int] = set()\n",
         breaks="who is locked is parked as if there were no such user",
         caught_by=f"{LOCKED}::test_a_user_who_is_not_there_does_not_wait_and_one_who_is_locked_is_not_parked",
@@ -107,7 +107,7 @@ MUTANTS = [
     ),
     Mutant(
         file=BATCH,
-        text="                parking.park(cursor, self._to_park)\n                plan =",
+        text="                parking.park(tx, self._to_park)\n                plan =",
         instead="                plan =",
         breaks="a refund is taken though the database has refused its payment a moment before",
         caught_by=f"{RULES}::test_of_a_user_s_records_only_those_are_parked_that_are_refused_and_what_depends_on_them",

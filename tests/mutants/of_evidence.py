@@ -93,21 +93,21 @@ MUTANTS = [
     ),
     Mutant(
         file=EVENTS,
-        text="            _lock(cursor, report)\n",
+        text="            _lock(tx, report)\n",
         instead="",
         breaks="what is read again does not see what an operator discards at that moment",
         caught_by=f"{RACES}::test_what_is_read_again_while_it_is_discarded_does_not_act",
     ),
     Mutant(
         file=REVERSALS,
-        text="    reversals.hold_what_belongs_to_held(cursor, row.payment_intent_id)\n",
+        text="    reversals.hold_what_belongs_to_held(tx, row.payment_intent_id)\n",
         instead="",
         breaks="a dispute that was won gives back what was never taken",
         caught_by=f"{DROPPED}::test_a_movement_of_a_dispute_that_an_earlier_release_has_dropped_holds_the_others",
     ),
     Mutant(
         file=REVERSALS,
-        text="return one.object_id in discarded or reversals.any_held(cursor, one.effect_keys)",
+        text="return one.object_id in discarded or reversals.any_held(tx, one.effect_keys)",
         instead="return one.object_id in discarded",
         breaks="the failure of a refund that an earlier release has dropped is called applied",
         caught_by="tests/integration/test_decided_refunds.py"

@@ -44,9 +44,9 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/corrections.py",
-        text="            if not ledger.lock_users(cursor, {user_id}):\n"
+        text="            if not ledger.lock_users(tx, {user_id}):\n"
         '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
-        instead="            if not ledger.user_exists(cursor, user_id):\n"
+        instead="            if not ledger.user_exists(tx, user_id):\n"
         '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
         breaks="a balance that is rebuilt loses the credit of that moment",
         caught_by=f"{RACES}::test_a_balance_that_is_rebuilt_while_it_is_credited_keeps_the_credit",
@@ -151,7 +151,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/parked.py",
-        text="        ledger.lock_users(cursor, {found.user_id})\n",
+        text="        ledger.lock_users(tx, {found.user_id})\n",
         instead="        pass\n",
         breaks="a reversal is parked between an operator's look and decision, and left behind",
         caught_by=f"{RACES}::test_an_operator_waits_for_the_consumer_and_decides_about_what_that_has_parked",

@@ -15,14 +15,14 @@ OF_REVERSALS = "tests/integration/test_reversals.py"
 MUTANTS = [
     Mutant(
         file=EVENTS,
-        text="            _lock(cursor, reported)\n",
+        text="            _lock(tx, reported)\n",
         instead="",
         breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
         file=EVENTS,
-        text="            _lock(cursor, reading, payment_intent_id)\n",
+        text="            _lock(tx, reading, payment_intent_id)\n",
         instead="",
         breaks="a payment and its refund at the same moment do not see each other",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
@@ -43,7 +43,7 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/inbox.py",
-        text="    return cursor.rowcount == 1\n",
+        text="    return tx.rowcount == 1\n",
         instead="    return True\n",
         breaks="an event that is delivered twice at once is applied twice",
         caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",
@@ -113,8 +113,8 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSALS,
-        text="if not _is_dropped(cursor, one, discarded)]",
-        instead="if not any(_is_dropped(cursor, other, discarded) for other in report.objects)]",
+        text="if not _is_dropped(tx, one, discarded)]",
+        instead="if not any(_is_dropped(tx, other, discarded) for other in report.objects)]",
         breaks="with one refund of a charge that was discarded, the others do not act either",
         caught_by="tests/integration/test_decided_refunds.py"
         "::test_of_a_charges_refunds_only_the_discarded_one_does_not_act",
@@ -164,7 +164,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/held.py",
-        text="            payments_table.lock_payment_intent(cursor, found.payment_intent_id)\n",
+        text="            payments_table.lock_payment_intent(tx, found.payment_intent_id)\n",
         instead="            pass\n",
         breaks="what is stored of a dispute while an operator discards it acts alone",
         caught_by="tests/integration/test_dropped_reversals.py"

@@ -53,9 +53,9 @@ MUTANTS = [
         file=PASSES,
         text="            page, has_more = self._page(current)\n            yield page\n",
         instead="            page, has_more = self._page(current)\n"
-        "            with self._checkout.transaction() as cursor:\n"
+        "            with self._checkout.transaction() as tx:\n"
         '                last = {**asdict(current), "after": page[-1]["id"] if has_more else None}\n'
-        "                reconciler_state.save(cursor, self._name, last)\n"
+        "                reconciler_state.save(tx, self._name, last)\n"
         "            yield page\n",
         breaks="the page in which a run died is never read again",
         caught_by=f"{LISTS}::test_a_page_in_which_the_process_died_is_read_again",
@@ -91,7 +91,7 @@ MUTANTS = [
     ),
     Mutant(
         file=REEMISSION,
-        text="                self._look_again(cursor, credited, lost | parked)\n",
+        text="                self._look_again(tx, credited, lost | parked)\n",
         instead="",
         breaks="the same payments are emitted by every run, and the others never",
         caught_by="tests/integration/test_delivery.py"

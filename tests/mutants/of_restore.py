@@ -46,7 +46,7 @@ MUTANTS = [
     ),
     Mutant(
         file=LOST,
-        text="            newest = lost_entries.newest_user_of_entries(cursor, min(movement.at for movement in newer))\n",
+        text="            newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))\n",
         instead="            newest = position.newest_user\n",
         breaks="everybody's lost payment is left to an operator, if the time given is too early",
         caught_by=f"{OF_LOST}::test_a_time_that_is_too_early_makes_nobody_doubtful",

@@ -78,7 +78,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="        payments_table.lock_user(cursor, request.user_id)\n",
+        text="        payments_table.lock_user(tx, request.user_id)\n",
         instead="",
         breaks="requests at the same moment overtake the limit of open sessions",
         caught_by=f"{RACES}::test_a_users_requests_are_counted_one_after_the_other",

@@ -22,7 +22,7 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base import telemetry
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger.decision import NOT_TAKEN
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC, decoded
@@ -288,19 +288,25 @@ class Joined(Database):
     """Every transaction is a part of the one that is open, and is undone alone if it raises: to commit each
     of so many events takes minutes."""
 
-    def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Cursor]:
-        self._cursor.execute("SAVEPOINT part")
+    def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Transaction]:
+        self._tx.execute("SAVEPOINT part")
         try:
-            yield self._cursor
+            yield self._tx
         except BaseException:
-            self._cursor.execute("ROLLBACK TO SAVEPOINT part")
+            self._tx._queued.clear()
+            self._tx.execute("ROLLBACK TO SAVEPOINT part")
             raise
         finally:
-            self._cursor.execute("RELEASE SAVEPOINT part")
+            self._tx.execute("RELEASE SAVEPOINT part")
+
+    @contextmanager
+    def autocommit(self, *, durable: bool = True) -> Iterator[Transaction]:
+        with self.transaction(durable=durable) as tx:
+            yield tx
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ class Steps:
 def dying(steps: Steps) -> Iterator[None]:
     class Cursor(RealDictCursor):
         def execute(self, query: Any, variables: Any = None) -> None:
-            steps.around(str(query).strip().partition("\n")[0][:60], super().execute, query, variables)
+            steps.around(query.decode().strip().partition("\n")[0][:60], super().execute, query, variables)
 
     def observed(owner: type, method: str) -> Callable[..., Any]:
         original = getattr(owner, method)

@@ -4,10 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg2.extensions
 import pytest
 
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database
 from checkout.release import privileges
 
 _acting = threading.local()
@@ -26,14 +25,10 @@ def acting_as(function: str) -> Iterator[None]:
 
 
 def enforce(patch: pytest.MonkeyPatch) -> None:
-    begin_on = Database._begin_on
+    settings = Database._settings
 
-    def begin_as_role(connection: psycopg2.extensions.connection) -> Cursor:
-        cursor = begin_on(connection)
-        if (role := getattr(_acting, "role", None)) is not None:
-            # Not by that cursor: whoever counts the statements of a function counts its own alone.
-            with connection.cursor() as other:
-                other.execute(f"SET LOCAL ROLE {role}")
-        return cursor
+    def with_role(database: Database, *, durable: bool) -> list[str]:
+        role = getattr(_acting, "role", None)
+        return settings(database, durable=durable) + ([] if role is None else [f"SET LOCAL ROLE {role}"])
 
-    patch.setattr(Database, "_begin_on", staticmethod(begin_as_role))
+    patch.setattr(Database, "_settings", with_role)

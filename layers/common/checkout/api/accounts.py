@@ -34,8 +34,8 @@ class Accounts:
         known_as = request_identifier(request_id)
         row = None
         if known_as is not None:
-            with self._checkout.transaction() as cursor:
-                row = payments_table.find(cursor, known_as)
+            with self._checkout.transaction() as tx:
+                row = payments_table.find(tx, known_as)
         if row is None or row.user_id != user_id:
             raise NotFound("There is no such session.")
         return self._resources([row])[0]
@@ -44,8 +44,8 @@ class Accounts:
         """One page, newest first. `query` may have `limit` and `cursor`. Raises InvalidRequest."""
         limit = _limit(query.get("limit"))
         before_id = self._before_id(user_id, query.get("cursor"))
-        with self._checkout.transaction() as cursor:
-            rows = payments_table.page_of_user(cursor, user_id, before_id=before_id, limit=limit + 1)
+        with self._checkout.transaction() as tx:
+            rows = payments_table.page_of_user(tx, user_id, before_id=before_id, limit=limit + 1)
         page = rows[:limit]
         return {
             "transactions": self._resources(page),
@@ -54,8 +54,8 @@ class Accounts:
 
     def balance(self, user_id: int) -> dict[str, Any]:
         """Minor units; may be negative. Raises NotFound where the user is not in `users`."""
-        with self._application.transaction() as cursor:
-            balance = ledger.balance(cursor, user_id)
+        with self._application.transaction() as tx:
+            balance = ledger.balance(tx, user_id)
         if balance is None:
             raise NotFound("There is no such user.")
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
@@ -76,8 +76,8 @@ class Accounts:
         credits = [credit for row in rows if (credit := row.credit) is not None]
         places: Mapping[str, Place] = {}
         if credits:
-            with self._application.transaction() as cursor:
-                places = whereabouts.in_ledger(cursor, credits)
+            with self._application.transaction() as tx:
+                places = whereabouts.in_ledger(tx, credits)
         return [_resource(row, places.get(success_key(row.request_id))) for row in rows]
 
 

@@ -1,20 +1,26 @@
 """One connection to one PostgreSQL database, kept warm between events, and its errors mapped to ours."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extras import RealDictCursor
+from psycopg2 import sql as composed
+from psycopg2.extras import RealDictCursor, execute_values
 
 from checkout.base import telemetry
-from checkout.base.errors import ConfigurationError, DatabaseContended, DatabaseUnavailable
+from checkout.base.errors import (
+    ConfigurationError,
+    DatabaseContended,
+    DatabaseUnavailable,
+    InvariantBroken,
+)
 from checkout.base.postgres_errors import mapped
 
-Cursor = RealDictCursor
-"""An open transaction. Whoever opened it commits; repositories only execute."""
+Sql: TypeAlias = str | composed.Composable
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
 Token = Callable[[str, int, str], str]
 """Host, port and user to a password for them."""
@@ -30,8 +36,82 @@ TIMEOUTS = {
 URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 
+class Transaction:
+    """A database transaction. Who opened it commits it; SQL modules only execute.
+
+    What is queued goes with the next statement, in one round trip: BEGIN with the first one, and writes whose
+    results nobody needs with COMMIT.
+    """
+
+    def __init__(self, database: "Database", opening: Sequence[str]) -> None:
+        self._database = database
+        self._queued = [statement.encode() for statement in opening]
+        self._cursor = database.cursor()
+        self._has_begun = False
+
+    def execute(self, sql: Sql, parameters: Parameters = None) -> None:
+        """One round trip, with what was queued. The result is that of `sql` alone."""
+        statements = b"; ".join([*self._queued, self._cursor.mogrify(sql, parameters)])
+        self._queued.clear()
+        try:
+            self._cursor.execute(statements)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if self._has_begun or not _is_gone(self._cursor.connection, error):
+                raise
+            self._database.close()
+            self._cursor = self._database.cursor()
+            self._cursor.execute(statements)
+        self._has_begun = True
+
+    def queue(self, sql: Sql, parameters: Parameters = None) -> None:
+        """Execute it with the next statement, or with COMMIT. What it raises is raised there."""
+        self._queued.append(self._cursor.mogrify(sql, parameters))
+
+    def execute_values(self, sql: str, rows: Iterable[Sequence[Any]], template: str | None = None) -> None:
+        """`sql` with all rows in the place of `%s`, in one round trip; nothing if there are none."""
+        given = list(rows)
+        execute_values(cast(Any, self), sql, given, template, page_size=max(1, len(given)))
+
+    def tuples(self, sql: Sql, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        """Execute it for rows that are tuples: to build dictionaries of thousands takes too long."""
+        if self._queued or not self._has_begun:
+            self.execute("SELECT")
+        with self.connection.cursor() as plain:
+            plain.execute(sql, parameters)
+            return plain.fetchall()
+
+    def fetchone(self) -> dict[str, Any] | None:
+        return cast(dict[str, Any] | None, self._cursor.fetchone())
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return cast(list[dict[str, Any]], self._cursor.fetchall())
+
+    def row(self) -> dict[str, Any]:
+        """The row of a statement that always returns one."""
+        row = self.fetchone()
+        if row is None:
+            raise InvariantBroken("A statement that always returns a row returned none.")
+        return row
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+    @property
+    def connection(self) -> psycopg2.extensions.connection:
+        return self._cursor.connection
+
+    def mogrify(self, sql: Sql, parameters: Parameters = None) -> bytes:
+        return self._cursor.mogrify(sql, parameters)
+
+    def end(self, statement: str) -> None:
+        """COMMIT or ROLLBACK. Sends nothing if nothing was executed."""
+        if self._has_begun or len(self._queued) > 1:
+            self.execute(statement)
+
+
 class Database:
-    """Connects at the first transaction; a connection found dead then is replaced without a trace.
+    """Connects at the first transaction; a connection that turns out to be gone then is silently replaced.
 
     One on which the database was not available is not used again: after a failover it can lead to a server
     that will never write again.
@@ -56,19 +136,35 @@ class Database:
         self._connection: psycopg2.extensions.connection | None = None
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Cursor]:
+    def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Transaction]:
         """Commits when the block ends, rolls back when it raises, and always without `commit`.
 
         With `durable=False` the commit does not wait for the disk: only for what may be lost without harm.
         Raises DatabaseUnavailable (transient; DatabaseContended if somebody is in the way) and DataRefused
         (these values can never be stored).
         """
+        with self._mapping_errors():
+            tx = Transaction(self, ["BEGIN", *self._settings(durable=durable)])
+            yield tx
+            tx.end("COMMIT" if commit else "ROLLBACK")
+
+    @contextmanager
+    def autocommit(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """Each statement is a transaction of its own, in one round trip. Raises as `transaction`.
+
+        The first is sent again if the connection turns out to be gone, so it may be executed twice.
+        """
+        with self._mapping_errors():
+            yield Transaction(self, self._settings(durable=durable))
+
+    def _settings(self, *, durable: bool) -> list[str]:
+        """What precedes the first statement of a transaction."""
+        return [] if durable or self._token is not None else ["SET LOCAL synchronous_commit = off"]
+
+    @contextmanager
+    def _mapping_errors(self) -> Iterator[None]:
         try:
-            cursor = self._begin()
-            if not durable and self._token is None:
-                cursor.execute("SET LOCAL synchronous_commit = off")
-            yield cursor
-            cursor.execute("COMMIT" if commit else "ROLLBACK")
+            yield
         except psycopg2.Error as error:
             meaning = mapped(error)
             if isinstance(meaning, DatabaseUnavailable) and not isinstance(meaning, DatabaseContended):
@@ -80,25 +176,16 @@ class Database:
             self._rollback()
             raise
 
+    def cursor(self) -> RealDictCursor:
+        """Of the connection that is kept, or of a new one: for Transaction."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection.cursor(cursor_factory=RealDictCursor)
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-    def _begin(self) -> Cursor:
-        if self._connection is not None:
-            try:
-                return self._begin_on(self._connection)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                self.close()
-        self._connection = self._connect()
-        return self._begin_on(self._connection)
-
-    @staticmethod
-    def _begin_on(connection: psycopg2.extensions.connection) -> Cursor:
-        cursor = connection.cursor(cursor_factory=RealDictCursor)
-        cursor.execute("BEGIN")
-        return cursor
 
     def _connect(self) -> psycopg2.extensions.connection:
         server = _parsed(self._url())
@@ -111,7 +198,7 @@ class Database:
         except psycopg2.OperationalError as error:
             telemetry.logger.warning("no connection to PostgreSQL", extra={"reason": str(error).strip()})
             raise
-        # Autocommit, so that BEGIN is ours to send: it doubles as the check that the connection is alive.
+        # Autocommit, since BEGIN is ours to send.
         connection.autocommit = True
         if self._token is None:
             with connection.cursor() as cursor:
@@ -129,16 +216,21 @@ class Database:
             self.close()
 
 
+def _is_gone(connection: psycopg2.extensions.connection, error: psycopg2.Error) -> bool:
+    """True if the server, or the way to it, ended the connection; not if it refused a statement."""
+    return bool(connection.closed) or error.pgcode is None or error.pgcode.startswith("57P")
+
+
 def array(values: Iterable[str | int]) -> str:
     """One text for a parameter `%s::text[]` or `%s::bigint[]`: PostgreSQL reads it faster than a list."""
     quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return "{" + ",".join([f'"{value}"' for value in quoted]) + "}"
 
 
-def limit(cursor: Cursor, timeouts: Mapping[str, str]) -> None:
+def limit(tx: Transaction, timeouts: Mapping[str, str]) -> None:
     """For this transaction. Only if needed: RDS Proxy then keeps a server connection for the session."""
     settings = ", ".join(["set_config(%s, %s, true)"] * len(timeouts))
-    cursor.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
+    tx.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
 
 
 def _parsed(url: str) -> dict[str, Any]:

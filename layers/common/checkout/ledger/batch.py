@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from checkout.base import postgres
 from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import entering, parking
 from checkout.ledger.decision import Movement, in_order, parts
 from checkout.ledger.entering import Read, Tally
@@ -81,8 +81,8 @@ class CreditingBatch:
         self._patience_ends = time.monotonic() + PATIENCE_SECONDS
         self._work()
         if self._to_park:
-            with self._application.transaction() as cursor:
-                parking.park(cursor, self._to_park)
+            with self._application.transaction() as tx:
+                parking.park(tx, self._to_park)
 
     def _work(self) -> None:
         while self._queue:
@@ -115,20 +115,20 @@ class CreditingBatch:
         """In one transaction; if that fails, its parts are tried later."""
         brought_along = False
         try:
-            with self._application.transaction() as cursor:
-                self._limit(cursor, group.mode)
+            with self._application.transaction() as tx:
+                self._limit(tx, group.mode)
                 # First, since what comes now may depend on it.
-                parking.park(cursor, self._to_park)
+                parking.park(tx, self._to_park)
                 plan = entering.plan(
-                    cursor,
+                    tx,
                     group.movements,
                     self._read,
                     wait=group.mode is _Mode.PATIENT,
                     bring_along=group.bring_along,
                 )
                 brought_along = plan.brings_along
-                tally, to_park = entering.carry_out(cursor, plan)
-                parking.park(cursor, to_park)
+                tally, to_park = entering.carry_out(tx, plan)
+                parking.park(tx, to_park)
         except DatabaseContended:
             self._contended(group)
         except DataRefused as refusal:
@@ -139,13 +139,13 @@ class CreditingBatch:
             self._hold_back([one for one in group.movements if one.effect.user_id in plan.held])
         self._tried = True
 
-    def _limit(self, cursor: Cursor, mode: _Mode) -> None:
+    def _limit(self, tx: Transaction, mode: _Mode) -> None:
         if mode is _Mode.HURRIED:
-            postgres.limit(cursor, HURRIED)
+            postgres.limit(tx, HURRIED)
         elif mode is _Mode.PATIENT:
             # The next ones get their share of it, too.
             share = (self._patience_ends - time.monotonic()) / (len(self._queue) + 1)
-            postgres.limit(cursor, {"lock_timeout": f"{max(1, round(share * 1000))}ms"})
+            postgres.limit(tx, {"lock_timeout": f"{max(1, round(share * 1000))}ms"})
 
     def _hold_back(self, movements: Sequence[Movement]) -> None:
         for movement in movements:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from checkout.base import telemetry
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import entering
 from checkout.ledger.batch import CreditingBatch
 from checkout.ledger.decision import Movement
@@ -61,13 +61,13 @@ class CreditBalances:
         self._apart = batch.in_the_way
         return tally
 
-    def replay(self, cursor: Cursor, records: Sequence[Record]) -> tuple[Tally, Sequence[Parked]]:
+    def replay(self, tx: Transaction, records: Sequence[Record]) -> tuple[Tally, Sequence[Parked]]:
         """The same in the caller's transaction, for records that were parked. What still cannot be applied is
         not parked again but returned, for the caller to roll back. Raises DataRefused, too."""
         found = [self._read(record) for record in records]
         movements = [one for one in found if isinstance(one, Movement)]
         refused = [one for one in found if isinstance(one, Parked)]
-        tally, parked = entering.carry_out(cursor, entering.plan(cursor, movements, self._read, wait=True))
+        tally, parked = entering.carry_out(tx, entering.plan(tx, movements, self._read, wait=True))
         tally.without_effect += found.count(None)
         return tally, [*refused, *parked]
 

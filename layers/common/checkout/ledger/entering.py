@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from checkout.base.errors import DataRefused
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.ledger import decision as crediting
 from checkout.ledger import parked
 from checkout.ledger import table as ledger
@@ -62,37 +62,42 @@ class Tally:
 
 
 def plan(
-    cursor: Cursor, movements: Sequence[Movement], read: Read, *, wait: bool, bring_along: bool = True
+    tx: Transaction,
+    movements: Sequence[Movement],
+    read: Read,
+    *,
+    wait: bool,
+    bring_along: bool = True,
 ) -> Plan:
     """Lock the users and what is parked of the payments; read what the decision needs, and decide.
 
     With `wait` this waits for users whose rows somebody else holds, else nothing is done for them. With
     `bring_along` parked reversals are entered together with what they have waited for.
     """
-    balances, held, hidden = _lock(cursor, {movement.effect.user_id for movement in movements}, wait=wait)
+    balances, held, hidden = _lock(tx, {movement.effect.user_id for movement in movements}, wait=wait)
     free = [
         _judged(movement, balances, hidden) for movement in movements if movement.effect.user_id not in held
     ]
-    undone = _undone(cursor, [movement.effect for movement in free])
+    undone = _undone(tx, [movement.effect for movement in free])
     # Of mere credits nothing is asked: what the ledger has shows when they are entered.
     effects = [movement.effect for movement in free]
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
-    entered = Movements(related(cursor, [*asked, *(one.effect for one in undone)]))
+    entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
     along = crediting.taken_along(free, undone, entered) if bring_along and undone else []
     brought = [found for one in along if (found := _brought(one, read)) is not None]
     decision = crediting.decide([*free, *brought], undone, entered)
     return Plan(decision, balances, held, brings_along=bool(brought))
 
 
-def carry_out(cursor: Cursor, plan: Plan) -> tuple[Tally, list[Parked]]:
+def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
     """Enter what is to be entered. Returns what became of all, and what the caller must park.
 
     Raises BalanceNotMoved, and DataRefused if something was entered that depends on what was not.
     """
     decision = plan.decision
-    keys = _credit(cursor, decision.enter, plan.balances)
+    keys = _credit(tx, decision.enter, plan.balances)
     missed = [movement for movement in decision.enter if movement.effect.effect_key not in keys]
-    contradicted = _contradicted(cursor, missed) if missed else {}
+    contradicted = _contradicted(tx, missed) if missed else {}
     _require_independent(decision.enter, contradicted)
 
     entered = [movement for movement in decision.enter if movement.effect.effect_key in keys]
@@ -103,7 +108,7 @@ def carry_out(cursor: Cursor, plan: Plan) -> tuple[Tally, list[Parked]]:
             known.append(movement)
         else:
             parked_now.append((movement, reason))
-    _settle_brought(cursor, [*entered, *known])
+    _settle_brought(tx, [*entered, *known])
     to_park = [_parked(movement, reason) for movement, reason in parked_now if movement.parked_id is None]
     to_park += [
         _discarded(movement, reason) for movement, reason in decision.discard if movement.parked_id is None
@@ -118,15 +123,15 @@ def carry_out(cursor: Cursor, plan: Plan) -> tuple[Tally, list[Parked]]:
     return tally, to_park
 
 
-def _lock(cursor: Cursor, user_ids: set[int], *, wait: bool) -> tuple[dict[int, int], set[int], set[int]]:
+def _lock(tx: Transaction, user_ids: set[int], *, wait: bool) -> tuple[dict[int, int], set[int], set[int]]:
     """The balances of those that are locked; those that somebody holds; those whose rows nobody can lock."""
-    balances = ledger.lock_users(cursor, user_ids, skip_locked=not wait)
+    balances = ledger.lock_users(tx, user_ids, skip_locked=not wait)
     absent = user_ids - balances.keys()
-    existing = ledger.existing_users(cursor, absent) if absent else set()
+    existing = ledger.existing_users(tx, absent) if absent else set()
     if not existing or not wait:
         return balances, existing, set()
     # They may have signed up between the two statements.
-    balances |= ledger.lock_users(cursor, existing)
+    balances |= ledger.lock_users(tx, existing)
     return balances, set(), existing - balances.keys()
 
 
@@ -137,11 +142,11 @@ def _judged(movement: Movement, balances: Collection[int], hidden: Collection[in
     return replace(movement, rejection=HIDDEN_USER if user_id in hidden else NO_USER)
 
 
-def _undone(cursor: Cursor, effects: Sequence[Effect]) -> list[Undone]:
+def _undone(tx: Transaction, effects: Sequence[Effect]) -> list[Undone]:
     if not effects:
         return []
     return parked.undone(
-        cursor,
+        tx,
         # A credit has the key that its request_id makes.
         {effect.effect_key for effect in effects if effect.kind != "success"},
         {effect.request_id for effect in effects},
@@ -149,13 +154,13 @@ def _undone(cursor: Cursor, effects: Sequence[Effect]) -> list[Undone]:
     )
 
 
-def related(cursor: Cursor, effects: Collection[Effect]) -> list[Effect]:
+def related(tx: Transaction, effects: Collection[Effect]) -> list[Effect]:
     """What the ledger has of these effects, and of the credits and takings that they depend on."""
     if not effects:
         return []
     returned = {taking_key(effect) for effect in effects if effect.kind == "refund_failed"}
     return ledger.related(
-        cursor,
+        tx,
         returned | {key for e in effects for key in (e.effect_key, success_key(e.request_id))},
         {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
         {effect.user_id for effect in effects if effect.kind == "dispute_won"},
@@ -173,21 +178,21 @@ def _brought(one: Undone, read: Read) -> Movement | None:
     return replace(found, parked_id=one.id)
 
 
-def _credit(cursor: Cursor, movements: Sequence[Movement], balances: dict[int, int]) -> set[str]:
+def _credit(tx: Transaction, movements: Sequence[Movement], balances: dict[int, int]) -> set[str]:
     if not movements:
         return set()
-    return ledger.credit(cursor, [(movement.effect, movement.record) for movement in movements], balances)
+    return ledger.credit(tx, [(movement.effect, movement.record) for movement in movements], balances)
 
 
-def _contradicted(cursor: Cursor, missed: Sequence[Movement]) -> dict[str, str]:
+def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]:
     """Those that are not known, by effect key: why they were not entered.
 
     Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
     """
     effects = [movement.effect for movement in missed]
-    claims = ledger.claims(cursor, {effect.effect_key for effect in effects})
+    claims = ledger.claims(tx, {effect.effect_key for effect in effects})
     effects = [effect for effect in effects if not _is_claimed(effect, claims.get(effect.effect_key))]
-    on_record = Movements(related(cursor, effects))
+    on_record = Movements(related(tx, effects))
     return {
         effect.effect_key: CONFLICT if on_record.contradicts(effect) else NOT_ENTERED
         for effect in effects
@@ -215,10 +220,10 @@ def _require_independent(entered: Iterable[Movement], contradicted: Collection[s
             raise DataRefused("", "what it depends on was not entered")
 
 
-def _settle_brought(cursor: Cursor, done: Sequence[Movement]) -> None:
+def _settle_brought(tx: Transaction, done: Sequence[Movement]) -> None:
     ids = [movement.parked_id for movement in done if movement.parked_id is not None]
     if ids:
-        parked.resolve(cursor, ids, "replayed", BROUGHT_ALONG, None)
+        parked.resolve(tx, ids, "replayed", BROUGHT_ALONG, None)
 
 
 def _parked(movement: Movement, reason: str) -> Parked:

@@ -3,11 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Literal
 
-from psycopg2.extras import execute_values
-
-from checkout.base.postgres import Cursor, array
+from checkout.base.postgres import Transaction, array
 from checkout.ledger.decision import Undone
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
@@ -89,31 +87,31 @@ class ParkedRecord:
 _COLUMNS = ", ".join(ParkedRecord.__slots__)
 
 
-def _records(cursor: Cursor) -> list[ParkedRecord]:
+def _records(tx: Transaction) -> list[ParkedRecord]:
     return [
         ParkedRecord(
             **{**row, "value": bytes(row["value"]), "key": None if row["key"] is None else bytes(row["key"])}
         )
-        for row in cast(list[dict[str, Any]], cursor.fetchall())
+        for row in tx.fetchall()
     ]
 
 
-def page(cursor: Cursor, *, after_id: int, limit: int, resolved: bool) -> list[ParkedRecord]:
+def page(tx: Transaction, *, after_id: int, limit: int, resolved: bool) -> list[ParkedRecord]:
     """In the order in which they were parked; those that were resolved only where wanted."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM parked_events WHERE id > %s AND (%s OR resolution IS NULL)"
         " ORDER BY id LIMIT %s",
         (after_id, resolved, limit),
     )
-    return _records(cursor)
+    return _records(tx)
 
 
-def find(cursor: Cursor, record_id: int) -> ParkedRecord | None:
-    cursor.execute(f"SELECT {_COLUMNS} FROM parked_events WHERE id = %s", (record_id,))
-    return next(iter(_records(cursor)), None)
+def find(tx: Transaction, record_id: int) -> ParkedRecord | None:
+    tx.execute(f"SELECT {_COLUMNS} FROM parked_events WHERE id = %s", (record_id,))
+    return next(iter(_records(tx)), None)
 
 
-def lock(cursor: Cursor, record_id: int) -> list[ParkedRecord]:
+def lock(tx: Transaction, record_id: int) -> list[ParkedRecord]:
     """The record and those that may be of its payment, credit before reversals; held until the transaction
     ends."""
     others = (
@@ -121,18 +119,18 @@ def lock(cursor: Cursor, record_id: int) -> list[ParkedRecord]:
         " OR payment_intent_id = (SELECT payment_intent_id FROM parked_events WHERE id = %(id)s)"
     )
     # In the order in which the consumer locks them.
-    cursor.execute(f"SELECT FROM parked_events WHERE {others} ORDER BY id FOR UPDATE", {"id": record_id})
+    tx.execute(f"SELECT FROM parked_events WHERE {others} ORDER BY id FOR UPDATE", {"id": record_id})
     # In a statement of its own: what was parked while the lock was waited for is invisible to that one.
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM parked_events WHERE {others}"
         " ORDER BY effect_key IS DISTINCT FROM 'success:' || request_id, id",
         {"id": record_id},
     )
-    return _records(cursor)
+    return _records(tx)
 
 
 def undone(
-    cursor: Cursor,
+    tx: Transaction,
     effect_keys: Collection[str],
     request_ids: Collection[str],
     payment_intents: Collection[str],
@@ -142,7 +140,7 @@ def undone(
     Locked until the transaction ends: an operator's decision comes wholly before or after it, even about a
     user who is not there to be locked.
     """
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM parked_events"
         " WHERE resolution IS DISTINCT FROM 'replayed' AND effect_key IS NOT NULL"
         "   AND (effect_key = ANY(%s::text[]) OR request_id = ANY(%s::text[])"
@@ -152,27 +150,22 @@ def undone(
     )
     return [
         Undone(row.id, effect, row.record, row.resolution == "discarded", row.is_refused)
-        for row in _records(cursor)
+        for row in _records(tx)
         if (effect := row.effect) is not None
     ]
 
 
-def park(cursor: Cursor, records: Sequence[Parked]) -> set[tuple[str, int, int]]:
+def park(tx: Transaction, records: Sequence[Parked]) -> set[tuple[str, int, int]]:
     """A record that is parked already stays as it is. Returns (topic, partition, offset) of the others."""
-    execute_values(
-        cursor,
+    tx.execute_values(
         "INSERT INTO parked_events"
         " (topic, partition, kafka_offset, key, value, reason, effect_key, user_id, amount_cents, currency,"
         "  request_id, payment_intent_id, dispute_id, is_refused, resolution, resolution_reason, resolved_at)"
         " VALUES %s ON CONFLICT DO NOTHING RETURNING topic, partition, kafka_offset",
         [_row(parked) for parked in records],
         template=f"({', '.join(['%s'] * 16)}, CASE WHEN %s THEN now() END)",
-        page_size=len(records),
     )
-    return {
-        (row["topic"], row["partition"], row["kafka_offset"])
-        for row in cast(list[dict[str, Any]], cursor.fetchall())
-    }
+    return {(row["topic"], row["partition"], row["kafka_offset"]) for row in tx.fetchall()}
 
 
 def _row(parked: Parked) -> tuple[object, ...]:
@@ -198,9 +191,13 @@ def _row(parked: Parked) -> tuple[object, ...]:
 
 
 def resolve(
-    cursor: Cursor, ids: Collection[int], resolution: Resolution, reason: str | None, operator: str | None
+    tx: Transaction,
+    ids: Collection[int],
+    resolution: Resolution,
+    reason: str | None,
+    operator: str | None,
 ) -> None:
-    cursor.execute(
+    tx.execute(
         "UPDATE parked_events SET resolution = %s, resolution_reason = %s, operator = %s, resolved_at = now()"
         " WHERE id = ANY(%s)",
         (resolution, reason, operator, list(ids)),

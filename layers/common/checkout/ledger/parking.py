@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from checkout.base import telemetry
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.ledger import parked
 from checkout.ledger.parked import Parked
 
 
-def park(cursor: Cursor, records: Sequence[Parked]) -> None:
+def park(tx: Transaction, records: Sequence[Parked]) -> None:
     """With their bytes and the reason. One that is parked already stays as it is, and is not loud again."""
     if not records:
         return
-    new = parked.park(cursor, records)
+    new = parked.park(tx, records)
     for one in records:
         at = (one.record.topic, one.record.partition, one.record.offset)
         if at in new and not (one.is_discarded or one.is_early):

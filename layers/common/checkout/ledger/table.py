@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from checkout.base.errors import BalanceNotMoved
-from checkout.base.postgres import Cursor, array
+from checkout.base.postgres import Transaction, array
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
 
@@ -13,52 +13,52 @@ Claim = tuple[int, int, str, str | None]
 """User, signed amount, currency, payment intent."""
 
 
-def _rows(cursor: Cursor) -> list[dict[str, Any]]:
-    return cast(list[dict[str, Any]], cursor.fetchall())
+def _rows(tx: Transaction) -> list[dict[str, Any]]:
+    return tx.fetchall()
 
 
-def user_exists(cursor: Cursor, user_id: int) -> bool:
-    cursor.execute("SELECT 1 FROM users WHERE id = %s", (user_id,))
-    return cursor.fetchone() is not None
+def user_exists(tx: Transaction, user_id: int) -> bool:
+    tx.execute("SELECT 1 FROM users WHERE id = %s", (user_id,))
+    return tx.fetchone() is not None
 
 
-def add_user(cursor: Cursor, user_id: int, email: str) -> bool:
+def add_user(tx: Transaction, user_id: int, email: str) -> bool:
     """Whether there was none of that number."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO users (id, email) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING RETURNING id",
         (user_id, email),
     )
-    return cursor.fetchone() is not None
+    return tx.fetchone() is not None
 
 
-def balance(cursor: Cursor, user_id: int) -> int | None:
+def balance(tx: Transaction, user_id: int) -> int | None:
     """Minor units; None where there is no such user."""
-    cursor.execute("SELECT balance FROM users WHERE id = %s", (user_id,))
-    row = cast(dict[str, Any] | None, cursor.fetchone())
+    tx.execute("SELECT balance FROM users WHERE id = %s", (user_id,))
+    row = tx.fetchone()
     return None if row is None else int(row["balance"])
 
 
-def lock_users(cursor: Cursor, user_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, int]:
+def lock_users(tx: Transaction, user_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, int]:
     """Those of them that exist, with their balances, locked in the order of their ids, so that two batches
     never deadlock; with `skip_locked`, only those that nobody holds.
 
     An application may go on inserting rows that refer to them.
     """
-    cursor.execute(
+    tx.execute(
         "SELECT id, balance FROM users WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
         + (" SKIP LOCKED" if skip_locked else ""),
         (array(user_ids),),
     )
-    return {row["id"]: row["balance"] for row in _rows(cursor)}
+    return {row["id"]: row["balance"] for row in _rows(tx)}
 
 
-def existing_users(cursor: Cursor, user_ids: Collection[int]) -> set[int]:
-    cursor.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(user_ids),))
-    return {row["id"] for row in _rows(cursor)}
+def existing_users(tx: Transaction, user_ids: Collection[int]) -> set[int]:
+    tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(user_ids),))
+    return {row["id"] for row in _rows(tx)}
 
 
 def credit(
-    cursor: Cursor, movements: Sequence[tuple[Effect, Record]], balances: Mapping[int, int]
+    tx: Transaction, movements: Sequence[tuple[Effect, Record]], balances: Mapping[int, int]
 ) -> set[str]:
     """Enter the movements and add to each balance what was really entered, in one statement.
 
@@ -83,7 +83,7 @@ def credit(
         for effect, at in movements
     ]
     # One text, since PostgreSQL takes longer to read a list of rows than to insert them.
-    cursor.execute(
+    tx.execute(
         """
         WITH entered AS (
             INSERT INTO ledger_entries
@@ -105,7 +105,7 @@ def credit(
         """,
         (json.dumps(entries),),
     )
-    after = {row["effect_key"]: row["balance"] for row in _rows(cursor)}
+    after = {row["effect_key"]: row["balance"] for row in _rows(tx)}
     _require_moved([effect for effect, _ in movements if effect.effect_key in after], balances, after)
     return set(after)
 
@@ -123,21 +123,24 @@ def _require_moved(
         raise BalanceNotMoved(unmoved)
 
 
-def claims(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, Claim]:
+def claims(tx: Transaction, effect_keys: Collection[str]) -> dict[str, Claim]:
     """What the ledger says under these keys, without all else: there may be thousands."""
-    cursor.execute(
+    tx.execute(
         "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
         " WHERE effect_key = ANY(%s::text[])",
         (array(effect_keys),),
     )
     return {
         row["effect_key"]: (row["user_id"], row["amount_cents"], row["currency"], row["payment_intent_id"])
-        for row in _rows(cursor)
+        for row in _rows(tx)
     }
 
 
 def related(
-    cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str], disputed: Collection[int]
+    tx: Transaction,
+    effect_keys: Collection[str],
+    payment_intents: Collection[str],
+    disputed: Collection[int],
 ) -> list[Effect]:
     """Entries under these keys, credits of these payment intents, and what disputes took of these users.
     One may come twice."""
@@ -145,7 +148,7 @@ def related(
         "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id,"
         " dispute_id"
     )
-    cursor.execute(
+    tx.execute(
         f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s::text[])"
         f" UNION ALL SELECT {columns} FROM ledger_entries"
         "   WHERE kind = 'success' AND payment_intent_id = ANY(%s::text[])"
@@ -154,11 +157,11 @@ def related(
         (array(effect_keys), array(payment_intents), array(disputed)),
     )
     # Only what an application entered itself has no request_id, and its keys are not those of payments.
-    return [Effect(**{**row, "request_id": row["request_id"] or ""}) for row in _rows(cursor)]
+    return [Effect(**{**row, "request_id": row["request_id"] or ""}) for row in _rows(tx)]
 
 
 def move(
-    cursor: Cursor,
+    tx: Transaction,
     *,
     effect_key: str,
     user_id: int,
@@ -171,30 +174,30 @@ def move(
 ) -> bool:
     """ledger_move: True where it was entered now, False where it was before. Raises psycopg2's errors, which
     become DataRefused with its SQLSTATE at the end of the transaction."""
-    cursor.execute(
+    tx.execute(
         "SELECT ledger_move(%s, %s, %s, %s, %s, allow_overdraft => %s, reason => %s, operator => %s)"
         " AS moved",
         (effect_key, user_id, amount_cents, currency, kind, allow_overdraft, reason, operator),
     )
-    return bool(_rows(cursor)[0]["moved"])
+    return bool(_rows(tx)[0]["moved"])
 
 
-def unopened(cursor: Cursor, *, after_user_id: int, limit: int) -> list[int]:
+def unopened(tx: Transaction, *, after_user_id: int, limit: int) -> list[int]:
     """Users who have a balance and no entry, in the order of their ids. None is locked: what is committed
     while a lock is waited for could take a user off this list."""
-    cursor.execute(
+    tx.execute(
         "SELECT id FROM users WHERE id > %s AND balance <> 0"
         " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
         " ORDER BY id LIMIT %s",
         (after_user_id, limit),
     )
-    return [row["id"] for row in _rows(cursor)]
+    return [row["id"] for row in _rows(tx)]
 
 
-def open_balances(cursor: Cursor, user_ids: Collection[int], *, currency: str, reason: str) -> int:
+def open_balances(tx: Transaction, user_ids: Collection[int], *, currency: str, reason: str) -> int:
     """An entry, `opening:<user_id>`, of what these users' other entries do not explain; the balance stays as
     it is. The users are locked."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, reason)"
         " SELECT 'opening:' || u.id, u.id, u.balance - entered.cents, %s, 'opening', %s FROM users u,"
         "   LATERAL (SELECT COALESCE(sum(amount_cents), 0) AS cents FROM ledger_entries WHERE user_id = u.id)"
@@ -203,30 +206,30 @@ def open_balances(cursor: Cursor, user_ids: Collection[int], *, currency: str, r
         "   AND NOT EXISTS (SELECT FROM ledger_entries WHERE effect_key = 'opening:' || u.id)",
         (currency, reason, list(user_ids)),
     )
-    return cursor.rowcount
+    return tx.rowcount
 
 
-def unexplained(cursor: Cursor, user_id: int) -> tuple[int, bool] | None:
+def unexplained(tx: Transaction, user_id: int) -> tuple[int, bool] | None:
     """What the user's entries do not explain of the balance, and whether one of them is an opening; None if
     there is no such user."""
-    cursor.execute(
+    tx.execute(
         "SELECT u.balance - COALESCE(sum(e.amount_cents), 0) AS cents,"
         "       COALESCE(bool_or(e.kind = 'opening'), false) AS is_opened"
         " FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id WHERE u.id = %s GROUP BY u.id",
         (user_id,),
     )
-    row = next(iter(_rows(cursor)), None)
+    row = next(iter(_rows(tx)), None)
     return None if row is None else (int(row["cents"]), row["is_opened"])
 
 
-def rebuild_balance(cursor: Cursor, user_id: int) -> tuple[int, int]:
+def rebuild_balance(tx: Transaction, user_id: int) -> tuple[int, int]:
     """Set a locked user's balance to the sum of the entries; returns what it was and what it is."""
-    cursor.execute(
+    tx.execute(
         "UPDATE users SET balance ="
         " (SELECT COALESCE(sum(amount_cents), 0) FROM ledger_entries WHERE user_id = users.id)"
         " FROM (SELECT balance FROM users WHERE id = %s) AS before"
         " WHERE id = %s RETURNING before.balance AS before, users.balance AS after",
         (user_id, user_id),
     )
-    [row] = _rows(cursor)
+    [row] = _rows(tx)
     return row["before"], row["after"]

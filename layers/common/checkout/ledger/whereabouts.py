@@ -4,7 +4,7 @@ emitted again, and for `verify`."""
 from collections.abc import Collection, Mapping
 from enum import Enum
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.ledger import whereabouts_table as whereabouts
 from checkout.ledger.whereabouts_table import Decision, ParkedMovement
 from checkout.outbox.effects import Effect, Recorded
@@ -20,21 +20,21 @@ class Place(Enum):
     NOWHERE = "neither in the ledger nor parked"
 
 
-def find(cursor: Cursor, effects: Collection[Effect]) -> Mapping[str, Place]:
-    """Where each of them is, by effect key. The cursor is the application database's.
+def find(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
+    """Where each of them is, by effect key. The transaction is the application database's.
 
     What is entered otherwise, and parked as it should be, is parked.
     """
-    places = in_ledger(cursor, effects)
+    places = in_ledger(tx, effects)
     missing = {effect for effect in effects if places[effect.effect_key] is not Place.ENTERED}
-    return {**places, **_parked(cursor, missing)}
+    return {**places, **_parked(tx, missing)}
 
 
-def in_ledger(cursor: Cursor, effects: Collection[Effect]) -> Mapping[str, Place]:
+def in_ledger(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
     """The same without a look at what is parked: that is nowhere."""
     if not effects:
         return {}
-    entered = _by_key_and_intent(whereabouts.entries(cursor, *_names(effects)))
+    entered = _by_key_and_intent(whereabouts.entries(tx, *_names(effects)))
     return {effect.effect_key: _place(effect, entered) for effect in effects}
 
 
@@ -60,13 +60,11 @@ def _by_key_and_intent(entries: Collection[Recorded]) -> dict[str, set[Recorded]
     return found
 
 
-def _parked(cursor: Cursor, effects: Collection[Effect]) -> dict[str, Place]:
+def _parked(tx: Transaction, effects: Collection[Effect]) -> dict[str, Place]:
     """Those of them that are parked. If one was parked several times, any decision counts."""
     if not effects:
         return {}
-    records = [
-        (_recorded(record), record.decision) for record in whereabouts.parked(cursor, *_names(effects))
-    ]
+    records = [(_recorded(record), record.decision) for record in whereabouts.parked(tx, *_names(effects))]
     by_name = _by_key_and_intent([recorded for recorded, _ in records])
     decisions: dict[Recorded, set[Decision]] = {}
     for recorded, decision in records:

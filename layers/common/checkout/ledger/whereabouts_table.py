@@ -1,9 +1,9 @@
 """SQL that finds movements in the application's database, by effect key and by payment intent."""
 
 from collections.abc import Collection
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.effects import Recorded
 
 Decision = Literal["open", "discarded"]
@@ -20,14 +20,16 @@ class ParkedMovement(NamedTuple):
     decision: Decision
 
 
-def _rows(cursor: Cursor) -> list[dict[str, Any]]:
-    return cast(list[dict[str, Any]], cursor.fetchall())
+def _rows(tx: Transaction) -> list[dict[str, Any]]:
+    return tx.fetchall()
 
 
-def entries(cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str]) -> list[Recorded]:
+def entries(
+    tx: Transaction, effect_keys: Collection[str], payment_intents: Collection[str]
+) -> list[Recorded]:
     """Ledger entries under these keys, and the credits of these payment intents under any."""
     columns = "effect_key, user_id, amount_cents, currency, payment_intent_id"
-    cursor.execute(
+    tx.execute(
         f"SELECT {columns} FROM ledger_entries WHERE effect_key = ANY(%s)"
         f" UNION SELECT {columns} FROM ledger_entries WHERE kind = 'success' AND payment_intent_id = ANY(%s)",
         (list(effect_keys), list(payment_intents)),
@@ -38,12 +40,12 @@ def entries(cursor: Cursor, effect_keys: Collection[str], payment_intents: Colle
             (row["user_id"], row["amount_cents"], row["currency"]),
             row["payment_intent_id"],
         )
-        for row in _rows(cursor)
+        for row in _rows(tx)
     ]
 
 
 def parked(
-    cursor: Cursor, effect_keys: Collection[str], payment_intents: Collection[str]
+    tx: Transaction, effect_keys: Collection[str], payment_intents: Collection[str]
 ) -> list[ParkedMovement]:
     """Records parked under these keys, and credits of these payment intents under any key, that nobody has
     replayed."""
@@ -52,7 +54,7 @@ def parked(
         " COALESCE(resolution, 'open') AS decision"
     )
     undone = "resolution IS DISTINCT FROM 'replayed'"
-    cursor.execute(
+    tx.execute(
         f"SELECT {columns} FROM parked_events WHERE effect_key = ANY(%s) AND {undone}"
         f" UNION SELECT {columns} FROM parked_events WHERE payment_intent_id = ANY(%s)"
         f" AND starts_with(effect_key, 'success:') AND {undone}",
@@ -66,5 +68,5 @@ def parked(
             bytes(row["value"]),
             row["decision"],
         )
-        for row in _rows(cursor)
+        for row in _rows(tx)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.operations import invariants
 from checkout.operations.findings import Finding, Findings
 from checkout.reconciliation import stripe_books_table as stripe_books
@@ -29,25 +29,25 @@ class BooksAudit:
     def range(self, after: str, findings: Findings) -> str | None:
         """Check the payments behind the payment intent `after`; returns the last of them, or None if there
         are no more. Raises DatabaseUnavailable."""
-        with self._checkout.transaction() as cursor:
-            invariants.take_time(cursor)
-            read = _read(cursor)
+        with self._checkout.transaction() as tx:
+            invariants.take_time(tx)
+            read = _read(tx)
             if read is None:
                 return None
-            payments = Payments(after, stripe_books.end_of_range(cursor, after))
-            if unequal := stripe_books.unequal(cursor, payments):
-                for row in stripe_books.differing(cursor, unequal, read, livemode=self._livemode()):
+            payments = Payments(after, stripe_books.end_of_range(tx, after))
+            if unequal := stripe_books.unequal(tx, payments):
+                for row in stripe_books.differing(tx, unequal, read, livemode=self._livemode()):
                     findings.add("TotalsDifferFromStripe", row)
-                for row in stripe_books.unknown(cursor, unequal):
+                for row in stripe_books.unknown(tx, unequal):
                     findings.add("UnknownMovementAtStripe", row)
         return payments.upto
 
 
-def _read(cursor: Cursor) -> BooksRead | None:
+def _read(tx: Transaction) -> BooksRead | None:
     """None if they were never read."""
-    until = passes.read_until(cursor, CURSOR)
+    until = passes.read_until(tx, CURSOR)
     if until is None:
         return None
-    begin = stripe_books.begin(cursor)
+    begin = stripe_books.begin(tx)
     # Books with nothing in them were read from as far back as Stripe lists.
     return BooksRead(until - passes.STRIPE_KEEPS_SECONDS if begin is None else begin, until)

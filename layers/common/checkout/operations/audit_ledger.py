@@ -8,7 +8,7 @@ hour.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.operations import invariants, ledger_ranges
@@ -49,8 +49,8 @@ class LedgerAudit:
         many ledger entries they have. Raises DatabaseUnavailable."""
         # The ledger first, always: what has an entry then has had its payment for longer.
         with self._application.transaction() as there, self._checkout.transaction() as here:
-            for cursor in (there, here):
-                invariants.take_time(cursor)
+            for tx in (there, here):
+                invariants.take_time(tx)
             users = Users(
                 after,
                 min(
@@ -84,7 +84,9 @@ def _add(findings: Findings, name: str, rows: Iterable[Row]) -> None:
         findings.add(name, row)
 
 
-def _compare(there: Cursor, here: Cursor, users: Users, findings: Findings, undone: "_Undone") -> None:
+def _compare(
+    there: Transaction, here: Transaction, users: Users, findings: Findings, undone: "_Undone"
+) -> None:
     found = compare(
         ledger_ranges.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
         ledger_ranges.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
@@ -143,7 +145,7 @@ class _Undone:
                 }
 
 
-def _statuses(here: Cursor, unexplained: Collection[Seen]) -> dict[str, str]:
+def _statuses(here: Transaction, unexplained: Collection[Seen]) -> dict[str, str]:
     """What we know of payments and reversals that these entries claim to be of, by effect key."""
     if not unexplained:
         return {}

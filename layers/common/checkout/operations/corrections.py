@@ -37,9 +37,9 @@ class Corrections:
         balance is too small.
         """
         try:
-            with self._application.transaction() as cursor:
+            with self._application.transaction() as tx:
                 moved = ledger.move(
-                    cursor,
+                    tx,
                     effect_key=f"adjust:{key}",
                     user_id=user_id,
                     amount_cents=amount_cents,
@@ -60,8 +60,8 @@ class Corrections:
 
     def add_user(self, user_id: int, *, email: str) -> bool:
         """Whose balance is 0. False where the number is taken, and nothing was changed."""
-        with self._application.transaction() as cursor:
-            return ledger.add_user(cursor, user_id, email)
+        with self._application.transaction() as tx:
+            return ledger.add_user(tx, user_id, email)
 
     def open_balances(self) -> int:
         """Give every balance without ledger entries its first one, `opening:<user_id>`; no balance changes.
@@ -72,29 +72,27 @@ class Corrections:
         """
         opened, after = 0, -(2**63)
         while True:
-            with self._application.transaction() as cursor:
-                user_ids = ledger.unopened(cursor, after_user_id=after, limit=USERS_A_TRANSACTION)
+            with self._application.transaction() as tx:
+                user_ids = ledger.unopened(tx, after_user_id=after, limit=USERS_A_TRANSACTION)
                 if not user_ids:
                     return opened
-                ledger.lock_users(cursor, user_ids)
-                opened += ledger.open_balances(
-                    cursor, user_ids, currency=self._currency, reason=OPENING_REASON
-                )
+                ledger.lock_users(tx, user_ids)
+                opened += ledger.open_balances(tx, user_ids, currency=self._currency, reason=OPENING_REASON)
                 after = user_ids[-1]
 
     def open_balance(self, user_id: int) -> int:
         """The same for one user, who may have entries already: what they do not explain is from before the
         ledger. Returns 1, or 0 if there is nothing to open. Raises NotFound."""
-        with self._application.transaction() as cursor:
-            if not ledger.lock_users(cursor, {user_id}):
+        with self._application.transaction() as tx:
+            if not ledger.lock_users(tx, {user_id}):
                 raise NotFound(f"There is no user {user_id}.")
-            return ledger.open_balances(cursor, {user_id}, currency=self._currency, reason=OPENING_REASON)
+            return ledger.open_balances(tx, {user_id}, currency=self._currency, reason=OPENING_REASON)
 
     def unexplained(self, user_id: int) -> tuple[int, bool]:
         """What the user's entries do not explain of their balance; and whether it may be from before the
         ledger, since there is no opening entry. Raises NotFound."""
-        with self._application.transaction() as cursor:
-            found = ledger.unexplained(cursor, user_id)
+        with self._application.transaction() as tx:
+            found = ledger.unexplained(tx, user_id)
         if found is None:
             raise NotFound(f"There is no user {user_id}.")
         cents, is_opened = found
@@ -105,10 +103,10 @@ class Corrections:
 
         Raises NotFound.
         """
-        with self._application.transaction() as cursor:
-            if not ledger.lock_users(cursor, {user_id}):
+        with self._application.transaction() as tx:
+            if not ledger.lock_users(tx, {user_id}):
                 raise NotFound(f"There is no user {user_id}.")
-            before, after = ledger.rebuild_balance(cursor, user_id)
+            before, after = ledger.rebuild_balance(tx, user_id)
         telemetry.logger.warning(
             "balance rebuilt from the ledger",
             extra={
@@ -124,6 +122,6 @@ class Corrections:
     def look_again(self, request_id: str) -> None:
         """Have the next reconciler run look for the payment and its reversals in the ledger, and emit what is
         not there, even if it saw it there once. Raises NotFound for what is no succeeded payment."""
-        with self._checkout.transaction() as cursor:
-            if not rechecks.look_again(cursor, request_id.lower()):
+        with self._checkout.transaction() as tx:
+            if not rechecks.look_again(tx, request_id.lower()):
                 raise NotFound(f"There is no succeeded payment {request_id}.")

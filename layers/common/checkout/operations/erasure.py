@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from checkout.base import telemetry
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.operations import erasure_table as erasure
 from checkout.operations import invariants
 from checkout.operations.personal_data import without_personal_data
@@ -45,12 +45,12 @@ class Erase:
         passes `deadline`. Raises DatabaseUnavailable."""
         events = parked = 0
         while time.monotonic() < deadline:
-            with self._checkout.transaction() as cursor:
-                payloads = erasure.events_older_than(cursor, days, AT_ONCE)
-                _erase(cursor, payloads)
-                emails = erasure.erase_emails_older_than(cursor, days, AT_ONCE)
-            with self._application.transaction() as cursor:
-                records = erasure.erase_parked_older_than(cursor, days, AT_ONCE)
+            with self._checkout.transaction() as tx:
+                payloads = erasure.events_older_than(tx, days, AT_ONCE)
+                _erase(tx, payloads)
+                emails = erasure.erase_emails_older_than(tx, days, AT_ONCE)
+            with self._application.transaction() as tx:
+                records = erasure.erase_parked_older_than(tx, days, AT_ONCE)
             events, parked = events + len(payloads), parked + records
             if max(len(payloads), emails, records) < AT_ONCE:
                 return Erased(events, parked, complete=True)
@@ -61,26 +61,26 @@ class Erase:
         meanwhile. Raises DatabaseUnavailable."""
         events = 0
         while True:
-            with self._checkout.transaction() as cursor:
-                invariants.take_time(cursor)
-                names = erasure.names_of(cursor, user_id)
-                payloads = erasure.events_of(cursor, user_id, names, AT_ONCE)
-                _erase(cursor, payloads)
-                erasure.erase_emails_of(cursor, user_id)
-                unsettled = erasure.unsettled_of(cursor, user_id, names)
+            with self._checkout.transaction() as tx:
+                invariants.take_time(tx)
+                names = erasure.names_of(tx, user_id)
+                payloads = erasure.events_of(tx, user_id, names, AT_ONCE)
+                _erase(tx, payloads)
+                erasure.erase_emails_of(tx, user_id)
+                unsettled = erasure.unsettled_of(tx, user_id, names)
             events += len(payloads)
             if len(payloads) < AT_ONCE:
                 break
-        with self._application.transaction() as cursor:
-            parked = erasure.erase_parked_of(cursor, user_id)
-            open_parked = erasure.open_parked_of(cursor, user_id)
+        with self._application.transaction() as tx:
+            parked = erasure.erase_parked_of(tx, user_id)
+            open_parked = erasure.open_parked_of(tx, user_id)
         telemetry.logger.warning(
             "user erased", extra={"user_id": user_id, "reason": reason, "operator": operator}
         )
         return ErasedUser(events, parked, unsettled, open_parked)
 
 
-def _erase(cursor: Cursor, payloads: dict[str, str]) -> None:
+def _erase(tx: Transaction, payloads: dict[str, str]) -> None:
     if payloads:
         kept = {event_id: without_personal_data(payload) for event_id, payload in payloads.items()}
-        erasure.replace_payloads(cursor, kept)
+        erasure.replace_payloads(tx, kept)

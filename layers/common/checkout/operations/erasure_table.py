@@ -1,11 +1,8 @@
 """SQL that takes personal data out of what is settled; what waits, is held or is undecided is left alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
-from psycopg2.extras import execute_values
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 _SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
 _DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"
@@ -19,28 +16,28 @@ _OF_USER = (
 )
 
 
-def _payloads(cursor: Cursor) -> dict[str, str]:
-    return {row["event_id"]: row["payload"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+def _payloads(tx: Transaction) -> dict[str, str]:
+    return {row["event_id"]: row["payload"] for row in tx.fetchall()}
 
 
-def events_older_than(cursor: Cursor, days: int, limit: int) -> dict[str, str]:
+def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
     """Settled events and their payloads, oldest first, locked; those that somebody holds are left out."""
-    cursor.execute(
+    tx.execute(
         f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED}"
         "   AND received_at < now() - make_interval(days => %s)"
         " ORDER BY received_at LIMIT %s FOR UPDATE SKIP LOCKED",
         (days, limit),
     )
-    return _payloads(cursor)
+    return _payloads(tx)
 
 
-def names_of(cursor: Cursor, user_id: int) -> list[str]:
+def names_of(tx: Transaction, user_id: int) -> list[str]:
     """How payloads name this user's payments, as JSON without spaces.
 
     An event that was not applied may name its payment nowhere else. It is searched as text: PostgreSQL's JSON
     functions fail at a NUL, which Stripe may relay.
     """
-    cursor.execute(
+    tx.execute(
         "SELECT '\"request_id\":' || to_json(request_id) AS name FROM checkout_transactions"
         " WHERE user_id = %(user)s"
         " UNION SELECT to_json(stripe_session_id)::text FROM checkout_transactions"
@@ -49,46 +46,44 @@ def names_of(cursor: Cursor, user_id: int) -> list[str]:
         " WHERE user_id = %(user)s AND payment_intent_id IS NOT NULL",
         {"user": user_id},
     )
-    return [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["name"] for row in tx.fetchall()]
 
 
-def events_of(cursor: Cursor, user_id: int, names: Sequence[str], limit: int) -> dict[str, str]:
+def events_of(tx: Transaction, user_id: int, names: Sequence[str], limit: int) -> dict[str, str]:
     """Settled events about this user's payments and their payloads, locked; `names` from `names_of`."""
-    cursor.execute(
+    tx.execute(
         f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED} AND {_OF_USER}"
         " ORDER BY event_id LIMIT %(limit)s FOR UPDATE",
         {"user": user_id, "names": list(names), "limit": limit},
     )
-    return _payloads(cursor)
+    return _payloads(tx)
 
 
-def replace_payloads(cursor: Cursor, payloads: Mapping[str, str]) -> None:
+def replace_payloads(tx: Transaction, payloads: Mapping[str, str]) -> None:
     """By event id; they count as erased from now on."""
-    execute_values(
-        cursor,
+    tx.execute_values(
         "UPDATE stripe_events SET payload = erased.payload::json, erased_at = now()"
         " FROM (VALUES %s) AS erased (event_id, payload) WHERE stripe_events.event_id = erased.event_id",
         list(payloads.items()),
-        page_size=len(payloads),
     )
 
 
-def unsettled_of(cursor: Cursor, user_id: int, names: Sequence[str]) -> list[str]:
+def unsettled_of(tx: Transaction, user_id: int, names: Sequence[str]) -> list[str]:
     """Events about this user's payments that are still to be applied; `names` from `names_of`."""
-    cursor.execute(
+    tx.execute(
         "SELECT event_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
         f" AND {_OF_USER} ORDER BY event_id",
         {"user": user_id, "names": list(names)},
     )
-    return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["event_id"] for row in tx.fetchall()]
 
 
-def erase_emails_older_than(cursor: Cursor, days: int, limit: int) -> int:
+def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
     """Of requests that failed so long ago; any other one has lost it already. Returns how many.
 
     A pending one keeps it: its parameters may be sent again with the same idempotency key.
     """
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
         " WHERE id IN (SELECT id FROM checkout_transactions"
         "   WHERE stripe_parameters ? 'customer_email' AND status <> 'session_pending'"
@@ -96,47 +91,47 @@ def erase_emails_older_than(cursor: Cursor, days: int, limit: int) -> int:
         "   ORDER BY updated_at LIMIT %s FOR UPDATE SKIP LOCKED)",
         (days, limit),
     )
-    return cursor.rowcount
+    return tx.rowcount
 
 
-def erase_emails_of(cursor: Cursor, user_id: int) -> None:
+def erase_emails_of(tx: Transaction, user_id: int) -> None:
     """Of this user's requests that are not pending."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
         " WHERE user_id = %s AND stripe_parameters ? 'customer_email' AND status <> 'session_pending'",
         (user_id,),
     )
 
 
-def erase_parked_older_than(cursor: Cursor, days: int, limit: int) -> int:
+def erase_parked_older_than(tx: Transaction, days: int, limit: int) -> int:
     """Decided so long ago. Returns how many."""
     return _erase_parked(
-        cursor,
+        tx,
         f"SELECT id FROM parked_events WHERE {_DECIDED} AND resolved_at < now() - make_interval(days => %s)"
         " ORDER BY resolved_at LIMIT %s FOR UPDATE SKIP LOCKED",
         (days, limit),
     )
 
 
-def erase_parked_of(cursor: Cursor, user_id: int) -> int:
+def erase_parked_of(tx: Transaction, user_id: int) -> int:
     """Decided ones of this user. Returns how many."""
     return _erase_parked(
-        cursor, f"SELECT id FROM parked_events WHERE {_DECIDED} AND user_id = %s FOR UPDATE", (user_id,)
+        tx, f"SELECT id FROM parked_events WHERE {_DECIDED} AND user_id = %s FOR UPDATE", (user_id,)
     )
 
 
-def _erase_parked(cursor: Cursor, chosen: str, parameters: tuple[int, ...]) -> int:
-    cursor.execute(
+def _erase_parked(tx: Transaction, chosen: str, parameters: tuple[int, ...]) -> int:
+    tx.execute(
         "UPDATE parked_events SET value_hash = sha256(value), value = '', key = NULL, erased_at = now()"
         f" WHERE id IN ({chosen})",
         parameters,
     )
-    return cursor.rowcount
+    return tx.rowcount
 
 
-def open_parked_of(cursor: Cursor, user_id: int) -> list[int]:
+def open_parked_of(tx: Transaction, user_id: int) -> list[int]:
     """Records of this user that nobody has decided about."""
-    cursor.execute(
+    tx.execute(
         "SELECT id FROM parked_events WHERE resolved_at IS NULL AND user_id = %s ORDER BY id", (user_id,)
     )
-    return [row["id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["id"] for row in tx.fetchall()]

@@ -2,31 +2,28 @@
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
-from psycopg2.extras import execute_values
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 KEPT_DAYS = 7
 """What was shown so long ago, and neither since nor accepted, is forgotten."""
 
 
-def accepted(cursor: Cursor) -> set[str]:
-    cursor.execute("SELECT finding_id FROM verify_findings WHERE accepted_at IS NOT NULL")
-    return {row["finding_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+def accepted(tx: Transaction) -> set[str]:
+    tx.execute("SELECT finding_id FROM verify_findings WHERE accepted_at IS NOT NULL")
+    return {row["finding_id"] for row in tx.fetchall()}
 
 
-def store(cursor: Cursor, shown: Collection[tuple[str, str, Mapping[str, Any]]]) -> None:
+def store(tx: Transaction, shown: Collection[tuple[str, str, Mapping[str, Any]]]) -> None:
     """Id, name and facts of each. What was accepted meanwhile stays so."""
-    cursor.execute(
+    tx.execute(
         "DELETE FROM verify_findings"
         " WHERE accepted_at IS NULL AND shown_at < now() - make_interval(days => %s)",
         (KEPT_DAYS,),
     )
     if shown:
-        execute_values(
-            cursor,
+        tx.execute_values(
             "INSERT INTO verify_findings (finding_id, name, facts) VALUES %s"
             " ON CONFLICT (finding_id) DO UPDATE SET shown_at = now()",
             # In one order, so that two runs that end at once do not deadlock.
@@ -34,27 +31,27 @@ def store(cursor: Cursor, shown: Collection[tuple[str, str, Mapping[str, Any]]])
         )
 
 
-def shown(cursor: Cursor, finding_id: str) -> Mapping[str, Any] | None:
+def shown(tx: Transaction, finding_id: str) -> Mapping[str, Any] | None:
     """Name and facts; None if none of that id was shown lately."""
-    cursor.execute("SELECT name, facts FROM verify_findings WHERE finding_id = %s", (finding_id,))
-    return cast(dict[str, Any] | None, cursor.fetchone())
+    tx.execute("SELECT name, facts FROM verify_findings WHERE finding_id = %s", (finding_id,))
+    return tx.fetchone()
 
 
-def accept(cursor: Cursor, finding_id: str, *, reason: str, operator: str) -> Mapping[str, Any] | None:
+def accept(tx: Transaction, finding_id: str, *, reason: str, operator: str) -> Mapping[str, Any] | None:
     """Name and facts of the finding that is accepted now; None if none of that id was shown."""
-    cursor.execute(
+    tx.execute(
         "UPDATE verify_findings SET accepted_at = COALESCE(accepted_at, now()), reason = %s, operator = %s"
         " WHERE finding_id = %s RETURNING name, facts",
         (reason, operator, finding_id),
     )
-    return cast(dict[str, Any] | None, cursor.fetchone())
+    return tx.fetchone()
 
 
-def withdraw(cursor: Cursor, finding_id: str) -> Mapping[str, Any] | None:
+def withdraw(tx: Transaction, finding_id: str) -> Mapping[str, Any] | None:
     """The same of one that counts again; None if none of that id was accepted."""
-    cursor.execute(
+    tx.execute(
         "UPDATE verify_findings SET accepted_at = NULL, reason = NULL, operator = NULL"
         " WHERE finding_id = %s AND accepted_at IS NOT NULL RETURNING name, facts",
         (finding_id,),
     )
-    return cast(dict[str, Any] | None, cursor.fetchone())
+    return tx.fetchone()

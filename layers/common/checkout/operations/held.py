@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from checkout.base import telemetry
 from checkout.base.errors import NotFound, Refused
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
 from checkout.payments import inbox, reversal_event, reversals, stripe_event
@@ -31,8 +31,8 @@ class HeldEvents:
 
     def page(self, *, after: str = "", limit: int = 100, waiting: bool = False) -> list[HeldEvent]:
         """In the order of their ids; those that wait for their time too where wanted."""
-        with self._checkout.transaction() as cursor:
-            return held.page(cursor, after=after, limit=limit, waiting=waiting)
+        with self._checkout.transaction() as tx:
+            return held.page(tx, after=after, limit=limit, waiting=waiting)
 
     def each(self) -> Iterator[HeldEvent]:
         """Every held one, a page at a time."""
@@ -43,8 +43,8 @@ class HeldEvents:
 
     def event(self, event_id: str) -> tuple[HeldEvent, str]:
         """Any stored event, and its payload. Raises NotFound."""
-        with self._checkout.transaction() as cursor:
-            return self._found(cursor, event_id)
+        with self._checkout.transaction() as tx:
+            return self._found(tx, event_id)
 
     def replay(self, event_id: str) -> HeldEvent:
         """Apply it as if Stripe had sent it now; returns it with what became of it, which may be held again.
@@ -59,17 +59,17 @@ class HeldEvents:
         """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
         it is about, whatever else tells of them. Raises NotFound, or Refused if it is settled."""
         who = f" by {operator}" if operator else ""
-        with self._checkout.transaction() as cursor:
-            decision = self._decision(cursor, event_id)
-            if not held.discard(cursor, event_id, f"discarded{who}: {reason}"):
-                outcome = self._found(cursor, event_id)[0].outcome
+        with self._checkout.transaction() as tx:
+            decision = self._decision(tx, event_id)
+            if not held.discard(tx, event_id, f"discarded{who}: {reason}"):
+                outcome = self._found(tx, event_id)[0].outcome
                 raise Refused(f"The event {event_id} is {outcome}, so there is nothing to discard.")
             for other in decision.events:
-                held.discard(cursor, other, f"discarded{who} with {event_id}: {reason}")
-            stored_reversals.hold_those_of(cursor, [event_id, *decision.events])
+                held.discard(tx, other, f"discarded{who} with {event_id}: {reason}")
+            stored_reversals.hold_those_of(tx, [event_id, *decision.events])
             for object_id in decision.objects:
                 reversals.discard(
-                    cursor,
+                    tx,
                     object_id,
                     payment_intent_id=decision.payment_intent_id,
                     event_id=event_id,
@@ -83,17 +83,17 @@ class HeldEvents:
 
     def discarded_with(self, event_id: str) -> Decision:
         """What `discard` would decide about now. Raises NotFound."""
-        with self._checkout.transaction() as cursor:
-            return self._decision(cursor, event_id)
+        with self._checkout.transaction() as tx:
+            return self._decision(tx, event_id)
 
-    def _decision(self, cursor: Cursor, event_id: str) -> Decision:
+    def _decision(self, tx: Transaction, event_id: str) -> Decision:
         """With the payment intent locked, so that nothing of it is being applied at the same time."""
-        found, payload = self._found(cursor, event_id)
+        found, payload = self._found(tx, event_id)
         if found.payment_intent_id is not None:
-            payments_table.lock_payment_intent(cursor, found.payment_intent_id)
+            payments_table.lock_payment_intent(tx, found.payment_intent_id)
         subject = _subject_of(payload)
-        objects = [subject] if subject is not None else stored_reversals.brought_by(cursor, event_id)
-        others = inbox.unsettled_of(cursor, found.payment_intent_id) if found.payment_intent_id else []
+        objects = [subject] if subject is not None else stored_reversals.brought_by(tx, event_id)
+        others = inbox.unsettled_of(tx, found.payment_intent_id) if found.payment_intent_id else []
         return Decision(
             payment_intent_id=found.payment_intent_id,
             objects=objects,
@@ -101,8 +101,8 @@ class HeldEvents:
         )
 
     @staticmethod
-    def _found(cursor: Cursor, event_id: str) -> tuple[HeldEvent, str]:
-        found = held.find(cursor, event_id)
+    def _found(tx: Transaction, event_id: str) -> tuple[HeldEvent, str]:
+        found = held.find(tx, event_id)
         if found is None:
             raise NotFound(f"There is no event {event_id}.")
         return found

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,34 +23,34 @@ class HeldEvent:
 _COLUMNS = ", ".join(HeldEvent.__slots__)
 
 
-def page(cursor: Cursor, *, after: str, limit: int, waiting: bool) -> list[HeldEvent]:
+def page(tx: Transaction, *, after: str, limit: int, waiting: bool) -> list[HeldEvent]:
     """Held ones, with those that wait where wanted, in the order of their ids."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM stripe_events WHERE outcome = ANY(%s) AND event_id > %s"
         " ORDER BY event_id LIMIT %s",
         (["held", "waiting"] if waiting else ["held"], after, limit),
     )
-    return [HeldEvent(**row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [HeldEvent(**row) for row in tx.fetchall()]
 
 
-def find(cursor: Cursor, event_id: str) -> tuple[HeldEvent, str] | None:
+def find(tx: Transaction, event_id: str) -> tuple[HeldEvent, str] | None:
     """Any event, whatever became of it, and its payload."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS}, payload::text AS payload FROM stripe_events WHERE event_id = %s", (event_id,)
     )
-    row = cast(dict[str, Any] | None, cursor.fetchone())
+    row = tx.fetchone()
     if row is None:
         return None
     payload = str(row.pop("payload"))
     return HeldEvent(**row), payload
 
 
-def discard(cursor: Cursor, event_id: str, decision: str) -> bool:
+def discard(tx: Transaction, event_id: str, decision: str) -> bool:
     """Ignored from now on, for a reason that keeps the one it was held for. False where it is settled."""
-    cursor.execute(
+    tx.execute(
         "UPDATE stripe_events SET outcome = 'ignored', updated_at = now(),"
         " reason = %s || COALESCE(' (it was ' || outcome || ': ' || reason || ')', '')"
         " WHERE event_id = %s AND outcome IN ('held', 'waiting')",
         (decision, event_id),
     )
-    return cursor.rowcount == 1
+    return tx.rowcount == 1

@@ -37,20 +37,20 @@ class Inspect:
         if identifier(reference) is None:
             raise NotFound("That is no reference.")
         user_id = user_id_from_digits(reference)
-        with self._checkout.transaction() as cursor:
-            payments = story.payments(cursor, reference, user_id, NEWEST)
+        with self._checkout.transaction() as tx:
+            payments = story.payments(tx, reference, user_id, NEWEST)
             requests = _named(payments, "request_id") | {reference.lower()}
             intents = _named(payments, "payment_intent_id") | {reference}
             sessions = _named(payments, "stripe_session_id")
-            events = story.events(cursor, requests, intents, sessions)
-            reversals = story.reversals(cursor, intents)
-            outbox = story.outbox(cursor, requests)
+            events = story.events(tx, requests, intents, sessions)
+            reversals = story.reversals(tx, intents)
+            outbox = story.outbox(tx, requests)
         effect_keys = {success_key(request_id) for request_id in requests} | _named(reversals, "effect_key")
-        with self._application.transaction() as cursor:
-            entries = story.entries(cursor, effect_keys, user_id, NEWEST)
-            parked = story.parked(cursor, requests, effect_keys, user_id, NEWEST)
+        with self._application.transaction() as tx:
+            entries = story.entries(tx, effect_keys, user_id, NEWEST)
+            parked = story.parked(tx, requests, effect_keys, user_id, NEWEST)
             users = {row["user_id"] for row in (*payments, *entries)} | ({user_id} if user_id else set())
-            balances = story.balance(cursor, users)
+            balances = story.balance(tx, users)
         steps = [
             *_steps("checkout_transactions", "created_at", payments),
             *_steps("stripe_events", "received_at", events),

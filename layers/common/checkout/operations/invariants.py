@@ -1,9 +1,9 @@
 """SQL that looks for what must not be, or waits for a person: few rows, found by an index, however long the
 tables are. It changes nothing."""
 
-from typing import Any, cast
+from typing import Any
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
 """For a user with millions of entries, and for the transaction in the other database that waits meanwhile;
@@ -12,56 +12,58 @@ everywhere else they are short."""
 Row = dict[str, Any]
 
 
-def _rows(cursor: Cursor) -> list[Row]:
-    return cast(list[Row], cursor.fetchall())
+def _rows(tx: Transaction) -> list[Row]:
+    return tx.fetchall()
 
 
-def take_time(cursor: Cursor) -> None:
+def take_time(tx: Transaction) -> None:
     """For this transaction."""
     settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
-    cursor.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
+    tx.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
 
 
-def _sampled(cursor: Cursor, query: str, parameters: tuple[object, ...], limit: int) -> tuple[int, list[Row]]:
+def _sampled(
+    tx: Transaction, query: str, parameters: tuple[object, ...], limit: int
+) -> tuple[int, list[Row]]:
     """How many rows the query has, and the first of them."""
-    cursor.execute(
+    tx.execute(
         f"WITH found AS ({query}) SELECT count(*) OVER () AS found_in_all, found.* FROM found LIMIT %s",
         (*parameters, limit),
     )
-    rows = _rows(cursor)
+    rows = _rows(tx)
     total = rows[0]["found_in_all"] if rows else 0
     return total, [{name: value for name, value in row.items() if name != "found_in_all"} for row in rows]
 
 
-def repeated_effects(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+def repeated_effects(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
     """Possible only if the constraint is gone; so the whole ledger is read only then."""
-    cursor.execute(
+    tx.execute(
         "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
         " WHERE i.indrelid = 'ledger_entries'::regclass AND a.attname = 'effect_key' AND i.indnkeyatts = 1"
         "   AND i.indisunique AND i.indisvalid AND i.indpred IS NULL"
     )
-    if cursor.rowcount:
+    if tx.rowcount:
         return 0, []
     return _sampled(
-        cursor,
+        tx,
         "SELECT effect_key, count(*) AS entries FROM ledger_entries GROUP BY effect_key HAVING count(*) > 1",
         (),
         limit,
     )
 
 
-def open_parked(cursor: Cursor, limit: int) -> tuple[int, list[Row]]:
+def open_parked(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
     return _sampled(
-        cursor,
+        tx,
         "SELECT id, effect_key, reason, created_at FROM parked_events WHERE resolution IS NULL ORDER BY id",
         (),
         limit,
     )
 
 
-def old_outbox(cursor: Cursor, seconds: int, limit: int) -> tuple[int, list[Row]]:
+def old_outbox(tx: Transaction, seconds: int, limit: int) -> tuple[int, list[Row]]:
     return _sampled(
-        cursor,
+        tx,
         "SELECT effect_key, topic, created_at FROM outbox"
         " WHERE created_at < now() - make_interval(secs => %s) ORDER BY id",
         (seconds,),
@@ -69,9 +71,9 @@ def old_outbox(cursor: Cursor, seconds: int, limit: int) -> tuple[int, list[Row]
     )
 
 
-def unsettled_events(cursor: Cursor, outcome: str, limit: int) -> tuple[int, list[Row]]:
+def unsettled_events(tx: Transaction, outcome: str, limit: int) -> tuple[int, list[Row]]:
     return _sampled(
-        cursor,
+        tx,
         "SELECT event_id, type, reason, received_at FROM stripe_events WHERE outcome = %s"
         " ORDER BY received_at",
         (outcome,),
@@ -79,10 +81,10 @@ def unsettled_events(cursor: Cursor, outcome: str, limit: int) -> tuple[int, lis
     )
 
 
-def long_waiting_events(cursor: Cursor, seconds: int, limit: int) -> tuple[int, list[Row]]:
+def long_waiting_events(tx: Transaction, seconds: int, limit: int) -> tuple[int, list[Row]]:
     """Except those of a bank debit that has not settled: that takes days."""
     return _sampled(
-        cursor,
+        tx,
         "SELECT event_id, type, reason, received_at FROM stripe_events e WHERE outcome = 'waiting'"
         "   AND received_at < now() - make_interval(secs => %s)"
         "   AND NOT EXISTS (SELECT FROM checkout_transactions t"

@@ -46,8 +46,8 @@ class Journal:
         answered = 0
         for database in self._databases:
             try:
-                with database.transaction() as cursor:
-                    found = journal.newest(cursor, operator=operator, verb=verb, since=since, limit=limit)
+                with database.transaction() as tx:
+                    found = journal.newest(tx, operator=operator, verb=verb, since=since, limit=limit)
             except DatabaseUnavailable:
                 continue
             answered += 1
@@ -64,8 +64,8 @@ class Journal:
         added = 0
         for database in self._databases:
             try:
-                with database.transaction() as cursor:
-                    journal.add(cursor, act, step, details)
+                with database.transaction() as tx:
+                    journal.add(tx, act, step, details)
                 added += 1
             except DatabaseUnavailable as error:
                 telemetry.logger.warning("a journal was not reached", extra={"reason": error.detail})

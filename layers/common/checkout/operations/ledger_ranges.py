@@ -6,11 +6,9 @@ only a single user is never divided.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
-import psycopg2.extensions
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 
@@ -95,30 +93,30 @@ class InCheckout(NamedTuple):
     without_payment_intent: int
 
 
-def _rows(cursor: Cursor) -> list[Row]:
-    return cast(list[Row], cursor.fetchall())
+def _rows(tx: Transaction) -> list[Row]:
+    return tx.fetchall()
 
 
 def _parameters(users: Users, **more: object) -> dict[str, object]:
     return {**_PARAMETERS, "after": users.after, "upto": users.upto, **more}
 
 
-def end_of_range(cursor: Cursor, side: Side, after: int) -> int:
+def end_of_range(tx: Transaction, side: Side, after: int) -> int:
     """Up to which user a range behind `after` goes, as far as this database is concerned."""
     ends = []
     for table, column in _SIZES[side]:
-        cursor.execute(
+        tx.execute(
             f"SELECT {column} AS user_id FROM {table} WHERE {column} > %s"
             f" ORDER BY {column} OFFSET %s LIMIT 1",
             (after, RANGE - 1),
         )
-        ends += [row["user_id"] for row in _rows(cursor)]
+        ends += [row["user_id"] for row in _rows(tx)]
     return min(ends, default=LAST_USER)
 
 
-def in_ledger(cursor: Cursor, users: Users, currency: str) -> InLedger:
+def in_ledger(tx: Transaction, users: Users, currency: str) -> InLedger:
     """`currency` is the balances'."""
-    cursor.execute(
+    tx.execute(
         "WITH of_user AS ("
         " SELECT user_id, sum(amount_cents) AS total, count(*) AS entries,"
         "        count(*) FILTER (WHERE kind = ANY(%(kinds)s)) AS effects,"
@@ -134,11 +132,11 @@ def in_ledger(cursor: Cursor, users: Users, currency: str) -> InLedger:
         "   ON u.id = of_user.user_id",
         _parameters(users, currency=currency),
     )
-    return InLedger(**{name: int(number) for name, number in _rows(cursor)[0].items()})
+    return InLedger(**{name: int(number) for name, number in _rows(tx)[0].items()})
 
 
-def in_checkout(cursor: Cursor, users: Users) -> InCheckout:
-    cursor.execute(
+def in_checkout(tx: Transaction, users: Users) -> InCheckout:
+    tx.execute(
         f"{_PAYMENTS}, effects AS ({_EFFECTS['checkout']})"
         f" SELECT count(*) AS effects, COALESCE(sum({_DIGEST}), 0) AS digest,"
         "         (SELECT count(*) FROM reversed WHERE is_discarded) AS discarded_reversals,"
@@ -149,13 +147,13 @@ def in_checkout(cursor: Cursor, users: Users) -> InCheckout:
         " FROM effects",
         _parameters(users),
     )
-    return InCheckout(**{name: int(number) for name, number in _rows(cursor)[0].items()})
+    return InCheckout(**{name: int(number) for name, number in _rows(tx)[0].items()})
 
 
-def effects(cursor: Cursor, side: Side, users: Users, *, settled_after_seconds: int) -> list[Seen]:
+def effects(tx: Transaction, side: Side, users: Users, *, settled_after_seconds: int) -> list[Seen]:
     """What was paid or reversed (checkout), or what is in the ledger (application), of a range."""
     return _seen(
-        cursor,
+        tx,
         f"{_PAYMENTS if side == 'checkout' else ''}"
         " SELECT effect_key, user_id, amount_cents, currency,"
         "        at < now() - make_interval(secs => %(settled_after)s), request_id, payment_intent_id"
@@ -164,47 +162,44 @@ def effects(cursor: Cursor, side: Side, users: Users, *, settled_after_seconds: 
     )
 
 
-def discarded_reversals(cursor: Cursor, users: Users) -> list[Seen]:
+def discarded_reversals(tx: Transaction, users: Users) -> list[Seen]:
     """What Stripe took back or returned, and an operator decided that it is not applied."""
     return _seen(
-        cursor,
+        tx,
         f"{_PAYMENTS} SELECT effect_key, user_id, amount_cents, currency, true, request_id, payment_intent_id"
         " FROM reversed WHERE is_discarded ORDER BY user_id, effect_key",
         _parameters(users),
     )
 
 
-def _seen(cursor: Cursor, query: str, parameters: Mapping[str, object]) -> list[Seen]:
-    # Tuples instead of dictionaries: a range is thousands of rows.
-    with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
-        plain.execute(query, parameters)
-        return [Seen(*row) for row in plain.fetchall()]
+def _seen(tx: Transaction, query: str, parameters: Mapping[str, object]) -> list[Seen]:
+    return [Seen(*row) for row in tx.tuples(query, parameters)]
 
 
 def statuses(
-    cursor: Cursor, request_ids: Collection[str], payment_intents: Collection[str]
+    tx: Transaction, request_ids: Collection[str], payment_intents: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Of the transactions that have these, by request_id and by payment intent."""
-    cursor.execute(
+    tx.execute(
         "SELECT request_id, payment_intent_id, status FROM checkout_transactions"
         " WHERE request_id = ANY(%s) OR payment_intent_id = ANY(%s)",
         (list(request_ids), list(payment_intents)),
     )
-    rows = _rows(cursor)
+    rows = _rows(tx)
     return (
         {row["request_id"]: row["status"] for row in rows},
         {row["payment_intent_id"]: row["status"] for row in rows},
     )
 
 
-def reversal_states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, str]:
+def reversal_states(tx: Transaction, effect_keys: Collection[str]) -> dict[str, str]:
     """Of those that we know of."""
-    cursor.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
-    return {row["effect_key"]: row["state"] for row in _rows(cursor)}
+    tx.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
+    return {row["effect_key"]: row["state"] for row in _rows(tx)}
 
 
-def wrong_balances(cursor: Cursor, users: Users) -> list[Row]:
-    cursor.execute(
+def wrong_balances(tx: Transaction, users: Users) -> list[Row]:
+    tx.execute(
         "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
         "       COALESCE(e.total, 0)::text AS ledger_cents"
         " FROM (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u FULL JOIN"
@@ -213,34 +208,34 @@ def wrong_balances(cursor: Cursor, users: Users) -> list[Row]:
         " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
         _parameters(users),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def foreign_currencies(cursor: Cursor, users: Users, currency: str) -> list[Row]:
-    cursor.execute(
+def foreign_currencies(tx: Transaction, users: Users, currency: str) -> list[Row]:
+    tx.execute(
         "SELECT effect_key, user_id, amount_cents, currency FROM ledger_entries"
         f" WHERE {_IN_RANGE} AND currency <> %(currency)s ORDER BY user_id, id",
         _parameters(users, currency=currency),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def reversed_beyond_paid(cursor: Cursor, users: Users) -> list[Row]:
-    cursor.execute(
+def reversed_beyond_paid(tx: Transaction, users: Users) -> list[Row]:
+    tx.execute(
         "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
         f" WHERE {_IN_RANGE} AND refunded_cents + disputed_cents > paid_cents ORDER BY user_id, id",
         _parameters(users),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def without_payment_intent(cursor: Cursor, users: Users) -> list[Row]:
+def without_payment_intent(tx: Transaction, users: Users) -> list[Row]:
     """Paid, and with nothing by which Stripe's books could have it."""
-    cursor.execute(
+    tx.execute(
         f"{_PAYMENTS}"
         " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"
         " FROM payments"
         " WHERE is_paid AND payment_intent_id IS NULL ORDER BY user_id, request_id",
         _parameters(users),
     )
-    return _rows(cursor)
+    return _rows(tx)

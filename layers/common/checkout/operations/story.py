@@ -1,9 +1,9 @@
 """SQL that finds everything about one payment, or one user, in either database. It changes nothing."""
 
 from collections.abc import Collection
-from typing import Any, cast
+from typing import Any
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 Row = dict[str, Any]
 
@@ -27,13 +27,13 @@ _PARKED = (
 )
 
 
-def _rows(cursor: Cursor) -> list[Row]:
-    return cast(list[Row], cursor.fetchall())
+def _rows(tx: Transaction) -> list[Row]:
+    return tx.fetchall()
 
 
-def payments(cursor: Cursor, reference: str, user_id: int | None, newest: int) -> list[Row]:
+def payments(tx: Transaction, reference: str, user_id: int | None, newest: int) -> list[Row]:
     """By request_id, Stripe's session or payment intent; and the newest of the user."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_TRANSACTION} FROM checkout_transactions"
         " WHERE request_id = lower(%(name)s) OR stripe_session_id = %(name)s OR payment_intent_id = %(name)s"
         "    OR id = ANY(ARRAY(SELECT id FROM checkout_transactions WHERE user_id = %(user)s"
@@ -41,15 +41,18 @@ def payments(cursor: Cursor, reference: str, user_id: int | None, newest: int) -
         " ORDER BY id",
         {"name": reference, "user": user_id, "newest": newest},
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
 def events(
-    cursor: Cursor, request_ids: Collection[str], payment_intents: Collection[str], sessions: Collection[str]
+    tx: Transaction,
+    request_ids: Collection[str],
+    payment_intents: Collection[str],
+    sessions: Collection[str],
 ) -> list[Row]:
     """Stripe's events. An unsettled one may name the session only in its payload, which is searched as text:
     Stripe may relay a NUL, at which PostgreSQL's JSON functions fail."""
-    cursor.execute(
+    tx.execute(
         "SELECT event_id, type, outcome, reason, request_id, payment_intent_id, received_at, updated_at"
         " FROM stripe_events"
         " WHERE request_id = ANY(%(requests)s) OR payment_intent_id = ANY(%(intents)s)"
@@ -62,59 +65,59 @@ def events(
             "sessions": list(sessions),
         },
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def reversals(cursor: Cursor, payment_intents: Collection[str]) -> list[Row]:
-    cursor.execute(
+def reversals(tx: Transaction, payment_intents: Collection[str]) -> list[Row]:
+    tx.execute(
         "SELECT effect_key, payment_intent_id, amount_cents, currency, state, event_id, emitted_at,"
         " credited_at, recheck_at, created_at FROM reversals WHERE payment_intent_id = ANY(%s)",
         (list(payment_intents),),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def outbox(cursor: Cursor, request_ids: Collection[str]) -> list[Row]:
-    cursor.execute(
+def outbox(tx: Transaction, request_ids: Collection[str]) -> list[Row]:
+    tx.execute(
         "SELECT effect_key, topic, key, created_at FROM outbox"
         " WHERE convert_from(value, 'UTF8')::json ->> 'request_id' = ANY(%s)",
         (list(request_ids),),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def balance(cursor: Cursor, user_ids: Collection[int]) -> list[Row]:
-    cursor.execute(
+def balance(tx: Transaction, user_ids: Collection[int]) -> list[Row]:
+    tx.execute(
         "SELECT id AS user_id, balance AS balance_cents, (SELECT COALESCE(sum(amount_cents), 0)::bigint"
         " FROM ledger_entries WHERE user_id = users.id) AS ledger_cents"
         " FROM users WHERE id = ANY(%s) ORDER BY id",
         (list(user_ids),),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def entries(cursor: Cursor, effect_keys: Collection[str], user_id: int | None, newest: int) -> list[Row]:
+def entries(tx: Transaction, effect_keys: Collection[str], user_id: int | None, newest: int) -> list[Row]:
     """Those of these keys, and the newest of the user."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_ENTRY} FROM ledger_entries WHERE effect_key = ANY(%s)"
         "    OR id = ANY(ARRAY(SELECT id FROM ledger_entries WHERE user_id = %s ORDER BY id DESC LIMIT %s))"
         f" ORDER BY {_ENTERED}",
         (list(effect_keys), user_id, newest),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
 def parked(
-    cursor: Cursor,
+    tx: Transaction,
     request_ids: Collection[str],
     effect_keys: Collection[str],
     user_id: int | None,
     newest: int,
 ) -> list[Row]:
     """Those of these requests and keys, and the newest of the user."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_PARKED} FROM parked_events WHERE request_id = ANY(%s) OR effect_key = ANY(%s)"
         "    OR id = ANY(ARRAY(SELECT id FROM parked_events WHERE user_id = %s ORDER BY id DESC LIMIT %s))",
         (list(request_ids), list(effect_keys), user_id, newest),
     )
-    return _rows(cursor)
+    return _rows(tx)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkout.base import telemetry
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.operations import findings_table as stored_findings
 from checkout.operations import invariants
 from checkout.operations.audit_books import BooksAudit
@@ -28,7 +28,7 @@ EVENTS_STUCK_SECONDS = 2 * 3600
 
 Position = dict[str, Any]
 Progress = Callable[[str], None]
-Search = Callable[[Cursor, int], tuple[int, list[dict[str, Any]]]]
+Search = Callable[[Transaction, int], tuple[int, list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class Verify:
         return Verified(list(findings), complete)
 
     def _none_yet(self) -> Findings:
-        with self._checkout.transaction() as cursor:
-            accepted = stored_findings.accepted(cursor)
+        with self._checkout.transaction() as tx:
+            accepted = stored_findings.accepted(tx)
         return Findings(
             [
                 Finding("EffectTwiceInLedger", is_offence=True),
@@ -110,18 +110,16 @@ class Verify:
             "RecordsParked": invariants.open_parked,
         }
         in_checkout: dict[str, Search] = {
-            "OutboxStuck": lambda cursor, limit: invariants.old_outbox(cursor, OUTBOX_STUCK_SECONDS, limit),
-            "EventsHeld": lambda cursor, limit: invariants.unsettled_events(cursor, "held", limit),
-            "EventsWaiting": lambda cursor, limit: invariants.unsettled_events(cursor, "waiting", limit),
-            "EventsStuck": lambda cursor, limit: invariants.long_waiting_events(
-                cursor, EVENTS_STUCK_SECONDS, limit
-            ),
+            "OutboxStuck": lambda tx, limit: invariants.old_outbox(tx, OUTBOX_STUCK_SECONDS, limit),
+            "EventsHeld": lambda tx, limit: invariants.unsettled_events(tx, "held", limit),
+            "EventsWaiting": lambda tx, limit: invariants.unsettled_events(tx, "waiting", limit),
+            "EventsStuck": lambda tx, limit: invariants.long_waiting_events(tx, EVENTS_STUCK_SECONDS, limit),
         }
         for database, searches in ((self._application, in_application), (self._checkout, in_checkout)):
-            with database.transaction() as cursor:
-                invariants.take_time(cursor)
+            with database.transaction() as tx:
+                invariants.take_time(tx)
                 for name, search in searches.items():
-                    findings.report(name, *search(cursor, SAMPLES))
+                    findings.report(name, *search(tx, SAMPLES))
 
     def _pass(self, findings: Findings, deadline: float | None, anew: bool, progress: Progress) -> bool:
         """Whether it came to its end."""
@@ -156,13 +154,13 @@ class Verify:
         beginning: Position = {"part": "users", "after": self._ledger.START, "checked": 0}
         if deadline is None or anew:
             return beginning
-        with self._checkout.transaction() as cursor:
-            saved = reconciler_state.load(cursor, POSITION)
+        with self._checkout.transaction() as tx:
+            saved = reconciler_state.load(tx, POSITION)
         return saved if saved and saved.get("part") else beginning
 
     def _save(self, position: Position | None) -> None:
-        with self._checkout.transaction() as cursor:
-            reconciler_state.save(cursor, POSITION, position or {})
+        with self._checkout.transaction() as tx:
+            reconciler_state.save(tx, POSITION, position or {})
 
     def _keep(self, findings: Findings) -> None:
         """What is shown can be accepted by its id."""
@@ -172,8 +170,8 @@ class Verify:
             for sample in finding.samples
             if "finding" in sample
         ]
-        with self._checkout.transaction() as cursor:
-            stored_findings.store(cursor, shown)
+        with self._checkout.transaction() as tx:
+            stored_findings.store(tx, shown)
 
 
 def _line(position: Position | None) -> str:

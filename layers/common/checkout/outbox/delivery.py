@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from checkout.base import telemetry, tracing
 from checkout.base.errors import CheckoutError
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.outbox import table as outbox
 from checkout.outbox.finished_event import TOPIC, CheckoutFinishedEvent
 from checkout.outbox.producer import KafkaPublisher
@@ -25,9 +25,9 @@ REFUSED_AT_MOST_SECONDS = 3600
 """Between two attempts to publish what the brokers refuse: the wait doubles from a minute up to this."""
 
 
-def enqueue(cursor: Cursor, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
+def enqueue(tx: Transaction, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
     """Into the outbox, in the caller's transaction. None where the effect waits there already."""
-    return outbox.add(cursor, effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
+    return outbox.add(tx, effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
 
 
 class Delivery:
@@ -51,8 +51,8 @@ class Delivery:
             telemetry.logger.info("produced", extra={"topic": messages[0].topic, "count": len(acknowledged)})
             try:
                 # A row that comes back is only published again.
-                with self._checkout.transaction(durable=False) as cursor:
-                    outbox.remove(cursor, list(acknowledged))
+                with self._checkout.transaction(durable=False) as tx:
+                    outbox.remove(tx, list(acknowledged))
             except CheckoutError:
                 telemetry.logger.warning("outbox row not removed; it will be published again")
         return len(acknowledged)
@@ -67,14 +67,14 @@ class Delivery:
         """
         published = left = 0
         while time.monotonic() < deadline:
-            with self._checkout.transaction() as cursor:
-                messages = outbox.take_older_than(cursor, RELAY_AFTER_SECONDS, RELAY_BATCH)
+            with self._checkout.transaction() as tx:
+                messages = outbox.take_older_than(tx, RELAY_AFTER_SECONDS, RELAY_BATCH)
                 if not messages:
                     break
                 acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
-                outbox.remove(cursor, list(acknowledged))
+                outbox.remove(tx, list(acknowledged))
                 refused = self._publisher.refused
-                outbox.refused(cursor, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
+                outbox.refused(tx, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
             for message in messages:
                 if message.id in refused:
                     telemetry.alert(

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +19,27 @@ class Message:
 
 
 def add(
-    cursor: Cursor, effect_key: str, topic: str, key: str, value: bytes, traceparent: str | None = None
+    tx: Transaction,
+    effect_key: str,
+    topic: str,
+    key: str,
+    value: bytes,
+    traceparent: str | None = None,
 ) -> Message | None:
     """None where this effect is in the outbox already."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO outbox (effect_key, topic, key, value, traceparent) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (effect_key) DO NOTHING RETURNING id",
         (effect_key, topic, key, value, traceparent),
     )
-    row = cast(dict[str, Any] | None, cursor.fetchone())
+    row = tx.fetchone()
     return None if row is None else Message(row["id"], topic, key, value, traceparent)
 
 
-def take_older_than(cursor: Cursor, seconds: float, limit: int) -> Sequence[Message]:
+def take_older_than(tx: Transaction, seconds: float, limit: int) -> Sequence[Message]:
     """Oldest first, held until the transaction ends; what another relay holds is left to it, and what the
     brokers refused to its next attempt."""
-    cursor.execute(
+    tx.execute(
         "SELECT id, topic, key, value, traceparent FROM outbox"
         " WHERE created_at <= now() - make_interval(secs => %s) AND COALESCE(retry_at, created_at) <= now()"
         " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
@@ -43,21 +47,21 @@ def take_older_than(cursor: Cursor, seconds: float, limit: int) -> Sequence[Mess
     )
     return [
         Message(row["id"], row["topic"], row["key"], bytes(row["value"]), row["traceparent"])
-        for row in cast(list[dict[str, Any]], cursor.fetchall())
+        for row in tx.fetchall()
     ]
 
 
-def remove(cursor: Cursor, ids: Sequence[int]) -> None:
+def remove(tx: Transaction, ids: Sequence[int]) -> None:
     """Rows that a relay holds are left to it: publishing twice is harmless, waiting is not."""
-    cursor.execute(
+    tx.execute(
         "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(ids),),
     )
 
 
-def refused(cursor: Cursor, ids: Collection[int], *, at_most_seconds: int) -> None:
+def refused(tx: Transaction, ids: Collection[int], *, at_most_seconds: int) -> None:
     """The brokers refused these very messages: the wait until the next attempt doubles from a minute on."""
-    cursor.execute(
+    tx.execute(
         "UPDATE outbox SET refusals = refusals + 1,"
         " retry_at = now() + make_interval(secs => least(60 * 2.0 ^ least(refusals, 30), %s))"
         " WHERE id = ANY(%s)",

@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, cast
+from typing import Any
 
-from psycopg2.extras import execute_values
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.effects import Effect
 
 
@@ -51,36 +49,33 @@ Claim = tuple[str, int, int, str]
 _COLUMNS = ", ".join(Discarded.__slots__)
 
 
-def keep(cursor: Cursor, discarded: Sequence[Discarded]) -> None:
+def keep(tx: Transaction, discarded: Sequence[Discarded]) -> None:
     """What is kept already stays as it is."""
     if discarded:
-        execute_values(
-            cursor,
+        tx.execute_values(
             f"INSERT INTO discarded_effects ({_COLUMNS}) VALUES %s ON CONFLICT DO NOTHING",
             [astuple(one) for one in discarded],
         )
 
 
-def take_back(cursor: Cursor, effect_keys: Collection[str]) -> None:
+def take_back(tx: Transaction, effect_keys: Collection[str]) -> None:
     """Nothing is decided about them any more."""
-    cursor.execute("DELETE FROM discarded_effects WHERE effect_key = ANY(%s)", (list(effect_keys),))
+    tx.execute("DELETE FROM discarded_effects WHERE effect_key = ANY(%s)", (list(effect_keys),))
 
 
-def among(cursor: Cursor, effect_keys: Collection[str]) -> set[Claim]:
+def among(tx: Transaction, effect_keys: Collection[str]) -> set[Claim]:
     """Those of them that were discarded."""
-    cursor.execute(
+    tx.execute(
         "SELECT effect_key, user_id, amount_cents, currency FROM discarded_effects"
         " WHERE effect_key = ANY(%s)",
         (list(effect_keys),),
     )
-    return {
-        (row["effect_key"], row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(cursor)
-    }
+    return {(row["effect_key"], row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(tx)}
 
 
-def page(cursor: Cursor, *, behind: Discarded | None, limit: int) -> list[Discarded]:
+def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Discarded]:
     """In the order of effect keys and users."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM discarded_effects"
         " WHERE (effect_key, user_id, amount_cents, currency) > (%s, %s, %s, %s)"
         " ORDER BY effect_key, user_id, amount_cents, currency LIMIT %s",
@@ -91,14 +86,13 @@ def page(cursor: Cursor, *, behind: Discarded | None, limit: int) -> list[Discar
     )
     return [
         Discarded(**{**row, "value": None if row["value"] is None else bytes(row["value"])})
-        for row in _rows(cursor)
+        for row in _rows(tx)
     ]
 
 
-def discard_again(cursor: Cursor, discarded: Sequence[Discarded]) -> None:
+def discard_again(tx: Transaction, discarded: Sequence[Discarded]) -> None:
     """In the application's database, whose copies of them are gone."""
-    execute_values(
-        cursor,
+    tx.execute_values(
         "INSERT INTO parked_events (topic, partition, kafka_offset, key, value, reason, effect_key,"
         "  user_id, amount_cents, currency, request_id, payment_intent_id, dispute_id, resolution,"
         "  resolution_reason, operator, resolved_at, erased_at)"
@@ -116,5 +110,5 @@ def discard_again(cursor: Cursor, discarded: Sequence[Discarded]) -> None:
     )
 
 
-def _rows(cursor: Cursor) -> list[dict[str, Any]]:
-    return cast(list[dict[str, Any]], cursor.fetchall())
+def _rows(tx: Transaction) -> list[dict[str, Any]]:
+    return tx.fetchall()

@@ -2,29 +2,28 @@
 more."""
 
 from collections.abc import Collection
-from typing import Any, cast
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 
 def keep(
-    cursor: Cursor, object_id: str, *, payment_intent_id: str | None, event_id: str, reason: str
+    tx: Transaction, object_id: str, *, payment_intent_id: str | None, event_id: str, reason: str
 ) -> None:
     """The first decision about it stays."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO discarded_reversals (object_id, payment_intent_id, event_id, reason)"
         " VALUES (%s, %s, %s, %s) ON CONFLICT (object_id) DO NOTHING",
         (object_id, payment_intent_id, event_id, reason),
     )
 
 
-def among(cursor: Cursor, object_ids: Collection[str]) -> dict[str, str]:
+def among(tx: Transaction, object_ids: Collection[str]) -> dict[str, str]:
     """Those of them that are discarded, and the event of each that was discarded with it."""
-    cursor.execute(
+    tx.execute(
         "SELECT object_id, event_id FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),)
     )
-    return {row["object_id"]: row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+    return {row["object_id"]: row["event_id"] for row in tx.fetchall()}
 
 
-def take_back(cursor: Cursor, object_ids: Collection[str]) -> None:
-    cursor.execute("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))
+def take_back(tx: Transaction, object_ids: Collection[str]) -> None:
+    tx.execute("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))

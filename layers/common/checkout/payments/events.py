@@ -12,7 +12,7 @@ from typing import Any
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DataRefused, NotFound, StripeError, StripeObjectMissing, Unavailable
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.table import Message
 from checkout.payments import inbox, reversals, session_event, stripe_event
@@ -52,7 +52,7 @@ class Reread:
     movements: dict[str, str]
 
 
-Admit = Callable[[Cursor, str | None], bool]
+Admit = Callable[[Transaction, str | None], bool]
 """Whether the event of this payment intent is still to be settled; stores or locks it."""
 
 
@@ -73,8 +73,8 @@ class StripeEvents:
         """
         telemetry.uncorrelate()
 
-        def admit(cursor: Cursor, payment_intent_id: str | None) -> bool:
-            return inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id)
+        def admit(tx: Transaction, payment_intent_id: str | None) -> bool:
+            return inbox.store(tx, event.id, event.type, event.payload, payment_intent_id)
 
         if self._readings.asks_stripe(event) and self._is_known(event):
             return "duplicate"
@@ -98,8 +98,8 @@ class StripeEvents:
         Raises NotFound, DatabaseUnavailable or StripeError.
         """
 
-        def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
-            stored = inbox.lock(cursor, event_id)
+        def admit(tx: Transaction, _payment_intent_id: str | None) -> bool:
+            stored = inbox.lock(tx, event_id)
             is_ours_now = stored.outcome == "ignored" and stored.app_id == self._config.app_id
             is_handled_now = (stored.outcome, stored.reason) == ("ignored", UNHANDLED)
             return stored.outcome == "waiting" or is_handled_now or is_ours_now
@@ -114,11 +114,11 @@ class StripeEvents:
         event = self._stored(event_id)
         reading = self._readings.of(event)
 
-        def admit(cursor: Cursor, _payment_intent_id: str | None) -> bool:
-            if inbox.lock(cursor, event_id).outcome == "applied":
+        def admit(tx: Transaction, _payment_intent_id: str | None) -> bool:
+            if inbox.lock(tx, event_id).outcome == "applied":
                 return False
             if isinstance(reading, ReversalReport):
-                reversals.revive(cursor, reading, event_id)
+                reversals.revive(tx, reading, event_id)
             return True
 
         return self._applied(event, reading, admit)
@@ -129,9 +129,9 @@ class StripeEvents:
         Raises Ignored, Held, DatabaseUnavailable.
         """
         reported = self._readings.session(event_type, session)
-        with self._checkout.transaction() as cursor:
-            _lock(cursor, reported)
-            outcome = self._apply(cursor, None, reported)
+        with self._checkout.transaction() as tx:
+            _lock(tx, reported)
+            outcome = self._apply(tx, None, reported)
         self._delivery.at_once(outcome.messages)
 
     def reread(self, object_id: str) -> Reread:
@@ -148,21 +148,21 @@ class StripeEvents:
         except (Ignored, Held) as verdict:
             return Reread("held" if isinstance(verdict, Held) else "ignored", str(verdict), {})
         keys = [key for one in report.objects for key in one.effect_keys]
-        with self._checkout.transaction() as cursor:
-            _lock(cursor, report)
-            outcome = self._outcome(cursor, None, report)
-            states = stored_reversals.states(cursor, keys)
+        with self._checkout.transaction() as tx:
+            _lock(tx, report)
+            outcome = self._outcome(tx, None, report)
+            states = stored_reversals.states(tx, keys)
         self._delivery.at_once(outcome.messages)
         return Reread(outcome.name, outcome.reason, states)
 
     def _is_known(self, event: StripeEvent) -> bool:
-        with self._checkout.transaction() as cursor:
-            return bool(inbox.known(cursor, [event.id]))
+        with self._checkout.transaction() as tx:
+            return bool(inbox.known(tx, [event.id]))
 
     def _stored(self, event_id: str) -> StripeEvent:
         telemetry.uncorrelate()
-        with self._checkout.transaction() as cursor:
-            payload = inbox.payload(cursor, event_id)
+        with self._checkout.transaction() as tx:
+            payload = inbox.payload(tx, event_id)
         if payload is None:
             raise NotFound("There is no such event.")
         return stripe_event.parsed(payload.encode())
@@ -188,13 +188,13 @@ class StripeEvents:
             return self._commit(event, self._readings.of(event, is_asked=True), admit)
 
     def _commit(self, event: StripeEvent, reading: Reading, admit: Admit) -> _Outcome | None:
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             payment_intent_id = session_event.payment_intent_of(event.object)
-            _lock(cursor, reading, payment_intent_id)
-            return self._settle(cursor, event, reading) if admit(cursor, payment_intent_id) else None
+            _lock(tx, reading, payment_intent_id)
+            return self._settle(tx, event, reading) if admit(tx, payment_intent_id) else None
 
-    def _settle(self, cursor: Cursor, event: StripeEvent, reading: Reading) -> _Outcome:
-        outcome = self._outcome(cursor, event.id, reading)
+    def _settle(self, tx: Transaction, event: StripeEvent, reading: Reading) -> _Outcome:
+        outcome = self._outcome(tx, event.id, reading)
         if outcome.name == "held":
             telemetry.alert(
                 "StripeEventHeld",
@@ -202,20 +202,18 @@ class StripeEvents:
                 event_id=event.id,
                 reason=outcome.reason,
             )
-        inbox.settle(
-            cursor, event.id, outcome.name, outcome.reason, outcome.request_id, app_id=outcome.app_id
-        )
+        inbox.settle(tx, event.id, outcome.name, outcome.reason, outcome.request_id, app_id=outcome.app_id)
         return outcome
 
-    def _outcome(self, cursor: Cursor, event_id: str | None, reading: Reading) -> _Outcome:
+    def _outcome(self, tx: Transaction, event_id: str | None, reading: Reading) -> _Outcome:
         try:
-            return self._apply(cursor, event_id, reading)
+            return self._apply(tx, event_id, reading)
         except NotOurs as reason:
             return _Outcome("ignored", str(reason), app_id=reason.app_id)
         except Ignored as reason:
             return _Outcome("ignored", str(reason))
         except Behind as reason:
-            if event_id is not None and inbox.age_seconds(cursor, event_id) > BEHIND_FOR_SECONDS:
+            if event_id is not None and inbox.age_seconds(tx, event_id) > BEHIND_FOR_SECONDS:
                 return _Outcome("held", f"for more than a day: {reason}")
             return _Outcome("waiting", str(reason))
         except Waiting as reason:
@@ -224,22 +222,22 @@ class StripeEvents:
             return _Outcome("held", str(reason))
 
     @staticmethod
-    def _apply(cursor: Cursor, event_id: str | None, reading: Reading) -> _Outcome:
+    def _apply(tx: Transaction, event_id: str | None, reading: Reading) -> _Outcome:
         match reading:
             case SessionReport():
-                applied = payments.apply(cursor, reading, event_id)
+                applied = payments.apply(tx, reading, event_id)
                 return _Outcome("applied", request_id=applied.request_id, messages=applied.messages)
             case ReversalReport():
-                row, messages = reversals.apply(cursor, reading, event_id)
+                row, messages = reversals.apply(tx, reading, event_id)
                 return _Outcome("applied", request_id=row.request_id if row else None, messages=messages)
             case Ignored() | Held() | Waiting():
                 raise reading
 
 
-def _lock(cursor: Cursor, reading: Reading, payment_intent_id: str | None = None) -> None:
+def _lock(tx: Transaction, reading: Reading, payment_intent_id: str | None = None) -> None:
     """The payment intents of an event and of what was read of it, which are one unless something is wrong."""
     intents = {payment_intent_id}
     if isinstance(reading, SessionReport | ReversalReport):
         intents.add(reading.payment_intent_id)
     for intent in sorted(intent for intent in intents if intent is not None):
-        payments_table.lock_payment_intent(cursor, intent)
+        payments_table.lock_payment_intent(tx, intent)

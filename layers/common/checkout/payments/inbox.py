@@ -1,10 +1,10 @@
 """SQL of stripe_events: every event that Stripe sent, and what became of it."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from checkout.base.errors import InvariantBroken
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 
 class Stored(NamedTuple):
@@ -17,47 +17,47 @@ class Stored(NamedTuple):
 
 
 def store(
-    cursor: Cursor, event_id: str, event_type: str, payload: str, payment_intent_id: str | None
+    tx: Transaction, event_id: str, event_type: str, payload: str, payment_intent_id: str | None
 ) -> bool:
     """False where the event is known. A parallel delivery of it waits here until this one commits."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO stripe_events (event_id, type, payload, payment_intent_id, outcome)"
         " VALUES (%s, %s, %s, %s, 'waiting') ON CONFLICT (event_id) DO NOTHING",
         (event_id, event_type, payload, payment_intent_id),
     )
-    return cursor.rowcount == 1
+    return tx.rowcount == 1
 
 
-def lock(cursor: Cursor, event_id: str) -> Stored:
+def lock(tx: Transaction, event_id: str) -> Stored:
     """What became of the stored event so far; held until the transaction ends."""
-    cursor.execute(
+    tx.execute(
         "SELECT outcome, reason, app_id FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,)
     )
-    row = cast(dict[str, Any] | None, cursor.fetchone())
+    row = tx.fetchone()
     if row is None:
         raise InvariantBroken(f"event {event_id} vanished")
     return Stored(**row)
 
 
-def age_seconds(cursor: Cursor, event_id: str) -> float:
+def age_seconds(tx: Transaction, event_id: str) -> float:
     """How long ago the event was stored."""
-    cursor.execute(
+    tx.execute(
         "SELECT EXTRACT(EPOCH FROM now() - received_at)::float AS age FROM stripe_events WHERE event_id = %s",
         (event_id,),
     )
-    row = cast(dict[str, Any], cursor.fetchone())
+    row = tx.row()
     return float(row["age"])
 
 
-def payload(cursor: Cursor, event_id: str) -> str | None:
+def payload(tx: Transaction, event_id: str) -> str | None:
     """The event as it was received."""
-    cursor.execute("SELECT payload::text AS payload FROM stripe_events WHERE event_id = %s", (event_id,))
-    row = cast(dict[str, Any] | None, cursor.fetchone())
+    tx.execute("SELECT payload::text AS payload FROM stripe_events WHERE event_id = %s", (event_id,))
+    row = tx.fetchone()
     return None if row is None else str(row["payload"])
 
 
 def settle(
-    cursor: Cursor,
+    tx: Transaction,
     event_id: str,
     outcome: str,
     reason: str | None,
@@ -67,57 +67,57 @@ def settle(
 ) -> None:
     """`outcome` is applied, ignored, waiting or held; `app_id` is the application whose it is, if not
     ours."""
-    cursor.execute(
+    tx.execute(
         "UPDATE stripe_events SET outcome = %s, reason = %s, request_id = %s, app_id = %s, updated_at = now()"
         " WHERE event_id = %s",
         (outcome, reason, request_id, app_id, event_id),
     )
 
 
-def settle_waiting(cursor: Cursor, payment_intent_id: str, reason: str, request_id: str) -> None:
+def settle_waiting(tx: Transaction, payment_intent_id: str, reason: str, request_id: str) -> None:
     """What the events that wait for this reason waited for has happened."""
-    cursor.execute(
+    tx.execute(
         "UPDATE stripe_events SET outcome = 'applied', reason = NULL, request_id = %s, updated_at = now()"
         " WHERE payment_intent_id = %s AND outcome = 'waiting' AND reason = %s",
         (request_id, payment_intent_id, reason),
     )
 
 
-def put_last(cursor: Cursor, event_id: str) -> None:
+def put_last(tx: Transaction, event_id: str) -> None:
     """Where events are tried again, after all others. One that somebody holds keeps its place."""
-    cursor.execute(
+    tx.execute(
         "UPDATE stripe_events SET updated_at = now() WHERE event_id IN"
         " (SELECT event_id FROM stripe_events WHERE event_id = %s FOR UPDATE SKIP LOCKED)",
         (event_id,),
     )
 
 
-def known(cursor: Cursor, event_ids: Collection[str]) -> set[str]:
+def known(tx: Transaction, event_ids: Collection[str]) -> set[str]:
     """Those of them that are stored."""
-    cursor.execute("SELECT event_id FROM stripe_events WHERE event_id = ANY(%s)", (list(event_ids),))
-    return {row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+    tx.execute("SELECT event_id FROM stripe_events WHERE event_id = ANY(%s)", (list(event_ids),))
+    return {row["event_id"] for row in tx.fetchall()}
 
 
-def unsettled_of(cursor: Cursor, payment_intent_id: str) -> list[tuple[str, str]]:
+def unsettled_of(tx: Transaction, payment_intent_id: str) -> list[tuple[str, str]]:
     """(event id, payload) of those of a payment intent that wait or are held."""
-    cursor.execute(
+    tx.execute(
         "SELECT event_id, payload::text AS payload FROM stripe_events"
         " WHERE payment_intent_id = %s AND outcome IN ('waiting', 'held') ORDER BY event_id",
         (payment_intent_id,),
     )
-    return [(row["event_id"], row["payload"]) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [(row["event_id"], row["payload"]) for row in tx.fetchall()]
 
 
 def to_try_again(
-    cursor: Cursor, *, unhandled: str, handled_types: Collection[str], app_id: str, limit: int
+    tx: Transaction, *, unhandled: str, handled_types: Collection[str], app_id: str, limit: int
 ) -> Sequence[str]:
     """Events that wait; those that an earlier release ignored with the reason `unhandled` and this one
     handles; and those that were ignored as another application's and are of `app_id`. The longest untouched
     first."""
-    cursor.execute(
+    tx.execute(
         "SELECT event_id FROM stripe_events WHERE outcome = 'waiting'"
         " OR (outcome = 'ignored' AND reason = %s AND type = ANY(%s))"
         " OR (outcome = 'ignored' AND app_id = %s) ORDER BY updated_at LIMIT %s",
         (unhandled, list(handled_types), app_id, limit),
     )
-    return [row["event_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["event_id"] for row in tx.fetchall()]

@@ -138,8 +138,8 @@ class Readings:
     def _require_top_up(self, payment_intent_id: str) -> None:
         """Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
         intent."""
-        with self._checkout.transaction() as cursor:
-            row = payments_table.find_payment(cursor, payment_intent_id)
+        with self._checkout.transaction() as tx:
+            row = payments_table.find_payment(tx, payment_intent_id)
         if row is not None:
             telemetry.correlate(row.request_id)
             purpose = row.purpose
@@ -162,8 +162,8 @@ class Readings:
         session_id = identifier(session.get("id"))
         if session_id is None or session_event.app_of(session) is None:
             return False
-        with self._checkout.transaction() as cursor:
-            return payments_table.find_session(cursor, session_id) is not None
+        with self._checkout.transaction() as tx:
+            return payments_table.find_session(tx, session_id) is not None
 
     def _require_our_mode(self, event: StripeEvent) -> None:
         if event.livemode != self._config.stripe_livemode():

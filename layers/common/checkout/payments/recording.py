@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from checkout.base import telemetry
 from checkout.base.errors import InvariantBroken
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.delivery import enqueue
 from checkout.outbox.effects import failed_key, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
@@ -23,53 +23,55 @@ class Applied:
     messages: Sequence[Message] = ()
 
 
-def apply(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Applied:
+def apply(tx: Transaction, reported: SessionReport, event_id: str | None) -> Applied:
     """Raise the transaction to what was reported, and put what must go to Kafka into the outbox.
 
     Raises Ignored or Held, and Unconfirmed if Stripe must be asked for the session first; nothing was changed
     then. `event_id` is None if no event told it.
     """
-    row = _row_of(cursor, reported, event_id)
+    row = _row_of(tx, reported, event_id)
     if not row.status.may_become(reported.status):
         _alert_contradiction(reported, row)
         return Applied(row.request_id)
-    moved = payments_table.move(cursor, row, reported, event_id)
+    moved = payments_table.move(tx, row, reported, event_id)
     if reported.is_paid:
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
-        success = enqueue(cursor, success_key(moved.request_id), success_event(moved))
+        success = enqueue(tx, success_key(moved.request_id), success_event(moved))
         if moved.payment_intent_id is not None:
             # Not those for which Stripe is still to be asked: nobody knows what they take back.
-            inbox.settle_waiting(cursor, moved.payment_intent_id, reversals.UNPAID, moved.request_id)
-        return Applied(moved.request_id, [*([success] if success else []), *reversals.release(cursor, moved)])
+            inbox.settle_waiting(tx, moved.payment_intent_id, reversals.UNPAID, moved.request_id)
+        return Applied(moved.request_id, [*([success] if success else []), *reversals.release(tx, moved)])
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
-        failed = enqueue(cursor, failed_key(moved.request_id), _failed_event(moved, event_id))
+        failed = enqueue(tx, failed_key(moved.request_id), _failed_event(moved, event_id))
         return Applied(moved.request_id, [failed] if failed else [])
     return Applied(moved.request_id)
 
 
-def _row_of(cursor: Cursor, reported: SessionReport, event_id: str | None) -> Payment:
+def _row_of(tx: Transaction, reported: SessionReport, event_id: str | None) -> Payment:
     """The row that the report is about, locked. It is made if there is none, or if another session than the
     request's was paid."""
-    named, own = payments_table.lock_of_session(cursor, reported.request_id, reported.session_id)
+    named, own = payments_table.lock_of_session(tx, reported.request_id, reported.session_id)
     row = session_event.row_of(reported, named, own)
     if not session_event.is_believed(reported, row):
         raise Unconfirmed
     if row is not None:
         return row
     if named is not None:
-        return _row_of_its_own(cursor, reported, named, event_id)
-    row = payments_table.insert_reported(cursor, reported.request_id, reported, event_id)
+        return _row_of_its_own(tx, reported, named, event_id)
+    row = payments_table.insert_reported(tx, reported.request_id, reported, event_id)
     if row.stripe_session_id != reported.session_id:
-        return _row_of(cursor, reported, event_id)  # The request was begun meanwhile.
+        return _row_of(tx, reported, event_id)  # The request was begun meanwhile.
     telemetry.logger.warning("made the row of a session that we did not know")
     return row
 
 
-def _row_of_its_own(cursor: Cursor, reported: SessionReport, named: Payment, event_id: str | None) -> Payment:
-    is_second = payments_table.is_any_paid(cursor, named.user_id, named.request_id)
+def _row_of_its_own(
+    tx: Transaction, reported: SessionReport, named: Payment, event_id: str | None
+) -> Payment:
+    is_second = payments_table.is_any_paid(tx, named.user_id, named.request_id)
     for name in session_event.names_of_second_payment(named.request_id, reported.session_id):
-        row = payments_table.insert_reported(cursor, name, reported, event_id)
+        row = payments_table.insert_reported(tx, name, reported, event_id)
         if row.stripe_session_id == reported.session_id:
             break
     else:
@@ -101,7 +103,7 @@ def _alert_contradiction(reported: SessionReport, row: Payment) -> None:
 def success_event(row: Payment) -> CheckoutFinishedEvent:
     """The `success` of a succeeded row, from what was paid; the same whenever it is built."""
     if row.paid_cents is None or row.paid_currency is None or row.completed_at is None:
-        raise InvariantBroken(f"transaction {row.request_id} succeeded without an amount")
+        raise InvariantBroken(f"payment {row.request_id} succeeded without an amount")
     return CheckoutFinishedEvent(
         request_id=row.request_id,
         user_id=row.user_id,

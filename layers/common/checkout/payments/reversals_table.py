@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.payments.reversal_event import Reversal
 
 
@@ -18,14 +17,14 @@ class StoredReversal:
     event_id: str | None
 
 
-def _stored(cursor: Cursor) -> list[StoredReversal]:
+def _stored(tx: Transaction) -> list[StoredReversal]:
     return [
         StoredReversal(
             Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"], row["dispute_id"]),
             row["payment_intent_id"],
             row["event_id"],
         )
-        for row in cast(list[dict[str, Any]], cursor.fetchall())
+        for row in tx.fetchall()
     ]
 
 
@@ -36,10 +35,10 @@ _OBJECT = "COALESCE(dispute_id, source_id)"
 
 
 def insert(
-    cursor: Cursor, reversal: Reversal, payment_intent_id: str, event_id: str | None, state: str
+    tx: Transaction, reversal: Reversal, payment_intent_id: str, event_id: str | None, state: str
 ) -> None:
     """`state` is waiting or held. A row that is there stays as it is, except that it gets its dispute."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO reversals (effect_key, kind, source_id, amount_cents, currency, dispute_id,"
         "   payment_intent_id, event_id, state)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -59,25 +58,23 @@ def insert(
     )
 
 
-def any_held(cursor: Cursor, effect_keys: Collection[str]) -> bool:
-    cursor.execute(
-        "SELECT 1 FROM reversals WHERE effect_key = ANY(%s) AND state = 'held'", (list(effect_keys),)
-    )
-    return cursor.fetchone() is not None
+def any_held(tx: Transaction, effect_keys: Collection[str]) -> bool:
+    tx.execute("SELECT 1 FROM reversals WHERE effect_key = ANY(%s) AND state = 'held'", (list(effect_keys),))
+    return tx.fetchone() is not None
 
 
-def hold(cursor: Cursor, effect_keys: Collection[str]) -> None:
+def hold(tx: Transaction, effect_keys: Collection[str]) -> None:
     """Those of them that wait."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = 'held', updated_at = now()"
         " WHERE effect_key = ANY(%s) AND state = 'waiting'",
         (list(effect_keys),),
     )
 
 
-def hold_what_belongs_to_held(cursor: Cursor, payment_intent_id: str) -> None:
+def hold_what_belongs_to_held(tx: Transaction, payment_intent_id: str) -> None:
     """What waits of a refund or dispute of which a movement is held: it does not act alone."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = 'held', updated_at = now()"
         f" WHERE payment_intent_id = %(intent)s AND state = 'waiting' AND {_OBJECT} IN"
         f" (SELECT {_OBJECT} FROM reversals WHERE payment_intent_id = %(intent)s AND state = 'held')",
@@ -85,71 +82,71 @@ def hold_what_belongs_to_held(cursor: Cursor, payment_intent_id: str) -> None:
     )
 
 
-def hold_object(cursor: Cursor, object_id: str, payment_intent_id: str) -> None:
+def hold_object(tx: Transaction, object_id: str, payment_intent_id: str) -> None:
     """All that waits of a refund or dispute."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = 'held', updated_at = now()"
         f" WHERE payment_intent_id = %s AND state = 'waiting' AND {_OBJECT} = %s",
         (payment_intent_id, object_id),
     )
 
 
-def hold_those_of(cursor: Cursor, event_ids: Collection[str]) -> None:
+def hold_those_of(tx: Transaction, event_ids: Collection[str]) -> None:
     """All that waits of what these events brought."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = 'held', updated_at = now()"
         " WHERE event_id = ANY(%s) AND state = 'waiting'",
         (list(event_ids),),
     )
 
 
-def brought_by(cursor: Cursor, event_id: str) -> list[str]:
+def brought_by(tx: Transaction, event_id: str) -> list[str]:
     """The refunds and disputes of which this event was the first to tell a movement."""
-    cursor.execute(
+    tx.execute(
         f"SELECT DISTINCT {_OBJECT} AS object_id FROM reversals WHERE event_id = %s ORDER BY 1", (event_id,)
     )
-    return [row["object_id"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["object_id"] for row in tx.fetchall()]
 
 
-def states(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, str]:
+def states(tx: Transaction, effect_keys: Collection[str]) -> dict[str, str]:
     """By effect key, of those that are known."""
-    cursor.execute(
+    tx.execute(
         "SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s) ORDER BY created_at, effect_key",
         (list(effect_keys),),
     )
-    return {row["effect_key"]: row["state"] for row in cast(list[dict[str, Any]], cursor.fetchall())}
+    return {row["effect_key"]: row["state"] for row in tx.fetchall()}
 
 
-def revive(cursor: Cursor, effect_keys: Collection[str]) -> None:
+def revive(tx: Transaction, effect_keys: Collection[str]) -> None:
     """Those that are held wait again."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = 'waiting', updated_at = now()"
         " WHERE effect_key = ANY(%s) AND state = 'held'",
         (list(effect_keys),),
     )
 
 
-def waiting(cursor: Cursor, payment_intent_id: str) -> Sequence[StoredReversal]:
-    cursor.execute(
+def waiting(tx: Transaction, payment_intent_id: str) -> Sequence[StoredReversal]:
+    tx.execute(
         f"SELECT {_COLUMNS} FROM reversals WHERE payment_intent_id = %s AND state = 'waiting'"
         " ORDER BY created_at, effect_key FOR UPDATE",
         (payment_intent_id,),
     )
-    return _stored(cursor)
+    return _stored(tx)
 
 
-def settle(cursor: Cursor, effect_keys: Collection[str], state: str) -> None:
+def settle(tx: Transaction, effect_keys: Collection[str], state: str) -> None:
     """`state` is emitted or held."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET state = %s, updated_at = now(),"
         " emitted_at = CASE WHEN %s = 'emitted' THEN now() END WHERE effect_key = ANY(%s)",
         (state, state, list(effect_keys)),
     )
 
 
-def total(cursor: Cursor, payment_intent_id: str) -> None:
+def total(tx: Transaction, payment_intent_id: str) -> None:
     """Bring the transaction's refunded and disputed amounts up to what was emitted for it."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET updated_at = now(),"
         " refunded_cents = sums.refunded, disputed_cents = sums.disputed"
         " FROM (SELECT"
@@ -163,36 +160,36 @@ def total(cursor: Cursor, payment_intent_id: str) -> None:
     )
 
 
-def due_for_check(cursor: Cursor, *, after_seconds: int, limit: int) -> Sequence[StoredReversal]:
+def due_for_check(tx: Transaction, *, after_seconds: int, limit: int) -> Sequence[StoredReversal]:
     """Emitted ones whose ledger entry nobody has seen and whose time to look has come, longest due first.
 
     Locked; those that another run holds, or that are still in the outbox, are left out.
     """
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM reversals r WHERE state = 'emitted' AND credited_at IS NULL"
         "   AND COALESCE(recheck_at, emitted_at + make_interval(secs => %s)) <= now()"
         "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"
         " ORDER BY COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
         (after_seconds, limit),
     )
-    return _stored(cursor)
+    return _stored(tx)
 
 
 def uncredited(
-    cursor: Cursor, *, before: datetime, behind: StoredReversal | None, limit: int
+    tx: Transaction, *, before: datetime, behind: StoredReversal | None, limit: int
 ) -> Sequence[StoredReversal]:
     """Emitted before then, and nobody has seen their ledger entry; by effect key, from `behind` on."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {_COLUMNS} FROM reversals WHERE state = 'emitted' AND credited_at IS NULL"
         "   AND emitted_at < %s AND effect_key > %s ORDER BY effect_key LIMIT %s",
         (before, behind.reversal.effect_key if behind else "", limit),
     )
-    return _stored(cursor)
+    return _stored(tx)
 
 
-def credited(cursor: Cursor, effect_keys: Collection[str]) -> None:
+def credited(tx: Transaction, effect_keys: Collection[str]) -> None:
     """Their ledger entries were seen; they are looked for no more. A row that somebody holds is left out."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET credited_at = clock_timestamp() WHERE effect_key IN"
         " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(effect_keys),),
@@ -200,10 +197,10 @@ def credited(cursor: Cursor, effect_keys: Collection[str]) -> None:
 
 
 def check_again(
-    cursor: Cursor, effect_keys: Collection[str], *, after_seconds: int, at_most_seconds: int
+    tx: Transaction, effect_keys: Collection[str], *, after_seconds: int, at_most_seconds: int
 ) -> None:
     """Looked for in vain: the wait until the next look doubles."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET rechecks = rechecks + 1,"
         " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
         " WHERE effect_key = ANY(%s)",
@@ -211,21 +208,21 @@ def check_again(
     )
 
 
-def look_at_once(cursor: Cursor, effect_keys: Collection[str]) -> int:
+def look_at_once(tx: Transaction, effect_keys: Collection[str]) -> int:
     """They are looked for by the next run, seen in the ledger or not. Returns how many; a row that somebody
     holds stays as it is."""
-    cursor.execute(
+    tx.execute(
         "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE effect_key IN"
         " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(effect_keys),),
     )
-    return cursor.rowcount
+    return tx.rowcount
 
 
-def looked_for_later(cursor: Cursor, effect_keys: Collection[str]) -> int:
+def looked_for_later(tx: Transaction, effect_keys: Collection[str]) -> int:
     """How many of them are not looked for before a later time."""
-    cursor.execute(
+    tx.execute(
         "SELECT count(*) AS n FROM reversals WHERE effect_key = ANY(%s) AND recheck_at > now()",
         (list(effect_keys),),
     )
-    return int(cast(dict[str, Any], cursor.fetchone())["n"])
+    return int(tx.row()["n"])

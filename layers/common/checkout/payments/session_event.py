@@ -149,7 +149,7 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
     if known is None:
         return None
     if known.user_id != reported.user_id:
-        raise Held("metadata.user_id names another user than the transaction's")
+        raise Held("metadata.user_id names another user than the payment's")
     if own is not None and not _is_of_request(own, reported.request_id):
         raise Held("the session belongs to another request")
     if own is not None or known.stripe_session_id is None:

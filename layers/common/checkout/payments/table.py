@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.payments.payment import FINAL, OPEN, WITHOUT_PAYMENT, Payment, Status
 from checkout.payments.session_event import SessionReport
 
@@ -18,111 +18,111 @@ def payment(row: dict[str, Any]) -> Payment:
     return Payment(**{**row, "status": Status(row["status"])})
 
 
-def _optional(cursor: Cursor) -> Payment | None:
-    row = cursor.fetchone()
-    return None if row is None else payment(cast(dict[str, Any], row))
+def _optional(tx: Transaction) -> Payment | None:
+    row = tx.fetchone()
+    return None if row is None else payment(row)
 
 
-def fetched(cursor: Cursor) -> Sequence[Payment]:
-    return [payment(row) for row in cast(list[dict[str, Any]], cursor.fetchall())]
+def fetched(tx: Transaction) -> Sequence[Payment]:
+    return [payment(row) for row in tx.fetchall()]
 
 
-def find(cursor: Cursor, request_id: str) -> Payment | None:
-    cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
-    return _optional(cursor)
+def find(tx: Transaction, request_id: str) -> Payment | None:
+    tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
+    return _optional(tx)
 
 
-def find_all(cursor: Cursor, request_ids: Collection[str]) -> Sequence[Payment]:
+def find_all(tx: Transaction, request_ids: Collection[str]) -> Sequence[Payment]:
     """Those of them that there are."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = ANY(%s)", (list(request_ids),)
     )
-    return fetched(cursor)
+    return fetched(tx)
 
 
-def lock(cursor: Cursor, request_id: str) -> Payment | None:
+def lock(tx: Transaction, request_id: str) -> Payment | None:
     """The row as last committed, held until the transaction ends."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
         (request_id,),
     )
-    return _optional(cursor)
+    return _optional(tx)
 
 
-def find_session(cursor: Cursor, session_id: str) -> Payment | None:
+def find_session(tx: Transaction, session_id: str) -> Payment | None:
     """The row that has this session."""
-    cursor.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
-    return _optional(cursor)
+    tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
+    return _optional(tx)
 
 
 def lock_of_session(
-    cursor: Cursor, request_id: str, session_id: str
+    tx: Transaction, request_id: str, session_id: str
 ) -> tuple[Payment | None, Payment | None]:
     """The row of the request and the row that has the session, which may be one; held until the transaction
     ends."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s OR stripe_session_id = %s"
         " ORDER BY id FOR UPDATE",
         (request_id, session_id),
     )
-    rows = fetched(cursor)
+    rows = fetched(tx)
     return (
         next((row for row in rows if row.request_id == request_id), None),
         next((row for row in rows if row.stripe_session_id == session_id), None),
     )
 
 
-def is_any_paid(cursor: Cursor, user_id: int, request_id: str) -> bool:
+def is_any_paid(tx: Transaction, user_id: int, request_id: str) -> bool:
     """True if the request's session, or another one of the same request, was paid."""
-    cursor.execute(
+    tx.execute(
         "SELECT 1 FROM checkout_transactions WHERE user_id = %s AND status = 'payment_succeeded'"
         " AND (request_id = %s OR starts_with(request_id, %s)) LIMIT 1",
         (user_id, request_id, f"{request_id}:"),
     )
-    return cursor.fetchone() is not None
+    return tx.fetchone() is not None
 
 
-def find_payment(cursor: Cursor, payment_intent_id: str) -> Payment | None:
+def find_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
     """The row whose customer paid with this payment intent."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
         (payment_intent_id,),
     )
-    return _optional(cursor)
+    return _optional(tx)
 
 
-def lock_payment(cursor: Cursor, payment_intent_id: str) -> Payment | None:
+def lock_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
     """The row whose customer paid with this payment intent, held until the transaction ends."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
         " FOR UPDATE",
         (payment_intent_id,),
     )
-    return _optional(cursor)
+    return _optional(tx)
 
 
-def lock_user(cursor: Cursor, user_id: int) -> None:
+def lock_user(tx: Transaction, user_id: int) -> None:
     """Makes one user's new requests follow one another, so that none overtakes a limit."""
-    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
 
 
-def lock_payment_intent(cursor: Cursor, payment_intent_id: str) -> None:
-    cursor.execute(
+def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
+    tx.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout payment {payment_intent_id}",)
     )
 
 
-def open_since(cursor: Cursor, user_id: int, seconds: int) -> tuple[int, float]:
+def open_since(tx: Transaction, user_id: int, seconds: int) -> tuple[int, float]:
     """How many of the user's requests of the last `seconds` are open, and in how many seconds the oldest will
     be older than that."""
-    cursor.execute(
+    tx.execute(
         "SELECT count(*) AS open,"
         " COALESCE(EXTRACT(EPOCH FROM min(created_at) - now()) + %s, 0)::float AS free_in"
         " FROM checkout_transactions"
         " WHERE user_id = %s AND status = ANY(%s) AND created_at > now() - make_interval(secs => %s)",
         (seconds, user_id, list(OPEN), seconds),
     )
-    row = cast(dict[str, Any], cursor.fetchone())
+    row = tx.row()
     return row["open"], row["free_in"]
 
 
@@ -135,21 +135,21 @@ class Day(NamedTuple):
     ends_at: datetime
 
 
-def day_of_user(cursor: Cursor, user_id: int) -> Day:
+def day_of_user(tx: Transaction, user_id: int) -> Day:
     """Counts the payments of today that did not fail or expire: what was paid, or is still asked for."""
-    cursor.execute(
+    tx.execute(
         "SELECT count(*) AS payments, COALESCE(sum(COALESCE(paid_cents, amount_cents)), 0) AS amount_cents,"
         " now() AS now, date_trunc('day', now(), 'UTC') + interval '24 hours' AS ends_at"
         " FROM checkout_transactions"
         " WHERE user_id = %s AND status <> ALL(%s) AND created_at >= date_trunc('day', now(), 'UTC')",
         (user_id, list(WITHOUT_PAYMENT)),
     )
-    row = cast(dict[str, Any], cursor.fetchone())
+    row = tx.row()
     return Day(row["payments"], int(row["amount_cents"]), row["now"], row["ends_at"])
 
 
 def insert_pending(
-    cursor: Cursor,
+    tx: Transaction,
     *,
     request_id: str,
     user_id: int,
@@ -159,7 +159,7 @@ def insert_pending(
     stripe_parameters: dict[str, Any],
 ) -> Payment:
     """The row that exists before Stripe is asked; the one that is there already, if another was faster."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO checkout_transactions"
         " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
@@ -174,17 +174,17 @@ def insert_pending(
             Json(stripe_parameters),
         ),
     )
-    return _existing(cursor, request_id)
+    return _existing(tx, request_id)
 
 
 def insert_reported(
-    cursor: Cursor, request_id: str, reported: SessionReport, event_id: str | None
+    tx: Transaction, request_id: str, reported: SessionReport, event_id: str | None
 ) -> Payment:
     """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved.
 
     The row that has this request_id already, if another was faster: the caller must look at its session.
     """
-    cursor.execute(
+    tx.execute(
         "INSERT INTO checkout_transactions"
         " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_session_id)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
@@ -199,22 +199,27 @@ def insert_reported(
             reported.session_id,
         ),
     )
-    return _existing(cursor, request_id)
+    return _existing(tx, request_id)
 
 
-def _existing(cursor: Cursor, request_id: str) -> Payment:
-    row = lock(cursor, request_id)
+def _existing(tx: Transaction, request_id: str) -> Payment:
+    row = lock(tx, request_id)
     if row is None:
-        raise InvariantBroken(f"transaction {request_id} vanished after its insert")
+        raise InvariantBroken(f"payment {request_id} vanished after its insert")
     return row
 
 
 def session_created(
-    cursor: Cursor, request_id: str, *, session_id: str, url: str | None, expires_at: datetime | None
+    tx: Transaction,
+    request_id: str,
+    *,
+    session_id: str,
+    url: str | None,
+    expires_at: datetime | None,
 ) -> Payment:
     """Stores the session, unless one is stored or the request was refused for good; a state that is further
     on already stays. The customer's email goes: the parameters are not sent again."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
         " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
         " error_message = NULL, stripe_parameters = stripe_parameters - 'customer_email', updated_at = now()"
@@ -231,18 +236,24 @@ def session_created(
             Status.SESSION_FAILED,
         ),
     )
-    return _existing(cursor, request_id)
+    return _existing(tx, request_id)
 
 
 def session_failed(
-    cursor: Cursor, request_id: str, *, attempt: int, error_message: str, next_attempt: int, for_good: bool
+    tx: Transaction,
+    request_id: str,
+    *,
+    attempt: int,
+    error_message: str,
+    next_attempt: int,
+    for_good: bool,
 ) -> None:
     """Records that an attempt failed, unless another attempt, a refusal or an event has moved the row.
 
     `for_good` refuses the request: there will be no other attempt. The customer's email goes as soon as the
     parameters are not sent with this idempotency key again.
     """
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions"
         " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now(),"
         " completed_at = CASE WHEN %s THEN now() END,"
@@ -263,7 +274,7 @@ def session_failed(
 
 
 def refuse(
-    cursor: Cursor,
+    tx: Transaction,
     *,
     request_id: str,
     user_id: int,
@@ -276,7 +287,7 @@ def refuse(
 
     A row in any other state stays as it is, and is returned: the caller must look.
     """
-    cursor.execute(
+    tx.execute(
         "INSERT INTO checkout_transactions"
         " (request_id, user_id, amount_cents, currency, purpose, status, error_message, completed_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, now())"
@@ -286,12 +297,12 @@ def refuse(
         "   AND checkout_transactions.completed_at IS NULL",
         (request_id, user_id, amount_cents, currency, purpose, Status.SESSION_FAILED, error_message),
     )
-    return _existing(cursor, request_id)
+    return _existing(tx, request_id)
 
 
-def move(cursor: Cursor, row: Payment, reported: SessionReport, event_id: str | None) -> Payment:
+def move(tx: Transaction, row: Payment, reported: SessionReport, event_id: str | None) -> Payment:
     """The row raised to the state that was reported. The caller has checked that it may become that."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET status = %(status)s, error_message = %(error_message)s,"
         " stripe_session_id = COALESCE(stripe_session_id, %(session_id)s),"
         " stripe_session_url = COALESCE(stripe_session_url, %(session_url)s),"
@@ -314,17 +325,17 @@ def move(cursor: Cursor, row: Payment, reported: SessionReport, event_id: str | 
             "request_id": row.request_id,
         },
     )
-    moved = _optional(cursor)
+    moved = _optional(tx)
     if moved is None:
-        raise InvariantBroken(f"transaction {row.request_id} vanished under its lock")
+        raise InvariantBroken(f"payment {row.request_id} vanished under its lock")
     return moved
 
 
-def page_of_user(cursor: Cursor, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Payment]:
+def page_of_user(tx: Transaction, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Payment]:
     """Newest first, beginning below `before_id`."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"
         " WHERE user_id = %s AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",
         (user_id, before_id, before_id, limit),
     )
-    return fetched(cursor)
+    return fetched(tx)

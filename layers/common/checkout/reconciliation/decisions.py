@@ -34,15 +34,15 @@ class Decisions:
         """They are discarded. To be called before the application's transaction commits that. Raises
         DatabaseUnavailable."""
         discarded = [_discarded(record, reason, operator) for record in records]
-        with self._checkout.transaction() as cursor:
-            discarded_effects.keep(cursor, [one for one in discarded if one is not None])
+        with self._checkout.transaction() as tx:
+            discarded_effects.keep(tx, [one for one in discarded if one is not None])
 
     def take_back(self, records: Sequence[ParkedRecord]) -> None:
         """They are applied. To be called before the application's transaction commits that. Raises
         DatabaseUnavailable."""
         keys = {record.effect_key for record in records if record.effect_key is not None}
-        with self._checkout.transaction() as cursor:
-            discarded_effects.take_back(cursor, keys)
+        with self._checkout.transaction() as tx:
+            discarded_effects.take_back(tx, keys)
 
     def restore(self, since: float) -> None:
         """Discard again what one of the databases was restored without: records that neither are in the
@@ -54,8 +54,8 @@ class Decisions:
     def _restore_records(self) -> None:
         last: Discarded | None = None
         while True:
-            with self._checkout.transaction() as cursor:
-                page = discarded_effects.page(cursor, behind=last, limit=AT_ONCE)
+            with self._checkout.transaction() as tx:
+                page = discarded_effects.page(tx, behind=last, limit=AT_ONCE)
             if page:
                 self._discard_again(page)
             if len(page) < AT_ONCE:
@@ -63,14 +63,14 @@ class Decisions:
             last = page[-1]
 
     def _restore_reversals(self, since: float) -> None:
-        with self._application.transaction() as cursor:
-            acts = journal.done_since(cursor, ("held discard", "held replay"), since)
+        with self._application.transaction() as tx:
+            acts = journal.done_since(tx, ("held discard", "held replay"), since)
         for decision in _in_force(acts):
-            with self._checkout.transaction() as cursor:
+            with self._checkout.transaction() as tx:
                 if decision.payment_intent_id is not None:
-                    payments_table.lock_payment_intent(cursor, decision.payment_intent_id)
+                    payments_table.lock_payment_intent(tx, decision.payment_intent_id)
                 reversals.discard(
-                    cursor,
+                    tx,
                     decision.object_id,
                     payment_intent_id=decision.payment_intent_id,
                     event_id=decision.event_id,
@@ -78,13 +78,13 @@ class Decisions:
                 )
 
     def _discard_again(self, page: Sequence[Discarded]) -> None:
-        with self._application.transaction() as cursor:
+        with self._application.transaction() as tx:
             # As the consumer does, which therefore comes wholly before or after this.
-            ledger.lock_users(cursor, {one.user_id for one in page})
-            places = whereabouts.find(cursor, [one.effect for one in page])
+            ledger.lock_users(tx, {one.user_id for one in page})
+            places = whereabouts.find(tx, [one.effect for one in page])
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
             if gone:
-                discarded_effects.discard_again(cursor, gone)
+                discarded_effects.discard_again(tx, gone)
 
 
 class _OfObject(NamedTuple):

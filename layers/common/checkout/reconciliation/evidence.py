@@ -33,8 +33,8 @@ class FindEvidence:
         """Ask Stripe about each, until time.monotonic() passes `deadline` or Stripe does not answer. Returns
         how many payments were without evidence. Raises DatabaseUnavailable."""
         after = self._config.reemit_after_seconds
-        with self._checkout.transaction() as cursor:
-            rows = evidence.missing(cursor, purpose=TOP_UP, after_seconds=after, among=MOST_AT_ONCE)
+        with self._checkout.transaction() as tx:
+            rows = evidence.missing(tx, purpose=TOP_UP, after_seconds=after, among=MOST_AT_ONCE)
         for row in [] if dry_run else rows:
             if time.monotonic() > deadline:
                 break
@@ -64,12 +64,12 @@ class FindEvidence:
         return session_event.difference(reported, row)
 
     def _keep(self, row: Payment, contradiction: str | None) -> None:
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             if contradiction is None:
-                evidence.found(cursor, row.request_id)
+                evidence.found(tx, row.request_id)
                 return
             rechecks.check_again(
-                cursor,
+                tx,
                 [row.request_id],
                 after_seconds=self._config.reemit_after_seconds,
                 at_most_seconds=LONGEST_WAIT_SECONDS,

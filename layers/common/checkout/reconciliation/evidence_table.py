@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.payments.payment import Payment
 from checkout.payments.table import COLUMNS, fetched
 
@@ -13,21 +13,21 @@ PROVEN = (
 """Of a succeeded row `t` of checkout_transactions."""
 
 
-def missing(cursor: Cursor, *, purpose: str, after_seconds: int, among: int) -> Sequence[Payment]:
+def missing(tx: Transaction, *, purpose: str, after_seconds: int, among: int) -> Sequence[Payment]:
     """Succeeded payments without evidence, among so many that are due to be looked for in the ledger."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM (SELECT * FROM checkout_transactions"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
         "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
         f" ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s) AS t WHERE NOT {PROVEN}",
         (purpose, after_seconds, among),
     )
-    return fetched(cursor)
+    return fetched(tx)
 
 
-def found(cursor: Cursor, request_id: str) -> None:
+def found(tx: Transaction, request_id: str) -> None:
     """Stripe, asked, has said that it is paid, as the row says."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET paid_read_at = now()"
         " WHERE request_id = %s AND status = 'payment_succeeded'",
         (request_id,),

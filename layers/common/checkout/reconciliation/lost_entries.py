@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import parking, whereabouts
 from checkout.ledger.parked import Parked
 from checkout.ledger.whereabouts import Place
@@ -79,20 +79,20 @@ class LostEntries:
     def begin(self, since: int) -> Position:
         """Go on with a run since then (epoch seconds) that was not complete, or begin one; first of all what
         was discarded is discarded again. Raises DatabaseUnavailable."""
-        with self._checkout.transaction() as cursor:
-            known = load(cursor, since)
+        with self._checkout.transaction() as tx:
+            known = load(tx, since)
         if known is not None and known.phase != DONE:
             return known
         self._decisions.restore(since - MARGIN_SECONDS)
         fresh = self._fresh(since)
-        with self._checkout.transaction() as cursor:
-            save(cursor, fresh)
+        with self._checkout.transaction() as tx:
+            save(tx, fresh)
         return fresh
 
     def events_are_read(self, since: int) -> None:
         """Stripe's events since then are stored, so their payments must be entered in the end, too."""
-        with self._checkout.transaction() as cursor:
-            save(cursor, replace(locked(cursor, since), events_until=lost_entries.clock(cursor)))
+        with self._checkout.transaction() as tx:
+            save(tx, replace(locked(tx, since), events_until=lost_entries.clock(tx)))
 
     def __call__(
         self,
@@ -138,8 +138,8 @@ class LostEntries:
         """Compare all, and change nothing."""
         position = self._fresh(since)
         while position.phase != DONE and time.monotonic() < deadline:
-            with self._checkout.transaction(commit=False) as cursor:
-                position, _, missing = self._page(cursor, position)
+            with self._checkout.transaction(commit=False) as tx:
+                position, _, missing = self._page(tx, position)
             position = replace(position, missing=position.missing + len(missing))
             if position.is_compared:
                 position = replace(position, phase=position.phase + 1, is_compared=False)
@@ -147,28 +147,28 @@ class LostEntries:
 
     def _fresh(self, since: int) -> Position:
         before = since + SAME_MOMENT_SECONDS
-        with self._application.transaction() as cursor:
-            newest = lost_entries.newest_user_of_entries(cursor, before)
-        with self._checkout.transaction() as cursor:
-            read_until = passes.read_until(cursor, missed_events.CURSOR)
+        with self._application.transaction() as tx:
+            newest = lost_entries.newest_user_of_entries(tx, before)
+        with self._checkout.transaction() as tx:
+            read_until = passes.read_until(tx, missed_events.CURSOR)
             position = Position(
                 since=since,
-                began=lost_entries.clock(cursor),
+                began=lost_entries.clock(tx),
                 # The lists of the last runs before the restore may be lost, too.
                 events_from=min(since, read_until or since) - passes.OVERLAP_SECONDS,
-                last_id=lost_entries.last_payment_id(cursor),
-                newest_user=max(newest, lost_entries.newest_user_of_sessions(cursor, before)),
+                last_id=lost_entries.last_payment_id(tx),
+                newest_user=max(newest, lost_entries.newest_user_of_sessions(tx, before)),
             )
-            return replace(position, of=lost_entries.count(cursor, position.scope))
+            return replace(position, of=lost_entries.count(tx, position.scope))
 
     def _hurry(self, position: Position) -> Position:
         """What was never seen can have a look that is a day away."""
         if position.is_hurried:
             return position
         self._reemission.still_uncredited(position.before, hurry=True)
-        with self._checkout.transaction() as cursor:
-            position = replace(locked(cursor, position.since), is_hurried=True)
-            save(cursor, position)
+        with self._checkout.transaction() as tx:
+            position = replace(locked(tx, position.since), is_hurried=True)
+            save(tx, position)
         return position
 
     def _compare(
@@ -182,13 +182,13 @@ class LostEntries:
         """A page at least, up to the end of the phase or as much as the consumers can be asked to enter."""
         most_missing = position.missing + MOST_UNCREDITED - uncredited
         while not position.is_compared and position.missing < most_missing:
-            with self._checkout.transaction() as cursor:
+            with self._checkout.transaction() as tx:
                 # Another run may have gone on.
-                position = locked(cursor, position.since)
+                position = locked(tx, position.since)
                 if position.is_compared:
                     break
-                position, left = self._settle_page(cursor, position)
-                save(cursor, position)
+                position, left = self._settle_page(tx, position)
+                save(tx, position)
             if left:
                 setbacks.skip(f"{left} payments or reversals that are missing", "they are locked")
             if report is not None:
@@ -197,14 +197,14 @@ class LostEntries:
                 break
         return position
 
-    def _settle_page(self, cursor: Cursor, position: Position) -> tuple[Position, int]:
+    def _settle_page(self, tx: Transaction, position: Position) -> tuple[Position, int]:
         """The position behind the next page, whose missing ones are due now; and how many are locked."""
-        after, doubtful, missing = self._page(cursor, position)
-        self._park(cursor, doubtful)
+        after, doubtful, missing = self._page(tx, position)
+        self._park(tx, doubtful)
         if position.phase == PAYMENTS:
-            due = rechecks.look_at_once(cursor, [movement.request_id for movement in missing])
+            due = rechecks.look_at_once(tx, [movement.request_id for movement in missing])
         else:
-            due = reversals.look_at_once(cursor, [movement.effect_key for movement in missing])
+            due = reversals.look_at_once(tx, [movement.effect_key for movement in missing])
         left = len(missing) - due
         after = replace(
             after,
@@ -215,19 +215,19 @@ class LostEntries:
         return after, left
 
     def _page(
-        self, cursor: Cursor, position: Position
+        self, tx: Transaction, position: Position
     ) -> tuple[Position, Sequence[Movement], Sequence[Movement]]:
         """The position behind the next page; and what was seen and is missing of it: whose user is doubtful,
         and the rest."""
         movements: Sequence[Movement]
         if position.phase == PAYMENTS:
             movements, after_id = lost_entries.payments(
-                cursor, position.scope, after_id=position.after_id, rows=ROWS_A_PAGE
+                tx, position.scope, after_id=position.after_id, rows=ROWS_A_PAGE
             )
             after = replace(position, after_id=after_id or 0, is_compared=after_id is None)
         else:
             movements, after_key = lost_entries.reversals(
-                cursor, position.scope, after_key=position.after_key, rows=ROWS_A_PAGE
+                tx, position.scope, after_key=position.after_key, rows=ROWS_A_PAGE
             )
             after = replace(position, after_key=after_key or "", is_compared=after_key is None)
         if position.passes == 1:
@@ -243,24 +243,24 @@ class LostEntries:
         newer = {movement for movement in missing if movement.user_id > position.newest_user}
         if not newer:
             return newer
-        with self._application.transaction() as cursor:
-            newest = lost_entries.newest_user_of_entries(cursor, min(movement.at for movement in newer))
+        with self._application.transaction() as tx:
+            newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))
         return {movement for movement in newer if movement.user_id > newest}
 
     def _missing(self, movements: Collection[Movement]) -> list[Movement]:
-        with self._application.transaction() as cursor:
-            entries = lost_entries.entries(cursor, [movement.effect_key for movement in movements])
+        with self._application.transaction() as tx:
+            entries = lost_entries.entries(tx, [movement.effect_key for movement in movements])
             others = [one for one in movements if not one.is_in(entries.get(one.effect_key))]
-            places = whereabouts.find(cursor, [movement.effect for movement in others])
+            places = whereabouts.find(tx, [movement.effect for movement in others])
         nowhere = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
         return [movement for movement in others if places[movement.effect_key] in nowhere]
 
-    def _park(self, cursor: Cursor, doubtful: Sequence[Movement]) -> None:
+    def _park(self, tx: Transaction, doubtful: Sequence[Movement]) -> None:
         """For an operator to decide. If the process dies before the caller's commit, they are parked, and not
         missing when the page is compared again."""
         if not doubtful:
             return
-        rows = payments_table.find_all(cursor, [movement.request_id for movement in doubtful])
+        rows = payments_table.find_all(tx, [movement.request_id for movement in doubtful])
         events = [success_event(row) for row in rows]
         with self._application.transaction() as there:
             parking.park(
@@ -277,13 +277,13 @@ class LostEntries:
 
     def _advance(self, position: Position, uncredited: int) -> Position:
         """To the next phase, once this one has nothing left; to another pass, if something was locked."""
-        with self._checkout.transaction() as cursor:
-            position = locked(cursor, position.since)
+        with self._checkout.transaction() as tx:
+            position = locked(tx, position.since)
             if not position.is_compared or uncredited:
                 return position
             if position.left:
                 position = replace(position, passes=position.passes + 1, left=0, is_compared=False)
             elif position.phase == PAYMENTS or position.events_until is not None:
                 position = replace(position, phase=position.phase + 1, passes=1, is_compared=False)
-            save(cursor, position)
+            save(tx, position)
         return position

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from checkout.base.errors import InvariantBroken
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
 from checkout.reconciliation import state as reconciler_state
@@ -91,17 +91,17 @@ def _name(since: int) -> str:
     return f"lost entries since {since}"
 
 
-def load(cursor: Cursor, since: int, *, lock: bool = False) -> Position | None:
-    saved = reconciler_state.load(cursor, _name(since), lock=lock)
+def load(tx: Transaction, since: int, *, lock: bool = False) -> Position | None:
+    saved = reconciler_state.load(tx, _name(since), lock=lock)
     return None if saved is None else Position(**saved)
 
 
-def locked(cursor: Cursor, since: int) -> Position:
-    position = load(cursor, since, lock=True)
+def locked(tx: Transaction, since: int) -> Position:
+    position = load(tx, since, lock=True)
     if position is None:
         raise InvariantBroken("the position of a run vanished")
     return position
 
 
-def save(cursor: Cursor, position: Position) -> None:
-    reconciler_state.save(cursor, _name(position.since), asdict(position))
+def save(tx: Transaction, position: Position) -> None:
+    reconciler_state.save(tx, _name(position.since), asdict(position))

@@ -3,12 +3,10 @@
 Rows are tuples, not dictionaries: there may be millions.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-import psycopg2.extensions
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.effects import DIRECTIONS, Effect
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
@@ -72,37 +70,36 @@ class Scope(NamedTuple):
     last_id: int
 
 
-def clock(cursor: Cursor) -> float:
+def clock(tx: Transaction) -> float:
     """The database's, in epoch seconds."""
-    return float(_one(cursor, "SELECT extract(epoch FROM clock_timestamp())"))
+    return float(_one(tx, "SELECT extract(epoch FROM clock_timestamp())"))
 
 
-def last_payment_id(cursor: Cursor) -> int:
-    return int(_one(cursor, "SELECT COALESCE(max(id), 0) FROM checkout_transactions"))
+def last_payment_id(tx: Transaction) -> int:
+    return int(_one(tx, "SELECT COALESCE(max(id), 0) FROM checkout_transactions"))
 
 
-def count(cursor: Cursor, scope: Scope) -> int:
+def count(tx: Transaction, scope: Scope) -> int:
     """Payments and reversals in the scope."""
     settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
-    cursor.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
-    payments = _one(cursor, f"SELECT count(*) {_PAYMENTS} AND id <= %(last_id)s", scope._asdict())
-    return int(payments) + int(_one(cursor, f"SELECT count(*) {_REVERSALS}", scope._asdict()))
+    tx.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
+    payments = _one(tx, f"SELECT count(*) {_PAYMENTS} AND id <= %(last_id)s", scope._asdict())
+    return int(payments) + int(_one(tx, f"SELECT count(*) {_REVERSALS}", scope._asdict()))
 
 
 def payments(
-    cursor: Cursor, scope: Scope, *, after_id: int, rows: int
+    tx: Transaction, scope: Scope, *, after_id: int, rows: int
 ) -> tuple[Sequence[Movement], int | None]:
     """Of the next `rows` of the table behind `after_id` those in the scope, and where to go on; None at the
     end. However few they are, the statement is short."""
     position = {**scope._asdict(), "after": after_id, "rows": rows}
     until = _one(
-        cursor,
+        tx,
         "SELECT id FROM checkout_transactions WHERE id > %(after)s AND id <= %(last_id)s"
         " ORDER BY id OFFSET %(rows)s - 1 LIMIT 1",
         position,
     )
-    found = _tuples(
-        cursor,
+    found = tx.tuples(
         "SELECT 'success:' || request_id, user_id, paid_cents, paid_currency, payment_intent_id, request_id,"
         f" extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
         " AND id > %(after)s AND id <= %(until)s ORDER BY id",
@@ -112,18 +109,17 @@ def payments(
 
 
 def reversals(
-    cursor: Cursor, scope: Scope, *, after_key: str, rows: int
+    tx: Transaction, scope: Scope, *, after_key: str, rows: int
 ) -> tuple[Sequence[Movement], str | None]:
     """The same of reversals whose payment is known, in the order of their effect keys."""
     position = {**scope._asdict(), "after": after_key, "rows": rows, "down": _DOWN}
     until = _one(
-        cursor,
+        tx,
         "SELECT effect_key FROM reversals WHERE effect_key > %(after)s"
         " ORDER BY effect_key OFFSET %(rows)s - 1 LIMIT 1",
         position,
     )
-    found = _tuples(
-        cursor,
+    found = tx.tuples(
         "SELECT effect_key, t.user_id,"
         "       CASE WHEN kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END, r.currency,"
         "       r.payment_intent_id, t.request_id, extract(epoch FROM r.emitted_at)::float, r.was_seen"
@@ -137,10 +133,9 @@ def reversals(
     return [Movement(*row) for row in found], until
 
 
-def entries(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, tuple[Any, ...]]:
+def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[Any, ...]]:
     """What the ledger has under these keys: user, signed amount, currency and payment intent."""
-    found = _tuples(
-        cursor,
+    found = tx.tuples(
         "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
         " WHERE effect_key = ANY(%s)",
         (list(effect_keys),),
@@ -148,11 +143,11 @@ def entries(cursor: Cursor, effect_keys: Collection[str]) -> dict[str, tuple[Any
     return {row[0]: row[1:] for row in found}
 
 
-def newest_user_of_sessions(cursor: Cursor, before: float) -> int:
+def newest_user_of_sessions(tx: Transaction, before: float) -> int:
     """The greatest number of a user who began a session before then (epoch seconds); 0 if nobody did."""
     return int(
         _one(
-            cursor,
+            tx,
             "SELECT user_id FROM checkout_transactions"
             " WHERE stripe_session_id IS NOT NULL AND created_at < to_timestamp(%s)"
             " ORDER BY user_id DESC LIMIT 1",
@@ -162,11 +157,11 @@ def newest_user_of_sessions(cursor: Cursor, before: float) -> int:
     )
 
 
-def newest_user_of_entries(cursor: Cursor, before: float) -> int:
+def newest_user_of_entries(tx: Transaction, before: float) -> int:
     """The greatest number of a user who has a ledger entry from before then; 0 if nobody has."""
     return int(
         _one(
-            cursor,
+            tx,
             "SELECT user_id FROM ledger_entries WHERE created_at < to_timestamp(%s)"
             " ORDER BY user_id DESC LIMIT 1",
             (before,),
@@ -175,12 +170,6 @@ def newest_user_of_entries(cursor: Cursor, before: float) -> int:
     )
 
 
-def _one(cursor: Cursor, sql: str, parameters: Any = ()) -> Any:
-    rows = list(_tuples(cursor, sql, parameters))
+def _one(tx: Transaction, sql: str, parameters: Any = ()) -> Any:
+    rows = tx.tuples(sql, parameters)
     return rows[0][0] if rows else None
-
-
-def _tuples(cursor: Cursor, sql: str, parameters: Any = ()) -> Iterable[tuple[Any, ...]]:
-    with cursor.connection.cursor(cursor_factory=psycopg2.extensions.cursor) as plain:
-        plain.execute(sql, parameters)
-        return cast(Iterable[tuple[Any, ...]], plain.fetchall())

@@ -61,9 +61,9 @@ class MissedEvents:
     def try_again(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
         """The events that wait, and those that were ignored and are ours now. Returns how many were settled.
         Raises DatabaseUnavailable."""
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             ids = inbox.to_try_again(
-                cursor,
+                tx,
                 unhandled=UNHANDLED,
                 handled_types=HANDLED,
                 app_id=self._app_id,
@@ -91,8 +91,8 @@ class MissedEvents:
         except Exception:  # noqa: BLE001 - whatever it is, the others have nothing to do with it
             telemetry.logger.exception("cannot be tried again", extra={"event_id": event_id})
         # Raises if it is not the event that is locked, but the database that is away.
-        with self._checkout.transaction() as cursor:
-            inbox.put_last(cursor, event_id)
+        with self._checkout.transaction() as tx:
+            inbox.put_last(tx, event_id)
         return False
 
     def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
@@ -100,8 +100,8 @@ class MissedEvents:
 
     def _unknown(self, page: passes.Page) -> list[StripeEvent]:
         """Those of the page that were never stored, oldest first."""
-        with self._checkout.transaction() as cursor:
-            known = inbox.known(cursor, [event["id"] for event in page])
+        with self._checkout.transaction() as tx:
+            known = inbox.known(tx, [event["id"] for event in page])
         missing = (_parsed(event) for event in reversed(page) if event["id"] not in known)
         return [event for event in missing if event is not None]
 
@@ -122,10 +122,10 @@ class MissedEvents:
     def _keep(self, event: StripeEvent) -> None:
         """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if it was
         not for them."""
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             payment_intent_id = session_event.payment_intent_of(event.object)
-            if inbox.store(cursor, event.id, event.type, event.payload, payment_intent_id):
-                inbox.settle(cursor, event.id, "waiting", BUSY, None)
+            if inbox.store(tx, event.id, event.type, event.payload, payment_intent_id):
+                inbox.settle(tx, event.id, "waiting", BUSY, None)
 
 
 def _parsed(event: dict[str, Any]) -> StripeEvent | None:

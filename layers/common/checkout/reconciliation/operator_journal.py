@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 
 Step = Literal["begun", "done", "refused", "failed"]
 
@@ -24,9 +24,9 @@ class Act:
     arguments: Mapping[str, object]
 
 
-def add(cursor: Cursor, act: Act, step: Step, details: Mapping[str, object]) -> None:
+def add(tx: Transaction, act: Act, step: Step, details: Mapping[str, object]) -> None:
     """Adding the same step again changes nothing: both databases can be one."""
-    cursor.execute(
+    tx.execute(
         "INSERT INTO operator_journal"
         " (act_id, step, operator, identity, invocation, verb, arguments, details)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (act_id, step) DO NOTHING",
@@ -38,10 +38,10 @@ def add(cursor: Cursor, act: Act, step: Step, details: Mapping[str, object]) -> 
 
 
 def newest(
-    cursor: Cursor, *, operator: str | None, verb: str | None, since: datetime | None, limit: int
+    tx: Transaction, *, operator: str | None, verb: str | None, since: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
     """An act a row, newest first, with the details of its steps by name: `begun`, and how it ended."""
-    cursor.execute(
+    tx.execute(
         "SELECT min(at) AS at, act_id::text, operator, identity, invocation, verb,"
         "       arguments::text::json AS arguments, json_object_agg(step, details) AS steps"
         " FROM operator_journal"
@@ -51,15 +51,15 @@ def newest(
         " ORDER BY at DESC, act_id LIMIT %(limit)s",
         {"operator": operator, "verb": verb, "since": since, "limit": limit},
     )
-    return cast(list[dict[str, Any]], cursor.fetchall())
+    return tx.fetchall()
 
 
-def done_since(cursor: Cursor, verbs: Collection[str], since: float) -> list[dict[str, Any]]:
+def done_since(tx: Transaction, verbs: Collection[str], since: float) -> list[dict[str, Any]]:
     """Acts of these verbs that were done since then (epoch seconds), oldest first: `verb`, `operator`,
     `arguments`, and `details` of what has changed."""
-    cursor.execute(
+    tx.execute(
         "SELECT verb, operator, arguments, details FROM operator_journal"
         " WHERE verb = ANY(%s) AND step = 'done' AND at >= to_timestamp(%s) ORDER BY at, act_id",
         (list(verbs), since),
     )
-    return cast(list[dict[str, Any]], cursor.fetchall())
+    return tx.fetchall()

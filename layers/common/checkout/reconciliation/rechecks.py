@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.payments.payment import Payment
 from checkout.payments.table import COLUMNS, fetched, payment
 from checkout.reconciliation.evidence_table import PROVEN
 
 
-def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Payment]:
+def due_for_check(tx: Transaction, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Payment]:
     """Succeeded payments whose ledger entry nobody has seen and whose time to look has come, longest due.
 
     Those without evidence are left out: see services.evidence. Locked; those that another run holds, or that
     are still in the outbox, are left out.
     """
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions t"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
         "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
@@ -25,26 +24,26 @@ def due_for_check(cursor: Cursor, *, purpose: str, after_seconds: int, limit: in
         " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
         (purpose, after_seconds, limit),
     )
-    return fetched(cursor)
+    return fetched(tx)
 
 
 def uncredited(
-    cursor: Cursor, *, purpose: str, before: datetime, behind: Payment | None, limit: int
+    tx: Transaction, *, purpose: str, before: datetime, behind: Payment | None, limit: int
 ) -> Sequence[Payment]:
     """Succeeded payments from before then whose ledger entry nobody has seen, oldest first, from `behind`
     on."""
-    cursor.execute(
+    tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s AND completed_at < %s"
         "   AND (completed_at, id) > (COALESCE(%s, '-infinity'::timestamptz), %s)"
         " ORDER BY completed_at, id LIMIT %s",
         (purpose, before, behind and behind.completed_at, behind.id if behind else 0, limit),
     )
-    return fetched(cursor)
+    return fetched(tx)
 
 
 def claim_unfinished(
-    cursor: Cursor,
+    tx: Transaction,
     *,
     expired_for_seconds: int,
     pending_for_seconds: int,
@@ -58,7 +57,7 @@ def claim_unfinished(
 
     Nobody else gets them for `claim_seconds`, twice as long after each claim, `at_most_seconds` at most.
     """
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET rereads = rereads + 1, reread_at = now()"
         " + make_interval(secs => least(%(claim)s * 2.0 ^ least(rereads, 30), %(at_most)s)) WHERE id IN ("
         " SELECT id FROM checkout_transactions"
@@ -81,26 +80,26 @@ def claim_unfinished(
             "limit": limit,
         },
     )
-    rows = cast(list[dict[str, Any]], cursor.fetchall())
+    rows = tx.fetchall()
     claims = [row.pop("rereads") for row in rows]
     return list(zip(map(payment, rows), claims, strict=True))
 
 
-def leave_unfinished(cursor: Cursor, request_id: str, seconds: int) -> None:
+def leave_unfinished(tx: Transaction, request_id: str, seconds: int) -> None:
     """It is not claimed again for so long, unless somebody holds the row."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET reread_at = now() + make_interval(secs => %s) WHERE id IN"
         " (SELECT id FROM checkout_transactions WHERE request_id = %s FOR UPDATE SKIP LOCKED)",
         (seconds, request_id),
     )
 
 
-def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
+def credited(tx: Transaction, request_ids: Sequence[str]) -> None:
     """Their ledger entries were seen; they are looked for no more. A row that somebody holds is left out.
 
     By the clock, since an entry can be younger than this transaction.
     """
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET credited_at = clock_timestamp() WHERE id IN"
         " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(request_ids),),
@@ -108,10 +107,10 @@ def credited(cursor: Cursor, request_ids: Sequence[str]) -> None:
 
 
 def check_again(
-    cursor: Cursor, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
+    tx: Transaction, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
 ) -> None:
     """Looked for in vain: the wait until the next look doubles."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
         " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
         " WHERE request_id = ANY(%s)",
@@ -119,35 +118,35 @@ def check_again(
     )
 
 
-def look_at_once(cursor: Cursor, request_ids: Sequence[str]) -> int:
+def look_at_once(tx: Transaction, request_ids: Sequence[str]) -> int:
     """They are looked for by the next run, seen in the ledger or not. Returns how many; a row that somebody
     holds stays as it is."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
         " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
         (list(request_ids),),
     )
-    return cursor.rowcount
+    return tx.rowcount
 
 
-def looked_for_later(cursor: Cursor, request_ids: Sequence[str]) -> int:
+def looked_for_later(tx: Transaction, request_ids: Sequence[str]) -> int:
     """How many of them are not looked for before a later time."""
-    cursor.execute(
+    tx.execute(
         "SELECT count(*) AS n FROM checkout_transactions WHERE request_id = ANY(%s) AND recheck_at > now()",
         (list(request_ids),),
     )
-    return int(cast(dict[str, Any], cursor.fetchone())["n"])
+    return int(tx.row()["n"])
 
 
-def look_again(cursor: Cursor, request_id: str) -> bool:
+def look_again(tx: Transaction, request_id: str) -> bool:
     """For its reversals, too. False where there is no such succeeded payment."""
-    cursor.execute(
+    tx.execute(
         "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
         " WHERE request_id = %s AND status = 'payment_succeeded'",
         (request_id,),
     )
-    found = cursor.rowcount == 1
-    cursor.execute(
+    found = tx.rowcount == 1
+    tx.execute(
         "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE payment_intent_id ="
         " (SELECT payment_intent_id FROM checkout_transactions WHERE request_id = %s)",
         (request_id,),

@@ -38,10 +38,8 @@ class StripeBooks:
     def _reread_pending(self, deadline: float) -> None:
         """Stripe books a bank debit before the bank has answered, and does not say in the list what became of
         it: each is asked for, but not before our own payment has come to an end."""
-        with self._checkout.transaction() as cursor:
-            pending = stripe_books.claim_pending(
-                cursor, after_seconds=REREAD_AFTER_SECONDS, limit=REREAD_A_RUN
-            )
+        with self._checkout.transaction() as tx:
+            pending = stripe_books.claim_pending(tx, after_seconds=REREAD_AFTER_SECONDS, limit=REREAD_A_RUN)
         for transaction_id in pending:
             if time.monotonic() > deadline:
                 return
@@ -58,8 +56,8 @@ class StripeBooks:
                 # In the list it need not say of which payment it is.
                 undone = [{**one, "source": entry["source"]} for one in self._read(moved.undone_by)]
                 found += [back for one in undone if (back := movement(one, self._app_id)) is not None]
-        with self._checkout.transaction() as cursor:
-            stripe_books.store(cursor, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
+        with self._checkout.transaction() as tx:
+            stripe_books.store(tx, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
 
     def _read(self, transaction_id: str) -> Page:
         """As a page; an empty one if Stripe does not show it."""

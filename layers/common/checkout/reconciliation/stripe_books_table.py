@@ -1,11 +1,9 @@
 """SQL of stripe_balance_transactions: Stripe's books next to ours."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from psycopg2.extras import execute_values
-
-from checkout.base.postgres import Cursor
+from checkout.base.postgres import Transaction
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.reconciliation.balance_transaction import UNKNOWN, Movement
@@ -33,14 +31,13 @@ class BooksRead(NamedTuple):
     until: int
 
 
-def _rows(cursor: Cursor) -> list[Row]:
-    return cast(list[Row], cursor.fetchall())
+def _rows(tx: Transaction) -> list[Row]:
+    return tx.fetchall()
 
 
-def store(cursor: Cursor, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
+def store(tx: Transaction, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
     """What is known stays as it is, except that what was pending is settled."""
-    execute_values(
-        cursor,
+    tx.execute_values(
         "INSERT INTO stripe_balance_transactions"
         " (id, movement, category, payment_intent_id, amount_cents, currency, is_ours, created_at,"
         "  compared_from)"
@@ -65,10 +62,10 @@ def store(cursor: Cursor, movements: Sequence[Movement], *, settled_after_second
     )
 
 
-def claim_pending(cursor: Cursor, *, after_seconds: int, limit: int) -> list[str]:
+def claim_pending(tx: Transaction, *, after_seconds: int, limit: int) -> list[str]:
     """Ids of what was pending when it was read last, and whose payment is not processing with us; nobody else
     gets them for `after_seconds`."""
-    cursor.execute(
+    tx.execute(
         "UPDATE stripe_balance_transactions SET reread_at = now() WHERE id IN ("
         " SELECT id FROM stripe_balance_transactions b"
         " WHERE compared_from = 'infinity'"
@@ -79,33 +76,31 @@ def claim_pending(cursor: Cursor, *, after_seconds: int, limit: int) -> list[str
         " RETURNING id",
         (after_seconds, limit),
     )
-    return [row["id"] for row in _rows(cursor)]
+    return [row["id"] for row in _rows(tx)]
 
 
-def begin(cursor: Cursor) -> float | None:
+def begin(tx: Transaction) -> float | None:
     """When the first movement of the books was, in epoch seconds; None if there is none."""
-    cursor.execute(
-        "SELECT EXTRACT(EPOCH FROM min(created_at))::float AS begin FROM stripe_balance_transactions"
-    )
-    begin: float | None = _rows(cursor)[0]["begin"]
+    tx.execute("SELECT EXTRACT(EPOCH FROM min(created_at))::float AS begin FROM stripe_balance_transactions")
+    begin: float | None = _rows(tx)[0]["begin"]
     return begin
 
 
-def end_of_range(cursor: Cursor, after: str) -> str | None:
+def end_of_range(tx: Transaction, after: str) -> str | None:
     """Up to which payment intent a range behind `after` goes; None: to the last."""
     ends = []
     for table in ("stripe_balance_transactions", "checkout_transactions", "reversals"):
-        cursor.execute(
+        tx.execute(
             f"SELECT payment_intent_id FROM {table} WHERE payment_intent_id > %s"
             " ORDER BY payment_intent_id OFFSET %s LIMIT 1",
             (after, RANGE - 1),
         )
-        ends += [row["payment_intent_id"] for row in _rows(cursor)]
+        ends += [row["payment_intent_id"] for row in _rows(tx)]
     if not ends:
         return None
     # In the database's own order, which is the index's.
-    cursor.execute("SELECT min(one) AS first FROM unnest(%s) AS one", (ends,))
-    first: str = _rows(cursor)[0]["first"]
+    tx.execute("SELECT min(one) AS first FROM unnest(%s) AS one", (ends,))
+    first: str = _rows(tx)[0]["first"]
     return first
 
 
@@ -121,9 +116,9 @@ _UNKNOWN = f"starts_with(movement, '{UNKNOWN}:')"
 _SIGNED = "CASE WHEN kind = ANY(%(down)s) THEN -amount_cents ELSE amount_cents END"
 
 
-def unequal(cursor: Cursor, payments: Payments) -> list[str]:
+def unequal(tx: Transaction, payments: Payments) -> list[str]:
     """Payment intents of which Stripe moved something else than we know of, whatever the reason."""
-    cursor.execute(
+    tx.execute(
         f"""
         SELECT DISTINCT payment_intent_id FROM (
             SELECT payment_intent_id FROM (
@@ -142,17 +137,17 @@ def unequal(cursor: Cursor, payments: Payments) -> list[str]:
         """,
         _parameters(after=payments.after, upto=payments.upto),
     )
-    return [row["payment_intent_id"] for row in _rows(cursor)]
+    return [row["payment_intent_id"] for row in _rows(tx)]
 
 
-def differing(cursor: Cursor, payments: Collection[str], read: BooksRead, *, livemode: bool) -> list[Row]:
+def differing(tx: Transaction, payments: Collection[str], read: BooksRead, *, livemode: bool) -> list[Row]:
     """What Stripe moved of these payment intents and what we know of it, for each charge, refund and movement
     of a dispute, and each currency, if the two are not the same.
 
     Stripe's movement counts once it is settled; ours, if Stripe does not have it, an hour before its books
     were read, and a day after they begin. With a test key, payments that were made up are left out.
     """
-    cursor.execute(
+    tx.execute(
         f"""
         WITH stripes AS (
             SELECT payment_intent_id, movement, currency, sum(amount_cents) AS cents, min(created_at) AS at,
@@ -195,19 +190,19 @@ def differing(cursor: Cursor, payments: Collection[str], read: BooksRead, *, liv
         """,
         _parameters(payments=list(payments), livemode=livemode, since=read.since, until=read.until),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
-def unknown(cursor: Cursor, payments: Collection[str]) -> list[Row]:
+def unknown(tx: Transaction, payments: Collection[str]) -> list[Row]:
     """What Stripe moved of those of them that are ours under a category that we do not know."""
-    cursor.execute(
+    tx.execute(
         "SELECT (created_at AT TIME ZONE 'UTC')::date::text AS day, payment_intent_id,"
         "       id AS balance_transaction, category, amount_cents, currency"
         f" FROM stripe_balance_transactions one WHERE {_OF_THEM} AND {_UNKNOWN} AND {_IS_OURS}"
         " ORDER BY created_at, id",
         _parameters(payments=list(payments)),
     )
-    return _rows(cursor)
+    return _rows(tx)
 
 
 def _parameters(**more: object) -> dict[str, object]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.reconciliation import state as reconciler_state
 
 OVERLAP_SECONDS = 3600
@@ -63,8 +63,8 @@ class Walk:
             yield page
             current.after = page[-1]["id"] if has_more else None
             if not self._dry_run:
-                with self._checkout.transaction() as cursor:
-                    reconciler_state.save(cursor, self._name, asdict(current))
+                with self._checkout.transaction() as tx:
+                    reconciler_state.save(tx, self._name, asdict(current))
             self.complete = not has_more
             if time.monotonic() > self._deadline:
                 return
@@ -81,8 +81,8 @@ class Walk:
 
     def _begin(self) -> Pass:
         now = int(time.time())
-        with self._checkout.transaction() as cursor:
-            saved = reconciler_state.load(cursor, self._name)
+        with self._checkout.transaction() as tx:
+            saved = reconciler_state.load(tx, self._name)
         last = Pass(**saved) if saved is not None else None
         if self._since is None:
             if last is None:
@@ -95,9 +95,9 @@ class Walk:
         return Pass(since=_reachable(self._since, now), began=now)
 
 
-def read_until(cursor: Cursor, name: str) -> int | None:
+def read_until(tx: Transaction, name: str) -> int | None:
     """When the last pass that is known to be complete began; None where there is none yet."""
-    saved = reconciler_state.load(cursor, name)
+    saved = reconciler_state.load(tx, name)
     if saved is None:
         return None
     last = Pass(**saved)

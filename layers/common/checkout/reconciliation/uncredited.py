@@ -14,7 +14,7 @@ from typing import NamedTuple
 from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import DatabaseUnavailable
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery, enqueue
@@ -93,8 +93,8 @@ class Reemission:
         # A page may have only parked ones, which come in every run.
         for paid in self._unseen_payments(now - timedelta(seconds=self._config.reemit_after_seconds)):
             try:
-                with self._checkout.transaction() as cursor:
-                    credited, parked = self._found(cursor, paid)
+                with self._checkout.transaction() as tx:
+                    credited, parked = self._found(tx, paid)
             except DatabaseUnavailable:
                 # Which of them are entered cannot be seen: better an alarm too many than none.
                 credited, parked = set(), set()
@@ -109,16 +109,16 @@ class Reemission:
         whenever their next look would be. Raises DatabaseUnavailable."""
         uncredited = Uncredited(0, 0)
         for unseen in chain(self._unseen_payments(before), self._unseen_reversals(before)):
-            with self._checkout.transaction() as cursor:
-                credited, parked = self._found(cursor, unseen)
-                rechecks.credited(cursor, _request_ids(credited))
-                reversals.credited(cursor, credited)
+            with self._checkout.transaction() as tx:
+                credited, parked = self._found(tx, unseen)
+                rechecks.credited(tx, _request_ids(credited))
+                reversals.credited(tx, credited)
                 missing = unseen.keys() - credited - parked
                 if hurry:
-                    rechecks.look_at_once(cursor, _request_ids(missing))
-                    reversals.look_at_once(cursor, missing)
-                later = rechecks.looked_for_later(cursor, _request_ids(missing))
-                later += reversals.looked_for_later(cursor, missing)
+                    rechecks.look_at_once(tx, _request_ids(missing))
+                    reversals.look_at_once(tx, missing)
+                later = rechecks.looked_for_later(tx, _request_ids(missing))
+                later += reversals.looked_for_later(tx, missing)
             uncredited = Uncredited(uncredited.total + len(missing), uncredited.emitted + later)
         return uncredited
 
@@ -126,10 +126,8 @@ class Reemission:
         """A page at a time, by effect key; oldest first."""
         last: Payment | None = None
         while True:
-            with self._checkout.transaction() as cursor:
-                rows = rechecks.uncredited(
-                    cursor, purpose=TOP_UP, before=before, behind=last, limit=MOST_AT_ONCE
-                )
+            with self._checkout.transaction() as tx:
+                rows = rechecks.uncredited(tx, purpose=TOP_UP, before=before, behind=last, limit=MOST_AT_ONCE)
             yield {success_key(row.request_id): success_event(row) for row in rows}
             if len(rows) < MOST_AT_ONCE:
                 return
@@ -139,45 +137,45 @@ class Reemission:
         """A page at a time, by effect key."""
         last: StoredReversal | None = None
         while True:
-            with self._checkout.transaction() as cursor:
-                rows = reversals.uncredited(cursor, before=before, behind=last, limit=MOST_AT_ONCE)
-                unseen = _events_of(cursor, rows)
+            with self._checkout.transaction() as tx:
+                rows = reversals.uncredited(tx, before=before, behind=last, limit=MOST_AT_ONCE)
+                unseen = _events_of(tx, rows)
             yield unseen
             if len(rows) < MOST_AT_ONCE:
                 return
             last = rows[-1]
 
     def _look(self, *, dry_run: bool) -> Looked:
-        with self._checkout.transaction() as cursor:
-            due = self._due(cursor)
-            credited, parked = self._found(cursor, due)
+        with self._checkout.transaction() as tx:
+            due = self._due(tx)
+            credited, parked = self._found(tx, due)
             lost = due.keys() - credited - parked
             queued = []
             if not dry_run:
-                self._look_again(cursor, credited, lost | parked)
+                self._look_again(tx, credited, lost | parked)
                 # Credits first, since a reversal must not overtake the credit that it reverses.
                 in_order = sorted(lost, key=lambda key: (due[key].status != "success", key))
-                queued = [enqueue(cursor, key, due[key]) for key in in_order]
+                queued = [enqueue(tx, key, due[key]) for key in in_order]
         if lost and not dry_run:
             telemetry.logger.warning("emitted again", extra={"effect_keys": sorted(lost)})
             telemetry.count("UncreditedPaymentsEmitted", len(lost))
             self._delivery.at_once([message for message in queued if message is not None])
         return Looked(credited=len(credited), parked=len(parked), emitted=len(lost))
 
-    def _due(self, cursor: Cursor) -> dict[str, CheckoutFinishedEvent]:
+    def _due(self, tx: Transaction) -> dict[str, CheckoutFinishedEvent]:
         """By effect key."""
         after = self._config.reemit_after_seconds
-        paid = rechecks.due_for_check(cursor, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
+        paid = rechecks.due_for_check(tx, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
         due = {success_key(row.request_id): success_event(row) for row in paid}
         if len(paid) == MOST_AT_ONCE:
             # No reversal overtakes a credit that is still to come.
             return due
-        taken_back = reversals.due_for_check(cursor, after_seconds=after, limit=MOST_AT_ONCE)
-        return due | _events_of(cursor, taken_back)
+        taken_back = reversals.due_for_check(tx, after_seconds=after, limit=MOST_AT_ONCE)
+        return due | _events_of(tx, taken_back)
 
-    def _found(self, cursor: Cursor, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
+    def _found(self, tx: Transaction, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
         """Which of them are in the ledger, and which are parked or were discarded, with the same user, amount
-        and currency. The cursor is the checkout database's, which also has decisions that the other one lost.
+        and currency. `tx` is the checkout database's, which also has decisions that the other one lost.
         """
         # With another claim it is not that: emitted again, it is parked as a conflict, loudly.
         effects = [effect for event in due.values() if (effect := event.effect)]
@@ -186,19 +184,19 @@ class Reemission:
         credited = {key for key, place in places.items() if place is Place.ENTERED}
         parked = {key for key, place in places.items() if place in (Place.PARKED, Place.DISCARDED)}
         missing = due.keys() - credited - parked
-        decided = discarded_effects.among(cursor, missing) if missing else set()
+        decided = discarded_effects.among(tx, missing) if missing else set()
         parked |= {
             effect.effect_key for effect in effects if (effect.effect_key, *effect.claim) in decided
         } - credited
         return credited, parked
 
-    def _look_again(self, cursor: Cursor, credited: set[str], missing: set[str]) -> None:
+    def _look_again(self, tx: Transaction, credited: set[str], missing: set[str]) -> None:
         after = self._config.reemit_after_seconds
-        reversals.credited(cursor, credited)
-        reversals.check_again(cursor, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
-        rechecks.credited(cursor, _request_ids(credited))
+        reversals.credited(tx, credited)
+        reversals.check_again(tx, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
+        rechecks.credited(tx, _request_ids(credited))
         rechecks.check_again(
-            cursor, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS
+            tx, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS
         )
 
 
@@ -207,7 +205,7 @@ def _request_ids(effect_keys: set[str]) -> list[str]:
     return [key.removeprefix(prefix) for key in effect_keys if key.startswith(prefix)]
 
 
-def _events_of(cursor: Cursor, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:
+def _events_of(tx: Transaction, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:
     """By effect key, of those whose payment is known."""
-    rows = {one: payments_table.find_payment(cursor, one.payment_intent_id) for one in stored}
+    rows = {one: payments_table.find_payment(tx, one.payment_intent_id) for one in stored}
     return {one.reversal.effect_key: reversal_event(row, one) for one, row in rows.items() if row is not None}

@@ -55,9 +55,9 @@ class Unfinished:
         DatabaseUnavailable."""
         if time.monotonic() > deadline:
             return 0  # Nobody else would get what is claimed now.
-        with self._checkout.transaction(commit=not dry_run) as cursor:
+        with self._checkout.transaction(commit=not dry_run) as tx:
             claimed = rechecks.claim_unfinished(
-                cursor,
+                tx,
                 expired_for_seconds=EXPIRED_FOR_SECONDS,
                 pending_for_seconds=PENDING_FOR_SECONDS,
                 processing_for_seconds=PROCESSING_FOR_SECONDS,
@@ -87,8 +87,8 @@ class Unfinished:
             telemetry.alert(
                 "UnfinishedTransaction", "Stripe does not know it", session_id=row.stripe_session_id
             )
-            with self._checkout.transaction() as cursor:
-                rechecks.leave_unfinished(cursor, row.request_id, UNKNOWN_FOR_SECONDS)
+            with self._checkout.transaction() as tx:
+                rechecks.leave_unfinished(tx, row.request_id, UNKNOWN_FOR_SECONDS)
         except (StripeError, Held, Ignored) as reason:
             telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
         except DatabaseUnavailable as error:

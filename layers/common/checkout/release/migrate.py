@@ -20,9 +20,9 @@ class Migrate:
         for folder, database in self._databases.items():
             for path in sorted((MIGRATIONS / folder).glob("*.sql")):
                 name = f"{folder}/{path.name}"
-                with database.transaction() as cursor:
-                    if schema.begin(cursor, name):
-                        schema.apply(cursor, name, path.read_text(encoding="utf-8"))
+                with database.transaction() as tx:
+                    if schema.begin(tx, name):
+                        schema.apply(tx, name, path.read_text(encoding="utf-8"))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
         return applied

@@ -22,9 +22,9 @@ class GrantRoles:
         """
         _grant(self._checkout, privileges.CHECKOUT)
         _grant(self._application, privileges.APPLICATION)
-        with self._checkout.transaction() as cursor:
-            roles.begin(cursor)
-            if not roles.close_database(cursor):
+        with self._checkout.transaction() as tx:
+            roles.begin(tx)
+            if not roles.close_database(tx):
                 telemetry.logger.warning(
                     "the checkout database stays open to every role of its server: its owner is somebody else"
                 )
@@ -32,9 +32,9 @@ class GrantRoles:
 
 def _grant(database: Database, wanted: Mapping[str, Grants]) -> None:
     targets = {target for grants in wanted.values() for target in grants}
-    with database.transaction() as cursor:
-        roles.begin(cursor)
+    with database.transaction() as tx:
+        roles.begin(tx)
         for function in sorted(privileges.CHECKOUT.keys() | privileges.APPLICATION.keys()):
             role = privileges.role_of(function)
-            roles.ensure(cursor, role)
-            roles.grant(cursor, role, wanted.get(function, {}), targets)
+            roles.ensure(tx, role)
+            roles.grant(tx, role, wanted.get(function, {}), targets)

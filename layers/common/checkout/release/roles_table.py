@@ -1,31 +1,30 @@
 """SQL of the functions' roles and what they may do. Whoever runs it owns the tables and may create roles."""
 
 from collections.abc import Collection
-from typing import Any, cast
 
 import psycopg2.errors
 from psycopg2 import sql
 
 from checkout.base.errors import ConfigurationError
-from checkout.base.postgres import TIMEOUTS, Cursor
+from checkout.base.postgres import TIMEOUTS, Transaction
 from checkout.release.privileges import FUNCTIONS, Grants
 
 IAM_ROLE = "rds_iam"
 """Who has it signs in by IAM, and by nothing else. RDS has it, other PostgreSQL has not."""
 
 
-def begin(cursor: Cursor) -> None:
+def begin(tx: Transaction) -> None:
     """Waits for a parallel run."""
-    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout roles', 0))")
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout roles', 0))")
 
 
-def ensure(cursor: Cursor, role: str) -> None:
+def ensure(tx: Transaction, role: str) -> None:
     """A role that can sign in and do nothing, with the timeouts of every session of ours.
 
     Raises ConfigurationError where we may not make it or change it.
     """
     try:
-        _ensure(cursor, role)
+        _ensure(tx, role)
     except psycopg2.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"The master user may not make the role {role}: give it CREATEROLE, and the role to it WITH ADMIN"
@@ -33,19 +32,19 @@ def ensure(cursor: Cursor, role: str) -> None:
         ) from error
 
 
-def _ensure(cursor: Cursor, role: str) -> None:
+def _ensure(tx: Transaction, role: str) -> None:
     name = sql.Identifier(role)
-    if not _exists(cursor, role):
-        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+    if not _exists(tx, role):
+        tx.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
     for setting, timeout in TIMEOUTS.items():
-        cursor.execute(
+        tx.execute(
             sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(timeout))
         )
-    if _exists(cursor, IAM_ROLE):
-        cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(IAM_ROLE), name))
+    if _exists(tx, IAM_ROLE):
+        tx.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(IAM_ROLE), name))
 
 
-def grant(cursor: Cursor, role: str, grants: Grants, targets: Collection[str]) -> None:
+def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str]) -> None:
     """Exactly these among `targets`: what an earlier release granted on the others is taken back.
 
     Raises ConfigurationError where a table is somebody else's.
@@ -53,39 +52,39 @@ def grant(cursor: Cursor, role: str, grants: Grants, targets: Collection[str]) -
     for target in sorted(targets):
         privileges = grants.get(target)
         try:
-            _grant(cursor, sql.Identifier(role), target, privileges)
+            _grant(tx, sql.Identifier(role), target, privileges)
         except psycopg2.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
                 f"The master user may not decide who uses {target}: make it the owner."
             ) from error
 
 
-def close_database(cursor: Cursor) -> bool:
+def close_database(tx: Transaction) -> bool:
     """Take from PUBLIC what PostgreSQL gives it in every database: to connect, and to make temporary tables.
 
     Roles that own or were granted anything in this one keep both: ours, and those of an application that
     shares it. False if the database is somebody else's, who alone may do this.
     """
-    cursor.execute(
+    tx.execute(
         "SELECT current_database() AS name, pg_has_role(datdba, 'USAGE') AS is_ours"
         " FROM pg_database WHERE datname = current_database()"
     )
-    [database] = cast(list[dict[str, Any]], cursor.fetchall())
+    [database] = tx.fetchall()
     if not database["is_ours"]:
         return False
-    cursor.execute(
+    tx.execute(
         "SELECT DISTINCT rolname AS name FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid"
         " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
         "   AND refclassid = 'pg_authid'::regclass AND NOT rolsuper ORDER BY rolname"
     )
-    names = [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    names = [row["name"] for row in tx.fetchall()]
     for name in names:
-        cursor.execute(
+        tx.execute(
             sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(
                 sql.Identifier(database["name"]), sql.Identifier(name)
             )
         )
-    cursor.execute(
+    tx.execute(
         sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(
             sql.Identifier(database["name"])
         )
@@ -93,39 +92,39 @@ def close_database(cursor: Cursor) -> bool:
     return True
 
 
-def _grant(cursor: Cursor, role: sql.Identifier, target: str, privileges: str | None) -> None:
+def _grant(tx: Transaction, role: sql.Identifier, target: str, privileges: str | None) -> None:
     is_function = target in FUNCTIONS
     names = {
         "role": role,
         "kind": sql.SQL("FUNCTION" if is_function else "TABLE"),
         "target": sql.Identifier(target),
     }
-    cursor.execute(sql.SQL("REVOKE ALL ON {kind} {target} FROM {role}").format(**names))
+    tx.execute(sql.SQL("REVOKE ALL ON {kind} {target} FROM {role}").format(**names))
     if privileges is not None:
-        cursor.execute(
+        tx.execute(
             sql.SQL("GRANT {privileges} ON {kind} {target} TO {role}").format(
                 privileges=sql.SQL(privileges), **names
             )
         )
-    for sequence in [] if is_function else _sequences(cursor, target):
+    for sequence in [] if is_function else _sequences(tx, target):
         statement = (
             "GRANT USAGE ON SEQUENCE {} TO {}"
             if "INSERT" in (privileges or "")
             else "REVOKE ALL ON SEQUENCE {} FROM {}"
         )
-        cursor.execute(sql.SQL(statement).format(sql.Identifier(sequence), role))
+        tx.execute(sql.SQL(statement).format(sql.Identifier(sequence), role))
 
 
-def _sequences(cursor: Cursor, table: str) -> list[str]:
+def _sequences(tx: Transaction, table: str) -> list[str]:
     """Those that a table's columns take their values from."""
-    cursor.execute(
+    tx.execute(
         "SELECT relname AS name FROM pg_class JOIN pg_depend ON objid = pg_class.oid"
         " WHERE refobjid = %s::regclass AND relkind = 'S'",
         (table,),
     )
-    return [row["name"] for row in cast(list[dict[str, Any]], cursor.fetchall())]
+    return [row["name"] for row in tx.fetchall()]
 
 
-def _exists(cursor: Cursor, role: str) -> bool:
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    return cursor.fetchone() is not None
+def _exists(tx: Transaction, role: str) -> bool:
+    tx.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    return tx.fetchone() is not None

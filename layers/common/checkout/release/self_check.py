@@ -24,8 +24,8 @@ class Need(NamedTuple):
 
 
 def _reach(database: Database) -> None:
-    with database.transaction() as cursor:
-        cursor.execute("SELECT 1")
+    with database.transaction() as tx:
+        tx.execute("SELECT 1")
 
 
 SECRETS = Need("secrets", lambda: bootstrap.config().require_secrets())

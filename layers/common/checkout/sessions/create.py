@@ -30,7 +30,7 @@ from checkout.base.errors import (
     StripeRefused,
     StripeRefusedField,
 )
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
 from checkout.ledger import table as ledger
@@ -107,10 +107,10 @@ def _currency_rule(config: Config) -> str:
     return f"currency must be {config.currency!r}, the currency of the balance."
 
 
-InSameCommit = Callable[[Cursor, Payment], None]
+InSameCommit = Callable[[Transaction, Payment], None]
 
 
-def _nothing_more(_cursor: Cursor, _row: Payment) -> None:
+def _nothing_more(_cursor: Transaction, _row: Payment) -> None:
     return
 
 
@@ -132,12 +132,12 @@ class CreateSession:
         """
         request_id = request.request_id or str(uuid4())
         telemetry.correlate(request_id)
-        with self._checkout.transaction() as cursor:
-            row = payments_table.find(cursor, request_id)
+        with self._checkout.transaction() as tx:
+            row = payments_table.find(tx, request_id)
         if row is None:
             self._admit(request)
-            with self._checkout.transaction() as cursor:
-                row = self._insert(cursor, request, request_id, origin)
+            with self._checkout.transaction() as tx:
+                row = self._insert(tx, request, request_id, origin)
         require_same(row, request)
         if row.stripe_session_id is not None:
             return row, False
@@ -158,18 +158,18 @@ class CreateSession:
             address = _absolute(url)
             if address is not None and origin_of(address) not in config.redirect_origins:
                 raise InvalidRequest(f"{field} must be on PUBLIC_ORIGIN or one of ALLOWED_REDIRECT_ORIGINS.")
-        with self._application.transaction() as cursor:
-            if not ledger.user_exists(cursor, request.user_id):
+        with self._application.transaction() as tx:
+            if not ledger.user_exists(tx, request.user_id):
                 raise NotFound("There is no such user.")
 
-    def _insert(self, cursor: Cursor, request: SessionRequest, request_id: str, origin: str) -> Payment:
-        payments_table.lock_user(cursor, request.user_id)
-        known = payments_table.find(cursor, request_id)
+    def _insert(self, tx: Transaction, request: SessionRequest, request_id: str, origin: str) -> Payment:
+        payments_table.lock_user(tx, request.user_id)
+        known = payments_table.find(tx, request_id)
         if known is not None:
             return known
-        limits.enforce(cursor, self._config, request.user_id, request.amount_cents)
+        limits.enforce(tx, self._config, request.user_id, request.amount_cents)
         return payments_table.insert_pending(
-            cursor,
+            tx,
             request_id=request_id,
             user_id=request.user_id,
             amount_cents=request.amount_cents,
@@ -209,16 +209,20 @@ class CreateSession:
                 self._failed(row, error)
                 raise
             time.sleep(KEY_IN_USE_PAUSE_SECONDS)
-            with self._checkout.transaction() as cursor:
-                meanwhile = payments_table.find(cursor, row.request_id)
+            with self._checkout.transaction() as tx:
+                meanwhile = payments_table.find(tx, row.request_id)
             if meanwhile is not None and meanwhile.stripe_session_id is not None:
                 return meanwhile, False
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             stored = payments_table.session_created(
-                cursor, row.request_id, session_id=session.id, url=session.url, expires_at=session.expires_at
+                tx,
+                row.request_id,
+                session_id=session.id,
+                url=session.url,
+                expires_at=session.expires_at,
             )
             _require_not_refused(stored)
-            also(cursor, stored)
+            also(tx, stored)
         telemetry.count("SessionsCreated")
         telemetry.logger.info("session created", extra={"session_id": stored.stripe_session_id})
         return stored, True
@@ -233,9 +237,9 @@ class CreateSession:
         if isinstance(error, StripeOutcomeUnknown):
             return
         answered = isinstance(error, StripeRefused | StripeObjectMissing)
-        with self._checkout.transaction() as cursor:
+        with self._checkout.transaction() as tx:
             payments_table.session_failed(
-                cursor,
+                tx,
                 row.request_id,
                 attempt=row.stripe_attempt,
                 error_message=error.detail,

@@ -28,7 +28,7 @@ from checkout.base.errors import (
     TooManyRequests,
     Unavailable,
 )
-from checkout.base.postgres import Cursor, Database
+from checkout.base.postgres import Database, Transaction
 from checkout.ledger import parking
 from checkout.ledger.parked import Parked
 from checkout.outbox.delivery import Delivery, enqueue
@@ -95,8 +95,8 @@ class AnswerRequests:
         try:
             message = self._answered(record)
         except Unprocessable as reason:
-            with self._application.transaction() as cursor:
-                parking.park(cursor, [Parked(record, str(reason), effect=None)])
+            with self._application.transaction() as tx:
+                parking.park(tx, [Parked(record, str(reason), effect=None)])
         else:
             self._delivery.at_once([message] if message else [])
 
@@ -132,25 +132,29 @@ class AnswerRequests:
         )
         queued: list[Message | None] = []
 
-        def put(cursor: Cursor, row: Payment) -> None:
-            queued.append(enqueue(cursor, answer_key(row.request_id), answer_of(row)))
+        def put(tx: Transaction, row: Payment) -> None:
+            queued.append(enqueue(tx, answer_key(row.request_id), answer_of(row)))
 
         try:
             row, is_new = self._create_session(request, self._origin, put)
         except REFUSALS as refusal:
-            with self._checkout.transaction() as cursor:
-                put(cursor, self._refuse(cursor, event, request, refusal))
+            with self._checkout.transaction() as tx:
+                put(tx, self._refuse(tx, event, request, refusal))
         else:
             if not is_new:
-                with self._checkout.transaction() as cursor:
-                    put(cursor, row)
+                with self._checkout.transaction() as tx:
+                    put(tx, row)
         return queued[-1]
 
     def _refuse(
-        self, cursor: Cursor, event: CheckoutRequestEvent, request: SessionRequest, refusal: CheckoutError
+        self,
+        tx: Transaction,
+        event: CheckoutRequestEvent,
+        request: SessionRequest,
+        refusal: CheckoutError,
     ) -> Payment:
         row = payments_table.refuse(
-            cursor,
+            tx,
             request_id=event.request_id,
             user_id=event.user_id,
             amount_cents=event.amount_cents,

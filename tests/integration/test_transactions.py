@@ -1,0 +1,121 @@
+"""A transaction in as few round trips as it takes, over a connection that may be gone."""
+
+import pytest
+
+from checkout.base.errors import DatabaseUnavailable, DataRefused
+from checkout.base.postgres import Database
+from tests.support.functions import Functions
+from tests.support.statements import Statements
+
+
+@pytest.fixture
+def database(fns: Functions) -> Database:
+    return Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
+
+
+def insert(event_id: str) -> tuple[str, tuple[str]]:
+    return (
+        "INSERT INTO stripe_events (event_id, type, payload, outcome) VALUES (%s, 'ping', '{}', 'ignored')",
+        (event_id,),
+    )
+
+
+def stored(fns: Functions) -> list[str]:
+    return [row["event_id"] for row in fns.checkout("SELECT event_id FROM stripe_events ORDER BY event_id")]
+
+
+def test_begin_goes_with_the_first_statement_and_what_is_queued_with_commit(
+    fns: Functions, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = Statements(monkeypatch)
+    with database.transaction() as tx:
+        tx.execute("SELECT 1 AS one")
+        assert tx.row() == {"one": 1}
+        tx.queue(*insert("evt_1"))
+        tx.queue(*insert("evt_2"))
+
+    assert statements.executed == 2
+    assert stored(fns) == ["evt_1", "evt_2"]
+
+
+def test_without_a_statement_nothing_is_sent(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements = Statements(monkeypatch)
+    with database.transaction():
+        pass
+
+    assert statements.executed == 0
+
+
+def test_of_what_is_refused_at_the_end_nothing_is_stored(fns: Functions, database: Database) -> None:
+    def twice() -> None:
+        with database.transaction() as tx:
+            tx.execute(*insert("evt_1"))
+            tx.queue(*insert("evt_2"))
+            tx.queue(*insert("evt_1"))
+
+    with pytest.raises(DataRefused):
+        twice()
+    with database.transaction() as tx:
+        tx.queue(*insert("evt_3"))
+    assert stored(fns) == ["evt_3"]
+
+
+def test_what_is_queued_is_rolled_back_with_the_rest(fns: Functions, database: Database) -> None:
+    with database.transaction(commit=False) as tx:
+        tx.queue(*insert("evt_1"))
+
+    def fail() -> None:
+        with database.transaction() as tx:
+            tx.queue(*insert("evt_2"))
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - its own
+        fail()
+    assert stored(fns) == []
+
+
+def test_a_statement_of_its_own_is_one_round_trip(
+    fns: Functions, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = Statements(monkeypatch)
+    with database.autocommit() as tx:
+        tx.execute(*insert("evt_1"))
+    with database.autocommit(durable=False) as tx:
+        tx.execute(*insert("evt_2"))
+
+    assert statements.executed == 2
+    assert stored(fns) == ["evt_1", "evt_2"]
+
+
+@pytest.mark.parametrize("begin", ["transaction", "autocommit"])
+def test_a_connection_that_is_gone_is_replaced_at_the_first_statement(
+    fns: Functions, database: Database, begin: str
+) -> None:
+    with getattr(database, begin)() as tx:
+        tx.execute("SELECT pg_backend_pid() AS pid")
+        pid = tx.row()["pid"]
+    fns.checkout("SELECT pg_terminate_backend(%s)", (pid,))
+
+    with getattr(database, begin)() as tx:
+        tx.execute(*insert("evt_1"))
+    assert stored(fns) == ["evt_1"]
+
+
+def test_a_connection_that_goes_later_is_an_error(fns: Functions, database: Database) -> None:
+    def lose_it() -> None:
+        with database.transaction() as tx:
+            tx.execute("SELECT pg_backend_pid() AS pid")
+            pid = tx.row()["pid"]
+            tx.execute(*insert("evt_1"))
+            fns.checkout("SELECT pg_terminate_backend(%s)", (pid,))
+            tx.execute(*insert("evt_2"))
+
+    with pytest.raises(DatabaseUnavailable):
+        lose_it()
+    assert stored(fns) == []
+
+
+def test_rows_as_tuples_see_the_transaction(database: Database) -> None:
+    with database.transaction(commit=False) as tx:
+        tx.queue(*insert("evt_1"))
+        assert tx.tuples("SELECT event_id FROM stripe_events") == [("evt_1",)]
