@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 
 from local.kafka.embedded import Broker
+from tests.support.sockets import exactly
 
 _PRODUCE = 0
 _HEADER = struct.Struct(">hhih")  # API, version, correlation id, length of the client's name
@@ -60,15 +61,5 @@ class TappedBroker:
 
 def _message(connection: socket.socket) -> bytes:
     """Without its length; empty at the end."""
-    head = _exactly(connection, 4)
-    return _exactly(connection, struct.unpack(">i", head)[0]) if head else b""
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    received = b""
-    while len(received) < length:
-        part = connection.recv(length - len(received))
-        if not part:
-            return b""
-        received += part
-    return received
+    head = exactly(connection, 4)
+    return exactly(connection, struct.unpack(">i", head)[0]) if head else b""
