@@ -41,7 +41,7 @@ def metrics_emitted() -> set[str]:
         for path in (ROOT / folder).rglob("*.py")
     )
     names = re.findall(r'(?:count|alert|measure_seconds|Finding)\(\s*"([A-Z]\w+)"', code)
-    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda cursor)', code, re.MULTILINE)
+    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda tx)', code, re.MULTILINE)
     return {*names, *searches}
 
 
