@@ -4,7 +4,7 @@ The form's fields, for people and scripts alike (application/x-www-form-urlencod
 
     payment_method  card (default), bank_debit_succeeds, bank_debit_fails
     card_number     a test card, spaces allowed; the only one a card payment needs
-    card_expiry     MM/YY or MM/YYYY; left out or empty, a valid one is assumed
+    card_expiry     MM/YY or MM/YYYY, the slash and blanks optional; left out or empty, a valid one is assumed
     card_cvc        3 or 4 digits; likewise
     name, email     likewise
 
@@ -31,7 +31,8 @@ from stripe_simulator.storage.database import Command, Database
 from stripe_simulator.storage.transaction import Json, Transaction
 from stripe_simulator.webhooks.dispatcher import Dispatcher
 
-_EXPIRY = re.compile(r"(0?[1-9]|1[0-2]) */ *((?:20)?[0-9]{2})")
+# Digits alone are read as Stripe's field does: a first one that can begin a month of two digits does.
+_EXPIRY = re.compile(r"((?>0[1-9]|1[0-2]|[1-9])) */? *((?:20)?[0-9]{2})")
 _ASSUMED_NAME, _ASSUMED_EMAIL = "Jenny Rosen", "jenny.rosen@example.com"
 
 

@@ -91,6 +91,9 @@ def test_what_the_caller_wrote_is_text_and_not_markup(simulator: Simulator) -> N
         ({"card_expiry": f"12 / {LAST_YEAR}"}, "expiration date is in the past"),
         ({"card_expiry": f"12/{LAST_YEAR % 100}"}, "expiration date is in the past"),
         ({"card_expiry": "13 / 34"}, "expiration date is incomplete"),
+        ({"card_expiry": "12"}, "expiration date is incomplete"),
+        ({"card_expiry": "123"}, "expiration date is incomplete"),
+        ({"card_expiry": "12 3 4"}, "expiration date is incomplete"),
         ({"card_cvc": "12"}, "security code is incomplete"),
         ({"email": "nobody"}, "email is incomplete"),
         ({"payment_method": "cowries"}, "Choose one of the payment methods."),
@@ -126,6 +129,31 @@ def test_valid_fields_are_kept_on_the_payment(simulator: Simulator) -> None:
     assert (paid["customer_details"]["name"], paid["customer_details"]["email"]) == ("Ada", "ada@example.com")
     card = paid["payment_intent"]["latest_charge"]["payment_method_details"]["card"]
     assert (card["exp_month"], card["exp_year"], card["last4"]) == (1, 2044, "4242")
+
+
+@pytest.mark.parametrize(
+    ("typed", "expiry"),
+    [
+        ("1234", (12, 2034)),
+        ("12/34", (12, 2034)),
+        ("12 / 34", (12, 2034)),
+        ("12 34", (12, 2034)),
+        ("12 / 2034", (12, 2034)),
+        ("122034", (12, 2034)),
+        ("0134", (1, 2034)),
+        ("1/34", (1, 2034)),
+        ("134", (1, 2034)),
+        ("934", (9, 2034)),
+    ],
+)
+def test_an_expiry_needs_no_slash(simulator: Simulator, typed: str, expiry: tuple[int, int]) -> None:
+    session = simulator.create_session()
+    assert simulator.pay(session, card_expiry=typed).status_code == 303
+    paid = simulator.client.v1.checkout.sessions.retrieve(
+        session.id, {"expand": ["payment_intent.latest_charge"]}
+    ).to_dict()
+    card = paid["payment_intent"]["latest_charge"]["payment_method_details"]["card"]
+    assert (card["exp_month"], card["exp_year"]) == expiry
 
 
 def test_twenty_submissions_at_once_pay_once(simulator: Simulator) -> None:
