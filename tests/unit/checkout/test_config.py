@@ -107,12 +107,12 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
 ) -> None:
     client = account
     arn = client.create_secret(Name="checkout", SecretString=json.dumps({"JWT_SECRET": "old"}))["ARN"]
-    config = Config({"SECRET_ARN": arn, "STRIPE_SECRET": "sk_test_environment"})
+    config = Config({"SECRET_ARN": arn, "STRIPE_SECRET": "sk_test_of_the_environment"})
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
 
     assert config.jwt_secrets() == ("old",)
-    assert config.stripe_secret() == "sk_test_environment", "the environment wins"
+    assert config.stripe_secret() == "sk_test_of_the_environment", "the environment wins"
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "new"}))
     assert config.jwt_secrets() == ("old",)
     assert config.refresh_secrets() is False, "asked a moment ago"
