@@ -51,7 +51,7 @@ class Delivery:
             telemetry.logger.info("produced", extra={"topic": messages[0].topic, "count": len(acknowledged)})
             try:
                 # A row that comes back is only published again.
-                with self._checkout.transaction(durable=False) as tx:
+                with self._checkout.autocommit(durable=False) as tx:
                     outbox.remove(tx, list(acknowledged))
             except CheckoutError:
                 telemetry.logger.warning("outbox row not removed; it will be published again")

@@ -76,7 +76,7 @@ class StripeEvents:
         def admit(tx: Transaction, payment_intent_id: str | None) -> bool:
             return inbox.store(tx, event.id, event.type, event.payload, payment_intent_id)
 
-        if self._readings.asks_stripe(event) and self._is_known(event):
+        if self._is_known(event):
             return "duplicate"
         try:
             return self._applied(event, self._readings.of(event), admit)
@@ -156,12 +156,12 @@ class StripeEvents:
         return Reread(outcome.name, outcome.reason, states)
 
     def _is_known(self, event: StripeEvent) -> bool:
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             return bool(inbox.known(tx, [event.id]))
 
     def _stored(self, event_id: str) -> StripeEvent:
         telemetry.uncorrelate()
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             payload = inbox.payload(tx, event_id)
         if payload is None:
             raise NotFound("There is no such event.")

@@ -67,7 +67,7 @@ def settle(
 ) -> None:
     """`outcome` is applied, ignored, waiting or held; `app_id` is the application whose it is, if not
     ours."""
-    tx.execute(
+    tx.queue(
         "UPDATE stripe_events SET outcome = %s, reason = %s, request_id = %s, app_id = %s, updated_at = now()"
         " WHERE event_id = %s",
         (outcome, reason, request_id, app_id, event_id),
@@ -76,7 +76,7 @@ def settle(
 
 def settle_waiting(tx: Transaction, payment_intent_id: str, reason: str, request_id: str) -> None:
     """What the events that wait for this reason waited for has happened."""
-    tx.execute(
+    tx.queue(
         "UPDATE stripe_events SET outcome = 'applied', reason = NULL, request_id = %s, updated_at = now()"
         " WHERE payment_intent_id = %s AND outcome = 'waiting' AND reason = %s",
         (request_id, payment_intent_id, reason),
@@ -85,7 +85,7 @@ def settle_waiting(tx: Transaction, payment_intent_id: str, reason: str, request
 
 def put_last(tx: Transaction, event_id: str) -> None:
     """Where events are tried again, after all others. One that somebody holds keeps its place."""
-    tx.execute(
+    tx.queue(
         "UPDATE stripe_events SET updated_at = now() WHERE event_id IN"
         " (SELECT event_id FROM stripe_events WHERE event_id = %s FOR UPDATE SKIP LOCKED)",
         (event_id,),

@@ -36,10 +36,6 @@ class Readings:
         self._stripe = stripe
         self._config = config
 
-    def asks_stripe(self, event: StripeEvent) -> bool:
-        """True if to read this event always takes a call to Stripe."""
-        return event.type in reversal_event.HANDLED or _is_of_another_version(event)
-
     def of(self, event: StripeEvent, *, is_asked: bool = False) -> Reading:
         """`is_asked` reads a session at Stripe, and does not believe the signed body. Raises StripeError."""
         try:
@@ -138,7 +134,7 @@ class Readings:
     def _require_top_up(self, payment_intent_id: str) -> None:
         """Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
         intent."""
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             row = payments_table.find_payment(tx, payment_intent_id)
         if row is not None:
             telemetry.correlate(row.request_id)
@@ -162,7 +158,7 @@ class Readings:
         session_id = identifier(session.get("id"))
         if session_id is None or session_event.app_of(session) is None:
             return False
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             return payments_table.find_session(tx, session_id) is not None
 
     def _require_our_mode(self, event: StripeEvent) -> None:

@@ -107,7 +107,8 @@ def lock_user(tx: Transaction, user_id: int) -> None:
 
 
 def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
-    tx.execute(
+    """Of what follows in this transaction, each statement sees what was committed meanwhile."""
+    tx.queue(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout payment {payment_intent_id}",)
     )
 
