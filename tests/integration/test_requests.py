@@ -15,8 +15,8 @@ from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
-from checkout.payments import table as payments_table
 from checkout.payments.stripe_api import StripeApi
+from checkout.sessions import table as sessions_table
 from checkout.sessions.create import CreateSession
 from checkout.sessions.requests import AnswerRequests
 from functions.checkout_requests_consumer.app import RESERVE_SECONDS
@@ -334,12 +334,12 @@ def test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings(
     fns.ask(request)
     refused = fns.row(request["request_id"])
     with bootstrap.checkout_database().transaction() as cursor:
-        stored = payments_table.session_created(
+        stored = sessions_table.session_created(
             cursor, request["request_id"], session_id="cs_late", url="https://x", expires_at=None
         )
     assert stored.is_refused
     with bootstrap.checkout_database().transaction() as cursor:
-        payments_table.session_failed(
+        sessions_table.session_failed(
             cursor,
             request["request_id"],
             attempt=refused["stripe_attempt"],

@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 SESSIONS = "sessions/create.py"
 REQUESTS = "sessions/requests.py"
-TRANSACTIONS = "payments/table.py"
+TABLE = "sessions/table.py"
 RACES = "tests/integration/test_session_races.py"
 CREATE = "tests/integration/test_create_session.py"
 KEYS = "tests/integration/test_idempotency_key.py"
@@ -13,42 +13,42 @@ OF_REQUESTS = "tests/integration/test_requests.py"
 
 MUTANTS = [
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text='" WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"',
         instead='" WHERE request_id = %s AND %s IS NOT NULL"',
         breaks="a stored session, which the customer may be paying, is replaced by another",
         caught_by=f"{RACES}::test_a_session_that_was_stored_meanwhile_is_not_replaced_by_another",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text='" status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"',
         instead='" status = CASE WHEN %s IS NOT NULL THEN %s ELSE status END,"',
         breaks="a payment that overtook its session is moved back to session_created",
         caught_by=f"{RACES}::test_a_session_that_is_stored_again_does_not_move_its_payment_back",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text="WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL",
         instead="WHERE request_id = %s AND %s > 0 AND stripe_session_id IS NULL",
         breaks="a failure that comes late takes a newer attempt back, and its idempotency key with it",
         caught_by=f"{RACES}::test_a_failure_does_not_take_a_newer_attempt_back",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text="stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
         instead="stripe_attempt = %s AND status = ANY(%s)",
         breaks="a failure is written next to a session",
         caught_by=f"{RACES}::test_a_failure_is_not_written_next_to_a_session_whatever_the_state",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text="stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)",
         instead="stripe_attempt = %s AND stripe_session_id IS NULL AND %s IS NOT NULL",
         breaks="a failure is written over what an event has reported",
         caught_by=f"{RACES}::test_a_failure_is_not_written_over_a_payment_without_a_session",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text='        "   AND checkout_transactions.completed_at IS NULL",\n',
         instead='        "",\n',
         breaks="the answer to a request changes after it was given",
@@ -78,7 +78,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="        payments_table.lock_user(tx, request.user_id)\n",
+        text="        table.lock_user(tx, request.user_id)\n",
         instead="",
         breaks="requests at the same moment overtake the limit of open sessions",
         caught_by=f"{RACES}::test_a_users_requests_are_counted_one_after_the_other",
@@ -126,7 +126,7 @@ MUTANTS = [
         caught_by=f"{OF_REQUESTS}::test_a_request_whose_idempotency_key_is_taken_is_answered_failed",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text='        "   AND NOT (status = %s AND completed_at IS NOT NULL)",',
         instead='        "   AND %s IS NOT NULL",',
         breaks="a request that was answered `failed` gets a session from an attempt that was under way",
@@ -154,7 +154,7 @@ MUTANTS = [
         caught_by="tests/integration/test_limits.py::test_what_is_left_of_the_amount_can_still_be_paid",
     ),
     Mutant(
-        file=TRANSACTIONS,
+        file=TABLE,
         text="(user_id, list(WITHOUT_PAYMENT)),",
         instead="(user_id, []),",
         breaks="payments that failed count against the limit of a day",

@@ -1,14 +1,13 @@
 """SQL of checkout_transactions."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
-from checkout.payments.payment import FINAL, OPEN, WITHOUT_PAYMENT, Payment, Status
+from checkout.payments.payment import FINAL, Payment, Status
 from checkout.payments.session_event import SessionReport
 
 COLUMNS = ", ".join(Payment.__slots__)
@@ -18,7 +17,7 @@ def payment(row: dict[str, Any]) -> Payment:
     return Payment(**{**row, "status": Status(row["status"])})
 
 
-def _optional(tx: Transaction) -> Payment | None:
+def optional(tx: Transaction) -> Payment | None:
     row = tx.fetchone()
     return None if row is None else payment(row)
 
@@ -29,7 +28,7 @@ def fetched(tx: Transaction) -> Sequence[Payment]:
 
 def find(tx: Transaction, request_id: str) -> Payment | None:
     tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s", (request_id,))
-    return _optional(tx)
+    return optional(tx)
 
 
 def find_all(tx: Transaction, request_ids: Collection[str]) -> Sequence[Payment]:
@@ -46,13 +45,13 @@ def lock(tx: Transaction, request_id: str) -> Payment | None:
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
         (request_id,),
     )
-    return _optional(tx)
+    return optional(tx)
 
 
 def find_session(tx: Transaction, session_id: str) -> Payment | None:
     """The row that has this session."""
     tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
-    return _optional(tx)
+    return optional(tx)
 
 
 def lock_of_session(
@@ -88,7 +87,7 @@ def find_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
         f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1",
         (payment_intent_id,),
     )
-    return _optional(tx)
+    return optional(tx)
 
 
 def lock_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
@@ -98,12 +97,7 @@ def lock_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
         " FOR UPDATE",
         (payment_intent_id,),
     )
-    return _optional(tx)
-
-
-def lock_user(tx: Transaction, user_id: int) -> None:
-    """Makes one user's new requests follow one another, so that none overtakes a limit."""
-    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
+    return optional(tx)
 
 
 def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
@@ -111,71 +105,6 @@ def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
     tx.queue(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout payment {payment_intent_id}",)
     )
-
-
-def open_since(tx: Transaction, user_id: int, seconds: int) -> tuple[int, float]:
-    """How many of the user's requests of the last `seconds` are open, and in how many seconds the oldest will
-    be older than that."""
-    tx.execute(
-        "SELECT count(*) AS open,"
-        " COALESCE(EXTRACT(EPOCH FROM min(created_at) - now()) + %s, 0)::float AS free_in"
-        " FROM checkout_transactions"
-        " WHERE user_id = %s AND status = ANY(%s) AND created_at > now() - make_interval(secs => %s)",
-        (seconds, user_id, list(OPEN), seconds),
-    )
-    row = tx.row()
-    return row["open"], row["free_in"]
-
-
-class Day(NamedTuple):
-    """What a user has begun to pay in the current UTC day."""
-
-    payments: int
-    amount_cents: int
-    now: datetime
-    ends_at: datetime
-
-
-def day_of_user(tx: Transaction, user_id: int) -> Day:
-    """Counts the payments of today that did not fail or expire: what was paid, or is still asked for."""
-    tx.execute(
-        "SELECT count(*) AS payments, COALESCE(sum(COALESCE(paid_cents, amount_cents)), 0) AS amount_cents,"
-        " now() AS now, date_trunc('day', now(), 'UTC') + interval '24 hours' AS ends_at"
-        " FROM checkout_transactions"
-        " WHERE user_id = %s AND status <> ALL(%s) AND created_at >= date_trunc('day', now(), 'UTC')",
-        (user_id, list(WITHOUT_PAYMENT)),
-    )
-    row = tx.row()
-    return Day(row["payments"], int(row["amount_cents"]), row["now"], row["ends_at"])
-
-
-def insert_pending(
-    tx: Transaction,
-    *,
-    request_id: str,
-    user_id: int,
-    amount_cents: int,
-    currency: str,
-    purpose: str,
-    stripe_parameters: dict[str, Any],
-) -> Payment:
-    """The row that exists before Stripe is asked; the one that is there already, if another was faster."""
-    tx.execute(
-        "INSERT INTO checkout_transactions"
-        " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
-        (
-            request_id,
-            user_id,
-            amount_cents,
-            currency,
-            purpose,
-            Status.SESSION_PENDING,
-            Json(stripe_parameters["metadata"]),
-            Json(stripe_parameters),
-        ),
-    )
-    return _existing(tx, request_id)
 
 
 def insert_reported(
@@ -200,105 +129,14 @@ def insert_reported(
             reported.session_id,
         ),
     )
-    return _existing(tx, request_id)
+    return existing(tx, request_id)
 
 
-def _existing(tx: Transaction, request_id: str) -> Payment:
+def existing(tx: Transaction, request_id: str) -> Payment:
     row = lock(tx, request_id)
     if row is None:
         raise InvariantBroken(f"payment {request_id} vanished after its insert")
     return row
-
-
-def session_created(
-    tx: Transaction,
-    request_id: str,
-    *,
-    session_id: str,
-    url: str | None,
-    expires_at: datetime | None,
-) -> Payment:
-    """Stores the session, unless one is stored or the request was refused for good; a state that is further
-    on already stays. The customer's email goes: the parameters are not sent again."""
-    tx.execute(
-        "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
-        " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
-        " error_message = NULL, stripe_parameters = stripe_parameters - 'customer_email', updated_at = now()"
-        " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"
-        "   AND NOT (status = %s AND completed_at IS NOT NULL)",
-        (
-            session_id,
-            url,
-            expires_at,
-            [Status.SESSION_PENDING, Status.SESSION_FAILED],
-            Status.SESSION_CREATED,
-            request_id,
-            session_id,
-            Status.SESSION_FAILED,
-        ),
-    )
-    return _existing(tx, request_id)
-
-
-def session_failed(
-    tx: Transaction,
-    request_id: str,
-    *,
-    attempt: int,
-    error_message: str,
-    next_attempt: int,
-    for_good: bool,
-) -> None:
-    """Records that an attempt failed, unless another attempt, a refusal or an event has moved the row.
-
-    `for_good` refuses the request: there will be no other attempt. The customer's email goes as soon as the
-    parameters are not sent with this idempotency key again.
-    """
-    tx.execute(
-        "UPDATE checkout_transactions"
-        " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now(),"
-        " completed_at = CASE WHEN %s THEN now() END,"
-        " stripe_parameters = stripe_parameters - CASE WHEN %s THEN 'customer_email' ELSE '' END"
-        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)"
-        "   AND completed_at IS NULL",
-        (
-            Status.SESSION_FAILED,
-            error_message,
-            next_attempt,
-            for_good,
-            for_good or next_attempt != attempt,
-            request_id,
-            attempt,
-            [Status.SESSION_PENDING, Status.SESSION_FAILED],
-        ),
-    )
-
-
-def refuse(
-    tx: Transaction,
-    *,
-    request_id: str,
-    user_id: int,
-    amount_cents: int,
-    currency: str,
-    purpose: str,
-    error_message: str,
-) -> Payment:
-    """Makes the row of a request that is refused for good, or marks the row whose session failed as that.
-
-    A row in any other state stays as it is, and is returned: the caller must look.
-    """
-    tx.execute(
-        "INSERT INTO checkout_transactions"
-        " (request_id, user_id, amount_cents, currency, purpose, status, error_message, completed_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, now())"
-        " ON CONFLICT (request_id) DO UPDATE"
-        " SET error_message = EXCLUDED.error_message, completed_at = now(), updated_at = now()"
-        " WHERE checkout_transactions.status = EXCLUDED.status"
-        "   AND checkout_transactions.completed_at IS NULL",
-        (request_id, user_id, amount_cents, currency, purpose, Status.SESSION_FAILED, error_message),
-    )
-    return _existing(tx, request_id)
 
 
 def move(tx: Transaction, row: Payment, reported: SessionReport, event_id: str | None) -> Payment:
@@ -326,7 +164,7 @@ def move(tx: Transaction, row: Payment, reported: SessionReport, event_id: str |
             "request_id": row.request_id,
         },
     )
-    moved = _optional(tx)
+    moved = optional(tx)
     if moved is None:
         raise InvariantBroken(f"payment {row.request_id} vanished under its lock")
     return moved

@@ -38,7 +38,7 @@ from checkout.outbox.effects import TOP_UP
 from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
-from checkout.sessions import limits
+from checkout.sessions import limits, table
 
 KEY_IN_USE_PATIENCE_SECONDS = 8
 KEY_IN_USE_PAUSE_SECONDS = 0.2
@@ -163,12 +163,12 @@ class CreateSession:
                 raise NotFound("There is no such user.")
 
     def _insert(self, tx: Transaction, request: SessionRequest, request_id: str, origin: str) -> Payment:
-        payments_table.lock_user(tx, request.user_id)
+        table.lock_user(tx, request.user_id)
         known = payments_table.find(tx, request_id)
         if known is not None:
             return known
         limits.enforce(tx, self._config, request.user_id, request.amount_cents)
-        return payments_table.insert_pending(
+        return table.insert_pending(
             tx,
             request_id=request_id,
             user_id=request.user_id,
@@ -214,7 +214,7 @@ class CreateSession:
             if meanwhile is not None and meanwhile.stripe_session_id is not None:
                 return meanwhile, False
         with self._checkout.transaction() as tx:
-            stored = payments_table.session_created(
+            stored = table.session_created(
                 tx,
                 row.request_id,
                 session_id=session.id,
@@ -238,7 +238,7 @@ class CreateSession:
             return
         answered = isinstance(error, StripeRefused | StripeObjectMissing)
         with self._checkout.transaction() as tx:
-            payments_table.session_failed(
+            table.session_failed(
                 tx,
                 row.request_id,
                 attempt=row.stripe_attempt,

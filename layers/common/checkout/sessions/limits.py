@@ -6,7 +6,7 @@ from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Transaction
 from checkout.outbox.finished_event import iso_utc
-from checkout.payments import table as payments_table
+from checkout.sessions import table
 
 HOUR_SECONDS = 3600
 
@@ -21,7 +21,7 @@ def enforce(tx: Transaction, config: Config, user_id: int, amount_cents: int) ->
     known request is never asked about here, not even one whose session failed and is tried again.
     """
     most_open = config.max_open_sessions_per_hour
-    open_now, free_in = payments_table.open_since(tx, user_id, HOUR_SECONDS)
+    open_now, free_in = table.open_since(tx, user_id, HOUR_SECONDS)
     if open_now >= most_open:
         raise TooManyRequests(
             f"At most {most_open} payments may be open in an hour; finish one of them, or try again later.",
@@ -30,7 +30,7 @@ def enforce(tx: Transaction, config: Config, user_id: int, amount_cents: int) ->
     most_cents, most_payments = config.daily_amount_cents_limit, config.daily_count_limit
     if most_cents is None and most_payments is None:
         return
-    day = payments_table.day_of_user(tx, user_id)
+    day = table.day_of_user(tx, user_id)
     reached = None
     if most_payments is not None and day.payments >= most_payments:
         reached = f"Payments begun in a day: at most {most_payments}"

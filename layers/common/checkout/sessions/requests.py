@@ -38,8 +38,8 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.record import Record
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
-from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
+from checkout.sessions import table
 from checkout.sessions.create import CreateSession, SessionRequest, require_same
 
 REFUSALS = (
@@ -153,7 +153,7 @@ class AnswerRequests:
         request: SessionRequest,
         refusal: CheckoutError,
     ) -> Payment:
-        row = payments_table.refuse(
+        row = table.refuse(
             tx,
             request_id=event.request_id,
             user_id=event.user_id,
