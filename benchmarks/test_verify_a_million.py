@@ -11,7 +11,7 @@ import pytest
 
 from checkout.base.postgres import Database
 from checkout.operations.findings import Finding
-from checkout.operations.verification import Verify
+from checkout.operations.verbs.verify import Verify
 from checkout.release.migrate import Migrate
 from local.stack.postgres import Postgres
 from tests.support.functions import query

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from checkout.base import terminal
 from checkout.base.errors import CheckoutError
 from checkout.base.text import printable
-from checkout.operations import command, text
+from checkout.operations import command
 from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke, undo
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.build import AnotherBuild
@@ -80,7 +80,7 @@ def operate(options: argparse.Namespace) -> int:
     if "error" in answer:
         terminal.complain(f"error: {printable(answer['error'])}")
         return 2
-    terminal.say((text.as_json if given.json else text.for_people)(answer["result"]))
+    terminal.say(command.written(given, answer["result"]))
     return int(not answer["clean"])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import command, text
-from checkout.operations.acts import Caller
+from checkout.operations.journal import Caller
 from checkout.release.self_check import (
     APPLICATION_DATABASE,
     BROKER,

@@ -8,7 +8,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
-from checkout.operations.corrections import Corrections
+from checkout.operations.verbs.corrections import Corrections
 from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection, waiting
 
@@ -62,7 +62,7 @@ def test_an_unknown_user_is_not_found(corrections: Corrections) -> None:
 def test_balances_from_before_the_ledger_get_one_entry_each_and_stay(
     fns: Functions, corrections: Corrections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkout.operations.corrections.USERS_A_TRANSACTION", 2)
+    monkeypatch.setattr("checkout.operations.verbs.corrections.USERS_A_TRANSACTION", 2)
     for user_id, balance in ((2, 700), (3, -50), (4, 0), (5, 1), (6, 2)):
         fns.add_users(user_id, balance=balance)
     fns.consume(finished())

@@ -15,7 +15,7 @@ from checkout.base.errors import Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger.decision import NOT_TAKEN
-from checkout.operations.parked import ParkedRecords
+from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox.record import Record
 from tests.support.functions import Functions, finished
 from tests.support.roles import acting_as

@@ -10,7 +10,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
-from checkout.operations.held import HeldEvents
+from checkout.operations.verbs.held import HeldEvents
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions

@@ -9,8 +9,8 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import Refused
-from checkout.operations import erasure
 from checkout.operations.personal_data import without_personal_data
+from checkout.operations.verbs import erase as erasure
 from checkout.outbox.record import Record
 from checkout.payments import reversal_event, session_event, stripe_event
 from tests.support.functions import Functions, finished

@@ -15,8 +15,9 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database, Transaction
-from checkout.operations import caller_identity, command, verbs
-from checkout.operations.acts import Changes
+from checkout.operations import caller_identity, command
+from checkout.operations.verb import Changes
+from checkout.operations.verbs import corrections
 from checkout.reconciliation import operator_journal as journal
 from tests.support import stripe_events
 from tests.support.functions import Functions, finished
@@ -96,11 +97,14 @@ def leaves(parser: Any) -> Iterator[Any]:
 
 
 def test_every_verb_says_what_it_changes() -> None:
-    declared = {leaf.get_default("name"): leaf.get_default("changes") for leaf in leaves(command.parser())}
+    parsers = list(leaves(command.parser()))
+    declared = {leaf.get_default("verb").name: leaf.get_default("verb").changes for leaf in parsers}
 
     assert {name for name, changes in declared.items() if changes is Changes.BY_DECISION} == DECISIONS.keys()
     assert {name for name, changes in declared.items() if changes is Changes.BY_RULE} == BY_RULE
     assert {name for name, changes in declared.items() if changes is Changes.NOTHING} == READING.keys()
+    confirmed = {leaf.get_default("verb").name for leaf in parsers if "--yes" in leaf.format_help()}
+    assert confirmed == DECISIONS.keys() | BY_RULE
 
 
 @pytest.mark.parametrize("verb", DECISIONS)
@@ -189,13 +193,13 @@ def test_nobody_changes_the_journal_not_even_its_owner(fns: Functions, statement
 def test_what_dies_on_the_way_has_begun_in_the_journal(
     fns: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adjust = verbs.adjust
+    adjust = corrections.adjust
 
     def dying(given: Any) -> Any:
         adjust(given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verbs, "adjust", dying)
+    monkeypatch.setattr(corrections, "adjust", dying)
     with pytest.raises(KeyboardInterrupt):
         operate(fns, "adjust", *ADJUST, *ADA)
 
@@ -210,7 +214,7 @@ def test_an_error_that_was_not_meant_is_a_failure(fns: Functions, monkeypatch: p
     def failing(_: Any) -> Any:
         raise RuntimeError("with something in it")
 
-    monkeypatch.setattr(verbs, "adjust", failing)
+    monkeypatch.setattr(corrections, "adjust", failing)
     with pytest.raises(RuntimeError):
         operate(fns, "adjust", *ADJUST, *ADA)
 

@@ -14,7 +14,7 @@ from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
 from checkout.operations import ledger_ranges
-from checkout.operations.verification import Verified
+from checkout.operations.verbs.verify import Verified
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
@@ -263,7 +263,7 @@ def test_a_finding_that_stays_as_it_is_is_accepted(fns: Functions, terminal: Ter
     assert "effect_key success:from-elsewhere" in terminal.err
     assert terminal.json(*accept, answer="y")["accepted"]["name"] == "CreditWithoutTransaction"
     assert terminal.run("verify", "--anew") == 0
-    assert "ok       CreditWithoutTransaction (1 accepted)" in terminal.out
+    assert "ok       every entry is of a payment that we know (1 accepted)" in terminal.out
 
     assert terminal.json(*accept, "--withdraw", "--yes")["counts_again"]["name"] == "CreditWithoutTransaction"
     assert terminal.run("verify", "--seconds", 60) == 1

@@ -11,7 +11,7 @@ from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger.crediting import CreditBalances
-from checkout.operations.parked import ParkedRecords
+from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
 from checkout.reconciliation.decisions import Decisions

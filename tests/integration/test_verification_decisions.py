@@ -10,7 +10,7 @@ import pytest
 from checkout import bootstrap
 from checkout.base.errors import NotFound
 from checkout.operations import findings_table as stored_findings
-from checkout.operations.accepted import AcceptFindings
+from checkout.operations.verbs.accept import AcceptFindings
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.stripe_events import event, session_object

@@ -7,8 +7,9 @@ import pytest
 
 from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
-from checkout.operations import ledger_ranges, verification
-from checkout.operations.verification import Verified
+from checkout.operations import ledger_ranges
+from checkout.operations.verbs import verify as verification
+from checkout.operations.verbs.verify import Verified
 from checkout.reconciliation import stripe_books_table as stripe_books
 from tests.support.functions import Functions, query
 

@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 READINGS = "payments/readings.py"
 EVENTS = "payments/events.py"
-HELD = "operations/held.py"
+HELD = "operations/verbs/held.py"
 REVERSALS = "payments/reversals.py"
 SESSION_EVENT = "payments/session_event.py"
 BEHIND = "tests/integration/test_stripe_behind.py"

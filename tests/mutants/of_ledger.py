@@ -43,7 +43,7 @@ MUTANTS = [
         caught_by=f"{RACES}::test_a_record_is_decided_by_one_operator",
     ),
     Mutant(
-        file="operations/corrections.py",
+        file="operations/verbs/corrections.py",
         text="            if not ledger.lock_users(tx, {user_id}):\n"
         '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
         instead="            if not ledger.user_exists(tx, user_id):\n"
@@ -150,8 +150,8 @@ MUTANTS = [
         caught_by=f"{OF_DOMAIN}::test_what_is_no_amount",
     ),
     Mutant(
-        file="operations/parked.py",
-        text="        ledger.lock_users(tx, {found.user_id})\n",
+        file="operations/verbs/parked.py",
+        text="        ledger.lock_users(tx, {existing.user_id})\n",
         instead="        pass\n",
         breaks="a reversal is parked between an operator's look and decision, and left behind",
         caught_by=f"{RACES}::test_an_operator_waits_for_the_consumer_and_decides_about_what_that_has_parked",

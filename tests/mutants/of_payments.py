@@ -163,8 +163,8 @@ MUTANTS = [
         caught_by=f"{BAD}::test_one_byte_changed",
     ),
     Mutant(
-        file="operations/held.py",
-        text="            payments_table.lock_payment_intent(tx, found.payment_intent_id)\n",
+        file="operations/verbs/held.py",
+        text="            payments_table.lock_payment_intent(tx, event.payment_intent_id)\n",
         instead="            pass\n",
         breaks="what is stored of a dispute while an operator discards it acts alone",
         caught_by="tests/integration/test_dropped_reversals.py"

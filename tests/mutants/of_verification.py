@@ -3,9 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 AUDIT = "operations/audit_ledger.py"
-VERIFY = "operations/verification.py"
+VERIFY = "operations/verbs/verify.py"
 COMPARISON = "operations/comparison.py"
-INVARIANTS = "operations/invariants.py"
 BOOKS = "reconciliation/stripe_books_table.py"
 CATEGORIES = "reconciliation/balance_transaction.py"
 OF_VERIFICATION = "tests/integration/test_verification.py"
@@ -51,8 +50,8 @@ MUTANTS = [
     ),
     Mutant(
         file=VERIFY,
-        text='        return saved if saved and saved.get("part") else beginning\n',
-        instead="        return beginning\n",
+        text='        return saved if saved and saved.get("part") else first\n',
+        instead="        return first\n",
         breaks="a pass that takes longer than a run never comes to its end",
         caught_by=f"{PASSES}::test_a_run_that_is_out_of_time_is_gone_on_with",
     ),

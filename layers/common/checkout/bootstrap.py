@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from checkout.api.accounts import Accounts
     from checkout.api.callers import Authenticator
     from checkout.ledger.crediting import CreditBalances
-    from checkout.operations.accepted import AcceptFindings
-    from checkout.operations.corrections import Corrections
-    from checkout.operations.erasure import Erase
-    from checkout.operations.held import HeldEvents
-    from checkout.operations.inspection import Inspect
     from checkout.operations.journal import Journal
-    from checkout.operations.parked import ParkedRecords
-    from checkout.operations.verification import Verify
+    from checkout.operations.verbs.accept import AcceptFindings
+    from checkout.operations.verbs.corrections import Corrections
+    from checkout.operations.verbs.erase import Erase
+    from checkout.operations.verbs.held import HeldEvents
+    from checkout.operations.verbs.inspect import Inspect
+    from checkout.operations.verbs.parked import ParkedRecords
+    from checkout.operations.verbs.verify import Verify
     from checkout.outbox.delivery import Delivery
     from checkout.outbox.producer import KafkaPublisher
     from checkout.payments.events import StripeEvents
@@ -201,7 +201,7 @@ def reconcile() -> "Reconcile":
 
 @cache
 def parked_records() -> "ParkedRecords":
-    from checkout.operations.parked import ParkedRecords
+    from checkout.operations.verbs.parked import ParkedRecords
 
     return ParkedRecords(application_database(), credit_balances(), decisions())
 
@@ -215,21 +215,21 @@ def decisions() -> "Decisions":
 
 @cache
 def held_events() -> "HeldEvents":
-    from checkout.operations.held import HeldEvents
+    from checkout.operations.verbs.held import HeldEvents
 
     return HeldEvents(checkout_database(), stripe_events())
 
 
 @cache
 def corrections() -> "Corrections":
-    from checkout.operations.corrections import Corrections
+    from checkout.operations.verbs.corrections import Corrections
 
     return Corrections(checkout_database(), application_database(), config().currency)
 
 
 @cache
 def inspect_payment() -> "Inspect":
-    from checkout.operations.inspection import Inspect
+    from checkout.operations.verbs.inspect import Inspect
 
     return Inspect(checkout_database(), application_database())
 
@@ -243,14 +243,14 @@ def journal() -> "Journal":
 
 @cache
 def erase() -> "Erase":
-    from checkout.operations.erasure import Erase
+    from checkout.operations.verbs.erase import Erase
 
     return Erase(checkout_database(), application_database())
 
 
 @cache
 def verify() -> "Verify":
-    from checkout.operations.verification import Verify
+    from checkout.operations.verbs.verify import Verify
 
     settings = config()
     return Verify(
@@ -264,7 +264,7 @@ def verify() -> "Verify":
 
 @cache
 def accept_findings() -> "AcceptFindings":
-    from checkout.operations.accepted import AcceptFindings
+    from checkout.operations.verbs.accept import AcceptFindings
 
     return AcceptFindings(checkout_database())
 

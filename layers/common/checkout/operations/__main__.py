@@ -1,7 +1,7 @@
 """`python -m checkout.operations --help`
 
 Exit status: 0 done; 1 done, and something is left (`verify` found a broken invariant, a record is still
-parked); 2 refused, and nothing was changed; 3 something is away or not configured: try again.
+parked); 2 refused, and nothing was changed; 3 something is away or not configured: retry.
 """
 
 import sys
@@ -12,11 +12,11 @@ from checkout import bootstrap
 from checkout.base import telemetry, terminal
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
-from checkout.operations import command, text
-from checkout.operations.acts import Caller
+from checkout.operations import command
+from checkout.operations.journal import Caller
 
 MOST_SECONDS = 24 * 3600
-"""For a verb that waits: nobody ends this process, as a function is ended."""
+"""For a verb that waits: nothing ends this process as Lambda ends a function."""
 
 DONE, SOMETHING_LEFT, REFUSED, AWAY = range(4)
 
@@ -27,19 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = command.parser().parse_args(arguments)
         given.say = lambda line: terminal.complain(printable(line))
         given.most_seconds = MOST_SECONDS
-        # Powertools prints metrics, some before it is told to.
+        # Powertools prints metrics, some of them at any time.
         with redirect_stdout(sys.stderr):
             outcome = command.execute(given, terminal.confirmed, _caller)
     except CheckoutError as error:
         terminal.complain(f"error: {printable(error.detail)}")
         return REFUSED if error.status < 500 else AWAY
-    write = text.as_json if given.json else text.for_people
-    terminal.say(write(outcome.content))
+    terminal.say(command.written(given, outcome.content))
     return DONE if outcome.clean else SOMETHING_LEFT
 
 
 def _caller() -> Caller:
-    """Whose credentials of AWS this process has, if it works on a stack there."""
+    """Who has the AWS credentials of this process, if it works on a stack there."""
     config = bootstrap.config()
     if config.secrets_manager is None and not config.database_by_iam:
         return Caller()

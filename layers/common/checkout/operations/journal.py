@@ -1,18 +1,80 @@
-"""The journal of the operations: who had what done, and what came of it.
+"""The journal of the operations: who ran which verb, and what came of it.
 
 An act is written down before anything changes, and its end after. So if the process dies between the two,
 the journal has the act without an end; to run the verb again is safe.
 """
 
+import argparse
+import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from checkout import bootstrap
 from checkout.base import telemetry
-from checkout.base.errors import DatabaseUnavailable
+from checkout.base.errors import CheckoutError, DatabaseUnavailable
 from checkout.base.postgres import Database
+from checkout.operations import text
+from checkout.operations.verb import Changes, Outcome, Verb
 from checkout.reconciliation import operator_journal as journal
 from checkout.reconciliation.operator_journal import Act, Step
+
+_NOT_ARGUMENTS = frozenset({"verb", "operator", "yes", "json", "say", "most_seconds"})
+_PERSONAL = frozenset({"email"})
+"""The journal is never erased, so it does not have these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`identity` is the ARN that AWS says they have, `invocation` the request id of the function's run."""
+
+    identity: str | None = None
+    invocation: str | None = None
+
+
+def is_due(given: argparse.Namespace) -> bool:
+    """True if the verb changes something, except what a schedule does every day, which would fill the journal
+    with nothing."""
+    verb: Verb = given.verb
+    if verb.changes is Changes.BY_RULE:
+        options = _arguments(given)
+        return bool(options) and not options.get("dry_run")
+    return verb.changes is Changes.BY_DECISION
+
+
+def recorded(given: argparse.Namespace, caller: Caller, plan: str | None) -> Outcome:
+    """Run the verb between the act's two rows of the journal. Raises what the verb raises, and
+    DatabaseUnavailable if the journal cannot be written."""
+    verb: Verb = given.verb
+    act = Act(
+        act_id=str(uuid.uuid4()),
+        operator=given.operator,
+        identity=caller.identity,
+        invocation=caller.invocation,
+        verb=verb.name,
+        arguments=_arguments(given),
+    )
+    kept = bootstrap.journal()
+    kept.begin(act, {} if plan is None else {"plan": plan})
+    try:
+        outcome = verb.run(given)
+    except CheckoutError as error:
+        kept.end(act, "refused" if error.status < 500 else "failed", {"reason": error.detail})
+        raise
+    except Exception as error:
+        kept.end(act, "failed", {"reason": type(error).__name__})
+        raise
+    kept.end(act, "done", text.plain(outcome.content))
+    return outcome
+
+
+def _arguments(given: argparse.Namespace) -> Mapping[str, Any]:
+    return {
+        name: value
+        for name, value in vars(given).items()
+        if name not in _NOT_ARGUMENTS | _PERSONAL and value is not None and value is not False
+    }
 
 
 class Journal:
@@ -38,7 +100,7 @@ class Journal:
     def newest(
         self, *, operator: str | None, verb: str | None, since: datetime | None, limit: int
     ) -> list[dict[str, Any]]:
-        """Acts, newest first; `end` is null if the process died or is still at it.
+        """Acts, newest first; `end` is null if the process died or still runs.
 
         Raises DatabaseUnavailable only if neither database answers.
         """
@@ -57,7 +119,7 @@ class Journal:
         if not answered:
             raise DatabaseUnavailable("The database is not available; try again.")
         ordered = sorted(acts.values(), key=lambda row: row["at"], reverse=True)
-        return [_told(row) for row in ordered[:limit]]
+        return [_shown(row) for row in ordered[:limit]]
 
     def _add(self, act: Act, step: Step, details: Mapping[str, object]) -> int:
         """In how many databases it is."""
@@ -72,7 +134,7 @@ class Journal:
         return added
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
     steps = row.pop("steps")
     intent = steps.pop("begun", None)
     end = next(iter(steps), None)

@@ -1,7 +1,7 @@
 """What a verb returned, for a person to read, and for a program."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from checkout.outbox.finished_event import iso_utc
 
 
 def as_json(content: dict[str, Any]) -> str:
-    """ASCII alone, which every terminal and every pipe takes."""
+    """ASCII, which every terminal and every pipe takes."""
     return json.dumps(content, indent=2, default=_plain)
 
 
@@ -21,48 +21,36 @@ def plain(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_people(content: dict[str, Any]) -> str:
-    """One line for each row of a list; what is null is left out."""
-    return "\n".join(printable(line) for name, value in content.items() for line in _lines(name, value))
+    return joined(lines(content))
 
 
-def _lines(name: str, value: Any) -> Iterator[str]:
-    match value, name:
-        case [], _:
-            yield f"{name}: none"
-        case list(), "steps":
-            yield from (_step(row) for row in value)
-        case list(), "findings":
-            yield from (line for row in value for line in _finding(row))
-        case list(), _:
-            yield f"{name}:"
-            yield from ("  " + _row(row) for row in value)
-        case dict(), _:
-            yield f"{name}: {_row(value)}"
-        case _:
-            yield f"{name}: {_word(value)}"
+def joined(given: Iterable[str]) -> str:
+    """Lines, each of which stays one line whatever is in it."""
+    return "\n".join(map(printable, given))
 
 
-def _step(row: dict[str, Any]) -> str:
-    rest = {name: value for name, value in row.items() if name not in ("at", "table")}
-    return f"{_word(row['at'])}  {row['table']:<21}  {_row(rest)}"
+def lines(content: dict[str, Any]) -> Iterator[str]:
+    """One line for each row of a list; null values are left out."""
+    for name, value in content.items():
+        match value:
+            case []:
+                yield f"{name}: none"
+            case list():
+                yield f"{name}:"
+                yield from ("  " + columns(row) for row in value)
+            case _:
+                yield f"{name}: {columns(value)}"
 
 
-def _finding(row: dict[str, Any]) -> Iterator[str]:
-    accepted = f" ({row['accepted']} accepted)" if row["accepted"] else ""
-    if row["count"] == 0:
-        yield f"ok       {row['name']}{accepted}"
-        return
-    yield f"{'BROKEN ' if row['is_offence'] else 'to know'}  {row['name']}: {row['count']}{accepted}"
-    yield from ("           " + _row(sample) for sample in row["samples"])
-
-
-def _row(row: Any) -> str:
+def columns(row: Any) -> str:
+    """A row as `name=value name=value`; anything else as one word."""
     if not isinstance(row, dict):
-        return _word(row)
-    return "  ".join(f"{name}={_word(value)}" for name, value in row.items() if value is not None)
+        return shown(row)
+    return "  ".join(f"{name}={shown(value)}" for name, value in row.items() if value is not None)
 
 
-def _word(value: Any) -> str:
+def shown(value: Any) -> str:
+    """As one word, in quotes if it is more than visible ASCII."""
     return word(_plain(value))
 
 

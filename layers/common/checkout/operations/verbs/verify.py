@@ -1,24 +1,28 @@
-"""Check what must always hold, over all that is stored: the last line of defence.
+"""`verify`: check what must always hold, over all that is stored. It is the last line of defence.
 
 A pass goes through everything in ranges: users first, and then payments next to Stripe's books. Its position
-is stored, so if a run is out of time, or dies, the next one goes on there. No statement takes longer because
-the tables are longer.
+is stored, so if a run is out of time, or dies, the next one continues there. No statement takes longer
+because the tables are longer.
 """
 
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
+from checkout.operations import finding_words, invariants
 from checkout.operations import findings_table as stored_findings
-from checkout.operations import invariants
 from checkout.operations.audit_books import BooksAudit
 from checkout.operations.audit_ledger import LedgerAudit
 from checkout.operations.findings import SAMPLES, Finding, Findings
+from checkout.operations.verb import RUN_SECONDS, Outcome, Verbs, number
 from checkout.reconciliation import state as reconciler_state
 
+MOST_SECONDS = 7 * 86_400
 POSITION = "verify"
 SAVED_EVERY_SECONDS = 1.0
 OUTBOX_STUCK_SECONDS = 900
@@ -31,9 +35,34 @@ Progress = Callable[[str], None]
 Search = Callable[[Transaction, int], tuple[int, list[dict[str, Any]]]]
 
 
+def declare(verbs: Verbs) -> None:
+    verify = verbs.add(
+        "verify", "check every invariant; exit status 1 if one is broken", run, lines=finding_words.of_all
+    )
+    verify.add_argument(
+        "--seconds",
+        type=number(1, MOST_SECONDS),
+        default=RUN_SECONDS,
+        help="end after so long; the next run continues there; %(default)s by default",
+    )
+    verify.add_argument(
+        "--anew", action="store_true", help="begin again, instead of where the last run ended"
+    )
+
+
+def run(given: Namespace) -> Outcome:
+    verified = bootstrap.verify()(
+        deadline=time.monotonic() + given.seconds, anew=given.anew, progress=given.say
+    )
+    return Outcome(
+        {"findings": [asdict(finding) for finding in verified], "complete": verified.complete},
+        clean=verified.is_clean and verified.complete,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a run found; iterating gives the findings. `complete` is False if the pass goes on in the next."""
+    """What a run found; iterating gives the findings. `complete` is False if the next one goes on."""
 
     findings: list[Finding]
     complete: bool
@@ -67,11 +96,11 @@ class Verify:
     def __call__(
         self, *, deadline: float | None = None, anew: bool = False, progress: Progress = lambda _: None
     ) -> Verified:
-        """Every check, also what found nothing; each is a metric.
+        """Every check, also those that found nothing; each is a metric.
 
-        Without a deadline one whole pass. With one (time.monotonic()) the run goes on with the pass that the
+        Without a deadline one whole pass. With one (time.monotonic()) the run continues the pass that the
         last run left, or begins one if there is none, or if it should begin `anew`; it checks one range at
-        least, and reports what it has found itself. Raises DatabaseUnavailable.
+        least, and reports only what it found itself. Raises DatabaseUnavailable.
         """
         findings = self._none_yet()
         self._small(findings)
@@ -104,7 +133,7 @@ class Verify:
         )
 
     def _small(self, findings: Findings) -> None:
-        """What is few, whatever the size of the tables."""
+        """Checks of few rows, however long the tables are."""
         in_application: dict[str, Search] = {
             "EffectTwiceInLedger": invariants.repeated_effects,
             "RecordsParked": invariants.open_parked,
@@ -122,8 +151,8 @@ class Verify:
                     findings.report(name, *search(tx, SAMPLES))
 
     def _pass(self, findings: Findings, deadline: float | None, anew: bool, progress: Progress) -> bool:
-        """Whether it came to its end."""
-        position: Position | None = self._began_where(deadline, anew)
+        """Return True if the pass came to its end."""
+        position: Position | None = self._beginning(deadline, anew)
         saved_at = time.monotonic()
         while position is not None:
             position = self._step(position, findings)
@@ -139,7 +168,7 @@ class Verify:
         return position is None
 
     def _step(self, position: Position, findings: Findings) -> Position | None:
-        """Check one range, and return where to go on; None at the end of the pass."""
+        """Check one range, and return where to continue; None at the end of the pass."""
         checked = position["checked"]
         if position["part"] == "users":
             upto, entries = self._ledger.range(position["after"], findings)
@@ -150,13 +179,13 @@ class Verify:
         payment = self._books.range(position["after"], findings)
         return None if payment is None else {"part": "payments", "after": payment, "checked": checked}
 
-    def _began_where(self, deadline: float | None, anew: bool) -> Position:
-        beginning: Position = {"part": "users", "after": self._ledger.START, "checked": 0}
+    def _beginning(self, deadline: float | None, anew: bool) -> Position:
+        first: Position = {"part": "users", "after": self._ledger.START, "checked": 0}
         if deadline is None or anew:
-            return beginning
+            return first
         with self._checkout.transaction() as tx:
             saved = reconciler_state.load(tx, POSITION)
-        return saved if saved and saved.get("part") else beginning
+        return saved if saved and saved.get("part") else first
 
     def _save(self, position: Position | None) -> None:
         with self._checkout.transaction() as tx:

@@ -1,24 +1,79 @@
-"""Take personal data out of what we keep: of everything after a time, of one user at once.
+"""`erase` and `erase-user`: take personal data out of what we keep.
 
 Effects, amounts, states and ids stay: they are what the money is accounted by. If the process dies, what was
-committed is erased, and the next run goes on.
+committed is erased, and the next run continues.
 """
 
 import time
-from dataclasses import dataclass
+from argparse import Namespace
+from dataclasses import asdict, dataclass
 
+from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
 from checkout.operations import erasure_table as erasure
 from checkout.operations import invariants
 from checkout.operations.personal_data import without_personal_data
+from checkout.operations.verb import (
+    BY_DECISION,
+    BY_RULE,
+    RUN_SECONDS,
+    Outcome,
+    Verbs,
+    number,
+    of_user,
+    reasoned,
+)
 
 AT_ONCE = 500
+MOST_DAYS = 36_500
+
+
+def declare(verbs: Verbs) -> None:
+    verbs.add(
+        "erase", "take personal data out of what was settled long ago", old, plan_old, BY_RULE
+    ).add_argument(
+        "--older-than",
+        type=number(31, MOST_DAYS),
+        metavar="DAYS",
+        help="more than 30; RETENTION_DAYS by default",
+    )
+    of_one = verbs.add(
+        "erase-user",
+        "take personal data out of what is settled of a user's payments",
+        of_a_user,
+        plan_of_a_user,
+        BY_DECISION,
+    )
+    of_user(of_one)
+    reasoned(of_one)
+
+
+def plan_old(given: Namespace) -> str:
+    return f"Erase personal data in what was settled more than {_days(given)} days ago, for good"
+
+
+def old(given: Namespace) -> Outcome:
+    erased = bootstrap.erase().older_than(_days(given), deadline=time.monotonic() + RUN_SECONDS)
+    return Outcome(asdict(erased), clean=erased.complete)
+
+
+def plan_of_a_user(given: Namespace) -> str:
+    return f"Erase personal data in what is settled of user {given.user}'s payments, for good"
+
+
+def of_a_user(given: Namespace) -> Outcome:
+    erased = bootstrap.erase().user(given.user, reason=given.reason, operator=given.operator)
+    return Outcome(asdict(erased), clean=not (erased.unsettled_events or erased.open_parked))
+
+
+def _days(given: Namespace) -> int:
+    return int(given.older_than or bootstrap.config().retention_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many events and parked records; `complete` is False where the time was up first."""
+    """How many events and parked records; `complete` is False if the time was up first."""
 
     events: int
     parked: int
@@ -27,7 +82,7 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class ErasedUser:
-    """How many, and what could not be erased, since it is still to be applied or decided."""
+    """How many, and what was left, since it is still to be applied or decided."""
 
     events: int
     parked: int

@@ -1,11 +1,15 @@
-"""Parked records of Kafka: look at them, apply them once their cause is gone, or never.
+"""`parked …`: records of Kafka that could not be applied. Apply them once their cause is gone, or never.
 
 If the process dies before its commit, nothing was decided; after it, all was: a replay is one transaction
 with the entries that it makes.
 """
 
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
+from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Database, Transaction
@@ -15,9 +19,81 @@ from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_
 from checkout.ledger.crediting import CreditBalances
 from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
+from checkout.operations.verb import BY_DECISION, Outcome, Verbs, one_or_all, paged, reasoned
 from checkout.outbox.effects import Effect
 from checkout.outbox.finished_event import TOPIC
 from checkout.reconciliation.decisions import Decisions
+
+
+def declare(verbs: Verbs) -> None:
+    group = verbs.group("parked", "records of Kafka that could not be applied")
+    listed = group.add("list", "list those that nobody has decided about, oldest first", list_)
+    paged(listed, int)
+    listed.add_argument("--all", action="store_true", help="also those that were decided")
+    group.add("show", "show one, with its bytes", show).add_argument("id", type=int)
+    again = group.add("replay", "apply it now, with what depends on it", replay, plan_replay, BY_DECISION)
+    one_or_all(again, int)
+    never = group.add("discard", "never apply it, nor what depends on it", discard, plan_discard, BY_DECISION)
+    never.add_argument("id", type=int)
+    reasoned(never)
+
+
+def list_(given: Namespace) -> Outcome:
+    records = bootstrap.parked_records().page(
+        after_id=given.after or 0, limit=given.limit, resolved=given.all
+    )
+    return Outcome({"parked": [_summary(record) for record in records]})
+
+
+def show(given: Namespace) -> Outcome:
+    record = bootstrap.parked_records().record(given.id)
+    return Outcome({"parked": asdict(record) | {"key": _text(record.key), "value": _text(record.value)}})
+
+
+def plan_replay(given: Namespace) -> str:
+    if given.id is None:
+        return "Replay every parked record that can be applied now"
+    return "Replay " + _listed(bootstrap.parked_records().replayed_with(given.id))
+
+
+def replay(given: Namespace) -> Outcome:
+    service = bootstrap.parked_records()
+    if given.id is not None:
+        return Outcome({"replayed": asdict(service.replay(given.id, operator=given.operator))})
+    replayed, still_parked = [], []
+    for record in service.each():
+        try:
+            service.replay(record.id, operator=given.operator)
+            replayed.append(record.id)
+        except Refused as refusal:
+            # One that went with its credit is no longer there to be replayed.
+            if service.record(record.id).resolution is None:
+                still_parked.append({"id": record.id, "reason": refusal.detail})
+    return Outcome({"replayed": replayed, "still_parked": still_parked}, clean=not still_parked)
+
+
+def plan_discard(given: Namespace) -> str:
+    return "Never apply " + _listed(bootstrap.parked_records().discarded_with(given.id))
+
+
+def discard(given: Namespace) -> Outcome:
+    records = bootstrap.parked_records().discard(given.id, reason=given.reason, operator=given.operator)
+    return Outcome({"discarded": [_summary(record) for record in records]})
+
+
+def _summary(record: ParkedRecord) -> dict[str, Any]:
+    return {name: content for name, content in asdict(record).items() if name not in ("key", "value")}
+
+
+def _listed(records: Sequence[ParkedRecord]) -> str:
+    return ", ".join(
+        f"{record.id} ({record.effect_key or 'unreadable'} {record.amount_cents} of user {record.user_id})"
+        for record in records
+    )
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="backslashreplace")
 
 
 class ParkedRecords:
@@ -27,7 +103,7 @@ class ParkedRecords:
         self._decisions = decisions
 
     def page(self, *, after_id: int = 0, limit: int = 100, resolved: bool = False) -> list[ParkedRecord]:
-        """In the order in which they were parked; the resolved ones too where wanted."""
+        """In the order in which they were parked; with `resolved` also those that were."""
         with self._application.transaction() as tx:
             return parked.page(tx, after_id=after_id, limit=limit, resolved=resolved)
 
@@ -44,12 +120,12 @@ class ParkedRecords:
             return _existing(tx, record_id)
 
     def replayed_with(self, record_id: int) -> list[ParkedRecord]:
-        """What a replay of this record takes. Raises NotFound, or Refused where it was replayed."""
+        """What a replay of this record takes. Raises NotFound, or Refused if it was replayed."""
         with self._application.transaction() as tx:
             return _together(tx, record_id, _replayable)[0]
 
     def discarded_with(self, record_id: int) -> list[ParkedRecord]:
-        """What discarding this record takes. Raises NotFound, or Refused where it was resolved or is in the
+        """What discarding this record takes. Raises NotFound, or Refused if it was resolved or is in the
         ledger."""
         with self._application.transaction() as tx:
             return _discarded_together(tx, record_id)
@@ -57,14 +133,14 @@ class ParkedRecords:
     def replay(self, record_id: int, *, reason: str | None = None, operator: str | None = None) -> Tally:
         """Apply the record as the consumer would now, and with it what is decided together with it.
 
-        A discarded record can be replayed after all. Raises NotFound, or Refused where anything of it still
+        A discarded record can be replayed after all. Raises NotFound, or Refused if anything of it still
         cannot be applied; nothing was changed then.
         """
         try:
             with self._application.transaction() as tx:
                 records, _ = _together(tx, record_id, _replayable)
                 if erased := [record.id for record in records if record.erased_at is not None]:
-                    raise Refused(f"The bytes of {erased} were erased, so nobody can tell what to apply.")
+                    raise Refused(f"The bytes of {erased} were erased, so nobody knows what to apply.")
                 if records[0].topic != TOPIC:
                     raise Refused("A request moves no balance: its sender asks again, by another request_id.")
                 # First, since what is parked or discarded would not be applied.
@@ -119,10 +195,10 @@ def _together(
     Decided together are the credit and all reversals of a payment of the user, and once that is credited, all
     movements of one refund or dispute. What is in the ledger is decided alone.
     """
-    found = _existing(tx, record_id)
-    if found.user_id is not None:
+    existing = _existing(tx, record_id)
+    if existing.user_id is not None:
         # As the consumer does, so that no reversal is parked between our look and our commit.
-        ledger.lock_users(tx, {found.user_id})
+        ledger.lock_users(tx, {existing.user_id})
     records = parked.lock(tx, record_id)
     chosen = next(record for record in records if record.id == record_id)
     if not eligible(chosen):

@@ -1,0 +1,111 @@
+"""A story of `inspect` for people: the time since its first event, the station, and what happened there."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from checkout.operations import text
+from checkout.operations.text import shown
+
+Row = dict[str, Any]
+Moments = Iterator[tuple[object, str, str]]
+"""The time, the station, and what happened."""
+
+
+def lines(content: Row) -> Iterator[str]:
+    """`content` as `inspect` returns it, or as JSON has it."""
+    yield from text.lines({"balances": content["balances"]})
+    moments = [
+        (_time(at), station, what)
+        for step in content["steps"]
+        for at, station, what in _OF_TABLE[step["table"]](step)
+    ]
+    # Stable: events of one time stay in the order of the steps.
+    moments.sort(key=lambda moment: moment[0])
+    for place, (at, station, what) in enumerate(moments):
+        if place == 0:
+            yield f"since {shown(at)}:"
+        yield f"  {_after((at - moments[0][0]).total_seconds()):>12}  {station:<8}  {what}"
+
+
+def _after(seconds: float) -> str:
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        return f"+{days} d {hours % 24:02} h"
+    if hours:
+        return f"+{hours} h {minutes % 60:02} min"
+    return f"+{minutes} min {int(seconds % 60):02} s" if minutes else f"+{seconds:.3f} s"
+
+
+def _time(value: object) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+
+
+def _money(cents: int, row: Row) -> str:
+    return f"{cents} {shown(row['currency'])}"
+
+
+def _with(row: Row, *names: str) -> str:
+    """The columns that the row has of these."""
+    return "".join(f"  {name}={shown(row[name])}" for name in names if name in row)
+
+
+def _payment(row: Row) -> Moments:
+    names = "request_id", "stripe_session_id", "payment_intent_id", "error_message", "recheck_at"
+    asked = f"{_money(row['amount_cents'], row)} for user {row['user_id']}"
+    status = "" if "completed_at" in row else f", {shown(row['status'])}"
+    yield row["at"], "payment", f"{asked}{status}{_with(row, *names)}"
+    if "completed_at" in row:
+        paid = _with(row, "paid_cents", "paid_currency", "refunded_cents", "disputed_cents")
+        yield row["completed_at"], "payment", f"{shown(row['status'])}{paid}"
+    yield from _seen(row, "the credit")
+
+
+def _event(row: Row) -> Moments:
+    event, became = shown(row["event_id"]), f"{shown(row['outcome'])}{_with(row, 'reason')}"
+    is_later = (_time(row["updated_at"]) - _time(row["at"])).total_seconds() >= 1
+    yield row["at"], "Stripe", f"{shown(row['type'])} {event}{': received' if is_later else f': {became}'}"
+    if is_later:
+        yield row["updated_at"], "Stripe", f"{event}: {became}"
+
+
+def _reversal(row: Row) -> Moments:
+    movement = f"{shown(row['effect_key'])}: {_money(row['amount_cents'], row)}"
+    yield row["at"], "reversal", f"{movement}, {shown(row['state'])}{_with(row, 'event_id', 'recheck_at')}"
+    if "emitted_at" in row:
+        yield row["emitted_at"], "reversal", f"{shown(row['effect_key'])} was emitted"
+    yield from _seen(row, shown(row["effect_key"]))
+
+
+def _seen(row: Row, what: str) -> Moments:
+    if "credited_at" in row:
+        yield row["credited_at"], "ledger", f"the reconciler saw {what} there"
+
+
+def _message(row: Row) -> Moments:
+    yield row["at"], "outbox", f"{shown(row['effect_key'])} waits to be published to {shown(row['topic'])}"
+
+
+def _entry(row: Row) -> Moments:
+    moved = f"{int(row['amount_cents']):+} {shown(row['currency'])} for user {row['user_id']}"
+    details = _with(row, "topic", "partition", "kafka_offset", "reason", "operator")
+    yield row["at"], "ledger", f"{shown(row['effect_key'])}: {moved}{details}"
+
+
+def _parked(row: Row) -> Moments:
+    what = shown(row.get("effect_key", "an unreadable record"))
+    details = _with(row, "user_id", "amount_cents", "currency", "topic", "partition", "kafka_offset")
+    yield row["at"], "parked", f"{row['id']} ({what}): {shown(row['reason'])}{details}"
+    if "resolved_at" in row:
+        decision = f"{row['id']} was {shown(row['resolution'])}{_with(row, 'operator', 'resolution_reason')}"
+        yield row["resolved_at"], "parked", decision
+
+
+_OF_TABLE: dict[str, Callable[[Row], Moments]] = {
+    "checkout_transactions": _payment,
+    "stripe_events": _event,
+    "reversals": _reversal,
+    "outbox": _message,
+    "ledger_entries": _entry,
+    "parked_events": _parked,
+}

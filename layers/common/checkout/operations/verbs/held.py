@@ -1,0 +1,184 @@
+"""`held …`: Stripe's events of ours that could not be applied. Replay them, or discard them."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from checkout import bootstrap
+from checkout.base import telemetry
+from checkout.base.errors import NotFound, Refused, StripeError
+from checkout.base.postgres import Database, Transaction
+from checkout.operations import held_table as held
+from checkout.operations.held_table import HeldEvent
+from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, one_or_all, paged, reasoned
+from checkout.payments import inbox, reversal_event, reversals, stripe_event
+from checkout.payments import reversals_table as stored_reversals
+from checkout.payments import table as payments_table
+from checkout.payments.events import StripeEvents
+
+
+def declare(verbs: Verbs) -> None:
+    group = verbs.group("held", "Stripe's events that could not be applied")
+    listed = group.add("list", "list them in the order of their ids", list_)
+    paged(listed, a_text)
+    listed.add_argument("--waiting", action="store_true", help="also those that wait for another event")
+    group.add("show", "show any stored event, with its payload", show).add_argument("id", type=a_text)
+    again = group.add("replay", "apply it as if Stripe had sent it now", replay, plan_replay, BY_DECISION)
+    one_or_all(again, a_text)
+    what = "never apply it, nor anything else of its refund or dispute"
+    never = group.add("discard", what, discard, plan_discard, BY_DECISION)
+    never.add_argument("id", type=a_text)
+    reasoned(never)
+
+
+def list_(given: Namespace) -> Outcome:
+    events = bootstrap.held_events().page(after=given.after or "", limit=given.limit, waiting=given.waiting)
+    return Outcome({"held": [asdict(event) for event in events]})
+
+
+def show(given: Namespace) -> Outcome:
+    event, payload = bootstrap.held_events().event(given.id)
+    return Outcome({"held": asdict(event) | {"payload": payload}})
+
+
+def plan_replay(given: Namespace) -> str:
+    return f"Apply {'every held event' if given.id is None else given.id} as if Stripe had sent it now"
+
+
+def replay(given: Namespace) -> Outcome:
+    service = bootstrap.held_events()
+    if given.id is not None:
+        event = service.replay(given.id)
+        return Outcome({"replayed": [asdict(event)]}, clean=_is_settled(event))
+    replayed, still_held = [], []
+    for event in list(service.each()):
+        try:
+            replayed.append(service.replay(event.event_id))
+        except (Refused, StripeError) as error:
+            # One that was applied meanwhile is refused, and is not held.
+            if not _is_settled(service.event(event.event_id)[0]):
+                still_held.append({"event_id": event.event_id, "reason": error.detail})
+    return Outcome(
+        {"replayed": [asdict(event) for event in replayed], "still_held": still_held},
+        clean=not still_held and all(_is_settled(event) for event in replayed),
+    )
+
+
+def _is_settled(event: HeldEvent) -> bool:
+    return event.outcome not in ("held", "waiting")
+
+
+def plan_discard(given: Namespace) -> str:
+    event, _ = bootstrap.held_events().event(given.id)
+    decided = bootstrap.held_events().discarded_with(given.id)
+    plan = f"Never apply {event.event_id} ({event.type}; {event.outcome}: {event.reason})"
+    if decided.objects:
+        plan += f", nor anything else of {', '.join(decided.objects)}"
+    if decided.events:
+        plan += f", which {', '.join(decided.events)} are also about"
+    return plan
+
+
+def discard(given: Namespace) -> Outcome:
+    decided = bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
+    # After a restore of the checkout database only the journal has these: see reconciliation/decisions.py.
+    return Outcome({"discarded": given.id, **asdict(decided)})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is discarded with an event: refunds and disputes by Stripe's ids, and the other events about them
+    that wait or are held."""
+
+    payment_intent_id: str | None
+    objects: Sequence[str]
+    events: Sequence[str]
+
+
+class HeldEvents:
+    def __init__(self, checkout: Database, events: StripeEvents) -> None:
+        self._checkout = checkout
+        self._events = events
+
+    def page(self, *, after: str = "", limit: int = 100, waiting: bool = False) -> list[HeldEvent]:
+        """In the order of their ids; with `waiting` also those that wait for their time."""
+        with self._checkout.transaction() as tx:
+            return held.page(tx, after=after, limit=limit, waiting=waiting)
+
+    def each(self) -> Iterator[HeldEvent]:
+        """Every held one, a page at a time."""
+        page = self.page()
+        while page:
+            yield from page
+            page = self.page(after=page[-1].event_id)
+
+    def event(self, event_id: str) -> tuple[HeldEvent, str]:
+        """Any stored event, and its payload. Raises NotFound."""
+        with self._checkout.transaction() as tx:
+            return _stored(tx, event_id)
+
+    def replay(self, event_id: str) -> HeldEvent:
+        """Apply it as if Stripe had sent it now; returns it with what became of it, which may be held again.
+
+        Raises NotFound; Refused if it was applied; DatabaseUnavailable or StripeError.
+        """
+        if self._events.replay(event_id) == "duplicate":
+            raise Refused(f"The event {event_id} was applied.")
+        return self.event(event_id)[0]
+
+    def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> Decision:
+        """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
+        it is about, whichever other event reports them. Raises NotFound, or Refused if it is settled."""
+        who = f" by {operator}" if operator else ""
+        with self._checkout.transaction() as tx:
+            decision = self._decision(tx, event_id)
+            if not held.discard(tx, event_id, f"discarded{who}: {reason}"):
+                outcome = _stored(tx, event_id)[0].outcome
+                raise Refused(f"The event {event_id} is {outcome}, so there is nothing to discard.")
+            for other in decision.events:
+                held.discard(tx, other, f"discarded{who} with {event_id}: {reason}")
+            stored_reversals.hold_those_of(tx, [event_id, *decision.events])
+            for object_id in decision.objects:
+                reversals.discard(
+                    tx,
+                    object_id,
+                    payment_intent_id=decision.payment_intent_id,
+                    event_id=event_id,
+                    reason=f"discarded{who}: {reason}",
+                )
+        telemetry.logger.warning(
+            "held event discarded",
+            extra={"event_id": event_id, "reason": reason, "operator": operator, "objects": decision.objects},
+        )
+        return decision
+
+    def discarded_with(self, event_id: str) -> Decision:
+        """What `discard` would decide about now. Raises NotFound."""
+        with self._checkout.transaction() as tx:
+            return self._decision(tx, event_id)
+
+    def _decision(self, tx: Transaction, event_id: str) -> Decision:
+        """With the payment intent locked, so that nothing of it is being applied at the same time."""
+        event, payload = _stored(tx, event_id)
+        if event.payment_intent_id is not None:
+            payments_table.lock_payment_intent(tx, event.payment_intent_id)
+        subject = _subject_of(payload)
+        objects = [subject] if subject is not None else stored_reversals.brought_by(tx, event_id)
+        others = inbox.unsettled_of(tx, event.payment_intent_id) if event.payment_intent_id else []
+        return Decision(
+            payment_intent_id=event.payment_intent_id,
+            objects=objects,
+            events=[other for other, body in others if other != event_id and _subject_of(body) in objects],
+        )
+
+
+def _stored(tx: Transaction, event_id: str) -> tuple[HeldEvent, str]:
+    event = held.find(tx, event_id)
+    if event is None:
+        raise NotFound(f"There is no event {event_id}.")
+    return event
+
+
+def _subject_of(payload: str) -> str | None:
+    event = stripe_event.parsed(payload.encode())
+    return reversal_event.subject_of(event.type, event.object)
