@@ -43,13 +43,15 @@ class Shape:
     proxy_acus: int = 0
     nats: int = 1
     poller_units: int = 0
-    alarms: int = 30
+    alarms: int = 69
+    """One over a formula counts as one for each of its metrics."""
+    composite_alarms: int = 4
     metrics: int = 25
     schedules: bool = True
 
 
 DEV = Shape("t3.small", database_acus=0.0, schedules=False)
-PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1)
+PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1, alarms=64)
 PROFILES = {"dev": DEV, "prod": PROD}
 
 
@@ -88,6 +90,7 @@ def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
         + gb_seconds * usd["lambda_arm64_gb_second"],
         "logs, alarms, secret": top_ups * LOG_KB / gb * usd["logs_gb"]
         + shape.alarms * usd["alarm_month"]
+        + shape.composite_alarms * usd["composite_alarm_month"]
         + shape.metrics * usd["metric_month"]
         + usd["dashboard_month"]
         + usd["secret_month"],

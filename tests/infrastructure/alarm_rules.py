@@ -13,6 +13,18 @@ AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
     ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
+    ("AWS/Lambda", "PollingErrorCount"): {frozenset({"EventSourceMappingUUID"})},
+    ("AWS/ApiGateway", "Count"): {frozenset({"ApiId"})},
+    ("AWS/CertificateManager", "DaysToExpiry"): {frozenset({"CertificateArn"})},
+    ("AWS/NATGateway", "ErrorPortAllocation"): {frozenset({"NatGatewayId"})},
+    ("AWS/RDS", "ACUUtilization"): {frozenset({"DBClusterIdentifier"})},
+    ("AWS/RDS", "DatabaseConnections"): {frozenset({"DBClusterIdentifier"})},
+    ("AWS/RDS", "Deadlocks"): {frozenset({"DBClusterIdentifier"})},
+    ("AWS/RDS", "DatabaseConnectionsBorrowLatency"): {frozenset({"ProxyName"})},
+    ("AWS/Kafka", "KafkaDataLogsDiskUsed"): {frozenset({"Cluster Name", "Broker ID"})},
+    ("AWS/Kafka", "CpuUser"): {frozenset({"Cluster Name", "Broker ID"})},
+    ("AWS/Kafka", "CpuSystem"): {frozenset({"Cluster Name", "Broker ID"})},
+    ("AWS/Kafka", "UnderReplicatedPartitions"): {frozenset({"Cluster Name", "Broker ID"})},
 }
 """AWS's own that alarms watch, with the dimensions in which they come."""
 
@@ -51,15 +63,27 @@ def problems(templates: Templates) -> Iterator[str]:
 
 
 def _alarms(templates: Templates) -> Iterator[str]:
+    everywhere = (templates.application, *templates.nested.values())
     found = {
         name: alarm
-        for template in (templates.application, templates.nested["monitoring"])
+        for template in everywhere
         for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
     }
+    composites = {
+        name: alarm
+        for template in everywhere
+        for name, alarm in of_type(template, "AWS::CloudWatch::CompositeAlarm").items()
+    }
+    parts = set(re.findall(r"\$\{(\w+)\}", str([one["AlarmRule"] for one in composites.values()])))
+    for name, alarm in (found | composites).items():
+        if name in parts:
+            continue
+        if not alarm.get("AlarmActions") or not alarm.get("AlarmDescription", "").endswith((".", "?")):
+            yield f"{name} reaches nobody, or does not say what to do"
+        if alarm.get("OKActions") != alarm.get("AlarmActions"):
+            yield f"{name} does not say when it is over"
     watched = set()
     for name, alarm in found.items():
-        if not alarm.get("AlarmActions") or not alarm.get("AlarmDescription", "").endswith((".", "?")):
-            yield f"{name} tells nobody, or not what to do"
         single = alarm if "MetricName" in alarm else None
         metrics = (
             [single] if single else [m["MetricStat"]["Metric"] for m in alarm["Metrics"] if "MetricStat" in m]

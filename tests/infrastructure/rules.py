@@ -236,6 +236,8 @@ def _state(templates: Templates) -> Iterator[str]:
                 if wanted and resource.get(policy) not in kinds:
                     yield f"{name}: its {policy} would lose what it holds"
     for name, resource in templates.nested["kafka"]["Resources"].items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            continue
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if resource.get(policy) not in RETAINED:
                 yield f"{name}: by its {policy} it would go before the cluster, which stays and needs it"

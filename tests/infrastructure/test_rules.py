@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from samcli.commands.validate.lib.exceptions import InvalidSamDocumentException
 
+import deployment  # noqa: F401 - puts the functions' package on the path
+from deployment import costs
 from tests.infrastructure import published, rules, transformed
 from tests.infrastructure.transformed import Template
 
@@ -204,3 +206,20 @@ def test_another_release_gives_every_function_another_version() -> None:
     functions = transformed.of_type(transformed.source(), "AWS::Serverless::Function").keys()
     assert before.keys() == after.keys() == functions
     assert [name for name in functions if before[name] == after[name]] == []
+
+
+@pytest.mark.parametrize(("profile", "brokers"), [("dev", "standard"), ("prod", "express")])
+def test_the_costs_count_every_alarm(profile: str, brokers: str) -> None:
+    templates = rules.loaded(profile)
+    kafka = transformed.resolved(transformed.nested("kafka"), Brokers=brokers)
+    everywhere = (templates.application, *(templates.nested | {"kafka": kafka}).values())
+    alarms = [
+        len([metric for metric in alarm.get("Metrics", [{"MetricStat": ""}]) if "MetricStat" in metric])
+        for template in everywhere
+        for alarm in transformed.of_type(template, "AWS::CloudWatch::Alarm").values()
+    ]
+    composites = [
+        one for each in everywhere for one in transformed.of_type(each, "AWS::CloudWatch::CompositeAlarm")
+    ]
+    shape = costs.PROFILES[profile]
+    assert (sum(alarms), len(composites)) == (shape.alarms, shape.composite_alarms)
