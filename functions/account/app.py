@@ -1,26 +1,32 @@
 """What a user may read, and whether we are alive."""
 
-from checkout import bootstrap
+import os
+
 from checkout.api.http import Request, Response, answering, json_response
+from checkout.base.config import Config
 from checkout.base.telemetry import correlate, instrumented
-from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("authenticator", "accounts")
 
 
 def session(request: Request) -> Response:
-    user_id = bootstrap.authenticator().user(request.headers)
-    found = bootstrap.accounts().session(user_id, request.path["request_id"])
+    user_id = system.authenticator.user(request.headers)
+    found = system.accounts.session(user_id, request.path["request_id"])
     correlate(found["request_id"])
     return json_response(200, found)
 
 
 def transactions(request: Request) -> Response:
-    user_id = bootstrap.authenticator().user(request.headers)
-    return json_response(200, bootstrap.accounts().transactions(user_id, request.query))
+    user_id = system.authenticator.user(request.headers)
+    return json_response(200, system.accounts.transactions(user_id, request.query))
 
 
 def balance(request: Request) -> Response:
-    user_id = bootstrap.authenticator().user(request.headers)
-    return json_response(200, bootstrap.accounts().balance(user_id))
+    user_id = system.authenticator.user(request.headers)
+    return json_response(200, system.accounts.balance(user_id))
 
 
 def health(_request: Request) -> Response:
@@ -37,8 +43,9 @@ handler = instrumented(
                 "GET /health": health,
             }
         ),
-        SECRETS,
-        CHECKOUT_DATABASE,
-        APPLICATION_DATABASE,
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_application_database,
     )
 )

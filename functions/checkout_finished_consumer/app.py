@@ -1,15 +1,20 @@
 """Records of checkout.finished → balances. Raises what is transient, so that the batch comes again."""
 
+import os
 import time
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base import tracing
+from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.telemetry import count, instrumented, logger, measure_seconds
 from checkout.outbox.finished_event import seconds_since
 from checkout.outbox.record import first_of_each_partition, records_of
-from checkout.release.self_check import APPLICATION_DATABASE, self_checking
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("credit_balances")
 
 RESERVE_SECONDS = 30
 """Kept for the transaction that is under way when the time is up: one statement may take 25 s."""
@@ -19,7 +24,7 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     records = records_of(event)
     with tracing.linked(event, "credit balances"):
-        tally = bootstrap.credit_balances()(records, deadline)
+        tally = system.credit_balances(records, deadline)
     logger.info(
         "consumed",
         extra={
@@ -33,7 +38,7 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     count("CreditsEntered", tally.credited)
     if tally.oldest_paid_at is not None and (seconds := seconds_since(tally.oldest_paid_at)) is not None:
         measure_seconds("TimeToCredit", seconds)
-    if tally.again and not bootstrap.config().kafka_partial_responses:
+    if tally.again and not system.config.kafka_partial_responses:
         raise Unavailable(f"{len(tally.again)} of {len(records)} records must come again, and so the batch.")
     return {
         "batchItemFailures": [
@@ -43,4 +48,4 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-handler = instrumented(self_checking(consume, APPLICATION_DATABASE))
+handler = instrumented(self_checking(consume, system.config.release, system.needs_application_database))

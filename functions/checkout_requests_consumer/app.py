@@ -1,20 +1,19 @@
 """Records of checkout.requests → Stripe sessions, and an answer to each on checkout.finished."""
 
+import os
 import time
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base import tracing
+from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import instrumented, logger
 from checkout.outbox.record import records_of
-from checkout.release.self_check import (
-    APPLICATION_DATABASE,
-    BROKER,
-    CHECKOUT_DATABASE,
-    SECRETS,
-    self_checking,
-)
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("answer_requests")
 
 RESERVE_SECONDS = 40
 """Kept for the record that is under way when the time is up: Stripe may take 30 s."""
@@ -25,10 +24,10 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     again = records = records_of(event)
     try:
         with tracing.linked(event, "answer requests"):
-            again = bootstrap.answer_requests()(records, deadline)
+            again = system.answer_requests(records, deadline)
     except NotYetConfigured as error:
         logger.warning("not configured", extra={"detail": error.detail})
-    if again and not bootstrap.config().kafka_partial_responses:
+    if again and not system.config.kafka_partial_responses:
         raise Unavailable(f"{len(again)} of {len(records)} requests must come again, and so the batch.")
     return {
         "batchItemFailures": [
@@ -38,4 +37,13 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-handler = instrumented(self_checking(consume, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))
+handler = instrumented(
+    self_checking(
+        consume,
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_application_database,
+        system.needs_broker,
+    )
+)

@@ -1,19 +1,27 @@
 """POST /checkout/sessions"""
 
-from checkout import bootstrap
+import os
+
 from checkout.api.http import Request, Response, answering, json_response
+from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
 from checkout.outbox.finished_event import iso_utc
-from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import self_checking
 from checkout.sessions.create import SessionRequest
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("create_session", "authenticator")
 
 
 def create(request: Request) -> Response:
-    caller = bootstrap.authenticator().caller(request.headers)
-    config = bootstrap.config()
+    """Raises NotYetConfigured before anything is stored that could not be carried on."""
+    config = system.config
+    caller = system.authenticator.caller(request.headers)
     body = request.json(config.max_body_bytes)
     wanted = SessionRequest.of(body, caller.user_id, config, caller.email)
-    row, is_new = bootstrap.create_session()(wanted, request.origin(config))
+    config.stripe_secret()
+    row, is_new = system.create_session(wanted, request.origin(config))
     return json_response(
         201 if is_new else 200,
         {
@@ -27,6 +35,10 @@ def create(request: Request) -> Response:
 
 handler = instrumented(
     self_checking(
-        answering({"POST /checkout/sessions": create}), SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE
+        answering({"POST /checkout/sessions": create}),
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_application_database,
     )
 )

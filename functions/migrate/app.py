@@ -3,20 +3,25 @@
 Safe to invoke at any time. CloudFormation's requests are answered where it waits for them.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from checkout import bootstrap
+from checkout.base.config import Config
 from checkout.base.errors import InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.release import custom_resource
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("setup")
 
 
 def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if custom_resource.is_request(event):
         return custom_resource.serve(event, context, set_up)
-    bootstrap.config().check()
-    return {"applied": bootstrap.migrate()()}
+    system.config.check()
+    return {"applied": system.migrate()}
 
 
 def set_up(properties: Mapping[str, Any]) -> Mapping[str, str]:
@@ -26,7 +31,7 @@ def set_up(properties: Mapping[str, Any]) -> Mapping[str, str]:
         raise InvalidRequest("Partitions must be a whole number from 1.")
     if roles not in ("true", "false"):
         raise InvalidRequest("Roles must be true or false.")
-    return bootstrap.setup()(partitions=int(partitions), with_roles=roles == "true")
+    return system.setup(partitions=int(partitions), with_roles=roles == "true")
 
 
 handler = instrumented(migrate)

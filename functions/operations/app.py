@@ -7,17 +7,15 @@ schedule has it verify every hour.
 
 from typing import Any
 
+from checkout import bootstrap
 from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import command, text
 from checkout.operations.journal import Caller
-from checkout.release.self_check import (
-    APPLICATION_DATABASE,
-    BROKER,
-    CHECKOUT_DATABASE,
-    SECRETS,
-    self_checking,
-)
+from checkout.release.self_check import self_checking
+
+system = bootstrap.system()
+system.prepare("verify", "held_events", "parked_records", "corrections", "reconcile")
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -57,4 +55,13 @@ def _identity(event: dict[str, Any], words: list[str], function: str) -> str | N
     return caller_identity.proved(proof, function, words)
 
 
-handler = instrumented(self_checking(operate, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))
+handler = instrumented(
+    self_checking(
+        operate,
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_application_database,
+        system.needs_broker,
+    )
+)

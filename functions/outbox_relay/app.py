@@ -1,11 +1,16 @@
 """Every minute: publish what the webhook could not."""
 
+import os
 import time
 from typing import Any
 
-from checkout import bootstrap
+from checkout.base.config import Config
 from checkout.base.telemetry import instrumented, logger
-from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, self_checking
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("delivery")
 
 RESERVE_SECONDS = 25
 """Kept for the batch that is under way when the time is up."""
@@ -13,10 +18,12 @@ RESERVE_SECONDS = 25
 
 def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    published, left = bootstrap.delivery().relay(deadline)
+    published, left = system.delivery.relay(deadline)
     if published or left:
         logger.info("relayed", extra={"published": published, "left": left})
     return {"published": published, "left": left}
 
 
-handler = instrumented(self_checking(relay, CHECKOUT_DATABASE, BROKER))
+handler = instrumented(
+    self_checking(relay, system.config.release, system.needs_checkout_database, system.needs_broker)
+)

@@ -1,18 +1,17 @@
 """Every 15 minutes: find what no webhook brought, what nobody finished, and what was never credited."""
 
+import os
 import time
 from typing import Any
 
-from checkout import bootstrap
+from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import count, instrumented, logger
-from checkout.release.self_check import (
-    APPLICATION_DATABASE,
-    BROKER,
-    CHECKOUT_DATABASE,
-    SECRETS,
-    self_checking,
-)
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("reconcile")
 
 RESERVE_SECONDS = 60
 """Kept for what is under way when the time is up: a few calls to Stripe and one publish."""
@@ -22,7 +21,7 @@ def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Raises Unavailable if a part of the run failed, once the others are done: an alarm counts errors."""
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     try:
-        found = bootstrap.reconcile()(deadline=deadline).as_dict()
+        found = system.reconcile(deadline=deadline).as_dict()
     except NotYetConfigured as error:
         logger.warning("not configured", extra={"detail": error.detail})
         return {"configured": False}
@@ -34,4 +33,13 @@ def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     return found
 
 
-handler = instrumented(self_checking(reconcile, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER))
+handler = instrumented(
+    self_checking(
+        reconcile,
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_application_database,
+        system.needs_broker,
+    )
+)

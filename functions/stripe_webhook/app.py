@@ -1,17 +1,29 @@
 """POST /webhooks/stripe"""
 
-from checkout import bootstrap
+import os
+
 from checkout.api.http import Request, Response, answering, json_response, require_source
+from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
-from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import self_checking
+from checkout.system import System
+
+system = System(Config(os.environ))
+system.prepare("receive_webhook")
 
 
 def receive(request: Request) -> Response:
-    require_source(request.source_ip, bootstrap.config().webhook_sources)
-    outcome = bootstrap.receive_webhook()(request.body, request.headers.get("stripe-signature"))
+    require_source(request.source_ip, system.config.webhook_sources)
+    outcome = system.receive_webhook(request.body, request.headers.get("stripe-signature"))
     return json_response(200, {"received": True, "outcome": outcome})
 
 
 handler = instrumented(
-    self_checking(answering({"POST /webhooks/stripe": receive}), SECRETS, CHECKOUT_DATABASE, BROKER)
+    self_checking(
+        answering({"POST /webhooks/stripe": receive}),
+        system.config.release,
+        system.needs_secrets,
+        system.needs_checkout_database,
+        system.needs_broker,
+    )
 )

@@ -13,8 +13,10 @@ from uuid import uuid4
 import pytest
 import requests
 
+import checkout.publisher
+from checkout.base.config import Config
 from checkout.publisher import request_session
-from tests.support import functions
+from checkout.system import System
 from tests.support.running_stack import ROOT, RunningStack, Session
 from tests.support.tail import Tail
 
@@ -35,11 +37,10 @@ def kafka(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
         "KAFKA_BROKERS": stack.description["kafka_brokers"],
         "KAFKA_API_VERSION": stack.description["kafka_api_version"],
     }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    functions.forget_wiring()
+    system = System(Config(settings))
+    monkeypatch.setattr(checkout.publisher, "_system", lambda: system)
     yield settings
-    functions.forget_wiring()
+    system.close()
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from checkout import bootstrap
 from checkout.outbox import delivery
 from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, new_broker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.postgres import new_postgres
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
@@ -26,7 +25,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         settings = functions.environment(*urls, "127.0.0.1:1")
         patch_environment(patch, settings)
         Functions(settings).invoke("migrate", {})
-        bootstrap.grant_roles()()
+        system().grant_roles()
         functions.forget_wiring()
     yield urls
     server.stop()
@@ -60,7 +59,7 @@ def stripe(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 def known(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> KnownStripe:
     """The functions ask this Stripe."""
     stripe = KnownStripe()
-    monkeypatch.setattr(bootstrap, "stripe_api", lambda: stripe)
+    functions.override(monkeypatch, stripe_api=stripe)
     return stripe
 
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
 from checkout.ledger import batch as crediting_batch
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.statements import Statements
 
@@ -124,7 +123,7 @@ def test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_go
 
     fns.application(UNDO)
     with acting_as("operations"):
-        assert bootstrap.parked_records().replay(parked["id"]).credited == 1
+        assert system().parked_records.replay(parked["id"]).credited == 1
     assert fns.balance(2) == 500
 
 

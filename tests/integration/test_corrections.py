@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.operations.verbs.corrections import Corrections
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.second_connection import second_connection, waiting
 
 pytestmark = pytest.mark.usefixtures("as_operator")
@@ -25,7 +24,7 @@ ADJUSTMENT: dict[str, Any] = {
 
 @pytest.fixture
 def corrections(fns: Functions) -> Corrections:
-    return bootstrap.corrections()
+    return system().corrections
 
 
 def test_an_adjustment_is_an_entry_and_happens_once(fns: Functions, corrections: Corrections) -> None:

@@ -5,9 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
 from tests.support.tail import Tail
@@ -22,7 +21,7 @@ def test_of_a_charges_refunds_only_the_discarded_one_does_not_act(
     known.knows(discarded["id"], discarded)
     early = event(discarded, "refund.created")
     assert fns.webhook(early).json["outcome"] == "waiting"
-    bootstrap.held_events().discard(early["id"], reason="made up", operator="ada")
+    system().held_events.discard(early["id"], reason="made up", operator="ada")
 
     def refunds_of(_stripe: KnownStripe, _payment_intent_id: str) -> list[dict[str, Any]]:
         return [discarded, other]

@@ -7,13 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.operations.verbs.held import HeldEvents
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
@@ -33,7 +32,7 @@ def dropped(fns: Functions, known: KnownStripe, told: dict[str, Any], event_type
     known.knows(told["id"], told)
     early = event(told, event_type)
     assert outcome(fns, early) == "waiting"
-    bootstrap.held_events().discard(early["id"], reason="made up")
+    system().held_events.discard(early["id"], reason="made up")
     return early
 
 
@@ -58,8 +57,8 @@ def won(taken_back: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def operator(fns: Functions) -> Iterator[HeldEvents]:
     """Somebody with a connection of their own."""
-    with closing(Database(bootstrap.config().checkout_database_url)) as database:
-        yield HeldEvents(database, bootstrap.stripe_events())
+    with closing(Database(system().config.checkout_database_url)) as database:
+        yield HeldEvents(database, system().stripe_events)
 
 
 @pytest.mark.parametrize("ends_first", [True, False], ids=["before the payment", "after the payment"])
@@ -114,7 +113,7 @@ def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Ta
     early = dropped(fns, known, taken_back, "refund.created")
     pay(fns)
 
-    assert bootstrap.held_events().replay(early["id"]).outcome == "applied"
+    assert system().held_events.replay(early["id"]).outcome == "applied"
 
     fns.consume(*tail.read())
     assert fns.balance() == 0
@@ -130,12 +129,12 @@ def test_the_reconciler_leaves_alone_what_was_dropped_while_it_read(
     assert outcome(fns, early) == "waiting"
 
     def meanwhile() -> dict[str, Any]:
-        bootstrap.held_events().discard(early["id"], reason="made up")
+        system().held_events.discard(early["id"], reason="made up")
         return taken_back
 
     known.knows(taken_back["id"], meanwhile)
 
-    assert bootstrap.stripe_events().retry(early["id"]) == "duplicate"
+    assert system().stripe_events.retry(early["id"]) == "duplicate"
     assert stored(fns, early)["reason"].startswith("discarded: made up")
 
 
@@ -149,7 +148,7 @@ def test_a_discard_is_about_the_dispute_and_not_about_one_of_its_events(
         told(fns, known, won(taken_back), "charge.dispute.funds_reinstated"),
     ]
 
-    decided = bootstrap.held_events().discard(both[discarded]["id"], reason="made up")
+    decided = system().held_events.discard(both[discarded]["id"], reason="made up")
 
     assert (decided.objects, decided.events) == ([taken_back["id"]], [both[1 - discarded]["id"]])
     assert {stored(fns, one)["outcome"] for one in both} == {"ignored"}
@@ -171,7 +170,7 @@ def test_a_discard_is_about_the_refund_and_the_credit_is_entered_all_the_same(
     ]
     told(fns, known, other, "refund.created")
 
-    bootstrap.held_events().discard(both[discarded]["id"], reason="made up")
+    system().held_events.discard(both[discarded]["id"], reason="made up")
 
     pay(fns, 1000)
     fns.consume(*tail.read())
@@ -190,8 +189,8 @@ def test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known
     known.knows("pi_1", payment_intent("pi_1"))
     known.knows(taken_back["id"], away)
     unread = event(taken_back, "refund.created")
-    assert bootstrap.stripe_events().record(parsed(unread), keep_unread=True) == "waiting"
-    bootstrap.held_events().discard(unread["id"], reason="made up")
+    assert system().stripe_events.record(parsed(unread), keep_unread=True) == "waiting"
+    system().held_events.discard(unread["id"], reason="made up")
     pay(fns)
 
     for status, event_type in (("pending", "refund.updated"), ("succeeded", "refund.updated")):
@@ -215,7 +214,7 @@ def test_the_discard_of_a_charge_is_about_the_refunds_that_it_brought(
     known.knows(brought["id"], brought)
     of_charge = told(fns, known, charge(300), "charge.refunded")
 
-    assert bootstrap.held_events().discard(of_charge["id"], reason="made up").objects == [brought["id"]]
+    assert system().held_events.discard(of_charge["id"], reason="made up").objects == [brought["id"]]
 
     known.knows(brought["id"], {**brought, "status": "failed"})
     assert outcome(fns, event({**brought, "status": "failed"}, "refund.failed")) == "ignored"
@@ -223,7 +222,7 @@ def test_the_discard_of_a_charge_is_about_the_refunds_that_it_brought(
     fns.consume(*tail.read())
     assert fns.balance() == 400
 
-    assert bootstrap.held_events().replay(of_charge["id"]).outcome == "applied"
+    assert system().held_events.replay(of_charge["id"]).outcome == "applied"
     fns.consume(*tail.read())
     assert states(fns) == {"refunded": "emitted", "refund_failed": "emitted"}
     assert fns.balance() == 400
@@ -238,7 +237,7 @@ def test_a_replay_of_a_charge_leaves_dropped_what_was_decided_with_another_event
     assert outcome(fns, of_charge) == "ignored"
     pay(fns)
 
-    assert bootstrap.held_events().replay(of_charge["id"]).outcome == "ignored"
+    assert system().held_events.replay(of_charge["id"]).outcome == "ignored"
 
     fns.consume(*tail.read())
     assert fns.balance() == 500
@@ -253,10 +252,10 @@ def test_a_replay_takes_up_all_movements_of_the_dispute(
         told(fns, known, taken_back, "charge.dispute.funds_withdrawn"),
         told(fns, known, won(taken_back), "charge.dispute.funds_reinstated"),
     ]
-    bootstrap.held_events().discard(both[0]["id"], reason="made up")
+    system().held_events.discard(both[0]["id"], reason="made up")
     pay(fns)
 
-    assert bootstrap.held_events().replay(both[replayed]["id"]).outcome == "applied"
+    assert system().held_events.replay(both[replayed]["id"]).outcome == "applied"
 
     fns.consume(*tail.read())
     assert states(fns) == {"disputed": "emitted", "dispute_won": "emitted"}

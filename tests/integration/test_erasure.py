@@ -7,13 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import Refused
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verbs import erase as erasure
 from checkout.outbox.record import Record
 from checkout.payments import reversal_event, session_event, stripe_event
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 
@@ -98,7 +97,7 @@ def test_more_than_one_batch_and_a_time_that_is_up(fns: Functions, monkeypatch: 
         fns.webhook(told())
     grow_old(fns, 91)
     with acting_as("operations"):
-        assert bootstrap.erase().older_than(90, deadline=time.monotonic()).complete is False
+        assert system().erase.older_than(90, deadline=time.monotonic()).complete is False
     assert operate(fns, "erase") == {"events": 5, "parked": 0, "complete": True}
 
 
@@ -178,7 +177,7 @@ def test_what_was_erased_is_not_replayed(fns: Functions, parked: int) -> None:
     operate(fns, "erase")
 
     with acting_as("operations"), pytest.raises(Refused, match="erased"):
-        bootstrap.parked_records().replay(parked)
+        system().parked_records.replay(parked)
 
 
 def test_a_discarded_credit_stays_discarded_after_its_bytes_are_gone(fns: Functions) -> None:

@@ -7,12 +7,11 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
 from checkout.release.privileges import role_of
 from tests.integration.test_reversals import outcome
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe
@@ -40,7 +39,7 @@ def written(fns: Functions, session: dict[str, Any]) -> str:
 def run() -> int:
     """The part of the reconciler that emits; returns how many."""
     with acting_as("reconciler"):
-        reconcile = bootstrap.reconcile()
+        reconcile = system().reconcile
         reconcile._evidence(deadline=float("inf"))
         return reconcile._reemission(deadline=float("inf")).emitted
 
@@ -105,7 +104,7 @@ def test_a_row_that_stripe_does_not_confirm_is_never_emitted_and_loud(
     assert alerts(caplog) == ["PaymentWithoutEvidence"], "at doubling intervals"
     assert fns.row(request_id)["recheck_at"] is not None
     assert tail.read() == []
-    assert bootstrap.reconcile()._reemission.oldest_uncredited_seconds() >= 3600, "and its age is measured"
+    assert system().reconcile._reemission.oldest_uncredited_seconds() >= 3600, "and its age is measured"
 
 
 def test_a_row_without_a_session_is_never_emitted(
@@ -157,7 +156,7 @@ def test_what_the_reconciler_reads_itself_has_its_evidence_by_the_same_commit(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     session = session_object(str(uuid4()))
-    bootstrap.stripe_events().observe("checkout.session.completed", session)
+    system().stripe_events.observe("checkout.session.completed", session)
     tail.read()
     due_again(fns)
     assert run() == 1

@@ -12,7 +12,6 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database, Transaction
 from checkout.operations import caller_identity, command
@@ -20,7 +19,7 @@ from checkout.operations.verb import Changes
 from checkout.operations.verbs import corrections
 from checkout.reconciliation import operator_journal as journal
 from tests.support import stripe_events
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.lambda_events import LambdaContext
 from tests.support.roles import acting_as
 from tests.support.stripe_simulator import Simulator
@@ -261,8 +260,8 @@ def test_one_database_is_enough_and_the_verb_shows_what_either_has(
     [told] = operate(fns, "journal")["result"]["acts"]
     assert (told["verb"], told["end"]) == ("adjust", "done")
 
-    monkeypatch.setattr(bootstrap.checkout_database(), "_url", lambda: "postgresql://x@127.0.0.1:1/x")
-    bootstrap.checkout_database().close()
+    monkeypatch.setattr(system().checkout_database, "_url", lambda: "postgresql://x@127.0.0.1:1/x")
+    system().checkout_database.close()
     assert operate(fns, "adjust", "--key", "T-2", *ADJUST[2:], *ADA)["result"]["adjusted"] is True
     assert [act["arguments"]["key"] for act in operate(fns, "journal")["result"]["acts"]] == ["T-2", "T-1"]
     assert fns.checkout("SELECT 1 FROM operator_journal") == []
@@ -270,7 +269,7 @@ def test_one_database_is_enough_and_the_verb_shows_what_either_has(
 
 def test_both_in_one_database_are_one_row_a_step(fns: Functions) -> None:
     with acting_as("operations"):
-        made = bootstrap.journal()
+        made = system().journal
         made._databases = (made._databases[0], made._databases[0])
         act = journal.Act(
             act_id="00000000-0000-0000-0000-000000000001",

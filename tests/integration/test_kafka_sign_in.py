@@ -18,13 +18,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     UserScramCredentialUpsertion,
 )
 
-from checkout import bootstrap
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
+from checkout.system import System
 from local import processes
 from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
@@ -226,11 +226,8 @@ def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"KAFKA_SECURITY": "IAM"}, "OAUTHBEARER"),
     ],
 )
-def test_the_setting_picks_the_way(
-    settings: dict[str, str], mechanism: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bootstrap, "config", lambda: Config(settings))
-    options = bootstrap.kafka_sign_in()
+def test_the_setting_picks_the_way(settings: dict[str, str], mechanism: str | None) -> None:
+    options = System(Config(settings)).kafka_sign_in()
     assert options.get("sasl_mechanism") == mechanism
     if mechanism:
         assert options["security_protocol"] == "SASL_SSL"

@@ -11,14 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.reconciliation import lost_entries
 from checkout.reconciliation import lost_entries_table as sql
 from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.lost_entries_position import Progress
 from checkout.reconciliation.setbacks import Setbacks
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.second_connection import second_connection
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
@@ -232,7 +231,7 @@ def test_reversals_are_entered_after_their_credits(fns: Functions, tail: Tail, k
 
 def run(since: int) -> Progress:
     """The search alone, as one whose events are read."""
-    search = bootstrap.reconcile()._lost_entries
+    search = system().reconcile._lost_entries
     search.begin(since)
     search.events_are_read(since)
     progress, _ = search(since, deadline=time.monotonic() + 60, setbacks=Setbacks())
@@ -265,7 +264,7 @@ def test_two_runs_at_once_share_the_pages(
     monkeypatch.setattr(lost_entries, "ROWS_A_PAGE", 10)
     generated(fns, 200)
     since = int(time.time()) - 5400
-    bootstrap.reconcile()._lost_entries.begin(since)
+    system().reconcile._lost_entries.begin(since)
     pages: list[int] = []
     page = sql.payments
 
@@ -301,10 +300,10 @@ def own_search(fns: Functions) -> lost_entries.LostEntries:
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
     application = Database(lambda: fns.settings["DATABASE_URL"])
-    delivery = Delivery(checkout, bootstrap.kafka_publisher())
-    again = reemission.Reemission(checkout, application, delivery, bootstrap.config())
+    delivery = Delivery(checkout, system().kafka_publisher)
+    again = reemission.Reemission(checkout, application, delivery, system().config)
     decisions = Decisions(checkout, application)
-    evidence = FindEvidence(checkout, bootstrap.stripe_api(), bootstrap.config())
+    evidence = FindEvidence(checkout, system().stripe_api, system().config)
     return lost_entries.LostEntries(checkout, application, delivery, evidence, again, decisions)
 
 
@@ -564,7 +563,7 @@ def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
         "SET LOCAL session_replication_role = replica;"
         " TRUNCATE stripe_events, reversals, discarded_reversals, operator_journal"
     )
-    bootstrap.reconcile()._lost_entries.begin(since)
+    system().reconcile._lost_entries.begin(since)
     fns.webhook(early)
     pay(fns, payment_intent="pi_1")
     fns.consume(*tail.read())

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
@@ -17,7 +16,7 @@ from checkout.operations import ledger_ranges
 from checkout.operations.verbs.verify import Verified
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.stripe_simulator import Simulator
 
@@ -217,7 +216,7 @@ def test_standard_output_is_for_the_answer_alone(
             telemetry.count("AsOftenAsPowertoolsKeepsToItself")
         return Verified([], complete=True)
 
-    monkeypatch.setattr(bootstrap, "verify", lambda: counts)
+    functions.override(monkeypatch, verify=counts)
     assert terminal.json("verify") == {"findings": [], "complete": True}
     assert "AsOftenAsPowertoolsKeepsToItself" in terminal.err
 
@@ -276,8 +275,8 @@ def test_a_verification_that_is_out_of_time_is_not_clean(
 ) -> None:
     monkeypatch.setattr(ledger_ranges, "RANGE", 1)
     fns.add_users(2, 3)
-    verify = bootstrap.verify()
-    monkeypatch.setattr(bootstrap, "verify", lambda: lambda **given: verify(**{**given, "deadline": 0.0}))
+    verify = system().verify
+    functions.override(monkeypatch, verify=lambda **given: verify(**{**given, "deadline": 0.0}))
     for user_id in (1, 2, 3):
         assert terminal.json("verify", status=1)["complete"] is False
         assert f"up to user {user_id}" in terminal.err

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import postgres
 from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
@@ -15,7 +14,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.reconciliation.uncredited import Reemission
 from local.kafka.embedded import Broker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.kept_messages import KeptMessages
 from tests.support.roles import acting_as
 from tests.support.second_connection import second_connection
@@ -41,7 +40,7 @@ class TakesOnly(KeptMessages):
 def checkout(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """Of a process that soon gives up to wait for a lock."""
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
-    with closing(Database(bootstrap.config().checkout_database_url)) as database:
+    with closing(Database(system().config.checkout_database_url)) as database:
         yield database
 
 
@@ -64,10 +63,10 @@ def queued(fns: Functions, *keys: str) -> list[Message]:
 
 def reemission() -> Reemission:
     return Reemission(
-        bootstrap.checkout_database(),
-        bootstrap.application_database(),
-        bootstrap.delivery(),
-        bootstrap.config(),
+        system().checkout_database,
+        system().application_database,
+        system().delivery,
+        system().config,
     )
 
 

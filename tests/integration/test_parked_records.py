@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
@@ -15,14 +14,14 @@ from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
 from checkout.reconciliation.decisions import Decisions
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 
 pytestmark = pytest.mark.usefixtures("as_operator")
 
 
 @pytest.fixture
 def parked(fns: Functions) -> ParkedRecords:
-    return bootstrap.parked_records()
+    return system().parked_records
 
 
 def refund(request_id: str, source_id: str = "re_1", **fields: Any) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import postgres
 from tests.support import functions
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.second_connection import SecondConnection, second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
@@ -60,7 +59,7 @@ def test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_store
     act: Callable[[], object] = (
         (lambda: fns.webhook(event(paid)))
         if learns == "by a webhook"
-        else (lambda: bootstrap.stripe_events().observe("checkout.session.completed", paid))
+        else (lambda: system().stripe_events.observe("checkout.session.completed", paid))
     )
     with second_connection(url) as other:
         lock_payment_intent(other, "pi_1")
@@ -139,7 +138,7 @@ def test_what_is_settled_while_it_is_tried_again_is_left_alone(
     known.knows(taken_back["id"], taken_back)
     early = event(taken_back, "refund.created")
     assert fns.webhook(early).json["outcome"] == "waiting"
-    events = bootstrap.stripe_events()
+    events = system().stripe_events
     with second_connection(url) as other:
         other.execute("UPDATE stripe_events SET outcome = 'applied' WHERE event_id = %s", (early["id"],))
         again = waiting(url, lambda: getattr(events, does)(early["id"]))
@@ -154,7 +153,7 @@ def test_what_is_read_again_while_it_is_discarded_does_not_act(
     request_id, taken_back = str(uuid4()), refund("pi_1", id="re_1")
     known.knows("re_1", taken_back)
     fns.webhook(event(session_object(request_id, payment_intent="pi_1")))
-    events = bootstrap.stripe_events()
+    events = system().stripe_events
     with second_connection(url) as operator:
         lock_payment_intent(operator, "pi_1")
         operator.execute(

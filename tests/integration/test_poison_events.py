@@ -9,14 +9,13 @@ from uuid import uuid4
 import pytest
 from stripe import StripeObject
 
-from checkout import bootstrap
 from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.base.text import MAX_BIGINT
 from checkout.payments import session_event, stripe_api
 from checkout.reconciliation import missed_events
 from tests.integration.test_reconciler import reconcile
 from tests.integration.test_reversals import outcome, parsed, stored
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
@@ -158,7 +157,7 @@ def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
     first, second = event(disputed, "charge.dispute.created"), event(taken_back, "refund.created")
     for told, answer in ((first, refused), (second, away)):
         known.knows(told["data"]["object"]["id"], answer)
-        assert bootstrap.stripe_events().record(parsed(told), keep_unread=True) == "waiting"
+        assert system().stripe_events.record(parsed(told), keep_unread=True) == "waiting"
     known.knows(taken_back["id"], taken_back)
 
     tried = [reconciler_tries() for _ in range(2)]
@@ -168,4 +167,4 @@ def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
 
 
 def reconciler_tries() -> int:
-    return bootstrap.reconcile()._missed.try_again(deadline=time.monotonic() + 10)
+    return system().reconcile._missed.try_again(deadline=time.monotonic() + 10)

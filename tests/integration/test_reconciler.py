@@ -9,13 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.payments import reversal_event, stripe_api
 from checkout.reconciliation import missed_events, unfinished
 from checkout.reconciliation import uncredited as reemission
 from local.kafka.embedded import Broker
 from tests.support import functions
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator, eventually
@@ -58,7 +57,7 @@ def pay(fns: Functions, simulator: Simulator, amount: int = 500, **form: str) ->
 def reconcile(**options: Any) -> dict[str, Any]:
     """A run without a deadline, unless one is given: the schedule's, or an operator's `since` then."""
     with acting_as("operations" if "since" in options else "reconciler"):
-        return bootstrap.reconcile()(**options).as_dict()
+        return system().reconcile(**options).as_dict()
 
 
 def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, count: int) -> int:
@@ -223,14 +222,14 @@ def test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual
         fns.checkout(f"DELETE FROM {table}")
 
     since, runs = int(time.time()) - 3600, 0
-    while not bootstrap.reconcile()._missed.catch_up(deadline=0.0, since=since)[1]:
+    while not system().reconcile._missed.catch_up(deadline=0.0, since=since)[1]:
         runs += 1
         assert runs < 50
     assert runs >= 2
     assert fns.checkout("SELECT value FROM reconciler_state WHERE name = 'stripe_events'") == usual
     fns.consume(*tail.read())
     assert fns.balance() == total
-    assert bootstrap.reconcile()._missed.catch_up(deadline=0.0, since=since) == (0, False), "a new pass"
+    assert system().reconcile._missed.catch_up(deadline=0.0, since=since) == (0, False), "a new pass"
 
 
 def test_a_run_that_is_out_of_time_leaves_unfinished_sessions_to_the_next(

@@ -5,14 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation.uncredited import Reemission
 from checkout.reconciliation.unfinished import Unfinished
 from tests.support import functions
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
 from tests.support.second_connection import second_connection
 from tests.support.stripe_events import event, session_object
@@ -38,10 +37,10 @@ def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
     fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 day'")
     fns.checkout("UPDATE reversals SET emitted_at = now() - interval '1 day'")
     reemission = Reemission(
-        bootstrap.checkout_database(),
-        bootstrap.application_database(),
-        bootstrap.delivery(),
-        bootstrap.config(),
+        system().checkout_database,
+        system().application_database,
+        system().delivery,
+        system().config,
     )
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
         somebody.execute("SELECT 1 FROM checkout_transactions WHERE payment_intent_id = 'pi_1' FOR UPDATE")
@@ -65,7 +64,7 @@ def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
         )
         known.knows(session_id, {"id": session_id, "status": "open", "payment_status": "unpaid"})
     unfinished = Unfinished(
-        bootstrap.checkout_database(), known, bootstrap.stripe_events(), bootstrap.create_session()
+        system().checkout_database, known, system().stripe_events, system().create_session
     )
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
         somebody.execute("SELECT 1 FROM checkout_transactions WHERE request_id = 'cs_1' FOR UPDATE")
@@ -83,6 +82,6 @@ def test_missed_events_are_recorded_oldest_first(
     paid = event({**session, "payment_status": "paid"}, "checkout.session.async_payment_succeeded")
     monkeypatch.setattr(StripeApi, "events", lambda *_, **__: ([paid, processing], False))
     with acting_as("reconciler"):
-        bootstrap.reconcile()._missed.catch_up(deadline=time.monotonic() + 30)
+        system().reconcile._missed.catch_up(deadline=time.monotonic() + 30)
     stored = fns.checkout("SELECT event_id FROM stripe_events ORDER BY received_at")
     assert [row["event_id"] for row in stored] == [processing["id"], paid["id"]]

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
@@ -22,7 +21,7 @@ from checkout.sessions.requests import AnswerRequests
 from functions.checkout_requests_consumer.app import RESERVE_SECONDS
 from local.kafka.embedded import Broker
 from tests.support import functions
-from tests.support.functions import Functions, requested
+from tests.support.functions import Functions, requested, system
 from tests.support.stripe_events import APP_ID, event
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
@@ -333,12 +332,12 @@ def test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings(
     stripe.fault(path_prefix=SESSIONS, method="POST", status=400)
     fns.ask(request)
     refused = fns.row(request["request_id"])
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         stored = sessions_table.session_created(
             cursor, request["request_id"], session_id="cs_late", url="https://x", expires_at=None
         )
     assert stored.is_refused
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         sessions_table.session_failed(
             cursor,
             request["request_id"],

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
@@ -18,7 +17,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.payments import stripe_event
 from checkout.payments.events import StripeEvents
 from checkout.payments.stripe_api import StripeApi
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_events import encoded, event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
@@ -164,7 +163,7 @@ def test_a_discarded_refund_is_not_emitted_with_its_payment(fns: Functions, know
     early = event(taken_back, "refund.created")
     assert outcome(fns, early) == "waiting"
 
-    bootstrap.held_events().discard(early["id"], reason="made up")
+    system().held_events.discard(early["id"], reason="made up")
     assert outcome(fns, event(session_object(str(uuid4()), payment_intent="pi_1"))) == "applied"
 
     assert states(fns) == {"refunded": "held"}
@@ -236,7 +235,7 @@ def test_a_refund_that_nobody_could_read_is_not_settled_by_its_payment(fns: Func
         raise StripeNotReached("Stripe could not be reached; try again.")
 
     stripe.knows(taken_back["id"], away)
-    events = stripe_events(bootstrap.checkout_database(), stripe, KeptMessages())
+    events = stripe_events(system().checkout_database, stripe, KeptMessages())
     request_id = str(uuid4())
     assert events.record(parsed(early), keep_unread=True) == "waiting"
     assert events.record(parsed(event(session_object(request_id, payment_intent="pi_1")))) == "applied"
@@ -252,7 +251,7 @@ def parsed(told: dict[str, Any]) -> stripe_event.StripeEvent:
 
 
 def stripe_events(checkout: Database, stripe: StripeApi, publisher: KafkaPublisher) -> StripeEvents:
-    return StripeEvents(checkout, stripe, Delivery(checkout, publisher), bootstrap.config())
+    return StripeEvents(checkout, stripe, Delivery(checkout, publisher), system().config)
 
 
 class Handler:
@@ -275,7 +274,7 @@ def messages() -> KeptMessages:
 
 @pytest.fixture
 def handlers(fns: Functions, messages: KeptMessages) -> Iterator[tuple[Handler, Handler]]:
-    url = bootstrap.config().checkout_database_url
+    url = system().config.checkout_database_url
     with closing(Database(url)) as one, closing(Database(url)) as other:
         yield Handler(one, messages), Handler(other, messages)
 

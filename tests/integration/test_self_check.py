@@ -170,26 +170,49 @@ def watch(event, arguments):
         seen.append(event)
 sys.addaudithook(watch)
 import app
-from checkout.base import telemetry
-made = [name for name, one in vars(sys.modules.get("checkout.bootstrap", telemetry)).items()
-        if hasattr(one, "cache_info") and one.cache_info().currsize]
-print(__import__("json").dumps({"seen": seen, "made": made, "boto3": "boto3" in sys.modules}))
+print(__import__("json").dumps({"seen": seen, "boto3": "boto3" in sys.modules}))
 """
 
 
-@pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
-def test_an_import_opens_nothing_and_reads_no_secret(function: str) -> None:
+IN_LAMBDA = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+}
+ON_AWS = {
+    "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
+    "CHECKOUT_DATABASE_URL": "postgresql://db.example.com/checkout",
+    "DATABASE_AUTH": "IAM",
+    "DATABASE_ROLE": "checkout_any",
+    "KAFKA_BROKERS": "b-1.example.com:9098",
+    "KAFKA_SECURITY": "IAM",
+    "CHECKOUT_APP_ID": "checkout-4f1c09ab",
+    "PUBLIC_ORIGIN": "https://pay.example.com",
+}
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
+
+
+@pytest.mark.parametrize("settings", [{}, ON_AWS], ids=["nothing set", "as on AWS"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_import_opens_nothing_and_reads_no_secret(function: str, settings: dict[str, str]) -> None:
+    """It constructs clients, those of AWS included, but only in functions that have them."""
     paths = [ROOT / "functions" / function, ROOT / "layers" / "common"]
     done = subprocess.run(
         [sys.executable, "-c", OBSERVED],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            **IN_LAMBDA,
+            **settings,
+        },
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"seen": [], "made": [], "boto3": False}
+    with_boto3 = function == "pre_traffic" or (bool(settings) and function != "web")
+    assert json.loads(done.stdout) == {"seen": [], "boto3": with_boto3}
 
 
 # Where webhooks may come from

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import postgres
 from checkout.base.errors import StripeRefused
 from checkout.payments.stripe_api import CreatedSession, StripeApi
@@ -34,9 +33,8 @@ class AskedStripe(StripeApi):
 @pytest.fixture
 def asked(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> AskedStripe:
     stripe = AskedStripe()
-    monkeypatch.setattr(bootstrap, "stripe_api", lambda: stripe)
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
-    functions.forget_wiring()
+    functions.override(monkeypatch, stripe_api=stripe)
     return stripe
 
 

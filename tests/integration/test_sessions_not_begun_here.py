@@ -6,14 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import StripeNotReached
 from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, forget_wiring, system
 from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
@@ -200,7 +199,7 @@ def test_stripe_away_stores_nothing_so_that_it_is_sent_again(fns: Functions, kno
     told = event(session)
     assert fns.webhook(told).status == 502
     assert fns.checkout("SELECT 1 FROM stripe_events") == []
-    assert bootstrap.stripe_events().record(parsed(told), keep_unread=True) == "waiting"
+    assert system().stripe_events.record(parsed(told), keep_unread=True) == "waiting"
 
     known.knows(session["id"], session)
     assert reconciler_tries() == 1
@@ -383,8 +382,7 @@ def test_a_session_that_was_begun_under_a_wrong_app_id_is_ours(
 
 def restart() -> None:
     """As a deployment with other settings does; the `known` Stripe stays."""
-    for made in (bootstrap.config, bootstrap.stripe_events, bootstrap.reconcile, bootstrap.receive_webhook):
-        made.cache_clear()
+    forget_wiring()
 
 
 def test_events_of_other_applications_are_found_by_an_index(fns: Functions) -> None:
@@ -441,8 +439,8 @@ def test_a_ping_and_a_thin_event_are_stored_and_ignored(fns: Functions, body: di
     assert outcome(fns, body) == "duplicate"
     assert stored(fns, body)["payload"] == body
     fns.checkout("UPDATE stripe_events SET received_at = now() - interval '100 days'")
-    assert bootstrap.erase().older_than(90, deadline=float("inf")).events == 1
-    assert bootstrap.stripe_events().retry(body["id"]) == "duplicate"
+    assert system().erase.older_than(90, deadline=float("inf")).events == 1
+    assert system().stripe_events.retry(body["id"]) == "duplicate"
 
 
 def test_is_any_paid_finds_the_request_and_its_second_payments_alone(fns: Functions) -> None:
@@ -452,7 +450,7 @@ def test_is_any_paid_finds_the_request_and_its_second_payments_alone(fns: Functi
             " paid_cents, paid_currency) VALUES (%s, 1, 5, 'eur', 'x', 'payment_succeeded', 5, 'eur')",
             (request_id,),
         )
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         found = [payments_table.is_any_paid(cursor, 1, one) for one in ("r1", "r2", "r", "r3")]
         assert payments_table.is_any_paid(cursor, 2, "r1") is False
     assert found == [True, True, False, False]

@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from checkout import bootstrap
 from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.release import cloudformation, custom_resource, msk, setup, topics
 from checkout.release.migrate import Migrate
@@ -192,7 +190,7 @@ def test_a_failure_says_what_to_look_at_and_nothing_secret(
     monkeypatch.setattr(setup, "WAKE_SECONDS", 0.0)
     monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
     ask(fns, bucket)
-    monkeypatch.setattr(bootstrap, "setup", partial(dict[str, str]().__getitem__, "password"))
+    functions.override(monkeypatch, setup=lambda **_: dict[str, str]()["password"])
     ask(fns, bucket)
 
     away, unexpected = bucket.answers

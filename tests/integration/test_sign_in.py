@@ -9,10 +9,10 @@ import pytest
 from moto import mock_aws
 from psycopg2.extensions import parse_dsn
 
-from checkout.base import rds_token
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, DatabaseUnavailable, Unavailable
 from checkout.base.postgres import TIMEOUTS, Database
+from checkout.base.rds_token import RdsTokens
 from tests.support.functions import query
 
 ROLE = "checkout_sign_in"
@@ -113,14 +113,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("AWS_SECRET_ACCESS_KEY", "testing"),
     ):
         monkeypatch.setenv(name, value)
-    rds_token._client.cache_clear()
     with mock_aws():
         yield
-    rds_token._client.cache_clear()
 
 
 def test_a_token_names_the_action_the_user_and_its_end(account: None) -> None:
-    made = rds_token.token("db.example.com", 5432, "checkout_account")
+    made = RdsTokens()("db.example.com", 5432, "checkout_account")
 
     assert made.startswith("db.example.com:5432/?Action=connect&DBUser=checkout_account&")
     assert "X-Amz-Expires=900" in made
@@ -134,7 +132,7 @@ def test_without_credentials_there_is_no_token(account: None, monkeypatch: pytes
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(Unavailable, match="NoCredentialsError"):
-        rds_token.token("db.example.com", 5432, "checkout_account")
+        RdsTokens()("db.example.com", 5432, "checkout_account")
     boto3.DEFAULT_SESSION = None
 
 

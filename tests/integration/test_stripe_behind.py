@@ -6,14 +6,13 @@ from uuid import uuid4
 import pytest
 from stripe import InvalidRequestError
 
-from checkout import bootstrap
 from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.payments.stripe_api import StripeApi
 from tests.integration.test_operations import Terminal
 from tests.integration.test_poison_events import reconciler_tries
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
@@ -162,7 +161,7 @@ def test_after_a_day_it_is_held_and_loud(
 
     assert stored(fns, told)["reason"] == "for more than a day: Stripe knows no such object yet"
     assert alerts(caplog) == ["StripeEventHeld"]
-    assert bootstrap.held_events().replay(told["id"]).outcome == "held"
+    assert system().held_events.replay(told["id"]).outcome == "held"
 
 
 @pytest.mark.parametrize("error", [StripeRefused, StripeRefusedForGood], ids=["permission", "parameters"])
@@ -190,7 +189,7 @@ def test_what_stripe_refuses_for_good_is_held_and_a_permission_can_be_given(
     else:
         assert fns.webhook(told).status == 502
         assert fns.checkout("SELECT 1 FROM stripe_events WHERE event_id = %s", (told["id"],)) == []
-        assert bootstrap.stripe_events().record(parsed(told), keep_unread=True) == "waiting"
+        assert system().stripe_events.record(parsed(told), keep_unread=True) == "waiting"
 
 
 @pytest.mark.parametrize("newer", ["refund", "dispute"])

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.reconciliation import stripe_books, stripe_books_table
 from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.balance_transaction import movement
 from tests.integration.test_reconciler import pay, reconcile, silent
 from tests.support import functions
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import APP_ID, event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute
@@ -29,7 +28,7 @@ def differing(fns: Functions, name: str = "TotalsDifferFromStripe") -> list[dict
 
 def found(name: str = "TotalsDifferFromStripe") -> list[dict[str, Any]]:
     with acting_as("operations"):
-        [finding] = [one for one in bootstrap.verify()() if one.name == name]
+        [finding] = [one for one in system().verify() if one.name == name]
     assert finding.is_offence
     assert finding.count == len(finding.samples)
     return [dict(sample) for sample in finding.samples]
@@ -142,12 +141,10 @@ def test_pages_are_crossed_and_a_run_goes_on(
     monkeypatch.setattr("checkout.payments.stripe_api.PAGE", 2)
     fns.checkout("TRUNCATE stripe_balance_transactions")
     fns.checkout("DELETE FROM reconciler_state WHERE name = %s", (stripe_books.CURSOR,))
-    copy = stripe_books.StripeBooks(
-        bootstrap.checkout_database(), bootstrap.stripe_api(), bootstrap.config().app_id
-    )
+    copy = stripe_books.StripeBooks(system().checkout_database, system().stripe_api, system().config.app_id)
     assert [copy.copy(deadline=0), copy.copy(deadline=0), copy.copy(deadline=0)] == [False, False, True]
     assert len(fns.checkout("SELECT 1 FROM stripe_balance_transactions")) == 5
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         assert passes.read_until(cursor, stripe_books.CURSOR) is not None
 
 
@@ -262,7 +259,7 @@ class Books(KnownStripe):
 def copied(fns: Functions, books: Books) -> None:
     """As a run of the reconciler does, an hour of Stripe's time and of ours later than all of it."""
     with acting_as("reconciler"):
-        copy = stripe_books.StripeBooks(bootstrap.checkout_database(), books, APP_ID)
+        copy = stripe_books.StripeBooks(system().checkout_database, books, APP_ID)
         assert copy.copy(deadline=float("inf"))
     later(fns)
 
@@ -341,7 +338,7 @@ def test_a_failed_debit_whose_charge_was_booked_long_ago_comes_to_nothing(fns: F
     paid_and_failed = session_object("r1", payment_intent="pi_1", payment_status="unpaid")
     fns.webhook(event(paid_and_failed, "checkout.session.async_payment_failed"))
     copied(fns, Books(booked("charge_failure", -500, created=NOW - 2 * DAY, source={"status": "failed"})))
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         old = booked("charge", 500, created=NOW - 40 * DAY, source={"status": "failed"})
         moved = movement(old, APP_ID)
         assert moved is not None
@@ -392,7 +389,7 @@ def test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported(fns:
         -500,
     )
     with acting_as("operations"):
-        bootstrap.accept_findings().accept(sample["finding"], reason="adjusted", operator="ada")
+        system().accept_findings.accept(sample["finding"], reason="adjusted", operator="ada")
     assert found("UnknownMovementAtStripe") == []
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.stripe_lists import OVERLAP_SECONDS, Walk
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 
 LIST = "a list of Stripe's"
 PAGE = 2
@@ -31,7 +30,7 @@ class Listed:
 def walk(listed: Listed, *, pages: int | None = None, **options: Any) -> list[int]:
     """What a run reads that is out of time after so many pages, or never."""
     found: list[int] = []
-    run = Walk(bootstrap.checkout_database(), LIST, listed.page, deadline=float("inf"), **options)
+    run = Walk(system().checkout_database, LIST, listed.page, deadline=float("inf"), **options)
     for number, page in enumerate(run, start=1):
         found += [int(one["id"]) for one in page]
         if number == pages:
@@ -40,7 +39,7 @@ def walk(listed: Listed, *, pages: int | None = None, **options: Any) -> list[in
 
 
 def known_until() -> int | None:
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         return passes.read_until(cursor, LIST)
 
 
@@ -79,7 +78,7 @@ def test_a_pass_that_goes_on_goes_back_as_far_as_it_was_to(now: int) -> None:
 
 def test_a_page_in_which_the_process_died_is_read_again(now: int) -> None:
     listed = Listed(*(now - age for age in range(3)))
-    for _ in Walk(bootstrap.checkout_database(), LIST, listed.page, deadline=float("inf")):
+    for _ in Walk(system().checkout_database, LIST, listed.page, deadline=float("inf")):
         break  # The process dies: nobody comes back for the next page.
     assert walk(listed) == [now, now - 1, now - 2]
 

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import Effect
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 
@@ -39,7 +38,7 @@ def test_only_the_payment_of_which_there_is_an_entry_is_called_credited(fns: Fun
 
 def test_only_the_payment_without_an_entry_is_emitted_again(fns: Functions, swapped: str) -> None:
     with acting_as("reconciler"):
-        bootstrap.reconcile()._reemission(deadline=float("inf"))
+        system().reconcile._reemission(deadline=float("inf"))
     seen = fns.checkout("SELECT payment_intent_id FROM checkout_transactions WHERE credited_at IS NOT NULL")
     assert [row["payment_intent_id"] for row in seen] == ["pi_first"]
 
@@ -47,7 +46,7 @@ def test_only_the_payment_without_an_entry_is_emitted_again(fns: Functions, swap
 def verified() -> dict[str, list[str]]:
     """The effect keys of what was found."""
     with acting_as("operations"):
-        findings = {one.name: one.samples for one in bootstrap.verify()() if one.count}
+        findings = {one.name: one.samples for one in system().verify() if one.count}
     return {
         name: [key for row in rows for key in row.get("discarded", [row.get("effect_key")])]
         for name, rows in findings.items()
@@ -89,7 +88,7 @@ def test_a_decision_about_one_payment_says_nothing_of_another_under_its_key(fns:
     fns.consume(finished("r1", user_id=7, payment_intent_id="pi_first"))
     [record] = fns.application("SELECT id FROM parked_events")
     with acting_as("operations"):
-        bootstrap.parked_records().discard(record["id"], reason="a test account")
+        system().parked_records.discard(record["id"], reason="a test account")
     assert place_of(credit("r1", "pi_first")) is Place.DISCARDED
     assert place_of(credit("r1", None)) is Place.DISCARDED, "nothing says that it is another"
     assert place_of(credit("r1", "pi_second")) is Place.NOWHERE
@@ -110,7 +109,7 @@ def credit(request_id: str, payment_intent_id: str | None, user_id: int = 7) -> 
 
 
 def place_of(effect: Effect) -> Place:
-    with acting_as("reconciler"), bootstrap.application_database().transaction() as cursor:
+    with acting_as("reconciler"), system().application_database.transaction() as cursor:
         return whereabouts.find(cursor, [effect])[effect.effect_key]
 
 
@@ -118,5 +117,5 @@ def test_a_credit_parked_under_another_request_is_found_by_its_payment_intent(fn
     parked = finished("request-before-the-restore", payment_intent_id="pi_1", currency="usd")
     fns.consume(parked)
     effect = Effect("success:request-since", 1, 500, "usd", "success", "request-since", None, "pi_1")
-    with bootstrap.application_database().transaction() as cursor:
+    with system().application_database.transaction() as cursor:
         assert whereabouts.find(cursor, [effect]) == {effect.effect_key: Place.PARKED}

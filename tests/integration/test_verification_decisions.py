@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import NotFound
 from checkout.operations import findings_table as stored_findings
 from checkout.operations.verbs.accept import AcceptFindings
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, refund
 from tests.support.tail import Tail
@@ -35,7 +34,7 @@ def found(fns: Functions) -> dict[str, list[dict[str, Any]]]:
         "UPDATE checkout_transactions SET completed_at = completed_at - interval '2 hours';"
         " UPDATE reversals SET emitted_at = emitted_at - interval '2 hours'"
     )
-    return {one.name: [dict(row) for row in one.samples] for one in bootstrap.verify()() if one.count}
+    return {one.name: [dict(row) for row in one.samples] for one in system().verify() if one.count}
 
 
 def facts(sample: dict[str, Any]) -> dict[str, Any]:
@@ -43,8 +42,8 @@ def facts(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def discard_all() -> None:
-    for record in bootstrap.parked_records().page():
-        bootstrap.parked_records().discard(record.id, reason="refunded at Stripe")
+    for record in system().parked_records.page():
+        system().parked_records.discard(record.id, reason="refunded at Stripe")
 
 
 def take_back(fns: Functions, known: KnownStripe, tail: Tail, amount: int, **fields: Any) -> str:
@@ -108,14 +107,12 @@ def test_a_dispute_in_another_currency_is_listed_once_it_is_discarded_and_accept
     assert fns.webhook(told).json["outcome"] == "held"
     assert found(fns).keys() == {"EventsHeld"}
 
-    bootstrap.corrections().adjust(
-        key="T-1", user_id=1, amount_cents=-500, reason="it is lost", operator="ada"
-    )
-    bootstrap.held_events().discard(told["id"], reason="adjusted by T-1", operator="ada")
+    system().corrections.adjust(key="T-1", user_id=1, amount_cents=-500, reason="it is lost", operator="ada")
+    system().held_events.discard(told["id"], reason="adjusted by T-1", operator="ada")
     assert found(fns).keys() == {"DiscardedButPaid"}
     [listed] = found(fns)["DiscardedButPaid"]
     assert (listed["amount_cents"], listed["currency"]) == (-541, "usd")
-    bootstrap.accept_findings().accept(listed["finding"], **ACCOUNTED)
+    system().accept_findings.accept(listed["finding"], **ACCOUNTED)
     assert found(fns) == {}
 
 
@@ -130,18 +127,18 @@ def wrong(fns: Functions) -> str:
 
 @pytest.fixture
 def accepting(fns: Functions) -> AcceptFindings:
-    return bootstrap.accept_findings()
+    return system().accept_findings
 
 
 def test_a_finding_that_was_accepted_counts_no_more_and_is_not_forgotten(
     fns: Functions, wrong: str, accepting: AcceptFindings
 ) -> None:
-    bootstrap.corrections().adjust(key="T-1", user_id=1, amount_cents=100, reason="the rest", operator="ada")
+    system().corrections.adjust(key="T-1", user_id=1, amount_cents=100, reason="the rest", operator="ada")
     assert accepting.shown(wrong)["name"] == "EntryDiffersFromPayment"
     assert accepting.accept(wrong, **ACCOUNTED)["facts"]["amount_cents"] == 400
     assert accepting.accept(wrong, **ACCOUNTED), "twice is once"
     assert found(fns) == {}
-    accepted = {one.name: one.accepted for one in bootstrap.verify()() if one.accepted}
+    accepted = {one.name: one.accepted for one in system().verify() if one.accepted}
     assert accepted == {"EntryDiffersFromPayment": 1}
 
     accepting.withdraw(wrong)
@@ -191,7 +188,7 @@ def test_only_what_was_shown_can_be_accepted(fns: Functions, wrong: str, accepti
             act("0123456789ab")
     fns.checkout("UPDATE verify_findings SET shown_at = now() - interval '8 days'")
     fns.checkout("UPDATE checkout_transactions SET paid_cents = 400")
-    bootstrap.verify()()
+    system().verify()
     with pytest.raises(NotFound):
         accepting.shown(wrong)
 
@@ -200,5 +197,5 @@ def test_what_was_accepted_is_kept_for_good(fns: Functions, wrong: str, acceptin
     accepting.accept(wrong, **ACCOUNTED)
     fns.checkout("UPDATE verify_findings SET shown_at = now() - interval '8 days'")
     assert found(fns) == {}
-    with bootstrap.checkout_database().transaction() as cursor:
+    with system().checkout_database.transaction() as cursor:
         assert stored_findings.accepted(cursor) == {wrong}

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.errors import DatabaseUnavailable
 from checkout.operations import ledger_ranges
 from checkout.operations.verbs import verify as verification
 from checkout.operations.verbs.verify import Verified
 from checkout.reconciliation import stripe_books_table as stripe_books
-from tests.support.functions import Functions, query
+from tests.support.functions import Functions, query, system
 
 pytestmark = pytest.mark.usefixtures("as_operator", "short_ranges")
 
@@ -52,7 +51,7 @@ def corrupt(fns: Functions) -> None:
 
 
 def run(**options: Any) -> Verified:
-    return bootstrap.verify()(**options)
+    return system().verify(**options)
 
 
 def numbers(verified: Verified) -> dict[str, int]:

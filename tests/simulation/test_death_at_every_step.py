@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.reconciliation.setbacks import Setbacks
 from local.kafka.embedded import Broker
 from tests.support.crashes import at_every_step
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
@@ -194,7 +193,7 @@ def test_the_search_for_lost_entries(fns: Functions, topic: Tail) -> None:
 
     def search(deadline: float = 0.0) -> bool:
         with acting_as("operations"):
-            found = bootstrap.reconcile()._lost_entries
+            found = system().reconcile._lost_entries
             if found.begin(since).events_until is None:
                 found.events_are_read(since)
             return found(since, deadline=deadline, setbacks=Setbacks())[0].complete

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger.decision import NOT_TAKEN
@@ -30,7 +29,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
 from checkout.payments.events import StripeEvents
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_lives import Life, Payer, StripeFromThenOn, Telling
 from tests.support.stripe_simulator import Simulator
@@ -379,7 +378,7 @@ def tell_all(told: Mapping[Telling, Order], outcome: str) -> Sequence[Message]:
     publisher = KeptMessages()
     for telling, order in told.items():
         try:
-            with bootstrap.checkout_database().transaction() as cursor:
+            with system().checkout_database.transaction() as cursor:
                 tell(telling, order, Joined(cursor), publisher)
         except Exception as error:
             error.add_note(described(outcome, telling, order))
@@ -390,7 +389,7 @@ def tell_all(told: Mapping[Telling, Order], outcome: str) -> Sequence[Message]:
 def tell(telling: Telling, order: Order, checkout: Database, publisher: KafkaPublisher) -> None:
     random = Random(f"{SEED} {telling.user_id}")
     stripe = StripeFromThenOn(random)
-    events = StripeEvents(checkout, stripe, Delivery(checkout, publisher), bootstrap.config())
+    events = StripeEvents(checkout, stripe, Delivery(checkout, publisher), system().config)
     for moment, is_twin in deliveries(order, random):
         stripe.handles(telling, moment)
         events.record(telling.event(moment, twin=is_twin))
@@ -442,7 +441,7 @@ def consume(messages: Sequence[Message], random: Random) -> None:
         for offset, message in enumerate(shuffled)
     ]
     for start in range(0, len(records), BATCH):
-        bootstrap.credit_balances()(records[start : start + BATCH])
+        system().credit_balances(records[start : start + BATCH])
 
 
 def all_ends(fns: Functions, told: Collection[Telling]) -> Mapping[int, End]:
@@ -483,7 +482,7 @@ def check_nothing_is_left(fns: Functions) -> None:
 
 def check_verified(*, reversed_beyond_paid: int) -> None:
     """The checks of all invariants are silent, but for what was taken back twice."""
-    found = {finding.name: finding.count for finding in bootstrap.verify()() if finding.count}
+    found = {finding.name: finding.count for finding in system().verify() if finding.count}
     assert found == ({"ReversedMoreThanPaid": reversed_beyond_paid} if reversed_beyond_paid else {})
 
 

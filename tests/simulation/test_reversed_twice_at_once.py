@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from checkout import bootstrap
 from checkout.base.postgres import Database
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.delivery import Delivery
@@ -18,7 +17,7 @@ from checkout.outbox.record import Record
 from checkout.outbox.table import Message
 from checkout.payments import stripe_event
 from checkout.payments.events import StripeEvents
-from tests.support.functions import Functions
+from tests.support.functions import Functions, system
 from tests.support.kept_messages import KeptMessages
 from tests.support.stripe_events import encoded, event, session_object
 from tests.support.stripe_reversals import KnownStripe, refund
@@ -54,8 +53,8 @@ def tell(connect: Connect, told: Sequence[dict[str, Any]], stripe: KnownStripe) 
     messages = KeptMessages()
 
     def webhook() -> Callable[[dict[str, Any]], str]:
-        checkout = connect(bootstrap.config().checkout_database_url)
-        events = StripeEvents(checkout, stripe, Delivery(checkout, messages), bootstrap.config())
+        checkout = connect(system().config.checkout_database_url)
+        events = StripeEvents(checkout, stripe, Delivery(checkout, messages), system().config)
         return lambda one: events.record(stripe_event.parsed(encoded(one)))
 
     assert set(shared_out([webhook() for _ in range(WEBHOOKS)], told)) == {"applied"}
@@ -71,7 +70,7 @@ def consume_twice(connect: Connect, messages: Sequence[Message]) -> None:
     batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
 
     def consumer() -> Callable[[Sequence[Record]], object]:
-        config = bootstrap.config()
+        config = system().config
         return CreditBalances(connect(config.database_url), config.currency)
 
     shared_out([consumer() for _ in range(CONSUMERS)], [batch for batch in batches for _ in range(2)])
@@ -116,4 +115,4 @@ def test_500_credits_each_reversed_twice_at_once(fns: Functions, connect: Connec
     [of_rows] = fns.checkout("SELECT sum(refunded_cents) AS cents FROM checkout_transactions")
     assert of_rows["cents"] == sum(one["amount"] for one in refunds)
     assert fns.checkout("SELECT 1 FROM outbox") == []
-    assert [finding for finding in bootstrap.verify()() if finding.count] == []
+    assert [finding for finding in system().verify() if finding.count] == []

@@ -2,20 +2,23 @@
 
 import importlib.util
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import jwt
 import psycopg2
+import pytest
 from psycopg2.extras import RealDictCursor
 
+import checkout.system
 from checkout import bootstrap
+from checkout.base.config import Config
 from checkout.outbox.record import Record
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
@@ -26,18 +29,61 @@ JWT_SECRET = "a-secret-of-the-tests-with-32-bytes-or-more"
 SERVICE_TOKEN = "service-token-of-the-tests"
 
 
-@cache
-def handler(function: str) -> Callable[[dict[str, Any], Any], Any]:
-    """`functions/<function>/app.py`'s handler; the files share one module name, so each gets its own."""
+Handler = Callable[[dict[str, Any], Any], Any]
+
+_wiring = threading.RLock()
+_overrides: dict[str, Any] = {}
+_systems: list[bootstrap.Operations] = []
+_handlers: dict[str, Handler] = {}
+
+
+def handler(function: str) -> Handler:
+    """`functions/<function>/app.py`'s handler, wired by `system`."""
+    with _wiring:
+        if function not in _handlers:
+            _handlers[function] = _loaded(function)
+        return _handlers[function]
+
+
+def _loaded(function: str) -> Handler:
+    """The files share one module name, so each gets its own."""
     name = f"functions_{function}_app"
     spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / function / "app.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    found: Callable[[dict[str, Any], Any], Any] = module.handler
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkout.system, "System", lambda _config: system())
+        spec.loader.exec_module(module)
+    found: Handler = module.handler
     return found
+
+
+def system() -> bootstrap.Operations:
+    """The one behind every handler of this process, until `forget_wiring`."""
+    with _wiring:
+        if not _systems:
+            _systems.append(bootstrap.Operations(Config(os.environ), **_overrides))
+        return _systems[0]
+
+
+vars(bootstrap)["system"] = system
+
+
+def override(patch: pytest.MonkeyPatch, **attributes: Any) -> None:
+    """Every system of this test has these instead of its own, from now on."""
+    for name, value in attributes.items():
+        patch.setitem(_overrides, name, value)
+    forget_wiring()
+
+
+def forget_wiring() -> None:
+    """The next event finds a fresh execution environment."""
+    with _wiring:
+        while _systems:
+            _systems.pop().close()
+        _handlers.clear()
 
 
 def environment(checkout_url: str, application_url: str, brokers: str, **more: str) -> dict[str, str]:
@@ -55,17 +101,6 @@ def environment(checkout_url: str, application_url: str, brokers: str, **more: s
         "PUBLIC_ORIGIN": "https://pay.example.com",
         **more,
     }
-
-
-def forget_wiring() -> None:
-    """As in a fresh execution environment."""
-    for made_once in vars(bootstrap).values():
-        if hasattr(made_once, "cache_clear"):
-            if made_once.cache_info().currsize and made_once.__name__.endswith("_database"):
-                made_once().close()
-            if made_once.cache_info().currsize and made_once.__name__ == "kafka_publisher":
-                made_once().close()
-            made_once.cache_clear()
 
 
 def token(user_id: int | str = 1, **claims: Any) -> str:

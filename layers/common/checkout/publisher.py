@@ -6,20 +6,28 @@ Needs KAFKA_BROKERS (and KAFKA_API_VERSION where a broker cannot negotiate it).
 """
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from uuid import uuid4
 
-from checkout import bootstrap
 from checkout.base import terminal
+from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
 from checkout.outbox.request_event import TOPIC, CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
+from checkout.system import System
 
 TIMEOUT_SECONDS = 10
+
+
+@cache
+def _system() -> System:
+    return System(Config(os.environ))
 
 
 def request_session(
@@ -51,7 +59,7 @@ def request_session(
     )
     accepted = decoded(event.encoded())
     message = Message(0, TOPIC, str(user_id), event.encoded())
-    if not bootstrap.kafka_publisher().publish([message], TIMEOUT_SECONDS):
+    if not _system().kafka_publisher.publish([message], TIMEOUT_SECONDS):
         raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
     return accepted.request_id
 

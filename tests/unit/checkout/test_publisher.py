@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from checkout import bootstrap
+from checkout import publisher
+from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
 from checkout.publisher import request_session
+from checkout.system import System
 
 
 @pytest.fixture
@@ -23,7 +25,8 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
         return [message.id for message in messages]
 
     monkeypatch.setattr(KafkaPublisher, "publish", publish)
-    monkeypatch.setattr(bootstrap, "kafka_publisher", lambda: KafkaPublisher(["127.0.0.1:1"]))
+    system = System(Config({}), kafka_publisher=KafkaPublisher(["127.0.0.1:1"]))
+    monkeypatch.setattr(publisher, "_system", lambda: system)
     return sent
 
 

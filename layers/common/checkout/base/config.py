@@ -5,7 +5,8 @@ is read when it is needed, so that a function needs only those it uses; a missin
 ConfigurationError, which names it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
@@ -103,6 +104,20 @@ class Config:
     def secrets_manager(self) -> SecretsManager | None:
         """Where the secrets are that the environment does not have; None = nowhere."""
         return self._secrets
+
+    def prepare(self, *names: str) -> None:
+        """Make the client of Secrets Manager if it will be asked for one of these. Raises Unavailable."""
+        if self._secrets is not None and not all(map(self._text, names)):
+            self._secrets.connect()
+
+    @contextmanager
+    def unread_secrets(self) -> Iterator[None]:
+        """Within the block, no secret is read from Secrets Manager: that raises Unavailable."""
+        with ExitStack() as stack:
+            for manager in (self._secrets, self._master):
+                if manager is not None:
+                    stack.enter_context(manager.unread())
+            yield
 
     def require_secrets(self) -> None:
         """Raises Unavailable or ConfigurationError where the secrets cannot be read, whichever they are, or

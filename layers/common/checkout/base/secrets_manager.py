@@ -3,7 +3,8 @@
 import json
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from checkout.base.errors import ConfigurationError, Unavailable
@@ -19,7 +20,7 @@ ATTEMPTS = 2
 
 
 class SecretsManager:
-    """Asked at the first need, never at import, and again after five minutes.
+    """Asked at the first need, and again after five minutes.
 
     Each method raises Unavailable where Secrets Manager does not answer or refuses, and ConfigurationError
     where the secret is no JSON object.
@@ -28,9 +29,37 @@ class SecretsManager:
     def __init__(self, secret_arn: str) -> None:
         self._secret_arn = secret_arn
         self._client: Any = None
+        self._is_asked = True
         self._values: dict[str, str] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
+
+    def connect(self) -> None:
+        """Make the client, which opens no connection yet. To import boto3 takes 0.5 s."""
+        if self._client is not None:
+            return
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        impatient = Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"total_max_attempts": ATTEMPTS},
+        )
+        try:
+            self._client = boto3.client("secretsmanager", config=impatient)
+        except BotoCoreError as error:
+            raise Unavailable("Secrets Manager does not answer.") from error
+
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Within the block whatever would ask raises Unavailable instead, with the client made."""
+        self._is_asked = False
+        try:
+            yield
+        finally:
+            self._is_asked = True
 
     def get(self, name: str) -> str | None:
         if time.time() - self._read_at > KEEP_SECONDS:
@@ -68,6 +97,9 @@ class SecretsManager:
         return missing
 
     def _read(self) -> None:
+        if not self._is_asked:
+            self.connect()
+            raise Unavailable("Secrets Manager is not asked yet.")
         # Before the answer: one that does not come must not be asked for at every request either.
         self._asked_at = time.time()
         answer = self._ask("get_secret_value")
@@ -83,19 +115,10 @@ class SecretsManager:
         self._read_at = time.time()
 
     def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:
-        # 0.5 s to import, and only here is it needed.
-        import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
+        self.connect()
         try:
-            if self._client is None:
-                impatient = Config(
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    read_timeout=READ_TIMEOUT_SECONDS,
-                    retries={"total_max_attempts": ATTEMPTS},
-                )
-                self._client = boto3.client("secretsmanager", config=impatient)
             answer: dict[str, Any] = getattr(self._client, operation)(SecretId=self._secret_arn, **parameters)
         except ClientError as error:
             raise Unavailable(f"Secrets Manager refuses: {error.response['Error']['Code']}.") from error

@@ -7,34 +7,26 @@ be reached raises, so that the invocation fails with the reason.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from checkout import bootstrap
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
-from checkout.outbox import finished_event
 
 EVENT = {"checkout": "self-check"}
 BROKER_SECONDS = 10.0
 
 
 class Need(NamedTuple):
-    """`check` raises a CheckoutError where it is not met."""
+    """`check` raises a CheckoutError if it is not met."""
 
     name: str
     check: Callable[[], None]
 
 
-def _reach(database: Database) -> None:
-    with database.transaction() as tx:
+def reach(database: Database) -> None:
+    with database.autocommit() as tx:
         tx.execute("SELECT 1")
 
 
-SECRETS = Need("secrets", lambda: bootstrap.config().require_secrets())
-CHECKOUT_DATABASE = Need("checkout database", lambda: _reach(bootstrap.checkout_database()))
-APPLICATION_DATABASE = Need("application database", lambda: _reach(bootstrap.application_database()))
-BROKER = Need("broker", lambda: bootstrap.kafka_publisher().require(finished_event.TOPIC, BROKER_SECONDS))
-
-
-def self_checking(handler: Handler, *needs: Need) -> Handler:
+def self_checking(handler: Handler, release: str | None, *needs: Need) -> Handler:
     """The handler, which also answers a self-check: whether everything is there that it needs."""
 
     def answer(event: dict[str, Any], context: Any) -> Any:
@@ -42,6 +34,6 @@ def self_checking(handler: Handler, *needs: Need) -> Handler:
             return handler(event, context)
         for need in needs:
             need.check()
-        return {"release": bootstrap.config().release, "reached": [need.name for need in needs]}
+        return {"release": release, "reached": [need.name for need in needs]}
 
     return answer

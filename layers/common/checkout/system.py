@@ -1,0 +1,290 @@
+"""The one place of wiring: which service gets which others, and what each of them is made with.
+
+Each attribute of System is made when it is first asked for, once. A module that not every function needs is
+imported where its attribute is made, so a function imports what it uses: at import, by `System.prepare`.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from checkout.base.config import Config
+from checkout.base.errors import CheckoutError
+from checkout.base.postgres import Database
+from checkout.outbox import finished_event
+from checkout.release import self_check
+from checkout.release.self_check import Need
+
+if TYPE_CHECKING:
+    from checkout.api.accounts import Accounts
+    from checkout.api.callers import Authenticator
+    from checkout.base.rds_token import RdsTokens
+    from checkout.ledger.crediting import CreditBalances
+    from checkout.outbox.delivery import Delivery
+    from checkout.outbox.producer import KafkaPublisher
+    from checkout.payments.events import StripeEvents
+    from checkout.payments.stripe_api import StripeApi
+    from checkout.payments.webhook import ReceiveWebhook
+    from checkout.reconciliation.decisions import Decisions
+    from checkout.reconciliation.run import Reconcile
+    from checkout.release.migrate import Migrate
+    from checkout.release.new_versions import JudgeNewVersions
+    from checkout.release.roles import GrantRoles
+    from checkout.release.setup import Setup
+    from checkout.sessions.create import CreateSession
+    from checkout.sessions.requests import AnswerRequests
+
+
+class System:
+    """Making it opens no connection and reads no secret.
+
+    An attribute that needs a setting which is missing or unusable raises ConfigurationError, each time until
+    the setting is there; NotYetConfigured and Unavailable come in the same way.
+    """
+
+    def __init__(self, config: Config, **overrides: Any) -> None:
+        """`overrides` replace attributes by name."""
+        if unknown := [name for name in overrides if not hasattr(type(self), name)]:
+            raise TypeError(f"System has no {', '.join(unknown)}.")
+        self.config = config
+        vars(self).update(overrides)
+
+    def prepare(self, *attributes: str) -> None:
+        """Import and make, in Lambda's init phase, what the first event needs, without asking anybody.
+
+        What cannot be made yet, because a secret must be read first or a setting is wrong, is left to the
+        first event: that has an answer for it, an init phase has none.
+        """
+        with self.config.unread_secrets():
+            for attribute in attributes:
+                with suppress(CheckoutError):
+                    getattr(self, attribute)
+
+    def close(self) -> None:
+        """End all connections. What is used again connects again."""
+        for name in ("checkout_database", "application_database", "kafka_publisher"):
+            if name in vars(self):
+                vars(self)[name].close()
+
+    # What a self-check asks for
+
+    @property
+    def needs_secrets(self) -> Need:
+        return Need("secrets", self.config.require_secrets)
+
+    @property
+    def needs_checkout_database(self) -> Need:
+        return Need("checkout database", lambda: self_check.reach(self.checkout_database))
+
+    @property
+    def needs_application_database(self) -> Need:
+        return Need("application database", lambda: self_check.reach(self.application_database))
+
+    @property
+    def needs_broker(self) -> Need:
+        return Need(
+            "broker", lambda: self.kafka_publisher.require(finished_event.TOPIC, self_check.BROKER_SECONDS)
+        )
+
+    # Others
+
+    @cached_property
+    def checkout_database(self) -> Database:
+        return self._database("CHECKOUT_DATABASE_URL", self.config.checkout_database_url)
+
+    @cached_property
+    def application_database(self) -> Database:
+        return self._database("DATABASE_URL", self.config.database_url)
+
+    def _database(self, setting: str, url: Callable[[], str]) -> Database:
+        self.config.prepare(setting)
+        return Database(
+            url,
+            token=self._rds_tokens,
+            connect_timeout_seconds=self.config.database_connect_timeout_seconds,
+        )
+
+    @cached_property
+    def _rds_tokens(self) -> "RdsTokens | None":
+        if not self.config.database_by_iam:
+            return None
+        from checkout.base.rds_token import RdsTokens
+
+        return RdsTokens()
+
+    @cached_property
+    def stripe_api(self) -> "StripeApi":
+        from checkout.payments.stripe_api import StripeApi
+
+        self.config.prepare("STRIPE_SECRET")
+        return StripeApi(self.config.stripe_secret, self.config.stripe_api_base)
+
+    @cached_property
+    def kafka_publisher(self) -> "KafkaPublisher":
+        from checkout.outbox.producer import KafkaPublisher
+
+        config = self.config
+        return KafkaPublisher(
+            config.kafka_brokers, config.kafka_api_version, self.kafka_sign_in(), config.kafka_idle_seconds
+        )
+
+    def kafka_sign_in(self) -> dict[str, Any]:
+        """Options of a kafka-python client."""
+        if self.config.kafka_security == "PLAINTEXT":
+            return {}
+        from checkout.outbox import sign_in
+
+        if self.config.kafka_security == "IAM":
+            return sign_in.iam(self.config.kafka_ca_file)
+        return sign_in.scram(*self.config.kafka_credentials(), self.config.kafka_ca_file)
+
+    # Ours, by room
+
+    @cached_property
+    def authenticator(self) -> "Authenticator":
+        from checkout.api.callers import Authenticator
+
+        config = self.config
+        config.jwt_secrets()
+        config.service_tokens()
+        return Authenticator(
+            config.jwt_secrets,
+            config.service_tokens,
+            config.refresh_secrets,
+            audience=config.jwt_audience,
+            issuer=config.jwt_issuer,
+            max_age_seconds=config.jwt_max_age_seconds,
+        )
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        from checkout.api.accounts import Accounts
+
+        return Accounts(
+            self.checkout_database, self.application_database, self.config.currency, self.config.jwt_secrets
+        )
+
+    @cached_property
+    def delivery(self) -> "Delivery":
+        from checkout.outbox.delivery import Delivery
+
+        return Delivery(self.checkout_database, self.kafka_publisher)
+
+    @cached_property
+    def credit_balances(self) -> "CreditBalances":
+        from checkout.ledger.crediting import CreditBalances
+
+        return CreditBalances(self.application_database, self.config.currency)
+
+    @cached_property
+    def stripe_events(self) -> "StripeEvents":
+        from checkout.payments.events import StripeEvents
+
+        return StripeEvents(self.checkout_database, self.stripe_api, self.delivery, self.config)
+
+    @cached_property
+    def receive_webhook(self) -> "ReceiveWebhook":
+        from checkout.payments.webhook import ReceiveWebhook
+
+        made = ReceiveWebhook(self.stripe_events, self.config)
+        self.config.webhook_secrets()
+        self.config.stripe_secret()
+        return made
+
+    @cached_property
+    def create_session(self) -> "CreateSession":
+        from checkout.sessions.create import CreateSession
+
+        return CreateSession(self.checkout_database, self.application_database, self.stripe_api, self.config)
+
+    @cached_property
+    def answer_requests(self) -> "AnswerRequests":
+        from checkout.sessions.requests import AnswerRequests
+
+        made = AnswerRequests(
+            self.checkout_database,
+            self.application_database,
+            self.create_session,
+            self.delivery,
+            origin=self.config.own_origin,
+            currency=self.config.currency,
+        )
+        self.config.stripe_secret()
+        return made
+
+    @cached_property
+    def decisions(self) -> "Decisions":
+        from checkout.reconciliation.decisions import Decisions
+
+        return Decisions(self.checkout_database, self.application_database)
+
+    @cached_property
+    def reconcile(self) -> "Reconcile":
+        from checkout.reconciliation.evidence import FindEvidence
+        from checkout.reconciliation.lost_entries import LostEntries
+        from checkout.reconciliation.missed_events import MissedEvents
+        from checkout.reconciliation.run import Reconcile
+        from checkout.reconciliation.stripe_books import StripeBooks
+        from checkout.reconciliation.uncredited import Reemission
+        from checkout.reconciliation.unfinished import Unfinished
+
+        checkout, application, stripe = self.checkout_database, self.application_database, self.stripe_api
+        evidence = FindEvidence(checkout, stripe, self.config)
+        reemission = Reemission(checkout, application, self.delivery, self.config)
+        return Reconcile(
+            MissedEvents(checkout, stripe, self.stripe_events, self.config.app_id),
+            Unfinished(checkout, stripe, self.stripe_events, self.create_session),
+            evidence,
+            reemission,
+            StripeBooks(checkout, stripe, self.config.app_id),
+            LostEntries(checkout, application, self.delivery, evidence, reemission, self.decisions),
+        )
+
+    @cached_property
+    def migrate(self) -> "Migrate":
+        from checkout.release.migrate import Migrate
+
+        return Migrate(self.checkout_database, self.application_database)
+
+    @cached_property
+    def grant_roles(self) -> "GrantRoles":
+        from checkout.release.roles import GrantRoles
+
+        return GrantRoles(self.checkout_database, self.application_database)
+
+    @cached_property
+    def setup(self) -> "Setup":
+        from checkout.release import msk, topics
+        from checkout.release.setup import Setup
+
+        config = self.config
+
+        def brokers() -> str:
+            if config.kafka_cluster_arn is None:
+                return ",".join(config.kafka_brokers)
+            return msk.bootstrap_brokers(config.kafka_cluster_arn, config.kafka_security)
+
+        def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
+            options = {
+                "bootstrap_servers": brokers.split(","),
+                "api_version": config.kafka_api_version,
+                **self.kafka_sign_in(),
+            }
+            return topics.ensure(options, names, partitions)
+
+        return Setup(
+            self.migrate, self.grant_roles, config.secrets_manager, config.check, brokers, ensure_topics
+        )
+
+    @cached_property
+    def judge_new_versions(self) -> "JudgeNewVersions":
+        from checkout.release.new_versions import JudgeNewVersions
+        from checkout.release.versions import Versions
+
+        versions = Versions()
+        return JudgeNewVersions(
+            lambda: self.config.new_versions,
+            lambda arn: versions.ask(arn, self_check.EVENT),
+            versions.report,
+        )
