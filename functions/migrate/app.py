@@ -1,6 +1,6 @@
-"""Bring the databases to the schema of this release, or, as a custom resource, all that a deployment needs.
+"""Bring the databases to the schema of this release; as a custom resource, set up what a deployment needs.
 
-Safe to invoke at any time. CloudFormation's requests are answered where it waits for them.
+Safe to invoke at any time. CloudFormation's requests are answered at the address that they name.
 """
 
 import os
@@ -25,7 +25,7 @@ def migrate(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def set_up(properties: Mapping[str, Any]) -> Mapping[str, str]:
-    """`Partitions` of topics that are made now (3); `Roles` is false where the functions have passwords."""
+    """`Partitions` of new topics, 3 by default; `Roles` is false if the functions have passwords."""
     partitions, roles = str(properties.get("Partitions", 3)), str(properties.get("Roles", "true"))
     if not partitions.isdecimal() or int(partitions) < 1:
         raise InvalidRequest("Partitions must be a whole number from 1.")

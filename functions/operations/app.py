@@ -1,8 +1,8 @@
-"""The operations, for those who may invoke this function: {"verb": "parked", "arguments": ["list"]}.
+"""The operations for those who may invoke this function: {"verb": "parked", "arguments": ["list"]}.
 
-`arguments` are those of `python -m checkout.operations <verb>`. Nobody can be asked here: what changes money
-needs "--yes" among them. `identity` may prove who calls; `python -m deployment operations` adds it. The
-schedule has it verify every hour.
+`arguments` are those of `python -m checkout.operations <verb>`. Nobody can be asked here, so a verb that asks
+before it changes something needs "--yes" among them. `identity` may prove who calls; `python -m deployment
+operations` adds it. A schedule runs `verify` every hour.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ system.prepare("verify", "held_events", "parked_records", "corrections", "reconc
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """{"clean", "result"}; or {"error"} where it was refused and nothing was changed."""
+    """{"clean", "result"}; or {"error"} if it was refused and nothing was changed."""
 
     def caller() -> Caller:
         return Caller(_identity(event, words, context.function_name), context.aws_request_id)

@@ -15,7 +15,7 @@ class BooksAudit:
     START = FIRST_PAYMENT
 
     def __init__(self, checkout: Database, livemode: Callable[[], bool]) -> None:
-        """`livemode` is that of Stripe's key; it is asked only if its books were read."""
+        """`livemode` returns that of Stripe's key; it is called only if Stripe's books were read."""
         self._checkout = checkout
         self._livemode = livemode
 
@@ -27,7 +27,7 @@ class BooksAudit:
         ]
 
     def range(self, after: str, findings: Findings) -> str | None:
-        """Check the payments behind the payment intent `after`; returns the last of them, or None if there
+        """Check the payments after the payment intent `after`; returns the last of them, or None if there
         are no more. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as tx:
             invariants.take_time(tx)
@@ -44,10 +44,10 @@ class BooksAudit:
 
 
 def _read(tx: Transaction) -> BooksRead | None:
-    """None if they were never read."""
+    """The time for which Stripe's books were read; None if they never were."""
     until = passes.read_until(tx, CURSOR)
     if until is None:
         return None
     begin = stripe_books.begin(tx)
-    # Books with nothing in them were read from as far back as Stripe lists.
+    # Empty books were read from as far back as Stripe lists.
     return BooksRead(until - passes.STRIPE_KEEPS_SECONDS if begin is None else begin, until)

@@ -1,8 +1,7 @@
-"""What was paid and reversed against the ledger, and the ledger against the balances: a range of users.
+"""Payments and reversals against the ledger, and the ledger against the balances: a range of users.
 
-A range is compared by digests first, and read only if they differ. What is under way between the two
-databases makes them differ, too, so what is absent is looked for once more, and is no offence for half an
-hour.
+A range is compared by digests first, and read only if they differ. What is on its way between the two
+databases makes them differ, too, so what is absent is searched for again, and is no offence for half an hour.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -45,9 +44,9 @@ class LedgerAudit:
         ]
 
     def range(self, after: int, findings: Findings) -> tuple[int | None, int]:
-        """Check the users behind `after`; returns the last of them, or None if there are no more, and how
+        """Check the users after `after`; returns the last of them, or None if there are no more, and how
         many ledger entries they have. Raises DatabaseUnavailable."""
-        # The ledger first, always: what has an entry then has had its payment for longer.
+        # Always the ledger first: what has an entry then has had its payment for longer.
         with self._application.transaction() as there, self._checkout.transaction() as here:
             for tx in (there, here):
                 invariants.take_time(tx)
@@ -63,13 +62,13 @@ class LedgerAudit:
             if ledger.wrong_balances:
                 _add(findings, "BalanceDiffersFromLedger", ledger_ranges.wrong_balances(there, users))
             if ledger.foreign_currencies:
-                found = ledger_ranges.foreign_currencies(there, users, self._currency)
-                _add(findings, "EntryInAnotherCurrency", found)
+                entries = ledger_ranges.foreign_currencies(there, users, self._currency)
+                _add(findings, "EntryInAnotherCurrency", entries)
             if checkout.reversed_beyond_paid:
                 _add(findings, "ReversedMoreThanPaid", ledger_ranges.reversed_beyond_paid(here, users))
             if checkout.without_payment_intent:
-                found = ledger_ranges.without_payment_intent(here, users)
-                _add(findings, "TotalsDifferFromStripe", found)
+                payments = ledger_ranges.without_payment_intent(here, users)
+                _add(findings, "TotalsDifferFromStripe", payments)
             undone = _Undone()
             if checkout.discarded_reversals:
                 undone.discard(ledger_ranges.discarded_reversals(here, users))
@@ -87,22 +86,22 @@ def _add(findings: Findings, name: str, rows: Iterable[Row]) -> None:
 def _compare(
     there: Transaction, here: Transaction, users: Users, findings: Findings, undone: "_Undone"
 ) -> None:
-    found = compare(
+    compared = compare(
         ledger_ranges.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
         ledger_ranges.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
     )
-    for entry, expected in found.differing:
+    for entry, expected in compared.differing:
         findings.add("EntryDiffersFromPayment", _facts(entry) | {"expected": _facts(expected)})
-    statuses = _statuses(here, found.unexplained)
-    for entry in found.unexplained:
+    statuses = _statuses(here, compared.unexplained)
+    for entry in compared.unexplained:
         if entry.effect_key in statuses:
             findings.add("EntryDiffersFromPayment", _facts(entry) | {"status": statuses[entry.effect_key]})
         else:
             findings.add("CreditWithoutTransaction", _facts(entry))
-    places = whereabouts.find(there, [seen.effect for seen in found.absent])
-    for seen in found.absent:
+    places = whereabouts.find(there, [seen.effect for seen in compared.absent])
+    for seen in compared.absent:
         place = places[seen.effect_key]
-        # What is entered otherwise is found from its entry.
+        # What is entered differently is reported with its entry.
         if place is Place.NOWHERE and seen.is_settled:
             findings.add("PaymentNotInLedger", _facts(seen))
         if place is Place.DISCARDED:
@@ -112,7 +111,7 @@ def _compare(
 
 
 class _Undone:
-    """What of each payment has no effect on the balance: because somebody decided that, or for other reasons.
+    """The movements of each payment that did not change the balance, by decision or for other reasons.
 
     A payment whose credit was discarded is settled once Stripe has given the money back, and a refund that
     was discarded once it has failed: in sum, nothing moved.
@@ -146,7 +145,7 @@ class _Undone:
 
 
 def _statuses(here: Transaction, unexplained: Collection[Seen]) -> dict[str, str]:
-    """What we know of payments and reversals that these entries claim to be of, by effect key."""
+    """The status of the payment or reversal that each of these entries names, by effect key."""
     if not unexplained:
         return {}
     of_request, of_intent = ledger_ranges.statuses(

@@ -1,7 +1,7 @@
 """Who calls, as AWS says: its Security Token Service answers who has signed a request.
 
-A function is not told who invokes it. So a caller signs that question to STS, for one act alone and for a
-minute, and the function asks it: nobody else could have signed it, and for no other act.
+Lambda does not say who invokes a function. So a caller signs that question to STS, for this act only and for
+a minute, and the function sends it: nobody else could have signed it, and it is good for no other act.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _NOT_PROVED = "The identity is not proved:"
 
 
 def own() -> str:
-    """The ARN of whose credentials this process has. Raises Unavailable."""
+    """The ARN that this process's credentials belong to. Raises Unavailable."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -36,8 +36,8 @@ def own() -> str:
 
 
 def proof(function: str, words: Sequence[str]) -> str:
-    """For `proved`: an address, signed with the credentials of this process, good for a minute and for these
-    words to this function alone. Raises Unavailable if there are no credentials."""
+    """For `proved`: an address, signed with the credentials of this process, good for a minute and only for
+    these words to this function. Raises Unavailable if there are no credentials."""
     import boto3
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
@@ -54,9 +54,9 @@ def proof(function: str, words: Sequence[str]) -> str:
 
 
 def proved(address: str, function: str, words: Sequence[str]) -> str:
-    """The ARN of who has signed `address` for these words to this function.
+    """The ARN of the one who signed `address` for these words to this function.
 
-    Raises InvalidRequest if it is no such proof, Unavailable if STS does not answer.
+    Raises InvalidRequest if it is no such proof; Unavailable if STS does not answer.
     """
     query = parse_qs(urlsplit(address).query)
     signed = query.get("X-Amz-SignedHeaders", [])
@@ -68,16 +68,16 @@ def proved(address: str, function: str, words: Sequence[str]) -> str:
     asked = urllib.request.Request(address, headers={ACT_HEADER: _digest(function, words)})  # noqa: S310
     try:
         with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            found = re.search(r"<Arn>([^<]+)</Arn>", answer.read().decode())
+            arn = re.search(r"<Arn>([^<]+)</Arn>", answer.read().decode())
     except urllib.error.HTTPError as error:
         if error.code < 500:
             raise InvalidRequest(f"{_NOT_PROVED} STS refuses it, as it does after a minute.") from error
         raise Unavailable("STS does not answer.") from error
     except OSError as error:
         raise Unavailable("STS does not answer.") from error
-    if found is None:
+    if arn is None:
         raise Unavailable("STS does not say who it is.")
-    return found[1]
+    return arn[1]
 
 
 def _digest(function: str, words: Sequence[str]) -> str:
@@ -85,7 +85,7 @@ def _digest(function: str, words: Sequence[str]) -> str:
 
 
 def _sts() -> Any:
-    # 0.5 s to import, and only here is it needed.
+    # Takes 0.5 s to import, and is needed only here.
     import boto3
     from botocore.config import Config
 

@@ -1,4 +1,4 @@
-"""What was paid and reversed against what is in the ledger. Pure."""
+"""Payments and reversals against ledger entries. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from checkout.outbox.effects import Effect, is_credit, is_same_movement
 
 
 class Seen(NamedTuple):
-    """A movement, as one of the databases has it; `amount_cents` is signed. `is_settled`: older than what may
-    still be under way."""
+    """A movement, as one of the databases has it; `amount_cents` is signed. `is_settled`: it is too old
+    to be still on its way."""
 
     effect_key: str
     user_id: int
@@ -41,18 +41,18 @@ class Seen(NamedTuple):
 @dataclass(slots=True)
 class Comparison:
     absent: list[Seen] = field(default_factory=list)
-    """Paid or reversed, and without an entry."""
+    """Payments and reversals without an entry."""
 
     unexplained: list[Seen] = field(default_factory=list)
-    """Entries of which nothing was paid or reversed."""
+    """Entries without a payment or reversal."""
 
     differing: list[tuple[Seen, Seen]] = field(default_factory=list)
-    """An entry, and what it should be: user, amount or currency is another."""
+    """An entry, and what it should be: its user, amount or currency differs."""
 
 
 def compare(entered: Sequence[Seen], paid: Sequence[Seen]) -> Comparison:
-    """Match each movement with its entry. An entry that is right is preferred to one that is not."""
-    found = Comparison()
+    """Match each movement with its entry; one that agrees is preferred to one that does not."""
+    result = Comparison()
     by_key = {entry.effect_key: entry for entry in entered}
     by_intent = {
         entry.payment_intent_id: entry
@@ -70,12 +70,12 @@ def compare(entered: Sequence[Seen], paid: Sequence[Seen]) -> Comparison:
     for movement in unmatched:
         entry = _first(_candidates(movement, by_key, by_intent), left)
         if entry is None:
-            found.absent.append(movement)
+            result.absent.append(movement)
         else:
             del left[entry.effect_key]
-            found.differing.append((entry, movement))
-    found.unexplained = list(left.values())
-    return found
+            result.differing.append((entry, movement))
+    result.unexplained = list(left.values())
+    return result
 
 
 def _candidates(movement: Seen, by_key: dict[str, Seen], by_intent: dict[str, Seen]) -> list[Seen]:

@@ -1,4 +1,4 @@
-"""SQL that takes personal data out of what is settled; what waits, is held or is undecided is left alone."""
+"""SQL that takes personal data out of what is settled; what is waiting, held or undecided is left alone."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ _OF_USER = (
     " OR payment_intent_id IN (SELECT payment_intent_id FROM checkout_transactions WHERE user_id = %(user)s)"
     " OR (outcome <> 'applied' AND EXISTS ("
     # OFFSET 0, so that a payload is read once and not for each name.
-    """     SELECT FROM (SELECT replace(payload::text, '": "', '":"') AS written OFFSET 0) AS told,"""
+    """     SELECT FROM (SELECT replace(payload::text, '": "', '":"') AS written OFFSET 0) AS content,"""
     "         unnest(%(names)s::text[]) AS name WHERE position(name IN written) > 0)))"
 )
 
@@ -21,7 +21,7 @@ def _payloads(tx: Transaction) -> dict[str, str]:
 
 
 def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
-    """Settled events and their payloads, oldest first, locked; those that somebody holds are left out."""
+    """Settled events and their payloads, oldest first, locked; locked ones are left out."""
     tx.execute(
         f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED}"
         "   AND received_at < now() - make_interval(days => %s)"
@@ -32,7 +32,7 @@ def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
 
 
 def names_of(tx: Transaction, user_id: int) -> list[str]:
-    """How payloads name this user's payments, as JSON without spaces.
+    """The names of this user's payments in payloads, as JSON without spaces.
 
     An event that was not applied may name its payment nowhere else. It is searched as text: PostgreSQL's JSON
     functions fail at a NUL, which Stripe may relay.
@@ -60,7 +60,7 @@ def events_of(tx: Transaction, user_id: int, names: Sequence[str], limit: int) -
 
 
 def replace_payloads(tx: Transaction, payloads: Mapping[str, str]) -> None:
-    """By event id; they count as erased from now on."""
+    """Store them by event id; the events count as erased from now on."""
     tx.execute_values(
         "UPDATE stripe_events SET payload = erased.payload::json, erased_at = now()"
         " FROM (VALUES %s) AS erased (event_id, payload) WHERE stripe_events.event_id = erased.event_id",
@@ -79,7 +79,7 @@ def unsettled_of(tx: Transaction, user_id: int, names: Sequence[str]) -> list[st
 
 
 def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
-    """Of requests that failed so long ago; any other one has lost it already. Returns how many.
+    """Erase the emails of requests that failed so long ago; returns how many. All others have lost theirs.
 
     A pending one keeps it: its parameters may be sent again with the same idempotency key.
     """
@@ -95,7 +95,7 @@ def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
 
 
 def erase_emails_of(tx: Transaction, user_id: int) -> None:
-    """Of this user's requests that are not pending."""
+    """Erase the emails of this user's requests that are not pending."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
         " WHERE user_id = %s AND stripe_parameters ? 'customer_email' AND status <> 'session_pending'",
@@ -104,7 +104,7 @@ def erase_emails_of(tx: Transaction, user_id: int) -> None:
 
 
 def erase_parked_older_than(tx: Transaction, days: int, limit: int) -> int:
-    """Decided so long ago. Returns how many."""
+    """Erase the bytes of records that were decided so long ago; returns how many."""
     return _erase_parked(
         tx,
         f"SELECT id FROM parked_events WHERE {_DECIDED} AND resolved_at < now() - make_interval(days => %s)"
@@ -114,7 +114,7 @@ def erase_parked_older_than(tx: Transaction, days: int, limit: int) -> int:
 
 
 def erase_parked_of(tx: Transaction, user_id: int) -> int:
-    """Decided ones of this user. Returns how many."""
+    """Erase the bytes of this user's decided records; returns how many."""
     return _erase_parked(
         tx, f"SELECT id FROM parked_events WHERE {_DECIDED} AND user_id = %s FOR UPDATE", (user_id,)
     )

@@ -1,4 +1,4 @@
-"""What `verify` found. Pure."""
+"""The findings of `verify`. Pure."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -13,9 +13,9 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Finding:
-    """What one check found. An offence must never be; anything else is for a person to know.
+    """The result of one check. An offence must never occur; anything else is for a person to know.
 
-    `accepted` are those that a person has looked at and that stay as they are: they are not in `count`.
+    `accepted` are those that a person has judged and left as they are: they are not in `count`.
     """
 
     name: str
@@ -27,10 +27,10 @@ class Finding:
 
 
 class Findings:
-    """The findings of a run, by name; each is there, even if it found nothing."""
+    """The findings of a run, by name; also the checks that found nothing."""
 
     def __init__(self, findings: Collection[Finding], accepted: Collection[str]) -> None:
-        """`accepted` are the ids of single findings."""
+        """`accepted` has the ids of samples."""
         self._by_name = {finding.name: finding for finding in findings}
         self._accepted = frozenset(accepted)
 
@@ -38,7 +38,7 @@ class Findings:
         return iter(self._by_name.values())
 
     def add(self, name: str, facts: Row) -> None:
-        """One more. Its id is that of exactly these facts: if they change, it is another finding."""
+        """Count one more. Its id stands for exactly these facts: if they change, it is another finding."""
         finding = self._by_name[name]
         is_sample = len(finding.samples) < SAMPLES
         finding_id = id_of(name, facts) if is_sample or self._accepted else None
@@ -50,7 +50,7 @@ class Findings:
             finding.samples.append({"finding": finding_id, **facts})
 
     def report(self, name: str, count: int, samples: Collection[Row]) -> None:
-        """All of a check that counts for itself; there is nothing to accept."""
+        """Set the result of a check that has counted already; there is nothing to accept."""
         finding = self._by_name[name]
         finding.count, finding.samples = count, list(samples)
 

@@ -1,4 +1,4 @@
-"""SQL of verify_findings: what `verify` showed, and what of it a person has accepted."""
+"""SQL of verify_findings: what `verify` has shown, and which of it a person has accepted."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from checkout.base.postgres import Transaction
 
 KEPT_DAYS = 7
-"""What was shown so long ago, and neither since nor accepted, is forgotten."""
+"""Then a finding is deleted, unless it was shown again or accepted."""
 
 
 def accepted(tx: Transaction) -> set[str]:
@@ -16,7 +16,7 @@ def accepted(tx: Transaction) -> set[str]:
 
 
 def store(tx: Transaction, shown: Collection[tuple[str, str, Mapping[str, Any]]]) -> None:
-    """Id, name and facts of each. What was accepted meanwhile stays so."""
+    """Insert each (id, name, facts), or note that it was shown again; what is accepted stays accepted."""
     tx.execute(
         "DELETE FROM verify_findings"
         " WHERE accepted_at IS NULL AND shown_at < now() - make_interval(days => %s)",
@@ -27,18 +27,18 @@ def store(tx: Transaction, shown: Collection[tuple[str, str, Mapping[str, Any]]]
             "INSERT INTO verify_findings (finding_id, name, facts) VALUES %s"
             " ON CONFLICT (finding_id) DO UPDATE SET shown_at = now()",
             # In one order, so that two runs that end at once do not deadlock.
-            sorted((found, name, json.dumps(facts, default=str)) for found, name, facts in shown),
+            sorted((finding, name, json.dumps(facts, default=str)) for finding, name, facts in shown),
         )
 
 
 def shown(tx: Transaction, finding_id: str) -> Mapping[str, Any] | None:
-    """Name and facts; None if none of that id was shown lately."""
+    """Return name and facts; None if it is not stored."""
     tx.execute("SELECT name, facts FROM verify_findings WHERE finding_id = %s", (finding_id,))
     return tx.fetchone()
 
 
 def accept(tx: Transaction, finding_id: str, *, reason: str, operator: str) -> Mapping[str, Any] | None:
-    """Name and facts of the finding that is accepted now; None if none of that id was shown."""
+    """Return name and facts of the finding, accepted now; None if it is not stored."""
     tx.execute(
         "UPDATE verify_findings SET accepted_at = COALESCE(accepted_at, now()), reason = %s, operator = %s"
         " WHERE finding_id = %s RETURNING name, facts",
@@ -48,7 +48,7 @@ def accept(tx: Transaction, finding_id: str, *, reason: str, operator: str) -> M
 
 
 def withdraw(tx: Transaction, finding_id: str) -> Mapping[str, Any] | None:
-    """The same of one that counts again; None if none of that id was accepted."""
+    """Return name and facts of the finding, which counts again; None if it was not accepted."""
     tx.execute(
         "UPDATE verify_findings SET accepted_at = NULL, reason = NULL, operator = NULL"
         " WHERE finding_id = %s AND accepted_at IS NOT NULL RETURNING name, facts",

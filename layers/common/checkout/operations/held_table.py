@@ -1,4 +1,4 @@
-"""SQL of stripe_events as an operator needs it: what is held or waits, and what is decided about it."""
+"""SQL of stripe_events for operators: what is held or waiting, and what is decided about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ _COLUMNS = ", ".join(HeldEvent.__slots__)
 
 
 def page(tx: Transaction, *, after: str, limit: int, waiting: bool) -> list[HeldEvent]:
-    """Held ones, with those that wait where wanted, in the order of their ids."""
+    """Held events in the order of their ids; with `waiting` also those that wait."""
     tx.execute(
         f"SELECT {_COLUMNS} FROM stripe_events WHERE outcome = ANY(%s) AND event_id > %s"
         " ORDER BY event_id LIMIT %s",
@@ -34,7 +34,7 @@ def page(tx: Transaction, *, after: str, limit: int, waiting: bool) -> list[Held
 
 
 def find(tx: Transaction, event_id: str) -> tuple[HeldEvent, str] | None:
-    """Any event, whatever became of it, and its payload."""
+    """Any event and its payload."""
     tx.execute(
         f"SELECT {_COLUMNS}, payload::text AS payload FROM stripe_events WHERE event_id = %s", (event_id,)
     )
@@ -46,7 +46,7 @@ def find(tx: Transaction, event_id: str) -> tuple[HeldEvent, str] | None:
 
 
 def discard(tx: Transaction, event_id: str, decision: str) -> bool:
-    """Ignored from now on, for a reason that keeps the one it was held for. False where it is settled."""
+    """Ignore it from now on; the reason keeps the one it was held for. Returns False if it is settled."""
     tx.execute(
         "UPDATE stripe_events SET outcome = 'ignored', updated_at = now(),"
         " reason = %s || COALESCE(' (it was ' || outcome || ': ' || reason || ')', '')"

@@ -1,8 +1,9 @@
-"""SQL that looks for what must not be, or waits for a person: few rows, found by an index, however long the
-tables are. It changes nothing."""
+"""SQL of the checks that need no ranges: few rows, found by an index, however long the tables are. It changes
+nothing."""
 
 from typing import Any
 
+from checkout.base import postgres
 from checkout.base.postgres import Transaction
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
@@ -12,31 +13,26 @@ everywhere else they are short."""
 Row = dict[str, Any]
 
 
-def _rows(tx: Transaction) -> list[Row]:
-    return tx.fetchall()
-
-
 def take_time(tx: Transaction) -> None:
-    """For this transaction."""
-    settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
-    tx.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
+    """Lengthen the time limits of this transaction."""
+    postgres.limit(tx, PATIENCE)
 
 
 def _sampled(
     tx: Transaction, query: str, parameters: tuple[object, ...], limit: int
 ) -> tuple[int, list[Row]]:
-    """How many rows the query has, and the first of them."""
+    """Return how many rows the query has, and the first of them."""
     tx.execute(
         f"WITH found AS ({query}) SELECT count(*) OVER () AS found_in_all, found.* FROM found LIMIT %s",
         (*parameters, limit),
     )
-    rows = _rows(tx)
+    rows = tx.fetchall()
     total = rows[0]["found_in_all"] if rows else 0
     return total, [{name: value for name, value in row.items() if name != "found_in_all"} for row in rows]
 
 
 def repeated_effects(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
-    """Possible only if the constraint is gone; so the whole ledger is read only then."""
+    """Reads the whole ledger only if the constraint is gone: they are impossible with it."""
     tx.execute(
         "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
         " WHERE i.indrelid = 'ledger_entries'::regclass AND a.attname = 'effect_key' AND i.indnkeyatts = 1"
@@ -82,7 +78,7 @@ def unsettled_events(tx: Transaction, outcome: str, limit: int) -> tuple[int, li
 
 
 def long_waiting_events(tx: Transaction, seconds: int, limit: int) -> tuple[int, list[Row]]:
-    """Except those of a bank debit that has not settled: that takes days."""
+    """Events of a bank debit that has not settled are left out: that takes days."""
     return _sampled(
         tx,
         "SELECT event_id, type, reason, received_at FROM stripe_events e WHERE outcome = 'waiting'"

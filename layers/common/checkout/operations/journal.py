@@ -109,11 +109,11 @@ class Journal:
         for database in self._databases:
             try:
                 with database.transaction() as tx:
-                    found = journal.newest(tx, operator=operator, verb=verb, since=since, limit=limit)
+                    rows = journal.newest(tx, operator=operator, verb=verb, since=since, limit=limit)
             except DatabaseUnavailable:
                 continue
             answered += 1
-            for row in found:
+            for row in rows:
                 known = acts.setdefault(row["act_id"], row)
                 known["steps"] |= row["steps"]
         if not answered:
@@ -122,7 +122,7 @@ class Journal:
         return [_shown(row) for row in ordered[:limit]]
 
     def _add(self, act: Act, step: Step, details: Mapping[str, object]) -> int:
-        """In how many databases it is."""
+        """Return how many databases took it."""
         added = 0
         for database in self._databases:
             try:

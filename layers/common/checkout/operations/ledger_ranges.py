@@ -1,7 +1,7 @@
-"""SQL that looks for what must not be, a range of users at a time. It changes nothing.
+"""SQL of the checks of payments, ledger and balances, a range of users at a time. It changes nothing.
 
-The two databases can be different servers, so nothing is joined across them: both say what they have of a
-range as a count and a digest, and only a range that differs is read. Every statement is bounded by its range;
+The two databases can be different servers, so nothing is joined across them: both return a count and a digest
+of a range, and only a range that differs is read. Every statement is bounded by its range;
 only a single user is never divided.
 """
 
@@ -13,7 +13,7 @@ from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 
 RANGE = 20_000
-"""Ledger entries, payments or users: how many a range has at most. It is held in memory if it differs."""
+"""The most ledger entries, payments or users of a range. All of it is in memory if it differs."""
 
 FIRST_USER, LAST_USER = -(2**63), 2**63 - 1
 
@@ -74,7 +74,7 @@ class Users(NamedTuple):
 
 
 class InLedger(NamedTuple):
-    """What the application's database has of a range, in numbers."""
+    """A range in the application's database, in numbers."""
 
     effects: int
     digest: int
@@ -84,7 +84,7 @@ class InLedger(NamedTuple):
 
 
 class InCheckout(NamedTuple):
-    """What the checkout database has of a range, in numbers."""
+    """A range in the checkout database, in numbers."""
 
     effects: int
     digest: int
@@ -93,16 +93,12 @@ class InCheckout(NamedTuple):
     without_payment_intent: int
 
 
-def _rows(tx: Transaction) -> list[Row]:
-    return tx.fetchall()
-
-
 def _parameters(users: Users, **more: object) -> dict[str, object]:
     return {**_PARAMETERS, "after": users.after, "upto": users.upto, **more}
 
 
 def end_of_range(tx: Transaction, side: Side, after: int) -> int:
-    """Up to which user a range behind `after` goes, as far as this database is concerned."""
+    """The last user of a range after `after`, as far as this database is concerned."""
     ends = []
     for table, column in _SIZES[side]:
         tx.execute(
@@ -110,12 +106,12 @@ def end_of_range(tx: Transaction, side: Side, after: int) -> int:
             f" ORDER BY {column} OFFSET %s LIMIT 1",
             (after, RANGE - 1),
         )
-        ends += [row["user_id"] for row in _rows(tx)]
+        ends += [row["user_id"] for row in tx.fetchall()]
     return min(ends, default=LAST_USER)
 
 
 def in_ledger(tx: Transaction, users: Users, currency: str) -> InLedger:
-    """`currency` is the balances'."""
+    """`currency` is that of the balances."""
     tx.execute(
         "WITH of_user AS ("
         " SELECT user_id, sum(amount_cents) AS total, count(*) AS entries,"
@@ -132,7 +128,7 @@ def in_ledger(tx: Transaction, users: Users, currency: str) -> InLedger:
         "   ON u.id = of_user.user_id",
         _parameters(users, currency=currency),
     )
-    return InLedger(**{name: int(number) for name, number in _rows(tx)[0].items()})
+    return InLedger(**{name: int(number) for name, number in tx.fetchall()[0].items()})
 
 
 def in_checkout(tx: Transaction, users: Users) -> InCheckout:
@@ -147,11 +143,11 @@ def in_checkout(tx: Transaction, users: Users) -> InCheckout:
         " FROM effects",
         _parameters(users),
     )
-    return InCheckout(**{name: int(number) for name, number in _rows(tx)[0].items()})
+    return InCheckout(**{name: int(number) for name, number in tx.fetchall()[0].items()})
 
 
 def effects(tx: Transaction, side: Side, users: Users, *, settled_after_seconds: int) -> list[Seen]:
-    """What was paid or reversed (checkout), or what is in the ledger (application), of a range."""
+    """A range's payments and reversals (checkout), or its ledger entries (application)."""
     return _seen(
         tx,
         f"{_PAYMENTS if side == 'checkout' else ''}"
@@ -163,7 +159,7 @@ def effects(tx: Transaction, side: Side, users: Users, *, settled_after_seconds:
 
 
 def discarded_reversals(tx: Transaction, users: Users) -> list[Seen]:
-    """What Stripe took back or returned, and an operator decided that it is not applied."""
+    """Reversals that Stripe made and an operator discarded."""
     return _seen(
         tx,
         f"{_PAYMENTS} SELECT effect_key, user_id, amount_cents, currency, true, request_id, payment_intent_id"
@@ -179,13 +175,13 @@ def _seen(tx: Transaction, query: str, parameters: Mapping[str, object]) -> list
 def statuses(
     tx: Transaction, request_ids: Collection[str], payment_intents: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the transactions that have these, by request_id and by payment intent."""
+    """The statuses of these payments, by request_id and by payment intent."""
     tx.execute(
         "SELECT request_id, payment_intent_id, status FROM checkout_transactions"
         " WHERE request_id = ANY(%s) OR payment_intent_id = ANY(%s)",
         (list(request_ids), list(payment_intents)),
     )
-    rows = _rows(tx)
+    rows = tx.fetchall()
     return (
         {row["request_id"]: row["status"] for row in rows},
         {row["payment_intent_id"]: row["status"] for row in rows},
@@ -193,9 +189,9 @@ def statuses(
 
 
 def reversal_states(tx: Transaction, effect_keys: Collection[str]) -> dict[str, str]:
-    """Of those that we know of."""
+    """The states of those that we know, by effect key."""
     tx.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
-    return {row["effect_key"]: row["state"] for row in _rows(tx)}
+    return {row["effect_key"]: row["state"] for row in tx.fetchall()}
 
 
 def wrong_balances(tx: Transaction, users: Users) -> list[Row]:
@@ -208,7 +204,7 @@ def wrong_balances(tx: Transaction, users: Users) -> list[Row]:
         " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",
         _parameters(users),
     )
-    return _rows(tx)
+    return tx.fetchall()
 
 
 def foreign_currencies(tx: Transaction, users: Users, currency: str) -> list[Row]:
@@ -217,7 +213,7 @@ def foreign_currencies(tx: Transaction, users: Users, currency: str) -> list[Row
         f" WHERE {_IN_RANGE} AND currency <> %(currency)s ORDER BY user_id, id",
         _parameters(users, currency=currency),
     )
-    return _rows(tx)
+    return tx.fetchall()
 
 
 def reversed_beyond_paid(tx: Transaction, users: Users) -> list[Row]:
@@ -226,11 +222,11 @@ def reversed_beyond_paid(tx: Transaction, users: Users) -> list[Row]:
         f" WHERE {_IN_RANGE} AND refunded_cents + disputed_cents > paid_cents ORDER BY user_id, id",
         _parameters(users),
     )
-    return _rows(tx)
+    return tx.fetchall()
 
 
 def without_payment_intent(tx: Transaction, users: Users) -> list[Row]:
-    """Paid, and with nothing by which Stripe's books could have it."""
+    """Succeeded payments without a payment intent, by which Stripe's books would have them."""
     tx.execute(
         f"{_PAYMENTS}"
         " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"
@@ -238,4 +234,4 @@ def without_payment_intent(tx: Transaction, users: Users) -> list[Row]:
         " WHERE is_paid AND payment_intent_id IS NULL ORDER BY user_id, request_id",
         _parameters(users),
     )
-    return _rows(tx)
+    return tx.fetchall()

@@ -1,4 +1,4 @@
-"""What is kept of a Stripe event for good: what our handlers read, and nothing about a person. Pure."""
+"""What is kept of a Stripe event for good: what our handlers read, nothing about a person. Pure."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ _OF_METADATA = ("checkout_app", "request_id", "user_id", "purpose")
 
 
 def without_personal_data(payload: str) -> str:
-    """The event, still an event, which means the same to every handler: `payload` is one that was stored.
+    """The event as every handler still understands it in the same way: `payload` is one that was stored.
 
     What is kept is listed, not what is taken out: Stripe's objects get new fields.
     """

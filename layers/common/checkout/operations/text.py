@@ -25,7 +25,7 @@ def for_people(content: dict[str, Any]) -> str:
 
 
 def joined(given: Iterable[str]) -> str:
-    """Lines, each of which stays one line whatever is in it."""
+    """A text of these lines; each stays one line, no matter what is in it."""
     return "\n".join(map(printable, given))
 
 

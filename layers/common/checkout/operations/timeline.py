@@ -18,14 +18,13 @@ def lines(content: Row) -> Iterator[str]:
     moments = [
         (_time(at), station, what)
         for step in content["steps"]
-        for at, station, what in _OF_TABLE[step["table"]](step)
+        for at, station, what in _OF_TABLE.get(step["table"], _other)(step)
     ]
     # Stable: events of one time stay in the order of the steps.
     moments.sort(key=lambda moment: moment[0])
     for place, (at, station, what) in enumerate(moments):
-        if place == 0:
-            yield f"since {shown(at)}:"
-        yield f"  {_after((at - moments[0][0]).total_seconds()):>12}  {station:<8}  {what}"
+        when = _after((at - moments[0][0]).total_seconds()) if place else shown(at)
+        yield f"{when:>24}  {station:<8}  {what}"
 
 
 def _after(seconds: float) -> str:
@@ -56,7 +55,7 @@ def _payment(row: Row) -> Moments:
     status = "" if "completed_at" in row else f", {shown(row['status'])}"
     yield row["at"], "payment", f"{asked}{status}{_with(row, *names)}"
     if "completed_at" in row:
-        paid = _with(row, "paid_cents", "paid_currency", "refunded_cents", "disputed_cents")
+        paid = f", {row['paid_cents']} {shown(row['paid_currency'])} paid" if "paid_cents" in row else ""
         yield row["completed_at"], "payment", f"{shown(row['status'])}{paid}"
     yield from _seen(row, "the credit")
 
@@ -70,11 +69,12 @@ def _event(row: Row) -> Moments:
 
 
 def _reversal(row: Row) -> Moments:
-    movement = f"{shown(row['effect_key'])}: {_money(row['amount_cents'], row)}"
-    yield row["at"], "reversal", f"{movement}, {shown(row['state'])}{_with(row, 'event_id', 'recheck_at')}"
+    effect, state = shown(row["effect_key"]), "" if "emitted_at" in row else f", {shown(row['state'])}"
+    details = _with(row, "event_id", "recheck_at")
+    yield row["at"], "reversal", f"{effect}: {_money(row['amount_cents'], row)}{state}{details}"
     if "emitted_at" in row:
-        yield row["emitted_at"], "reversal", f"{shown(row['effect_key'])} was emitted"
-    yield from _seen(row, shown(row["effect_key"]))
+        yield row["emitted_at"], "reversal", f"{effect} emitted"
+    yield from _seen(row, effect)
 
 
 def _seen(row: Row, what: str) -> Moments:
@@ -99,6 +99,11 @@ def _parked(row: Row) -> Moments:
     if "resolved_at" in row:
         decision = f"{row['id']} was {shown(row['resolution'])}{_with(row, 'operator', 'resolution_reason')}"
         yield row["resolved_at"], "parked", decision
+
+
+def _other(row: Row) -> Moments:
+    """A table of another release."""
+    yield row["at"], shown(row["table"]), text.columns(row)
 
 
 _OF_TABLE: dict[str, Callable[[Row], Moments]] = {

@@ -112,7 +112,7 @@ class Erase:
         return Erased(events, parked, complete=False)
 
     def user(self, user_id: int, *, reason: str, operator: str) -> ErasedUser:
-        """What is settled of this user's payments, whatever its age. Repeating it erases what was settled
+        """Everything that is settled of this user's payments. Repeating it erases what was settled
         meanwhile. Raises DatabaseUnavailable."""
         events = 0
         while True:

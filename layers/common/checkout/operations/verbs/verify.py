@@ -46,7 +46,7 @@ def declare(verbs: Verbs) -> None:
         help="end after so long; the next run continues there; %(default)s by default",
     )
     verify.add_argument(
-        "--anew", action="store_true", help="begin again, instead of where the last run ended"
+        "--anew", action="store_true", help="begin again, not at the point that the last run reached"
     )
 
 
@@ -206,5 +206,5 @@ class Verify:
 def _line(position: Position | None) -> str:
     if position is None:
         return "verify: all is checked"
-    where = "user" if position["part"] == "users" else "payment"
-    return f"verify: {position['checked']:,} ledger entries are checked, up to {where} {position['after']}"
+    part = "user" if position["part"] == "users" else "payment"
+    return f"verify: {position['checked']:,} ledger entries are checked, up to {part} {position['after']}"
