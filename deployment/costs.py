@@ -43,7 +43,7 @@ class Shape:
     proxy_acus: int = 0
     nats: int = 1
     poller_units: int = 0
-    alarms: int = 69
+    alarms: int = 89
     """One over a formula counts as one for each of its metrics."""
     composite_alarms: int = 4
     metrics: int = 25
@@ -51,7 +51,7 @@ class Shape:
 
 
 DEV = Shape("t3.small", database_acus=0.0, schedules=False)
-PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1, alarms=64)
+PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1, alarms=84)
 PROFILES = {"dev": DEV, "prod": PROD}
 
 

@@ -264,8 +264,13 @@ def _releases(templates: Templates) -> Iterator[str]:
         if function.get("AutoPublishCodeSha256") != {"Ref": "Release"}:
             yield f"{name}: a release of the layer alone would not go live"
         preference = function.get("DeploymentPreference", {})
-        if preference.get("Enabled") is not False and not preference.get("Alarms"):
-            yield f"{name}: nothing would take a bad release back"
+        own = {"Ref": f"{name.removesuffix('Function')}ReleaseAlarm"}
+        if preference.get("Enabled") is not False and own not in preference.get("Alarms", []):
+            yield f"{name}: errors of its new version would not take the release back"
+    for name, alarm in of_type(templates.source, "AWS::CloudWatch::Alarm").items():
+        judged = set(re.findall(r"(\w+)Function'?[,.] ?'?Version", str(alarm)))
+        if judged and judged != {name.removesuffix("ReleaseAlarm")}:
+            yield f"{name} judges another function's version"
     if of_type(templates.application, "AWS::Lambda::Alias").keys() != {
         f"{name}Aliaslive" for name in _serverless(templates.source)
     }:

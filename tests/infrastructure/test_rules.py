@@ -126,6 +126,18 @@ def without_release(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["WebFunction"]["Properties"]["AutoPublishCodeSha256"]
 
 
+def judged_by_another_alarm(source: Template, _: dict[str, Template]) -> None:
+    alarms = source["Resources"]["WebFunction"]["Properties"]["DeploymentPreference"]["Alarms"]
+    alarms[0] = {"Ref": "AccountReleaseAlarm"}
+
+
+def judged_by_an_old_version(source: Template, _: dict[str, Template]) -> None:
+    for metric in source["Resources"]["WebReleaseAlarm"]["Properties"]["Metrics"][1:]:
+        metric["MetricStat"]["Metric"]["Dimensions"][2]["Value"] = {
+            "Fn::GetAtt": "AccountFunction.Version.Version"
+        }
+
+
 def without_the_database_s_log_group(_: Template, nested: dict[str, Template]) -> None:
     del nested["database"]["Resources"]["Logs"]
 
@@ -177,6 +189,8 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         (with_layer_of_another_architecture, "CommonLayer is built for another architecture"),
         (with_a_queue_for_all, "DeadLettersPolicy: rules of others could write there"),
         (without_release, "WebFunction: a release of the layer alone would not go live"),
+        (judged_by_another_alarm, "WebFunction: errors of its new version would not take the release back"),
+        (judged_by_an_old_version, "WebReleaseAlarm judges another function's version"),
         (with_setup_of_the_first_cluster_only, "Setup would not run for another Kafka cluster"),
     ],
 )
