@@ -17,7 +17,7 @@ SECONDS_A_MONTH = 730 * 3600
 PARTITIONS = 6
 
 # What one top-up uses, by the flow of docs/architecture.md.
-HTTP_REQUESTS = 12  # Page and assets 5, session 1, webhook 1, status, balance and history 5.
+HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
 INVOCATIONS = 13  # The same, and its share of a consumer's batch.
 GB_SECONDS = INVOCATIONS * 0.05 * 0.5  # 50 ms at 512 MB.
 LOG_KB = 10

@@ -1,11 +1,18 @@
-"""The Balance page: `GET /balance`, and what it is made of: `GET /balance/{asset}`."""
+"""The Balance page at `GET /balance`; its sources and `config.json` at `GET /balance/{asset}`.
+
+The page is one file: its styles, modules, icon and configuration are written into it. So a visit wakes one
+execution environment, and works during a deployment, when the next request may meet another release.
+"""
 
 import hashlib
 import json
 import os
+import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +34,103 @@ CONTENT_TYPES = {
     ".svg": "image/svg+xml",
 }
 
+CONFIRMED = "no-cache"
+IMMUTABLE = "public, max-age=31536000, immutable"
+# For ten minutes a repeated visit does not ask for the page. An old one works, since it needs no other file.
+PAGE_CACHING = "public, max-age=600, must-revalidate"
+
+Response = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is sent."""
+
+    body: str
+    content_type: str
+    etag: str
+    cache_control: str
+
+
+def _asset(name: str, body: str, cache_control: str = CONFIRMED) -> Asset:
+    return Asset(body, CONTENT_TYPES[Path(name).suffix], f'"{_digest(body)}"', cache_control)
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def _versioned(name: str) -> str:
+    """The name under which this version of a file can be kept for ever, such as `page-<digest>.js`."""
+    path = Path(name)
+    return f"{path.stem}-{_digest(SOURCES[name])}{path.suffix}"
+
+
+SOURCES = {path.name: path.read_text("utf-8") for path in sorted(STATIC.iterdir())}
+TEMPLATE = SOURCES.pop(PAGE)
+# A request only ever looks up a key here, so no path that a client writes reaches the file system.
+ASSETS = {name: _asset(name, body) for name, body in SOURCES.items()} | {
+    _versioned(name): _asset(name, body, IMMUTABLE) for name, body in SOURCES.items()
+}
+
+IMPORT = re.compile(r'^import (?:\* as (\w+)|\{([^}]*)\}) from "\./(\w+\.js)";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+# Any other way to import or export, and what would end the element.
+NOT_INLINE = re.compile(r"^\s*(?:import|export)\b|\bimport\(|</script|<!--", re.MULTILINE | re.IGNORECASE)
+
+
+def inline_module(name: str, source: str, url: str) -> str:
+    """The text of an inline module that imports and exports through the global object `modules`.
+
+    Each line keeps its number, and `url` names the source in stack traces and developer tools.
+    Raises ValueError for a form of import or export that it does not know.
+    """
+
+    def from_registry(found: re.Match[str]) -> str:
+        namespace, names, module = found.groups()
+        target = namespace or "{" + names.replace(" as ", ": ") + "}"
+        return f'const {target} = modules["{module}"];'
+
+    exported = ", ".join(EXPORT.findall(source))
+    body = EXPORT.sub("", IMPORT.sub(from_registry, source))
+    if refused := NOT_INLINE.search(body):
+        raise ValueError(f"{name} cannot be written into the page: {refused[0].strip()}")
+    return f'{body}(globalThis.modules ??= {{}})["{name}"] = {{ {exported} }};\n//# sourceURL={url}\n'
+
+
+def inline_modules(sources: Mapping[str, str]) -> list[str]:
+    """The modules as `inline_module` writes them, each after those that it imports.
+
+    Raises graphlib.CycleError if there is no such order.
+    """
+    imports = {name: [found[2] for found in IMPORT.findall(source)] for name, source in sources.items()}
+    return [
+        inline_module(name, sources[name], f"/balance/{_versioned(name)}")
+        for name in TopologicalSorter(imports).static_order()
+    ]
+
+
+SCRIPTS = inline_modules({name: body for name, body in SOURCES.items() if name.endswith(".js")})
+STYLE = SOURCES["balance.css"]
+ICON = f"data:image/svg+xml;base64,{b64encode(SOURCES['coin.svg'].encode()).decode()}"
+
+
+def _hashes(*texts: str) -> str:
+    """Source expressions of a Content-Security-Policy that allow these inline texts and no other."""
+    return " ".join(
+        f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts
+    )
+
+
 SECURITY_HEADERS = {
     **PROTECTION,
     "content-security-policy": "; ".join(
         (
             "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
+            f"script-src {_hashes(*SCRIPTS)}",
+            f"style-src {_hashes(STYLE)}",
             "connect-src 'self'",
-            "img-src 'self' data:",
+            "img-src data:",
             "base-uri 'none'",
             "form-action 'self'",
             "frame-ancestors 'none'",
@@ -48,33 +143,12 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 
-Response = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file of the page as it is sent."""
-
-    body: str
-    content_type: str
-    etag: str
-
-
-def _asset(name: str, body: str) -> Asset:
-    digest = hashlib.sha256(body.encode()).hexdigest()[:32]
-    return Asset(body, CONTENT_TYPES[Path(name).suffix], f'"{digest}"')
-
-
-# A request only ever looks up a key here, so no path that a client writes reaches the file system.
-ASSETS = {path.name: _asset(path.name, path.read_text("utf-8")) for path in sorted(STATIC.iterdir())}
-PAGE_ASSET = ASSETS.pop(PAGE)
-
 
 def handler(event: Mapping[str, Any], _context: object) -> Response:
     """Answer an HTTP API v2 event of one of the two routes."""
     name = (event.get("pathParameters") or {}).get("asset")
     try:
-        asset = PAGE_ASSET if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
+        asset = page_asset() if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
     except ConfigurationError as error:
         return _problem(error.status, error.title, error.detail)
     if asset is None:
@@ -82,6 +156,31 @@ def handler(event: Mapping[str, Any], _context: object) -> Response:
     if _is_known(asset.etag, event.get("headers") or {}):
         return {"statusCode": 304, "headers": _headers(asset)}
     return {"statusCode": 200, "headers": _headers(asset), "body": asset.body}
+
+
+def page_asset() -> Asset:
+    """The page. If it lacks its configuration, its script asks for that, and shows what is wrong."""
+    try:
+        return _page(config_asset().body)
+    except ConfigurationError:
+        return _page(None)
+
+
+@cache
+def _page(config: str | None) -> Asset:
+    parts = {
+        '<link rel="stylesheet" href="/balance/balance.css">': f"<style>{STYLE}</style>",
+        '<script type="module" src="/balance/page.js"></script>': "\n".join(
+            f'<script type="module">{script}</script>' for script in SCRIPTS
+        ),
+        "/balance/coin.svg": ICON,
+        "</head>": "</head>"
+        if config is None
+        else f'<script id="config" type="application/json">{config}</script>\n</head>',
+    }
+    references = "|".join(map(re.escape, parts))
+    body = re.sub(references, lambda found: parts[found[0]], TEMPLATE)
+    return _asset(PAGE, body, CONFIRMED if config is None else PAGE_CACHING)
 
 
 @cache
@@ -111,12 +210,13 @@ def _presets(smallest: int, largest: int) -> list[int]:
 
 
 def _headers(asset: Asset) -> dict[str, str]:
-    # The names carry no version, so each use is confirmed: modules of two releases never meet in one page.
     # A 304 has the type too: API Gateway would make it text/plain, and a browser could take that over.
     return SECURITY_HEADERS | {
-        "cache-control": "no-cache",
+        "cache-control": asset.cache_control,
         "content-type": asset.content_type,
         "etag": asset.etag,
+        # Coming back from Stripe is a repeated visit, although the address differs.
+        "no-vary-search": 'params=("status" "session_id")',
     }
 
 

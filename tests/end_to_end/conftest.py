@@ -33,12 +33,13 @@ addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass
 class Complaints:
-    """What the browser complained about, other than refusals that a test asked for."""
+    """What the browser complained about, except refusals that a test asked for."""
 
     seen: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        is_page_file = urlsplit(message.location["url"]).path.startswith("/balance")
+        path = urlsplit(message.location["url"]).path
+        is_page_file = path.startswith("/balance") and path != "/balance/config.json"
         is_refusal = "Failed to load resource" in message.text and not is_page_file
         if message.type in ("error", "warning") and not is_refusal:
             self.seen.append(message.text)

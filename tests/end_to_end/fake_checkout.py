@@ -64,6 +64,8 @@ class FakeCheckout:
         self.may_create = threading.Event()
         self.may_create.set()
         self.requests: list[Request] = []
+        self.served: list[str] = []
+        """Each answer to the browser, such as "304 /balance", whatever it was to."""
         self.before_answer: Callable[[Request], None] = lambda _request: None
 
     @property
@@ -177,6 +179,7 @@ def serving(checkout: FakeCheckout) -> Iterator[None]:
             self._send(answer.status, headers, json.dumps(answer.body).encode())
 
         def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            checkout.served.append(f"{status} {urlsplit(self.path).path}")
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -23,24 +23,30 @@ function fill(places, id) {
 }
 
 /**
- * The token to work with: the present one, or that of a link if it is for the same account or the user wants
- * it. Null if there is none. Throws ApiError if that cannot be decided, 401 if the link's token is not valid.
+ * `{token, balance}`. The token is the present one, or that of a link if it is for the same account or the user
+ * wants it, or null if there is none. The balance is null unless it had to be asked for just now. Throws ApiError
+ * if that cannot be decided, 401 if the link's token is not valid.
  */
-export async function chosenToken() {
+export async function chosenAccount() {
   const offered = offeredToken();
-  if (offered === null) return currentToken();
-  const [present, other] = await Promise.all([presentAccount(), accountOf(offered)]);
-  if (present === null || present === other || (await wantsToLeave(present, other))) acceptOffer();
+  if (offered === null) return { token: currentToken(), balance: null };
+  const [present, balance] = await Promise.all([presentAccount(), balanceOf(offered)]);
+  const other = String(balance.user_id);
+  if (present === null || present === other) {
+    acceptOffer();
+    return { token: offered, balance };
+  }
+  if (await wantsToLeave(present, other)) acceptOffer();
   else refuseOffer();
-  return currentToken();
+  return { token: currentToken(), balance: null };
 }
 
-const accountOf = async (token) => String((await new Api(token).balance()).user_id);
+const balanceOf = (token) => new Api(token).balance();
 
 async function presentAccount() {
   if (lastAccount() !== null || currentToken() === null) return lastAccount();
   try {
-    return await accountOf(currentToken());
+    return String((await balanceOf(currentToken())).user_id);
   } catch (error) {
     // Nothing can be paid into an account that is not signed in, or not there.
     if (error.status === 401 || error.status === 404) return null;

@@ -2,7 +2,7 @@
  * The Balance page: who is here, what Stripe sent them back with, and what they do next.
  */
 
-import { chosenToken, showAccount } from "./account.js";
+import { chosenAccount, showAccount } from "./account.js";
 import { Api } from "./api.js";
 import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "./attempt.js";
 import { showBalance } from "./balance.js";
@@ -32,14 +32,15 @@ class Page {
     this.#api = api;
   }
 
-  async open() {
-    await this.#load();
+  /** `known`: the balance, if it was asked for already. */
+  async open(known) {
+    await this.#load(known);
     news.clear();
     await this.#arrive();
   }
 
-  async #load() {
-    const [config, balance] = await Promise.all([this.#api.config(), this.#api.balance()]);
+  async #load(known) {
+    const [config, balance] = await Promise.all([this.#api.config(), known ?? this.#api.balance()]);
     this.#userId = balance.user_id;
     this.#currency = balance.currency;
     this.#form = new TopUpForm(config, (amount) => this.#send(amount));
@@ -173,9 +174,9 @@ function isSignedOut(error) {
 async function open() {
   news.show(words.LOADING);
   try {
-    const token = await chosenToken();
+    const { token, balance } = await chosenAccount();
     if (token === null) news.show(words.NOT_SIGNED_IN);
-    else await new Page(new Api(token)).open();
+    else await new Page(new Api(token)).open(balance);
   } catch (error) {
     if (isSignedOut(error)) return;
     const reload = { label: "Try again", run: () => location.reload() };
@@ -183,12 +184,15 @@ async function open() {
   }
 }
 
+// Not a reload: that would ask for the page again.
+const reopen = () => location.replace(location.pathname + location.search);
+
 // Going back from Stripe can bring the page up as it was left: frozen in the middle of leaving.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+  if (event.persisted) reopen();
 });
 addEventListener("hashchange", () => {
-  if (takeToken()) location.reload();
+  if (takeToken()) reopen();
 });
 
 takeToken();

@@ -5,9 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
+from graphlib import CycleError
+from hashlib import sha256
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +20,41 @@ from functions.web import app
 
 STATIC = Path(app.__file__).parent / "static"
 ASSET_NAMES = sorted(path.name for path in STATIC.iterdir() if path.name != "balance.html")
+
+
+CONFIG = (
+    '{"currency": "eur", "min_amount_cents": 50, "max_amount_cents": 1000000, "amount_step": 1, '
+    '"presets": [500, 1000, 2000, 5000]}'
+)
+
+
+class Elements(HTMLParser):
+    """The addresses that a page names, and the texts of its styles and scripts by type."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.inline: dict[str, list[str]] = {}
+        self._open: list[str] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.addresses += [str(attributes[name]) for name in ("src", "href") if name in attributes]
+        if tag in ("style", "script"):
+            self._open = self.inline.setdefault(attributes.get("type") or tag, [])
+
+    def handle_data(self, data: str) -> None:
+        if self._open is not None:
+            self._open.append(data)
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._open = None
+
+
+def source_hash(text: str) -> str:
+    """What allows an inline text in a Content-Security-Policy."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def get(asset: str | None = None, **headers: str) -> dict[str, Any]:
@@ -45,8 +85,17 @@ def test_page() -> None:
     response = get()
     assert response["statusCode"] == 200
     assert response["headers"]["content-type"] == "text/html; charset=utf-8"
-    assert response["headers"]["cache-control"] == "no-cache"
-    assert response["body"] == (STATIC / "balance.html").read_text("utf-8")
+    assert response["headers"]["cache-control"] == "public, max-age=600, must-revalidate"
+    assert response["headers"]["no-vary-search"] == 'params=("status" "session_id")'
+
+
+def test_the_page_needs_no_other_file() -> None:
+    assert {urlsplit(address).scheme for address in Elements(get()["body"]).addresses} == {"data"}
+
+
+def test_the_markup_of_the_page_is_sent_as_it_is_written() -> None:
+    written = (STATIC / "balance.html").read_text("utf-8").replace("/balance/coin.svg", app.ICON)
+    assert get()["body"].partition("<body>")[2] == written.partition("<body>")[2]
 
 
 def test_an_event_without_headers_is_answered() -> None:
@@ -58,23 +107,96 @@ def test_every_file_is_served_with_its_type(name: str) -> None:
     response = get(name)
     assert response["statusCode"] == 200
     assert response["body"] == (STATIC / name).read_text("utf-8")
+    assert response["headers"]["cache-control"] == "no-cache"
     expected = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
     assert response["headers"]["content-type"] == expected.get(Path(name).suffix, "image/svg+xml")
 
 
 @pytest.mark.parametrize("name", ASSET_NAMES)
+def test_a_name_that_has_the_version_is_kept_for_ever(name: str) -> None:
+    path = Path(name)
+    shape = re.compile(rf"{path.stem}-[0-9a-f]{{32}}{re.escape(path.suffix)}")
+    (versioned,) = filter(shape.fullmatch, app.ASSETS)
+    response, as_written = get(versioned), get(name)
+    assert response["headers"].pop("cache-control") == "public, max-age=31536000, immutable"
+    del as_written["headers"]["cache-control"]
+    assert response == as_written
+    assert get(f"{versioned[:-4]}0{versioned[-4:]}")["statusCode"] == 404
+
+
+@pytest.mark.parametrize("name", ASSET_NAMES)
 def test_every_file_is_used(name: str) -> None:
-    assert f'"/balance/{name}"' in get()["body"]
+    if name.endswith(".js"):
+        assert re.search(
+            rf"^//# sourceURL=/balance/{name[:-3]}-[0-9a-f]{{32}}\.js$", get()["body"], re.MULTILINE
+        )
+    else:
+        assert f'"/balance/{name}"' in (STATIC / "balance.html").read_text("utf-8")
 
 
-def test_every_module_that_is_imported_is_preloaded() -> None:
-    imported = {
-        module
-        for script in STATIC.glob("*.js")
-        for module in re.findall(r'from "\./([a-z]+\.js)"', script.read_text("utf-8"))
-    }
-    preloaded = re.findall(r'rel="modulepreload" href="/balance/([a-z]+\.js)"', get()["body"])
-    assert sorted(imported) == preloaded
+@pytest.mark.parametrize("name", [name for name in ASSET_NAMES if name.endswith(".js")])
+def test_a_module_in_the_page_is_its_source_line_for_line(name: str) -> None:
+    (script,) = [script for script in app.SCRIPTS if f"/balance/{name[:-3]}-" in script]
+    source, inline = (STATIC / name).read_text("utf-8").splitlines(), script.splitlines()
+    assert len(inline) == len(source) + 2
+    assert [
+        written
+        for written, sent in zip(source, inline, strict=False)
+        if sent != written and not written.startswith(("import ", "export "))
+    ] == []
+
+
+def test_modules_pass_on_what_they_export() -> None:
+    first, second = app.inline_modules(
+        {
+            "account.js": (
+                'import {\n  a, b as c,\n} from "./words.js";\nimport * as words from "./words.js";\n'
+                "export async function d() {}\nexport class E {}\n"
+            ),
+            "words.js": "export const a = 1;\nexport function b() {}\nconst mine = 2;\n",
+        }
+    )
+    assert first.splitlines()[:-1] == [
+        "const a = 1;",
+        "function b() {}",
+        "const mine = 2;",
+        '(globalThis.modules ??= {})["words.js"] = { a, b };',
+    ]
+    assert second.splitlines()[:-1] == [
+        "const {",
+        "  a, b: c,",
+        '} = modules["words.js"];',
+        'const words = modules["words.js"];',
+        "async function d() {}",
+        "class E {}",
+        '(globalThis.modules ??= {})["account.js"] = { d, E };',
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'import "./words.js";',
+        'import words from "./words.js";',
+        'import { a } from "https://example.com/words.js";',
+        'const words = await import("./words.js");',
+        "export default 1;",
+        "export let a = 1;",
+        "export { a };",
+        'const a = "</script>";',
+        'const a = "<!--";',
+    ],
+)
+def test_a_module_that_cannot_be_written_into_the_page_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match=r"^words\.js cannot be written into the page: "):
+        app.inline_module("words.js", source, "/balance/words.js")
+
+
+def test_modules_that_need_each_other_have_no_order() -> None:
+    with pytest.raises(CycleError):
+        app.inline_modules(
+            {"page.js": 'import { a } from "./form.js";', "form.js": 'import { b } from "./page.js";'}
+        )
 
 
 @pytest.mark.parametrize(
@@ -107,10 +229,10 @@ def test_every_answer_is_locked_down(asset: str | None) -> None:
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
+        "script-src": " ".join(map(source_hash, app.SCRIPTS)),
+        "style-src": source_hash(app.STYLE),
         "connect-src": "'self'",
-        "img-src": "'self' data:",
+        "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'self'",
         "frame-ancestors": "'none'",
@@ -120,10 +242,12 @@ def test_every_answer_is_locked_down(asset: str | None) -> None:
     assert headers["x-frame-options"] == "DENY"
 
 
-def test_the_page_has_no_inline_script_or_style() -> None:
+def test_the_page_has_no_script_or_style_but_those_of_the_policy() -> None:
     body = get()["body"]
-    assert re.findall(r"<script(?![^>]* src=)", body) == []
-    assert re.findall(r"<style|\sstyle=|\son[a-z]+=", body) == []
+    elements = Elements(body)
+    assert elements.inline == {"style": [app.STYLE], "module": app.SCRIPTS, "application/json": [CONFIG]}
+    markup = body.partition("<body>")[2]
+    assert re.findall(r"<script|<style|\sstyle=|\son[a-z]+=", markup) == []
 
 
 @pytest.mark.parametrize("asset", [None, "page.js", "config.json"])
@@ -220,9 +344,16 @@ def test_nonsense_in_the_environment_is_named_until_it_is_mended(
     assert get("config.json")["statusCode"] == 200
 
 
+def test_the_page_has_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALANCE_CURRENCY", "jpy")
+    assert Elements(get()["body"]).inline["application/json"] == [get("config.json")["body"]]
+
+
 def test_nonsense_in_the_environment_leaves_the_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIN_AMOUNT_CENTS", "few")
     assert get()["statusCode"] == get("page.js")["statusCode"] == 200
+    assert "application/json" not in Elements(get()["body"]).inline
+    assert get()["headers"]["cache-control"] == "no-cache", "not kept longer than the nonsense"
 
 
 def test_nothing_heavy_is_imported() -> None:
