@@ -74,11 +74,12 @@ class Transaction:
 
     def tuples(self, sql: Sql, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Execute it for rows that are tuples: to build dictionaries of thousands takes too long."""
-        if self._queued or not self._has_begun:
-            self.execute("SELECT")
-        with self.connection.cursor() as plain:
-            plain.execute(sql, parameters)
-            return plain.fetchall()
+        self.execute(sql, parameters)
+        self._cursor.row_factory, dictionaries = None, self._cursor.row_factory
+        try:
+            return cast(list[tuple[Any, ...]], self._cursor.fetchall())
+        finally:
+            self._cursor.row_factory = dictionaries
 
     def fetchone(self) -> dict[str, Any] | None:
         return cast(dict[str, Any] | None, self._cursor.fetchone())
@@ -221,10 +222,14 @@ def _is_gone(connection: psycopg2.extensions.connection, error: psycopg2.Error) 
     return bool(connection.closed) or error.pgcode is None or error.pgcode.startswith("57P")
 
 
-def array(values: Iterable[str | int]) -> str:
+def array(values: Iterable[str | int | None]) -> str:
     """One text for a parameter `%s::text[]` or `%s::bigint[]`: PostgreSQL reads it faster than a list."""
-    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join([f'"{value}"' for value in quoted]) + "}"
+    given = list(values)
+    elements = ",".join(["NULL" if value is None else f'"{value}"' for value in given])
+    if "\\" in elements or elements.count('"') != 2 * (len(given) - given.count(None)):
+        escaped = (value and str(value).replace("\\", "\\\\").replace('"', '\\"') for value in given)
+        elements = ",".join(["NULL" if value is None else f'"{value}"' for value in escaped])
+    return "{" + elements + "}"
 
 
 def limit(tx: Transaction, timeouts: Mapping[str, str]) -> None:

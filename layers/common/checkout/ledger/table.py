@@ -1,6 +1,5 @@
 """SQL of the application's database: users and ledger_entries."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -44,12 +43,12 @@ def lock_users(tx: Transaction, user_ids: Collection[int], *, skip_locked: bool 
 
     An application may go on inserting rows that refer to them.
     """
-    tx.execute(
+    rows = tx.tuples(
         "SELECT id, balance FROM users WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
         + (" SKIP LOCKED" if skip_locked else ""),
         (array(user_ids),),
     )
-    return {row["id"]: row["balance"] for row in _rows(tx)}
+    return dict(rows)
 
 
 def existing_users(tx: Transaction, user_ids: Collection[int]) -> set[int]:
@@ -65,34 +64,24 @@ def credit(
     The effect keys must be distinct, and the users locked with these balances. Returns the keys that were
     entered now; of the others the ledger has the key or the payment. Raises BalanceNotMoved.
     """
-    entries = [
-        {
-            "effect_key": effect.effect_key,
-            "user_id": effect.user_id,
-            "amount_cents": effect.amount_cents,
-            "currency": effect.currency,
-            "kind": effect.kind,
-            "request_id": effect.request_id,
-            "source_id": effect.source_id,
-            "payment_intent_id": effect.payment_intent_id,
-            "dispute_id": effect.dispute_id,
-            "topic": at.topic,
-            "partition": at.partition,
-            "kafka_offset": at.offset,
-        }
+    rows = [
+        (
+            *(effect.effect_key, effect.user_id, effect.amount_cents, effect.currency, effect.kind),
+            *(effect.request_id, effect.source_id, effect.payment_intent_id, effect.dispute_id),
+            *(at.topic, at.partition, at.offset),
+        )
         for effect, at in movements
     ]
-    # One text, since PostgreSQL takes longer to read a list of rows than to insert them.
-    tx.execute(
+    # A text a column, since PostgreSQL takes longer to read a list of rows than to insert them.
+    returned = tx.tuples(
         """
         WITH entered AS (
             INSERT INTO ledger_entries
                 (effect_key, user_id, amount_cents, currency, kind, request_id, source_id,
                  payment_intent_id, dispute_id, topic, partition, kafka_offset)
-            SELECT * FROM json_to_recordset(%s) AS movement
-                (effect_key TEXT, user_id BIGINT, amount_cents BIGINT, currency TEXT, kind TEXT,
-                 request_id TEXT, source_id TEXT, payment_intent_id TEXT, dispute_id TEXT, topic TEXT,
-                 partition INT, kafka_offset BIGINT)
+            SELECT * FROM unnest(
+                %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
+                %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[]) AS movement (effect_key)
             ORDER BY effect_key
             ON CONFLICT DO NOTHING
             RETURNING effect_key, user_id, amount_cents),
@@ -103,9 +92,9 @@ def credit(
             RETURNING users.id, users.balance)
         SELECT effect_key, balance FROM entered LEFT JOIN moved ON moved.id = entered.user_id
         """,
-        (json.dumps(entries),),
+        [array(column) for column in zip(*rows, strict=True)],
     )
-    after = {row["effect_key"]: row["balance"] for row in _rows(tx)}
+    after: dict[str, int | None] = dict(returned)
     _require_moved([effect for effect, _ in movements if effect.effect_key in after], balances, after)
     return set(after)
 
@@ -114,10 +103,9 @@ def _require_moved(
     entered: Sequence[Effect], balances: Mapping[int, int], after: Mapping[str, int | None]
 ) -> None:
     """`balances` are by user, `after` by effect key."""
-    expected: dict[int, int] = {}
+    expected = dict(balances)
     for effect in entered:
-        user_id = effect.user_id
-        expected[user_id] = expected.get(user_id, balances[user_id]) + effect.amount_cents
+        expected[effect.user_id] += effect.amount_cents
     unmoved = {e.user_id for e in entered if after[e.effect_key] != expected[e.user_id]}
     if unmoved:
         raise BalanceNotMoved(unmoved)
@@ -125,15 +113,12 @@ def _require_moved(
 
 def claims(tx: Transaction, effect_keys: Collection[str]) -> dict[str, Claim]:
     """What the ledger says under these keys, without all else: there may be thousands."""
-    tx.execute(
+    rows = tx.tuples(
         "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
         " WHERE effect_key = ANY(%s::text[])",
         (array(effect_keys),),
     )
-    return {
-        row["effect_key"]: (row["user_id"], row["amount_cents"], row["currency"], row["payment_intent_id"])
-        for row in _rows(tx)
-    }
+    return {key: (user_id, amount, currency, intent) for key, user_id, amount, currency, intent in rows}
 
 
 def related(
