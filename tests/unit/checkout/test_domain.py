@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.base import strict_json, text
+from checkout.outbox import finished_event
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.payments.payment import FINAL, OPEN, Status
+from tests.support.functions import finished
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -70,6 +72,65 @@ def test_an_event_comes_back_as_it_went(message: str, amount_cents: int) -> None
         timestamp="2026-11-23T12:00:00.000Z",
     )
     assert decoded(event.encoded(), "usd") == event
+
+
+def texts_in(fields: dict[str, Any], written: str) -> list[str]:
+    """Ways to write it that mean the same or something else, by a field or a character."""
+    compact = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return [compact, json.dumps(fields), compact.replace('"a"', written), compact.replace(":5", written)]
+
+
+IDENTIFIERS = st.sampled_from(
+    ["a", "A", "İ", "", "x" * 255, "x" * 256, "é", "\0", '"', "\\", "\x7f", 5, True]
+)
+INTEGERS = st.sampled_from([5, 0, -5, 5.0, 1e2, True, "5", 2**63 - 1, 2**63, 10**400, None])
+WRITTEN = st.sampled_from(
+    [
+        *('"a","a":1', '"\\u0061"', '"\\ud800"', '"\x01"', '"\\/"', "NaN", "1e2", "{}", "\ufeff", "\u2028"),
+        *(":5.0", ":05", ":-0", ":5 ", ":5}", ':5,"user_id":6', ':5,"new":[]', ':{"a":1,"a":2}'),
+        "[" * 5_000,
+    ]
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "request_id": st.just("a") | IDENTIFIERS,
+            "user_id": st.just(5) | INTEGERS,
+            "amount_cents": st.just(5) | INTEGERS,
+            "currency": st.just("eur") | IDENTIFIERS | st.none(),
+            "purpose": st.just("a") | IDENTIFIERS | st.none(),
+            "status": st.sampled_from(["success", "refunded", "failed", "Success", None, 5]),
+            "session_id": st.none() | IDENTIFIERS,
+            "session_url": st.none() | st.text() | st.integers(),
+            "payment_intent_id": st.none() | IDENTIFIERS,
+            "error_message": st.none() | st.text() | st.booleans(),
+            "timestamp": st.text() | st.none(),
+            "event_id": st.none() | IDENTIFIERS,
+            "source_id": st.none() | IDENTIFIERS,
+            "dispute_id": st.none() | IDENTIFIERS,
+        }
+    ),
+    WRITTEN,
+    st.sampled_from(["utf-8", "utf-16", "latin-1"]),
+)
+def test_what_is_read_the_fast_way_is_what_the_strict_way_reads(
+    fields: dict[str, Any], written: str, encoding: str
+) -> None:
+    for value in texts_in(fields, written):
+        data = value.encode(encoding, "surrogatepass" if encoding == "utf-8" else "replace")
+        if (event := finished_event._as_written_by_us(data)) is not None:
+            assert finished_event._of_any_producer(data, "usd") == event
+
+
+@given(st.text(), st.text())
+def test_an_event_is_written_as_compact_json(request_id: str, message: str) -> None:
+    fields = finished(request_id, error_message=message, user_id=text.MAX_BIGINT)
+    event = CheckoutFinishedEvent(**fields)
+    written = {name: getattr(event, name) for name in CheckoutFinishedEvent.__struct_fields__}
+    assert json.loads(event.encoded()) == written
+    assert event.encoded() == json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ def _refuse_constant(name: str) -> Never:
     raise NotJson(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+
+
 def object_from(data: bytes) -> dict[str, object]:
     """The JSON object in `data`: UTF-8 without BOM, no duplicate keys, no NaN or Infinity.
 
@@ -27,9 +30,7 @@ def object_from(data: bytes) -> dict[str, object]:
     if not data:
         raise NotJson("empty, where a JSON object was expected")
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
-        )
+        value = _DECODER.decode(data.decode("utf-8"))
     except NotJson:
         raise
     except UnicodeDecodeError as error:

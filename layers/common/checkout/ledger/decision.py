@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from msgspec import Struct
+
 from checkout.ledger.belonging import STAGE, TAKING_OF, Movements
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
@@ -20,8 +22,7 @@ TAKING_IS_PARKED = "what it gives back is parked or discarded, so it is decided 
 TAKING_IS_DISCARDED = "what it gives back is discarded, so it was never taken"
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Struct, frozen=True):
     """A record, and what it asks for."""
 
     effect: Effect

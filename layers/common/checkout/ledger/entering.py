@@ -5,7 +5,9 @@ the caller to park.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from checkout.base.errors import DataRefused
 from checkout.base.postgres import Transaction

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from msgspec import Struct
+
 TOP_UP = "balance_topup"
 
 Direction = Literal[1, -1]
@@ -17,8 +19,7 @@ DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
 WITHOUT_EFFECT = frozenset({"session_created", "failed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """One movement of one user's balance, in signed minor units."""
 
     effect_key: str
