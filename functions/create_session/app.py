@@ -7,7 +7,7 @@ from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
 from checkout.outbox.finished_event import iso_utc
 from checkout.release.self_check import self_checking
-from checkout.sessions.create import SessionRequest
+from checkout.sessions.session_request import SessionRequest
 from checkout.system import System
 
 system = System(Config(os.environ))

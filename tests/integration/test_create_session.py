@@ -11,7 +11,8 @@ from checkout.base.postgres import Database
 from checkout.payments import stripe_api
 from checkout.payments.stripe_api import StripeApi
 from checkout.sessions import create as sessions
-from checkout.sessions.create import CreateSession, SessionRequest
+from checkout.sessions.create import CreateSession
+from checkout.sessions.session_request import SessionRequest
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, bearer
 from tests.support.stripe_events import APP_ID, event, session_object

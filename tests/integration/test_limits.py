@@ -10,7 +10,8 @@ from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Database
 from checkout.payments.stripe_api import StripeApi
-from checkout.sessions.create import CreateSession, SessionRequest
+from checkout.sessions.create import CreateSession
+from checkout.sessions.session_request import SessionRequest
 from tests.support.functions import Functions, bearer
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator

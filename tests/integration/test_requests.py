@@ -14,7 +14,7 @@ from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
-from checkout.payments.stripe_api import StripeApi
+from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import table as sessions_table
 from checkout.sessions.create import CreateSession
 from checkout.sessions.requests import AnswerRequests
@@ -334,7 +334,7 @@ def test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings(
     refused = fns.row(request["request_id"])
     with system().checkout_database.transaction() as cursor:
         stored = sessions_table.session_created(
-            cursor, request["request_id"], session_id="cs_late", url="https://x", expires_at=None
+            cursor, request["request_id"], CreatedSession("cs_late", "https://x", None)
         )
     assert stored.is_refused
     with system().checkout_database.transaction() as cursor:

@@ -22,7 +22,7 @@ import stripe
 from checkout.base.errors import StripeRefusedForGood
 from checkout.payments.events import HANDLED
 from checkout.payments.stripe_api import API_VERSION, Listing, StripeApi
-from checkout.sessions.create import stripe_parameters
+from checkout.sessions.stripe_parameters import stripe_parameters
 from deployment import configure
 from deployment.aws_system import AwsSystem
 from local import processes

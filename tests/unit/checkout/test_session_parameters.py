@@ -10,7 +10,7 @@ import stripe
 from stripe.params.checkout import SessionCreateParams
 
 from checkout.payments.stripe_api import API_VERSION
-from checkout.sessions.create import stripe_parameters
+from checkout.sessions.stripe_parameters import stripe_parameters
 
 NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}
 """What the library's annotations of a call's options name, and its modules of parameters do not import."""

@@ -40,7 +40,8 @@ from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
 from checkout.payments.payment import Payment
 from checkout.sessions import table
-from checkout.sessions.create import CreateSession, SessionRequest, require_same
+from checkout.sessions.create import CreateSession
+from checkout.sessions.session_request import SessionRequest
 
 REFUSALS = (
     *(InvalidRequest, NotFound, TooManyRequests, RefusedBefore),
@@ -142,7 +143,7 @@ class AnswerRequests:
                 put(tx, self._refuse(tx, event, request, refusal))
         else:
             if not is_new:
-                with self._checkout.transaction() as tx:
+                with self._checkout.autocommit() as tx:
                     put(tx, row)
         return queued[-1]
 
@@ -162,7 +163,7 @@ class AnswerRequests:
             purpose=event.purpose,
             error_message=refusal.detail,
         )
-        require_same(row, request)
+        request.require_same(row)
         if not row.is_refused:
             raise Unavailable("Somebody else began the same request at this moment.")
         telemetry.logger.info("refused", extra={"detail": row.error_message})

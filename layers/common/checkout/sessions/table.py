@@ -1,54 +1,47 @@
 """SQL of checkout_transactions that only creating a session needs."""
 
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg2.extras import Json
 
 from checkout.base.postgres import Transaction
 from checkout.payments.payment import OPEN, WITHOUT_PAYMENT, Payment, Status
-from checkout.payments.table import existing
+from checkout.payments.stripe_api import CreatedSession
+from checkout.payments.table import COLUMNS, existing, optional, payment
+from checkout.sessions.limits import Usage
 
 
-def lock_user(tx: Transaction, user_id: int) -> None:
-    """Makes one user's new requests follow one another, so that none overtakes a limit."""
-    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
-
-
-def open_since(tx: Transaction, user_id: int, seconds: int) -> tuple[int, float]:
-    """How many of the user's requests of the last `seconds` are open, and in how many seconds the oldest will
-    be older than that."""
+def find_with_usage(tx: Transaction, request_id: str, user_id: int) -> tuple[Payment | None, Usage]:
+    """The payment of this request, and what the user has begun to pay."""
     tx.execute(
-        "SELECT count(*) AS open,"
-        " COALESCE(EXTRACT(EPOCH FROM min(created_at) - now()) + %s, 0)::float AS free_in"
-        " FROM checkout_transactions"
-        " WHERE user_id = %s AND status = ANY(%s) AND created_at > now() - make_interval(secs => %s)",
-        (seconds, user_id, list(OPEN), seconds),
+        f"SELECT usage.*, {COLUMNS} FROM (SELECT COALESCE(max(id), 0) AS latest_id,"
+        "  count(*) FILTER (WHERE is_open) AS open_payments,"
+        "  COALESCE(3600 - EXTRACT(EPOCH FROM now() - min(created_at) FILTER (WHERE is_open)), 0)::float"
+        "    AS seconds_open,"
+        "  count(*) FILTER (WHERE is_of_today) AS day_payments,"
+        "  COALESCE(sum(cents) FILTER (WHERE is_of_today), 0) AS day_cents,"
+        "  date_trunc('day', now(), 'UTC') + interval '24 hours' AS day_ends_at,"
+        "  EXTRACT(EPOCH FROM date_trunc('day', now(), 'UTC') + interval '24 hours' - now())::float"
+        "    AS seconds_left"
+        "  FROM (SELECT id, created_at, COALESCE(paid_cents, amount_cents) AS cents,"
+        "      status = ANY(%(open)s) AND created_at > now() - interval '1 hour' AS is_open,"
+        "      status <> ALL(%(without_payment)s) AND created_at >= date_trunc('day', now(), 'UTC')"
+        "        AS is_of_today"
+        "    FROM checkout_transactions WHERE user_id = %(user_id)s) AS begun) AS usage"
+        " LEFT JOIN checkout_transactions ON request_id = %(request_id)s",
+        {
+            "open": list(OPEN),
+            "without_payment": list(WITHOUT_PAYMENT),
+            "user_id": user_id,
+            "request_id": request_id,
+        },
     )
     row = tx.row()
-    return row["open"], row["free_in"]
-
-
-class Day(NamedTuple):
-    """What a user has begun to pay in the current UTC day."""
-
-    payments: int
-    amount_cents: int
-    now: datetime
-    ends_at: datetime
-
-
-def day_of_user(tx: Transaction, user_id: int) -> Day:
-    """Counts the payments of today that did not fail or expire: what was paid, or is still asked for."""
-    tx.execute(
-        "SELECT count(*) AS payments, COALESCE(sum(COALESCE(paid_cents, amount_cents)), 0) AS amount_cents,"
-        " now() AS now, date_trunc('day', now(), 'UTC') + interval '24 hours' AS ends_at"
-        " FROM checkout_transactions"
-        " WHERE user_id = %s AND status <> ALL(%s) AND created_at >= date_trunc('day', now(), 'UTC')",
-        (user_id, list(WITHOUT_PAYMENT)),
+    usage = Usage(**{name: row.pop(name) for name in Usage._fields})
+    return (
+        None if row["request_id"] is None else payment(row),
+        usage._replace(day_cents=int(usage.day_cents)),
     )
-    row = tx.row()
-    return Day(row["payments"], int(row["amount_cents"]), row["now"], row["ends_at"])
 
 
 def insert_pending(
@@ -60,12 +53,21 @@ def insert_pending(
     currency: str,
     purpose: str,
     stripe_parameters: dict[str, Any],
-) -> Payment:
-    """The row that exists before Stripe is asked; the one that is there already, if another was faster."""
+    latest_id: int,
+) -> Payment | None:
+    """The row that exists before Stripe is asked. None if the user has begun another payment since
+    `latest_id`, or if there is a row of this request_id.
+
+    One user's inserts follow one another. The insert is a statement of its own, so it sees what was committed
+    while it waited for the lock, and no limit is overtaken.
+    """
+    tx.queue("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
     tx.execute(
         "INSERT INTO checkout_transactions"
         " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
+        " SELECT %s, %s, %s, %s, %s, %s, %s, %s"
+        " WHERE NOT EXISTS (SELECT FROM checkout_transactions WHERE user_id = %s AND id > %s)"
+        f" ON CONFLICT (request_id) DO NOTHING RETURNING {COLUMNS}",
         (
             request_id,
             user_id,
@@ -75,39 +77,34 @@ def insert_pending(
             Status.SESSION_PENDING,
             Json(stripe_parameters["metadata"]),
             Json(stripe_parameters),
+            user_id,
+            latest_id,
         ),
     )
-    return existing(tx, request_id)
+    return optional(tx)
 
 
-def session_created(
-    tx: Transaction,
-    request_id: str,
-    *,
-    session_id: str,
-    url: str | None,
-    expires_at: datetime | None,
-) -> Payment:
-    """Stores the session, unless one is stored or the request was refused for good; a state that is further
-    on already stays. The customer's email goes: the parameters are not sent again."""
+def session_created(tx: Transaction, request_id: str, session: CreatedSession) -> Payment:
+    """Keep the session, unless there is one or the request was refused for good; a state that is further on
+    stays. The customer's email goes: the parameters are not sent again."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_session_id = %s, stripe_session_url = %s, expires_at = %s,"
         " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END,"
         " error_message = NULL, stripe_parameters = stripe_parameters - 'customer_email', updated_at = now()"
         " WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"
-        "   AND NOT (status = %s AND completed_at IS NOT NULL)",
+        f"   AND NOT (status = %s AND completed_at IS NOT NULL) RETURNING {COLUMNS}",
         (
-            session_id,
-            url,
-            expires_at,
+            session.id,
+            session.url,
+            session.expires_at,
             [Status.SESSION_PENDING, Status.SESSION_FAILED],
             Status.SESSION_CREATED,
             request_id,
-            session_id,
+            session.id,
             Status.SESSION_FAILED,
         ),
     )
-    return existing(tx, request_id)
+    return optional(tx) or existing(tx, request_id)
 
 
 def session_failed(
@@ -119,7 +116,7 @@ def session_failed(
     next_attempt: int,
     for_good: bool,
 ) -> None:
-    """Records that an attempt failed, unless another attempt, a refusal or an event has moved the row.
+    """Record that an attempt failed, unless another attempt, a refusal or an event has moved the row.
 
     `for_good` refuses the request: there will be no other attempt. The customer's email goes as soon as the
     parameters are not sent with this idempotency key again.
@@ -154,7 +151,7 @@ def refuse(
     purpose: str,
     error_message: str,
 ) -> Payment:
-    """Makes the row of a request that is refused for good, or marks the row whose session failed as that.
+    """Make the row of a request that is refused for good, or mark the row whose session failed as that.
 
     A row in any other state stays as it is, and is returned: the caller must look.
     """
@@ -165,7 +162,8 @@ def refuse(
         " ON CONFLICT (request_id) DO UPDATE"
         " SET error_message = EXCLUDED.error_message, completed_at = now(), updated_at = now()"
         " WHERE checkout_transactions.status = EXCLUDED.status"
-        "   AND checkout_transactions.completed_at IS NULL",
+        "   AND checkout_transactions.completed_at IS NULL"
+        f" RETURNING {COLUMNS}",
         (request_id, user_id, amount_cents, currency, purpose, Status.SESSION_FAILED, error_message),
     )
-    return existing(tx, request_id)
+    return optional(tx) or existing(tx, request_id)
