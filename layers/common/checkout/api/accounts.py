@@ -34,7 +34,7 @@ class Accounts:
         known_as = request_identifier(request_id)
         row = None
         if known_as is not None:
-            with self._checkout.transaction() as tx:
+            with self._checkout.autocommit() as tx:
                 row = payments_table.find(tx, known_as)
         if row is None or row.user_id != user_id:
             raise NotFound("There is no such session.")
@@ -44,7 +44,7 @@ class Accounts:
         """One page, newest first. `query` may have `limit` and `cursor`. Raises InvalidRequest."""
         limit = _limit(query.get("limit"))
         before_id = self._before_id(user_id, query.get("cursor"))
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             rows = payments_table.page_of_user(tx, user_id, before_id=before_id, limit=limit + 1)
         page = rows[:limit]
         return {
@@ -54,7 +54,7 @@ class Accounts:
 
     def balance(self, user_id: int) -> dict[str, Any]:
         """Minor units; may be negative. Raises NotFound where the user is not in `users`."""
-        with self._application.transaction() as tx:
+        with self._application.autocommit() as tx:
             balance = ledger.balance(tx, user_id)
         if balance is None:
             raise NotFound("There is no such user.")
@@ -76,7 +76,7 @@ class Accounts:
         credits = [credit for row in rows if (credit := row.credit) is not None]
         places: Mapping[str, Place] = {}
         if credits:
-            with self._application.transaction() as tx:
+            with self._application.autocommit() as tx:
                 places = whereabouts.in_ledger(tx, credits)
         return [_resource(row, places.get(success_key(row.request_id))) for row in rows]
 
