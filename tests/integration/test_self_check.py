@@ -96,6 +96,12 @@ class Aws:
             {**answer, **({"FunctionError": "Unhandled"} if failure else {})},
             {"FunctionName": version, "Payload": b'{"checkout": "self-check"}'},
         )
+        if failure is None:
+            self.versions.add_response(
+                "get_function_configuration",
+                {"Environment": {"Variables": {"RELEASE": ""}}},
+                {"FunctionName": version.removesuffix(":7")},
+            )
 
     def expects(self, status: str) -> None:
         told = {"deploymentId": "d-1", "lifecycleEventHookExecutionId": "e-1", "status": status}

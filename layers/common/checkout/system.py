@@ -282,7 +282,7 @@ class System:
         from checkout.release.new_versions import JudgeNewVersions
         from checkout.release.versions import Versions
 
-        versions = Versions()
+        versions = Versions(self.config.release)
         return JudgeNewVersions(
             lambda: self.config.new_versions,
             lambda arn: versions.ask(arn, self_check.EVENT),

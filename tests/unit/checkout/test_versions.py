@@ -44,9 +44,16 @@ def invoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
 
 
 def answer(failure: dict[str, str] | None = None) -> dict[str, Any]:
-    body = json.dumps(failure or {}).encode()
+    body = json.dumps(failure or {"release": "r"}).encode()
     found = {"StatusCode": 200, "Payload": StreamingBody(BytesIO(body), len(body))}
     return found | ({"FunctionError": "Unhandled"} if failure else {})
+
+
+def function_is_of(invoked: Stubber, release: str) -> None:
+    told = {"FunctionName": ARN.removesuffix(":7")}
+    invoked.add_response(
+        "get_function_configuration", {"Environment": {"Variables": {"RELEASE": release}}}, told
+    )
 
 
 @pytest.mark.parametrize("code", ["TooManyRequestsException", "AccessDeniedException"])
@@ -54,14 +61,15 @@ def test_what_may_not_be_invoked_yet_is_asked_again(invoked: Stubber, slept: lis
     invoked.add_client_error("invoke", code)
     invoked.add_client_error("invoke", code)
     invoked.add_response("invoke", answer())
-    assert Versions().ask(ARN, {}) is None
+    function_is_of(invoked, "r")
+    assert Versions("r").ask(ARN, {}) is None
     assert slept == [1.0, 2.0]
 
 
 def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> None:
     for _ in range(20):
         invoked.add_client_error("invoke", "AccessDeniedException")
-    refusal = Versions().ask(ARN, {})
+    refusal = Versions(None).ask(ARN, {})
     assert refusal is not None
     assert "AccessDeniedException" in refusal
     assert RETRY_SECONDS / 2 < sum(slept) <= RETRY_SECONDS
@@ -69,10 +77,26 @@ def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> No
 
 def test_a_version_that_fails_is_not_asked_again(invoked: Stubber, slept: list[float]) -> None:
     invoked.add_response("invoke", answer({"errorType": "Unavailable", "errorMessage": "no database"}))
-    assert Versions().ask(ARN, {}) == "Unavailable: no database"
+    assert Versions(None).ask(ARN, {}) == "Unavailable: no database"
     invoked.add_client_error("invoke", "ResourceNotFoundException")
-    assert "cannot be invoked" in str(Versions().ask(ARN, {}))
+    assert "cannot be invoked" in str(Versions(None).ask(ARN, {}))
     assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("hook", "function", "reason"),
+    [
+        ("r", "s", "is of release r and its function of s, not r"),
+        ("s", "s", "is of release r and its function of s, not s"),
+        (None, "", "is of release r and its function of None, not None"),
+    ],
+)
+def test_a_version_of_another_release_is_not_fit(
+    invoked: Stubber, hook: str | None, function: str, reason: str
+) -> None:
+    invoked.add_response("invoke", answer())
+    function_is_of(invoked, function)
+    assert Versions(hook).ask(ARN, {}) == reason
 
 
 def test_a_few_are_asked_at_once() -> None:
