@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from checkout.base.config import Config
 from checkout.base.postgres import Database
 from checkout.operations.findings import Finding
 from checkout.operations.verbs.verify import Verify
 from checkout.release.migrate import Migrate
+from checkout.system import System
 from local.stack.postgres import Postgres
 from tests.support.functions import query
 
@@ -66,13 +68,12 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 def verified(urls: tuple[str, str]) -> dict[str, Finding]:
     checkout, application = urls
     began = time.monotonic()
-    verify = Verify(
-        Database(lambda: checkout),
-        Database(lambda: application),
-        "eur",
-        foreign_producers=False,
-        livemode=lambda: True,
-    )
+    settings = {
+        "CHECKOUT_DATABASE_URL": checkout,
+        "DATABASE_URL": application,
+        "STRIPE_SECRET": "sk_live_tests",
+    }
+    verify = Verify(System(Config(settings)))
     findings = verify()
     took = time.monotonic() - began
     print(f"\n{ENTRIES:,} entries verified in {took:.1f} s")

@@ -5,17 +5,19 @@ before it changes something needs "--yes" among them. `identity` may prove who c
 operations` adds it. A schedule runs `verify` every hour.
 """
 
+import os
 from typing import Any
 
-from checkout import bootstrap
+from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import command, text
 from checkout.operations.journal import Caller
 from checkout.release.self_check import self_checking
+from checkout.system import System
 
-system = bootstrap.system()
-system.prepare("verify", "held_events", "parked_records", "corrections", "reconcile")
+system = System(Config(os.environ))
+system.prepare("reconcile", "credit_balances", "accounts")
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -26,7 +28,8 @@ def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     try:
         words = _words(event)
-        outcome = command.execute(command.parser().parse_args(words), lambda _question: False, caller)
+        given = command.parser().parse_args(words)
+        outcome = command.execute(given, system, lambda _question: False, caller)
     except CheckoutError as error:
         if error.status >= 500:
             raise

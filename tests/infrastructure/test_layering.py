@@ -20,7 +20,7 @@ MAY_IMPORT = {room: {*STATIONS[: place + 1]} for place, room in enumerate(STATIO
     "api": {"base", "outbox", "ledger", "payments", "sessions", "api"},
     "release": {"base", "outbox", "release"},
 }
-MAY_IMPORT["operations"] |= {"bootstrap", "system"}
+MAY_IMPORT["operations"].add("system")
 
 HOMES = {
     "stripe": {"payments/stripe_api.py", "payments/signature.py"},

@@ -10,6 +10,7 @@ from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
 from checkout.ledger import batch as crediting_batch
 from checkout.ledger.crediting import CreditBalances
+from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox.record import Record
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
@@ -123,7 +124,7 @@ def test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_go
 
     fns.application(UNDO)
     with acting_as("operations"):
-        assert system().parked_records.replay(parked["id"]).credited == 1
+        assert ParkedRecords(system()).replay(parked["id"]).credited == 1
     assert fns.balance(2) == 500
 
 

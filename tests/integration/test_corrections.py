@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from checkout.base.errors import NotFound, Refused
-from checkout.base.postgres import Database
 from checkout.operations.verbs.corrections import Corrections
+from checkout.system import System
 from tests.support.functions import Functions, finished, system
 from tests.support.second_connection import second_connection, waiting
 
@@ -24,7 +24,7 @@ ADJUSTMENT: dict[str, Any] = {
 
 @pytest.fixture
 def corrections(fns: Functions) -> Corrections:
-    return system().corrections
+    return Corrections(system())
 
 
 def test_an_adjustment_is_an_entry_and_happens_once(fns: Functions, corrections: Corrections) -> None:
@@ -82,10 +82,10 @@ def test_opening_balances_while_users_are_credited(fns: Functions) -> None:
     for user_id in users:
         fns.add_users(user_id, balance=100)
 
+    config = system().config
+
     def open_all(_: int) -> int:
-        return Corrections(
-            _database(fns, "CHECKOUT_DATABASE_URL"), _database(fns, "DATABASE_URL"), "eur"
-        ).open_balances()
+        return Corrections(System(config)).open_balances()
 
     with ThreadPoolExecutor(4) as pool:
         opening = [pool.submit(open_all, number) for number in range(3)]
@@ -145,7 +145,3 @@ def test_a_balance_edited_by_hand_is_rebuilt_from_the_ledger(
     assert fns.balance() == 500
     with pytest.raises(NotFound):
         corrections.rebuild_balance(404, reason="x", operator="ada")
-
-
-def _database(fns: Functions, name: str) -> Database:
-    return Database(lambda: fns.settings[name])

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.operations.verbs.held import HeldEvents
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.stripe_events import event, session_object
@@ -21,7 +22,7 @@ def test_of_a_charges_refunds_only_the_discarded_one_does_not_act(
     known.knows(discarded["id"], discarded)
     early = event(discarded, "refund.created")
     assert fns.webhook(early).json["outcome"] == "waiting"
-    system().held_events.discard(early["id"], reason="made up", operator="ada")
+    HeldEvents(system()).discard(early["id"], reason="made up", operator="ada")
 
     def refunds_of(_stripe: KnownStripe, _payment_intent_id: str) -> list[dict[str, Any]]:
         return [discarded, other]

@@ -15,7 +15,9 @@ from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger.decision import NOT_TAKEN
 from checkout.operations.verbs.parked import ParkedRecords
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox.record import Record
+from checkout.system import System
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.second_connection import second_connection, waiting
@@ -25,7 +27,7 @@ Event = dict[str, Any]
 
 @pytest.fixture
 def parked(fns: Functions) -> ParkedRecords:
-    return system().parked_records
+    return ParkedRecords(system())
 
 
 @pytest.fixture
@@ -287,7 +289,7 @@ def test_paid_in_another_currency_discarded_and_refunded_ends_quiet_and_exact(
         ("refund_failed:re_1", "discarded"),
     ]
     assert parked.replayed_with(credit.id) == records
-    assert {one.name: one.count for one in system().verify() if one.name == "RecordsParked"} == {
+    assert {one.name: one.count for one in Verify(system())() if one.name == "RecordsParked"} == {
         "RecordsParked": 0
     }
 
@@ -339,7 +341,7 @@ def test_a_record_of_a_user_who_signs_up_is_not_discarded_while_it_is_credited(
     consuming: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as pool, acting_as("operations"):
         database = Database(lambda: fns.settings["DATABASE_URL"])
-        operator = ParkedRecords(database, system().credit_balances, system().decisions)
+        operator = ParkedRecords(System(system().config, application_database=database))
         with pytest.raises(Refused, match="in the ledger"):
             operator.discard(record["id"], reason="nobody")
         assert consuming[0].result(20) == {"batchItemFailures": []}

@@ -10,6 +10,7 @@ import pytest
 from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.operations.verbs.held import HeldEvents
+from checkout.system import System
 from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
@@ -32,7 +33,7 @@ def dropped(fns: Functions, known: KnownStripe, told: dict[str, Any], event_type
     known.knows(told["id"], told)
     early = event(told, event_type)
     assert outcome(fns, early) == "waiting"
-    system().held_events.discard(early["id"], reason="made up")
+    HeldEvents(system()).discard(early["id"], reason="made up")
     return early
 
 
@@ -58,7 +59,9 @@ def won(taken_back: dict[str, Any]) -> dict[str, Any]:
 def operator(fns: Functions) -> Iterator[HeldEvents]:
     """Somebody with a connection of their own."""
     with closing(Database(system().config.checkout_database_url)) as database:
-        yield HeldEvents(database, system().stripe_events)
+        yield HeldEvents(
+            System(system().config, checkout_database=database, stripe_events=system().stripe_events)
+        )
 
 
 @pytest.mark.parametrize("ends_first", [True, False], ids=["before the payment", "after the payment"])
@@ -113,7 +116,7 @@ def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Ta
     early = dropped(fns, known, taken_back, "refund.created")
     pay(fns)
 
-    assert system().held_events.replay(early["id"]).outcome == "applied"
+    assert HeldEvents(system()).replay(early["id"]).outcome == "applied"
 
     fns.consume(*tail.read())
     assert fns.balance() == 0
@@ -129,7 +132,7 @@ def test_the_reconciler_leaves_alone_what_was_dropped_while_it_read(
     assert outcome(fns, early) == "waiting"
 
     def meanwhile() -> dict[str, Any]:
-        system().held_events.discard(early["id"], reason="made up")
+        HeldEvents(system()).discard(early["id"], reason="made up")
         return taken_back
 
     known.knows(taken_back["id"], meanwhile)
@@ -148,7 +151,7 @@ def test_a_discard_is_about_the_dispute_and_not_about_one_of_its_events(
         told(fns, known, won(taken_back), "charge.dispute.funds_reinstated"),
     ]
 
-    decided = system().held_events.discard(both[discarded]["id"], reason="made up")
+    decided = HeldEvents(system()).discard(both[discarded]["id"], reason="made up")
 
     assert (decided.objects, decided.events) == ([taken_back["id"]], [both[1 - discarded]["id"]])
     assert {stored(fns, one)["outcome"] for one in both} == {"ignored"}
@@ -170,7 +173,7 @@ def test_a_discard_is_about_the_refund_and_the_credit_is_entered_all_the_same(
     ]
     told(fns, known, other, "refund.created")
 
-    system().held_events.discard(both[discarded]["id"], reason="made up")
+    HeldEvents(system()).discard(both[discarded]["id"], reason="made up")
 
     pay(fns, 1000)
     fns.consume(*tail.read())
@@ -190,7 +193,7 @@ def test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known
     known.knows(taken_back["id"], away)
     unread = event(taken_back, "refund.created")
     assert system().stripe_events.record(parsed(unread), keep_unread=True) == "waiting"
-    system().held_events.discard(unread["id"], reason="made up")
+    HeldEvents(system()).discard(unread["id"], reason="made up")
     pay(fns)
 
     for status, event_type in (("pending", "refund.updated"), ("succeeded", "refund.updated")):
@@ -214,7 +217,7 @@ def test_the_discard_of_a_charge_is_about_the_refunds_that_it_brought(
     known.knows(brought["id"], brought)
     of_charge = told(fns, known, charge(300), "charge.refunded")
 
-    assert system().held_events.discard(of_charge["id"], reason="made up").objects == [brought["id"]]
+    assert HeldEvents(system()).discard(of_charge["id"], reason="made up").objects == [brought["id"]]
 
     known.knows(brought["id"], {**brought, "status": "failed"})
     assert outcome(fns, event({**brought, "status": "failed"}, "refund.failed")) == "ignored"
@@ -222,7 +225,7 @@ def test_the_discard_of_a_charge_is_about_the_refunds_that_it_brought(
     fns.consume(*tail.read())
     assert fns.balance() == 400
 
-    assert system().held_events.replay(of_charge["id"]).outcome == "applied"
+    assert HeldEvents(system()).replay(of_charge["id"]).outcome == "applied"
     fns.consume(*tail.read())
     assert states(fns) == {"refunded": "emitted", "refund_failed": "emitted"}
     assert fns.balance() == 400
@@ -237,7 +240,7 @@ def test_a_replay_of_a_charge_leaves_dropped_what_was_decided_with_another_event
     assert outcome(fns, of_charge) == "ignored"
     pay(fns)
 
-    assert system().held_events.replay(of_charge["id"]).outcome == "ignored"
+    assert HeldEvents(system()).replay(of_charge["id"]).outcome == "ignored"
 
     fns.consume(*tail.read())
     assert fns.balance() == 500
@@ -252,10 +255,10 @@ def test_a_replay_takes_up_all_movements_of_the_dispute(
         told(fns, known, taken_back, "charge.dispute.funds_withdrawn"),
         told(fns, known, won(taken_back), "charge.dispute.funds_reinstated"),
     ]
-    system().held_events.discard(both[0]["id"], reason="made up")
+    HeldEvents(system()).discard(both[0]["id"], reason="made up")
     pay(fns)
 
-    assert system().held_events.replay(both[replayed]["id"]).outcome == "applied"
+    assert HeldEvents(system()).replay(both[replayed]["id"]).outcome == "applied"
 
     fns.consume(*tail.read())
     assert states(fns) == {"disputed": "emitted", "dispute_won": "emitted"}

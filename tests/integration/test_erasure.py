@@ -10,6 +10,8 @@ import pytest
 from checkout.base.errors import Refused
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verbs import erase as erasure
+from checkout.operations.verbs.erase import Erase
+from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox.record import Record
 from checkout.payments import reversal_event, session_event, stripe_event
 from tests.support.functions import Functions, finished, system
@@ -97,7 +99,7 @@ def test_more_than_one_batch_and_a_time_that_is_up(fns: Functions, monkeypatch: 
         fns.webhook(told())
     grow_old(fns, 91)
     with acting_as("operations"):
-        assert system().erase.older_than(90, deadline=time.monotonic()).complete is False
+        assert Erase(system()).older_than(90, deadline=time.monotonic()).complete is False
     assert operate(fns, "erase") == {"events": 5, "parked": 0, "complete": True}
 
 
@@ -177,7 +179,7 @@ def test_what_was_erased_is_not_replayed(fns: Functions, parked: int) -> None:
     operate(fns, "erase")
 
     with acting_as("operations"), pytest.raises(Refused, match="erased"):
-        system().parked_records.replay(parked)
+        ParkedRecords(system()).replay(parked)
 
 
 def test_a_discarded_credit_stays_discarded_after_its_bytes_are_gone(fns: Functions) -> None:

@@ -15,9 +15,11 @@ import pytest
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database, Transaction
 from checkout.operations import caller_identity, command
+from checkout.operations.journal import Journal
 from checkout.operations.verb import Changes
 from checkout.operations.verbs import corrections
 from checkout.reconciliation import operator_journal as journal
+from checkout.system import System
 from tests.support import stripe_events
 from tests.support.functions import Functions, finished, system
 from tests.support.lambda_events import LambdaContext
@@ -194,8 +196,8 @@ def test_what_dies_on_the_way_has_begun_in_the_journal(
 ) -> None:
     adjust = corrections.adjust
 
-    def dying(given: Any) -> Any:
-        adjust(given)
+    def dying(given: Any, made: System) -> Any:
+        adjust(given, made)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(corrections, "adjust", dying)
@@ -210,7 +212,7 @@ def test_what_dies_on_the_way_has_begun_in_the_journal(
 
 
 def test_an_error_that_was_not_meant_is_a_failure(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(_: Any) -> Any:
+    def failing(*_: Any) -> Any:
         raise RuntimeError("with something in it")
 
     monkeypatch.setattr(corrections, "adjust", failing)
@@ -269,7 +271,7 @@ def test_one_database_is_enough_and_the_verb_shows_what_either_has(
 
 def test_both_in_one_database_are_one_row_a_step(fns: Functions) -> None:
     with acting_as("operations"):
-        made = system().journal
+        made = Journal(system())
         made._databases = (made._databases[0], made._databases[0])
         act = journal.Act(
             act_id="00000000-0000-0000-0000-000000000001",

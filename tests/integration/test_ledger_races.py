@@ -10,6 +10,8 @@ from psycopg2 import errors
 
 from checkout.base import postgres
 from checkout.base.errors import Refused
+from checkout.operations.verbs.corrections import Corrections
+from checkout.operations.verbs.parked import ParkedRecords
 from tests.support import functions
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
@@ -95,7 +97,7 @@ def test_what_waits_for_several_users_locks_them_in_one_order(
 
     def open_balances() -> int:
         with acting_as("operations"):
-            return system().corrections.open_balances()
+            return Corrections(system()).open_balances()
 
     with second_connection(url) as application:
         application.execute("SELECT 1 FROM users WHERE id = 1 FOR NO KEY UPDATE")
@@ -109,7 +111,7 @@ def test_a_record_is_decided_by_one_operator(fns: Functions, url: str) -> None:
     """Its bytes name no user, whose row could make the second one wait."""
     fns.consume(b"nonsense")
     with acting_as("operations"):
-        parked = system().parked_records
+        parked = ParkedRecords(system())
         [record] = parked.page()
 
     def discard() -> None:
@@ -133,7 +135,7 @@ def test_an_operator_waits_for_the_consumer_and_decides_about_what_that_has_park
     """A reversal is decided together with its credit."""
     fns.consume(finished("r1", currency="usd"))
     with acting_as("operations"):
-        parked = system().parked_records
+        parked = ParkedRecords(system())
         [credit] = parked.page()
 
     def discard() -> list[str | None]:
@@ -192,7 +194,7 @@ def test_a_debit_that_is_repeated_while_the_first_commits_is_the_same_one(fns: F
 def test_a_balance_that_is_rebuilt_while_it_is_credited_keeps_the_credit(fns: Functions, url: str) -> None:
     def rebuild() -> tuple[int, int]:
         with acting_as("operations"):
-            return system().corrections.rebuild_balance(1, reason="edited by hand", operator="ada")
+            return Corrections(system()).rebuild_balance(1, reason="edited by hand", operator="ada")
 
     with second_connection(url) as other:
         other.execute(ENTRY, ("success:r1", 1))

@@ -13,7 +13,7 @@ from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import __main__ as command_line
 from checkout.operations import ledger_ranges
-from checkout.operations.verbs.verify import Verified
+from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished, system
@@ -53,7 +53,7 @@ class Terminal:
         self._patch.setattr("builtins.input", lambda: self._typed(answer))
         self._capsys.readouterr()
         with acting_as("operations"):
-            status = command_line.main([str(argument) for argument in arguments])
+            status = command_line.main([str(argument) for argument in arguments], system())
         self.out, self.err = self._capsys.readouterr()
         return status
 
@@ -211,12 +211,12 @@ def test_standard_output_is_for_the_answer_alone(
 ) -> None:
     assert terminal.json(*ADJUST, answer="y")["adjusted"] is True
 
-    def counts(**_options: Any) -> Verified:
+    def counts(_verify: Verify, **_options: Any) -> Verified:
         for _ in range(100):
             telemetry.count("AsOftenAsPowertoolsKeepsToItself")
         return Verified([], complete=True)
 
-    functions.override(monkeypatch, verify=counts)
+    monkeypatch.setattr(Verify, "__call__", counts)
     assert terminal.json("verify") == {"findings": [], "complete": True}
     assert "AsOftenAsPowertoolsKeepsToItself" in terminal.err
 
@@ -275,8 +275,8 @@ def test_a_verification_that_is_out_of_time_is_not_clean(
 ) -> None:
     monkeypatch.setattr(ledger_ranges, "RANGE", 1)
     fns.add_users(2, 3)
-    verify = system().verify
-    functions.override(monkeypatch, verify=lambda **given: verify(**{**given, "deadline": 0.0}))
+    verify = Verify.__call__
+    monkeypatch.setattr(Verify, "__call__", lambda made, **given: verify(made, **{**given, "deadline": 0.0}))
     for user_id in (1, 2, 3):
         assert terminal.json("verify", status=1)["complete"] is False
         assert f"up to user {user_id}" in terminal.err

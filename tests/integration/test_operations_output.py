@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkout.operations import __main__ as command_line
-from tests.support.functions import Functions, finished
+from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def test_every_line_only_shows(
 ) -> None:
     capsys.readouterr()
     with acting_as("operations"):
-        status = command_line.main([*command, *form])
+        status = command_line.main([*command, *form], system())
 
     out, err = capsys.readouterr()
     assert out + err
@@ -62,7 +62,7 @@ def test_every_line_only_shows(
 def test_the_json_is_what_was_stored(records: Functions, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     with acting_as("operations"):
-        assert command_line.main(["inspect", HOSTILE, "--json"]) == 0
+        assert command_line.main(["inspect", HOSTILE, "--json"], system()) == 0
 
     assert HOSTILE in {step.get("request_id") for step in json.loads(capsys.readouterr().out)["steps"]}
 

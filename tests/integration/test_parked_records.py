@@ -13,7 +13,7 @@ from checkout.ledger.crediting import CreditBalances
 from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox import finished_event
 from checkout.outbox.record import Record
-from checkout.reconciliation.decisions import Decisions
+from checkout.system import System
 from tests.support.functions import Functions, finished, system
 
 pytestmark = pytest.mark.usefixtures("as_operator")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("as_operator")
 
 @pytest.fixture
 def parked(fns: Functions) -> ParkedRecords:
-    return system().parked_records
+    return ParkedRecords(system())
 
 
 def refund(request_id: str, source_id: str = "re_1", **fields: Any) -> dict[str, Any]:
@@ -71,15 +71,17 @@ def test_a_replay_in_parallel_with_itself_and_the_consumer_credits_once(
     [record_id] = ids(parked)
     fns.add_users(7)
 
+    config = system().config
+
     def attempt(number: int) -> None:
-        database = Database(lambda: fns.settings["DATABASE_URL"])
-        crediting = CreditBalances(database, "eur")
-        decisions = Decisions(Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"]), database)
+        own = System(config)
         try:
             if number % 2:
-                ParkedRecords(database, crediting, decisions).replay(record_id)
+                ParkedRecords(own).replay(record_id)
             else:
-                crediting([Record("checkout.finished", 0, number, b"7", json.dumps(event).encode())])
+                own.credit_balances(
+                    [Record("checkout.finished", 0, number, b"7", json.dumps(event).encode())]
+                )
         except Refused as error:
             assert "was replayed" in error.detail
 

@@ -12,6 +12,7 @@ import pytest
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import TIMEOUTS, Database
+from checkout.operations.verbs.corrections import Corrections
 from checkout.release import privileges
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
@@ -186,7 +187,7 @@ def test_a_role_has_the_timeouts_of_every_session(databases: tuple[str, str], fu
 
 def test_what_a_role_may_not_do_fails_in_these_tests(fns: Functions) -> None:
     with acting_as("account"), pytest.raises(Exception, match="not available"):
-        system().corrections.adjust(key="k", user_id=1, amount_cents=1, reason="r", operator="o")
+        Corrections(system()).adjust(key="k", user_id=1, amount_cents=1, reason="r", operator="o")
 
 
 def test_no_role_may_change_a_ledger_entry_or_the_schema(databases: tuple[str, str]) -> None:

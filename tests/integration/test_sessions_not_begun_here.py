@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.errors import StripeNotReached
+from checkout.operations.verbs.erase import Erase
 from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
 from tests.integration.test_poison_events import reconciler_tries
@@ -439,7 +440,7 @@ def test_a_ping_and_a_thin_event_are_stored_and_ignored(fns: Functions, body: di
     assert outcome(fns, body) == "duplicate"
     assert stored(fns, body)["payload"] == body
     fns.checkout("UPDATE stripe_events SET received_at = now() - interval '100 days'")
-    assert system().erase.older_than(90, deadline=float("inf")).events == 1
+    assert Erase(system()).older_than(90, deadline=float("inf")).events == 1
     assert system().stripe_events.retry(body["id"]) == "duplicate"
 
 

@@ -7,6 +7,7 @@ import pytest
 from stripe import InvalidRequestError
 
 from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
+from checkout.operations.verbs.held import HeldEvents
 from checkout.payments.stripe_api import StripeApi
 from tests.integration.test_operations import Terminal
 from tests.integration.test_poison_events import reconciler_tries
@@ -161,7 +162,7 @@ def test_after_a_day_it_is_held_and_loud(
 
     assert stored(fns, told)["reason"] == "for more than a day: Stripe knows no such object yet"
     assert alerts(caplog) == ["StripeEventHeld"]
-    assert system().held_events.replay(told["id"]).outcome == "held"
+    assert HeldEvents(system()).replay(told["id"]).outcome == "held"
 
 
 @pytest.mark.parametrize("error", [StripeRefused, StripeRefusedForGood], ids=["permission", "parameters"])

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from checkout.operations.verbs.accept import AcceptFindings
+from checkout.operations.verbs.verify import Verify
 from checkout.reconciliation import stripe_books, stripe_books_table
 from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.balance_transaction import movement
@@ -28,7 +30,7 @@ def differing(fns: Functions, name: str = "TotalsDifferFromStripe") -> list[dict
 
 def found(name: str = "TotalsDifferFromStripe") -> list[dict[str, Any]]:
     with acting_as("operations"):
-        [finding] = [one for one in system().verify() if one.name == name]
+        [finding] = [one for one in Verify(system())() if one.name == name]
     assert finding.is_offence
     assert finding.count == len(finding.samples)
     return [dict(sample) for sample in finding.samples]
@@ -389,7 +391,7 @@ def test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported(fns:
         -500,
     )
     with acting_as("operations"):
-        system().accept_findings.accept(sample["finding"], reason="adjusted", operator="ada")
+        AcceptFindings(system()).accept(sample["finding"], reason="adjusted", operator="ada")
     assert found("UnknownMovementAtStripe") == []
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
+from checkout.operations.verbs.parked import ParkedRecords
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox.effects import Effect
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
@@ -46,7 +48,7 @@ def test_only_the_payment_without_an_entry_is_emitted_again(fns: Functions, swap
 def verified() -> dict[str, list[str]]:
     """The effect keys of what was found."""
     with acting_as("operations"):
-        findings = {one.name: one.samples for one in system().verify() if one.count}
+        findings = {one.name: one.samples for one in Verify(system())() if one.count}
     return {
         name: [key for row in rows for key in row.get("discarded", [row.get("effect_key")])]
         for name, rows in findings.items()
@@ -88,7 +90,7 @@ def test_a_decision_about_one_payment_says_nothing_of_another_under_its_key(fns:
     fns.consume(finished("r1", user_id=7, payment_intent_id="pi_first"))
     [record] = fns.application("SELECT id FROM parked_events")
     with acting_as("operations"):
-        system().parked_records.discard(record["id"], reason="a test account")
+        ParkedRecords(system()).discard(record["id"], reason="a test account")
     assert place_of(credit("r1", "pi_first")) is Place.DISCARDED
     assert place_of(credit("r1", None)) is Place.DISCARDED, "nothing says that it is another"
     assert place_of(credit("r1", "pi_second")) is Place.NOWHERE

@@ -11,6 +11,8 @@ from checkout.base import postgres, telemetry
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Transaction
 from checkout.operations import ledger_ranges
+from checkout.operations.verbs.held import HeldEvents
+from checkout.operations.verbs.verify import Verify
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished, system
 
@@ -22,7 +24,7 @@ AS_REPLICA = "SET LOCAL session_replication_role = replica; "
 
 def found(fns: Functions) -> dict[str, list[dict[str, Any]]]:
     """The samples of what was found, by check."""
-    findings = system().verify()
+    findings = Verify(system())()
     for finding in findings:
         assert len(finding.samples) == min(finding.count, 10)
     return {finding.name: [_facts(one) for one in finding.samples] for finding in findings if finding.count}
@@ -205,7 +207,7 @@ def test_a_credit_without_a_transaction_of_ours_is_an_offence_unless_others_put_
     counted: list[tuple[str, int]] = []
     monkeypatch.setattr(telemetry, "count", lambda name, value=1: counted.append((name, value)))
     fns.consume(finished("from-elsewhere"))
-    [finding] = [one for one in system().verify() if one.count]
+    [finding] = [one for one in Verify(system())() if one.count]
     assert (finding.name, finding.is_offence) == ("CreditWithoutTransaction", is_offence)
     assert [sample["effect_key"] for sample in finding.samples] == ["success:from-elsewhere"]
     assert [value for name, value in counted if name == "CreditWithoutTransaction"] == metrics
@@ -215,7 +217,7 @@ def test_whether_there_are_foreign_producers_is_said_in_two_words(monkeypatch: p
     monkeypatch.setenv("FOREIGN_PRODUCERS", "some")
     functions.forget_wiring()
     with pytest.raises(ConfigurationError, match="FOREIGN_PRODUCERS is true or false"):
-        _ = system().verify
+        _ = Verify(system())
 
 
 def test_a_paid_row_without_a_payment_intent_cannot_be_in_stripes_books(fns: Functions, paid: str) -> None:
@@ -275,8 +277,8 @@ def test_what_waits_for_longer_than_it_should_has_an_alarm_of_its_own(fns: Funct
     stuck = found(fns)["EventsStuck"]
     assert {row["event_id"] for row in stuck} == {"evt_old", "evt_nowhere"}
 
-    system().held_events.discard("evt_old", reason="made up")
-    system().held_events.discard("evt_nowhere", reason="made up")
+    HeldEvents(system()).discard("evt_old", reason="made up")
+    HeldEvents(system()).discard("evt_nowhere", reason="made up")
     assert "EventsStuck" not in found(fns)
 
 
@@ -291,7 +293,7 @@ def test_many_offenders_are_counted_and_a_few_are_named(
         " SELECT 'r' || n, mod(n, 40) + 1, 500, 'eur', 'balance_topup', 'payment_succeeded', 500, 'eur',"
         " now() - interval '1 hour' FROM generate_series(1, 100) AS n"
     )
-    findings = {finding.name: finding for finding in system().verify()}
+    findings = {finding.name: finding for finding in Verify(system())()}
     assert findings["PaymentNotInLedger"].count == 100
     assert len(findings["PaymentNotInLedger"].samples) == 10
 

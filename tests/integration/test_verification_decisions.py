@@ -10,6 +10,10 @@ import pytest
 from checkout.base.errors import NotFound
 from checkout.operations import findings_table as stored_findings
 from checkout.operations.verbs.accept import AcceptFindings
+from checkout.operations.verbs.corrections import Corrections
+from checkout.operations.verbs.held import HeldEvents
+from checkout.operations.verbs.parked import ParkedRecords
+from checkout.operations.verbs.verify import Verify
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, system
 from tests.support.stripe_events import event, session_object
@@ -34,7 +38,7 @@ def found(fns: Functions) -> dict[str, list[dict[str, Any]]]:
         "UPDATE checkout_transactions SET completed_at = completed_at - interval '2 hours';"
         " UPDATE reversals SET emitted_at = emitted_at - interval '2 hours'"
     )
-    return {one.name: [dict(row) for row in one.samples] for one in system().verify() if one.count}
+    return {one.name: [dict(row) for row in one.samples] for one in Verify(system())() if one.count}
 
 
 def facts(sample: dict[str, Any]) -> dict[str, Any]:
@@ -42,8 +46,8 @@ def facts(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def discard_all() -> None:
-    for record in system().parked_records.page():
-        system().parked_records.discard(record.id, reason="refunded at Stripe")
+    for record in ParkedRecords(system()).page():
+        ParkedRecords(system()).discard(record.id, reason="refunded at Stripe")
 
 
 def take_back(fns: Functions, known: KnownStripe, tail: Tail, amount: int, **fields: Any) -> str:
@@ -107,12 +111,12 @@ def test_a_dispute_in_another_currency_is_listed_once_it_is_discarded_and_accept
     assert fns.webhook(told).json["outcome"] == "held"
     assert found(fns).keys() == {"EventsHeld"}
 
-    system().corrections.adjust(key="T-1", user_id=1, amount_cents=-500, reason="it is lost", operator="ada")
-    system().held_events.discard(told["id"], reason="adjusted by T-1", operator="ada")
+    Corrections(system()).adjust(key="T-1", user_id=1, amount_cents=-500, reason="it is lost", operator="ada")
+    HeldEvents(system()).discard(told["id"], reason="adjusted by T-1", operator="ada")
     assert found(fns).keys() == {"DiscardedButPaid"}
     [listed] = found(fns)["DiscardedButPaid"]
     assert (listed["amount_cents"], listed["currency"]) == (-541, "usd")
-    system().accept_findings.accept(listed["finding"], **ACCOUNTED)
+    AcceptFindings(system()).accept(listed["finding"], **ACCOUNTED)
     assert found(fns) == {}
 
 
@@ -127,18 +131,18 @@ def wrong(fns: Functions) -> str:
 
 @pytest.fixture
 def accepting(fns: Functions) -> AcceptFindings:
-    return system().accept_findings
+    return AcceptFindings(system())
 
 
 def test_a_finding_that_was_accepted_counts_no_more_and_is_not_forgotten(
     fns: Functions, wrong: str, accepting: AcceptFindings
 ) -> None:
-    system().corrections.adjust(key="T-1", user_id=1, amount_cents=100, reason="the rest", operator="ada")
+    Corrections(system()).adjust(key="T-1", user_id=1, amount_cents=100, reason="the rest", operator="ada")
     assert accepting.shown(wrong)["name"] == "EntryDiffersFromPayment"
     assert accepting.accept(wrong, **ACCOUNTED)["facts"]["amount_cents"] == 400
     assert accepting.accept(wrong, **ACCOUNTED), "twice is once"
     assert found(fns) == {}
-    accepted = {one.name: one.accepted for one in system().verify() if one.accepted}
+    accepted = {one.name: one.accepted for one in Verify(system())() if one.accepted}
     assert accepted == {"EntryDiffersFromPayment": 1}
 
     accepting.withdraw(wrong)
@@ -188,7 +192,7 @@ def test_only_what_was_shown_can_be_accepted(fns: Functions, wrong: str, accepti
             act("0123456789ab")
     fns.checkout("UPDATE verify_findings SET shown_at = now() - interval '8 days'")
     fns.checkout("UPDATE checkout_transactions SET paid_cents = 400")
-    system().verify()
+    Verify(system())()
     with pytest.raises(NotFound):
         accepting.shown(wrong)
 

@@ -8,7 +8,7 @@ import pytest
 from checkout.base.errors import DatabaseUnavailable
 from checkout.operations import ledger_ranges
 from checkout.operations.verbs import verify as verification
-from checkout.operations.verbs.verify import Verified
+from checkout.operations.verbs.verify import Verified, Verify
 from checkout.reconciliation import stripe_books_table as stripe_books
 from tests.support.functions import Functions, query, system
 
@@ -51,7 +51,7 @@ def corrupt(fns: Functions) -> None:
 
 
 def run(**options: Any) -> Verified:
-    return system().verify(**options)
+    return Verify(system())(**options)
 
 
 def numbers(verified: Verified) -> dict[str, int]:

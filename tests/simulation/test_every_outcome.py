@@ -23,6 +23,7 @@ import pytest
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger.decision import NOT_TAKEN
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC, decoded
 from checkout.outbox.producer import KafkaPublisher
@@ -482,7 +483,7 @@ def check_nothing_is_left(fns: Functions) -> None:
 
 def check_verified(*, reversed_beyond_paid: int) -> None:
     """The checks of all invariants are silent, but for what was taken back twice."""
-    found = {finding.name: finding.count for finding in system().verify() if finding.count}
+    found = {finding.name: finding.count for finding in Verify(system())() if finding.count}
     assert found == ({"ReversedMoreThanPaid": reversed_beyond_paid} if reversed_beyond_paid else {})
 
 

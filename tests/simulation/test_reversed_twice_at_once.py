@@ -11,6 +11,7 @@ import pytest
 
 from checkout.base.postgres import Database
 from checkout.ledger.crediting import CreditBalances
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
@@ -115,4 +116,4 @@ def test_500_credits_each_reversed_twice_at_once(fns: Functions, connect: Connec
     [of_rows] = fns.checkout("SELECT sum(refunded_cents) AS cents FROM checkout_transactions")
     assert of_rows["cents"] == sum(one["amount"] for one in refunds)
     assert fns.checkout("SELECT 1 FROM outbox") == []
-    assert [finding for finding in system().verify() if finding.count] == []
+    assert [finding for finding in Verify(system())() if finding.count] == []

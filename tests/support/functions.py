@@ -17,9 +17,9 @@ import pytest
 from psycopg2.extras import RealDictCursor
 
 import checkout.system
-from checkout import bootstrap
 from checkout.base.config import Config
 from checkout.outbox.record import Record
+from checkout.system import System
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
 from tests.support.roles import acting_as
@@ -33,7 +33,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 _wiring = threading.RLock()
 _overrides: dict[str, Any] = {}
-_systems: list[bootstrap.Operations] = []
+_systems: list[System] = []
 _handlers: dict[str, Handler] = {}
 
 
@@ -60,15 +60,12 @@ def _loaded(function: str) -> Handler:
     return found
 
 
-def system() -> bootstrap.Operations:
+def system() -> System:
     """The one behind every handler of this process, until `forget_wiring`."""
     with _wiring:
         if not _systems:
-            _systems.append(bootstrap.Operations(Config(os.environ), **_overrides))
+            _systems.append(System(Config(os.environ), **_overrides))
         return _systems[0]
-
-
-vars(bootstrap)["system"] = system
 
 
 def override(patch: pytest.MonkeyPatch, **attributes: Any) -> None:

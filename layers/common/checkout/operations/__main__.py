@@ -4,16 +4,18 @@ Exit status: 0 done; 1 done, and something is left (`verify` found a broken inva
 parked); 2 refused, and nothing was changed; 3 something is away or not configured: retry.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from checkout import bootstrap
 from checkout.base import telemetry, terminal
+from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
 from checkout.operations import command
 from checkout.operations.journal import Caller
+from checkout.system import System
 
 MOST_SECONDS = 24 * 3600
 """For a verb that waits: nothing ends this process as Lambda ends a function."""
@@ -21,15 +23,16 @@ MOST_SECONDS = 24 * 3600
 DONE, SOMETHING_LEFT, REFUSED, AWAY = range(4)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status."""
+def main(arguments: Sequence[str] | None = None, system: System | None = None) -> int:
+    """Returns the exit status."""
+    system = system or System(Config(os.environ))
     try:
         given = command.parser().parse_args(arguments)
         given.say = lambda line: terminal.complain(printable(line))
         given.most_seconds = MOST_SECONDS
         # Powertools prints metrics, some of them at any time.
         with redirect_stdout(sys.stderr):
-            outcome = command.execute(given, terminal.confirmed, _caller)
+            outcome = command.execute(given, system, terminal.confirmed, lambda: _caller(system.config))
     except CheckoutError as error:
         terminal.complain(f"error: {printable(error.detail)}")
         return REFUSED if error.status < 500 else AWAY
@@ -37,9 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE if outcome.clean else SOMETHING_LEFT
 
 
-def _caller() -> Caller:
+def _caller(config: Config) -> Caller:
     """Who has the AWS credentials of this process, if it works on a stack there."""
-    config = bootstrap.config()
     if config.secrets_manager is None and not config.database_by_iam:
         return Caller()
     from checkout.operations import caller_identity

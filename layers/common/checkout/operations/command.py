@@ -10,6 +10,7 @@ from checkout.base.errors import InvalidRequest, Refused
 from checkout.operations import journal, text, verbs
 from checkout.operations.journal import Caller
 from checkout.operations.verb import PROGRAM, RUN_SECONDS, Changes, Outcome, Parser, Verb, Verbs, operator
+from checkout.system import System
 
 FAMILIES = [
     importlib.import_module(f"{verbs.__name__}.{module.name}")
@@ -29,7 +30,7 @@ def parser() -> Parser:
 
 
 def execute(
-    given: argparse.Namespace, confirm: Callable[[str], bool], caller: Callable[[], Caller]
+    given: argparse.Namespace, system: System, confirm: Callable[[str], bool], caller: Callable[[], Caller]
 ) -> Outcome:
     """Run the verb that was parsed; what changes something is written to the journal with its `caller`.
     `confirm` is asked, in one sentence, before what a verb announces, unless --yes is given.
@@ -39,12 +40,12 @@ def execute(
     verb: Verb = given.verb
     if verb.changes is Changes.BY_DECISION and given.operator is None:
         raise InvalidRequest(f"{verb.name} needs --operator: the journal says who decided it.")
-    plan = None if verb.plan is None else verb.plan(given)
+    plan = None if verb.plan is None else verb.plan(given, system)
     if plan is not None and not given.yes and not confirm(plan):
         raise Refused("Not confirmed, so nothing was changed; --yes confirms beforehand.")
     if journal.is_due(given):
-        return journal.recorded(given, caller(), plan)
-    return verb.run(given)
+        return journal.recorded(given, system, caller(), plan)
+    return verb.run(given, system)
 
 
 def written(given: argparse.Namespace, content: dict[str, Any]) -> str:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import CheckoutError, DatabaseUnavailable
-from checkout.base.postgres import Database
 from checkout.operations import text
 from checkout.operations.verb import Changes, Outcome, Verb
 from checkout.reconciliation import operator_journal as journal
 from checkout.reconciliation.operator_journal import Act, Step
+from checkout.system import System
 
 _NOT_ARGUMENTS = frozenset({"verb", "operator", "yes", "json", "say", "most_seconds"})
 _PERSONAL = frozenset({"email"})
@@ -43,7 +42,7 @@ def is_due(given: argparse.Namespace) -> bool:
     return verb.changes is Changes.BY_DECISION
 
 
-def recorded(given: argparse.Namespace, caller: Caller, plan: str | None) -> Outcome:
+def recorded(given: argparse.Namespace, system: System, caller: Caller, plan: str | None) -> Outcome:
     """Run the verb between the act's two rows of the journal. Raises what the verb raises, and
     DatabaseUnavailable if the journal cannot be written."""
     verb: Verb = given.verb
@@ -55,10 +54,10 @@ def recorded(given: argparse.Namespace, caller: Caller, plan: str | None) -> Out
         verb=verb.name,
         arguments=_arguments(given),
     )
-    kept = bootstrap.journal()
+    kept = Journal(system)
     kept.begin(act, {} if plan is None else {"plan": plan})
     try:
-        outcome = verb.run(given)
+        outcome = verb.run(given, system)
     except CheckoutError as error:
         kept.end(act, "refused" if error.status < 500 else "failed", {"reason": error.detail})
         raise
@@ -80,8 +79,8 @@ def _arguments(given: argparse.Namespace) -> Mapping[str, Any]:
 class Journal:
     """Kept in both databases, so that it survives the restore of one of them."""
 
-    def __init__(self, checkout: Database, application: Database) -> None:
-        self._databases = checkout, application
+    def __init__(self, system: System) -> None:
+        self._databases = system.checkout_database, system.application_database
 
     def begin(self, act: Act, details: Mapping[str, object]) -> None:
         """`details` say what is about to change. Raises DatabaseUnavailable if neither database takes it:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from checkout.base.errors import InvalidRequest
 from checkout.base.text import MAX_BIGINT, identifier, user_id_from_digits
 from checkout.operations import text
+from checkout.system import System
 
 PROGRAM = "python -m checkout.operations"
 MOST_LISTED = 1_000
@@ -40,16 +41,23 @@ class Outcome:
     clean: bool = True
 
 
+Run = Callable[[argparse.Namespace, System], Outcome]
+Plan = Callable[[argparse.Namespace, System], str]
+"""A sentence that announces what is about to change."""
+
+Lines = Callable[[dict[str, Any]], Iterator[str]]
+"""An outcome's content, for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`name` is that of the command line: "parked replay". `run` and `plan` take the parsed arguments; `plan`
-    returns the sentence that announces what is about to change. `lines` writes the content for people."""
+    """`name` is that of the command line: "parked replay"."""
 
     name: str
-    run: Callable[[argparse.Namespace], Outcome]
-    plan: Callable[[argparse.Namespace], str] | None
+    run: Run
+    plan: Plan | None
     changes: Changes
-    lines: Callable[[dict[str, Any]], Iterator[str]]
+    lines: Lines
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,11 +85,11 @@ class Verbs:
         self,
         name: str,
         what: str,
-        run: Callable[[argparse.Namespace], Outcome],
-        plan: Callable[[argparse.Namespace], str] | None = None,
+        run: Run,
+        plan: Plan | None = None,
         changes: Changes = Changes.NOTHING,
         *,
-        lines: Callable[[dict[str, Any]], Iterator[str]] = text.lines,
+        lines: Lines = text.lines,
     ) -> Parser:
         """Returns the verb's parser, for its arguments. `what` is its help, without a full stop."""
         parser = self._commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")

@@ -4,11 +4,11 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base.errors import NotFound
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.operations import findings_table as findings
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, reasoned
+from checkout.system import System
 
 Facts = Mapping[str, Any]
 
@@ -22,14 +22,14 @@ def declare(verbs: Verbs) -> None:
     reasoned(accept)
 
 
-def plan(given: Namespace) -> str:
-    finding = bootstrap.accept_findings().shown(given.finding)
+def plan(given: Namespace, system: System) -> str:
+    finding = AcceptFindings(system).shown(given.finding)
     facts = ", ".join(f"{name} {value}" for name, value in finding["facts"].items())
     return f"{'Count' if given.withdraw else 'No longer count'} as {finding['name']}: {facts}"
 
 
-def run(given: Namespace) -> Outcome:
-    service = bootstrap.accept_findings()
+def run(given: Namespace, system: System) -> Outcome:
+    service = AcceptFindings(system)
     if given.withdraw:
         return Outcome({"counts_again": service.withdraw(given.finding)})
     return Outcome({"accepted": service.accept(given.finding, reason=given.reason, operator=given.operator)})
@@ -38,8 +38,8 @@ def run(given: Namespace) -> Outcome:
 class AcceptFindings:
     """Each method returns the finding's name and facts, and raises NotFound."""
 
-    def __init__(self, checkout: Database) -> None:
-        self._checkout = checkout
+    def __init__(self, system: System) -> None:
+        self._checkout = system.checkout_database
 
     def accept(self, finding_id: str, *, reason: str, operator: str) -> Facts:
         """With any other facts it is another finding, and counts."""

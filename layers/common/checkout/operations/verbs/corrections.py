@@ -6,12 +6,11 @@ effect key when the same is asked again.
 
 from argparse import Namespace
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
-from checkout.base.postgres import Database
 from checkout.ledger import table as ledger
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, amount, key, of_user, reasoned
+from checkout.system import System
 
 USERS_A_TRANSACTION = 1_000
 OPENING_REASON = "balance from before the ledger"
@@ -53,19 +52,19 @@ def declare(verbs: Verbs) -> None:
     reasoned(rebuild)
 
 
-def plan_adjust(given: Namespace) -> str:
-    balance = bootstrap.accounts().balance(given.user)
+def plan_adjust(given: Namespace, system: System) -> str:
+    balance = system.accounts.balance(given.user)
     return (
         f"Add {given.amount_cents} to the balance of user {given.user}, now {balance['balance_cents']}"
         f" {balance['currency']}, once, as adjust:{given.key}"
     )
 
 
-def adjust(given: Namespace) -> Outcome:
-    limit = bootstrap.config().adjust_limit_cents
+def adjust(given: Namespace, system: System) -> Outcome:
+    limit = system.config.adjust_limit_cents
     if limit is not None and abs(given.amount_cents) > limit:
         raise Refused(f"One adjustment may be at most {limit} (ADJUST_LIMIT_CENTS).")
-    moved = bootstrap.corrections().adjust(
+    moved = Corrections(system).adjust(
         key=given.key,
         user_id=given.user,
         amount_cents=given.amount_cents,
@@ -73,52 +72,51 @@ def adjust(given: Namespace) -> Outcome:
         operator=given.operator,
         allow_overdraft=given.allow_overdraft,
     )
-    balance = bootstrap.accounts().balance(given.user)
+    balance = system.accounts.balance(given.user)
     return Outcome({"adjusted": moved, "effect_key": f"adjust:{given.key}", **balance})
 
 
-def add_user(given: Namespace) -> Outcome:
-    added = bootstrap.corrections().add_user(given.user, email=given.email)
-    return Outcome({"added": added, **bootstrap.accounts().balance(given.user)})
+def add_user(given: Namespace, system: System) -> Outcome:
+    added = Corrections(system).add_user(given.user, email=given.email)
+    return Outcome({"added": added, **system.accounts.balance(given.user)})
 
 
-def plan_opening_balances(given: Namespace) -> str:
+def plan_opening_balances(given: Namespace, system: System) -> str:
     if given.user is None:
         return "Write a first ledger entry for every balance that has none; no balance changes"
-    cents, _ = bootstrap.corrections().unexplained(given.user)
+    cents, _ = Corrections(system).unexplained(given.user)
     return (
         f"Enter {cents} as what user {given.user} had before the ledger; the balance stays as it is,"
         " unless it was opened before"
     )
 
 
-def opening_balances(given: Namespace) -> Outcome:
-    corrections = bootstrap.corrections()
+def opening_balances(given: Namespace, system: System) -> Outcome:
+    corrections = Corrections(system)
     opened = corrections.open_balances() if given.user is None else corrections.open_balance(given.user)
     return Outcome({"opened": opened})
 
 
-def plan_rebuild_balance(given: Namespace) -> str:
-    balance = bootstrap.accounts().balance(given.user)["balance_cents"]
-    cents, may_be_older = bootstrap.corrections().unexplained(given.user)
+def plan_rebuild_balance(given: Namespace, system: System) -> str:
+    balance = system.accounts.balance(given.user)["balance_cents"]
+    cents, may_be_older = Corrections(system).unexplained(given.user)
     plan = f"Set the balance of user {given.user}, now {balance}, to the sum of the ledger entries"
     if cents and may_be_older:
         plan += f" (if {cents} are from before the ledger, opening-balances --user {given.user} keeps them)"
     return plan
 
 
-def rebuild_balance(given: Namespace) -> Outcome:
-    before, after = bootstrap.corrections().rebuild_balance(
+def rebuild_balance(given: Namespace, system: System) -> Outcome:
+    before, after = Corrections(system).rebuild_balance(
         given.user, reason=given.reason, operator=given.operator
     )
     return Outcome({"user_id": given.user, "before_cents": before, "after_cents": after})
 
 
 class Corrections:
-    def __init__(self, checkout: Database, application: Database, currency: str) -> None:
-        self._checkout = checkout
-        self._application = application
-        self._currency = currency
+    def __init__(self, system: System) -> None:
+        self._application = system.application_database
+        self._currency = system.config.currency
 
     def adjust(
         self,

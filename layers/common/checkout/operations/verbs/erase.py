@@ -8,9 +8,8 @@ import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 
-from checkout import bootstrap
 from checkout.base import telemetry
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.operations import erasure_table as erasure
 from checkout.operations import invariants
 from checkout.operations.personal_data import without_personal_data
@@ -24,6 +23,7 @@ from checkout.operations.verb import (
     of_user,
     reasoned,
 )
+from checkout.system import System
 
 AT_ONCE = 500
 MOST_DAYS = 36_500
@@ -49,26 +49,26 @@ def declare(verbs: Verbs) -> None:
     reasoned(of_one)
 
 
-def plan_old(given: Namespace) -> str:
-    return f"Erase personal data in what was settled more than {_days(given)} days ago, for good"
+def plan_old(given: Namespace, system: System) -> str:
+    return f"Erase personal data in what was settled more than {_days(given, system)} days ago, for good"
 
 
-def old(given: Namespace) -> Outcome:
-    erased = bootstrap.erase().older_than(_days(given), deadline=time.monotonic() + RUN_SECONDS)
+def old(given: Namespace, system: System) -> Outcome:
+    erased = Erase(system).older_than(_days(given, system), deadline=time.monotonic() + RUN_SECONDS)
     return Outcome(asdict(erased), clean=erased.complete)
 
 
-def plan_of_a_user(given: Namespace) -> str:
+def plan_of_a_user(given: Namespace, _: System) -> str:
     return f"Erase personal data in what is settled of user {given.user}'s payments, for good"
 
 
-def of_a_user(given: Namespace) -> Outcome:
-    erased = bootstrap.erase().user(given.user, reason=given.reason, operator=given.operator)
+def of_a_user(given: Namespace, system: System) -> Outcome:
+    erased = Erase(system).user(given.user, reason=given.reason, operator=given.operator)
     return Outcome(asdict(erased), clean=not (erased.unsettled_events or erased.open_parked))
 
 
-def _days(given: Namespace) -> int:
-    return int(given.older_than or bootstrap.config().retention_days)
+def _days(given: Namespace, system: System) -> int:
+    return int(given.older_than or system.config.retention_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class ErasedUser:
 
 
 class Erase:
-    def __init__(self, checkout: Database, application: Database) -> None:
-        self._checkout = checkout
-        self._application = application
+    def __init__(self, system: System) -> None:
+        self._checkout = system.checkout_database
+        self._application = system.application_database
 
     def older_than(self, days: int, *, deadline: float) -> Erased:
         """Events received, and parked records decided, so many days ago. Ends soon after time.monotonic()

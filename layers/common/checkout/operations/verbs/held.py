@@ -4,17 +4,16 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import NotFound, Refused, StripeError
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, one_or_all, paged, reasoned
 from checkout.payments import inbox, reversal_event, reversals, stripe_event
 from checkout.payments import reversals_table as stored_reversals
 from checkout.payments import table as payments_table
-from checkout.payments.events import StripeEvents
+from checkout.system import System
 
 
 def declare(verbs: Verbs) -> None:
@@ -31,22 +30,22 @@ def declare(verbs: Verbs) -> None:
     reasoned(never)
 
 
-def list_(given: Namespace) -> Outcome:
-    events = bootstrap.held_events().page(after=given.after or "", limit=given.limit, waiting=given.waiting)
+def list_(given: Namespace, system: System) -> Outcome:
+    events = HeldEvents(system).page(after=given.after or "", limit=given.limit, waiting=given.waiting)
     return Outcome({"held": [asdict(event) for event in events]})
 
 
-def show(given: Namespace) -> Outcome:
-    event, payload = bootstrap.held_events().event(given.id)
+def show(given: Namespace, system: System) -> Outcome:
+    event, payload = HeldEvents(system).event(given.id)
     return Outcome({"held": asdict(event) | {"payload": payload}})
 
 
-def plan_replay(given: Namespace) -> str:
+def plan_replay(given: Namespace, _: System) -> str:
     return f"Apply {'every held event' if given.id is None else given.id} as if Stripe had sent it now"
 
 
-def replay(given: Namespace) -> Outcome:
-    service = bootstrap.held_events()
+def replay(given: Namespace, system: System) -> Outcome:
+    service = HeldEvents(system)
     if given.id is not None:
         event = service.replay(given.id)
         return Outcome({"replayed": [asdict(event)]}, clean=_is_settled(event))
@@ -68,9 +67,9 @@ def _is_settled(event: HeldEvent) -> bool:
     return event.outcome not in ("held", "waiting")
 
 
-def plan_discard(given: Namespace) -> str:
-    event, _ = bootstrap.held_events().event(given.id)
-    decided = bootstrap.held_events().discarded_with(given.id)
+def plan_discard(given: Namespace, system: System) -> str:
+    event, _ = HeldEvents(system).event(given.id)
+    decided = HeldEvents(system).discarded_with(given.id)
     plan = f"Never apply {event.event_id} ({event.type}; {event.outcome}: {event.reason})"
     if decided.objects:
         plan += f", nor anything else of {', '.join(decided.objects)}"
@@ -79,8 +78,8 @@ def plan_discard(given: Namespace) -> str:
     return plan
 
 
-def discard(given: Namespace) -> Outcome:
-    decided = bootstrap.held_events().discard(given.id, reason=given.reason, operator=given.operator)
+def discard(given: Namespace, system: System) -> Outcome:
+    decided = HeldEvents(system).discard(given.id, reason=given.reason, operator=given.operator)
     # After a restore of the checkout database only the journal has these: see reconciliation/decisions.py.
     return Outcome({"discarded": given.id, **asdict(decided)})
 
@@ -96,9 +95,9 @@ class Decision:
 
 
 class HeldEvents:
-    def __init__(self, checkout: Database, events: StripeEvents) -> None:
-        self._checkout = checkout
-        self._events = events
+    def __init__(self, system: System) -> None:
+        self._checkout = system.checkout_database
+        self._events = system.stripe_events
 
     def page(self, *, after: str = "", limit: int = 100, waiting: bool = False) -> list[HeldEvent]:
         """In the order of their ids; with `waiting` also those that wait for their time."""

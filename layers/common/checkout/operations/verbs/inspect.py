@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base.errors import NotFound
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.base.text import identifier, user_id_from_digits
 from checkout.operations import timeline
 from checkout.operations.verb import Outcome, Verbs
 from checkout.outbox.effects import success_key
+from checkout.system import System
 
 Row = dict[str, Any]
 
@@ -25,8 +25,8 @@ def declare(verbs: Verbs) -> None:
     ).add_argument("reference", help="request_id, Stripe's session or payment intent, or a user's number")
 
 
-def run(given: Namespace) -> Outcome:
-    return Outcome(asdict(bootstrap.inspect_payment()(given.reference)))
+def run(given: Namespace, system: System) -> Outcome:
+    return Outcome(asdict(Inspect(system)(given.reference)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Story:
 
 
 class Inspect:
-    def __init__(self, checkout: Database, application: Database) -> None:
-        self._checkout = checkout
-        self._application = application
+    def __init__(self, system: System) -> None:
+        self._checkout = system.checkout_database
+        self._application = system.application_database
 
     def __call__(self, reference: str) -> Story:
         """`reference` is a request_id, Stripe's session or payment intent, or a user's number; digits may be

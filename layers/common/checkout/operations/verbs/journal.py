@@ -3,8 +3,9 @@
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from checkout import bootstrap
+from checkout.operations.journal import Journal
 from checkout.operations.verb import Outcome, Verbs, a_text, limited, moment
+from checkout.system import System
 
 
 def declare(verbs: Verbs) -> None:
@@ -17,8 +18,8 @@ def declare(verbs: Verbs) -> None:
     limited(journal)
 
 
-def acts(given: Namespace) -> Outcome:
+def acts(given: Namespace, system: System) -> Outcome:
     since = None if given.since is None else datetime.fromtimestamp(given.since, UTC)
     return Outcome(
-        {"acts": bootstrap.journal().newest(operator=given.by, verb=given.of, since=since, limit=given.limit)}
+        {"acts": Journal(system).newest(operator=given.by, verb=given.of, since=since, limit=given.limit)}
     )

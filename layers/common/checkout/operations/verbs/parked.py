@@ -9,20 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.ledger import entering, parked
 from checkout.ledger import table as ledger
 from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
-from checkout.ledger.crediting import CreditBalances
 from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, one_or_all, paged, reasoned
 from checkout.outbox.effects import Effect
 from checkout.outbox.finished_event import TOPIC
-from checkout.reconciliation.decisions import Decisions
+from checkout.system import System
 
 
 def declare(verbs: Verbs) -> None:
@@ -38,26 +36,24 @@ def declare(verbs: Verbs) -> None:
     reasoned(never)
 
 
-def list_(given: Namespace) -> Outcome:
-    records = bootstrap.parked_records().page(
-        after_id=given.after or 0, limit=given.limit, resolved=given.all
-    )
+def list_(given: Namespace, system: System) -> Outcome:
+    records = ParkedRecords(system).page(after_id=given.after or 0, limit=given.limit, resolved=given.all)
     return Outcome({"parked": [_summary(record) for record in records]})
 
 
-def show(given: Namespace) -> Outcome:
-    record = bootstrap.parked_records().record(given.id)
+def show(given: Namespace, system: System) -> Outcome:
+    record = ParkedRecords(system).record(given.id)
     return Outcome({"parked": asdict(record) | {"key": _text(record.key), "value": _text(record.value)}})
 
 
-def plan_replay(given: Namespace) -> str:
+def plan_replay(given: Namespace, system: System) -> str:
     if given.id is None:
         return "Replay every parked record that can be applied now"
-    return "Replay " + _listed(bootstrap.parked_records().replayed_with(given.id))
+    return "Replay " + _listed(ParkedRecords(system).replayed_with(given.id))
 
 
-def replay(given: Namespace) -> Outcome:
-    service = bootstrap.parked_records()
+def replay(given: Namespace, system: System) -> Outcome:
+    service = ParkedRecords(system)
     if given.id is not None:
         return Outcome({"replayed": asdict(service.replay(given.id, operator=given.operator))})
     replayed, still_parked = [], []
@@ -72,12 +68,12 @@ def replay(given: Namespace) -> Outcome:
     return Outcome({"replayed": replayed, "still_parked": still_parked}, clean=not still_parked)
 
 
-def plan_discard(given: Namespace) -> str:
-    return "Never apply " + _listed(bootstrap.parked_records().discarded_with(given.id))
+def plan_discard(given: Namespace, system: System) -> str:
+    return "Never apply " + _listed(ParkedRecords(system).discarded_with(given.id))
 
 
-def discard(given: Namespace) -> Outcome:
-    records = bootstrap.parked_records().discard(given.id, reason=given.reason, operator=given.operator)
+def discard(given: Namespace, system: System) -> Outcome:
+    records = ParkedRecords(system).discard(given.id, reason=given.reason, operator=given.operator)
     return Outcome({"discarded": [_summary(record) for record in records]})
 
 
@@ -97,10 +93,10 @@ def _text(content: bytes | None) -> str | None:
 
 
 class ParkedRecords:
-    def __init__(self, application: Database, crediting: CreditBalances, decisions: Decisions) -> None:
-        self._application = application
-        self._crediting = crediting
-        self._decisions = decisions
+    def __init__(self, system: System) -> None:
+        self._application = system.application_database
+        self._crediting = system.credit_balances
+        self._decisions = system.decisions
 
     def page(self, *, after_id: int = 0, limit: int = 100, resolved: bool = False) -> list[ParkedRecord]:
         """In the order in which they were parked; with `resolved` also those that were."""

@@ -5,12 +5,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict
 
-from checkout import bootstrap
 from checkout.base.errors import InvalidRequest, NotFound, Unavailable
 from checkout.operations import text
 from checkout.operations.verb import BY_RULE, RUN_SECONDS, Outcome, Verbs, a_text, moment
 from checkout.reconciliation import rechecks
 from checkout.reconciliation.lost_entries_position import Progress
+from checkout.system import System
 
 
 def declare(verbs: Verbs) -> None:
@@ -38,12 +38,12 @@ def declare(verbs: Verbs) -> None:
     ).add_argument("request_id", type=a_text)
 
 
-def reconcile(given: Namespace) -> Outcome:
+def reconcile(given: Namespace, system: System) -> Outcome:
     if given.since is not None and given.since > time.time():
         raise InvalidRequest("--since is in the future; without an offset the time is UTC.")
     if given.wait and given.since is None:
         raise InvalidRequest("--wait goes with --since.")
-    run = bootstrap.reconcile()(
+    run = system.reconcile(
         deadline=time.monotonic() + (given.most_seconds if given.wait else RUN_SECONDS),
         dry_run=given.dry_run,
         since=given.since,
@@ -67,10 +67,10 @@ def _every_second(say: Callable[[str], None]) -> Callable[[Progress], None]:
     return report
 
 
-def look_again(given: Namespace) -> Outcome:
+def look_again(given: Namespace, system: System) -> Outcome:
     """The next run of the reconciler compares the payment and its reversals with the ledger and emits what is
     not there, even if it was there once. Raises NotFound if no such payment succeeded."""
-    with bootstrap.checkout_database().transaction() as tx:
+    with system.checkout_database.transaction() as tx:
         if not rechecks.look_again(tx, given.request_id.lower()):
             raise NotFound(f"There is no succeeded payment {given.request_id}.")
     return Outcome({"request_id": given.request_id, "next": "the reconciler looks for it in the ledger"})

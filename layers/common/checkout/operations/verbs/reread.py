@@ -3,8 +3,8 @@
 from argparse import Namespace
 from dataclasses import asdict
 
-from checkout import bootstrap
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text
+from checkout.system import System
 
 
 def declare(verbs: Verbs) -> None:
@@ -17,10 +17,10 @@ def declare(verbs: Verbs) -> None:
     ).add_argument("id", type=a_text, help="re_…, pyr_…, du_…, dp_… or pi_…")
 
 
-def plan(given: Namespace) -> str:
+def plan(given: Namespace, _: System) -> str:
     return f"Apply {given.id} as Stripe has it now"
 
 
-def reread(given: Namespace) -> Outcome:
-    done = bootstrap.stripe_events().reread(given.id)
+def reread(given: Namespace, system: System) -> Outcome:
+    done = system.stripe_events.reread(given.id)
     return Outcome({"reread": given.id, **asdict(done)}, clean=done.outcome == "applied")

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checkout import bootstrap
 from checkout.base import telemetry
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Transaction
 from checkout.operations import finding_words, invariants
 from checkout.operations import findings_table as stored_findings
 from checkout.operations.audit_books import BooksAudit
@@ -21,6 +20,7 @@ from checkout.operations.audit_ledger import LedgerAudit
 from checkout.operations.findings import SAMPLES, Finding, Findings
 from checkout.operations.verb import RUN_SECONDS, Outcome, Verbs, number
 from checkout.reconciliation import state as reconciler_state
+from checkout.system import System
 
 MOST_SECONDS = 7 * 86_400
 POSITION = "verify"
@@ -50,10 +50,8 @@ def declare(verbs: Verbs) -> None:
     )
 
 
-def run(given: Namespace) -> Outcome:
-    verified = bootstrap.verify()(
-        deadline=time.monotonic() + given.seconds, anew=given.anew, progress=given.say
-    )
+def run(given: Namespace, system: System) -> Outcome:
+    verified = Verify(system)(deadline=time.monotonic() + given.seconds, anew=given.anew, progress=given.say)
     return Outcome(
         {"findings": [asdict(finding) for finding in verified], "complete": verified.complete},
         clean=verified.is_clean and verified.complete,
@@ -76,22 +74,11 @@ class Verified:
 
 
 class Verify:
-    def __init__(
-        self,
-        checkout: Database,
-        application: Database,
-        currency: str,
-        *,
-        foreign_producers: bool,
-        livemode: Callable[[], bool],
-    ) -> None:
-        """`foreign_producers`: others put credits on the topic, too. `livemode`: of Stripe's key; asked only
-        if Stripe's books were read."""
-        self._checkout = checkout
-        self._foreign_producers = foreign_producers
-        self._application = application
-        self._ledger = LedgerAudit(checkout, application, currency)
-        self._books = BooksAudit(checkout, livemode)
+    def __init__(self, system: System) -> None:
+        self._checkout, self._application = system.checkout_database, system.application_database
+        self._foreign_producers = system.config.foreign_producers
+        self._ledger = LedgerAudit(self._checkout, self._application, system.config.currency)
+        self._books = BooksAudit(self._checkout, system.config.stripe_livemode)
 
     def __call__(
         self, *, deadline: float | None = None, anew: bool = False, progress: Progress = lambda _: None
