@@ -16,7 +16,7 @@ LOCK := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka compose kafka_sign_in topics) \
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
 WITHOUT_BROKER := $(patsubst %,tests/integration/test_%.py,adoption configure local_broker local_gateway local_postgres \
-	local_stack local_workers postgres_tls sign_in stripe_mock stripe_simulator%)
+	local_environments local_stack postgres_tls sign_in stripe_mock stripe_simulator%)
 WITH_BROKER := $(filter-out $(WITHOUT_BROKER),$(wildcard tests/integration/test_*.py))
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \

@@ -27,7 +27,7 @@ from local.signing import header
 from tests.support.functions import query
 from tests.support.running_stack import RunningStack
 from tests.support.stripe_events import event, session_object
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 CLIENTS = (1, 8, 32)
 WEBHOOKS = 1_200

@@ -18,8 +18,8 @@ from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
 from deployment.sam import SamFailed
 from deployment.smoke import SmokeFailed
-from local.stack import own_stack, settings
-from local.stack.own_stack import NotStarted
+from local.stack import on_demand, settings
+from local.stack.on_demand import NotStarted
 from local.stack.settings import SettingsError
 
 _EXPECTED = (
@@ -68,7 +68,7 @@ def check(options: argparse.Namespace) -> None:
         region()
         smoke.run(AwsSystem(options.stack), _done)
         return
-    with own_stack.running(ROOT, settings.load(ROOT), terminal.say) as found:
+    with on_demand.stack(ROOT, settings.load(ROOT), terminal.say) as found:
         smoke.run(LocalSystem(found), _done)
 
 

@@ -10,11 +10,11 @@ import jwt
 
 from deployment import ROOT
 from deployment.smoke import SmokeFailed, result_of
-from local.stack.stack_file import StackFile
+from local.stack.description import Description
 
 
 class LocalSystem:
-    def __init__(self, found: StackFile) -> None:
+    def __init__(self, found: Description) -> None:
         self._found = found
         self._secrets = {
             "STRIPE_SECRET": found.stripe_secret,

@@ -1,8 +1,8 @@
 """Child processes that do not outlive their parent.
 
 A child gets a session of its own (Ctrl-C reaches only the parent, which stops its children in order) and,
-on Linux, a signal from the kernel when the parent is gone, SIGKILL included. Elsewhere a child notices by
-itself (end of its pipe), or the next start takes over what is left.
+on Linux, a signal from the kernel when the parent ends, even by SIGKILL. Elsewhere a child notices the end of
+its pipe, or the next start ends what is left.
 """
 
 import os
@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-# The kernel reports the death of the *thread* that made a child, so all are made by one that stays.
+# The kernel reports the death of the *thread* that made a child, so one permanent thread makes them all.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 _held: list[socket.socket] = []
-"""One for each port that was chosen: bound, and open for as long as this process runs."""
+"""A bound socket for each port that was chosen, open as long as this process runs."""
 
 Stream = int | IO[bytes] | None
 
@@ -38,11 +38,11 @@ def spawn(
     stderr: Stream = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start `args`; the child gets `death_signal` when this process ends, however it ends.
+    """Start `args`; the child gets `death_signal` when this process ends for any reason.
 
     With `uid` (root only) it runs as that unprivileged user; see `unprivileged`.
     """
-    # In this order: a change of user would cancel the request for a signal.
+    # The order matters: a change of user would cancel the request for a signal.
     command = [*unprivileged(uid), *_wrapper(death_signal), *args]
 
     def start() -> subprocess.Popen[bytes]:
@@ -63,8 +63,8 @@ def spawn(
 def unprivileged(uid: int | None) -> list[str]:
     """The command prefix that makes root's child an ordinary user, for programs that refuse to run as root.
 
-    The child keeps one right, to pass folders that only root may enter: the parents of its data and of the
-    virtual environment often are such (/root), and nobody's permissions need to be changed for it.
+    The child keeps one right, to pass through folders that only root may enter: its data and the virtual
+    environment often are in such folders (/root), whose permissions then need not be changed.
     """
     if uid is None:
         return []
@@ -77,7 +77,7 @@ def unprivileged(uid: int | None) -> list[str]:
 
 
 def named() -> list[str]:
-    """The command prefix for programs that need a user name, where there is none, as in some containers."""
+    """The command prefix for programs that need a user name; some containers have none."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -110,8 +110,8 @@ def end(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: fl
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now.
 
-    On Linux the kernel gives it to nobody else while this process runs: neither before it is listened on, nor
-    while who listens there restarts. Who wants to listen there sets SO_REUSEADDR, as servers do.
+    On Linux the kernel gives it to no other program while this process runs, even while a server on it
+    restarts. A server that listens there sets SO_REUSEADDR, as servers do.
     """
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,16 +120,16 @@ def free_port() -> int:
     if sys.platform == "linux":
         _held.append(holder)
     else:
-        holder.close()  # Elsewhere nobody could listen beside it.
+        holder.close()  # Elsewhere no server could listen on it meanwhile.
     return port
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the TCP port of 127.0.0.1 now."""
+    """Return True if no program listens on the TCP port of 127.0.0.1 now."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def is_root() -> bool:
-    """Whether this process has root's user id, which PostgreSQL refuses to run as."""
+    """Return True if this process has root's user id, with which PostgreSQL refuses to run."""
     return os.geteuid() == 0

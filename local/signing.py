@@ -1,4 +1,4 @@
-"""Makes a stored event one of now: its placeholders filled in, and its body signed as Stripe does."""
+"""Signs bodies as Stripe does, and fills in and signs stored events."""
 
 import base64
 import hashlib
@@ -21,10 +21,10 @@ def header(body: bytes, secret: str, moment: int | None = None) -> str:
 
 
 def freshen(event: dict[str, Any], webhook_secret: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """An HTTP event with `${name}` in its headers replaced. If its signature is only a placeholder, `${name}`
-    in its body is replaced, too, and the body is signed.
+    """The HTTP event with `${name}` in its headers replaced. If its signature is only a placeholder,
+    `${name}` in its body is replaced, too, and the body is signed.
 
-    Any other event, and what has a real signature, stays as it is.
+    Any other event stays as it is, and so does a body with a real signature.
     """
     headers = event.get("headers")
     if not isinstance(headers, dict):
@@ -40,6 +40,6 @@ def freshen(event: dict[str, Any], webhook_secret: str, values: Mapping[str, str
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
-    """The bytes that an HTTP event carries."""
+    """The body of an HTTP event in bytes."""
     body = str(event.get("body") or "")
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()

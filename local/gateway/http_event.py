@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from local.lambda_runtime.template import Route
 
-# Observed on AWS, undocumented: only these reach a function as text; forms and bodies without a type do not.
+# Undocumented, but observed on AWS: only these types and text/* reach a function as text.
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer"})
 _NO_BODY = frozenset({204, 304})
@@ -20,7 +20,7 @@ _NO_BODY = frozenset({204, 304})
 
 @dataclass(frozen=True)
 class Request:
-    """What came over HTTP. Header names are in lower case; `path` and `query` are still percent-encoded."""
+    """A request. Header names are in lower case; `path` and `query` are still percent-encoded."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What goes over HTTP."""
+    """A response, with header names in lower case."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -42,11 +42,11 @@ class Response:
 
 
 class MalformedResponse(ValueError):
-    """The function did not answer in the format; API Gateway makes it a 500."""
+    """The function's response is not in the format, for which API Gateway answers 500."""
 
 
 def event_of(request: Request, route: Route, path_parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The event for the route's function. Absent things are absent keys, as on AWS."""
+    """The event for the route's function. What the request does not have is an absent key, as on AWS."""
     joined: dict[str, list[str]] = {}
     for name, value in request.headers:
         if name not in _HOP_BY_HOP:
@@ -94,9 +94,9 @@ def event_of(request: Request, route: Route, path_parameters: Mapping[str, str])
 
 
 def response_of(value: Any) -> Response:
-    """What a function's response means. Raises MalformedResponse.
+    """The HTTP response that a function's return value stands for. Raises MalformedResponse.
 
-    Without a `statusCode` the value itself is the body of a 200: a string as it is, anything else as JSON.
+    Without a `statusCode` the value is the body of a 200: a string as it is, anything else as JSON.
     """
     if not isinstance(value, dict) or "statusCode" not in value:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -115,7 +115,7 @@ def response_of(value: Any) -> Response:
 
 
 def message(status: int, text: str) -> Response:
-    """An answer of the gateway's own."""
+    """A response of the gateway itself."""
     body = json.dumps({"message": text}, separators=(",", ":")).encode()
     return Response(status, (("content-type", "application/json"),), body)
 
@@ -128,13 +128,13 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _body(body: bytes, content_type: str) -> tuple[str, bool]:
-    """The body for the event, and whether it is base64."""
+    """The body for the event, and True if that is base64."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith("text/") or media_type in _TEXT_TYPES:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
-            pass  # Bytes that are no text stay what they are.
+            pass  # Not text after all.
     return base64.b64encode(body).decode(), True
 
 

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API on one machine: routes of the template in front of function workers."""
+"""API Gateway's HTTP API on one machine: the template's routes in front of the functions."""
 
 import asyncio
 import re
@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import uvicorn
 
 from local.gateway.http_event import MalformedResponse, Request, Response, event_of, message, response_of
+from local.lambda_runtime.environments import PayloadTooLarge, Result, Throttled
 from local.lambda_runtime.template import Route
-from local.lambda_runtime.workers import PayloadTooLarge, Result, Throttled
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body: API Gateway's own limit, above that of the function's event."""
@@ -26,14 +26,14 @@ _MAX_DRAINED = 10 * MAX_BODY
 Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]
 """Takes a function's name and the event. May raise PayloadTooLarge and Throttled."""
 Observe = Callable[[str, str, int, float], None]
-"""Told of every answer: method, path, status, seconds."""
+"""Called for every answer with method, path, status and seconds."""
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
 
 class Router:
-    """Finds the route of a request: names before variables, a method before ANY, `{greedy+}` last."""
+    """Finds the route of a request. Names win over variables, a method over ANY; `{greedy+}` comes last."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = [(_pattern(route.path), route) for route in sorted(routes, key=_rank)]
@@ -47,7 +47,7 @@ class Router:
 
 
 class Gateway:
-    """An ASGI application."""
+    """The HTTP API as an ASGI application."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Gateway:
         self._running.add(invocation)
         invocation.add_done_callback(self._running.discard)
         try:
-            # The function goes on when its answer is no longer waited for, as on AWS.
+            # The function continues after the gateway has stopped waiting, as on AWS.
             result = await asyncio.wait_for(asyncio.shield(invocation), self._integration_seconds)
             return message(500, "Internal Server Error") if result.is_error else response_of(result.value)
         except PayloadTooLarge:
@@ -118,11 +118,11 @@ class Gateway:
 
 
 def claim(port: int) -> socket.socket:
-    """A socket that listens on 127.0.0.1, for a Server. Raises OSError where the port is taken.
+    """A socket for a Server that listens on 127.0.0.1. Raises OSError if the port is taken.
 
-    Whoever connects before the server runs, waits.
+    Clients that connect before the server runs have to wait.
     """
-    # The protocol is named because asyncio looks for it before it sets TCP_NODELAY.
+    # The protocol is named because asyncio checks it before it sets TCP_NODELAY.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,7 +135,7 @@ def claim(port: int) -> socket.socket:
 
 
 class Server:
-    """Serves an application on a bound socket, inside the event loop that already runs."""
+    """Serves an application on a bound socket, inside the running event loop."""
 
     def __init__(self, application: Gateway, listener: socket.socket) -> None:
         config = uvicorn.Config(
@@ -154,7 +154,7 @@ class Server:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Return when requests are served."""
+        """Return once requests are served."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.005)
@@ -162,14 +162,14 @@ class Server:
             self._task.result()
 
     async def stop(self) -> None:
-        """Finish what is being answered (two seconds at most) and close."""
+        """Finish the requests under way, for two seconds at most, and close."""
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
 
 class _SignalFreeServer(uvicorn.Server):
-    """The stack handles signals itself, in an order of its own."""
+    """Leaves signals to the stack, which stops its parts in order."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -177,11 +177,11 @@ class _SignalFreeServer(uvicorn.Server):
 
 
 class _HungUp(Exception):
-    """The client went away in the middle of its body: nobody waits for an answer."""
+    """The client disconnected in the middle of its body, so nobody waits for an answer."""
 
 
 async def _read(receive: _Receive) -> bytes | None:
-    """The whole body; None if it is too large, but then too the client is heard out, and hears of it.
+    """The whole body, or None if it is too large. That is read to its end, too, so the client gets an answer.
 
     Raises _HungUp.
     """

@@ -1,1 +1,4 @@
-"""Kafka on one machine: the broker, embedded or Apache's, and Lambda's trigger."""
+"""Kafka on one machine, and Lambda's trigger for it."""
+
+TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
+"""Name → partitions."""

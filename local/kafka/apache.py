@@ -1,8 +1,6 @@
-"""Apache Kafka itself, one node or several. Topics, records and committed offsets survive the processes."""
+"""Apache Kafka, with one node or several. Topics, records and committed offsets outlive the processes."""
 
 import base64
-import fcntl
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +11,11 @@ from typing import IO
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from local import processes
-from local.kafka import jars as kafka_jars
+from local import lock_file, processes
+from local.kafka import jars
 from local.kafka.jars import ApacheKafkaError
 from local.kafka.node import Node
+from local.waiting import until
 
 HOST = "127.0.0.1"
 _ASK_SECONDS = 0.5
@@ -26,13 +25,13 @@ _START_SECONDS = 90.0
 
 
 class ApacheKafka:
-    """A cluster with the given topics (name → partitions); its ports stay the same through restarts.
+    """A cluster with the given topics (name → partitions); its ports stay the same after a restart.
 
-    Each topic is on every node, and of three nodes two must have a record before it is acknowledged.
+    Every node has every topic, and of three nodes two must have a record before it is acknowledged.
     """
 
     api_version: str | None = None
-    """What kafka-python must be told: nothing, it finds out by itself."""
+    """The version that kafka-python must be given: none, since it finds out automatically."""
 
     def __init__(
         self,
@@ -45,8 +44,8 @@ class ApacheKafka:
     ) -> None:
         """`data` is the folder that `jars.fetch` filled; `port` None means any free one, chosen once.
 
-        `properties` are more of each node's own, or others, with `{host}`, `{port}` and `{controller_port}`
-        in them. `host` is one of our addresses.
+        `properties` are added to each node's own, or replace them, and may have `{host}`, `{port}` and
+        `{controller_port}` in them. `host` is an address of this machine.
         """
         self._topics = dict(topics)
         self._data = data
@@ -56,24 +55,24 @@ class ApacheKafka:
         self._host = host
         self._lock: IO[str] | None = None
         self.nodes: Sequence[Node] = ()
-        """From the first start on."""
+        """Empty before the first start."""
 
     @property
     def address(self) -> str:
-        """What clients bootstrap from, `host:port,host:port`."""
+        """The bootstrap servers, `host:port,host:port`."""
         if not self.nodes:
             raise ApacheKafkaError("Kafka has not been started")
         return ",".join(node.address for node in self.nodes)
 
     def start(self) -> None:
-        """Return when it serves its topics. Raises ApacheKafkaError, ending what it started."""
-        if not kafka_jars.is_fetched(self._data):
+        """Return once it serves its topics. Raises ApacheKafkaError after ending what it started."""
+        if not jars.is_fetched(self._data):
             raise ApacheKafkaError("Apache Kafka has not been fetched: run make kafka")
-        kafka_jars.require_java()
+        jars.require_java()
         self._hold()
         self.nodes = self.nodes or self._plan()
         try:
-            cluster_id = self._cluster_id()  # Before there are threads: each of them would make one.
+            cluster_id = self._cluster_id()  # Before there are threads, each of which would create one.
             self._each(lambda node: node.format(cluster_id))
             self._each(Node.start)
             self._make_topics()
@@ -83,12 +82,12 @@ class ApacheKafka:
         _brokers_file(self._data).write_text(self.address)
 
     def stop(self) -> None:
-        """End in order, which keeps everything."""
+        """End in order, which keeps all data."""
         self._each(Node.stop)
         self._let_go()
 
     def kill(self) -> None:
-        """End as a crash would (SIGKILL), which keeps everything, too."""
+        """End as a crash would (SIGKILL), which keeps all data, too."""
         self._each(Node.kill)
         self._let_go()
 
@@ -98,20 +97,16 @@ class ApacheKafka:
         self.start()
 
     def _each(self, do: Callable[[Node], None]) -> None:
-        """To all nodes at once: one alone does not answer."""
+        """Do it to all nodes at once, since one alone does not answer."""
         if self.nodes:
             with ThreadPoolExecutor(len(self.nodes)) as side_by_side:
                 list(side_by_side.map(do, self.nodes))
 
     def _hold(self) -> None:
-        """The folder, until this process ends."""
-        lock = (self._data / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ApacheKafkaError(f"another process runs Apache Kafka in {self._data}") from None
-        self._lock = lock
+        """Lock the folder until this process ends."""
+        self._lock = lock_file.hold(self._data / "lock")
+        if self._lock is None:
+            raise ApacheKafkaError(f"another process runs Apache Kafka in {self._data}")
         _brokers_file(self._data).unlink(missing_ok=True)  # Of a predecessor that was killed.
 
     def _let_go(self) -> None:
@@ -145,7 +140,7 @@ class ApacheKafka:
         ]
 
     def _cluster_id(self) -> str:
-        """Made once, since all nodes must have the same."""
+        """The id, created once, since all nodes must have the same."""
         kept = self._data / "cluster-id"
         if not kept.exists():
             kept.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
@@ -153,10 +148,10 @@ class ApacheKafka:
 
     def _make_topics(self) -> None:
         client = AdminClient({"bootstrap.servers": self.address, "log_level": 2})
-        self.nodes[0].until(lambda: self._has_topics(client) or None, "no leader for a partition")
+        self.nodes[0].until(lambda: self._has_topics(client), "no leader for a partition")
 
     def _has_topics(self, client: AdminClient) -> bool:
-        """Whether all can be written to; those that are missing have been made now."""
+        """Return True if all topics can be written to; create those that are missing."""
         cluster = client.list_topics(timeout=_ASK_SECONDS)
         if len(cluster.brokers) < self._count:
             return False
@@ -174,28 +169,22 @@ class ApacheKafka:
 
 
 def serving(data: Path, patience: float = _START_SECONDS) -> str | None:
-    """The brokers, `host:port,host:port`, that another process (`make kafka`) keeps running in the folder.
+    """The brokers, `host:port,host:port`, that another process (`make kafka`) runs in the folder.
 
-    One that is just starting them is waited for.
+    If that process is just starting, this waits up to `patience` seconds for it.
     """
-    deadline = time.monotonic() + patience
-    while _is_held(data) and time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            if brokers := _brokers_file(data).read_text():
-                return brokers
-        time.sleep(_LOOK_SECONDS)
-    return None
+    found: str | None = None
 
-
-def _is_held(data: Path) -> bool:
-    try:
-        with (data / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
+    def is_settled() -> bool:
+        nonlocal found
+        if lock_file.is_held(data / "lock"):
+            with suppress(FileNotFoundError):
+                found = _brokers_file(data).read_text() or None
+            return found is not None
         return True
-    return False
+
+    until(is_settled, patience, _LOOK_SECONDS)
+    return found
 
 
 def _brokers_file(data: Path) -> Path:

@@ -1,8 +1,8 @@
 """A Kafka broker embedded from a Python wheel: the mock cluster of librdkafka, in a process of its own.
 
 Clients speak the real protocol to it over TCP, consumer groups and idempotent producers included. It keeps
-everything in memory (5 MB a partition at most, the oldest records go first) and forgets it when it ends,
-committed offsets too. It has no topic administration, and record timestamps are constant.
+everything in memory, at most the latest 5 MB of a partition, and loses it when it ends, committed offsets
+included. It has no topic administration, and record timestamps are constant.
 
 `python -m local.kafka.embedded --port 9092 --topics checkout.finished:3` runs one; it prints a line when it
 listens.
@@ -35,13 +35,13 @@ class BrokerError(RuntimeError):
 
 
 class Broker:
-    """One broker with the given topics (name → partitions); its port stays the same through restarts."""
+    """One broker with the given topics (name → partitions); its port stays the same after a restart."""
 
     api_version: str | None = "2.3"
-    """What kafka-python must be told, as `api_version=(2, 3)`: it cannot find out by itself here."""
+    """The version that kafka-python must be given, as `api_version=(2, 3)`: it cannot find out here."""
 
     def __init__(self, topics: Mapping[str, int], port: int | None = None, host: str = HOST) -> None:
-        """`port` None means any free one, chosen by the first `start`; `host` is one of our addresses."""
+        """`port` None means any free one, chosen by the first `start`; `host` is an own address."""
         self._topics = dict(topics)
         self._host = host
         self._port = port
@@ -49,13 +49,13 @@ class Broker:
 
     @property
     def address(self) -> str:
-        """What clients bootstrap from, `host:port`."""
+        """The bootstrap server, `host:port`."""
         if self._port is None:
             raise BrokerError("the Kafka broker has not been started")
         return f"{self._host}:{self._port}"
 
     def start(self) -> None:
-        """Serve, with empty topics. Raises BrokerError where the port is taken."""
+        """Serve, with empty topics. Raises BrokerError if the port is taken."""
         topics = ",".join(f"{name}:{partitions}" for name, partitions in self._topics.items())
         self.process = processes.spawn(
             [
@@ -74,7 +74,7 @@ class Broker:
         self._port = int(announced[1])
 
     def stop(self) -> None:
-        """End; whatever the topics held is gone."""
+        """End, which loses all records."""
         if self.process is not None:
             processes.end(self.process, signal.SIGTERM)
             self.process = None
@@ -93,10 +93,10 @@ class Broker:
 
 
 def serve(port: int, topics: Mapping[str, int], host: str = HOST) -> int:
-    """Start the cluster inside this process; returns the port, which is any free one where 0 was asked for.
+    """Start the cluster inside this process and return its port; 0 asks for any free one.
 
-    The mock broker can only listen on a port of the kernel's choice, so a listening socket on the wanted
-    port is put in the place of its own: no forwarder, and a backlog longer than its five connections.
+    The mock broker can only listen on a port of the kernel's choice, so its socket is replaced by one that
+    listens on the wanted port, and with a longer backlog than five connections.
     """
     library = _librdkafka()
     listener = socket.create_server((host, port), backlog=128)
@@ -135,7 +135,7 @@ def _listening_descriptor(port: int) -> int:
 def _librdkafka() -> ctypes.CDLL:
     from confluent_kafka import cimpl
 
-    # The names that a library needs are found through it, wherever the wheel put librdkafka itself.
+    # Its symbols are found through the extension, which knows the wheel's place for librdkafka.
     library = ctypes.CDLL(cimpl.__file__)
     for name, result, arguments in (
         ("rd_kafka_conf_new", "p", ""),

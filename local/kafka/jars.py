@@ -25,20 +25,17 @@ _OPTIONS = (
 
 
 class ApacheKafkaError(RuntimeError):
-    """Kafka could not be fetched or started; says what to do."""
+    """Kafka could not be fetched or started; the message says what to do."""
 
 
 def is_fetched(data: Path) -> bool:
-    """Whether the jars that the POM asks for are in the folder."""
+    """Return True if the jars that the POM asks for are in the folder."""
     copied = libraries(data) / POM.name
     return copied.exists() and copied.read_bytes() == POM.read_bytes()
 
 
 def fetch(data: Path, say: Callable[[str], None]) -> None:
-    """Put Kafka's jars into the folder, unless they are there. Raises ApacheKafkaError.
-
-    The first time takes as long as a download of 45 MB does.
-    """
+    """Put Kafka's jars into the folder, unless they are there: 45 MB. Raises ApacheKafkaError."""
     if is_fetched(data):
         return
     require_java()
@@ -75,7 +72,7 @@ def _fetch_anew(data: Path) -> None:
             f"Maven cannot fetch Apache Kafka ({log}):\n{last_lines(log)}\n"
             f"Is Maven Central reachable? If not, {_HINT.removeprefix('or ')}."
         )
-    # Written last: it says that the rest is complete.
+    # Written last, as the mark that the rest is complete.
     shutil.copyfile(POM, fetched / POM.name)
     shutil.rmtree(libraries(data), ignore_errors=True)
     fetched.rename(libraries(data))
@@ -94,12 +91,12 @@ def libraries(data: Path) -> Path:
 
 
 def command(data: Path, *arguments: str) -> Sequence[str]:
-    """What runs a class of Kafka's."""
+    """The command that runs a class of Kafka's with these arguments."""
     return ["java", *_OPTIONS, "-cp", f"{libraries(data).resolve()}/*", *arguments]
 
 
 def require_java() -> None:
-    """Raises ApacheKafkaError where there is no Java that Kafka runs on."""
+    """Raises ApacheKafkaError if there is no Java that Kafka runs on."""
     needed = f"Apache Kafka needs Java {_JAVA_VERSION} or later (the command java)"
     try:
         asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
@@ -112,5 +109,5 @@ def require_java() -> None:
 
 
 def last_lines(log: Path) -> str:
-    """What is worth telling of a log."""
+    """The end of a log, for an error message."""
     return "\n".join(log.read_text(errors="replace").strip().splitlines()[-_LAST_LINES:])

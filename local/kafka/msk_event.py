@@ -1,4 +1,4 @@
-"""The event with which Lambda's Kafka trigger hands over a batch, and what the function's answer means."""
+"""The event that a function gets from Lambda's Kafka trigger, and the meaning of its answer."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 _TIMESTAMP_TYPES = {1: "CREATE_TIME", 2: "LOG_APPEND_TIME"}
 _OVERHEAD = 300
-"""Bytes of JSON around one record, generously."""
+"""Bytes of JSON around one record, rounded up."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Record:
 
 
 def event_of(records: Iterable[Record], source_arn: str, brokers: str) -> dict[str, Any]:
-    """The event: records by `topic-partition`, in the order given; keys that are null are absent."""
+    """The event, with the records by `topic-partition` in the given order; a null key is absent."""
     grouped: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         grouped.setdefault(f"{record.topic}-{record.partition}", []).append(_entry(record))
@@ -61,12 +61,12 @@ def _entry(record: Record) -> dict[str, Any]:
 
 
 def _signed(value: bytes) -> list[int]:
-    # Java's bytes: the poller is a JVM.
+    # Java's bytes, since the poller is a JVM.
     return [byte - 256 if byte > 127 else byte for byte in value]
 
 
 def to_repeat(records: Sequence[Record], answer: object) -> list[Record]:
-    """The records that a partial response asks for again; all of them if it cannot be understood.
+    """The records that a partial response asks for again, or all if it cannot be understood.
 
     An identifier stands for its record and for all later ones of that partition in the batch.
     """

@@ -2,61 +2,58 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import psutil  # type: ignore[import-untyped]
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from local import processes
-from local.kafka import jars as kafka_jars
+from local.kafka import jars
 from local.kafka.jars import ApacheKafkaError
+from local.waiting import until
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _ASK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
 
-T = TypeVar("T")
-
 
 class Node:
-    """Its folder and its ports stay the same through restarts."""
+    """A node, whose folder and ports stay the same after a restart."""
 
-    def __init__(self, data: Path, jars: Path, address: str, properties: Mapping[str, str]) -> None:
-        """`data` is its own folder; `properties` are all that it is told."""
+    def __init__(self, data: Path, fetched: Path, address: str, properties: Mapping[str, str]) -> None:
+        """`data` is its own folder, `fetched` that of the jars; `properties` are all its settings."""
         self.address = address
         """`host:port`."""
         self.process: subprocess.Popen[bytes] | None = None
         self._data = data
-        self._jars = jars
+        self._fetched = fetched
         self._properties = dict(properties)
 
     @property
     def log(self) -> Path:
-        """What it printed, since the folder was made."""
+        """All its output since the folder was made."""
         return self._data / "kafka.log"
 
     def format(self, cluster_id: str) -> None:
-        """Give its storage an identity, which it keeps."""
+        """Format its storage for the cluster, unless it is formatted."""
         self._data.mkdir(exist_ok=True)
-        # Its paths are relative: the format has its own idea of special characters.
+        # Its paths are relative, since the format has special characters of its own.
         text = "".join(f"{name}={value}\n" for name, value in self._properties.items())
         (self._data / "server.properties").write_text(text)
         if (self._data / "data" / "meta.properties").exists():
             return
         options = (f"--cluster-id={cluster_id}", "--ignore-formatted", "--config=server.properties")
         if self._spawn("kafka.tools.StorageTool", "format", *options).wait():
-            raise ApacheKafkaError(f"its storage cannot be formatted:\n{kafka_jars.last_lines(self.log)}")
+            raise ApacheKafkaError(f"its storage cannot be formatted:\n{jars.last_lines(self.log)}")
 
     def start(self) -> None:
-        """Return when it answers, which it does once most nodes are there. Raises ApacheKafkaError."""
+        """Return once it answers, which needs most of the nodes. Raises ApacheKafkaError."""
         self._end_leftovers()
-        # Otherwise whoever is there might answer in our place while our own process still starts.
+        # Another program there might answer while our own process still starts.
         if not processes.is_free(port := int(self.address.rpartition(":")[2])):
             raise ApacheKafkaError(f"port {port} is taken by another program")
         self.process = self._spawn("kafka.Kafka", "server.properties")
@@ -67,27 +64,28 @@ class Node:
             self.kill()
             raise
 
-    def until(self, ask: Callable[[], T | None], problem: str) -> T:
-        """The first thing that is found, or ApacheKafkaError with the problem: in time, and while it runs."""
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+    def until(self, ask: Callable[[], object], problem: str) -> None:
+        """Wait until the answer is true. Raises ApacheKafkaError if the node ends or takes too long."""
+
+        def answered() -> bool:
             if self.process is None or self.process.poll() is not None:
-                lines = kafka_jars.last_lines(self.log)
+                lines = jars.last_lines(self.log)
                 raise ApacheKafkaError(f"it ended while starting ({self.log}):\n{lines}")
             with suppress(KafkaException):
-                if (found := ask()) is not None:
-                    return found
-            time.sleep(_PAUSE_SECONDS)
-        raise ApacheKafkaError(f"it does not serve ({self.log}): {problem}")
+                return bool(ask())
+            return False
+
+        if not until(answered, _START_SECONDS, _PAUSE_SECONDS):
+            raise ApacheKafkaError(f"it does not serve ({self.log}): {problem}")
 
     def stop(self) -> None:
-        """End in order, which keeps everything."""
+        """End in order, which keeps all data."""
         if self.process is not None:
             processes.end(self.process, signal.SIGTERM, patience=_STOP_SECONDS)
             self.process = None
 
     def kill(self) -> None:
-        """End as a crash would (SIGKILL), which keeps everything, too."""
+        """End as a crash would (SIGKILL), which keeps all data, too."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -95,11 +93,11 @@ class Node:
 
     def _spawn(self, *arguments: str) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
-            command = kafka_jars.command(self._jars, *arguments)
+            command = jars.command(self._fetched, *arguments)
             return processes.spawn(command, cwd=self._data, stdout=log, stderr=log)
 
     def _end_leftovers(self) -> None:
-        """Of a parent that was killed where the system does not tell its children."""
+        """End what a killed parent left, on systems that do not signal its children."""
         leftovers = [process for process in psutil.process_iter() if self._serves_here(process)]
         for process in leftovers:
             with suppress(psutil.NoSuchProcess):

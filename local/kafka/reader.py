@@ -1,4 +1,4 @@
-"""A membership in a consumer group, from the committed offsets on: reads, stays alive, commits."""
+"""A member of a consumer group: reads from the committed offsets on, stays alive, commits."""
 
 import threading
 import time
@@ -19,11 +19,11 @@ _LOSSES = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
 
 
 class BrokerLost(Exception):
-    """The broker was away and may have forgotten everything: positions mean nothing any more."""
+    """The broker was away and may have lost everything, so offsets mean nothing any more."""
 
 
 class Reader:
-    """One consumer of a topic; every method can raise KafkaException, after which a new one must be made."""
+    """One consumer of a topic. After a KafkaException, which every method can raise, a new one is needed."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class Reader:
         forgetful: bool,
         stopping: threading.Event,
     ) -> None:
-        """`forgetful` says that the broker restarts empty; then BrokerLost is raised, too."""
+        """`forgetful` means that the broker restarts empty; then methods raise BrokerLost, too."""
         self.pending: deque[Record] = deque()
-        """What was read and is not committed, in order."""
+        """The records that were read and are not committed, in order."""
         self.assignment = 0
-        """Counts the rebalances: what was read in an earlier assignment is somebody else's."""
+        """The number of rebalances: records of an earlier assignment belong to another member."""
         self._topic = topic
         self._forgetful = forgetful
         self._stopping = stopping
@@ -68,7 +68,7 @@ class Reader:
         self._consumer.subscribe([self._topic], on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def close(self) -> None:
-        """Leave the group; where the broker is away, that goes on in the background."""
+        """Leave the group, in the background if the broker is away."""
         leaving = threading.Thread(target=self._consumer.close, daemon=True)
         leaving.start()
         leaving.join(_LEAVE_SECONDS)
@@ -76,10 +76,10 @@ class Reader:
     def read(self, limit: int, size: int, window: float) -> None:
         """Add to `pending`: wait a moment for a record, then up to `window` seconds for more.
 
-        Ends early with `limit` records, or about `size` bytes; what is pending already waits but a moment.
+        Ends early at `limit` records or about `size` bytes, and soon if records are pending already.
         """
         if self.pending:
-            window = _POLL_SECONDS  # After a pause even what is there has to be fetched first.
+            window = _POLL_SECONDS  # After a pause, records must be fetched again.
         else:
             self._take(self._consumer.poll(_POLL_SECONDS))
         until = time.monotonic() + window
@@ -96,18 +96,18 @@ class Reader:
         self._check_alive()
 
     def stay_alive(self, done: Callable[[], bool]) -> None:
-        """Remain in the group without reading on, until something is done or we are stopped."""
+        """Remain in the group without reading, until `done` or until we are stopped."""
         with self._paused():
             while not done() and not self._stopping.is_set():
                 self._take(self._consumer.poll(_POLL_SECONDS / 2))
 
     def commit(self, records: Sequence[Record]) -> None:
-        """Commit what is behind the records, which are the first pending ones of their partitions."""
+        """Commit the offsets after these records, which are the first pending ones of their partitions."""
         following = {record.partition: record.offset + 1 for record in records}
         if not following:
             return
         if self._forgetful and self._ask_for_cluster() != self._cluster:
-            # It would take our old offset for a position in its new log.
+            # It would take our old offset for one of its new log.
             raise BrokerLost("it started again")
         self._consumer.commit(
             offsets=[
@@ -131,7 +131,7 @@ class Reader:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.assignment += 1
         self.pending.clear()
-        # A pause outlives the assignment: a partition that came back to us would never be read again.
+        # A pause outlasts the assignment: without this, a partition that we get again would never be read.
         consumer.resume(partitions)
 
     def _take(self, message: Message | None) -> None:

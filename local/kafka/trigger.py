@@ -1,6 +1,6 @@
 """Lambda's event source mapping for Kafka: polls a topic and invokes a function with batches.
 
-Offsets are committed only after the function succeeded, so whatever was cut short comes again.
+Offsets are committed only after the function has succeeded, so unfinished batches are repeated.
 """
 
 import json
@@ -16,21 +16,21 @@ from confluent_kafka import KafkaException
 from local.kafka.msk_event import Record, event_of, to_repeat
 from local.kafka.reader import BrokerLost, Reader
 from local.lambda_runtime.environment import MAX_PAYLOAD
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from local.lambda_runtime.workers import Result
 
 Invoke = Callable[[dict[str, Any]], "Future[Result]"]
 Log = Callable[[str], None]
 
 _ANEW_SECONDS = 0.1
 _UNPOLLED_SECONDS = 1.0
-"""How long an invocation may take before polling goes on beside it, which keeps us in the group."""
+"""The longest part of an invocation without a poll; later polls keep us in the group."""
 _FIRST_BACKOFF = 0.1
 _EVENT_BYTES = MAX_PAYLOAD - 1024
 
 
 class Poller:
-    """One trigger at work, in a thread of its own from `start` to `stop`."""
+    """One trigger, which polls in its own thread between `start` and `stop`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Poller:
         forgetful: bool = False,
         maximum_backoff: float = 2.0,
     ) -> None:
-        """`invoke` is called from the poller's thread; `forgetful` says that the broker restarts empty."""
+        """`invoke` is called in the poller's thread; `forgetful` means that the broker restarts empty."""
         self._trigger = trigger
         self._brokers = brokers
         self._invoke = invoke
@@ -53,11 +53,11 @@ class Poller:
         self._thread = threading.Thread(target=self._run, name=f"kafka-{trigger.function}", daemon=True)
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Start to poll."""
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Leave the group without waiting for a running invocation: its records come again."""
+        """Leave the group without waiting for a running invocation, whose records are repeated."""
         self._stopping.set()
         self._thread.join(seconds)
 
@@ -79,14 +79,14 @@ class Poller:
                 while not self._stopping.is_set():
                     delivery.step()
             except (BrokerLost, KafkaException) as error:
-                self._log(f"[WARNING] reads {self._trigger.topic} anew: {error}")
+                self._log(f"[WARNING] reads {self._trigger.topic} from the committed offsets again: {error}")
                 self._stopping.wait(_ANEW_SECONDS)
             finally:
                 reader.close()
 
 
 class _Delivery:
-    """Makes batches of what a reader has pending, invokes the function, and decides what comes again."""
+    """Makes batches of a reader's records, invokes the function, and decides which are repeated."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class _Delivery:
         self._reader = reader
         self._maximum_backoff = maximum_backoff
         self._limit = trigger.batch_size
-        """Records in a batch: fewer than the template says while a failing one is being isolated."""
+        """Records in a batch: fewer than the template says while a failing record is being isolated."""
         self._attempts = 0
-        """How often in a row the batch at hand has failed."""
+        """How often the current batch has failed in a row."""
         self._repeated = 0
-        """Of how many records it consists: after a function error a batch comes again just so."""
+        """Its number of records: after a function error the same batch is repeated. Otherwise 0."""
 
     def step(self) -> None:
-        """Invoke the function at most once; after a failure, wait."""
+        """Invoke the function at most once, and wait after a failure."""
         batch = self._next_batch()
         if not batch:
             return
@@ -119,7 +119,7 @@ class _Delivery:
         result = self._await(self._begin(event_of(batch, self._trigger.source_arn, self._brokers)))
         if result is None or self._reader.assignment != assignment:
             self._attempts = self._repeated = 0
-            return  # Not committed: whoever owns the partitions next gets the records.
+            return  # Not committed: the next owner of the partitions gets the records.
         again, reason = self._judge(batch, result)
         self._finish(_without(batch, again))
         if again:
@@ -142,7 +142,7 @@ class _Delivery:
         return batch
 
     def _judge(self, batch: Sequence[Record], result: Result) -> tuple[list[Record], str]:
-        """Which records must come again, and why."""
+        """The records that must be repeated, and the reason."""
         if result.is_error:
             return list(batch), str(result.value.get("errorMessage", ""))
         if self._trigger.partial_responses:
@@ -152,7 +152,7 @@ class _Delivery:
     def _retry(self, again: Sequence[Record], *, progress: bool, reason: str) -> None:
         self._attempts = 1 if progress else self._attempts + 1
         if self._trigger.bisect and self._repeated > 1:
-            # Halving is no attempt: of a batch's own attempts only those with a single record count.
+            # Halving is no attempt: only those with a single record count.
             self._limit = self._repeated = self._repeated // 2
             self._attempts = 0
         elif 0 <= self._trigger.maximum_retries < self._attempts:
@@ -160,12 +160,12 @@ class _Delivery:
             self._finish(again)
             return
         pause = min(self._maximum_backoff, _FIRST_BACKOFF * 2 ** min(max(0, self._attempts - 1), 20))
-        self._log(f"[WARNING] {len(again)} records come again in {pause:.1f} s: {reason}")
+        self._log(f"[WARNING] repeats {len(again)} records in {pause:.1f} s: {reason}")
         until = time.monotonic() + pause
         self._reader.stay_alive(lambda: time.monotonic() >= until)
 
     def _finish(self, records: Sequence[Record]) -> None:
-        """These records never come again."""
+        """Commit the records, so they are never repeated."""
         if records:
             self._reader.commit(records)
             self._reader.pending = deque(_without(self._reader.pending, records))
@@ -174,13 +174,13 @@ class _Delivery:
     def _begin(self, event: dict[str, Any]) -> "Future[Result]":
         try:
             return self._invoke(event)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the records come again
+        except Exception as error:  # noqa: BLE001 - the records are repeated
             failed: Future[Result] = Future()
             failed.set_exception(error)
             return failed
 
     def _await(self, future: "Future[Result]") -> Result | None:
-        """What the invocation came to; None if we were stopped meanwhile."""
+        """The result of the invocation, or None if we were stopped meanwhile."""
         wait([future], _UNPOLLED_SECONDS)
         if not future.done():
             self._reader.stay_alive(future.done)
@@ -188,7 +188,7 @@ class _Delivery:
             return None
         try:
             return future.result()
-        except Exception as error:  # noqa: BLE001 - too large, throttled, cancelled, nobody there
+        except Exception as error:  # noqa: BLE001 - too large, throttled, cancelled, unreachable
             return Result(json.dumps({"errorMessage": repr(error)}).encode(), is_error=True)
 
 

@@ -1,4 +1,4 @@
-"""One execution environment of a function, from outside: a process of `worker` and the socket to it."""
+"""One execution environment of a function: the process of `runtime.py` and the socket to it."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ MAX_PAYLOAD = 6_291_456
 """Bytes of an event, and of a response: Lambda's 6 MB for a synchronous invocation."""
 
 _LENGTHS = struct.Struct("!II")
-_WORKER = Path(__file__).with_name("worker.py")
+_RUNTIME = Path(__file__).with_name("runtime.py")
 
 
 class EnvironmentEnded(Exception):
-    """The worker process is gone; says how, in Lambda's words."""
+    """The process is gone. The message says how it ended, in Lambda's words."""
 
 
 class Environment(asyncio.Protocol):
@@ -46,16 +46,16 @@ class Environment(asyncio.Protocol):
         log: Callable[[str], None],
         when_lost: Callable[["Environment"], None],
     ) -> Self:
-        """Start a worker; its first answer, to `ready`, comes once the handler is imported.
+        """Start a process, which answers `ready` once it has imported the handler.
 
-        `log` gets each line it prints; `when_lost` is called if it ends while it has nothing to do.
+        `log` gets each line that it prints; `when_lost` is called if it ends between two events.
         """
         ours, theirs = socket.socketpair()
         number = theirs.fileno()
         with theirs:
             process = await asyncio.to_thread(
                 processes.spawn,
-                [sys.executable, "-P", str(_WORKER), str(number), function.handler, *paths],
+                [sys.executable, "-P", str(_RUNTIME), str(number), function.handler, *paths],
                 cwd=function.folder,
                 env={**_lambda_variables(function), **variables},
                 stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ class Environment(asyncio.Protocol):
         return await self._receive()
 
     async def stop(self) -> None:
-        """Let an idle worker end by itself; whoever does not, is killed."""
+        """Let an idle process end, and kill it after two seconds."""
         self._close()
         try:
             await asyncio.to_thread(self.process.wait, 2)
@@ -88,7 +88,7 @@ class Environment(asyncio.Protocol):
             await self.kill()
 
     async def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """End the process at once, even in the middle of an event."""
         self._close()
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
@@ -144,7 +144,7 @@ class Environment(asyncio.Protocol):
 
 
 class _Lines(asyncio.Protocol):
-    """Cuts what a worker prints into lines."""
+    """Cuts the output of the process into lines."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log

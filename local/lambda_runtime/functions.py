@@ -5,15 +5,15 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from local.lambda_runtime.environments import FunctionEnvironments, Result
 from local.lambda_runtime.template import Function, Template
-from local.lambda_runtime.workers import FunctionWorkers, Result
 
-# What would change a handler's imports; Lambda sets it to nothing, either.
+# They would change a handler's imports, and Lambda does not set them either.
 _NOT_INHERITED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
 
 
 class Functions:
-    """Their workers, started when first needed; lives in one event loop."""
+    """The environments of all functions, started when first needed; belongs to one event loop."""
 
     def __init__(
         self,
@@ -22,10 +22,10 @@ class Functions:
         log: Callable[[str, str], None],
         environments: int = 2,
     ) -> None:
-        """`variables` win over those of the template; `environments` is how many events of one at once."""
+        """`variables` win over the template's; `environments` limits the events of one function at a time."""
         self._loop = asyncio.get_running_loop()
-        self._workers = {
-            name: FunctionWorkers(
+        self._environments = {
+            name: FunctionEnvironments(
                 function, template.layers, environment(function, variables), log, environments
             )
             for name, function in template.functions.items()
@@ -33,29 +33,29 @@ class Functions:
 
     @property
     def pids(self) -> list[int]:
-        """All worker processes."""
-        return [pid for workers in self._workers.values() for pid in workers.pids]
+        """The ids of all processes."""
+        return [pid for environments in self._environments.values() for pid in environments.pids]
 
     async def invoke(self, name: str, event: object) -> Result:
-        """Invoke a function; KeyError if there is none of that name."""
-        return await self._workers[name].invoke(event)
+        """Invoke a function. Raises KeyError if there is none of that name."""
+        return await self._environments[name].invoke(event)
 
     def invoke_from_thread(self, name: str, event: object) -> "Future[Result]":
-        """The same from another thread than the event loop's."""
+        """Invoke a function from a thread other than the event loop's."""
         call: Coroutine[Any, Any, Result] = self.invoke(name, event)
         return asyncio.run_coroutine_threadsafe(call, self._loop)
 
     async def warm(self, names: Iterable[str]) -> None:
-        """Have one environment of each ready, one after the other: importing takes a whole core."""
+        """Start one environment of each function, one after the other: importing takes a whole core."""
         for name in names:
-            await self._workers[name].warm()
+            await self._environments[name].warm()
 
     async def stop(self) -> None:
-        """End all workers."""
-        await asyncio.gather(*(workers.stop() for workers in self._workers.values()))
+        """End all environments."""
+        await asyncio.gather(*(environments.stop() for environments in self._environments.values()))
 
 
 def environment(function: Function, variables: Mapping[str, str]) -> dict[str, str]:
-    """What a function's worker gets beside Lambda's own variables."""
+    """The function's variables in addition to Lambda's own."""
     merged = {**function.environment, **variables}
     return {name: value for name, value in merged.items() if name not in _NOT_INHERITED}

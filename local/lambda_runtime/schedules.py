@@ -1,4 +1,4 @@
-"""EventBridge's schedules on one machine, sixty times faster: what runs every minute runs every second."""
+"""EventBridge's schedules on one machine, sixty times faster: a minute takes a second."""
 
 import asyncio
 import time
@@ -9,8 +9,8 @@ from typing import Any
 
 from checkout.base import terminal
 from local.lambda_runtime.environment import REGION
+from local.lambda_runtime.environments import Result, Throttled
 from local.lambda_runtime.template import Schedule
-from local.lambda_runtime.workers import Result, Throttled
 
 SPEED = 60
 Invoke = Callable[[str, dict[str, Any]], Awaitable[Result]]
@@ -18,9 +18,9 @@ Log = Callable[[str], None]
 
 
 async def run(schedule: Schedule, invoke: Invoke, log: Log = terminal.say, speed: float = SPEED) -> None:
-    """Invoke the function again and again until cancelled; a run that takes long delays the next one.
+    """Invoke the function repeatedly until cancelled; a run that takes long delays the next one.
 
-    `log` is told why an invocation could not be made at all.
+    `log` gets the reason if an invocation could not be made at all.
     """
     period = schedule.seconds / speed
     due = time.monotonic() + period
@@ -31,7 +31,7 @@ async def run(schedule: Schedule, invoke: Invoke, log: Log = terminal.say, speed
             await invoke(schedule.function, event)
         except Throttled:
             pass  # The next run makes up for it.
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next run may succeed
+        except Exception as error:  # noqa: BLE001 - the next run may succeed
             log(f"[ERROR] cannot be invoked: {error!r}")
         due = max(due + period, time.monotonic())
 

@@ -9,6 +9,11 @@ from typing import Any
 
 import yaml
 
+from local.lambda_runtime.intrinsics import Loader, Resolver
+
+_AS_IN_PRODUCTION = {"Profile": "prod"}
+_NO_CLUSTER = "arn:aws:kafka:eu-central-1:000000000000:cluster/local/00000000-0000-0000-0000-000000000000-1"
+
 
 class TemplateError(ValueError):
     """The template says something that this machine cannot do."""
@@ -52,12 +57,12 @@ class KafkaTrigger:
     partial_responses: bool = False
     bisect: bool = False
     maximum_retries: int = -1
-    """After the first attempt; −1 means without end."""
+    """After the first attempt; −1 means without limit."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the template, its Globals merged in."""
+    """A function of the template, with the Globals merged in."""
 
     name: str
     folder: Path
@@ -73,7 +78,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Template:
-    """Everything that the template declares; functions go by the name of their folder."""
+    """Everything that the template declares; a function is called after its folder."""
 
     functions: Mapping[str, Function]
     layers: tuple[Path, ...]
@@ -82,25 +87,19 @@ class Template:
     schedules: tuple[Schedule, ...]
     kafka_triggers: tuple[KafkaTrigger, ...]
     variables: frozenset[str] = frozenset()
-    """Names of all variables that functions have, also of those whose values only CloudFormation knows."""
+    """The names of all variables of functions, including those whose values only CloudFormation knows."""
 
 
 def load(path: Path) -> Template:
-    """Read a SAM template. Raises TemplateError for what cannot be done here, OSError where there is none.
+    """Read a SAM template. Raises TemplateError for what cannot be done here, OSError if there is no file.
 
-    It is read as in production: parameters have their defaults, but for `Profile`. What only CloudFormation
+    It is read as in production: parameters other than `Profile` have their defaults. What only CloudFormation
     knows is left out.
     """
-    document = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
-    parameters = {
-        name: declared["Default"]
-        for name, declared in document.get("Parameters", {}).items()
-        if "Default" in declared
-    }
-    parameters |= {name: value for name, value in _AS_IN_PRODUCTION.items() if name in parameters}
-    variables = frozenset(_variables(document))
-    resolve = _Resolver(parameters, document.get("Mappings", {}), document.get("Conditions", {}))
-    document = resolve(document)
+    written = yaml.load(path.read_text(), Loader=Loader)  # noqa: S506 - a SafeLoader with more tags
+    declared = written.get("Parameters", {})
+    as_in_production = {name: value for name, value in _AS_IN_PRODUCTION.items() if name in declared}
+    document = Resolver(written, as_in_production)(written)
     defaults = document.get("Globals", {}).get("Function", {})
     resources: dict[str, Any] = document.get("Resources", {})
     functions: dict[str, Function] = {}
@@ -121,7 +120,7 @@ def load(path: Path) -> Template:
         routes=tuple(event for event in events if isinstance(event, Route)),
         schedules=tuple(event for event in events if isinstance(event, Schedule)),
         kafka_triggers=tuple(event for event in events if isinstance(event, KafkaTrigger)),
-        variables=variables,
+        variables=frozenset(_variables(written)),
     )
 
 
@@ -169,7 +168,7 @@ def _schedule(function: str, name: str, properties: Mapping[str, Any]) -> Schedu
 
 
 def seconds(expression: str) -> int:
-    """How often `rate(…)` or `cron(…)` fires. Of a cron expression, minutes and hours are understood."""
+    """The interval of `rate(…)` or `cron(…)` in seconds. Only minutes and hours of cron are understood."""
     if found := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
         return int(found[1]) * {"minute": 60, "hour": 3600, "day": 86400}[found[2]]
     if found := re.fullmatch(r"cron\((\S+) (\S+) [*?] \* [*?] \*\)", expression):
@@ -209,83 +208,3 @@ def _kafka_trigger(function: str, properties: Mapping[str, Any]) -> KafkaTrigger
         bisect=bool(properties.get("BisectBatchOnFunctionError", False)),
         maximum_retries=int(properties.get("MaximumRetryAttempts", KafkaTrigger.maximum_retries)),
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `!Name value` as `{"Fn::Name": value}`, and `!Ref` as `{"Ref": …}`."""
-
-
-def _construct_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    elif isinstance(node, yaml.MappingNode):
-        value = loader.construct_mapping(node, deep=True)
-    return {"Ref" if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _construct_tag)
-
-_UNKNOWN = object()
-_NO_CLUSTER = "arn:aws:kafka:eu-central-1:000000000000:cluster/local/00000000-0000-0000-0000-000000000000-1"
-_AS_IN_PRODUCTION = {"Profile": "prod"}
-
-
-class _Resolver:
-    """Values with what is known put in, and what is not left out of its container."""
-
-    def __init__(
-        self, parameters: Mapping[str, Any], mappings: Mapping[str, Any], conditions: Mapping[str, Any]
-    ) -> None:
-        self._parameters = parameters
-        self._mappings = mappings
-        self._conditions = conditions
-
-    def __call__(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [item for item in map(self, value) if item is not _UNKNOWN]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            [(key, operand)] = value.items()
-            if key == "Ref":
-                return self._parameters.get(operand, _UNKNOWN)
-            if str(key).startswith("Fn::"):
-                return self._function(key.removeprefix("Fn::"), operand)
-        resolved = ((key, self(item)) for key, item in value.items())
-        return {key: item for key, item in resolved if item is not _UNKNOWN}
-
-    def _function(self, name: str, operand: Any) -> Any:
-        match name:
-            case "Sub" if isinstance(operand, str):
-                names = re.findall(r"\$\{([^}]+)}", operand)
-                if set(names) <= self._parameters.keys():
-                    return re.sub(r"\$\{([^}]+)}", lambda found: str(self._parameters[found[1]]), operand)
-            case "If":
-                holds = self._holds(self._conditions.get(operand[0]))
-                return _UNKNOWN if holds is None else self(operand[1 if holds else 2])
-            case "FindInMap":
-                return _in(self._mappings, [self(part) for part in operand])
-        return _UNKNOWN
-
-    def _holds(self, condition: Any) -> bool | None:
-        """None where only CloudFormation knows."""
-        if not isinstance(condition, dict):
-            return None
-        [(name, operands)] = condition.items()
-        if name == "Fn::Equals":
-            one, other = map(self, operands)
-            return None if _UNKNOWN in (one, other) else str(one) == str(other)
-        found = [self._holds(operand) for operand in operands] if isinstance(operands, list) else []
-        if not found or None in found:
-            return None
-        return {"Fn::Not": not found[0], "Fn::And": all(found), "Fn::Or": any(found)}.get(name)
-
-
-def _in(mappings: Mapping[str, Any], names: list[Any]) -> Any:
-    found: Any = mappings
-    for name in names:
-        found = found.get(name, _UNKNOWN) if isinstance(found, dict) else _UNKNOWN
-    return found

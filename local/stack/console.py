@@ -1,7 +1,7 @@
-"""What the stack says: one readable line a hop, with the request id, and never a secret.
+"""The stack's output: one readable line for each hop, with the request id and without secrets.
 
-Functions are invoked, requests answered and children read by those who write here, so no method raises:
-whatever cannot be shown is lost. And whatever is shown is one line that only shows.
+The callers invoke functions, answer requests and read children, so no method raises: a line that cannot be
+written is lost. What is written stays on one line and has no control characters.
 """
 
 import base64
@@ -37,7 +37,7 @@ _SECRETS = re.compile(
     r"(?:[sr]k_(?:test|live)_|whsec_)\w+|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"
 )
 _BRACKETED = re.compile(r"\[(?P<level>[A-Z]+)]\s*(?P<text>.*)", re.DOTALL)
-# What Powertools and Lambda put into every line; the rest is what the line is about.
+# Powertools and Lambda put these into every line; the others say what the line is about.
 _USUAL = frozenset(
     {
         *("level", "location", "message", "timestamp", "service", "cold_start", "sampling_rate", "alert"),
@@ -54,7 +54,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """Decorates what writes: a line that cannot be shown never stops the caller."""
+    """A decorator that keeps errors of writing from the caller."""
     with suppress(Exception):
         yield
 
@@ -63,44 +63,44 @@ class Console:
     """Writes whole lines, from any thread."""
 
     def __init__(self, stream: TextIO | None = None, color: bool | None = None) -> None:
-        """`color` None means: on a terminal, unless NO_COLOR is set."""
+        """`color` None means colors on a terminal, unless NO_COLOR is set."""
         self._stream = stream or sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as we run
         self._color = color if color is not None else self._stream.isatty() and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """From now on these never appear in a line, except through `reveal`."""
+        """Mask these values in all lines from now on, except in those of `reveal`."""
         self._secrets = tuple(secret for secret in secrets if len(secret) > 4)
 
     def show_logs(self) -> None:
-        """Write what libraries in this process log, too: Python would print it as it is."""
+        """Also write the logs of libraries in this process, which Python would print unmasked."""
         logging.getLogger().addHandler(_Logs(self))
 
     @_harmless()
     def reveal(self, text: str) -> None:
-        """Print lines with the secrets in them: for the summary, which shows each once."""
+        """Write lines with the secrets in them, for the summary, which shows each once."""
         self._print("\n".join(map(printable, text.split("\n"))))
 
     @_harmless()
     def progress(self, text: str) -> None:
-        """A step of starting or stopping."""
+        """Write a step of starting or stopping."""
         self._line("stack", text, "green")
 
     @_harmless()
     def warn(self, text: str) -> None:
-        """Something went wrong that the stack itself deals with."""
+        """Write what went wrong, if the stack itself deals with it."""
         self._line("stack", text, "yellow")
 
     @_harmless()
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
-        """An answered HTTP request."""
+        """Write an answered HTTP request."""
         color = "red" if status >= 500 else "yellow" if status >= 400 else "dim"
         self._line("gateway", f"{method} {path} → {status} in {seconds * 1000:.0f} ms", color)
 
     @_harmless()
     def batch(self, function: str, event: Mapping[str, Any]) -> None:
-        """A batch of Kafka's records on its way to a function, with the request ids of the first few."""
+        """Write the number of records that a function gets, and the request ids of the first three."""
         records = [record for partition in event["records"].values() for record in partition]
         ids = [_request_id(record) for record in records[:_SHOWN_RECORDS]]
         more = [f"and {len(records) - _SHOWN_RECORDS} more"] if len(records) > _SHOWN_RECORDS else []
@@ -109,7 +109,7 @@ class Console:
 
     @_harmless()
     def log(self, source: str, line: str) -> None:
-        """A line that a child printed: JSON of Powertools, or any text. Metrics are left out."""
+        """Write a line that a child printed: Powertools' JSON, or any text. Metrics are left out."""
         if not line.strip():
             return
         try:
@@ -156,7 +156,7 @@ class Console:
             except OSError as error:
                 if error.errno not in _NOBODY_READS:
                     return
-                # As after `make run | head`, or in a closed terminal: end as a Ctrl-C would, and in silence.
+                # After `make run | head`, or in a closed terminal: end silently, as after Ctrl-C.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
                 os.kill(os.getpid(), signal.SIGTERM)
 
@@ -166,7 +166,7 @@ class Console:
         return _SECRETS.sub("***", text)
 
     def _shown(self, value: Any) -> str:
-        # Masked first: a secret that is quoted is not found any more.
+        # Masked first, since a quoted secret would not be recognised.
         return word(self._masked(value)) if isinstance(value, str) else _text(value)
 
     def _painted(self, text: str, color: str | None) -> str:
@@ -189,7 +189,7 @@ class _Logs(logging.Handler):
 
 
 def _request_id(record: Mapping[str, Any]) -> str:
-    """Empty where the record has none, or is nothing of ours."""
+    """The record's request id, or an empty string if it has none."""
     try:
         return word(str(json.loads(base64.b64decode(record["value"]))["request_id"])[:_ID_LENGTH])
     except (ValueError, KeyError, TypeError, RecursionError):

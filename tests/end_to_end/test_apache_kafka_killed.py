@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.apache_kafka import share_jars
 from tests.support.running_stack import RunningStack, Session
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 USERS = 10
 PAYMENTS = 500

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from local.kafka import TOPICS
 from local.kafka.embedded import Broker
-from local.stack.stack import TOPICS
 from tests.support.running_stack import RunningStack, Session
 
 pytestmark = pytest.mark.timeout(300)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from checkout.outbox.delivery import AT_ONCE_TIMEOUT_SECONDS
+from local.kafka import TOPICS
 from local.kafka.apache import ApacheKafka
-from local.stack.stack import TOPICS
 from tests.support.apache_kafka import share_jars
 from tests.support.running_stack import RunningStack
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.running_stack import RunningStack
-from tests.support.stripe_simulator import eventually
 from tests.support.topic import Record
+from tests.support.waiting import eventually
 
 COLOR = re.compile(r"\x1b\[\d+m")
 HOSTILE = [

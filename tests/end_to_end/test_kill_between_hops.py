@@ -16,10 +16,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 
+from local.kafka import TOPICS
 from local.kafka.embedded import Broker
-from local.stack.stack import TOPICS
 from tests.support.running_stack import RunningStack, Session
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -17,7 +17,8 @@ import checkout.publisher
 from checkout.base.config import Config
 from checkout.publisher import request_session
 from checkout.system import System
-from tests.support.running_stack import ROOT, RunningStack, Session
+from tests.support.project import ROOT
+from tests.support.running_stack import RunningStack, Session
 from tests.support.tail import Tail
 
 PROMISED_SECONDS = 2.0

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.running_stack import ROOT, RunningStack
+from tests.support.project import ROOT
+from tests.support.running_stack import RunningStack
 
 
 @pytest.fixture(scope="module")

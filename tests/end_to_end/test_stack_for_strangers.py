@@ -22,7 +22,7 @@ from confluent_kafka import Consumer
 from kafka import KafkaConsumer, TopicPartition
 
 from tests.support.running_stack import RunningStack
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 KEYS = {
     *("api_url", "balance_page_url", "stripe_api_url", "checkout_database_url", "database_url"),

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.support.apache_kafka import share_jars
 from tests.support.running_stack import RunningStack, Session
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)  # The first test may have to wait for the download.
 

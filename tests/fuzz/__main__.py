@@ -19,7 +19,8 @@ from tests.fuzz.payments import GoodPayments
 from tests.fuzz.run import Fuzzer, plan
 from tests.fuzz.topics import Topics
 from tests.fuzz.webhooks import Webhooks
-from tests.support.running_stack import HTTP_SECONDS, RunningStack
+from tests.support.project import HTTP_SECONDS
+from tests.support.running_stack import RunningStack
 
 GARBAGE_USERS, GOOD_USERS = 40, 200
 FIRST_GOOD = 7_000_000_001

@@ -11,7 +11,8 @@ import requests
 from tests.fuzz.records import FINISHED, REQUESTS, Record
 from tests.fuzz.routes import request_id
 from tests.fuzz.topics import Topics
-from tests.support.running_stack import HTTP_SECONDS, RunningStack, Session
+from tests.support.project import HTTP_SECONDS
+from tests.support.running_stack import RunningStack, Session
 
 KINDS = (
     "card",

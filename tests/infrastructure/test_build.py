@@ -2,30 +2,21 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.infrastructure.interpreter import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, parsed, source
 
-RUNTIME = source()["Globals"]["Function"]["Runtime"]
 MOST_BYTES = 100 * 1024 * 1024
 FUNCTIONS = sorted(
     name
     for name, resource in source()["Resources"].items()
     if resource["Type"] == "AWS::Serverless::Function"
 )
-
-
-def interpreter() -> str | None:
-    """A folder with a working interpreter of the functions' runtime, by its own name."""
-    beside = Path(sys.executable).parent / RUNTIME
-    found = str(beside) if beside.exists() else shutil.which(RUNTIME)
-    works = found and subprocess.run([found, "-m", "pip", "--version"], capture_output=True, check=False)
-    return str(Path(found).parent) if found and works and works.returncode == 0 else None
 
 
 @pytest.fixture(scope="module")

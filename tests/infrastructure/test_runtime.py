@@ -20,8 +20,8 @@ import pytest
 
 from local import samples, signing
 from local.lambda_runtime import template
-from local.stack import settings, stack_file
-from tests.infrastructure.test_build import RUNTIME, interpreter
+from local.stack import description, settings
+from tests.infrastructure.interpreter import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, source
 from tests.support.running_stack import RunningStack
 from tests.support.samples import ANSWERS, EVENTS, RESULTS, check
@@ -183,7 +183,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 def variables(stack: RunningStack) -> dict[str, str]:
     """All that the template declares; a variable without a value is empty, which stands for a default."""
     told = settings.load(stack.folder, {})
-    found = stack_file.read(told.data)
+    found = description.read(told.data)
     assert found is not None
     known = found.variables(told)
     return {
@@ -275,5 +275,5 @@ def fresh(sample: str, stack: RunningStack) -> Any:
     event = json.loads((EVENTS / f"{sample}.json").read_text())
     values = {name: str(value) for name, value in stack.description.items()}
     made = signing.freshen(event, stack.description["stripe_webhook_secret"], values)
-    samples.tell_simulator(made, stack.description["stripe_api_url"])
+    samples.add_session(made, stack.description["stripe_api_url"])
     return made

@@ -10,6 +10,8 @@ import yaml
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
+from local.lambda_runtime.intrinsics import Resolver
+
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 STACKS = ("network", "database", "kafka", "monitoring")
@@ -73,17 +75,13 @@ def document() -> Template:
 
 def resolved(template: Template, **parameters: str) -> Template:
     """With parameters and mappings put in, and conditions decided; what is not there then is left out."""
-    values = {
-        name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()
-    } | parameters
-    found: Template = _Resolver(template, values)(template)
+    found: Template = Resolver(template, parameters, keep_unknown=True)(template)
     return found
 
 
 def refused(template: Template, **parameters: str) -> list[str]:
     """What the template's Rules say against these parameters."""
-    values = {name: declared.get("Default") for name, declared in template["Parameters"].items()} | parameters
-    resolver = _Resolver(template, values)
+    resolver = Resolver(template, parameters, keep_unknown=True)
     return [
         assertion["AssertDescription"]
         for rule in template.get("Rules", {}).values()
@@ -100,55 +98,6 @@ def of_type(template: Template, kind: str) -> dict[str, Resource]:
         for name, resource in template["Resources"].items()
         if resource["Type"] == kind
     }
-
-
-_ABSENT = object()
-
-
-class _Resolver:
-    def __init__(self, template: Template, values: dict[str, Any]) -> None:
-        self._values = values
-        self._mappings = template.get("Mappings", {})
-        self._conditions = template.get("Conditions", {})
-
-    def __call__(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [item for item in map(self, value) if item is not _ABSENT]
-        if not isinstance(value, dict):
-            return value
-        if value == {"Ref": "AWS::NoValue"}:
-            return _ABSENT
-        if value.keys() == {"Ref"} and value["Ref"] in self._values:
-            return self._values[value["Ref"]]
-        if value.keys() == {"Fn::If"}:
-            name, then, otherwise = value["Fn::If"]
-            return self(then if self.holds(self._conditions[name]) else otherwise)
-        if value.keys() == {"Fn::FindInMap"}:
-            name, top, second = map(self, value["Fn::FindInMap"])
-            return self._mappings[name][top][second]
-        if "Condition" in value and "Type" in value and not self.holds(self._conditions[value["Condition"]]):
-            return _ABSENT
-        found = ((key, self(item)) for key, item in value.items())
-        return {key: item for key, item in found if item is not _ABSENT}
-
-    def holds(self, condition: Any) -> bool:
-        [(name, operands)] = condition.items()
-        match name:
-            case "Fn::Equals":
-                one, other = (self._text(operand) for operand in operands)
-                return one == other
-            case "Fn::Not":
-                return not self.holds(operands[0])
-            case "Fn::And":
-                return all(map(self.holds, operands))
-            case "Fn::Or":
-                return any(map(self.holds, operands))
-        raise ValueError(f"a condition with {name}")
-
-    def _text(self, value: Any) -> str:
-        if isinstance(value, dict) and "Fn::Join" in value:
-            return str(self(value["Fn::Join"][1]) or "")
-        return str(self(value))
 
 
 class _NoAliases(yaml.SafeDumper):

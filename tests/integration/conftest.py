@@ -1,6 +1,7 @@
 """Real PostgreSQL and a broker over TCP, once a test run; every test begins with empty tables."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,17 @@ def stripe(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
     fns.settings["STRIPE_API_BASE"] = simulator.url
     yield simulator
     simulator.clear_faults()
+
+
+@pytest.fixture
+def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A Stripe of its own that sends no webhooks."""
+    with Simulator(
+        tmp_path / "stripe", debit_seconds=0.1, refund_seconds=0.1, dispute_seconds=0.1
+    ) as simulator:
+        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.settings["STRIPE_API_BASE"] = simulator.url
+        yield simulator
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from local.kafka import apache as apache_kafka
 from local.kafka import jars as kafka_jars
 from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
-from tests.integration.test_local_stack import Project
 from tests.support.apache_kafka import share_jars
+from tests.support.project import Project
 
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
 TOPIC = "checkout.finished"
@@ -133,7 +133,7 @@ def test_ends_when_its_parent_is_killed_and_the_next_start_is_not_disturbed(tmp_
     share_jars(data)
     program = f"""if True:
         from pathlib import Path
-        from local.apache_kafka import ApacheKafka
+        from local.kafka.apache import ApacheKafka
         kafka = ApacheKafka({TOPICS}, Path({str(data)!r}))
         kafka.start()
         print(kafka.address, flush=True)

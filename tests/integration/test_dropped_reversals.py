@@ -11,9 +11,9 @@ from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.operations.verbs.held import HeldEvents
 from checkout.system import System
-from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
+from tests.support.inbox import outcome, parsed, states, stored
 from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund

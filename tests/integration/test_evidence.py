@@ -9,9 +9,9 @@ import pytest
 
 from checkout.base.errors import StripeNotReached
 from checkout.release.privileges import role_of
-from tests.integration.test_reversals import outcome
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
+from tests.support.inbox import outcome
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe

@@ -170,7 +170,7 @@ def test_a_taken_port_is_an_error(broker: Broker, capfd: pytest.CaptureFixture[s
 
 def test_ends_when_its_parent_is_killed() -> None:
     program = """
-        from local.broker import Broker
+        from local.kafka.embedded import Broker
         broker = Broker({"topic": 1})
         broker.start()
         print(broker.address, flush=True)

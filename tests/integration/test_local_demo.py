@@ -13,10 +13,11 @@ import pytest
 
 from local import demo
 from local.demo import DemoError
-from local.stack import stack_file
-from local.stack.stack_file import StackFile
-from tests.integration.test_local_stack import Project, until
+from local.stack import description
+from local.stack.description import Description
+from tests.support.project import Project
 from tests.support.running_stack import RunningStack
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,11 @@ def enter(stack: RunningStack, amount_cents: int, *, balance: bool = True, **col
 def purchase(stack: RunningStack, **meanwhile: Any) -> str:
     """What the demo says, where this is entered once it has asked for the balance."""
     said: list[str] = []
-    found = stack_file.read(stack.folder / ".local")
+    found = description.read(stack.folder / ".local")
     assert found is not None
     create = demo.create_session
 
-    def create_session(stack_found: StackFile, request_id: str) -> dict[str, Any]:
+    def create_session(stack_found: Description, request_id: str) -> dict[str, Any]:
         if meanwhile:
             enter(stack, **{"request_id": request_id, **meanwhile})
         return create(stack_found, request_id)
@@ -79,9 +80,9 @@ def test_a_balance_that_is_not_what_was_entered_is_a_failure(stack: RunningStack
 
 def test_a_stack_that_is_starting_is_waited_for(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    process = project.start()
+    process = project.launch()
     try:
-        until(lambda: stack_file.is_locked(project.folder / ".local"))
+        eventually(lambda: description.is_locked(project.folder / ".local"))
         done = project.command("demo")
     finally:
         process.terminate()
@@ -95,7 +96,7 @@ def test_a_stack_that_is_starting_is_waited_for(tmp_path: Path) -> None:
 def test_where_another_gives_up_one_is_started(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     data = project.folder / ".local"
-    with stack_file.only_one(data):
+    with description.locked(data):
         bought = subprocess.Popen(
             [sys.executable, "-m", "local", "demo"],
             cwd=project.folder,

@@ -1,4 +1,4 @@
-"""The gateway over real HTTP: in front of stand-ins for functions, and of real workers."""
+"""The gateway over real HTTP: in front of stand-ins for functions, and of real ones."""
 
 import asyncio
 import http.client
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from local.gateway.server import MAX_BODY, Gateway, Router, Server, claim
+from local.lambda_runtime.environments import FunctionEnvironments, PayloadTooLarge, Result, Throttled
 from local.lambda_runtime.template import Function, Route
-from local.lambda_runtime.workers import FunctionWorkers, PayloadTooLarge, Result, Throttled
 
 ROUTES = [
     Route("echo", "POST", "/echo"),
@@ -223,14 +223,14 @@ def test_names_win_over_variables_and_parameters_are_decoded() -> None:
     assert found("/files/a/b.css") == ("rest", {"proxy": "a/b.css"})
 
 
-def test_parallel_clients_share_two_workers(tmp_path: Path) -> None:
+def test_parallel_clients_share_two_environments(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text('def handler(event, context): return {"statusCode": 200, "body": "{}"}')
     function = Function("echo", tmp_path, "app.handler", timeout=10, memory=128)
-    pools: list[FunctionWorkers] = []
+    pools: list[FunctionEnvironments] = []
 
     async def invoke(name: str, event: dict[str, Any]) -> Result:
         if not pools:
-            pools.append(FunctionWorkers(function, (), dict(os.environ), lambda *_: None, size=2))
+            pools.append(FunctionEnvironments(function, (), dict(os.environ), lambda *_: None, size=2))
         return await pools[0].invoke(event)
 
     with Site(invoke, integration_seconds=30) as site:

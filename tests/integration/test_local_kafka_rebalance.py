@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,9 +12,10 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from local.kafka.trigger import Poller
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from local.lambda_runtime.workers import Result
 from tests.support.brokers import IS_APACHE, AnyBroker, new_broker
+from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
 TRIGGER = KafkaTrigger(
@@ -48,15 +48,8 @@ def another_member_comes_and_goes(broker: AnyBroker) -> None:
     """Which takes all partitions from the first one for a moment, as every rebalance does."""
     consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "group", "log_level": 2})
     consumer.subscribe([TOPIC])
-    until(lambda: consumer.poll(0.1) is None and bool(consumer.assignment()))
+    eventually(lambda: consumer.poll(0.1) is None and bool(consumer.assignment()))
     consumer.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -90,13 +83,13 @@ def test_it_reads_on_after_a_rebalance_during_an_invocation(
 
     poll(invoke)
     produce(broker, "slow")
-    until(lambda: bool(first))
+    eventually(lambda: bool(first))
     another_member_comes_and_goes(broker)
     first[0].set_result(Result(b"null"))
 
     produce(broker, "a", "b", "c")
 
-    until(lambda: {"a", "b", "c"} <= set(seen))
+    eventually(lambda: {"a", "b", "c"} <= set(seen))
 
 
 def test_it_reads_on_after_a_rebalance_while_it_waits_to_try_again(
@@ -114,10 +107,10 @@ def test_it_reads_on_after_a_rebalance_while_it_waits_to_try_again(
 
     poll(invoke)
     produce(broker, "failing")
-    until(lambda: len(seen) > 5)  # From the sixth attempt on it waits 3 seconds.
+    eventually(lambda: len(seen) > 5)  # From the sixth attempt on it waits 3 seconds.
     another_member_comes_and_goes(broker)
     succeeds.set()
 
     produce(broker, "a", "b", "c")
 
-    until(lambda: {"a", "b", "c"} <= set(seen))
+    eventually(lambda: {"a", "b", "c"} <= set(seen))

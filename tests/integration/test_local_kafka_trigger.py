@@ -14,10 +14,11 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from local.kafka.trigger import Poller
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from local.lambda_runtime.workers import Result
 from tests.support import brokers
 from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
+from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
 TRIGGER = KafkaTrigger(
@@ -111,13 +112,6 @@ def committed(broker: AnyBroker, partition: int = 0) -> int:
         consumer.close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
-
-
 def fail(times: int) -> Answer:
     """Fails as often, then succeeds."""
     left = [times]
@@ -138,11 +132,11 @@ def test_a_batch_mixes_partitions_and_is_committed_afterwards(
 
     poll(replace(TRIGGER, batch_size=6, window_seconds=60))
 
-    until(lambda: len(function.seen) == 6)
+    eventually(lambda: len(function.seen) == 6)
     assert len(function.batches) == 1
     assert set(function.events[0]["records"]) == {f"{TOPIC}-0", f"{TOPIC}-1", f"{TOPIC}-2"}
     assert function.events[0]["bootstrapServers"] == broker.address
-    until(lambda: [committed(broker, partition) for partition in range(3)] == [2, 2, 2])
+    eventually(lambda: [committed(broker, partition) for partition in range(3)] == [2, 2, 2])
 
 
 def test_what_is_produced_later_arrives_soon(
@@ -150,11 +144,11 @@ def test_what_is_produced_later_arrives_soon(
 ) -> None:
     poll()
     produce(broker, "first")
-    until(lambda: function.seen == ["first"])
+    eventually(lambda: function.seen == ["first"])
 
     begun = time.monotonic()
     produce(broker, "second")
-    until(lambda: function.seen == ["first", "second"])
+    eventually(lambda: function.seen == ["first", "second"])
 
     assert time.monotonic() - begun < 5
 
@@ -166,7 +160,7 @@ def test_a_batch_has_at_most_batch_size_records(
 
     poll(replace(TRIGGER, batch_size=10, window_seconds=1))
 
-    until(lambda: len(function.seen) == 25)
+    eventually(lambda: len(function.seen) == 25)
     assert [len(batch) for batch in function.batches] == [10, 10, 5]
     assert function.seen == [str(number) for number in range(25)]
 
@@ -178,7 +172,7 @@ def test_a_batch_has_at_most_six_megabytes(
 
     poll(replace(TRIGGER, window_seconds=60))
 
-    until(lambda: len(function.seen) == 7)
+    eventually(lambda: len(function.seen) == 7)
     assert [len(batch) for batch in function.batches] == [6, 1]
 
 
@@ -188,15 +182,15 @@ def test_the_window_waits_for_more(
     poll(replace(TRIGGER, window_seconds=0.0))
     warm = ["warm", "up"]
     produce(broker, *warm)
-    until(lambda: function.batches == [warm])
+    eventually(lambda: function.batches == [warm])
     poll(replace(TRIGGER, group="other", batch_size=2, window_seconds=60))
-    until(lambda: function.batches == [warm, warm])
+    eventually(lambda: function.batches == [warm, warm])
 
     produce(broker, "one")
-    until(lambda: ["one"] in function.batches)
+    eventually(lambda: ["one"] in function.batches)
     produce(broker, "two")
 
-    until(lambda: ["one", "two"] in function.batches)
+    eventually(lambda: ["one", "two"] in function.batches)
 
 
 def test_a_function_error_brings_the_same_batch_again_until_it_succeeds(
@@ -206,12 +200,12 @@ def test_a_function_error_brings_the_same_batch_again_until_it_succeeds(
     function.answer = fail(4)
 
     poll()
-    until(lambda: len(function.batches) == 1)
+    eventually(lambda: len(function.batches) == 1)
     produce(broker, "later")
 
-    until(lambda: function.seen[-1] == "later")
+    eventually(lambda: function.seen[-1] == "later")
     assert function.batches == [["a", "b"]] * 5 + [["later"]]
-    until(lambda: committed(broker) == 3)
+    eventually(lambda: committed(broker) == 3)
     assert any("database away" in line for line in function.logged)
 
 
@@ -222,13 +216,13 @@ def test_nothing_is_committed_while_it_fails(
     function.answer = fail(1000)
 
     poller = poll()
-    until(lambda: len(function.batches) >= 3)
+    eventually(lambda: len(function.batches) >= 3)
     poller.stop()
 
     assert committed(broker) < 0
     function.answer = lambda _: None
     poll()
-    until(lambda: committed(broker) == 1)
+    eventually(lambda: committed(broker) == 1)
 
 
 def test_a_partial_response_resumes_that_partition_there_and_keeps_the_others_going(
@@ -245,13 +239,13 @@ def test_a_partial_response_resumes_that_partition_there_and_keeps_the_others_go
 
     function.answer = answer
     poll(replace(TRIGGER, window_seconds=1))
-    until(lambda: len(function.batches) >= 2)
+    eventually(lambda: len(function.batches) >= 2)
     produce(broker, "b1", partition=1)
-    until(lambda: committed(broker, 1) == 2)
+    eventually(lambda: committed(broker, 1) == 2)
     assert committed(broker, 0) == 1
     failing[0] = False
 
-    until(lambda: committed(broker, 0) == 3)
+    eventually(lambda: committed(broker, 0) == 3)
     assert sorted(function.batches[0]) == ["a0", "a1", "a2", "b0"]
     assert function.seen.count("a0") == 1
     assert function.seen.count("b1") == 1
@@ -269,7 +263,7 @@ def test_a_response_that_is_not_understood_repeats_the_batch(
 
     poll()
 
-    until(lambda: committed(broker) == 2)
+    eventually(lambda: committed(broker) == 2)
     assert function.batches == [["a", "b"]] * 3
 
 
@@ -281,7 +275,7 @@ def test_without_partial_responses_any_answer_is_a_success(
 
     poll(replace(TRIGGER, partial_responses=False))
 
-    until(lambda: committed(broker) == 1)
+    eventually(lambda: committed(broker) == 1)
     assert function.batches == [["a"]]
 
 
@@ -295,7 +289,7 @@ def test_attempts_can_be_limited(broker: AnyBroker, function: Function, poll: Ca
     function.answer = answer
     poll(replace(TRIGGER, maximum_retries=2))
 
-    until(lambda: committed(broker) == 1)
+    eventually(lambda: committed(broker) == 1)
     assert function.batches == [["a"]] * 3
     assert any("gives up 1 records after 3 attempts" in line for line in function.logged)
 
@@ -314,7 +308,7 @@ def test_bisecting_isolates_the_record_that_fails(
     function.answer = answer
     poll(replace(TRIGGER, bisect=True, maximum_retries=1, window_seconds=1))
 
-    until(lambda: committed(broker) == 8)
+    eventually(lambda: committed(broker) == 8)
     assert succeeded == ["0", "1", "2", "3", "4", "6", "7"]
     assert function.batches.count(["5"]) == 2
 
@@ -326,10 +320,10 @@ def test_a_long_invocation_stays_in_the_group(
     function.answer = lambda values: time.sleep(4.5) if values == ["a"] else None
 
     poll()
-    until(lambda: len(function.batches) == 1)
+    eventually(lambda: len(function.batches) == 1)
     produce(broker, "b")
 
-    until(lambda: committed(broker) == 2)
+    eventually(lambda: committed(broker) == 2)
     assert function.batches == [["a"], ["b"]]
 
 
@@ -341,14 +335,14 @@ def test_stop_does_not_wait_for_the_function_and_its_records_come_again(
     function.answer = lambda _: release.wait(30) and None
 
     poller = poll()
-    until(lambda: len(function.batches) == 1)
+    eventually(lambda: len(function.batches) == 1)
     begun = time.monotonic()
     poller.stop()
 
     assert time.monotonic() - begun < 8
     release.set()
     poll()
-    until(lambda: function.batches == [["a"], ["a"]])
+    eventually(lambda: function.batches == [["a"], ["a"]])
 
 
 @forgets
@@ -357,13 +351,13 @@ def test_a_restarted_broker_s_records_are_all_read_even_if_its_log_is_longer_tha
 ) -> None:
     produce(broker, "old0", "old1")
     poll()
-    until(lambda: committed(broker) == 2)
+    eventually(lambda: committed(broker) == 2)
 
     broker.restart()
     produce(broker, *(f"new{number}" for number in range(5)))
 
-    until(lambda: {f"new{number}" for number in range(5)} <= set(function.seen))
-    until(lambda: committed(broker) == 5)
+    eventually(lambda: {f"new{number}" for number in range(5)} <= set(function.seen))
+    eventually(lambda: committed(broker) == 5)
 
 
 @forgets
@@ -386,8 +380,8 @@ def test_a_broker_that_restarts_during_an_invocation_gets_no_old_offset(
     produce(broker, *(f"new{number}" for number in range(5)))
     release.set()
 
-    until(lambda: {f"new{number}" for number in range(5)} <= set(function.seen))
-    until(lambda: committed(broker) == 5)
+    eventually(lambda: {f"new{number}" for number in range(5)} <= set(function.seen))
+    eventually(lambda: committed(broker) == 5)
 
 
 def test_twice_in_a_row_and_with_the_broker_away_for_a_while(
@@ -396,10 +390,10 @@ def test_twice_in_a_row_and_with_the_broker_away_for_a_while(
     poll()
     for turn in range(3):
         produce(broker, f"turn{turn}")
-        until(lambda turn=turn: f"turn{turn}" in function.seen)  # type: ignore[misc]
+        eventually(lambda turn=turn: f"turn{turn}" in function.seen)  # type: ignore[misc]
         broker.kill()
         time.sleep(0.5 * turn)
         broker.start()
     produce(broker, "last")
 
-    until(lambda: "last" in function.seen)
+    eventually(lambda: "last" in function.seen)

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Producer
 
 from local.kafka.trigger import Poller
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from local.lambda_runtime.workers import Result
 from tests.support.brokers import IS_APACHE, new_broker
 
 TOPIC = "checkout.finished"

@@ -6,8 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -16,6 +15,7 @@ import pytest
 
 from local.stack import postgres as module
 from local.stack.postgres import Postgres, PostgresError
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change its user")
@@ -37,13 +37,6 @@ def run(url: str, statement: str) -> list[tuple[object, ...]]:
             return cursor.fetchall() if cursor.description else []
     finally:
         connection.close()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
 
 
 def test_is_version_18_over_tcp_with_utf8_and_a_password(server: Postgres) -> None:
@@ -128,7 +121,7 @@ def test_the_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
 
-    wait_until(lambda: not runs(server))
+    eventually(lambda: not runs(server))
 
 
 def test_takes_over_a_server_that_is_still_running(tmp_path: Path) -> None:
@@ -215,7 +208,7 @@ def test_a_user_without_a_name_borrows_one() -> None:
 def start_in_another_process(data: Path) -> "subprocess.Popen[str]":
     program = f"""
         from pathlib import Path
-        from local.postgres import Postgres
+        from local.stack.postgres import Postgres
         server = Postgres(Path({str(data)!r}), fsync=False)
         server.start()
         print(server.process.pid, flush=True)

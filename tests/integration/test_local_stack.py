@@ -1,36 +1,29 @@
 """The whole stack as its user meets it: started as a program, in a folder and on ports of its own."""
 
 import json
-import os
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jwt
-import psutil  # type: ignore[import-untyped]
 import psycopg2
 import pytest
+import requests
 from kafka import KafkaProducer
 
+from local.kafka import TOPICS
 from local.kafka.embedded import Broker
 from local.processes import free_port
 from local.stack.postgres import Postgres
-from local.stack.stack import TOPICS
+from tests.support.project import STOP_SECONDS, Project, alive, child, children
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 90.0
-STOP_SECONDS = 90.0
 KEYS = {
     "api_url",
     "balance_page_url",
@@ -50,112 +43,6 @@ KEYS = {
 }
 
 
-class Project:
-    """A clone, as far as the stack can tell: the same code, data of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        for name in ("local", "stripe_simulator", "functions", "layers", "template.yaml"):
-            (folder / name).symlink_to(ROOT / name)
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("STRIPE_", "KAFKA_", "CHECKOUT_")) and name != "DATABASE_URL"
-        }
-        self.environment |= {"PORT": str(free_port()), "STRIPE_PORT": str(free_port())}
-        self.log = folder / "stack.log"
-
-    def command(
-        self, *arguments: str, given: str = "", check: bool = True, **more: str
-    ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "local", *arguments],
-            cwd=self.folder,
-            env={**self.environment, **more},
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=check,
-        )
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "local", "run"],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @contextmanager
-    def running(self) -> Iterator["subprocess.Popen[bytes]"]:
-        process = self.start()
-        try:
-            until(lambda: self.is_ready(process) or process.poll() is not None, START_SECONDS)
-            assert process.poll() is None, self.log.read_text()
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_SECONDS)
-
-    def is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
-        found = self.file  # Read once: what a killed predecessor left goes while this one starts.
-        return found is not None and found["pid"] == process.pid
-
-    @property
-    def file(self) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = json.loads((self.folder / ".local" / "stack.json").read_text())
-        except FileNotFoundError:
-            return None
-        return found
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        assert self.file is not None
-        headers = {"Authorization": f"Bearer {self.file['demo_token']}"}
-        request = urllib.request.Request(self.file["api_url"] + path, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-        except (urllib.error.URLError, ConnectionError):
-            return 0, b""
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.02)
-
-
-def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    return list(psutil.Process(process.pid).children(recursive=True))
-
-
-def child(process: "subprocess.Popen[bytes]", *words: str) -> psutil.Process:
-    for candidate in psutil.Process(process.pid).children():
-        if all(any(word in part for part in candidate.cmdline()) for word in words):
-            return candidate
-    raise LookupError(words)
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in processes if is_alive(one)]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:  # It ended between the two questions.
-        return False
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("stack") / "project")
@@ -168,16 +55,14 @@ def stack(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_the_file_serves_a_stranger(stack: "subprocess.Popen[bytes]", project: Project) -> None:
-    found = project.file
-    assert found is not None
+    found = project.found
     assert set(found) == KEYS
     assert found["pid"] == stack.pid
     assert found["api_url"] == f"http://127.0.0.1:{project.environment['PORT']}"
     assert stat.S_IMODE((project.folder / ".local" / "stack.json").stat().st_mode) == 0o600
 
-    assert project.get("/health")[0] == 200
-    with urllib.request.urlopen(found["balance_page_url"], timeout=20) as page:
-        assert page.status == 200
+    assert project.get("/health").status_code == 200
+    assert requests.get(found["balance_page_url"], timeout=20).status_code == 200
     for url, table in (
         (found["checkout_database_url"], "checkout_transactions"),
         (found["database_url"], "ledger_entries"),
@@ -198,8 +83,7 @@ def test_the_file_serves_a_stranger(stack: "subprocess.Popen[bytes]", project: P
 def test_the_checkout_database_is_not_the_application_s(
     stack: "subprocess.Popen[bytes]", project: Project
 ) -> None:
-    found = project.file
-    assert found is not None
+    found = project.found
     connection = psycopg2.connect(found["checkout_database_url"])
     with connection, connection.cursor() as cursor, pytest.raises(psycopg2.errors.UndefinedTable):
         cursor.execute("SELECT count(*) FROM ledger_entries")
@@ -209,9 +93,8 @@ def test_the_checkout_database_is_not_the_application_s(
 def test_every_secret_is_printed_once_and_before_it_is_ready(
     stack: "subprocess.Popen[bytes]", project: Project
 ) -> None:
-    found = project.file
-    assert found is not None
-    printed = project.log.read_text()
+    found = project.found
+    printed = project.log
     before_ready, _, _ = printed.partition("ready; Ctrl-C")
 
     for key in ("jwt_secret", "service_token", "stripe_secret", "stripe_webhook_secret", "demo_token"):
@@ -225,8 +108,7 @@ def test_every_secret_is_printed_once_and_before_it_is_ready(
 def test_nothing_but_the_summary_is_in_the_processes_arguments(
     stack: "subprocess.Popen[bytes]", project: Project
 ) -> None:
-    found = project.file
-    assert found is not None
+    found = project.found
     arguments = " ".join(part for one in children(stack) for part in one.cmdline())
 
     for key in ("jwt_secret", "service_token", "stripe_secret", "stripe_webhook_secret"):
@@ -246,7 +128,7 @@ def test_demo_uses_the_running_stack(stack: "subprocess.Popen[bytes]", project: 
 def test_log_lines_carry_the_request_id(stack: "subprocess.Popen[bytes]", project: Project) -> None:
     project.command("demo")
 
-    lines = project.log.read_text().splitlines()
+    lines = project.log.splitlines()
     (created, *_) = [line for line in reversed(lines) if " create_session " in line]
     request_id = created.split()[-1]
     sources = {line.split()[1] for line in lines if request_id in line}
@@ -320,7 +202,7 @@ def test_a_second_start_in_the_folder_says_who_runs(
 
     assert done.returncode == 1
     assert f"already runs in {project.folder} (process {stack.pid}" in done.stderr
-    assert project.get("/health")[0] == 200
+    assert project.get("/health").status_code == 200
 
 
 @pytest.mark.parametrize(("name", "other"), [("PORT", "STRIPE_PORT"), ("STRIPE_PORT", "PORT")])
@@ -357,32 +239,32 @@ def test_a_killed_child_is_reported_and_comes_back(
     stack: "subprocess.Popen[bytes]", project: Project, name: str, words: tuple[str, ...]
 ) -> None:
     victim = child(stack, *words)
-    already = project.log.read_text().count(f"{name} is back")
+    already = project.log.count(f"{name} is back")
 
     victim.kill()
 
-    until(lambda: project.log.read_text().count(f"{name} is back") > already)
-    assert f"{name} has ended (signal 9)" in project.log.read_text()
+    eventually(lambda: project.log.count(f"{name} is back") > already)
+    assert f"{name} has ended (signal 9)" in project.log
     project.command("demo")
 
 
-def test_a_killed_worker_is_reported_and_comes_back(
+def test_a_killed_environment_is_reported_and_comes_back(
     stack: "subprocess.Popen[bytes]", project: Project
 ) -> None:
-    assert project.get("/checkout/balance")[0] == 200
-    victim = child(stack, "worker.py", "functions/account")
+    assert project.get("/checkout/balance").status_code == 200
+    victim = child(stack, "runtime.py", "functions/account")
 
     victim.kill()
 
-    until(lambda: "an idle environment ended (signal 9)" in project.log.read_text())
-    assert project.get("/checkout/balance")[0] == 200
+    eventually(lambda: "an idle environment ended (signal 9)" in project.log)
+    assert project.get("/checkout/balance").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
     project = Project(tmp_path / "project")
-    process = project.start()
-    until(lambda: project.file is not None, START_SECONDS)
+    process = project.launch()
+    project.wait_for(process)
     project.get("/checkout/balance")
     started = children(process)
     assert len(started) >= 4
@@ -390,19 +272,13 @@ def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> No
     process.send_signal(number)
 
     assert process.wait(STOP_SECONDS) == 0
-    assert project.file is None
+    assert project.written is None
     assert not alive(started)
 
 
 def test_it_stops_tidily_when_nobody_reads_its_output_any_more(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local", "run"],
-        cwd=project.folder,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = project.launch(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()
@@ -411,13 +287,13 @@ def test_it_stops_tidily_when_nobody_reads_its_output_any_more(tmp_path: Path) -
     assert process.wait(STOP_SECONDS) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert project.file is None
+    assert project.written is None
 
 
 def test_a_signal_while_it_starts_stops_everything(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    process = project.start()
-    until(lambda: bool(children(process)))
+    process = project.launch()
+    eventually(lambda: bool(children(process)))
     time.sleep(0.3)
     started = children(process)
 
@@ -425,32 +301,29 @@ def test_a_signal_while_it_starts_stops_everything(tmp_path: Path) -> None:
 
     assert process.wait(STOP_SECONDS) == 0
     assert not alive(started)
-    assert "Traceback" not in project.log.read_text()
-    assert "ready; Ctrl-C" not in project.log.read_text()
+    assert "Traceback" not in project.log
+    assert "ready; Ctrl-C" not in project.log
 
 
 def test_after_a_sigkill_the_children_end_and_the_next_start_has_all_the_data(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
-    process = project.start()
-    until(lambda: project.file is not None, START_SECONDS)
+    process = project.launch()
+    project.wait_for(process)
     project.command("demo")
-    before = project.file
-    assert before is not None
+    before = project.found
     started = children(process)
 
     process.kill()
     process.wait()
 
-    until(lambda: not alive(started))
+    eventually(lambda: not alive(started))
     with project.running():
-        after = project.file
-        assert after is not None
+        after = project.found
         assert after["jwt_secret"] == before["jwt_secret"]
-        assert json.loads(project.get("/checkout/balance")[1])["balance_cents"] == 500
+        assert project.get("/checkout/balance").json()["balance_cents"] == 500
         headers = {"Authorization": f"Bearer {before['demo_token']}"}
-        request = urllib.request.Request(after["api_url"] + "/checkout/balance", headers=headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            assert answer.status == 200
+        answer = requests.get(after["api_url"] + "/checkout/balance", headers=headers, timeout=20)
+        assert answer.status_code == 200
 
 
 def test_demo_starts_a_stack_of_its_own_and_stops_it(tmp_path: Path) -> None:
@@ -462,7 +335,7 @@ def test_demo_starts_a_stack_of_its_own_and_stops_it(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 60
     assert "starting one" in done.stdout
     assert "balance  0 + 500 = 500 cents" in done.stdout
-    assert project.file is None
+    assert project.written is None
     assert socket.socket().connect_ex(("127.0.0.1", int(project.environment["PORT"]))) != 0
 
 
@@ -478,8 +351,7 @@ def test_everything_external_is_used_and_nothing_of_it_started(tmp_path: Path) -
         "CHECKOUT_APP_ID": "mine",
     }
     with project.running() as process:
-        found = project.file
-        assert found is not None
+        found = project.found
         assert found["checkout_database_url"] == found["database_url"] == server.url()
         assert (found["kafka_brokers"], found["kafka_api_version"]) == (broker.address, "2.3")
         assert found["checkout_app_id"] == "mine"
@@ -511,5 +383,5 @@ def test_two_clones_run_side_by_side(
     with other.running():
         other.command("demo")
 
-        assert json.loads(other.get("/checkout/balance")[1])["balance_cents"] == 500
-        assert project.get("/health")[0] == 200
+        assert other.get("/checkout/balance").json()["balance_cents"] == 500
+        assert project.get("/health").status_code == 200

@@ -6,23 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.test_local_stack import Project, alive, children, until
+from tests.support.project import Project, alive, children
 
 
 def test_a_closed_terminal_stops_it_tidily(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     terminal, its_side = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local", "run"],
-        cwd=project.folder,
-        env=project.environment,
-        stdout=its_side,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = project.launch(stdout=its_side, stderr=subprocess.PIPE)
     os.close(its_side)
     try:
-        until(lambda: project.is_ready(process) or process.poll() is not None, 60)
+        project.wait_for(process)
         started = children(process)
 
         os.close(terminal)
@@ -34,7 +27,7 @@ def test_a_closed_terminal_stops_it_tidily(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert project.file is None
+    assert project.written is None
     assert not alive(started)
 
 
@@ -48,8 +41,8 @@ def test_without_standard_output_it_serves(tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        until(lambda: project.is_ready(process) or process.poll() is not None, 60)
-        assert project.get("/health")[0] == 200
+        project.wait_for(process)
+        assert project.get("/health").status_code == 200
     finally:
         process.send_signal(signal.SIGINT)
         status = process.wait(30)

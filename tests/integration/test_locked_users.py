@@ -19,8 +19,8 @@ from checkout.ledger import parked
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
 from local.kafka.trigger import Poller
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from local.lambda_runtime.workers import Result
 from tests.support import functions
 from tests.support.brokers import IS_APACHE, new_broker
 from tests.support.functions import Functions, finished

@@ -11,14 +11,13 @@ import pytest
 
 from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
-from checkout.operations import __main__ as command_line
 from checkout.operations import ledger_ranges
 from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
-from tests.support.functions import Functions, finished, system
-from tests.support.roles import acting_as
+from tests.support.functions import Functions, finished
 from tests.support.stripe_simulator import Simulator
+from tests.support.terminal import END, Terminal
 
 ROOT = Path(__file__).parents[2]
 ADJUST = [
@@ -35,37 +34,6 @@ ADJUST = [
     "ada",
 ]
 ADA = ("--operator", "ada")
-
-
-END = "\x04"
-
-
-class Terminal:
-    """Types commands, and `answer` where it is asked; None is no terminal, and END is Ctrl-D."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._patch = patch
-        self.out = self.err = ""
-
-    def run(self, *arguments: object, answer: str | None = None) -> int:
-        self._patch.setattr("sys.stdin.isatty", lambda: answer is not None, raising=False)
-        self._patch.setattr("builtins.input", lambda: self._typed(answer))
-        self._capsys.readouterr()
-        with acting_as("operations"):
-            status = command_line.main([str(argument) for argument in arguments], system())
-        self.out, self.err = self._capsys.readouterr()
-        return status
-
-    def json(self, *arguments: object, status: int = 0, answer: str | None = None) -> Any:
-        assert self.run(*arguments, "--json", answer=answer) == status, self.err
-        return json.loads(self.out)
-
-    @staticmethod
-    def _typed(answer: str | None) -> str | None:
-        if answer == END:
-            raise EOFError
-        return answer
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRe
 from checkout.base.text import MAX_BIGINT
 from checkout.payments import session_event, stripe_api
 from checkout.reconciliation import missed_events
-from tests.integration.test_reconciler import reconcile
-from tests.integration.test_reversals import outcome, parsed, stored
 from tests.support.functions import Functions, system
+from tests.support.inbox import outcome, parsed, stored
+from tests.support.reconciler import reconcile, reconciler_tries
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
@@ -164,7 +164,3 @@ def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
 
     assert tried == [0, 1]
     assert stored(fns, second)["outcome"] == "applied"
-
-
-def reconciler_tries() -> int:
-    return system().reconcile._missed.try_again(deadline=time.monotonic() + 10)

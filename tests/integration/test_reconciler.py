@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,23 +14,13 @@ from checkout.reconciliation import uncredited as reemission
 from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, system
-from tests.support.roles import acting_as
+from tests.support.reconciler import create, pay, reconcile
 from tests.support.stripe_events import event, session_object
-from tests.support.stripe_simulator import Simulator, eventually
+from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
+from tests.support.waiting import eventually
 
 NEVER = 10**9
-
-
-@pytest.fixture
-def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A Stripe of its own that sends no webhooks."""
-    with Simulator(
-        tmp_path / "stripe", debit_seconds=0.1, refund_seconds=0.1, dispute_seconds=0.1
-    ) as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
-        fns.settings["STRIPE_API_BASE"] = simulator.url
-        yield simulator
 
 
 @pytest.fixture
@@ -39,25 +28,6 @@ def tail(broker: Broker) -> Iterator[Tail]:
     reader = Tail(broker.address)
     yield reader
     reader.close()
-
-
-def create(fns: Functions, amount: int = 500) -> str:
-    answer = fns.create({"amount_cents": amount})
-    assert answer.status == 201, answer.json
-    return str(answer.json["request_id"])
-
-
-def pay(fns: Functions, simulator: Simulator, amount: int = 500, **form: str) -> str:
-    request_id = create(fns, amount)
-    session = simulator.client.v1.checkout.sessions.retrieve(fns.row(request_id)["stripe_session_id"])
-    assert simulator.pay(session, **form).status_code == 303
-    return request_id
-
-
-def reconcile(**options: Any) -> dict[str, Any]:
-    """A run without a deadline, unless one is given: the schedule's, or an operator's `since` then."""
-    with acting_as("operations" if "since" in options else "reconciler"):
-        return system().reconcile(**options).as_dict()
 
 
 def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, count: int) -> int:

@@ -19,8 +19,9 @@ import pytest
 from checkout.release import privileges
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
-from tests.support.stripe_simulator import Simulator, eventually
+from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 PAYMENTS = int(os.environ.get("DRILL_PAYMENTS", "20000"))

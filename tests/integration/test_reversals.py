@@ -15,32 +15,16 @@ from checkout.base.postgres import Database
 from checkout.operations.verbs.held import HeldEvents
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
-from checkout.payments import stripe_event
 from checkout.payments.events import StripeEvents
 from checkout.payments.stripe_api import StripeApi
 from tests.support.functions import Functions, system
+from tests.support.inbox import outcome, parsed, states, stored
 from tests.support.kept_messages import KeptMessages
-from tests.support.stripe_events import encoded, event, session_object
+from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
 
 MANY = 60
-
-
-def outcome(fns: Functions, told: dict[str, Any]) -> str:
-    answer = fns.webhook(told)
-    assert answer.status == 200, answer.json
-    return str(answer.json["outcome"])
-
-
-def stored(fns: Functions, told: dict[str, Any]) -> dict[str, Any]:
-    [row] = fns.checkout("SELECT * FROM stripe_events WHERE event_id = %s", (told["id"],))
-    return row
-
-
-def states(fns: Functions) -> dict[str, str]:
-    """Of the reversals, by their kinds."""
-    return {row["kind"]: row["state"] for row in fns.checkout("SELECT kind, state FROM reversals")}
 
 
 def test_a_refund_before_its_payment_waits_and_is_applied_with_it(fns: Functions, known: KnownStripe) -> None:
@@ -245,10 +229,6 @@ def test_a_refund_that_nobody_could_read_is_not_settled_by_its_payment(fns: Func
     stripe.knows(taken_back["id"], taken_back)
     assert events.retry(early["id"]) == "applied"
     assert fns.row(request_id)["refunded_cents"] == 500
-
-
-def parsed(told: dict[str, Any]) -> stripe_event.StripeEvent:
-    return stripe_event.parsed(encoded(told))
 
 
 def stripe_events(checkout: Database, stripe: StripeApi, publisher: KafkaPublisher) -> StripeEvents:

@@ -10,10 +10,10 @@ from checkout.base.errors import StripeNotReached
 from checkout.operations.verbs.erase import Erase
 from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
-from tests.integration.test_poison_events import reconciler_tries
-from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, forget_wiring, system
+from tests.support.inbox import outcome, parsed, states, stored
+from tests.support.reconciler import reconciler_tries
 from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund

@@ -9,15 +9,15 @@ from stripe import InvalidRequestError
 from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.operations.verbs.held import HeldEvents
 from checkout.payments.stripe_api import StripeApi
-from tests.integration.test_operations import Terminal
-from tests.integration.test_poison_events import reconciler_tries
-from tests.integration.test_reversals import outcome, parsed, states, stored
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
+from tests.support.inbox import outcome, parsed, states, stored
+from tests.support.reconciler import reconciler_tries
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture

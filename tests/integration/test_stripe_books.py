@@ -11,15 +11,14 @@ from checkout.operations.verbs.verify import Verify
 from checkout.reconciliation import stripe_books, stripe_books_table
 from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.balance_transaction import movement
-from tests.integration.test_reconciler import pay, reconcile, silent
 from tests.support import functions
 from tests.support.functions import Functions, system
+from tests.support.reconciler import pay, reconcile
 from tests.support.roles import acting_as
 from tests.support.stripe_events import APP_ID, event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute
-from tests.support.stripe_simulator import Simulator, eventually
-
-__all__ = ["silent"]
+from tests.support.stripe_simulator import Simulator
+from tests.support.waiting import eventually
 
 
 def differing(fns: Functions, name: str = "TotalsDifferFromStripe") -> list[dict[str, Any]]:

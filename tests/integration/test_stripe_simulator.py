@@ -9,7 +9,8 @@ import pytest
 import requests
 import stripe
 
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint
+from tests.support.waiting import eventually
 
 SECRET = "whsec_test"
 SUCCESS_URL = "http://127.0.0.1:9996/balance?status=success&session_id="

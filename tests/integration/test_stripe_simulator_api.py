@@ -8,7 +8,8 @@ import pytest
 import requests
 import stripe
 
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually, session_params
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint, session_params
+from tests.support.waiting import eventually
 
 LIVE_KEY = "sk_live_" + "abcdefghijkl"
 FORM = {

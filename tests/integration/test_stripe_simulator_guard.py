@@ -13,7 +13,8 @@ import stripe
 
 from local.processes import free_port
 from local.stack.stripe_process import StripeSimulator
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint
+from tests.support.waiting import eventually
 
 BEARER = {"Authorization": "Bearer sk_test_x"}
 BASIC = {"Authorization": f"Basic {base64.b64encode(b'sk_test_x:').decode()}"}

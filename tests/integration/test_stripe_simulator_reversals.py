@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint
+from tests.support.waiting import eventually
 
 PENDING_REFUND, FAILING_REFUND = "4000000000007726", "4000000000005126"
 DISPUTED, INQUIRY = "4000000000000259", "4000000000001976"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint
+from tests.support.waiting import eventually
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "../shared/stripe/resources.json"
 

@@ -11,7 +11,8 @@ import pytest
 import requests
 import stripe
 
-from tests.support.stripe_simulator import Simulator, WebhookEndpoint, eventually
+from tests.support.stripe_simulator import Simulator, WebhookEndpoint
+from tests.support.waiting import eventually
 
 SECRET = "whsec_test"
 COMPLETED = "checkout.session.completed"

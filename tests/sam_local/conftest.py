@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack import sam
-from local.stack.stack import StackError
+from local.sam.engine import GATEWAY, address
+from local.stack.assembly import StackError
 from tests.support.running_stack import RunningStack
 
 
@@ -17,10 +17,10 @@ def engine() -> dict[str, str]:
     if platform.python_version_tuple()[:2] != ("3", "13"):
         pytest.skip("sam build needs Python 3.13, the functions' runtime")
     try:
-        sam.engine_address()
+        address()
     except StackError as error:
         pytest.skip(str(error))
-    return {name: os.environ[name] for name in ("DOCKER_HOST", sam.GATEWAY) if name in os.environ}
+    return {name: os.environ[name] for name in ("DOCKER_HOST", GATEWAY) if name in os.environ}
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.support.running_stack import RunningStack
-from tests.support.stripe_simulator import eventually
+from tests.support.waiting import eventually
 
 
 def test_a_top_up(stack: RunningStack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from local.stack import sam
+from local.sam import command
 from tests.support.running_stack import RunningStack
 
 
@@ -11,7 +11,7 @@ def containers(stack: RunningStack) -> set[str]:
     """Those with code of this stack."""
     listed = subprocess.run(
         ["docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Mounts}}"],
-        env=sam.environment(),
+        env=command.environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from local.lambda_runtime import template
-from local.stack import sam
-from tests.support.running_stack import ROOT, RunningStack
+from local.sam import command, engine
+from tests.support.project import ROOT
+from tests.support.running_stack import RunningStack
 from tests.support.samples import ANSWERS, EVENTS, RESULTS, check
 
 
@@ -23,9 +24,9 @@ def invoke(stack: RunningStack, sample: str) -> Any:
         check=True,
     )
     done = subprocess.run(
-        sam.local("invoke", stack.folder / ".local", sam.engine_address(), function.logical_id, "-e", "-"),
+        command.local("invoke", stack.folder / ".local", engine.address(), function.logical_id, "-e", "-"),
         cwd=stack.folder,
-        env=sam.environment(),
+        env=command.environment(),
         input=signed.stdout,
         capture_output=True,
         check=False,

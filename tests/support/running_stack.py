@@ -1,13 +1,10 @@
-"""The whole stack as `make run` starts it, in a folder and on ports of its own; what a test does to it."""
+"""The stack of `make run` in a folder of its own, and what users, Stripe and a test do with it."""
 
 import contextlib
 import itertools
 import json
-import os
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,18 +20,12 @@ import psycopg2
 import requests
 
 from local import signing
-from local.processes import free_port
 from tests.support.functions import query
-from tests.support.stripe_simulator import eventually
+from tests.support.project import HTTP_SECONDS, STOP_SECONDS, Project, alive, child, children
 from tests.support.topic import GROUP, Topic
+from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("functions", "infrastructure", "layers", "local", "stripe_simulator", "template.yaml")
 CARD = "4242 4242 4242 4242"
-START_SECONDS = {"run": 100.0, "apache": 180.0, "sam": 240.0}
-"""By its command, or its Kafka where that takes longer."""
-STOP_SECONDS = 30.0
-HTTP_SECONDS = 40.0
 PATIENCE_SECONDS = 60.0
 
 _user_ids = itertools.count(1000)
@@ -52,27 +43,19 @@ class Session:
 
     @property
     def effect_key(self) -> str:
-        """Of the credit."""
+        """The effect key of the credit."""
         return f"success:{self.request_id}"
 
 
-class RunningStack:
-    """Runs inside a `with` block; can be killed and started again there, and keeps its data and ports."""
+class RunningStack(Project):
+    """Runs inside a `with` block, in which it can be killed and restarted with its data and ports."""
 
     def __init__(self, folder: Path, command: str = "run", **settings: str) -> None:
-        """`folder` is made, a project with this code and data of its own; `settings` are its environment.
-
-        With the command `sam` the functions run in containers.
-        """
-        folder.mkdir()
-        for part in PARTS:
-            _copy(ROOT / part, folder / part)
-        self.folder = folder
+        """`settings` are its environment. With the command `sam` the functions run in containers."""
+        super().__init__(folder, **settings)
         self.description: dict[str, Any] = {}
-        """What `stack.json` says since the last start."""
+        """The content of `stack.json` since the last start."""
         self.trigger_group = GROUP
-        usual = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        self._environment = {**usual, "PORT": str(free_port()), "STRIPE_PORT": str(free_port()), **settings}
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -87,25 +70,14 @@ class RunningStack:
             self.stop()
 
     def start(self) -> None:
-        """Return when it is ready."""
-        with self._log_path.open("ab") as log:
-            self._process = process = subprocess.Popen(
-                [sys.executable, "-m", "local", self._command],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        kinds = {self._command, self._environment.get("KAFKA", "")} & START_SECONDS.keys()
-        deadline = time.monotonic() + max(START_SECONDS[kind] for kind in kinds)
-        # A killed predecessor leaves its file behind.
-        while self._written().get("pid") != process.pid:
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"the stack did not start:\n{self.log}")
-            time.sleep(0.02)
-        self.description = self._written()
+        """Return once it is ready."""
+        self._process = self.launch(self._command)
+        try:
+            self.wait_for(self._process, self._command)
+        except AssertionError:
+            self.kill()
+            raise
+        self.description = self.found
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
@@ -119,7 +91,7 @@ class RunningStack:
             raise
 
     def kill(self) -> None:
-        """SIGKILL to every process of it at once, frozen ones too: as if the power failed."""
+        """SIGKILL all its processes at the same time, frozen ones included, as a power failure would."""
         assert self._process is not None
         process, self._process = self._process, None
         _kill(process)
@@ -131,50 +103,27 @@ class RunningStack:
         return psutil.Process(self._process.pid)
 
     def child(self, word: str) -> psutil.Process:
-        """The one process of the supervisor's with this word in its command line."""
-        [found] = [
-            child for child in self.supervisor.children() if any(word in part for part in child.cmdline())
-        ]
-        return found
+        """The supervisor's child with this word in its command line."""
+        assert self._process is not None
+        return child(self._process, word)
 
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def stack_file(self) -> Path:
-        return self.folder / ".local" / "stack.json"
-
-    @property
-    def log(self) -> str:
-        """All that was printed since the first start."""
-        return self._log_path.read_text(errors="replace")
-
-    @property
-    def _log_path(self) -> Path:
-        return self.folder / "output.txt"
-
-    def _written(self) -> dict[str, Any]:
-        try:
-            written: dict[str, Any] = json.loads(self.stack_file.read_text())
-        except FileNotFoundError:
-            return {}
-        return written
-
     def replace_trigger(self, group: str) -> None:
-        """From the next start on another trigger consumes the topic, which begins with the first record."""
+        """After the next start the topic is consumed by a new group, which begins with the first record."""
         template = self.folder / "template.yaml"
         text = template.read_text()
         named = f"ConsumerGroupId: {self.trigger_group}\n"
         assert text.count(named) == 1
-        template.unlink()  # It may be a link to the project's own.
         template.write_text(text.replace(named, f"ConsumerGroupId: {group}\n"))
         self.trigger_group = group
 
     # What users do
 
     def add_user(self) -> int:
-        """A user with an empty balance; the id is a new one in every call."""
+        """Insert a user with an empty balance and a new id."""
         user_id = next(_user_ids)
         self.application(
             "INSERT INTO users (id, email) VALUES (%s, %s)", (user_id, f"user{user_id}@example.com")
@@ -186,7 +135,7 @@ class RunningStack:
         return {"Authorization": f"Bearer {jwt.encode(claims, self.description['jwt_secret'], 'HS256')}"}
 
     def create(self, user_id: int, amount_cents: int = 500, request_id: str | None = None) -> Session:
-        """Ask for a session; with the `request_id` of an earlier request, for the same one."""
+        """Ask for a session: for the same one with the `request_id` of an earlier request."""
         request_id = request_id or str(uuid4())
         answer = requests.post(
             f"{self.description['api_url']}/checkout/sessions",
@@ -199,14 +148,14 @@ class RunningStack:
         return Session(request_id, made["session_id"], made["url"], user_id, amount_cents)
 
     def pay(self, session: Session) -> None:
-        """Fill in Stripe's page; returns once our webhook has answered, however it did."""
+        """Fill in Stripe's page; returns once our webhook has answered, even with an error."""
         answer = requests.post(
             session.url, data={"card_number": CARD}, allow_redirects=False, timeout=HTTP_SECONDS
         )
         assert answer.status_code == 303, answer.text
 
     def pay_unattended(self, session: Session) -> None:
-        """The same from a thread that nobody waits for: for when the answer cannot come."""
+        """Pay in a thread that nobody waits for, since the answer may never come."""
 
         def pay() -> None:
             with contextlib.suppress(requests.RequestException):
@@ -224,7 +173,7 @@ class RunningStack:
     # What Stripe does
 
     def deliver(self, event: dict[str, Any]) -> int:
-        """Send an event to the webhook as Stripe does; the status."""
+        """Send an event to the webhook as Stripe does; returns the status."""
         body = json.dumps(event).encode()
         header = signing.header(body, self.description["stripe_webhook_secret"])
         url = f"{self.description['api_url']}/webhooks/stripe"
@@ -266,14 +215,14 @@ class RunningStack:
         return [row["amount_cents"] for row in rows]
 
     def uncredited(self, sessions: Sequence[Session]) -> list[Session]:
-        """Those without their entry in the ledger."""
+        """The sessions without an entry in the ledger."""
         keys = [session.effect_key for session in sessions]
         rows = self.application("SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", (keys,))
         entered = {row["effect_key"] for row in rows}
         return [session for session in sessions if session.effect_key not in entered]
 
     def in_outbox(self) -> set[str]:
-        """The effects that Kafka has not acknowledged, as far as we know."""
+        """The effect keys that Kafka has not acknowledged, as far as we know."""
         return {row["effect_key"] for row in self.checkout("SELECT effect_key FROM outbox")}
 
     def until_credited(self, *sessions: Session, seconds: float = PATIENCE_SECONDS) -> None:
@@ -284,7 +233,7 @@ class RunningStack:
         )
 
     def until_settled(self, seconds: float = PATIENCE_SECONDS) -> None:
-        """Until no message is on its way any more: neither in the outbox, nor before the consumer."""
+        """Wait until no message is on its way, neither in the outbox nor before the consumer."""
         eventually(
             lambda: not self.in_outbox() and self.topic.lag() == 0,
             seconds,
@@ -293,15 +242,14 @@ class RunningStack:
 
     @contextmanager
     def locked(self, user_id: int) -> Iterator[int]:
-        """Nobody can credit the user meanwhile. Gives the backend that holds the row; all may be killed."""
+        """Lock the user, so nobody can credit it. Yields the process id of PostgreSQL's backend."""
         with closing(psycopg2.connect(self.description["database_url"])) as connection:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", (user_id,))
             yield connection.info.backend_pid
 
     def is_waited_for(self, backend: int) -> bool:
-        """True while somebody waits for this backend in the application's database: the consumer, if it holds
-        a user."""
+        """Return True while somebody waits for a lock of this backend in the application's database."""
         return bool(
             self.application(
                 "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", (backend,)
@@ -332,25 +280,9 @@ class RunningStack:
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is not None:
         return  # Its children have ended with it.
-    supervisor = psutil.Process(process.pid)
-    everything = [supervisor, *supervisor.children(recursive=True)]
+    everything = [psutil.Process(process.pid), *children(process)]
     for one in everything:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
     process.wait(STOP_SECONDS)
-    eventually(lambda: not any(map(_is_alive, everything)), STOP_SECONDS, lambda: everything)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _copy(source: Path, target: Path) -> None:
-    """No link: `sam build` looks for the code beside the file that a link to the template stands for."""
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copyfile(source, target)
+    eventually(lambda: not alive(everything), STOP_SECONDS, lambda: everything)

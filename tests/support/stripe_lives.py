@@ -16,7 +16,8 @@ from checkout.payments.events import HANDLED
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
 from tests.support.stripe_events import APP_ID
-from tests.support.stripe_simulator import Simulator, eventually
+from tests.support.stripe_simulator import Simulator
+from tests.support.waiting import eventually
 
 _RUN, _USER = "<run>", "<user>"
 _ID = re.compile(r'"((?:cs_test|pi|ch|py|pm|re|pyr|du|txn|evt)_[A-Za-z0-9]{20,})"')

@@ -18,6 +18,7 @@ import requests
 import stripe
 
 from local import processes
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
@@ -217,16 +218,3 @@ class WebhookEndpoint:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
-
-
-def eventually(condition: Callable[[], bool], seconds: float, describe: Callable[[], object]) -> None:
-    """Wait until something holds; what `describe` returns is shown if it does not in time.
-
-    It is looked at once more after the deadline: a machine may have done nothing else, either, for so long.
-    """
-    deadline, is_late = time.monotonic() + seconds, False
-    while not condition():
-        if is_late:
-            raise AssertionError(f"not within {seconds:g} s: {describe()}")
-        time.sleep(0.02)
-        is_late = time.monotonic() > deadline

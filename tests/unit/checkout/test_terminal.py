@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from checkout.base import terminal
 from checkout.base.text import printable, word
 from checkout.operations import text as operations
-from local.lambda_runtime import worker
+from local.lambda_runtime import runtime
 from stripe_simulator import console as simulator
 from tests.infrastructure.transformed import ROOT
 
@@ -92,7 +92,7 @@ def test_a_row_for_people_stays_a_row_whatever_is_in_it(name: str, value: str) -
 @given(ANY_TEXT)
 def test_programs_that_import_nothing_of_ours_do_the_same(text: str) -> None:
     assert simulator.printable(text) == printable(text)
-    assert worker.one_line(text) == printable(text)
+    assert runtime.one_line(text) == printable(text)
 
 
 @given(st.text(st.characters(codec="utf-8")), st.sampled_from(["ascii", "latin-1", "utf-8"]))
@@ -138,5 +138,5 @@ def test_nothing_else_writes_to_a_terminal() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bprint\(|std(out|err)\.write|print_exc", path.read_text())
     }
-    own_processes = {"local/lambda_runtime/worker.py"}
+    own_processes = {"local/lambda_runtime/runtime.py"}
     assert writers == own_processes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import containers
+from local.sam import engine
 
 
 def test_only_those_that_run_what_was_built_in_the_folder(
@@ -27,8 +27,8 @@ def test_only_those_that_run_what_was_built_in_the_folder(
     program.chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    containers.remove(tmp_path / "link")
-    containers.remove(tmp_path / "nothing")
+    engine.remove_containers(tmp_path / "link")
+    engine.remove_containers(tmp_path / "nothing")
 
     assert (tmp_path / "done").read_text() == "rm --force one two\n"
 
@@ -36,4 +36,4 @@ def test_only_those_that_run_what_was_built_in_the_folder(
 def test_without_docker_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    containers.remove(tmp_path)
+    engine.remove_containers(tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import settings, stack, stripe_process
+from local.stack import assembly, settings, stripe_process
+from local.stack.assembly import Stack, StackError
 from local.stack.console import Console
-from local.stack.stack import Stack, StackError
 from local.stack.stripe_process import StripeSimulator, StripeSimulatorError
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +20,7 @@ def refuse(port: int) -> None:
 def test_a_port_without_the_permission_is_not_called_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "claim", refuse)
+    monkeypatch.setattr(assembly, "claim", refuse)
     (tmp_path / "template.yaml").symlink_to(ROOT / "template.yaml")
     for folder in ("functions", "layers"):
         (tmp_path / folder).symlink_to(ROOT / folder)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import sam
-from local.stack.stack import StackError
+from local.sam import command, engine
+from local.stack.assembly import StackError
 
 ROOT = Path(__file__).parents[3]
 
@@ -16,27 +16,27 @@ def docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.delenv(sam.GATEWAY, raising=False)
+    monkeypatch.delenv(engine.GATEWAY, raising=False)
 
 
 def test_the_engine_is_asked_for_its_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path, "echo 172.17.0.1", monkeypatch)
 
-    assert sam.engine_address() == "172.17.0.1"
+    assert engine.address() == "172.17.0.1"
 
 
 def test_an_address_that_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(sam.GATEWAY, "10.9.8.7")
+    monkeypatch.setenv(engine.GATEWAY, "10.9.8.7")
 
-    assert sam.engine_address() == "10.9.8.7"
+    assert engine.address() == "10.9.8.7"
 
 
 def test_without_docker_it_says_what_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv(sam.GATEWAY, raising=False)
+    monkeypatch.delenv(engine.GATEWAY, raising=False)
 
     with pytest.raises(StackError, match=r"Docker is needed.*make run"):
-        sam.engine_address()
+        engine.address()
 
 
 @pytest.mark.parametrize("script", ["echo no daemon >&2; exit 1", "echo"])
@@ -46,7 +46,7 @@ def test_an_engine_that_does_not_answer_is_named(
     docker(tmp_path, script, monkeypatch)
 
     with pytest.raises(StackError, match="no Docker engine answers"):
-        sam.engine_address()
+        engine.address()
 
 
 def test_containers_get_every_variable_and_this_machine_by_name() -> None:
@@ -57,8 +57,8 @@ def test_containers_get_every_variable_and_this_machine_by_name() -> None:
         "PATH": "/bin",
     }
 
-    assert sam.for_containers(names, ours) == {
-        "DATABASE_URL": f"postgresql://{sam.NAME}:5432/application",
+    assert command.for_containers(names, ours) == {
+        "DATABASE_URL": f"postgresql://{command.NAME}:5432/application",
         "PUBLIC_ORIGIN": "http://127.0.0.1:9996",
         "RELEASE": "",
     }
@@ -66,7 +66,7 @@ def test_containers_get_every_variable_and_this_machine_by_name() -> None:
 
 def test_what_sam_is_told_without_us_is_what_we_tell_it() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
-    ours = sam.local("invoke", Path(".local"), "host-gateway")
+    ours = command.local("invoke", Path(".local"), "host-gateway")
 
     local = {name: told["parameters"] for name, told in config.items() if name.startswith("local_")}
     assert local == {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.lambda_runtime.template import Function
 from local.processes import free_port
-from local.stack.sam import SamFunctions
+from local.sam.functions import SamFunctions
 
 
 def test_a_call_that_fails_is_an_error_like_any_other() -> None:

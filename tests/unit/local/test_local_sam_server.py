@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.processes import free_port
-from local.stack.sam_server import SamServer, SamServerError
+from local.sam.server import SamServer, SamServerError
 
 PROGRAM = """
 import signal, socket, sys, time

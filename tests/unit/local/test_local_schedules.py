@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from local.lambda_runtime import schedules
+from local.lambda_runtime.environments import Result, Throttled
 from local.lambda_runtime.template import Schedule
-from local.lambda_runtime.workers import Result, Throttled
 
 OK = Result(b"null")
 PATIENCE_SECONDS = 20.0

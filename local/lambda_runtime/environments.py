@@ -1,6 +1,6 @@
-"""The execution environments of a function: as many as there are events at once, up to a limit.
+"""The execution environments of a function: one for each event at the same time, up to a limit.
 
-All of it runs in one event loop. Environments are started when needed and stay warm.
+They belong to one event loop, are started when needed, and stay warm.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Log = Callable[[str, str], None]
 
 
 class PayloadTooLarge(ValueError):
-    """The event is larger than Lambda takes."""
+    """The event is larger than Lambda accepts."""
 
 
 class Throttled(RuntimeError):
@@ -33,7 +33,7 @@ class Throttled(RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an invocation: the response as JSON, or Lambda's description of the error."""
+    """The outcome of an invocation: the response as JSON, or Lambda's description of the error."""
 
     payload: bytes
     is_error: bool = False
@@ -44,7 +44,7 @@ class Result:
         return json.loads(self.payload)
 
 
-class FunctionWorkers:
+class FunctionEnvironments:
     """The environments of one function."""
 
     def __init__(
@@ -55,7 +55,7 @@ class FunctionWorkers:
         log: Log,
         size: int = 2,
     ) -> None:
-        """`variables` come beside what Lambda sets by itself; `size` is how many events at once."""
+        """`variables` are added to those that Lambda sets; `size` limits the events at the same time."""
         self.function = function
         self._paths = [str(function.folder), *map(str, layers)]
         self._variables = variables
@@ -69,11 +69,11 @@ class FunctionWorkers:
 
     @property
     def pids(self) -> list[int]:
-        """The worker processes there are now."""
+        """The ids of the processes that run now."""
         return [environment.process.pid for environment in self._all]
 
     async def warm(self) -> None:
-        """Have one environment ready. A handler that cannot be imported is only logged here."""
+        """Start one environment unless one is idle. A handler that cannot be imported is only logged."""
         async with self._slots:
             if not self._idle and isinstance(started := await self._start(), Environment):
                 self._rest(started)
@@ -99,7 +99,7 @@ class FunctionWorkers:
             self._slots.release()
 
     async def stop(self) -> None:
-        """End every environment; what one is still doing is given up."""
+        """End every environment; an event that one still handles is given up."""
         self._stopping = True
         busy = self._all.difference(self._idle)
         await asyncio.gather(*(one.stop() for one in self._idle), *(one.kill() for one in busy))
@@ -135,7 +135,7 @@ class FunctionWorkers:
         return Result(answer, is_error=kind == "error")
 
     async def _start(self) -> Environment | Result:
-        """A new environment, its handler imported; or why there is none."""
+        """A new environment that has imported its handler, or why there is none."""
         if self._stopping:
             return self._failed("Runtime.ExitError", "everything is being stopped")
         try:
@@ -167,7 +167,7 @@ class FunctionWorkers:
             self._idle.append(environment)
 
     def _lost(self, environment: Environment) -> None:
-        """An environment ended between two events: put another in its place."""
+        """Replace an environment that ended between two events."""
         self._all.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)

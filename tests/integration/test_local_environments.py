@@ -17,15 +17,15 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from local.lambda_runtime.environment import MAX_PAYLOAD
+from local.lambda_runtime.environments import FunctionEnvironments, PayloadTooLarge
 from local.lambda_runtime.template import Function
-from local.lambda_runtime.workers import FunctionWorkers, PayloadTooLarge
 
 ROOT = Path(__file__).parents[2]
-Scenario = Callable[[FunctionWorkers], Awaitable[None]]
+Scenario = Callable[[FunctionEnvironments], Awaitable[None]]
 
 
 class Bench:
-    """Runs a scenario against the workers of one handler, and collects what they log."""
+    """Runs a scenario with the environments of one handler, and collects what they log."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,14 +42,14 @@ class Bench:
         function = Function("small", code, "app.handler", timeout=timeout, memory=256)
 
         async def whole() -> None:
-            workers = FunctionWorkers(
+            environments = FunctionEnvironments(
                 function, (layer,), self.variables, lambda _, line: self.lines.append(line), size
             )
             try:
-                await scenario(workers)
+                await scenario(environments)
             finally:
-                pids = workers.pids
-                await workers.stop()
+                pids = environments.pids
+                await environments.stop()
             assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
         asyncio.run(whole())
@@ -68,8 +68,8 @@ async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def test_answers_and_stays_warm(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        answers = [(await workers.invoke({"n": number})).value for number in range(3)]
+    async def scenario(environments: FunctionEnvironments) -> None:
+        answers = [(await environments.invoke({"n": number})).value for number in range(3)]
         assert [answer["event"] for answer in answers] == [{"n": 0}, {"n": 1}, {"n": 2}]
         assert [answer["calls"] for answer in answers] == [1, 2, 3]
 
@@ -86,8 +86,8 @@ def test_answers_and_stays_warm(bench: Bench) -> None:
 
 
 def test_finds_its_folder_and_the_layer_first_and_not_the_project(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        answer = (await workers.invoke({})).value
+    async def scenario(environments: FunctionEnvironments) -> None:
+        answer = (await environments.invoke({})).value
         assert answer["path"][:2] == [str(bench.folder / "small"), str(bench.folder / "layer")]
         assert str(ROOT) not in answer["path"]
         assert answer["where"] == "layer"
@@ -108,8 +108,8 @@ def test_finds_its_folder_and_the_layer_first_and_not_the_project(bench: Bench) 
 
 
 def test_the_context_serves_powertools(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        first, second = (await workers.invoke({})).value, (await workers.invoke({})).value
+    async def scenario(environments: FunctionEnvironments) -> None:
+        first, second = (await environments.invoke({})).value, (await environments.invoke({})).value
         assert first["name"] == "small"
         assert first["memory"] == "256"
         assert first["arn"].endswith(":function:small")
@@ -139,13 +139,13 @@ def test_the_context_serves_powertools(bench: Bench) -> None:
 
 
 def test_an_exception_is_lambda_s_error_and_the_environment_stays(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        result = await workers.invoke({})
+    async def scenario(environments: FunctionEnvironments) -> None:
+        result = await environments.invoke({})
         assert result.is_error
         assert (result.value["errorType"], result.value["errorMessage"]) == ("ValueError", "broken")
         assert "in handler" in result.value["stackTrace"][0]
-        assert "worker.py" not in "".join(result.value["stackTrace"])
-        again = await workers.invoke({"fine": True})
+        assert "runtime.py" not in "".join(result.value["stackTrace"])
+        again = await environments.invoke({"fine": True})
         assert (again.is_error, again.value) == (False, 2)
         await until(lambda: any("[ERROR] ValueError: broken" in line for line in bench.lines))
 
@@ -164,8 +164,8 @@ def test_an_exception_is_lambda_s_error_and_the_environment_stays(bench: Bench) 
 
 
 def test_the_message_of_an_exception_makes_no_lines_of_its_own(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        result = await workers.invoke({})
+    async def scenario(environments: FunctionEnvironments) -> None:
+        result = await environments.invoke({})
         assert result.value["errorMessage"] == "a\n[INFO] credited\ud800\x1b[2J"
         await until(lambda: "[ERROR] ValueError: a\\n[INFO] credited\\ud800\\u001b[2J" in bench.lines)
 
@@ -179,8 +179,8 @@ def test_the_message_of_an_exception_makes_no_lines_of_its_own(bench: Bench) -> 
 
 
 def test_what_it_prints_is_logged_and_does_not_disturb_the_answer(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        assert (await workers.invoke({})).value == "answer"
+    async def scenario(environments: FunctionEnvironments) -> None:
+        assert (await environments.invoke({})).value == "answer"
         await until(lambda: {"to stdout", "to stderr", "x" * 100_000} <= set(bench.lines))
 
     bench.run(
@@ -213,9 +213,9 @@ def test_what_it_prints_is_logged_and_does_not_disturb_the_answer(bench: Bench) 
 def test_each_way_to_fail_is_told_apart_and_the_next_event_is_tried_again(
     bench: Bench, handler: str, kind: str
 ) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
+    async def scenario(environments: FunctionEnvironments) -> None:
         for _ in range(2):
-            result = await workers.invoke({})
+            result = await environments.invoke({})
             assert result.is_error
             assert result.value["errorType"] == kind
 
@@ -223,12 +223,12 @@ def test_each_way_to_fail_is_told_apart_and_the_next_event_is_tried_again(
 
 
 def test_a_timeout_kills_and_replaces(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        (before,) = [(await workers.invoke({})).value]
-        result = await workers.invoke({"sleep": 60})
+    async def scenario(environments: FunctionEnvironments) -> None:
+        (before,) = [(await environments.invoke({})).value]
+        result = await environments.invoke({"sleep": 60})
         assert result.value["errorType"] == "Sandbox.Timedout"
         assert "Task timed out after 1.00 seconds" in result.value["errorMessage"]
-        after = (await workers.invoke({})).value
+        after = (await environments.invoke({})).value
         assert after != before
         assert not psutil.pid_exists(before)
 
@@ -245,9 +245,9 @@ def test_a_timeout_kills_and_replaces(bench: Bench) -> None:
 
 
 def test_as_many_at_once_as_there_are_environments_and_no_more(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        await asyncio.gather(workers.warm(), workers.warm())
-        results = await asyncio.gather(*(workers.invoke({}) for _ in range(6)))
+    async def scenario(environments: FunctionEnvironments) -> None:
+        await asyncio.gather(environments.warm(), environments.warm())
+        results = await asyncio.gather(*(environments.invoke({}) for _ in range(6)))
         assert len({result.value["pid"] for result in results}) == 2
         spans = sorted((result.value["from"], result.value["to"]) for result in results)
         overlapping = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
@@ -267,50 +267,50 @@ def test_as_many_at_once_as_there_are_environments_and_no_more(bench: Bench) -> 
 
 
 def test_an_idle_environment_that_is_killed_is_reported_and_replaced(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        await workers.warm()
-        (victim,) = workers.pids
+    async def scenario(environments: FunctionEnvironments) -> None:
+        await environments.warm()
+        (victim,) = environments.pids
         os.kill(victim, signal.SIGKILL)
-        await until(lambda: len(workers.pids) == 1 and workers.pids != [victim])
+        await until(lambda: len(environments.pids) == 1 and environments.pids != [victim])
         assert any("signal 9" in line for line in bench.lines)
-        assert (await workers.invoke({})).value != victim
+        assert (await environments.invoke({})).value != victim
 
     bench.run("import os\ndef handler(event, context): return os.getpid()", scenario)
 
 
 def test_six_megabytes_pass_and_more_do_not(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
+    async def scenario(environments: FunctionEnvironments) -> None:
         largest = "x" * (MAX_PAYLOAD - 2)
-        assert (await workers.invoke(largest)).value == largest
+        assert (await environments.invoke(largest)).value == largest
         with pytest.raises(PayloadTooLarge):
-            await workers.invoke(largest + "x")
+            await environments.invoke(largest + "x")
 
     bench.run("def handler(event, context): return event", scenario)
 
 
 def test_a_function_whose_folder_is_gone_is_an_error_of_the_function(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
+    async def scenario(environments: FunctionEnvironments) -> None:
         shutil.rmtree(bench.folder / "small")
-        assert (await workers.invoke({})).value["errorType"] == "Runtime.InvalidEntrypoint"
+        assert (await environments.invoke({})).value["errorType"] == "Runtime.InvalidEntrypoint"
 
     bench.run("def handler(event, context): return 1", scenario)
 
 
 def test_nothing_is_started_after_a_stop(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        await workers.stop()
-        assert (await workers.invoke({})).is_error
-        assert workers.pids == []
+    async def scenario(environments: FunctionEnvironments) -> None:
+        await environments.stop()
+        assert (await environments.invoke({})).is_error
+        assert environments.pids == []
 
     bench.run("def handler(event, context): return 1", scenario)
 
 
 def test_stop_gives_up_what_is_still_running(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        running = asyncio.create_task(workers.invoke({}))
+    async def scenario(environments: FunctionEnvironments) -> None:
+        running = asyncio.create_task(environments.invoke({}))
         await until(lambda: "begun" in bench.lines)
         begun = time.monotonic()
-        await workers.stop()
+        await environments.stop()
         assert time.monotonic() - begun < 5
         assert (await running).is_error
 
@@ -319,43 +319,43 @@ def test_stop_gives_up_what_is_still_running(bench: Bench) -> None:
     )
 
 
-def test_a_worker_ends_when_its_parent_is_killed_even_amid_an_event(tmp_path: Path) -> None:
+def test_an_environment_ends_when_its_parent_is_killed_even_amid_an_event(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import os, time\ndef handler(event, context): print(os.getpid()); time.sleep(60)"
     )
     program = f"""
         import asyncio, os
         from pathlib import Path
-        from local.template import Function
-        from local.workers import FunctionWorkers
+        from local.lambda_runtime.template import Function
+        from local.lambda_runtime.environments import FunctionEnvironments
         async def main():
             function = Function("small", Path({str(tmp_path)!r}), "app.handler", 100, 128)
             def log(_, line): print(line, flush=True)
-            await FunctionWorkers(function, (), dict(os.environ), log).invoke(1)
+            await FunctionEnvironments(function, (), dict(os.environ), log).invoke(1)
         asyncio.run(main())
     """
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        worker = psutil.Process(int(parent.stdout.readline()))
+        process = psutil.Process(int(parent.stdout.readline()))
 
         parent.kill()
         parent.wait()
 
-        _, left = psutil.wait_procs([worker], 20)
+        _, left = psutil.wait_procs([process], 20)
         # Nobody may be there to bury it.
         assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_warm_round_trip_takes_less_than_a_few_milliseconds(bench: Bench) -> None:
-    async def scenario(workers: FunctionWorkers) -> None:
-        await workers.warm()
+    async def scenario(environments: FunctionEnvironments) -> None:
+        await environments.warm()
         event: dict[str, Any] = {"body": "x" * 4000}
         took = []
         for _ in range(200):
             begun = time.perf_counter()
-            await workers.invoke(event)
+            await environments.invoke(event)
             took.append(time.perf_counter() - begun)
         # Something that costs every trip its time costs the fastest quarter theirs; a busy machine does not.
         assert sorted(took)[50] < 0.01

@@ -1,56 +1,50 @@
-"""Starts everything in order, keeps it running, and stops it."""
+"""The stack of `make run`: starts its parts in order, keeps them running, and stops them."""
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jwt
 import psycopg2
 
 from checkout.base.text import printable
 from local.gateway.server import Gateway, Server, claim
+from local.kafka import TOPICS
 from local.kafka import apache as apache_kafka
 from local.kafka.apache import ApacheKafka
 from local.kafka.embedded import HOST, Broker
 from local.kafka.trigger import Poller
 from local.lambda_runtime import schedules, template
+from local.lambda_runtime.environments import Result
 from local.lambda_runtime.functions import Functions
-from local.lambda_runtime.workers import Result
-from local.stack import stack_file, summary, supervisor
+from local.stack import demo_user, description, summary, supervisor
 from local.stack.console import Console
+from local.stack.description import Description
 from local.stack.postgres import Postgres
 from local.stack.settings import Settings
-from local.stack.stack_file import StackFile
 from local.stack.stripe_process import StripeSimulator
-
-TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
-DEMO_USER_ID = 1
-_DEMO_TOKEN_DAYS = 30
 
 
 class StackError(RuntimeError):
-    """The stack cannot start; says why, and what to do."""
+    """The stack cannot start; the message says why, and what to do."""
 
 
 class Stack:
-    """Everything that AWS would provide, in one folder."""
+    """Everything that AWS would provide, with its data in one folder."""
 
     def __init__(self, settings: Settings, console: Console) -> None:
-        """Reads the template; TemplateError where it asks for what this machine cannot do.
+        """Read the template. Raises TemplateError if it asks for what this machine cannot do.
 
-        Raises StackError where the brokers want a sign-in.
+        Raises StackError if the brokers want a sign-in.
         """
         if (security := settings.given.get("KAFKA_SECURITY", "PLAINTEXT")) != "PLAINTEXT":
             raise StackError(
                 f"KAFKA_SECURITY={security}: on this machine the triggers cannot sign in to brokers;"
-                " leave it out, and let KAFKA_BROKERS name a listener without"
+                " leave it out, and let KAFKA_BROKERS name a listener that needs no sign-in"
             )
         self._settings = settings
         self._console = console
@@ -66,8 +60,8 @@ class Stack:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set, and leave nothing running. Raises StackError and AlreadyRunning."""
         data = self._settings.data
-        with stack_file.only_one(data):
-            stack_file.remove(data)
+        with description.locked(data):
+            description.remove(data)
             listener = _claim(self._settings.port)
             try:
                 found = await self._start_all(listener)
@@ -77,13 +71,13 @@ class Stack:
                     self._console.progress("ready; Ctrl-C stops everything")
                     await stopping.wait()
             finally:
-                stack_file.remove(data)
+                description.remove(data)
                 self._console.progress("stopping")
                 await self._stop()
                 listener.close()
                 self._console.progress("stopped")
 
-    async def _start_all(self, listener: socket.socket) -> StackFile:
+    async def _start_all(self, listener: socket.socket) -> Description:
         began = time.monotonic()
         settings, console = self._settings, self._console
         used = map(settings.secret, settings.secrets)
@@ -93,7 +87,7 @@ class Stack:
         databases = asyncio.create_task(self._start_databases())
         broker = asyncio.create_task(self._start_broker())
         simulator = asyncio.create_task(self._start_stripe())
-        # All have ended, one way or the other, before the first error is heeded: so each can be undone.
+        # All have ended before the first error is raised, so each can be stopped.
         await asyncio.wait([databases, broker, simulator])
         simulator.result()
         brokers = broker.result()
@@ -102,13 +96,13 @@ class Stack:
         self._functions = functions
         await self._migrate(functions)
         try:
-            await asyncio.to_thread(_insert_demo_user, variables["DATABASE_URL"])
+            await asyncio.to_thread(demo_user.insert, variables["DATABASE_URL"])
         except psycopg2.Error as error:
-            raise StackError(f"the demo user cannot be made: {error}".rstrip()) from error
+            raise StackError(f"the demo user cannot be created: {error}".rstrip()) from error
         await self._start_gateway(functions, listener)
         self._start_triggers(functions, brokers)
         console.progress(f"gateway on port {settings.port}; started in {time.monotonic() - began:.1f} s")
-        return _describe(settings, variables)
+        return demo_user.describe(settings, variables)
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
         return Functions(self._template, variables, self._console.log, self._settings.environments)
@@ -141,7 +135,7 @@ class Stack:
 
     async def _start_apache_kafka(self, data: Path) -> str:
         if brokers := await asyncio.to_thread(apache_kafka.serving, data):
-            self._console.progress(f"Kafka is there already: {brokers}")
+            self._console.progress(f"Kafka runs already: {brokers}")
             return brokers
         cluster = ApacheKafka(TOPICS, data, nodes=self._settings.kafka_nodes, host=self._broker_host)
         await self._start("Kafka broker", cluster)
@@ -208,7 +202,7 @@ class Stack:
         return functions.invoke_from_thread(name, event)
 
     async def _stop(self) -> None:
-        """In the order in which nobody misses what is gone."""
+        """Stop every part before those that it needs."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -227,54 +221,9 @@ def _claim(port: int) -> socket.socket:
         return claim(port)
     except PermissionError as error:
         raise StackError(
-            f"port {port} needs a permission that this user has not: choose one from 1024 on"
+            f"port {port} needs a permission that this user lacks: choose one from 1024 on"
         ) from error
     except OSError as error:
         raise StackError(
             f"port {port} is taken by another program: choose another one, as in make run PORT={port + 10}"
         ) from error
-
-
-def _insert_demo_user(url: str) -> None:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
-                (DEMO_USER_ID, "demo@example.com"),
-            )
-    finally:
-        connection.close()
-
-
-def _describe(settings: Settings, variables: Mapping[str, str]) -> StackFile:
-    return StackFile(
-        api_url=settings.url,
-        balance_page_url=f"{settings.url}/balance",
-        stripe_api_url=settings.stripe_url,
-        checkout_database_url=variables["CHECKOUT_DATABASE_URL"],
-        database_url=variables["DATABASE_URL"],
-        kafka_brokers=variables["KAFKA_BROKERS"],
-        kafka_api_version=variables["KAFKA_API_VERSION"] or None,
-        jwt_secret=variables["JWT_SECRET"],
-        service_token=settings.current("CHECKOUT_SERVICE_TOKEN"),
-        stripe_secret=variables["STRIPE_SECRET"],
-        stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
-        checkout_app_id=variables["CHECKOUT_APP_ID"],
-        demo_user_id=DEMO_USER_ID,
-        demo_token=_demo_token(variables),
-        pid=os.getpid(),
-    )
-
-
-def _demo_token(variables: Mapping[str, str]) -> str:
-    now = datetime.now(UTC)
-    claims: dict[str, Any] = {
-        "sub": str(DEMO_USER_ID),
-        "iat": now,
-        "exp": now + timedelta(days=_DEMO_TOKEN_DAYS),
-    }
-    for claim_name, variable in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
-        if variable in variables:
-            claims[claim_name] = variables[variable]
-    return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")

@@ -2,22 +2,22 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import processes
+from local.waiting import until
 
 START_SECONDS = 180.0
 _STOP_SECONDS = 20.0
 
 
 class SamServerError(RuntimeError):
-    """It could not be started; says where its words are."""
+    """The server could not be started; the message names its log."""
 
 
 class SamServer:
-    """Serves on a fixed port of 127.0.0.1, with its output in a file of its own."""
+    """Serves on a fixed port of 127.0.0.1, and writes its output to a file."""
 
     def __init__(self, command: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> None:
         self._command = command
@@ -27,19 +27,18 @@ class SamServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when it listens. Raises SamServerError."""
+        """Return once it listens. Raises SamServerError."""
         with self._log.open("ab") as output:
-            self.process = processes.spawn(self._command, stdout=output, stderr=output, env=self._environment)
-        deadline = time.monotonic() + START_SECONDS
-        while processes.is_free(self._port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise SamServerError(f"sam local did not start; its log is {self._log}")
-            time.sleep(0.1)
+            process = processes.spawn(self._command, stdout=output, stderr=output, env=self._environment)
+        self.process = process
+        until(lambda: not processes.is_free(self._port) or process.poll() is not None, START_SECONDS, 0.1)
+        if process.poll() is not None or processes.is_free(self._port):
+            self.stop()
+            raise SamServerError(f"sam local did not start; its log is {self._log}")
 
     def stop(self) -> None:
-        """End it, and its containers if it can do that in time: it ends one after the other."""
+        """End it. It ends its containers one after the other, if there is time for that."""
         if self.process is not None:
-            # One interrupt: a second would end it in the middle of that.
+            # Only one interrupt: a second one would cut that short.
             processes.end(self.process, signal.SIGINT, patience=_STOP_SECONDS)
             self.process = None

@@ -1,10 +1,10 @@
-"""One execution environment: imports a handler once, then handles one event after the other.
+"""Lambda's runtime: imports a handler once, then invokes it with one event after the other.
 
-Run as a program of its own, and imports nothing of this project: a handler finds on `sys.path` what it would
-find on Lambda, which is its own folder, the layers and the installed packages.
+It is a program of its own and imports nothing of this project, so a handler finds on `sys.path` what it finds
+on Lambda: its own folder, the layers and the installed packages.
 
 A frame on the socket is two lengths (unsigned, 32 bits, big-endian), a JSON header and a JSON payload. The
-worker sends `{"type": "ready"}` or `{"type": "error"}` after the import; then, for each
+program sends `{"type": "ready"}` or `{"type": "error"}` after the import; then, for each
 `{"request_id", "deadline_ms", "trace_id"}` with an event, `{"type": "result"}` or `{"type": "error"}`.
 """
 
@@ -25,14 +25,14 @@ Handler = Callable[[Any, "Context"], Any]
 
 
 class _Identity(NamedTuple):
-    """No Cognito here."""
+    """An identity without Cognito."""
 
     cognito_identity_id: str | None = None
     cognito_identity_pool_id: str | None = None
 
 
 class Context:
-    """What Lambda passes to a handler beside the event."""
+    """The context that Lambda passes to a handler along with the event."""
 
     def __init__(self, request_id: str, deadline_ms: int) -> None:
         self.aws_request_id = request_id
@@ -49,7 +49,7 @@ class Context:
         self._deadline_ms = deadline_ms
 
     def get_remaining_time_in_millis(self) -> int:
-        """Until the function is ended for its timeout; never negative."""
+        """The time left until the function's timeout; never negative."""
         return max(0, self._deadline_ms - int(time.time() * 1000))
 
 
@@ -68,7 +68,7 @@ def main(descriptor: int, handler: str, *paths: str) -> None:
 
     try:
         handle = _import(handler)
-    except Exception as error:  # noqa: BLE001 - whatever the handler's module raises
+    except Exception as error:  # noqa: BLE001 - a handler's module may raise anything
         send({"type": "error"}, _report(error, _import_error_kind(error)))
         return
     send({"type": "ready"}, b"")
@@ -100,7 +100,7 @@ def _invoke(handle: Handler, header: dict[str, Any], payload: bytes) -> tuple[di
     context = Context(header["request_id"], header["deadline_ms"])
     try:
         result = handle(json.loads(payload), context)
-    except Exception as error:  # noqa: BLE001 - whatever the handler raises
+    except Exception as error:  # noqa: BLE001 - a handler may raise anything
         return {"type": "error"}, _report(error, request_id=context.aws_request_id)
     try:
         return {"type": "result"}, json.dumps(result, separators=(",", ":")).encode()
@@ -110,7 +110,7 @@ def _invoke(handle: Handler, header: dict[str, Any], payload: bytes) -> tuple[di
 
 
 def _report(error: Exception, kind: str | None = None, request_id: str = "") -> bytes:
-    """Lambda's description of a function error; also printed, as Lambda logs it."""
+    """Lambda's description of a function error, which is also printed, as Lambda logs it."""
     trace = [] if kind == "Runtime.MarshalError" else _frames(error.__traceback__)
     kind = kind or type(error).__name__
     print(f"[ERROR] {kind}: {one_line(str(error))}\n{''.join(trace)}".rstrip(), file=sys.stderr)  # noqa: T201
@@ -124,12 +124,12 @@ def _report(error: Exception, kind: str | None = None, request_id: str = "") -> 
 
 
 def one_line(text: str) -> str:
-    """As `checkout.base.text.printable`: a message must not make lines of its own in the log."""
+    """Escape as `checkout.base.text.printable` does: a message must not add lines to the log."""
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _frames(trace: TracebackType | None) -> list[str]:
-    # Without this file's own frames, and without those of the import system.
+    # Neither this file's frames nor those of the import system.
     frames = [
         frame
         for frame in traceback.extract_tb(trace)

@@ -1,0 +1,1 @@
+"""The stack with its functions in Lambda's own containers."""

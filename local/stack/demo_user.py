@@ -1,0 +1,62 @@
+"""The user that every stack has, and the description of a stack, which has that user's token."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import psycopg2
+
+from local.stack.description import Description
+from local.stack.settings import Settings
+
+USER_ID = 1
+_TOKEN_DAYS = 30
+
+
+def insert(url: str) -> None:
+    """Insert the demo user, unless the application's database has that user. Raises psycopg2.Error."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
+                (USER_ID, "demo@example.com"),
+            )
+    finally:
+        connection.close()
+
+
+def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
+    """What others need to use the stack, as the demo user for example."""
+    return Description(
+        api_url=settings.url,
+        balance_page_url=f"{settings.url}/balance",
+        stripe_api_url=settings.stripe_url,
+        checkout_database_url=variables["CHECKOUT_DATABASE_URL"],
+        database_url=variables["DATABASE_URL"],
+        kafka_brokers=variables["KAFKA_BROKERS"],
+        kafka_api_version=variables["KAFKA_API_VERSION"] or None,
+        jwt_secret=variables["JWT_SECRET"],
+        service_token=settings.current("CHECKOUT_SERVICE_TOKEN"),
+        stripe_secret=variables["STRIPE_SECRET"],
+        stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
+        checkout_app_id=variables["CHECKOUT_APP_ID"],
+        demo_user_id=USER_ID,
+        demo_token=_token(variables),
+        pid=os.getpid(),
+    )
+
+
+def _token(variables: Mapping[str, str]) -> str:
+    now = datetime.now(UTC)
+    claims: dict[str, Any] = {
+        "sub": str(USER_ID),
+        "iat": now,
+        "exp": now + timedelta(days=_TOKEN_DAYS),
+    }
+    for claim_name, variable in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
+        if variable in variables:
+            claims[claim_name] = variables[variable]
+    return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")

@@ -1,0 +1,89 @@
+"""`.local/stack.json`: how to reach the stack that runs in this folder; a lock keeps it to one stack."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local import lock_file
+from local.stack.settings import Settings, write_privately
+
+
+class AlreadyRunning(RuntimeError):
+    """Another stack uses this folder; the message says which."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """The content of the file. Other programs rely on its keys."""
+
+    api_url: str
+    balance_page_url: str
+    stripe_api_url: str
+    checkout_database_url: str
+    database_url: str
+    kafka_brokers: str
+    kafka_api_version: str | None
+    """The version that a Kafka client must be given: `2.3` for the embedded broker, null for any other."""
+    jwt_secret: str
+    service_token: str
+    stripe_secret: str
+    stripe_webhook_secret: str
+    checkout_app_id: str
+    demo_user_id: int
+    demo_token: str
+    pid: int
+
+    def write(self, data: Path) -> None:
+        """Replace the file in one step; only its owner may read it."""
+        write_privately(_path(data), json.dumps(asdict(self), indent=2))
+
+    def variables(self, settings: Settings) -> Mapping[str, str]:
+        """The functions' environment in this stack; `settings` are those of its folder."""
+        return {
+            **settings.variables(self.checkout_database_url, self.database_url, self.kafka_brokers),
+            "PUBLIC_ORIGIN": settings.given.get("PUBLIC_ORIGIN", self.api_url),
+            "STRIPE_API_BASE": self.stripe_api_url,
+            "STRIPE_SECRET": self.stripe_secret,
+            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
+            "JWT_SECRET": self.jwt_secret,
+            "CHECKOUT_SERVICE_TOKEN": self.service_token,
+            "CHECKOUT_APP_ID": self.checkout_app_id,
+            "KAFKA_API_VERSION": self.kafka_api_version or "",
+        }
+
+
+def read(data: Path) -> Description | None:
+    """What the running stack wrote, or None if none runs in this folder."""
+    try:
+        return Description(**json.loads(_path(data).read_text())) if is_locked(data) else None
+    except FileNotFoundError:
+        return None
+
+
+def remove(data: Path) -> None:
+    """Delete the file, so nobody finds a stack here."""
+    _path(data).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold the folder's lock, which also ends with this process. Raises AlreadyRunning."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = lock_file.hold(data / "lock")
+    if lock is None:
+        running = read(data)
+        what = f"process {running.pid}, {running.api_url}" if running else "it is just starting"
+        raise AlreadyRunning(f"A stack already runs in {data.parent} ({what}).")
+    with lock:
+        yield
+
+
+def is_locked(data: Path) -> bool:
+    """Return True if a stack holds the folder."""
+    return lock_file.is_held(data / "lock")
+
+
+def _path(data: Path) -> Path:
+    return data / "stack.json"
