@@ -18,7 +18,7 @@ from stripe_simulator.settings import Settings
 HOST = "127.0.0.1"
 GRACE_SECONDS = 3
 VARIABLES = "STRIPE_SIMULATOR_"
-"""What the names of environment variables begin with."""
+"""The prefix of environment variables."""
 SECRET_VARIABLE = f"{VARIABLES}ENDPOINT_SECRET"
 
 DURATIONS = {
@@ -31,17 +31,17 @@ DURATIONS = {
     "webhook_timeout_seconds": "how long an endpoint may take to answer",
     "redirect_wait_seconds": "how long the page waits for the webhook's answer before it redirects",
 }
-"""Fields of `Settings` that have an option and a variable of the same name, and what these are for."""
+"""Fields of `Settings` that have an option and a variable of the same name, with their help."""
 
 NAMES = {
     "allowed_hosts": "names that this server may be asked under, next to those of loopback",
     "allowed_endpoints": "machines that webhooks may be sent to, next to this one",
 }
-"""The same for lists, comma-separated; the option's and the variable's count both."""
+"""The same for comma-separated lists; the values of the option and of the variable are added."""
 
 
 class Server(uvicorn.Server):
-    """Says when it accepts connections."""
+    """A server that logs a line once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
@@ -62,7 +62,9 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # A terminal that has no € still gets its lines.
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # A terminal without € still shows the other characters.
     secret = options.endpoint_secret or os.environ.get(SECRET_VARIABLE) or None
     if bool(options.endpoint_url) != bool(secret):
         _parser().error(f"--endpoint-url and --endpoint-secret (or {SECRET_VARIABLE}) go together")
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lifespan="on",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # uvicorn raises the signal that stopped it once more at its very end, when there is nothing left to do.
+    # uvicorn raises the signal that stopped it again at its end, when nothing is left to do.
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, lambda *_: None)
     server = Server(config, url)
@@ -95,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named, asyncio turns Nagle's algorithm off: 40 ms an answer.
+    # With the protocol named, asyncio turns off Nagle's algorithm, which costs 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

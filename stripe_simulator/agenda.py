@@ -1,4 +1,4 @@
-"""Work that is due at times of its own: done, then slept until the next is due or somebody adds some."""
+"""A loop for scheduled work: does what is due, then sleeps until the next is due or some is added."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ PAUSE_AFTER_ERROR_SECONDS = 1.0
 
 @dataclass
 class Agenda:
-    """`step` does what is due and returns when more will be (unix seconds), or None."""
+    """`step` does what is due and returns the time of the next (unix seconds), or None."""
 
     step: Callable[[], Awaitable[float | None]]
     clock: Callable[[], float]
@@ -20,18 +20,18 @@ class Agenda:
     _loop: asyncio.AbstractEventLoop | None = None
 
     def poke(self) -> None:
-        """Something new may be due. May be called from any thread."""
+        """Run a step, since something new may be due. May be called from any thread."""
         if self._loop:
             self._loop.call_soon_threadsafe(self._poked.set)
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run steps until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
             self._poked.clear()
             try:
                 next_at = await self.step()
-            except Exception:  # noqa: BLE001 - whatever failed is still due, and the rest of it must go on
+            except Exception:  # noqa: BLE001 - what failed is still due, and the rest must go on
                 say_what_failed()
                 next_at = self.clock() + PAUSE_AFTER_ERROR_SECONDS
             await self._sleep_until(next_at)

@@ -1,4 +1,4 @@
-"""Wires the simulator together as one ASGI application."""
+"""The simulator as one ASGI application."""
 
 import asyncio
 import time
@@ -88,7 +88,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> St
 
 
 def _leave_open(_client: tuple[str, int]) -> None:
-    """What a dropped answer comes to where the server cannot close a connection: silence."""
+    """A dropped answer for a server that cannot close connections: silence."""
 
 
 async def _register_endpoint(database: Database, settings: Settings) -> None:
@@ -106,7 +106,7 @@ def _page_routes(page: HostedPage) -> list[Route]:
 
 
 def _api_routes(api: Api) -> list[Route]:
-    """Every operation, and Stripe's answer to what is none."""
+    """The routes of all operations, and Stripe's answer to any other path."""
     operations = [Route(f"/v1{op.path}", api.endpoint(op), methods=[op.method]) for op in OPERATIONS]
     return [*operations, Route("/{path:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
 

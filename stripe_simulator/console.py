@@ -1,4 +1,4 @@
-"""What the simulator tells whoever watches it: one line a thing that happens."""
+"""The simulator's log: one line for each event."""
 
 import json
 import sys
@@ -8,12 +8,12 @@ from typing import TextIO
 
 
 def say(message: str) -> None:
-    """Print one line, whatever callers put into it."""
+    """Print one line; control characters in it are escaped."""
     _write(message, sys.stdout)
 
 
 def say_what_failed() -> None:
-    """Print the exception that is being handled to standard error, with its traceback."""
+    """Print the current exception with its traceback to standard error."""
     error = sys.exception()
     if error is not None:
         for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
@@ -22,12 +22,12 @@ def say_what_failed() -> None:
 
 
 def _write(line: str, stream: TextIO) -> None:
-    # That nobody reads any more is no reason to stop.
+    # It goes on when nobody reads its output any more.
     with suppress(OSError):
         stream.write(printable(line) + "\n")
         stream.flush()
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that has no glyph of its own; as `checkout.base.text.printable`."""
+    """The text with every unprintable character escaped, as in `checkout.base.text.printable`."""
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)

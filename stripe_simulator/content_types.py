@@ -1,4 +1,4 @@
-"""What a body says it is. A page elsewhere can send JSON only after asking, and nobody here allows it."""
+"""Content types. Pages of other origins may send JSON only after a preflight request, which is refused."""
 
 from starlette.requests import Request
 
@@ -7,5 +7,5 @@ JSON = "application/json"
 
 
 def of(request: Request) -> str:
-    """The media type in lower case, without parameters; empty if none is given."""
+    """The media type in lower case and without parameters, or an empty string."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""`/_simulator/…`: what a test may do to the simulator that nobody can do to Stripe.
+"""`/_simulator/…`: controls for tests, which Stripe does not have.
 
 Bodies are `application/json`; anything else is a 415.
 """
@@ -71,8 +71,8 @@ class Control:
         return await self.show_faults(request)
 
     async def put_object(self, request: Request) -> Response:
-        """Any object of Stripe's as JSON, from then on known here; nothing happens to it by itself, and no
-        event tells of it."""
+        """Add any Stripe object, given as JSON. Nothing happens to it automatically, and there is no event
+        of it."""
         if content_types.of(request) != content_types.JSON:
             return _not_json()
         body = await _body(request)

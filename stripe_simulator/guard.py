@@ -1,8 +1,8 @@
-"""Who may ask: programs on this machine, and the pages that this server made. Other web pages may not.
+"""Accepts requests from programs on this machine and from this server's own pages, not from other pages.
 
-A web page anywhere can have the browser of this machine send forms here, and can give this address a name
-of its own (DNS rebinding) to read the answers. A browser says where a request comes from, and no page can
-change what it says.
+Any web page can make the browser of this machine send forms here, and can give this address a name of its
+own (DNS rebinding) to read the answers. But a browser states the origin of a request, which no page can
+change.
 """
 
 import re
@@ -20,10 +20,10 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 class Guard:
-    """An ASGI application in front of another one; answers 403 to what that must not see."""
+    """An ASGI application in front of another one, which answers 403 to requests that are not accepted."""
 
     def __init__(self, application: ASGIApp, hosts: Collection[str]) -> None:
-        """`hosts` are names by which this server is known, in lower case; loopback is always one."""
+        """`hosts` are this server's names, in lower case and in addition to loopback."""
         self._application = application
         self._hosts = hosts
 
@@ -54,15 +54,15 @@ class Guard:
 
 
 def _is_of_own_page(headers: Headers, host: str) -> bool:
-    """True also for programs, which say nothing of pages."""
+    """Return True for our own pages, and for programs, which state no origin."""
     if (site := headers.get("sec-fetch-site")) is not None:
         return site in _OWN_SITES
-    # Browsers send it over http to loopback alone; to other names the origin is all they say.
+    # Over http, browsers send it to loopback only; to other names they send only the origin.
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2].lower() == host.lower()
 
 
 def is_from_browser(headers: Headers) -> bool:
-    """True for whatever a browser sends: a page's requests, and addresses that somebody opens."""
+    """Return True for a browser's requests: those of a page, and addresses that a user opens."""
     names = ("origin", "upgrade-insecure-requests")
     return any(name.startswith("sec-fetch-") or name in names for name in headers)

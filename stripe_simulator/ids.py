@@ -1,4 +1,4 @@
-"""Identifiers that look like Stripe's: a prefix that names the kind, then base 62."""
+"""Identifiers like Stripe's: a prefix that names the kind, then base 62."""
 
 import secrets
 import string

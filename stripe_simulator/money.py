@@ -1,4 +1,4 @@
-"""Currencies: which exist, their decimals, what can be charged, and how an amount reads.
+"""Currencies: their decimals, the limits of a charge, and how an amount is written.
 
 Amounts are integers in the currency's smallest unit everywhere. The limits are those of
 https://docs.stripe.com/currencies.
@@ -22,7 +22,7 @@ CURRENCIES = _codes(
 ZERO_DECIMAL = _codes("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
 THREE_DECIMAL = _codes("bhd jod kwd omr tnd")
 STEPS = dict.fromkeys(THREE_DECIMAL, 10) | dict.fromkeys(_codes("isk ugx"), 100)
-"""What every amount is a multiple of: these two have two decimals, which are always 00."""
+"""The factor of every amount: these two currencies have two decimals, which are always 00."""
 SYMBOLS = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥", "inr": "₹", "krw": "₩", "ils": "₪", "vnd": "₫"}
 
 MAXIMUM = 99_999_999
@@ -42,7 +42,7 @@ MINIMUMS = dict.fromkeys(
 
 
 def minimum(currency: str) -> int:
-    """The least amount that Stripe charges in this currency (1 where it publishes none)."""
+    """The smallest amount that Stripe charges in this currency, or 1 if it publishes none."""
     return MINIMUMS.get(currency, 1)
 
 

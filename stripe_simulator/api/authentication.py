@@ -1,4 +1,4 @@
-"""Who may call: whoever brings a test key, by Bearer, or unless it is a browser by Basic."""
+"""Authentication with a test key, by Bearer, or by Basic outside browsers."""
 
 import base64
 import binascii
@@ -14,8 +14,8 @@ TEST_KEYS = ("sk_test_", "rk_test_")
 def authenticate(headers: Headers) -> None:
     """Raises `Unauthorized` unless the headers carry a secret or restricted test key.
 
-    Raises `Forbidden` for Basic in a browser, which takes it from any address that a page has it open, and
-    sends it again with what other pages ask for.
+    Raises `Forbidden` for Basic in a browser, which takes it from any address that a page opens, and repeats
+    it with the requests of other pages.
     """
     authorization = headers.get("authorization", "")
     if authorization.lower().startswith("basic") and is_from_browser(headers):

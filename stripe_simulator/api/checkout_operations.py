@@ -24,7 +24,7 @@ from stripe_simulator.resources import checkout_sessions
 from stripe_simulator.storage.transaction import Json, Transaction
 
 PATH = "/checkout/sessions"
-TRANSIT_SECONDS = 10  # A caller computes "in 30 minutes" before the request travels.
+TRANSIT_SECONDS = 10  # Callers compute "in 30 minutes" before they send the request.
 METHODS = ("card", *sorted(checkout_sessions.BANK_DEBITS.values()))
 
 _PRODUCT_DATA = fields(

@@ -38,7 +38,7 @@ def update(transaction: Transaction, call: Call) -> Json:
 
 
 def _check_address(transaction: Transaction, params: Mapping[str, Any]) -> None:
-    """Stripe has no such rule: with it, whoever can ask this server cannot have it ask others."""
+    """A rule that Stripe does not have: callers must not make this server send requests to other machines."""
     if "url" in params and not may_be_posted_to(params["url"], transaction.settings.endpoints):
         raise InvalidParameter(
             "Invalid URL: this simulator sends webhooks to loopback addresses only; for another host start"

@@ -27,7 +27,7 @@ class StripeError(Exception):
 
 
 class InvalidParameter(StripeError):
-    """The parameters fail validation: nothing was executed, and no idempotency key is used up."""
+    """The parameters are not valid: nothing was executed, and no idempotency key is used up."""
 
 
 class NotFound(StripeError):
@@ -59,7 +59,7 @@ class KeyReused(StripeError):
 
 
 class KeyInUse(StripeError):
-    """The request that first brought this idempotency key has not been answered yet."""
+    """The first request with this idempotency key has not been answered yet."""
 
     status = 409
 
@@ -73,7 +73,7 @@ class KeyInUse(StripeError):
 
 
 class Injected(StripeError):
-    """What a fault makes the API answer."""
+    """The answer that a fault causes."""
 
     def __init__(self, status: int) -> None:
         super().__init__("Something went wrong on the simulator's end, as it was told to.")

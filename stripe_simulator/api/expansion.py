@@ -1,4 +1,4 @@
-"""`expand[]`: ids in an answer replaced by the objects they name."""
+"""`expand[]`: replaces ids in an answer by the objects they name."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from stripe_simulator.storage.transaction import Json, Transaction
 
 DEPTH_LIMIT = 4
 
-# By the kind that has the field, the kind that the field names.
+# Kind with the field → kind that the field names.
 EXPANDABLE: Mapping[str, Mapping[str, str]] = {
     "checkout.session": {"payment_intent": "payment_intent"},
     "payment_intent": {"latest_charge": "charge", "payment_method": "payment_method"},
@@ -32,7 +32,7 @@ SOURCES = {"ch": "charge", "py": "charge", "re": "refund", "pyr": "refund", "du"
 
 
 def expand(transaction: Transaction, answer: Json, paths: list[str]) -> Json:
-    """The answer with every path replaced. A list's elements are reached through `data`."""
+    """The answer with the object at every path. The path to a list's elements goes through `data`."""
     for number, path in enumerate(paths):
         segments = path.split(".")
         if len(segments) - (segments[0] == "data") > DEPTH_LIMIT:
@@ -90,7 +90,7 @@ def _expanded(transaction: Transaction, body: Json, field: str, path: str, numbe
 
 
 def line_items(transaction: Transaction, session_id: str) -> Json:
-    """The list that `line_items` expands to, and that a session's own `line_items` path answers."""
+    """The list for an expanded `line_items`, and for a session's `line_items` path."""
     return {
         "object": "list",
         "data": checkout_sessions.line_items(transaction, session_id),

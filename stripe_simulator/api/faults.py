@@ -1,4 +1,4 @@
-"""Faults that the API commits on request, to show what its callers do about them."""
+"""Faults of the API on request, to test its callers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass
 class Fault:
-    """Hits the next `times` requests whose method and path fit, in one way:
+    """Affects the next `times` requests with this method and path in one way:
 
-    `status`: answered with this error and without effect (and replayed like any answer, from 500 on);
-    `timeout_seconds`: done, and answered this much later;
-    `drop_after_effect`: done, and never answered: the connection is closed.
+    `status`: answered with this error and without effect (from 500 on replayed like any answer);
+    `timeout_seconds`: executed, and answered after this time;
+    `drop_after_effect`: executed and not answered: the connection is closed.
     """
 
     path_prefix: str
@@ -23,7 +23,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Fault":
-        """Raises `ValueError` for anything that is no fault."""
+        """Raises `ValueError` if the values are not a fault's."""
         try:
             fault = cls(**body)
         except TypeError as error:
@@ -48,7 +48,7 @@ class Faults:
     pending: list[Fault] = field(default_factory=list)
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets, used up by one."""
+        """The fault for this request, whose `times` are reduced by one."""
         for fault in self.pending:
             if path.startswith(fault.path_prefix) and fault.method in (None, method):
                 fault.times -= 1

@@ -1,6 +1,6 @@
 """Stripe's form encoding: `a[b][0][c]=v` becomes `{"a": {"b": {"0": {"c": "v"}}}}`.
 
-Lists stay dictionaries with their indices as keys until a parameter's declaration says that it is a list.
+Lists are dictionaries with indices as keys until a parameter's declaration makes them lists.
 """
 
 from typing import TypeAlias
@@ -50,5 +50,5 @@ def _segments(name: str) -> list[str]:
 
 
 def _index(node: dict[str, Raw], segment: str) -> str:
-    """`a[]` appends."""
+    """Set a value at the path of its name; `a[]` appends."""
     return segment or str(len(node))

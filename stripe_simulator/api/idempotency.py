@@ -1,7 +1,7 @@
 """Idempotency keys (https://docs.stripe.com/api/idempotent_requests): the first answer is the answer.
 
-The answer is stored in the transaction of its effect, so that a crash leaves both or neither. Not stored
-are refusals that executed nothing: failed validation, a key in use, wrong credentials, a rate limit.
+The answer is stored in the transaction of its effect, so a crash leaves both or neither. Refusals that
+executed nothing are not stored: failed validation, a key in use, wrong credentials, a rate limit.
 """
 
 import json
@@ -19,12 +19,12 @@ class Answer:
     status: int
     body: str
     replayed_from: str | None = None
-    """The id of the request that this answer was first given to."""
+    """The id of the first request with this answer."""
 
 
 @dataclass(frozen=True)
 class KeyedRequest:
-    """What must be the same for a key to be used again."""
+    """The part of a request that must be the same when its key is used again."""
 
     key: str
     path: str

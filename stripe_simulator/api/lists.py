@@ -49,7 +49,7 @@ def page(
 
 
 def equals(field: str, value: Any) -> Condition:
-    """The objects whose top-level field has this value."""
+    """A condition for objects whose top-level field has this value."""
     return f"json_extract(body, '$.{field}') = ?", (value,)
 
 

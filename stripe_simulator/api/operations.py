@@ -1,4 +1,4 @@
-"""What the API can do: every operation with its path, its parameters and the function that does it."""
+"""The API's operations, each with its path, its parameters and its function."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ EXPAND: dict[str, Declaration] = {"expand": list_of(text())}
 
 @dataclass(frozen=True)
 class Call:
-    """One request: its parameters, checked, and the values from its path."""
+    """One request: its validated parameters, and the values from its path."""
 
     params: Mapping[str, Any]
     path: Mapping[str, str]
@@ -23,7 +23,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """`path` is below /v1, with `{id}` where an id stands."""
+    """`path` is below /v1, with `{id}` in the place of an id."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""Declarations of parameters: each turns what came over the wire into a value, or raises `InvalidParameter`.
+"""Declarations of parameters: each converts a raw value, or raises `InvalidParameter`.
 
 A declaration is called with the raw value and the parameter's name in bracket notation.
 """
@@ -107,7 +107,7 @@ def currency(raw: Raw, name: str) -> str:
 
 
 def check_step(amount: int, code: str, name: str) -> None:
-    """Raises InvalidParameter for an amount that the currency does not have."""
+    """Raises InvalidParameter for an amount that does not exist in the currency."""
     if amount % money.step(code):
         raise InvalidParameter(
             f"Invalid amount: {amount}. Amounts in {code} must be multiples of {money.step(code)}.",
@@ -117,7 +117,7 @@ def check_step(amount: int, code: str, name: str) -> None:
 
 
 def metadata(raw: Raw, name: str) -> dict[str, str] | None:
-    """Strings by key; an empty one stands for a key that is to go, and None for all of them."""
+    """Strings by key; an empty one removes its key, and None removes all."""
     if raw == "":
         return None
     if not isinstance(raw, dict):
@@ -154,7 +154,7 @@ def list_of(element: Declaration) -> Declaration:
 
 
 def fields(declarations: Mapping[str, Declaration], required: tuple[str, ...] = ()) -> Declaration:
-    """A hash with these keys and no others."""
+    """A hash with only these keys."""
 
     def declared(raw: Raw, name: str) -> dict[str, Any]:
         if not isinstance(raw, dict):

@@ -1,4 +1,4 @@
-"""/v1/payment_intents, charges, payment_methods and balance_transactions: what can be read of payments."""
+"""/v1/payment_intents, charges, payment_methods and balance_transactions: reading a payment."""
 
 from stripe_simulator.api.operations import listing, retrieval
 from stripe_simulator.api.params import currency, text

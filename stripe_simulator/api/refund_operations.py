@@ -65,7 +65,7 @@ OPERATIONS = (
 
 
 def _charge(transaction: Transaction, call: Call) -> Json:
-    """The charge that is to be refunded, named itself or by its payment intent."""
+    """The charge to refund, which is named directly or by its payment intent."""
     if "charge" in call.params:
         charge_id = call.params["charge"]
     elif "payment_intent" in call.params:

@@ -1,4 +1,4 @@
-"""From an HTTP request under /v1 to its answer: who asks, was it asked before, what happens, what is said."""
+"""Answers requests under /v1: authentication, idempotency, the operation, the answer."""
 
 import asyncio
 import json
@@ -118,7 +118,7 @@ class _Attempt:
 
 
 class _HangUp(Response):
-    """No answer: the connection is closed, by whatever the server put into `app.state.disconnect`."""
+    """No answer: the server closes the connection with its function in `app.state.disconnect`."""
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
         scope["app"].state.disconnect(scope["client"])
@@ -127,7 +127,7 @@ class _HangUp(Response):
 
 
 def refuse(error: StripeError, request: Request) -> Response:
-    """The answer to a request that reaches no operation."""
+    """The answer to a request for which there is no operation."""
     origin = _origin(request)
     return _response(_refusal(error, origin), origin)
 

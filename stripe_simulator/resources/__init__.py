@@ -1,1 +1,1 @@
-"""Stripe's objects and what happens to them. Every function works inside one `Transaction`; none commits."""
+"""Stripe's objects and their behaviour. Every function works inside one `Transaction`; none commits."""

@@ -1,4 +1,4 @@
-"""Balance transactions: what each charge, refund and dispute did to the account's own balance.
+"""Balance transactions: the effect of each charge, refund and dispute on the account's balance.
 
 `amount` is signed, `fee` is Stripe's own, and `net` is the difference. Types and reporting categories are
 those of https://docs.stripe.com/reports/balance-transaction-types; fees are Stripe's list prices for European

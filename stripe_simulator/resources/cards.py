@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class RefundCourse(Enum):
-    """What becomes of a refund: at once, or first one status and seconds later another."""
+    """The course of a refund: its status at once, and possibly another one seconds later."""
 
     SUCCEEDS = "succeeds"
     PENDING_THEN_SUCCEEDS = "pending_then_succeeds"
@@ -13,7 +13,7 @@ class RefundCourse(Enum):
 
 
 class Disputed(Enum):
-    """How the customer's bank contests the payment once it has succeeded."""
+    """How the customer's bank disputes the payment once it has succeeded."""
 
     FRAUDULENT = "fraudulent"
     NOT_RECEIVED = "product_not_received"
@@ -41,7 +41,7 @@ class Card:
 
 
 class CardNumberRefused(ValueError):
-    """The number is no test card; the message is for the customer."""
+    """The number is not a test card's; the message is for the customer."""
 
 
 _DECLINED = "Your card has been declined."
@@ -75,7 +75,7 @@ _BY_NUMBER = {card.number: card for card in _CARDS}
 
 
 def find(typed: str) -> Card:
-    """The test card that was typed, spaces and hyphens aside. Raises `CardNumberRefused`."""
+    """The test card with the typed number; spaces and hyphens are ignored. Raises `CardNumberRefused`."""
     number = typed.replace(" ", "").replace("-", "")
     if not number:
         raise CardNumberRefused("Your card number is incomplete.")
@@ -90,7 +90,7 @@ def find(typed: str) -> Card:
 
 
 def passes_luhn(number: str) -> bool:
-    """Whether the last digit is the check digit of the others (ISO/IEC 7812)."""
+    """Return True if the last digit is the check digit of the others (ISO/IEC 7812)."""
     total = 0
     for position, digit in enumerate(reversed(number)):
         value = int(digit) * (1 + position % 2)

@@ -1,4 +1,4 @@
-"""Charges: one for each attempt to take money, and where refunds and disputes hang."""
+"""Charges: one for each attempt to take money; refunds and disputes belong to them."""
 
 from stripe_simulator.ids import new_id, random_text
 from stripe_simulator.resources import balance_transactions, payment_methods
@@ -18,7 +18,7 @@ def succeed_at_once(transaction: Transaction, intent: Json, method: Json, payer:
 
 
 def begin(transaction: Transaction, intent: Json, method: Json, payer: Payer) -> Json:
-    """A bank debit that the customer's bank has yet to answer."""
+    """A bank debit that the customer's bank has not answered yet."""
     charge = _new(transaction, intent, method, payer)
     transaction.insert(charge)
     emit(transaction, "charge.pending", charge)
@@ -32,7 +32,7 @@ def decline(transaction: Transaction, intent: Json, method: Json, payer: Payer, 
 
 
 def succeed(transaction: Transaction, charge: Json) -> Json:
-    """The money is there: booked with Stripe's fee, and announced."""
+    """Book the money that has arrived with Stripe's fee, and record the event."""
     card = charge["payment_method_details"]["type"] == "card"
     booked = balance_transactions.record(
         transaction,

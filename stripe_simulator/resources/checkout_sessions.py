@@ -21,7 +21,7 @@ BANK_DEBITS = {
 
 
 def create(transaction: Transaction, params: dict[str, Any]) -> Json:
-    """Open a session from parameters that were checked already."""
+    """Open a session from validated parameters."""
     items = new_line_items(transaction.now, params["line_items"])
     currency: str = items[0]["currency"]
     total = sum(item["amount_total"] for item in items)
@@ -69,7 +69,7 @@ def create(transaction: Transaction, params: dict[str, Any]) -> Json:
 
 
 def default_methods(currency: str) -> list[str]:
-    """What a session offers that names no payment methods: cards, and the currency's bank debit."""
+    """The default payment methods of a session: cards, and the currency's bank debit."""
     debit = BANK_DEBITS.get(currency)
     return ["card", debit] if debit else ["card"]
 
@@ -80,7 +80,7 @@ def line_items(transaction: Transaction, session_id: str) -> list[Json]:
 
 
 def shown_items(transaction: Transaction, session_id: str) -> list[Json]:
-    """The line items as the hosted page shows them: each with its `product_description`, a text or None."""
+    """The line items for the hosted page, each with its `product_description`, a text or None."""
     private = transaction.private(session_id)
     items: list[Json] = private["line_items"]
     descriptions = private.get("product_descriptions") or [None] * len(items)
@@ -88,13 +88,13 @@ def shown_items(transaction: Transaction, session_id: str) -> list[Json]:
 
 
 def payment_intent_data(transaction: Transaction, session_id: str) -> Json:
-    """What the session's creator wants on the payment intent: `metadata`, `description`."""
+    """The payment intent's fields that the session was created with: `metadata`, `description`."""
     data: Json = transaction.private(session_id)["payment_intent_data"]
     return data
 
 
 def expire(transaction: Transaction, session: Json) -> Json:
-    """End an open session unpaid, and cancel the payment intent of a declined attempt with it."""
+    """Expire an open session, and cancel the payment intent of its declined attempt."""
     if session["payment_intent"]:
         intent = transaction.get("payment_intent", session["payment_intent"])
         canceled = {
@@ -121,7 +121,7 @@ def expire_when_due(transaction: Transaction, session_id: str) -> None:
 def complete(
     transaction: Transaction, session: Json, *, paid: bool, payer: payment_methods.Payer
 ) -> tuple[Json, list[str]]:
-    """The customer has done their part; returns the session and the ids of the event(s) that say so."""
+    """Complete the session when the customer has paid; returns it with the ids of its event(s)."""
     completed = {
         **session,
         "customer_details": {
@@ -145,7 +145,7 @@ def complete(
 
 
 def settle(transaction: Transaction, session: Json, *, paid: bool) -> None:
-    """The customer's bank has answered about a session that was complete but unpaid."""
+    """Record the bank's answer to a complete session that was unpaid."""
     settled = {**session, "payment_status": "paid" if paid else "unpaid"}
     transaction.update(settled)
     outcome = "succeeded" if paid else "failed"
@@ -154,14 +154,14 @@ def settle(transaction: Transaction, session: Json, *, paid: bool) -> None:
 
 
 def about(session: Json) -> str:
-    """A session in a line of the log, with our request_id where its creator gave one."""
+    """The session in the log, with our request_id if it has one."""
     request_id = session["metadata"].get("request_id")
     amount = money.display(session["amount_total"], session["currency"])
     return f"{session['id'][:20]}… {amount}" + (f" request_id={request_id}" if request_id else "")
 
 
 def _nothing_special() -> Json:
-    """The fields of a session that uses none of the features they belong to."""
+    """The fields of features that the session does not use."""
     return {
         "after_expiration": None,
         "allow_promotion_codes": None,

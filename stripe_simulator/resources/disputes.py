@@ -1,6 +1,6 @@
 """Disputes: a customer's bank takes a payment back, and gives it back if the evidence convinces it.
 
-An inquiry is a question only: no money moves unless it is escalated.
+An inquiry is only a question: no money moves unless it is escalated.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ EVIDENCE = (
     "uncategorized_file",
     "uncategorized_text",
 )
-# What Stripe's test mode makes of the `uncategorized_text`; any other text is under review for ever.
+# The verdict of Stripe's test mode by `uncategorized_text`; any other text stays under review.
 _VERDICTS = {
     "winning_evidence": "win_dispute",
     "losing_evidence": "lose_dispute",
@@ -66,7 +66,7 @@ def open_dispute(transaction: Transaction, charge_id: str) -> None:
 
 
 def submit_evidence(transaction: Transaction, dispute: Json, params: dict[str, Any]) -> Json:
-    """Take `evidence` and `metadata`, and hand the evidence in unless `submit` is false."""
+    """Store `evidence` and `metadata`, and submit the evidence unless `submit` is false."""
     evidence = {**dispute["evidence"], **params.get("evidence", {})}
     changed = {**dispute, "evidence": evidence}
     if "metadata" in params:
@@ -84,7 +84,7 @@ def submit_evidence(transaction: Transaction, dispute: Json, params: dict[str, A
 
 
 def close(transaction: Transaction, dispute: Json) -> Json:
-    """Accept the dispute: it is lost. (An inquiry merely ends.)"""
+    """Accept the dispute, which is then lost. An inquiry just ends."""
     inquiry = dispute["status"].startswith("warning_")
     closed = {**dispute, "status": "warning_closed" if inquiry else "lost"}
     _change(transaction, dispute, closed, "charge.dispute.closed")
@@ -98,7 +98,7 @@ def lose(transaction: Transaction, dispute_id: str) -> None:
 
 
 def win(transaction: Transaction, dispute_id: str) -> None:
-    """The money comes back; of an inquiry, there was none to come."""
+    """The account gets its money back, of which an inquiry has taken none."""
     dispute = transaction.get("dispute", dispute_id)
     if dispute["status"] not in OPEN:
         return
@@ -112,7 +112,7 @@ def win(transaction: Transaction, dispute_id: str) -> None:
 
 
 def escalate(transaction: Transaction, dispute_id: str) -> None:
-    """The inquiry becomes a chargeback, and only now takes the money."""
+    """Turn the inquiry into a chargeback, which takes the money."""
     dispute = transaction.get("dispute", dispute_id)
     if not dispute["status"].startswith("warning_") or dispute["status"] not in OPEN:
         return

@@ -1,4 +1,4 @@
-"""Events: the record of everything that happens, and where each one must be delivered."""
+"""Events: the record of everything that happens, and the endpoints that must get it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from stripe_simulator.webhooks.spoiling import Mode
 def emit(
     transaction: Transaction, kind: str, body: Json, previous: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Record that something happened to an object as it is now, and return the ids of the event(s) made.
+    """Record an event of an object as it is now, and return the ids of the event(s).
 
-    `previous` has the former values of what changed, for the events that carry `previous_attributes`.
+    `previous` has the former values of changed fields, for events with `previous_attributes`.
     """
     data: Json = {"object": body}
     if previous is not None:
@@ -43,7 +43,7 @@ def emit(
 
 
 def with_pending_webhooks(transaction: Transaction, events: list[Json]) -> list[Json]:
-    """The events with the number of endpoints that have not yet answered each of them with a 2xx."""
+    """The events, each with the number of endpoints that have not answered it with a 2xx yet."""
     rows = transaction.execute(
         "SELECT event_id, count(DISTINCT endpoint_id) FROM deliveries WHERE state <> 'succeeded'"
         " AND event_id IN (SELECT value FROM json_each(?)) GROUP BY event_id",
@@ -54,7 +54,7 @@ def with_pending_webhooks(transaction: Transaction, events: list[Json]) -> list[
 
 
 def listens(endpoint: Json, kind: str) -> bool:
-    """Whether an endpoint wants an event type; Stripe knows the name itself and `*`."""
+    """Return True if an endpoint wants an event type: Stripe knows its name and `*`."""
     wanted: Iterable[str] = endpoint["enabled_events"]
     return endpoint["status"] == "enabled" and any(name in ("*", kind) for name in wanted)
 

@@ -2,8 +2,7 @@
 
 
 def merged(current: dict[str, str], change: dict[str, str] | None) -> dict[str, str]:
-    """The keys of both, without blanks around the values; a key changed to an empty value goes, and with None
-    all of them do."""
+    """The merged keys, with stripped values. An empty value removes its key, and None removes all keys."""
     if change is None:
         return {}
     trimmed = {key: value.strip() for key, value in change.items()}

@@ -1,4 +1,4 @@
-"""Payment intents of Checkout Sessions: made when the customer first submits, one for all their attempts."""
+"""Payment intents of Checkout Sessions, created at the first attempt and kept for all later ones."""
 
 from stripe_simulator.ids import new_id, random_text
 from stripe_simulator.resources import checkout_sessions, metadata
@@ -7,7 +7,7 @@ from stripe_simulator.storage.transaction import Json, Transaction
 
 
 def of_session(transaction: Transaction, session: Json) -> tuple[Json, Json]:
-    """The session, and its payment intent, which is made now if this is the customer's first attempt."""
+    """The session and its payment intent, which is created at the customer's first attempt."""
     if session["payment_intent"]:
         return session, transaction.get("payment_intent", session["payment_intent"])
     intent = _new(transaction, session)
@@ -19,7 +19,7 @@ def of_session(transaction: Transaction, session: Json) -> tuple[Json, Json]:
 
 
 def record_attempt(transaction: Transaction, intent: Json, charge: Json) -> Json:
-    """Move the intent to what its latest charge has become, and say so in an event."""
+    """Update the intent from its latest charge, and record the event."""
     changes: Json
     match charge["status"]:
         case "succeeded":

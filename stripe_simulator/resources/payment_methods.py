@@ -1,4 +1,4 @@
-"""What the customer pays with: a card or a bank debit, as an object and as a charge's details."""
+"""Payment methods, a card or a bank debit: as an object, and as a charge's details."""
 
 from dataclasses import dataclass
 

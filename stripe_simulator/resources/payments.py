@@ -1,4 +1,4 @@
-"""What the customer does on the hosted page, and what their bank answers later."""
+"""The customer's actions on the hosted page, and their bank's later answer."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ REFUSED_DEBIT = Decline("debit_not_authorized", "The customer's bank refused the
 
 @dataclass(frozen=True)
 class Completed:
-    """The session is complete; `event_ids` are the events that tell the endpoints."""
+    """The session is complete; `event_ids` are those of its events."""
 
     session: Json
     event_ids: list[str]
@@ -20,7 +20,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class Declined:
-    """The card was refused and the session stays open; the message is for the customer."""
+    """The card was declined and the session stays open; the message is for the customer."""
 
     session: Json
     message: str
@@ -28,7 +28,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class NotOpen:
-    """The session was complete or expired already: nothing happened."""
+    """The session was complete or expired already, so nothing happened."""
 
     session: Json
 
@@ -54,7 +54,7 @@ def pay_by_card(
 def pay_by_bank_debit(
     transaction: Transaction, session: Json, scheme: str, payer: Payer, *, settles: bool
 ) -> Completed | NotOpen:
-    """Complete the session unpaid; its money comes, or fails to, `debit_seconds` later."""
+    """Complete the session unpaid; the debit succeeds or fails after `debit_seconds`."""
     if session["status"] != "open":
         return NotOpen(session)
     session, intent = payment_intents.of_session(transaction, session)

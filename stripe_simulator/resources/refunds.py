@@ -1,4 +1,4 @@
-"""Refunds: money given back for a charge, at once, later, or after all not."""
+"""Refunds of charges, which succeed at once or later, or fail."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ _RESERVED = (*_TAKEN, "requires_action")
 
 
 def unrefunded(transaction: Transaction, charge: Json) -> int:
-    """What a new refund of this charge may be at most: refunds that may still succeed count as refunded."""
+    """The largest new refund of this charge: refunds that may still succeed count as refunded."""
     refunds = of_charge(transaction, charge)
     left: int = charge["amount"] - sum(one["amount"] for one in refunds if one["status"] in _RESERVED)
     return left
 
 
 def of_charge(transaction: Transaction, charge: Json) -> list[Json]:
-    """Oldest first."""
+    """The charge's refunds, oldest first."""
     return transaction.all("refund", "charge", charge["id"])
 
 
 def create(transaction: Transaction, charge: Json, amount: int, params: dict[str, Any]) -> Json:
-    """Refund part of a charge (`reason`, `metadata`, `instructions_email`); the card decides how it goes on.
+    """Refund part of a charge (`reason`, `metadata`, `instructions_email`); the card decides the course.
 
-    With `instructions_email` it waits for the customer (`requires_action`), as Stripe's refunds do where the
-    payment method knows none of its own.
+    With `instructions_email` it waits for the customer (`requires_action`), as Stripe's refunds do if the
+    payment method has no refunds.
     """
     course = RefundCourse(transaction.private(charge["id"]).get("refunds", RefundCourse.SUCCEEDS.value))
     refund = _new(transaction, charge, amount, params)
@@ -54,14 +54,14 @@ def create(transaction: Transaction, charge: Json, amount: int, params: dict[str
 
 
 def succeed(transaction: Transaction, refund_id: str) -> None:
-    """The pending refund has arrived."""
+    """Complete a pending refund."""
     refund = transaction.get("refund", refund_id)
     changed = {name: value for name, value in refund.items() if name != "pending_reason"}
     _move(transaction, refund, {**changed, "status": "succeeded"})
 
 
 def fail(transaction: Transaction, refund_id: str) -> None:
-    """The customer's bank has sent the money back: the account has it again."""
+    """Return the money to the account, since the customer's bank has sent it back."""
     refund = transaction.get("refund", refund_id)
     returned = _book(transaction, refund, refund["amount"], "refund_failure")
     failed = {
@@ -75,7 +75,7 @@ def fail(transaction: Transaction, refund_id: str) -> None:
 
 
 def cancel(transaction: Transaction, refund: Json) -> Json:
-    """Give up a refund that waits for the customer; nothing was taken for it."""
+    """Cancel a refund that waits for the customer; no money was taken for it."""
     canceled = {**refund, "status": "canceled", "next_action": None}
     _move(transaction, refund, canceled)
     return canceled
@@ -97,7 +97,7 @@ def _move(transaction: Transaction, before: Json, after: Json) -> None:
 
 
 def _recount(transaction: Transaction, charge: Json) -> Json:
-    """The charge, with what its refunds amount to now."""
+    """Update the charge with the sum of its refunds."""
     refunds = of_charge(transaction, charge)
     taken = sum(refund["amount"] for refund in refunds if refund["status"] in _TAKEN)
     recounted = {

@@ -1,4 +1,4 @@
-"""What happens by itself, when its time has come."""
+"""Actions that happen automatically when their time has come."""
 
 from collections.abc import Callable, Mapping
 
@@ -21,7 +21,7 @@ ACTIONS: Mapping[str, Callable[[Transaction, str], None]] = {
 
 
 def run_due(transaction: Transaction) -> float | None:
-    """Do what is due, and return when the next timer is (unix seconds); None when there is none."""
+    """Do what is due, and return the time of the next timer (unix seconds), or None."""
     due = transaction.execute(
         "SELECT seq, action, subject FROM timers WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
         transaction.time,

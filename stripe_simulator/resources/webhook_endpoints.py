@@ -1,4 +1,4 @@
-"""Webhook endpoints: who is told about events, and with which secret the telling is signed."""
+"""Webhook endpoints: the receivers of events, and the secrets that sign them."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def create(
     secret: str | None = None,
     own: bool = False,
 ) -> Json:
-    """Add an endpoint; the result carries its `secret`, as no later answer does. `own` marks the stack's."""
+    """Add an endpoint. Only this answer has its `secret`. `own` marks the stack's."""
     secret = secret or f"whsec_{random_text(32)}"
     endpoint = {
         "id": new_id("we"),
@@ -39,9 +39,9 @@ def create(
 
 
 def register_own(transaction: Transaction, url: str, secret: str) -> None:
-    """Make the stack's endpoint, or move the one of an earlier run to this url and secret.
+    """Create the stack's endpoint, or give the one of an earlier run this URL and secret.
 
-    One that was disabled stays so, and what it has not yet answered is sent to the new url.
+    A disabled one stays disabled. Events that it has not answered yet are sent to the new URL.
     """
     for endpoint in transaction.all("webhook_endpoint"):
         private = transaction.private(endpoint["id"])
@@ -53,7 +53,7 @@ def register_own(transaction: Transaction, url: str, secret: str) -> None:
 
 
 def update(transaction: Transaction, endpoint: Json, changes: dict[str, Any]) -> Json:
-    """Apply `url`, `enabled_events`, `description`, `metadata`, `disabled`, as far as they are given."""
+    """Apply those of `url`, `enabled_events`, `description`, `metadata` and `disabled` that are given."""
     replaced: Json = {
         name: changes[name] for name in ("url", "enabled_events", "description") if name in changes
     }

@@ -1,1 +1,1 @@
-"""One SQLite file that forgets nothing: objects, events, deliveries, timers, idempotency keys."""
+"""One SQLite file with everything: objects, events, deliveries, timers, idempotency keys."""

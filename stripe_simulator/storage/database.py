@@ -1,7 +1,7 @@
 """One thread owns the SQLite connection and runs every command, one after the other.
 
-Commands that wait at the same moment share one commit (and one fsync); each is undone by itself when it
-raises. A result is handed out only after that commit, so what was answered survives SIGKILL.
+Commands that wait at the same time share one commit (and one fsync); one that raises is rolled back alone. A
+result is returned only after the commit, so what was answered survives SIGKILL.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Database:
     def __init__(
         self, path: Path, environment: Environment, committed: Callable[[Transaction], None]
     ) -> None:
-        """`committed` is called in the writer's thread, for each transaction that became durable."""
+        """`committed` is called in the writer's thread for each durable transaction."""
         self._environment = environment
         self._committed = committed
         self._path = path
@@ -52,13 +52,13 @@ class Database:
         self._thread.start()
 
     async def run(self, command: Command[Result], origin: Origin = BACKGROUND) -> Result:
-        """Run a command and wait until its effects are on disk. Raises what the command raised."""
+        """Run a command and return once its effects are on disk. Raises what the command raises."""
         future: Future[Result] = Future()
         self._jobs.put(_Job(command, origin, future))
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """Finish what was asked for, then let go of the file."""
+        """Finish all commands, then close the file."""
         if self._thread:
             self._jobs.put(None)
             self._thread.join()
@@ -70,7 +70,7 @@ class Database:
                 pass
 
     def _serve_batch(self, connection: sqlite3.Connection) -> bool:
-        """Wait for commands and run those that are there; False once `close` was called."""
+        """Wait for commands and run those that are there; returns False once `close` was called."""
         waiting = [self._jobs.get()]
         while waiting[-1] is not None and len(waiting) < BATCH_LIMIT and not self._jobs.empty():
             waiting.append(self._jobs.get())
@@ -111,7 +111,7 @@ def _attempt(job: _Job, transaction: Transaction) -> Any:
     try:
         with transaction.savepoint():
             return job.command(transaction)
-    except Exception as error:  # noqa: BLE001 - belongs to whoever waits for this command, not to the batch
+    except Exception as error:  # noqa: BLE001 - for the caller of this command, not for the batch
         return _Raised(error)
 
 

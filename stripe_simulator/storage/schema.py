@@ -1,4 +1,4 @@
-"""The tables. Stripe's objects are kept as the JSON that the API returns, in the order they were made."""
+"""The tables. Stripe's objects are stored as the API's JSON, in the order of their creation."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (

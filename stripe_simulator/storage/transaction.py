@@ -1,4 +1,4 @@
-"""What one command sees of the account, and may change in it."""
+"""The account as one command sees and changes it."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ Json: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Environment:
-    """What every transaction shares. `clock` gives unix seconds."""
+    """The parts that all transactions share. `clock` returns unix seconds."""
 
     settings: Settings
     spoiler: Spoiler
@@ -24,7 +24,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Origin:
-    """Which API request a change comes from; `request_id` is empty for what the page or a timer does."""
+    """The API request that caused a change; `request_id` is empty for the page and for timers."""
 
     request_id: str = ""
     idempotency_key: str | None = None
@@ -32,9 +32,9 @@ class Origin:
 
 
 class Transaction:
-    """All of what a command does is durable once its result is handed out, or none of it is.
+    """A command's changes are durable once its result is returned, all of them or none.
 
-    Objects are handed out as copies: a change counts only after `update`.
+    Objects are returned as copies: a change counts only after `update`.
     """
 
     def __init__(self, connection: sqlite3.Connection, environment: Environment, origin: Origin) -> None:
@@ -55,7 +55,7 @@ class Transaction:
         return self._connection.execute(sql, values)
 
     def insert(self, body: Json, private: Mapping[str, Any] | None = None) -> None:
-        """Keep a new object. `private` is what the simulator must remember and the API never shows."""
+        """Store a new object. `private` has values that the API never shows."""
         self.execute(
             "INSERT INTO objects (id, kind, created, body, private) VALUES (?, ?, ?, ?, ?)",
             body["id"],
@@ -69,7 +69,7 @@ class Transaction:
         self.execute("UPDATE objects SET body = ? WHERE id = ?", json.dumps(body), body["id"])
 
     def put(self, body: Json) -> None:
-        """Keep an object, new or in the place of the one that has its id."""
+        """Store an object, in the place of the one with its id if there is one."""
         if self.find(body["object"], body["id"]) is None:
             self.insert(body)
         else:
@@ -83,14 +83,14 @@ class Transaction:
         return None if row is None else _object(row[0])
 
     def get(self, kind: str, object_id: str) -> Json:
-        """An object that must exist, because the simulator itself made the reference to it."""
+        """An object that must exist, since the simulator itself created the reference to it."""
         found = self.find(kind, object_id)
         if found is None:
             raise LookupError(f"{kind} {object_id} is referred to but was never stored")
         return found
 
     def all(self, kind: str, field: str | None = None, value: str | None = None) -> list[Json]:
-        """Every object of a kind, oldest first; with `field`, those whose top-level field has that value."""
+        """The objects of a kind, oldest first; with `field`, those whose top-level field has the value."""
         condition = "" if field is None else f" AND json_extract(body, '$.{field}') = ?"
         rows = self.execute(
             f"SELECT body FROM objects WHERE kind = ?{condition} ORDER BY seq",  # noqa: S608
@@ -102,7 +102,7 @@ class Transaction:
     def select(
         self, conditions: Sequence[tuple[str, tuple[Any, ...]]], *, oldest_first: bool, limit: int
     ) -> list[Json]:
-        """The objects that meet every condition, each SQL over `objects` with its values."""
+        """The objects that meet all conditions, each of which is SQL over `objects` with its values."""
         where = " AND ".join(sql for sql, _ in conditions)
         order = "ASC" if oldest_first else "DESC"
         rows = self.execute(
@@ -117,11 +117,11 @@ class Transaction:
         return _object(row[0])
 
     def remember(self, object_id: str, private: Mapping[str, Any]) -> None:
-        """Replace what `private` gives."""
+        """Replace the object's `private` values."""
         self.execute("UPDATE objects SET private = ? WHERE id = ?", json.dumps(private), object_id)
 
     def after(self, seconds: float, action: str, subject: str) -> None:
-        """Have one of the actions of `resources.timers` done to an object, also after a crash."""
+        """Schedule an action of `resources.timers` for an object; it survives a crash."""
         self.execute(
             "INSERT INTO timers (due_at, action, subject) VALUES (?, ?, ?)",
             self.time + seconds,
@@ -131,12 +131,12 @@ class Transaction:
         self.scheduled = True
 
     def say(self, message: str) -> None:
-        """Print one line, once this is committed."""
+        """Print one line once this is committed."""
         self.messages.append(message)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what happens inside when it raises."""
+        """Roll back the block if it raises."""
         said = len(self.messages)
         self.execute("SAVEPOINT attempt")
         try:

@@ -1,1 +1,1 @@
-"""From a stored event to the endpoint's 2xx: signatures, attempts, back-off, and deliberate trouble."""
+"""From a stored event to the endpoint's 2xx: signatures, attempts, back-off, and faults on request."""

@@ -1,4 +1,4 @@
-"""The state of deliveries: what is due, and what an attempt has come to."""
+"""The state of deliveries: what is due, and the outcomes of attempts."""
 
 import json
 from collections.abc import Collection
@@ -25,10 +25,10 @@ class Delivery:
 def due(
     transaction: Transaction, limit: int, under_way: Collection[int] = (), busy: Collection[str] = ()
 ) -> tuple[list[Delivery], float | None]:
-    """The deliveries to attempt now, and when the next one is due (unix seconds; None for none).
+    """The deliveries to attempt now, and the time of the next one (unix seconds), or None.
 
-    Left out are those `under_way` and those to endpoints that are `busy`. What is due at an endpoint that was
-    disabled or deleted meanwhile is given up, as Stripe does.
+    Those `under_way` are left out, and those to `busy` endpoints. Deliveries to an endpoint that was disabled
+    or deleted meanwhile are given up, as Stripe does.
     """
     _give_up_unreachable(transaction)
     waiting = (
@@ -55,7 +55,7 @@ def record_success(transaction: Transaction, seq: int) -> None:
 
 
 def record_failure(transaction: Transaction, seq: int) -> float | None:
-    """Schedule the next attempt and return the seconds until then; None when it was the last."""
+    """Schedule the next attempt and return the seconds until then, or None if this was the last."""
     settings = transaction.settings
     attempts, created_at = transaction.execute(
         "SELECT attempts + 1, created_at FROM deliveries WHERE seq = ?", seq
@@ -73,7 +73,7 @@ def record_failure(transaction: Transaction, seq: int) -> float | None:
 
 
 def answered(transaction: Transaction, event_ids: list[str]) -> bool:
-    """Whether every endpoint has answered something, or never will, for each of these events."""
+    """Return True if every endpoint has answered each of these events, or never will."""
     unanswered: int = transaction.execute(
         "SELECT count(*) FROM deliveries WHERE state = 'pending' AND attempts = 0"
         " AND event_id IN (SELECT value FROM json_each(?))",

@@ -1,4 +1,4 @@
-"""Delivers events to endpoints until they answer with a 2xx, as long as Stripe would."""
+"""Delivers events until the endpoints answer with a 2xx, or until Stripe would give up."""
 
 import asyncio
 import time
@@ -17,14 +17,14 @@ from stripe_simulator.webhooks.posting import PostFailed, post
 from stripe_simulator.webhooks.signing import signature_header
 
 PARALLEL = 32
-"""Attempts at one endpoint at a time (briefly up to twice that): a slow one does not hold up the others."""
+"""The attempts at one endpoint at a time, so a slow one does not delay the others; briefly twice as many."""
 
 USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """`answer` is the status, or why there was none."""
+    """`answer` is the status, or the reason why there was none."""
 
     accepted: bool
     answer: str
@@ -40,7 +40,7 @@ class Dispatcher:
         self.agenda = Agenda(self._start_due, clock)
 
     async def run(self) -> None:
-        """Deliver until cancelled; attempts under way are cancelled too, and made again after a restart."""
+        """Deliver until cancelled; attempts under way are cancelled, too, and repeated after a restart."""
         try:
             await self.agenda.run()
         finally:
@@ -50,7 +50,7 @@ class Dispatcher:
             await asyncio.gather(*attempts, return_exceptions=True)
 
     async def wait_until_answered(self, event_ids: list[str], timeout_seconds: float) -> None:
-        """Return once every endpoint has answered something about these events, or the time is up."""
+        """Return once every endpoint has answered these events, or when the time is up."""
         signals = [self._answered.setdefault(event_id, asyncio.Event()) for event_id in event_ids]
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -91,7 +91,7 @@ class Dispatcher:
             self._answered[delivery.event_id].set()
 
     async def _send(self, delivery: Delivery) -> _Outcome:
-        # An endpoint of an earlier run may be allowed no longer.
+        # An endpoint of an earlier run may not be allowed any more.
         if not may_be_posted_to(delivery.url, self._settings.endpoints):
             return _Outcome(False, "not sent, since it is neither on loopback nor allowed")
         headers = {
@@ -109,7 +109,7 @@ class Dispatcher:
 
 
 def _record(transaction: Transaction, delivery: Delivery, outcome: _Outcome, milliseconds: float) -> bool:
-    """Whether every endpoint has now answered something about this event."""
+    """True if every endpoint has now answered this event."""
     about = f"{delivery.event_type} {delivery.event_id}"
     if delivery.request_id:
         about += f" request_id={delivery.request_id}"

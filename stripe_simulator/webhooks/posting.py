@@ -11,13 +11,13 @@ CHUNK = 65536
 
 
 class PostFailed(Exception):
-    """No answer: refused, cut off, or nothing that is HTTP. The message says which."""
+    """There was no answer: refused, cut off, or not HTTP. The message says which."""
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> int:
     """Send the body and return the answer's status once all of it has arrived. Raises `PostFailed`.
 
-    A redirect is an answer like any other: nothing is sent to where it points.
+    A redirect is an answer like any other, and is not followed.
     """
     try:
         async with asyncio.timeout(timeout_seconds):

@@ -5,6 +5,6 @@ import hmac
 
 
 def signature_header(payload: bytes, secret: str, timestamp: int) -> str:
-    """The value of `Stripe-Signature` for a body that is sent at this unix second."""
+    """The value of `Stripe-Signature` for a body sent at this time (unix seconds)."""
     signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={signed}"

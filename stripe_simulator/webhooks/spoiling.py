@@ -1,11 +1,11 @@
-"""Deliberate trouble with deliveries, so that whoever listens can show that it copes.
+"""Faults of deliveries on request, to test endpoints.
 
-normal     every event once, at once
-drop       never delivered, as if every attempt had failed; the event is still in the list
+normal     every event once and at once
+drop       never delivered, as if every attempt had failed; the event stays in the list
 duplicate  every event delivered twice
 delay      delivered seconds later
-reorder    the events of a moment delivered last first
-twin       the same fact as two events with ids of their own
+reorder    the events of a commit delivered in reverse order
+twin       two events with different ids for the same change
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Mode(Enum):
 
 @dataclass
 class Spoiler:
-    """The mode in force. It acts when an event is made: what is already on its way is left alone."""
+    """The current mode. It applies to new events, not to those already on their way."""
 
     mode: Mode = Mode.NORMAL
 
@@ -40,11 +40,11 @@ class Spoiler:
         return 2 if self.mode is Mode.DUPLICATE else 1
 
     def due_at(self, time: float, position: int) -> float:
-        """When to deliver the event that was the `position`-th of its commit."""
+        """The time to deliver the event at this position of its commit."""
         if self.mode is Mode.DELAY:
             return time + DELAY_SECONDS
         if self.mode is Mode.REORDER:
-            # Mirrored at the end of its window: what was made first is due last.
+            # Mirrored in its window: the first event is due last.
             end = (time // REORDER_WINDOW_SECONDS + 1.5) * REORDER_WINDOW_SECONDS
             return 2 * end - time - position * REORDER_SPACING_SECONDS
         return time
