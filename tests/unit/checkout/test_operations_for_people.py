@@ -1,6 +1,9 @@
 """What `inspect` and `verify` print for people."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from checkout.operations import finding_words, text, timeline
 
+PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 BEGAN = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters())
 
@@ -127,3 +131,44 @@ def test_verify_says_what_holds_or_what_is_wrong_and_what_to_do() -> None:
         "           and 2 more",
         "         to do: parked show, then parked replay or parked discard",
     ]
+
+
+def is_on_the_page(lines: Iterable[str]) -> bool:
+    return indent(text.joined(lines), "    ") in PAGE
+
+
+def test_the_page_has_a_timeline_as_it_is_printed() -> None:
+    session, intent = {"stripe_session_id": "cs_1"}, {"payment_intent_id": "pi_1"}
+    paid = payment(**session, **intent, status="payment_succeeded", paid_cents=500, paid_currency="eur")
+    refunded = {"effect_key": "refunded:re_1", "amount_cents": 200, "currency": "eur", "event_id": "evt_2"}
+    of_record = {"topic": "checkout.finished", "partition": 2}
+    steps = [
+        paid | {"completed_at": after(42), "credited_at": after(600)},
+        event(at=after(42), updated_at=after(42)),
+        entry(at=after(42.4), **of_record, kafka_offset=1041),
+        event(at=after(93_601), updated_at=after(93_601), event_id="evt_2", type="refund.created"),
+        {
+            "at": after(93_601),
+            "table": "reversals",
+            "emitted_at": after(93_601),
+            "state": "emitted",
+            **refunded,
+        },
+        entry(at=after(93_602), **refunded | {"amount_cents": -200}, **of_record, kafka_offset=1187),
+    ]
+    balance = {"user_id": 1, "balance_cents": 300, "ledger_cents": 300}
+
+    assert is_on_the_page(timeline.lines({"balances": [balance], "steps": steps}))
+
+
+def test_the_page_has_a_verification_as_it_is_printed() -> None:
+    facts = {"finding": "af56006a6504", "user_id": 1, "balance_cents": 1, "ledger_cents": 300}
+    parked = {"id": 17, "effect_key": "success:r2", "reason": "there is no such user", "created_at": BEGAN}
+    findings = [
+        finding("EffectTwiceInLedger"),
+        finding("RecordsParked", is_offence=False, count=1, samples=[parked]),
+        finding("BalanceDiffersFromLedger", count=1, samples=[facts]),
+        finding("CreditWithoutTransaction", accepted=1),
+    ]
+
+    assert is_on_the_page(verified(*findings))
