@@ -185,9 +185,9 @@ def _page(config: str | None) -> Asset:
 
 @cache
 def config_asset() -> Asset:
-    """What the page must know before it can check an amount; the environment is read once.
+    """The currency, limits and presets with which the page checks an amount; the environment is read once.
 
-    Raises ConfigurationError, naming the variable.
+    Raises ConfigurationError, which names the variable.
     """
     config = Config(os.environ)
     step = currencies.step(config.currency)
@@ -204,13 +204,13 @@ def config_asset() -> Asset:
 
 
 def _presets(smallest: int, largest: int) -> list[int]:
-    """Four amounts or fewer; if the usual ones are all too small, multiples of the smallest."""
+    """At most four amounts; multiples of the smallest if the usual ones are all too small."""
     usual = PRESETS if smallest <= PRESETS[-1] else [smallest * factor for factor in (1, 2, 4, 10)]
     return [preset for preset in usual if smallest <= preset <= largest]
 
 
 def _headers(asset: Asset) -> dict[str, str]:
-    # A 304 has the type too: API Gateway would make it text/plain, and a browser could take that over.
+    # Also on a 304: API Gateway would add text/plain, and a browser could store that.
     return SECURITY_HEADERS | {
         "cache-control": asset.cache_control,
         "content-type": asset.content_type,

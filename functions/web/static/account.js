@@ -1,6 +1,6 @@
 /**
- * Whose balance it is. A link signs in whoever its maker chose, and what is paid then is theirs: so the page
- * names the account, and another one takes the place of the present one only if the user agrees.
+ * The account whose balance is shown. The maker of a link chooses the account that it signs in, and that account
+ * gets what is paid: so the page names the account, and changes to another one only if the user agrees.
  */
 
 import { Api } from "./api.js";
@@ -23,9 +23,9 @@ function fill(places, id) {
 }
 
 /**
- * `{token, balance}`. The token is the present one, or that of a link if it is for the same account or the user
- * wants it, or null if there is none. The balance is null unless it had to be asked for just now. Throws ApiError
- * if that cannot be decided, 401 if the link's token is not valid.
+ * `{token, balance}`: the token of this tab, or that of a link if it is for the same account or the user wants it;
+ * null if there is none. The balance is null unless it was fetched for the decision. Throws ApiError if that fails,
+ * with 401 if the link's token is not valid.
  */
 export async function chosenAccount() {
   const offered = offeredToken();
@@ -54,7 +54,7 @@ async function presentAccount() {
   }
 }
 
-/** Asked in a dialog, where Escape means no. */
+/** Ask in a dialog; Escape means no. */
 function wantsToLeave(present, other) {
   fill("[data-present]", present);
   fill("[data-other]", other);

@@ -2,11 +2,11 @@
  * The checkout API, as this page uses it. Every failure is an ApiError.
  */
 
-// API Gateway gives up after 30 seconds: whoever waits a little longer learns what became of the request.
+// API Gateway gives up after 30 seconds. Waiting a little longer shows what became of the request.
 const TIMEOUT_MS = 35_000;
 
 export class ApiError extends Error {
-  /** `status` is 0 where there was no usable answer, so that the outcome is not known. */
+  /** `status` is 0 if there was no usable answer: the outcome is unknown. */
   constructor(status, { detail = "", retryAfter = null } = {}) {
     super(detail || `The API answered ${status}`);
     this.status = status;
@@ -22,7 +22,7 @@ export class Api {
     this.#token = token;
   }
 
-  /** As the page has it; if it has none, the answer says why. */
+  /** The configuration in the page. If it has none, the server's answer says why. */
   async config() {
     const written = document.getElementById("config");
     return written === null ? request("/balance/config.json") : JSON.parse(written.textContent);

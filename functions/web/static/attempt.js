@@ -1,6 +1,6 @@
 /**
  * An attempt to top up: made before the first request, kept in this tab until Stripe took the payment or the
- * session ended. Whatever gets lost on the way, the same attempt asks with the same request_id, and so pays once.
+ * session ended. If an answer is lost, the attempt is sent again with the same request_id, so it is paid once.
  */
 
 import { forget, read, write } from "./store.js";
@@ -32,7 +32,7 @@ export function sessionOpened(attempt, { session_id, expires_at }) {
   write(ATTEMPT, { ...attempt, session_id, expires_at });
 }
 
-/** The next top-up, of whatever amount, is a new one. */
+/** The next top-up is a new attempt, even for the same amount. */
 export function closeAttempt() {
   forget(ATTEMPT);
 }

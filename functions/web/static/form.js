@@ -94,7 +94,7 @@ export class TopUpForm {
 
   #setBusy(isBusy) {
     this.#isBusy = isBusy;
-    // Not `disabled`: that would take the focus away from who presses it by keyboard.
+    // Not `disabled`: a button that was pressed by keyboard would lose the focus.
     button.setAttribute("aria-disabled", String(isBusy));
     button.textContent = isBusy ? BUSY_LABEL : LABEL;
     if (isBusy) announce(BUSY_LABEL);

@@ -19,10 +19,10 @@ export class History {
   #failed;
   #cursor = null;
   #isLoading = false;
-  // Of the list that is shown; an answer to what was asked for an earlier one is dropped.
+  // Of the list that is shown. Answers for an earlier list are ignored.
   #generation = 0;
 
-  /** `failed` gets an error that the user must hear of elsewhere, and returns true if it said so. */
+  /** `failed` gets each error, and returns true if it has shown it. */
   constructor(api, failed) {
     this.#api = api;
     this.#failed = failed;
@@ -34,7 +34,7 @@ export class History {
     this.#generation += 1;
     const page = await this.#page(null);
     if (page === null) return;
-    // What "Load more" asked for meanwhile goes on from the end of the list that goes now.
+    // What "Load more" asked for meanwhile continues the list that is replaced here.
     this.#generation += 1;
     list.replaceChildren(...page.transactions.map(item));
     this.#say(page.transactions.length ? "" : "No top-ups yet. The first one will be listed here.");
@@ -55,11 +55,11 @@ export class History {
     list.append(...items);
     this.#say("");
     announce(`${items.length} more shown.`);
-    // The button has gone from under the focus.
+    // The focus was on the button.
     if (more.hidden) items[0]?.focus();
   }
 
-  /** Null where there is nothing to show: it failed, or the list is another one by now. */
+  /** Null if there is nothing to show: the request failed, or the list was replaced meanwhile. */
   async #page(cursor) {
     const generation = this.#generation;
     const isCurrent = () => generation === this.#generation;

@@ -1,5 +1,5 @@
 /**
- * A message box: a tone, a title, a sentence, and where it helps a sum or a button.
+ * A message box: a tone, a title and a sentence; if it helps, also a sum or a button.
  */
 
 const announcer = document.getElementById("announcer");
@@ -28,7 +28,7 @@ export class MessageBox {
   }
 }
 
-/** Tell a screen reader what everybody else can see. */
+/** Have screen readers say what is visible anyway. */
 export function announce(text) {
   announcer.textContent = text;
 }

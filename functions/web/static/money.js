@@ -2,7 +2,7 @@
  * Amounts are integers (numbers or BigInts) in the minor unit that Stripe uses; one coin is one minor unit.
  */
 
-// Stripe's lists, not the ones of Intl: Stripe counts ISK and UGX in hundredths although neither has any.
+// Stripe's lists, not those of Intl: Stripe counts ISK and UGX in hundredths, although neither has any.
 const ZERO_DECIMAL = new Set([
   "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
 ]);
@@ -47,7 +47,7 @@ function fractionDigits(currency) {
   return THREE_DECIMAL.has(currency) ? 3 : 2;
 }
 
-/** As text, which Intl formats exactly: money never becomes a float. */
+/** Text, which Intl formats exactly: money never becomes a float. */
 function decimal(amount, digits) {
   if (digits === 0) return String(amount);
   const sign = amount < 0n ? "-" : "";

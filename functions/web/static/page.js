@@ -1,5 +1,5 @@
 /**
- * The Balance page: who is here, what Stripe sent them back with, and what they do next.
+ * The Balance page: the user's account, their return from Stripe, and the next top-up.
  */
 
 import { chosenAccount, showAccount } from "./account.js";
@@ -32,7 +32,7 @@ class Page {
     this.#api = api;
   }
 
-  /** `known`: the balance, if it was asked for already. */
+  /** `known`: the balance, if it was fetched already. */
   async open(known) {
     await this.#load(known);
     news.clear();
@@ -68,7 +68,7 @@ class Page {
     await this.#follow(isOurs ? attempt.request_id : await findRequest(this.#api, sessionId));
   }
 
-  /** Bring back the amount of an attempt that is still open; one that is over is told like a return. */
+  /** Fill in the amount of an attempt that is still open. One that is over is reported like a return. */
   async #resume(isCancelled) {
     const attempt = openAttempt(this.#userId);
     if (attempt !== null && (await this.#isOver(attempt))) {
@@ -94,7 +94,7 @@ class Page {
     let seen = "";
     const settled = await follow(this.#api, requestId, (session, isSlow) => {
       const now = `${session?.status} ${isSlow}`;
-      // Said once: a live region that repeats itself is noise.
+      // Only once: a live region that repeats itself is noise.
       if (now === seen) return;
       seen = now;
       news.show(words.progress(session, isSlow));
@@ -112,12 +112,12 @@ class Page {
       const isIdle = document.activeElement === document.body;
       news.show(words.progress(settled), { focus: isIdle });
     }
-    // Only now: where the sum could not be made, "Try again" must find the payment.
+    // Only now: if the sum failed, "Try again" must still find the payment.
     clearReturn();
     this.#history.refresh();
   }
 
-  /** Never over what the user has typed meanwhile. */
+  /** Fill in an amount, unless the user has typed one meanwhile. */
   #suggest(amount) {
     if (this.#form.isEmpty) this.#form.fill(amount);
   }
@@ -126,7 +126,7 @@ class Page {
     const added = amountOf(payment);
     const balance = await this.#api.balance();
     showBalance(balance);
-    // Counted back from the balance, so that the sum holds whatever else moved it meanwhile.
+    // Computed from the balance, so the sum is right even if something else changed it meanwhile.
     const before = BigInt(balance.balance_cents) - BigInt(added);
     news.show(words.credited(added), {
       rows: [
@@ -153,7 +153,7 @@ class Page {
     const earlier = openAttempt(this.#userId);
     const attempt = attemptFor(this.#userId, amount, this.#currency);
     const session = await this.#api.createSession(attempt);
-    // A new one cannot be over, whatever the clock of this device says.
+    // A new session is not over: if it seems to be, the clock of this device is wrong.
     if (attempt.request_id === earlier?.request_id && (session.url === null || hasEnded(session))) {
       closeAttempt();
       return this.#sessionUrl(amount);
@@ -184,10 +184,10 @@ async function open() {
   }
 }
 
-// Not a reload: that would ask for the page again.
+// Not a reload, which would ask for the page again.
 const reopen = () => location.replace(location.pathname + location.search);
 
-// Going back from Stripe can bring the page up as it was left: frozen in the middle of leaving.
+// Going back from Stripe can restore the page as it was when it was left, with its button still busy.
 addEventListener("pageshow", (event) => {
   if (event.persisted) reopen();
 });

@@ -14,22 +14,22 @@ const LOOKUP_PAGE_SIZE = 100;
 const OPEN = new Set(["session_pending", "session_created", "session_failed"]);
 const FAILED = new Set(["session_failed", "payment_failed", "session_expired"]);
 
-/** The user has not paid yet, and still can. */
+/** True if the user has not paid yet, and still can. */
 export const isOpen = ({ status }) => OPEN.has(status);
 
-/** Only such a payment moves the balance; an application can ask for others, too. */
+/** True if the payment changes the balance. An application can also ask for others. */
 export const isTopUp = ({ purpose }) => purpose === "balance_topup";
 
-/** Nothing more will happen by itself. */
+/** True if nothing more happens unless the user acts. */
 export const isSettled = ({ status, credited, purpose }) =>
   credited || FAILED.has(status) || (status === "payment_succeeded" && !isTopUp({ purpose }));
 
-/** What was paid, or is to be paid. */
+/** The amount that was paid, or is to be paid. */
 export const amountOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? asked;
 
-/** The request that made a session of Stripe's, or null where it is not among the user's last ones. */
+/** The id of the request that made a session of Stripe's; null if it is not among the user's latest. */
 export async function findRequest(api, sessionId) {
-  // Otherwise any request that has no session would be the one.
+  // Otherwise any request without a session would match.
   if (sessionId === null) return null;
   let cursor = null;
   for (let page = 0; page < LOOKUP_PAGES; page += 1) {
@@ -43,8 +43,8 @@ export async function findRequest(api, sessionId) {
 }
 
 /**
- * Ask until the payment is settled, and return it; null where the user has no such payment. `report` gets each
- * answer (null while there is none), and whether it is slow by now. Throws if the user is not signed in.
+ * Ask until the payment is settled, and return it; null if the user has no such payment. `report` gets each
+ * answer (null while there is none), and whether it takes long by now. Throws if the user is not signed in.
  */
 export async function follow(api, requestId, report) {
   if (requestId === null) return null;

@@ -1,5 +1,5 @@
 /**
- * What this tab remembers. Where the browser refuses storage, it is remembered until the page is left.
+ * What this tab remembers. If the browser refuses storage, it is remembered until the page is left.
  */
 
 const PREFIX = "balance.";

@@ -1,5 +1,5 @@
 /**
- * What the address says about this visit: who is here, and what Stripe sent the browser back with.
+ * What the address says about this visit: the user's token, and what Stripe's redirect reports.
  */
 
 import { forget, read, write } from "./store.js";
@@ -10,14 +10,14 @@ const ACCOUNT = "account";
 
 /**
  * Keep the token of the fragment, and remove it from the address and the history entry. True if there was one.
- * If somebody was here before, it is an offer to be accepted or refused, however often the page is loaded until
- * then. One that is none ends their visit.
+ * If this tab has shown an account before, the token is kept as an offer until it is accepted or refused. An
+ * invalid one ends the visit.
  */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return false;
   history.replaceState(null, "", location.pathname + location.search);
-  // Anything else cannot be the value of a header.
+  // Nothing else can be the value of a header.
   if (!/^[\x21-\x7e]+$/.test(token)) forgetToken();
   else if (currentToken() === token) refuseOffer();
   else if (currentToken() === null && lastAccount() === null) write(TOKEN, token);
@@ -27,7 +27,7 @@ export function takeToken() {
 
 export const currentToken = () => read(TOKEN);
 
-/** Whose balance this tab showed last, also after the end of the visit: signing out must not open the door. */
+/** The account that this tab showed last, even after the visit: signing out must not let a link change it. */
 export const lastAccount = () => read(ACCOUNT);
 
 export const rememberAccount = (id) => write(ACCOUNT, String(id));
@@ -56,7 +56,7 @@ export function returned() {
   };
 }
 
-/** From here on a reload, a bookmark or "back" shows the plain page. */
+/** Afterwards a reload, a bookmark or "back" shows the plain page. */
 export function clearReturn() {
   history.replaceState(null, "", location.pathname);
 }

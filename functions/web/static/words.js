@@ -1,5 +1,5 @@
 /**
- * What the page says: one place for the words of states and failures.
+ * What the page says about states and failures.
  */
 
 import { formatCoins } from "./money.js";
@@ -18,7 +18,7 @@ export const NOT_SIGNED_IN = {
 export const SESSION_EXPIRED = {
   tone: "wait",
   title: "Your session has expired",
-  text: "Open this page again from the application where you signed in. Nothing is lost: payments go on.",
+  text: "Open this page again from the application where you signed in. Nothing is lost: payments continue.",
 };
 
 export const account = (id) => `This is the balance of account ${id}.`;
@@ -64,11 +64,11 @@ export const credited = (amount) => ({
   text: `${formatCoins(amount)} ${BigInt(amount) === 1n ? "was" : "were"} added to your balance.`,
 });
 
-/** What a payment is up to that is not credited yet. `isSlow`: it takes longer than payments usually do. */
+/** The progress of a payment that is not credited yet. `isSlow`: it takes longer than payments usually do. */
 export function progress(session, isSlow) {
   const addsCoins = session === null || isTopUp(session);
   const safeToLeave = `It is safe to leave this page: ${
-    addsCoins ? "the coins are added by themselves" : "the payment goes on by itself"
+    addsCoins ? "the coins are added automatically" : "the payment continues automatically"
   }.`;
   if (session?.status === "payment_succeeded" && !addsCoins) return PAID;
   switch (session?.status) {
@@ -83,7 +83,7 @@ export function progress(session, isSlow) {
         tone: "bad",
         title: "The payment failed",
         text: addsCoins
-          ? "The bank did not carry it out. No coins were added; you can try again, or pay another way."
+          ? "The bank did not carry it out. No coins were added. You can try again, or pay another way."
           : "The bank did not carry it out. You can try again, or pay another way.",
       };
     case "session_expired":
@@ -109,7 +109,7 @@ export function progress(session, isSlow) {
   }
 }
 
-/** Why "Continue to Stripe" did not lead there. Whatever it was, nobody can have paid without Stripe's page. */
+/** Why "Continue to Stripe" did not lead there. Nothing was charged, since only Stripe's page takes payments. */
 export function refusal(error) {
   switch (error.status) {
     case 0:
