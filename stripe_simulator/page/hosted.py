@@ -37,7 +37,7 @@ _ASSUMED_NAME, _ASSUMED_EMAIL = "Jenny Rosen", "jenny.rosen@example.com"
 
 
 class FieldRefused(ValueError):
-    """What the customer typed cannot be; the message is for them."""
+    """What the customer typed is refused; the message is for them."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class HostedPage:
 
 
 def _ended(session: Json) -> Response:
-    """What the customer gets once there is nothing left to pay."""
+    """The answer once there is nothing left to pay."""
     if session["status"] == "complete":
         return RedirectResponse(view.success_url(session), 303)
     return _html(view.expired(session), 410)
 
 
 def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Declined | NotOpen]:
-    """What paying with these fields does, in one transaction. Raises `FieldRefused`, `CardNumberRefused`."""
+    """The payment with these fields, as one transaction. Raises `FieldRefused`, `CardNumberRefused`."""
     offered = view.methods(session)
     method = typed.get("payment_method", offered[0])
     if method not in offered:
@@ -150,7 +150,7 @@ def _check_cvc(typed: str) -> None:
 
 
 def _html(content: str, status: int = 200, session: Json | None = None) -> Response:
-    # Browsers apply form-action to the redirect after the form, too.
+    # Browsers also apply form-action to the redirect after the form.
     after = urlsplit(session["success_url"]) if session else None
     policy = (
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"

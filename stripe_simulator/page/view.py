@@ -24,13 +24,13 @@ STYLESHEET = (_FOLDER / "checkout.css").read_text("utf-8")
 
 
 def success_url(session: Json) -> str:
-    """Where the customer goes after paying, with the session's id where the creator asked for it."""
+    """The address for the customer after the payment, with the session's id if its creator asked for that."""
     url: str = session["success_url"]
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
 def methods(session: Json) -> list[str]:
-    """The choices that the page offers for a session."""
+    """The payment methods that the page offers for a session."""
     offered = [CARD] if "card" in session["payment_method_types"] else []
     if any(kind != "card" for kind in session["payment_method_types"]):
         offered += [DEBIT_SUCCEEDS, DEBIT_FAILS]
@@ -68,7 +68,7 @@ def already_complete(session: Json) -> str:
 
 
 def expired(session: Json) -> str:
-    text = "Nothing was paid. Start again from where you came."
+    text = "Nothing was paid. Go back and start again."
     return _notice("This checkout has expired", text, _link(session["cancel_url"], "Back"))
 
 
@@ -77,7 +77,7 @@ def unknown() -> str:
 
 
 def not_a_form() -> str:
-    return _notice("Not understood", "What was sent is no form (application/x-www-form-urlencoded).", "")
+    return _notice("Not understood", "The body is not a form (application/x-www-form-urlencoded).", "")
 
 
 def _notice(title: str, text: str, link: str) -> str:
