@@ -1,4 +1,4 @@
-"""The Balance page as its user sees it: what can be read and pressed, by role and label."""
+"""The Balance page as its user sees it: elements by role and label."""
 
 from playwright.sync_api import Locator, Page
 
@@ -37,7 +37,7 @@ CONTRAST = """
   return weak;
 }
 """
-"""The texts that are hard to read on their background."""
+"""JavaScript: the texts whose contrast with their background is too low."""
 
 
 class BalancePage:
@@ -58,16 +58,16 @@ class BalancePage:
         return self.page.get_by_role("radio", name=f"{coins} coins")
 
     def open(self, checkout: FakeCheckout, query: str = "", token: str = TOKEN) -> "BalancePage":
-        """Come to the page as the application's link, or Stripe's redirect, leads to it."""
+        """Open the page by a link of the application."""
         self.page.goto(f"{checkout.origin}/balance{query}#token={token}")
         return self
 
     def come_back(self, checkout: FakeCheckout, query: str) -> "BalancePage":
-        """Come to the page with what this tab remembers."""
+        """Open the page by Stripe's redirect; the tab remembers the token."""
         self.page.goto(f"{checkout.origin}/balance{query}")
         return self
 
     def at_stripe(self) -> str:
-        """Wait until the browser has left for Stripe's page; the session's id."""
+        """Wait until the browser has left for Stripe's page, and return the session's id."""
         self.page.wait_for_url("**/stripe/*")
         return self.page.url.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The page's real function behind HTTP, with a checkout API whose answers a test writes down."""
+"""The page's real function behind HTTP, with a checkout API whose answers a test chooses."""
 
 import json
 import threading
@@ -40,14 +40,14 @@ class Answer:
 
 STRIPE_PAGE = b'<!doctype html><link rel="icon" href="data:,"><title>Stripe</title>'
 
-# The connection ends within the answer. (If it ended before, the browser would silently ask again.)
+# The connection ends within the answer. (If it ended before, the browser would silently retry.)
 LOST = Answer(status=0)
 
 
 class FakeCheckout:
-    """One user's account; `others` are those of other tokens.
+    """One user's account; `others` are the accounts of other tokens.
 
-    `refusals` are given to the next POSTs; whatever is not refused, succeeds.
+    The next POSTs are answered with `refusals`; afterwards they succeed.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class FakeCheckout:
         self.may_create.set()
         self.requests: list[Request] = []
         self.served: list[str] = []
-        """Each answer to the browser, such as "304 /balance", whatever it was to."""
+        """All answers to the browser, such as "304 /balance"."""
         self.before_answer: Callable[[Request], None] = lambda _request: None
 
     @property

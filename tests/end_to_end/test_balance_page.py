@@ -1,4 +1,4 @@
-"""The Balance page by itself: who may see it, what it shows, and for whom it works."""
+"""The Balance page without Stripe: who may see it, what it shows, and on which devices it works."""
 
 import itertools
 import re
@@ -34,7 +34,7 @@ def test_a_new_token_in_an_open_tab_takes_over(balance: BalancePage, checkout: F
     checkout.balance_cents = 70
     balance.open(checkout, token="another")
     expect(balance.balance).to_contain_text("70 coins")
-    # What the first page had under way can still come in after what the second one asks.
+    # Requests of the first page can arrive after those of the second.
     asked = [request.token for request in checkout.requests if request.path == "/checkout/balance"]
     assert asked[-1] == "Bearer another"
     assert "#" not in balance.page.url
@@ -51,7 +51,7 @@ def test_without_a_token_it_says_how_to_sign_in(balance: BalancePage, checkout: 
 
 @pytest.mark.parametrize("fragment", ["#token=", "#token=%E2%82%AC"])
 @pytest.mark.parametrize("before", ["about:blank", None], ids=["coming", "there already"])
-def test_no_token_where_one_was_due_ends_the_visit_of_who_was_here_before(
+def test_a_link_without_a_token_ends_the_visit_before_it(
     balance: BalancePage, checkout: FakeCheckout, fragment: str, before: str | None
 ) -> None:
     balance.open(checkout)
@@ -64,7 +64,7 @@ def test_no_token_where_one_was_due_ends_the_visit_of_who_was_here_before(
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
-def test_an_expired_session_is_said_and_hides_the_account(
+def test_an_expired_session_is_reported_and_hides_the_account(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
     checkout.failing["/checkout/balance"] = Answer.problem(401)
@@ -76,7 +76,7 @@ def test_an_expired_session_is_said_and_hides_the_account(
     expect(balance.news).to_contain_text("You are not signed in")
 
 
-def test_what_cannot_be_loaded_can_be_tried_again(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_loading_can_be_retried(balance: BalancePage, checkout: FakeCheckout) -> None:
     retry = balance.page.get_by_role("button", name="Try again")
     for answer, words in (
         (Answer.problem(503), "Your coins are safe"),
@@ -147,7 +147,7 @@ def test_history_is_empty_at_first(balance: BalancePage, checkout: FakeCheckout)
     expect(balance.more).to_be_hidden()
 
 
-def test_history_says_statuses_in_words(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_history_shows_statuses_in_words(balance: BalancePage, checkout: FakeCheckout) -> None:
     words = {
         ("session_pending", False): "Starting",
         ("session_created", False): "Not paid yet",
@@ -165,7 +165,7 @@ def test_history_says_statuses_in_words(balance: BalancePage, checkout: FakeChec
     expect(balance.history.locator(".status")).to_have_text(list(words.values()))
 
 
-def test_history_says_what_was_paid_and_when(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_history_shows_what_was_paid_and_when(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.transaction(1, amount_cents=2000)
     checkout.transaction(2, amount_cents=2000, paid_cents=1500, paid_currency="eur")
     balance.open(checkout)
@@ -202,9 +202,7 @@ def test_history_that_cannot_be_loaded_leaves_the_rest(balance: BalancePage, che
     expect(balance.submit).to_be_visible()
 
 
-def test_more_history_that_cannot_be_loaded_can_be_asked_for_again(
-    balance: BalancePage, checkout: FakeCheckout
-) -> None:
+def test_loading_more_history_can_be_retried(balance: BalancePage, checkout: FakeCheckout) -> None:
     for number in range(1, 12):
         checkout.transaction(number)
     balance.open(checkout)
@@ -219,7 +217,7 @@ def test_more_history_that_cannot_be_loaded_can_be_asked_for_again(
 
 
 def follow_a_payment(balance: BalancePage, checkout: FakeCheckout, session_id: str) -> None:
-    """Come back from Stripe, and wait for the refresh that the payment's first status is worth."""
+    """Come back from Stripe, and wait for the refresh that follows the payment's first status."""
     refreshes = itertools.count(1)
     with balance.page.expect_request(
         lambda request: request.url.endswith("?limit=10") and next(refreshes) == 2
@@ -343,7 +341,7 @@ def test_text_has_enough_contrast(
 
 
 @pytest.mark.parametrize("context_options", [{"reduced_motion": "reduce"}])
-def test_nothing_moves_for_who_asked_for_that(
+def test_nothing_moves_if_the_user_wants_reduced_motion(
     balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
 ) -> None:
     checkout.may_create.clear()
@@ -367,7 +365,7 @@ def test_without_javascript_it_says_so(
     expect(balance.submit).to_be_hidden()
 
 
-def test_it_works_where_the_browser_refuses_storage(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_it_works_if_the_browser_refuses_storage(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.page.add_init_script(
         "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('refused'); } });"
     )

@@ -1,4 +1,4 @@
-"""Whose balance the page shows: it says so, and no link changes that without being asked about."""
+"""The account whose balance the page shows: it is named, and no link changes it without a question."""
 
 from typing import Any
 
@@ -133,9 +133,7 @@ def test_a_link_of_another_account_can_be_accepted(signed_in: BalancePage, check
     expect_question(signed_in, 42, 7)
 
 
-def test_nothing_but_the_question_can_be_reached_meanwhile(
-    signed_in: BalancePage, checkout: FakeCheckout
-) -> None:
+def test_only_the_question_can_be_reached_meanwhile(signed_in: BalancePage, checkout: FakeCheckout) -> None:
     follow_link(signed_in, checkout)
     expect_question(signed_in)
     for _ in range(6):
@@ -195,7 +193,7 @@ def test_an_expired_session_is_renewed_silently_and_taken_over_by_nobody(
 
 
 @pytest.mark.parametrize("status", [0, 503, 404])
-def test_what_cannot_be_decided_is_asked_later(
+def test_a_decision_that_fails_can_be_retried(
     signed_in: BalancePage, checkout: FakeCheckout, status: int
 ) -> None:
     checkout.failing["/checkout/balance"] = Answer.problem(status) if status else Answer(200, body=None)

@@ -1,4 +1,4 @@
-"""What a visit to the Balance page costs: the requests that leave the browser, counted where they arrive."""
+"""The requests of a visit to the Balance page, counted by the server."""
 
 import re
 
@@ -99,7 +99,7 @@ def test_a_page_without_its_configuration_asks_for_it_until_it_is_mended(
 def test_a_deployment_in_the_middle_of_a_visit_changes_nothing(
     page: Page, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The release that is there after the first answer knows no file of the one before."""
+    """After the first answer another release serves, which has none of this one's files."""
     handler = app.handler
 
     def replaced(event: dict[str, object], context: object) -> app.Response:

@@ -67,7 +67,7 @@ def test_the_next_top_up_of_the_same_amount_is_a_new_attempt(
 def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeCheckout) -> None:
     transaction = checkout.transaction()
     asked = 0
-    was_told = threading.Event()
+    may_be_credited = threading.Event()
 
     def credit_at_the_third(request: Request) -> None:
         nonlocal asked
@@ -75,7 +75,7 @@ def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeC
         if asked == 2:
             transaction["status"] = "payment_succeeded"
         if asked == 3:
-            was_told.wait(60)  # Until then the page says what it knows from the second answer.
+            may_be_credited.wait(60)  # Until then the page shows the second answer.
             transaction["credited"] = True
             checkout.balance_cents = 1500
 
@@ -83,7 +83,7 @@ def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeC
     balance.open(checkout, PAID)
     expect(balance.news).to_contain_text("Adding the coins to your balance")
     assert PAID in balance.page.url
-    was_told.set()
+    may_be_credited.set()
     expect(balance.news).to_contain_text("500 coins were added to your balance.")
     expect(balance.balance).to_contain_text("1,500 coins")
     assert asked == 3
@@ -170,7 +170,7 @@ def test_a_bank_debit_takes_days(balance: BalancePage, checkout: FakeCheckout) -
         ("session_failed", "The payment could not be started"),
     ],
 )
-def test_a_failure_is_said_plainly(
+def test_a_failure_is_shown_plainly(
     balance: BalancePage, checkout: FakeCheckout, status: str, words: str
 ) -> None:
     checkout.transaction(status=status)
@@ -257,7 +257,7 @@ def test_the_search_for_a_payment_is_bounded(balance: BalancePage, checkout: Fak
     assert len(lookups(checkout)) == 5
 
 
-def test_a_search_that_fails_can_be_tried_again(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_a_search_that_fails_can_be_retried(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.transaction(status="payment_succeeded", credited=True)
     checkout.failing["/checkout/transactions"] = Answer.problem(503)
     balance.open(checkout, PAID)
@@ -306,7 +306,7 @@ def test_a_page_kept_frozen_by_the_browser_is_opened_afresh(
     expect(balance.balance).to_contain_text("1,500 coins")
 
 
-def test_a_payment_made_although_cancelled_is_told(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_a_payment_made_although_cancelled_is_reported(balance: BalancePage, checkout: FakeCheckout) -> None:
     start_top_up(balance, checkout, "500")
     checkout.transactions[0] |= {"status": "payment_succeeded", "credited": True}
     checkout.balance_cents = 1500

@@ -1,4 +1,4 @@
-"""From an amount to Stripe's page: one click, one attempt, one session, whatever gets in the way."""
+"""From an amount to Stripe's page: one click, one attempt, one session, whichever failure comes between."""
 
 import uuid
 from typing import Any
@@ -44,7 +44,9 @@ def test_an_amount_typed_is_the_preset_of_that_amount(balance: BalancePage) -> N
     expect(balance.preset("5,000")).to_be_checked()
 
 
-def test_what_cannot_become_an_amount_is_said_at_once(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_what_cannot_become_an_amount_is_refused_at_once(
+    balance: BalancePage, checkout: FakeCheckout
+) -> None:
     not_whole = "Enter a whole number of coins, in digits only."
     too_much = "The largest top-up is 1,000,000 coins."
     for text, words in (
@@ -69,7 +71,7 @@ def test_what_cannot_become_an_amount_is_said_at_once(balance: BalancePage, chec
     assert checkout.posts == []
 
 
-def test_what_may_still_become_an_amount_is_said_on_leaving_the_field(balance: BalancePage) -> None:
+def test_an_incomplete_amount_is_refused_on_leaving_the_field(balance: BalancePage) -> None:
     balance.amount.fill("49")
     expect(balance.amount_error).to_be_empty()
     balance.amount.blur()
@@ -98,7 +100,7 @@ def test_a_double_click_is_one_request(balance: BalancePage, checkout: FakeCheck
     assert len(checkout.posts) == 1
 
 
-def test_a_failure_is_said_and_the_retry_is_the_same_attempt(
+def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
     balance.preset("1,000").check()
@@ -152,7 +154,7 @@ def test_another_amount_is_another_attempt(balance: BalancePage, checkout: FakeC
     assert first.body["request_id"] != second.body["request_id"]
 
 
-def test_a_conflict_is_said_and_the_next_is_a_new_attempt(
+def test_a_conflict_is_shown_and_the_next_is_a_new_attempt(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
     checkout.refusals.append(Answer.problem(409))

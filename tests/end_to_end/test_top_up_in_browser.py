@@ -1,4 +1,4 @@
-"""The whole way in a browser: the page, the functions, Stripe's hosted page and webhooks, the balance."""
+"""A whole top-up in a browser: the page, the functions, Stripe's hosted page and webhooks, the balance."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def balance(page: Page, stack: dict[str, Any]) -> BalancePage:
 
 
 def coins(stack: dict[str, Any]) -> int:
-    """What the API says of the balance."""
+    """The balance that the API returns."""
     url = f"{stack['api_url']}/checkout/balance"
     request = Request(url, headers={"Authorization": f"Bearer {stack['demo_token']}"})
     with urlopen(request, timeout=30) as response:
@@ -49,7 +49,7 @@ def coins(stack: dict[str, Any]) -> int:
 
 
 def go_to_stripe(balance: BalancePage, amount: int) -> str:
-    """Ask for that many coins; the address of Stripe's page."""
+    """Ask for that many coins, and return the address of Stripe's page."""
     balance.amount.fill(str(amount))
     balance.submit.click()
     balance.page.wait_for_url(HOSTED_PAGE, timeout=PATIENCE_MS)

@@ -1,4 +1,4 @@
-"""The Balance page's function: what it sends, when it says "not modified", and what it refuses to know."""
+"""The Balance page's function: what it sends, when it answers "not modified", and what it does not find."""
 
 import json
 import os
@@ -332,7 +332,7 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("variable", "value"),
     [("MIN_AMOUNT_CENTS", "few"), ("MIN_AMOUNT_CENTS", "0"), ("MAX_AMOUNT_CENTS", "0.5")],
 )
-def test_nonsense_in_the_environment_is_named_until_it_is_mended(
+def test_a_wrong_setting_is_named_until_it_is_corrected(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -349,11 +349,11 @@ def test_the_page_has_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None
     assert Elements(get()["body"]).inline["application/json"] == [get("config.json")["body"]]
 
 
-def test_nonsense_in_the_environment_leaves_the_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_does_not_stop_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIN_AMOUNT_CENTS", "few")
     assert get()["statusCode"] == get("page.js")["statusCode"] == 200
     assert "application/json" not in Elements(get()["body"]).inline
-    assert get()["headers"]["cache-control"] == "no-cache", "not kept longer than the nonsense"
+    assert get()["headers"]["cache-control"] == "no-cache", "not kept longer than the wrong setting"
 
 
 def test_nothing_heavy_is_imported() -> None:
