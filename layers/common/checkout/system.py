@@ -4,6 +4,7 @@ Each attribute of System is made when it is first asked for, once. A module that
 imported where its attribute is made, so a function imports what it uses: at import, by `System.prepare`.
 """
 
+import encodings.idna  # noqa: F401 - imported by the first address that is resolved, if not here
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cached_property
@@ -259,6 +260,7 @@ class System:
         from checkout.release.setup import Setup
 
         config = self.config
+        config.prepare("JWT_SECRET")
 
         def brokers() -> str:
             if config.kafka_cluster_arn is None:

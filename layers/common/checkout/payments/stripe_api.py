@@ -1,11 +1,14 @@
 """Stripe's API: the few calls we make, and its errors by what they mean for the idempotency key."""
 
+import netrc  # noqa: F401 - `requests` imports it at its first call, if not here
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 import requests
 import stripe
+import stripe._object_classes
+import stripe._telemetry_id
 import urllib3
 
 from checkout.base.errors import (
@@ -32,6 +35,13 @@ _CODES_OF_AMOUNT = frozenset({"amount_too_small", "amount_too_large", "invalid_c
 NETWORK_RETRIES = 1
 """With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
 
+
+# The SDK imports each of these at its first use, which thus is at init and not in the first event.
+_v1 = stripe.StripeClient("unused").v1
+_USED = (
+    *(stripe.checkout.Session, _v1.checkout.sessions, _v1.payment_intents, _v1.refunds, _v1.disputes),
+    *(_v1.events, _v1.balance_transactions),
+)
 
 Listing = Callable[[stripe.StripeClient], Callable[[Any], Any]]
 

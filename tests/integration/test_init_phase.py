@@ -1,0 +1,144 @@
+"""What is imported after Lambda's init phase, by the first event of each function: nothing.
+
+Each function runs in a process of its own, with PostgreSQL, Kafka and Stripe to reach, and signs in as on
+AWS: its secrets are read from Secrets Manager.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from checkout.outbox.record import Record
+from tests.support import lambda_events, stripe_events
+from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, finished, requested
+from tests.support.stripe_simulator import Simulator
+
+ROOT = Path(__file__).parents[2]
+SECRETS = {
+    "JWT_SECRET": JWT_SECRET,
+    "CHECKOUT_SERVICE_TOKEN": SERVICE_TOKEN,
+    "STRIPE_SECRET": "sk_test_tests",
+    "STRIPE_WEBHOOK_SECRET": stripe_events.WEBHOOK_SECRET,
+}
+
+OBSERVED = """
+import json, sys
+sys.path.insert(0, sys.argv[2])
+from tests.support.lambda_events import LambdaContext
+del sys.path[0]
+event, context = json.loads(sys.argv[1]), LambdaContext(remaining_millis=300_000)
+import app
+before = set(sys.modules)
+answer = app.handler(event, context)
+print(json.dumps({"answer": answer, "imported": sorted(set(sys.modules) - before)}))
+"""
+
+
+class Aws(BaseHTTPRequestHandler):
+    """Secrets Manager, Lambda and CodeDeploy, as far as a first event asks them."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        asks_for_secret = self.headers.get("x-amz-target") == "secretsmanager.GetSecretValue"
+        body = json.dumps({"SecretString": json.dumps(SECRETS)} if asks_for_secret else {}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.1")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[dict[str, str]]:
+    """The environment of a function on AWS."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Aws)
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
+    }
+    server.shutdown()
+    server.server_close()
+
+
+def http(route: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    headers = {"content-type": "application/json", **bearer()}
+    return lambda_events.http(route, None if body is None else json.dumps(body).encode(), headers)
+
+
+def webhook(event: dict[str, Any]) -> dict[str, Any]:
+    body = stripe_events.encoded(event)
+    headers = {"stripe-signature": stripe_events.signature(body)}
+    return lambda_events.http("POST /webhooks/stripe", body, headers)
+
+
+def records(topic: str, event: dict[str, Any]) -> dict[str, Any]:
+    return lambda_events.msk([Record(topic, 0, 0, b"1", json.dumps(event).encode())])
+
+
+PAID = "a payment whose session is known"
+EVENTS: dict[str, Any] = {
+    "account": http("GET /checkout/balance"),
+    "create_session": http("POST /checkout/sessions", {"amount_cents": 500}),
+    "stripe_webhook": PAID,
+    "checkout_finished_consumer": records("checkout.finished", finished()),
+    "checkout_requests_consumer": records("checkout.requests", requested(success_url="https://x")),
+    "outbox_relay": {},
+    "reconciler": {},
+    "operations": {"verb": "verify", "arguments": []},
+    "migrate": {},
+    "pre_traffic": {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"},
+    "web": http("GET /balance"),
+}
+
+
+@pytest.mark.parametrize("function", EVENTS)
+def test_the_first_event_imports_nothing(
+    fns: Functions, stripe: Simulator, aws: dict[str, str], function: str
+) -> None:
+    event = EVENTS[function]
+    if event is PAID:
+        request_id = fns.create({"amount_cents": 500}).json["request_id"]
+        session = fns.row(request_id)["stripe_session_id"]
+        resource = stripe_events.session_object(request_id, session_id=session)
+        event = webhook(stripe_events.event(resource, is_known=False))
+    if function == "outbox_relay":
+        fns.checkout(
+            "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
+            " VALUES (%s, 'checkout.finished', '1', '{}', now() - interval '1 hour')",
+            (str(uuid4()),),
+        )
+    paths = [ROOT / "functions" / function, ROOT / "layers" / "common"]
+    done = subprocess.run(
+        [sys.executable, "-c", OBSERVED, json.dumps(event), str(ROOT)],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "NEW_VERSIONS": "arn:aws:lambda:eu-central-1:123456789012:function:one:7",
+            **{name: value for name, value in fns.settings.items() if name not in SECRETS},
+            **aws,
+        },
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["imported"] == [], done.stdout
