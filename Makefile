@@ -67,7 +67,7 @@ sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's ow
 test-sam-local: .venv/dev.stamp ## Make a top-up in Lambda's own containers, and invoke every sample event (needs Docker)
 	@$(PYTHON) -m pytest --timeout 300 tests/sam_local
 
-check-aws: .venv/dev.stamp .venv/checkov.stamp ## Check the templates without an account, and what is built of them
+check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check the templates without an account, and what is built of them
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
 	@$(PYTHON) -m tests.infrastructure.written .aws-sam/checked
@@ -96,10 +96,11 @@ lock: .venv/dev.stamp ## Pin every package with its hashes, as the *.in files as
 	@$(LOCK) local/requirements.in -c requirements-dev.txt -o local/requirements.txt
 	@$(LOCK) layers/common/requirements.in -c requirements-dev.txt -o layers/common/requirements.txt
 	@$(LOCK) $(UPGRADE) infrastructure/checkov.in -o infrastructure/checkov.txt
+	@$(LOCK) $(UPGRADE) infrastructure/ministack.in -o infrastructure/ministack.txt
 	@$(LOCK) $(UPGRADE) .github/audit.in -o .github/audit.txt
 
 audit: .venv/audit.stamp ## Ask PyPI for known vulnerabilities of every package that is pinned
-	@for lock in requirements-dev.txt infrastructure/checkov.txt .github/audit.txt; do \
+	@for lock in requirements-dev.txt infrastructure/checkov.txt infrastructure/ministack.txt .github/audit.txt; do \
 		.venv/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 sbom: .venv/audit.stamp ## Write sbom.json: what runs on Lambda, as CycloneDX
@@ -124,6 +125,12 @@ clean: ## Forget all data of the local stack
 	@echo "Installing checkov"
 	@$(PYTHON) -m venv .venv/checkov
 	@.venv/checkov/bin/python -m $(PIP) -r infrastructure/checkov.txt
+	@touch $@
+
+.venv/ministack.stamp: .venv/bin/python infrastructure/ministack.txt
+	@echo "Installing MiniStack"
+	@$(PYTHON) -m venv .venv/ministack
+	@.venv/ministack/bin/python -m $(PIP) -r infrastructure/ministack.txt
 	@touch $@
 
 .venv/audit.stamp: .venv/bin/python .github/audit.txt

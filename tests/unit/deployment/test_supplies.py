@@ -19,6 +19,7 @@ LOCKS = {
     "local/requirements.in": "local/requirements.txt",
     "layers/common/requirements.in": "layers/common/requirements.txt",
     "infrastructure/checkov.in": "infrastructure/checkov.txt",
+    "infrastructure/ministack.in": "infrastructure/ministack.txt",
     ".github/audit.in": ".github/audit.txt",
 }
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
