@@ -7,22 +7,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# What the functions share is not installed here: it is a layer.
+# The functions' shared code is a layer, and not installed.
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
 
 class NoRegion(RuntimeError):
-    """Neither the environment nor the profile has one."""
+    """Neither the environment nor the profile names a region."""
 
 
 def settle_region(environment: MutableMapping[str, str]) -> None:
-    """AWS_REGION is what the `aws` command takes first, and boto3, and so `sam`, not at all."""
+    """Let AWS_REGION win, as it does for the `aws` command; boto3, and so `sam`, ignore it."""
     if region := environment.get("AWS_REGION"):
         environment["AWS_DEFAULT_REGION"] = region
 
 
 def region() -> str:
-    """The one of all commands. Raises NoRegion."""
+    """The region of all commands. Raises NoRegion."""
     import boto3
 
     found = boto3.Session().region_name

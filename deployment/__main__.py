@@ -39,18 +39,18 @@ def bring_up(options: argparse.Namespace) -> None:
 
 
 def make(options: argparse.Namespace) -> None:
-    """The build, and its digest as the last line."""
+    """Build, and print the digest as the last line."""
     terminal.say(build.make(options.architecture))
 
 
 def take_back(options: argparse.Namespace) -> None:
-    """A deployment that failed, and what it made."""
+    """Undo a failed deployment, and delete what it made."""
     region()
     undo.undo(options.stack, lambda what: options.yes or terminal.confirmed(what), terminal.say)
 
 
 def connect_stripe(options: argparse.Namespace) -> None:
-    """The key, the endpoint at Stripe, and its signing secret."""
+    """Set up the key, the endpoint at Stripe, and its signing secret."""
     region()
     configure.configure(
         AwsSystem(options.stack), getpass.getpass, terminal.say, rotate=options.rotate, leaked=options.leaked
@@ -58,7 +58,7 @@ def connect_stripe(options: argparse.Namespace) -> None:
 
 
 def price(_: argparse.Namespace) -> None:
-    """What a month costs."""
+    """Print what a month costs."""
     terminal.say(costs.table())
 
 
@@ -89,7 +89,7 @@ def _done(what: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status."""
+    """Run a command and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m deployment", description="From a clone to a stack on AWS that works."
     )
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     built.add_argument("--architecture", choices=("arm64", "x86_64"), default=build.ARCHITECTURE)
     built.set_defaults(command=make)
 
-    undone = commands.add_parser("undo", help="take back a deployment that failed, and what it made")
+    undone = commands.add_parser("undo", help="undo a failed deployment, and delete what it made")
     undone.add_argument("stack", help="its name")
     undone.add_argument("--yes", action="store_true", help="do not ask")
     undone.set_defaults(command=take_back)
@@ -125,21 +125,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which.add_argument("--leaked", action="store_true", help="a new signing secret, and the old one refused")
     configured.set_defaults(command=connect_stripe)
 
-    commands.add_parser("cost", help="what a month costs, by volume").set_defaults(command=price)
+    commands.add_parser("cost", help="print what a month costs, by volume").set_defaults(command=price)
 
     checked = commands.add_parser("smoke", help="prove that a stack works", description=smoke.__doc__)
     checked.add_argument("stack", nargs="?", help="its name; without one, the stack on this machine")
     checked.set_defaults(command=check)
 
-    operated = commands.add_parser("operations", help="look into payments and mend them; docs/operations.md")
+    operated = commands.add_parser("operations", help="inspect payments and repair them; docs/operations.md")
     operated.add_argument("stack", help="its name")
-    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and what belongs to it")
+    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and its arguments")
     operated.set_defaults(command=operate)
 
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options) or 0)
-    except NotStarted as error:  # With the last lines of a log.
+    except NotStarted as error:  # Ends with the last lines of a log.
         terminal.complain(f"error: {error}")
         return 1
     except _EXPECTED as error:

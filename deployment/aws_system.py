@@ -1,8 +1,7 @@
 """A stack on AWS, by its CloudFormation outputs."""
 
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,19 +11,20 @@ from botocore.exceptions import ClientError
 
 from checkout.operations import caller_identity
 from deployment.smoke import SmokeFailed, result_of
+from local.waiting import until
 
 TRIGGER_SECONDS = 300.0
-"""A new trigger needs minutes until it has reached the brokers."""
+"""A new trigger needs minutes to reach the brokers."""
 
 ALARM_SECONDS = 300.0
-"""An alarm that was raised while nothing was configured yet looks again every minute."""
+"""An alarm that was raised before anything was configured is evaluated every minute."""
 
 READING = frozenset({"OK", "No records processed"})
-"""What Lambda calls the last result of a trigger that reads. One that the brokers refuse, or that cannot
-reach them, stays enabled and has its problem as the last result."""
+"""The last results of a trigger that reads. A trigger that the brokers refuse, or that cannot reach them,
+stays enabled, with the problem as its last result."""
 
 ANY_AUDIENCE = "any"
-"""The template's word for tokens whose `aud` is not checked."""
+"""The template's value for tokens whose `aud` is not checked."""
 
 _PAUSE_SECONDS = 15.0
 _LONGEST_VERB = Config(read_timeout=330)
@@ -35,7 +35,7 @@ class NoSuchStack(RuntimeError):
 
 
 class AwsSystem:
-    """`name` is the stack's. Credentials and region are those of boto3: AWS_PROFILE, AWS_REGION and so on."""
+    """A stack by its name. Credentials and region are boto3's: AWS_PROFILE, AWS_REGION and so on."""
 
     stripe_api_url: str | None = None
 
@@ -59,7 +59,7 @@ class AwsSystem:
         return self._parameter("StripeWebhookSources")
 
     def output(self, key: str) -> str:
-        """Raises NoSuchStack, also where the stack lacks it."""
+        """An output of the stack. Raises NoSuchStack, also if the stack has no such output."""
         for one in self._stack.get("Outputs", []):
             if one["OutputKey"] == key:
                 return str(one["OutputValue"])
@@ -67,13 +67,13 @@ class AwsSystem:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """All of them, as they are now."""
+        """All secrets, as they are now."""
         answer = _client("secretsmanager").get_secret_value(SecretId=self.output("SecretArn"))
         found: dict[str, str] = json.loads(answer["SecretString"])
         return found
 
     def store_secrets(self, changed: Mapping[str, str]) -> None:
-        """Keeps the others. Functions have the new values within five minutes."""
+        """Change these and keep the others. Functions read the new values within five minutes."""
         _client("secretsmanager").put_secret_value(
             SecretId=self.output("SecretArn"), SecretString=json.dumps({**self.secrets, **changed})
         )
@@ -88,9 +88,9 @@ class AwsSystem:
         return result_of(verb, self.operated([verb, *arguments]))
 
     def operated(self, words: Sequence[str]) -> dict[str, Any]:
-        """What the function of the operations answers, with the proof of who asks for its journal.
+        """The answer of the operations' function, which gets the caller's proof of identity for its journal.
 
-        Raises SmokeFailed if the function failed.
+        Raises SmokeFailed if the function fails.
         """
         alias = self.output("OperationsFunction")
         proof = caller_identity.proof(alias.split(":")[6], words)
@@ -103,16 +103,11 @@ class AwsSystem:
         return found
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
-        """The Kafka triggers, and the alarms."""
+        """Check the Kafka triggers and the alarms."""
         triggers = self._resources("AWS::Lambda::EventSourceMapping")
-        deadline = time.monotonic() + TRIGGER_SECONDS
-        while (stopped := _stopped(triggers)) and time.monotonic() < deadline:
-            time.sleep(_PAUSE_SECONDS)
+        stopped = _left(lambda: _stopped(triggers), TRIGGER_SECONDS)
         yield f"{len(triggers)} Kafka triggers read their topics", "; ".join(stopped) or None
-        deadline = time.monotonic() + ALARM_SECONDS
-        while (raised := self._raised()) and time.monotonic() < deadline:
-            time.sleep(_PAUSE_SECONDS)
-        yield "no alarm is raised", ", ".join(raised) or None
+        yield "no alarm is raised", ", ".join(_left(self._raised, ALARM_SECONDS)) or None
 
     def _raised(self) -> list[str]:
         pages = (
@@ -120,7 +115,7 @@ class AwsSystem:
             .get_paginator("describe_alarms")
             .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
         )
-        # The prefix of `checkout` is that of `checkout-prod`, too.
+        # Another stack's names may have the same prefix: `checkout-` is one of `checkout-prod-…`.
         raised = {str(alarm["AlarmName"]) for page in pages for alarm in page["MetricAlarms"]}
         return sorted(raised.intersection(self._alarms)) if raised else []
 
@@ -159,8 +154,20 @@ class AwsSystem:
         ]
 
 
+def _left(ask: Callable[[], list[str]], seconds: float) -> list[str]:
+    """What `ask` still finds when the time is up; nothing as soon as it finds nothing."""
+    found: list[str] = []
+
+    def finds_nothing() -> bool:
+        found[:] = ask()
+        return not found
+
+    until(finds_nothing, seconds, _PAUSE_SECONDS)
+    return found
+
+
 def _stopped(triggers: Sequence[str]) -> list[str]:
-    """Those that do not read, with what Lambda says about it."""
+    """The triggers that do not read, with Lambda's reasons."""
     found = [_client("lambda").get_event_source_mapping(UUID=one) for one in triggers]
     return [
         f"{one['FunctionArn'].split(':')[6]} is {one['State']} ({one.get('StateTransitionReason', '')}),"

@@ -1,4 +1,4 @@
-"""What is deployed, made once and promoted from one environment to the next."""
+"""The build, which is made once and promoted from one environment to the next."""
 
 import hashlib
 import json
@@ -14,22 +14,22 @@ ARCHITECTURE = "arm64"
 
 
 class AnotherBuild(RuntimeError):
-    """The build that is here is not the one that was asked for."""
+    """The build in the folder is not the expected one."""
 
 
 def make(architecture: str) -> str:
-    """Build without credentials; returns the digest that `deploy` can be told to accept alone."""
+    """Build without credentials and return the digest, which `deploy` can require."""
     sam("build", "--parameter-overrides", f"Architecture={architecture}")
     return digest(architecture)
 
 
 def digest(architecture: str) -> str:
-    """Of the build that is here, and of the processors that it is for."""
+    """The digest of the build in the folder and of its architecture."""
     return release_of(BUILD, {"Architecture": architecture})
 
 
 def require(wanted: str, architecture: str) -> None:
-    """Raises AnotherBuild unless the build that is here has this digest."""
+    """Raises AnotherBuild unless the build in the folder has this digest."""
     if digest(architecture) != wanted:
         raise AnotherBuild(
             f"the build in {BUILD.relative_to(ROOT)} is not {wanted} for {architecture}: it was changed or"
@@ -40,7 +40,7 @@ def require(wanted: str, architecture: str) -> None:
 def release_of(build: Path, parameters: Mapping[str, str]) -> str:
     """A hash of every file that is deployed, by names and contents, and of the template's parameters.
 
-    Nothing else has a function's new version published, so whatever it must see belongs in here.
+    Only a changed hash publishes new versions of the functions, so everything they depend on belongs in it.
     """
     digest = hashlib.sha256()
     for path in _files(build):

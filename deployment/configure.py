@@ -1,11 +1,11 @@
 """Stripe's side of a stack: its key in the stack's secret, and the webhook endpoint at Stripe.
 
-May be run again at any time. The endpoint that is known (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept; any
-other of the same address is deleted last, since nobody knows its signing secret. So if this dies between
-two steps, the next run mends it:
+May be repeated at any time. The known endpoint (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept; any other
+with the same address is deleted last, since nobody knows its signing secret. If the process dies between two
+steps, the next run repairs it:
 
-    created at Stripe, not stored      the next run creates another one, and deletes this
-    stored, the old one not deleted    both deliver, and both signatures are known; the next run deletes it
+    created at Stripe, not stored      the next run creates another one and deletes this one
+    stored, the old one not deleted    both deliver with known signatures; the next run deletes the old one
 """
 
 import os
@@ -18,16 +18,17 @@ import stripe
 from checkout.payments.events import HANDLED
 from checkout.payments.stripe_api import API_VERSION
 from deployment.aws_system import AwsSystem
+from deployment.stripe_client import stripe_client
 
 PREVIOUS_UNTIL = "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL"
 PREVIOUS_LIVES = timedelta(hours=24)
-"""The longest that Stripe itself lets a rolled secret live."""
+"""The longest time for which Stripe itself accepts a rolled secret."""
 
 KINDS = ("sk_test_", "rk_test_", "sk_live_", "rk_live_")
 
 
 class NotConfigured(RuntimeError):
-    """What is wrong with the key that was given, or what Stripe refused."""
+    """The key cannot be used, or Stripe refused; the message says why."""
 
 
 def configure(
@@ -38,13 +39,13 @@ def configure(
     rotate: bool = False,
     leaked: bool = False,
 ) -> None:
-    """Ask for the key where neither the environment nor the secret has it. Nothing secret is said.
+    """Ask for the key if neither the environment nor the secret has it. No secret is printed.
 
     `rotate` replaces the endpoint's signing secret; both are accepted until the next run, and for a day at
-    most. `leaked` replaces it, too, and the old one is accepted no more.
+    most. `leaked` replaces it, and the old one is not accepted any more.
 
-    STRIPE_CONFIGURE_KEY, if it is set, is the key that makes the endpoint, and is not stored: then the key of
-    the stack needs no right to redirect webhooks.
+    STRIPE_CONFIGURE_KEY, if set, creates the endpoint and is not stored, so the stack's own key needs no
+    right to redirect webhooks.
     """
     secrets = system.secrets
     key = (
@@ -53,21 +54,17 @@ def configure(
     key = key.strip()
     if not key.startswith(KINDS):
         raise NotConfigured(
-            "STRIPE_SECRET is no secret key of Stripe: it begins with sk_test_, sk_live_ or rk_"
+            "STRIPE_SECRET is not a secret key of Stripe, which begins with sk_test_, sk_live_ or rk_"
         )
     stored = secrets.get("STRIPE_SECRET")
     if stored and ("_live_" in stored) != ("_live_" in key):
         raise NotConfigured(
-            "STRIPE_SECRET is of the other mode than the stack's: live and test money do not share a stack"
+            "STRIPE_SECRET is not of the stack's mode: live and test money must not share a stack"
         )
     maker = os.environ.get("STRIPE_CONFIGURE_KEY", "").strip() or key
     if not maker.startswith(KINDS) or ("_live_" in maker) != ("_live_" in key):
         raise NotConfigured("STRIPE_CONFIGURE_KEY must be a secret key of the same mode as STRIPE_SECRET")
-    client = stripe.StripeClient(
-        maker,
-        stripe_version=API_VERSION,
-        base_addresses={"api": system.stripe_api_url} if system.stripe_api_url else {},
-    ).v1.webhook_endpoints
+    client = stripe_client(maker, system.stripe_api_url).v1.webhook_endpoints
     try:
         _configure(system, client, key, say, rotate=rotate, leaked=leaked)
     except stripe.StripeError as error:
@@ -81,10 +78,10 @@ def _configure(
     ours = [found for found in client.list({"limit": 100}).auto_paging_iter() if found.url == url]
     known = next((one for one in ours if one.id == secrets.get("STRIPE_WEBHOOK_ENDPOINT")), None)
     if known is not None and known.api_version != API_VERSION:
-        say(f"the endpoint speaks {known.api_version} instead of {API_VERSION}: it is replaced")
+        say(f"the endpoint has version {known.api_version} instead of {API_VERSION}: it is replaced")
         known = None
     before, until = secrets.get("STRIPE_WEBHOOK_SECRET", "").split(",")[0].strip(), ""
-    # Stripe's API cannot give an endpoint another secret, only its dashboard can: so another one is made.
+    # Only Stripe's dashboard can give an endpoint a new secret, so another endpoint is created.
     if known is None or rotate or leaked:
         made = client.create(
             {
@@ -99,12 +96,12 @@ def _configure(
         changed = {"STRIPE_WEBHOOK_ENDPOINT": made.id, "STRIPE_WEBHOOK_SECRET": accepted}
         if previous:
             until = (datetime.now(UTC) + PREVIOUS_LIVES).isoformat(timespec="seconds")
-            say(f"the secret of before is accepted until {until}, or the next run")
-        say(f"endpoint {made.id} made at Stripe for {url}")
+            say(f"the previous secret is accepted until {until} or the next run")
+        say(f"endpoint {made.id} created at Stripe for {url}")
     else:
         made = client.update(known.id, {"enabled_events": sorted(HANDLED), "disabled": False})
         changed = {"STRIPE_WEBHOOK_SECRET": before}
-        say(f"endpoint {made.id} is there, with its {len(HANDLED)} types of events")
+        say(f"endpoint {made.id} exists, with its {len(HANDLED)} types of events")
     if until or secrets.get(PREVIOUS_UNTIL):
         changed[PREVIOUS_UNTIL] = until
     changed["STRIPE_SECRET"] = key
@@ -113,5 +110,5 @@ def _configure(
     for other in ours:
         if other.id != made.id:
             client.delete(other.id)
-            say(f"endpoint {other.id} of the same address deleted")
+            say(f"endpoint {other.id} with the same address deleted")
     say(f"{'live' if '_live_' in key else 'test'} mode; next: make smoke STACK={system.name}")

@@ -1,4 +1,4 @@
-"""What a stack costs a month, in US dollars: the lists' prices times what one top-up uses.
+"""The monthly cost of a stack in US dollars: list prices times the use of one top-up.
 
 Without Stripe's fees, support, taxes, free tiers and savings plans.
 """
@@ -16,7 +16,7 @@ VOLUMES = {"idle": 0, "10 thousand": 10_000, "1 million": 1_000_000, "100 millio
 SECONDS_A_MONTH = 730 * 3600
 PARTITIONS = 6
 
-# What one top-up uses, by the flow of docs/architecture.md.
+# The use of one top-up, by the flow of docs/architecture.md.
 HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
 INVOCATIONS = 13  # The same, and its share of a consumer's batch.
 GB_SECONDS = INVOCATIONS * 0.05 * 0.5  # 50 ms at 512 MB.
@@ -36,7 +36,7 @@ SCHEDULED_GB_SECONDS = SCHEDULED_INVOCATIONS * 0.2 * 0.5
 
 @dataclass(frozen=True)
 class Shape:
-    """What stands there, whatever the volume."""
+    """The resources of a stack, which do not depend on the volume."""
 
     kafka: str
     database_acus: float
@@ -62,8 +62,8 @@ def prices() -> dict[str, Any]:
 
 def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
     """US dollars by part."""
-    told = prices()
-    usd, hours = told["usd"], told["hours"]
+    known = prices()
+    usd, hours = known["usd"], known["hours"]
     gb = 1e6  # KB in a GB.
     invocations = top_ups * INVOCATIONS + (SCHEDULED_INVOCATIONS if shape.schedules else 0)
     gb_seconds = top_ups * GB_SECONDS + (SCHEDULED_GB_SECONDS if shape.schedules else 0)
@@ -98,7 +98,7 @@ def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
 
 
 def table() -> str:
-    """Markdown: each profile by volume, then what one option changes."""
+    """The costs in Markdown: each profile by volume, then each option."""
     return "\n\n".join(["\n".join(_profiles()), "\n".join(_options())])
 
 

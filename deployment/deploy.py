@@ -16,32 +16,32 @@ APP_ID = "CheckoutAppId"
 ZONES = "Zones"
 
 NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
-"""How a stack stands that has nothing to go back to. From the last two, CloudFormation goes on only without
-rollback."""
+"""The statuses of a stack that cannot be rolled back. From the last two, CloudFormation continues only
+without rollback."""
 
 
 class NotDeployed(RuntimeError):
-    """Nothing was changed."""
+    """Nothing was changed; the message says why."""
 
 
 def deploy(
     environment: str, confirm: Callable[[str], bool], say: Callable[[str], None], *, built: str | None = None
 ) -> None:
-    """Preflight, build, deploy. `built` is the digest of the build that is here, which is then deployed.
+    """Check, build, deploy. With `built`, the digest of the existing build, that is deployed.
 
     Raises NotDeployed, NoRegion, SamFailed, AnotherBuild.
     """
-    region()  # Without one, all else fails in a hundred ways.
-    told = settings(environment)
-    profile = told.get("Profile", "dev")
+    region()  # Without a region, all later calls fail.
+    configured = settings(environment)
+    profile = configured.get("Profile", "dev")
     shape = costs.PROFILES[profile]
     stack = stack_name(environment)
-    problems = _problems(stack, told, shape.nats)
+    problems = _problems(stack, configured, shape.nats)
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
         raise NotDeployed("the deployment could not succeed")
-    told = {**told, APP_ID: _app_id(stack, told, say), **_zones(stack, told, say)}
+    configured = {**configured, APP_ID: _app_id(stack, configured, say), **_zones(stack, configured, say)}
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
     say(f"it takes {MINUTES}")
@@ -49,12 +49,12 @@ def deploy(
         raise NotDeployed("not confirmed, so nothing was changed")
     # The layer is built for the parameter Architecture.
     if built is None:
-        _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(told))
+        _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(configured))
     else:
-        build.require(built, told.get("Architecture", build.ARCHITECTURE))
-    release = release_of(BUILD, told)
+        build.require(built, configured.get("Architecture", build.ARCHITECTURE))
+    release = release_of(BUILD, configured)
     say(f"release {release}")
-    given = {**told, "Release": release}
+    given = {**configured, "Release": release}
     _sam(
         "deploy",
         *_environment(environment),
@@ -65,54 +65,54 @@ def deploy(
     )
 
 
-def _problems(stack: str, told: Mapping[str, str], nats: int) -> list[Problem]:
+def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Problem]:
     found = list(
         preflight.check(
             stack,
-            addresses=0 if told.get("VpcId") else nats,
-            is_audience_decided=bool(told.get("JwtAudience")),
-            app_id=told.get(APP_ID),
-            zones=tuple(told[ZONES].split(",")) if told.get(ZONES) else (),
-            kafka=combinations.kafka_version(told),
+            addresses=0 if configured.get("VpcId") else nats,
+            is_audience_decided=bool(configured.get("JwtAudience")),
+            app_id=configured.get(APP_ID),
+            zones=tuple(configured[ZONES].split(",")) if configured.get(ZONES) else (),
+            kafka=combinations.kafka_version(configured),
         )
     )
     if any(problem.stops for problem in found):
         return found
     is_new = preflight.status_of(stack) is None
-    return [*found, *map(Problem, combinations.refused(told, is_new=is_new))]
+    return [*found, *map(Problem, combinations.refused(configured, is_new=is_new))]
 
 
-def _zones(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> dict[str, str]:
-    """The zones of the stack's own network: those that it has, for ever, since others would be other subnets.
+def _zones(stack: str, configured: Mapping[str, str], say: Callable[[str], None]) -> dict[str, str]:
+    """The zones of the stack's own network, which never change, since others would need other subnets.
 
-    A new stack's are written down by name. CloudFormation would take the first of a list that changes if AWS
-    opens a zone or the account loses its default network, and that may have a zone without brokers.
+    A new stack gets them by name. CloudFormation would take the first of a list that changes when AWS opens a
+    zone or the account loses its default network, and that may include a zone without brokers.
     """
-    if told.get("VpcId"):
+    if configured.get("VpcId"):
         return {}
     if preflight.status_of(stack) is not None:
         kept = preflight.zones_of(stack)
-        if told.get(ZONES, kept) != kept:
+        if configured.get(ZONES, kept) != kept:
             raise NotDeployed(
                 f"{ZONES} of {stack} is {kept or 'empty'}, and other zones would be another network:"
                 f" take {ZONES} out of samconfig.toml, and the stack keeps its own"
             )
         return {ZONES: kept} if kept else {}
-    chosen = told.get(ZONES) or ",".join(preflight.usable_zones()[: preflight.ZONES])
+    chosen = configured.get(ZONES) or ",".join(preflight.usable_zones()[: preflight.ZONES])
     say(f"{ZONES} of the new network are {chosen}, which it keeps")
     return {ZONES: chosen}
 
 
-def _app_id(stack: str, told: Mapping[str, str], say: Callable[[str], None]) -> str:
-    """What marks the stack's objects at Stripe: its own, else what samconfig.toml says, else one made up,
-    which CloudFormation keeps as the stack's parameter."""
-    known = preflight.app_id_of(stack) or told.get(APP_ID)
+def _app_id(stack: str, configured: Mapping[str, str], say: Callable[[str], None]) -> str:
+    """The mark of the stack's objects at Stripe: its own, else samconfig.toml's, else a generated one, which
+    CloudFormation keeps as the stack's parameter."""
+    known = preflight.app_id_of(stack) or configured.get(APP_ID)
     if known:
         return known
-    # Accounts on AWS that share one of Stripe may have stacks of the same name.
+    # AWS accounts that share a Stripe account may have stacks of the same name.
     made_up = f"{stack}-{secrets.token_hex(4)}"
     say(f"{APP_ID} of the new stack is {made_up}: its mark at Stripe, which it keeps")
-    if "DatabaseHost" in told:
+    if "DatabaseHost" in configured:
         say(
             f"note: if another stack's payments are in the database of DatabaseHost, stop here, and give"
             f" {APP_ID} of that stack in samconfig.toml"
@@ -128,14 +128,14 @@ def settings(environment: str) -> dict[str, str]:
 
 
 def stack_name(environment: str) -> str:
-    """Raises NotDeployed."""
-    # `sam deploy --guided` writes its own beside ours.
+    """The environment's stack. Raises NotDeployed."""
+    # `sam deploy --guided` writes its own next to ours.
     given = _parameters(environment, "global") | _parameters(environment, "deploy")
     return str(given["stack_name"])
 
 
 def config_name(environment: str) -> str:
-    """What samconfig.toml calls it: `sam deploy --guided` knows only `default`."""
+    """The environment's name in samconfig.toml: `sam deploy --guided` knows only `default`."""
     return "default" if environment == "dev" else environment
 
 
@@ -150,7 +150,7 @@ def _parameters(environment: str, command: str) -> dict[str, Any]:
 
 
 def _rollback(status: str | None) -> str:
-    # Rolled back, a first deployment would leave what must be retained, and nothing to read the reason from.
+    # After a rollback a first deployment leaves retained resources, and no events that name the reason.
     return "--disable-rollback" if status in NEVER_COMPLETE else "--no-disable-rollback"
 
 

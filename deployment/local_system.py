@@ -1,4 +1,4 @@
-"""The stack that `make run` keeps on this machine, as `smoke` sees it."""
+"""The stack of `make run` on this machine, for `smoke`."""
 
 import json
 import subprocess
@@ -14,6 +14,8 @@ from local.stack.description import Description
 
 
 class LocalSystem:
+    """A running stack by its description."""
+
     def __init__(self, found: Description) -> None:
         self._found = found
         self._secrets = {
@@ -43,7 +45,7 @@ class LocalSystem:
         return self._secrets[name]
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
-        """The function in a worker of its own, as it is invoked on AWS."""
+        """Run the operations' function in its own environment, as on AWS."""
         done = subprocess.run(
             [sys.executable, "-m", "local", "invoke", "operations", "-e", "-"],
             input=json.dumps({"verb": verb, "arguments": arguments}),

@@ -1,4 +1,4 @@
-"""What can be known to go wrong before a deployment begins, which may take an hour to find out."""
+"""Checks before a deployment, which itself may take an hour to fail."""
 
 import shutil
 import subprocess
@@ -14,16 +14,16 @@ from deployment import ROOT, region
 RUNTIME = "python3.13"
 ZONES = 3
 REFUSED_ZONES = frozenset({"use1-az3"})
-"""Ids of zones where MSK puts no brokers. A letter means another zone in each account, an id the same one."""
+"""Ids of zones without MSK brokers. A zone's letter differs between accounts, its id does not."""
 
 CONCURRENCY = 100
-"""Environments at once in the account; new accounts may begin with 10, which one busy function uses up."""
+"""Concurrent environments of the account; new accounts may have 10, which one busy function uses up."""
 
 ROOTS = ROOT / "layers" / "common" / "checkout" / "certificates" / "aws-roots.pem"
-"""Who may answer as PostgreSQL. RDS has roots of its own in each region."""
+"""The certificates that the functions trust for PostgreSQL. RDS has its own in each region."""
 
 LONGEST_NAME = 40
-"""Of a new stack. With `-Database-` and CloudFormation's 13 characters it is the proxy's name, at most 63."""
+"""Characters of a new stack's name. The proxy's adds `-Database-` and 13 characters, and may have 63."""
 
 _VPCS = ("vpc", "L-F678F1CE")
 _ADDRESSES = ("ec2", "L-0263D0A3")
@@ -31,7 +31,7 @@ _ADDRESSES = ("ec2", "L-0263D0A3")
 
 @dataclass(frozen=True)
 class Problem:
-    """`stops` is whether the deployment could not succeed."""
+    """A finding; `stops` means that the deployment cannot succeed."""
 
     what: str
     stops: bool = True
@@ -46,18 +46,18 @@ def check(
     zones: Sequence[str] = (),
     kafka: str | None = None,
 ) -> Iterator[Problem]:
-    """`addresses` is how many public addresses the stack's NAT gateways take; 0 where it makes no network.
-    `is_audience_decided` is whether the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
+    """`addresses` is the number of public addresses of the stack's NAT gateways, 0 if it makes no network;
+    `is_audience_decided` says that the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
     `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes.
 
-    A stack that is there already has its network: an upgrade needs no other one.
+    An existing stack already has its network, so an upgrade needs none.
     """
     if not _has_python():
         yield Problem(f"{RUNTIME} is not on the PATH: sam build needs the functions' own Python")
     try:
         boto3.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        yield Problem(f"AWS does not know you: {error}")
+        yield Problem(f"AWS does not accept your credentials: {error}")
         return
     yield from _roots(region())
     status = status_of(stack)
@@ -94,7 +94,7 @@ def _standing(stack: str, status: str | None) -> Iterator[Problem]:
         )
     elif status == "UPDATE_ROLLBACK_FAILED":
         yield Problem(
-            f"{stack} is {status}: mend what its events name, and then"
+            f"{stack} is {status}: repair what its events name, and then run"
             f" `aws cloudformation continue-update-rollback --stack-name {stack}`"
         )
     elif status.endswith("_IN_PROGRESS"):
@@ -110,10 +110,10 @@ def _name(stack: str) -> Iterator[Problem]:
 
 
 def status_of(stack: str) -> str | None:
-    """CloudFormation's word for how it stands, or None where it has nothing yet. Raises what boto3 raises."""
+    """The stack's status, or None if it does not exist yet. Raises what boto3 raises."""
     found = _described(stack)
     status = None if found is None else str(found["StackStatus"])
-    # Of a stack for which only a change set was made.
+    # The status of a stack that has only a change set.
     return None if status == "REVIEW_IN_PROGRESS" else status
 
 
@@ -128,7 +128,7 @@ def _parameters(stack: str) -> dict[str, str]:
 
 
 def _checks_no_audience(stack: str) -> bool:
-    """True for a complete stack of an earlier release, which has no such output."""
+    """Return True for a complete stack of a release without the output JwtAudience."""
     outputs = {one["OutputKey"] for one in (_described(stack) or {}).get("Outputs", [])}
     return "ApiUrl" in outputs and "JwtAudience" not in outputs
 
@@ -168,7 +168,7 @@ def usable_zones() -> list[str]:
 
 
 def zones_of(stack: str) -> str:
-    """The stack's Zones, empty if it took the region's first. Raises what boto3 raises."""
+    """The stack's Zones, or an empty string if it took the region's first. Raises what boto3 raises."""
     return _parameters(stack).get("Zones", "")
 
 

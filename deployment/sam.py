@@ -1,7 +1,7 @@
-"""SAM's command line, with packages that are what the lock file says.
+"""SAM's command line, with exactly the packages of the lock file.
 
-`sam build` checks the hashes of what it downloads for this machine, and then fetches compiled packages for
-Lambda's by version alone. So all are fetched before, checked, and it may look nowhere else.
+`sam build` checks the hashes of its downloads for this machine, but fetches compiled packages for Lambda's by
+version only. So all packages are fetched and checked before, and it may use no others.
 """
 
 import os
@@ -20,13 +20,13 @@ RUNTIME = ("--implementation", "cp", "--python-version", "3.13", "--abi", "cp313
 
 
 class SamFailed(RuntimeError):
-    """What failed; sam or pip have said why."""
+    """A command failed; sam or pip have printed why."""
 
 
 def sam(*arguments: str) -> None:
-    """Raises SamFailed, also if a package is not what the lock file says."""
+    """Run a command of sam. Raises SamFailed, also if a package differs from the lock file."""
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
-    # The runtime's own interpreter, which is the virtual environment's, must be found by its name.
+    # sam looks for the runtime's interpreter, which is the virtual environment's, by its name.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if arguments[0] == "build":
         fetch_wheels(WHEELS)
@@ -39,9 +39,9 @@ def sam(*arguments: str) -> None:
 
 
 def fetch_wheels(folder: Path, lock: Path = LOCK) -> None:
-    """The locked packages, for this machine and for each of Lambda's, into an empty folder.
+    """Fetch the locked packages for this machine and for each of Lambda's architectures into an empty folder.
 
-    Raises SamFailed if one cannot be had as it is locked.
+    Raises SamFailed if one cannot be fetched as it is locked.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for platforms in ([], *map(_platforms, MACHINES)):
@@ -49,7 +49,7 @@ def fetch_wheels(folder: Path, lock: Path = LOCK) -> None:
         locked = ["--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(lock)]
         target = [*RUNTIME, *platforms, "--dest", str(folder)]
         if subprocess.run([*command, *locked, *target], check=False).returncode:
-            raise SamFailed(f"the packages of {lock.name} cannot be had as they are locked")
+            raise SamFailed(f"the packages of {lock.name} cannot be fetched as they are locked")
 
 
 def _platforms(machine: str) -> list[str]:

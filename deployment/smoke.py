@@ -1,7 +1,7 @@
 """Proves that a stack works, from outside: over HTTP, and by its operations.
 
-In test mode a payment is made up, credited and taken back. With a live key nothing is credited: only what
-must be refused or ignored is tried.
+In test mode a made-up payment is credited and taken back. With a live key nothing is credited: only requests
+that must be refused or ignored are tried.
 """
 
 import json
@@ -12,17 +12,19 @@ from typing import Any, Protocol
 
 import jwt
 import requests
-import stripe
 
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.payments.stripe_api import API_VERSION
+from deployment.stripe_client import stripe_client
+from local import signing
+from local.waiting import until
 
 USER_ID = 9_000_000_000_000_000_001
 """Far from any user of the application."""
 
 AMOUNT_CENTS = 500
 CREDIT_SECONDS = 120.0
-"""A cold start of each function, a database that wakes up, and the relay, if the first publish fails."""
+"""Enough for a cold start of each function, a sleeping database, and the relay if the first publish fails."""
 
 _HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.25
@@ -31,7 +33,7 @@ _OPERATOR = ("--operator", "smoke")
 
 
 class SmokeFailed(RuntimeError):
-    """What does not work, and where to look."""
+    """The message says what does not work, and where to look."""
 
 
 class System(Protocol):
@@ -46,24 +48,24 @@ class System(Protocol):
 
     @property
     def claims(self) -> Mapping[str, str]:
-        """What users' tokens must have, beside sub and exp."""
+        """The claims that users' tokens must have in addition to sub and exp."""
 
     @property
     def webhook_sources(self) -> str:
         """The addresses that webhooks must come from; empty means any."""
 
     def secret(self, name: str) -> str:
-        """Raises SmokeFailed where it is not configured."""
+        """Raises SmokeFailed if the secret is not configured."""
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
-        """The result of a verb of the operations. Raises SmokeFailed where it was refused."""
+        """The result of a verb of the operations. Raises SmokeFailed if it was refused."""
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
-        """What only the platform knows: what was checked, and what is wrong with it."""
+        """The platform's own checks: what was checked, and the problem or None."""
 
 
 def result_of(verb: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """What the function of the operations answered. Raises SmokeFailed where it refused."""
+    """The result in the answer of the operations' function. Raises SmokeFailed if it refused."""
     if "error" in answer:
         raise SmokeFailed(f"operations {verb} was refused: {answer['error']}")
     found: dict[str, Any] = answer["result"]
@@ -71,7 +73,7 @@ def result_of(verb: str, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(system: System, say: Callable[[str], None]) -> None:
-    """Check everything, and say what is right. Raises SmokeFailed at the first thing that is not."""
+    """Check everything, and say what works. Raises SmokeFailed at the first problem."""
     smoke = Smoke(system, say)
     smoke.refusals()
     takes_webhooks = smoke.takes_webhooks()
@@ -89,13 +91,15 @@ def run(system: System, say: Callable[[str], None]) -> None:
 
 
 class Smoke:
+    """The checks of one system; each raises SmokeFailed."""
+
     def __init__(self, system: System, say: Callable[[str], None]) -> None:
         self._system = system
         self._say = say
         self._http = requests.Session()
 
     def refusals(self) -> None:
-        """What anybody can reach, and what nobody may do."""
+        """Public routes answer, and requests without a valid token are refused."""
         self._expect("GET", "/health", 200)
         self._expect("GET", "/balance", 200)
         self._expect("GET", "/checkout/balance", 401)
@@ -104,17 +108,17 @@ class Smoke:
         self._say("the page is served; no token and a wrong one are refused")
 
     def takes_webhooks(self) -> bool:
-        """Whether an event can be delivered from here at all."""
+        """Return True if webhooks are accepted from this machine."""
         sources = self._system.webhook_sources
         answer = self._expect("POST", "/webhooks/stripe", 400, *([403] if sources else []), data=b"{}")
         if answer.status_code == 403:
-            self._say(f"webhooks are taken from {sources} alone, and not from here: no event is delivered")
+            self._say(f"webhooks are accepted from {sources} alone, and not from here: no event is delivered")
             return False
         self._say("a webhook without a signature is refused")
         return True
 
     def foreign_event(self) -> None:
-        """Signed, and of another application: stored and ignored."""
+        """A signed event of another application is stored and ignored."""
         event = self._event(
             {"id": f"cs_smoke_{uuid.uuid4().hex}", "object": "checkout.session", "metadata": {}}
         )
@@ -125,19 +129,19 @@ class Smoke:
         self._say("a signed event of another application is stored and ignored")
 
     def reconciled(self) -> None:
-        """What the schedule does; until it did for the first time, its silence is an alarm."""
+        """Run the reconciler, whose schedule raises an alarm until its first run."""
         found = self._system.operate("reconcile")
         waits = found["oldest_uncredited_seconds"]
         self._say(f"the reconciler runs; the oldest payment that is not credited waits for {waits} s")
 
     def payment(self) -> None:
-        """One session, paid by an event that we sign ourselves, credited, and taken back."""
+        """Create a session, pay it with an event that we sign, wait for the credit, and take it back."""
         self._system.operate("add-user", "--user", str(USER_ID), "--email", "smoke@example.com", *_OPERATOR)
         before = self._balance()
         session = self._create_session()
         request_id = session["request_id"]
-        self._say(f"session {session['session_id']} made at Stripe")
-        client = self._stripe()
+        self._say(f"session {session['session_id']} created at Stripe")
+        client = stripe_client(self._system.secret("STRIPE_SECRET"), self._system.stripe_api_url)
         try:
             made = client.v1.checkout.sessions.retrieve(session["session_id"]).to_dict()
             paid = {
@@ -167,17 +171,17 @@ class Smoke:
         return made
 
     def _until_credited(self, request_id: str) -> None:
-        deadline = time.monotonic() + CREDIT_SECONDS
-        while True:
-            found = self._expect("GET", f"/checkout/sessions/{request_id}", 200, headers=self._token()).json()
-            if found["credited"]:
-                return
-            if time.monotonic() > deadline:
-                raise SmokeFailed(
-                    f"{request_id} is {found['status']} and was not credited in {CREDIT_SECONDS:.0f} s:"
-                    " look at the logs of stripe_webhook, outbox_relay and checkout_finished_consumer"
-                )
-            time.sleep(_PAUSE_SECONDS)
+        path, found = f"/checkout/sessions/{request_id}", dict[str, Any]()
+
+        def is_credited() -> bool:
+            found.update(self._expect("GET", path, 200, headers=self._token()).json())
+            return bool(found["credited"])
+
+        if not until(is_credited, CREDIT_SECONDS, _PAUSE_SECONDS):
+            raise SmokeFailed(
+                f"{request_id} is {found['status']} and was not credited in {CREDIT_SECONDS:.0f} s:"
+                " look at the logs of stripe_webhook, outbox_relay and checkout_finished_consumer"
+            )
 
     def _balance(self) -> int:
         answer = self._expect("GET", "/checkout/balance", 200, headers=self._token())
@@ -199,24 +203,15 @@ class Smoke:
         }
 
     def _deliver(self, event: dict[str, Any]) -> None:
-        body = json.dumps(event)
+        body = json.dumps(event).encode()
         secret = self._system.secret("STRIPE_WEBHOOK_SECRET").split(",")[0].strip()
-        signature = stripe.WebhookSignature.generate_signature_header(body, secret)
-        self._expect(
-            "POST", "/webhooks/stripe", 200, data=body.encode(), headers={"Stripe-Signature": signature}
-        )
+        signed = {"Stripe-Signature": signing.header(body, secret)}
+        self._expect("POST", "/webhooks/stripe", 200, data=body, headers=signed)
 
     def _token(self) -> dict[str, str]:
         now = int(time.time())
         claims = {**self._system.claims, "sub": str(USER_ID), "iat": now, "exp": now + _TOKEN_SECONDS}
         return _bearer(jwt.encode(claims, self._system.secret("JWT_SECRET"), "HS256"))
-
-    def _stripe(self) -> stripe.StripeClient:
-        return stripe.StripeClient(
-            self._system.secret("STRIPE_SECRET"),
-            stripe_version=API_VERSION,
-            base_addresses={"api": self._system.stripe_api_url} if self._system.stripe_api_url else {},
-        )
 
     def _expect(
         self,

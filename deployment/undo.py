@@ -1,6 +1,5 @@
-"""Takes back a deployment that failed and was not rolled back."""
+"""Undoes a failed deployment that was not rolled back."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,20 +7,21 @@ import boto3
 
 from deployment import preflight
 from deployment.deploy import NotDeployed
+from local.waiting import until
 
 FAILED = ("CREATE_FAILED", "UPDATE_FAILED")
-"""What RollbackStack takes."""
+"""The statuses that RollbackStack accepts."""
 
 SECONDS = 90 * 60.0
-"""Brokers and a database take half an hour to go, Lambda's interfaces up to 40 minutes."""
+"""Deleting brokers and a database takes half an hour, and Lambda's interfaces up to 40 minutes."""
 
 _PAUSE_SECONDS = 30.0
 
 
 def undo(stack: str, confirm: Callable[[str], bool], say: Callable[[str], None]) -> None:
-    """Back to the last state that was complete; a stack that never was complete is deleted.
+    """Go back to the last complete state; a stack that was never complete is deleted.
 
-    What the failed deployment made goes with it, also what would be retained. Raises NotDeployed.
+    What the failed deployment made is deleted, even what would otherwise be retained. Raises NotDeployed.
     """
     status = preflight.status_of(stack)
     if status not in FAILED:
@@ -30,14 +30,16 @@ def undo(stack: str, confirm: Callable[[str], bool], say: Callable[[str], None])
     if not confirm(f"Undo the deployment of {stack}"):
         raise NotDeployed("not confirmed, so nothing was changed")
     _client().rollback_stack(StackName=stack, RetainExceptOnCreate=True)
-    deadline = time.monotonic() + SECONDS
-    while (status := preflight.status_of(stack)) in FAILED or (status or "").endswith("_IN_PROGRESS"):
-        if time.monotonic() > deadline:
-            raise NotDeployed(f"{stack} is still {status}: its events say what it waits for")
-        time.sleep(_PAUSE_SECONDS)
+    if not until(lambda: _is_settled(preflight.status_of(stack)), SECONDS, _PAUSE_SECONDS):
+        raise NotDeployed(f"{stack} is still {preflight.status_of(stack)}: its events say what it waits for")
+    status = preflight.status_of(stack)
     if status is not None and not status.endswith("_COMPLETE"):
         raise NotDeployed(f"{stack} is {status}: its events name what could not be undone")
     say(f"{stack} is {'gone' if status is None else status}")
+
+
+def _is_settled(status: str | None) -> bool:
+    return status not in FAILED and not (status or "").endswith("_IN_PROGRESS")
 
 
 def _client() -> Any:

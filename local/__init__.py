@@ -1,7 +1,7 @@
-"""The whole system on one machine: everything AWS would provide, as processes of one folder."""
+"""The whole system on one machine: processes stand for AWS's services, with their data in one folder."""
 
 import sys
 from pathlib import Path
 
-# What the functions share is not installed here: it is a layer.
+# The functions' shared code is a layer, and not installed.
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))

@@ -179,7 +179,7 @@ def _die(*_: object) -> None:
 
 
 def test_what_is_no_key_is_refused(system: AwsSystem, stripe: Simulator) -> None:
-    with pytest.raises(NotConfigured, match="STRIPE_SECRET is no secret key"):
+    with pytest.raises(NotConfigured, match="STRIPE_SECRET is not a secret key"):
         configure(system, lambda _: "pk_test_publishable", print)
     assert endpoints(stripe) == []
     assert "STRIPE_SECRET" not in system.secrets
@@ -188,7 +188,7 @@ def test_what_is_no_key_is_refused(system: AwsSystem, stripe: Simulator) -> None
 def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     run(system)
     monkeypatch.setenv("STRIPE_SECRET", "sk_live_1")
-    with pytest.raises(NotConfigured, match="the other mode than the stack's"):
+    with pytest.raises(NotConfigured, match="not of the stack's mode"):
         run(system)
     assert system.secrets["STRIPE_SECRET"] == KEY
 

@@ -226,7 +226,7 @@ def test_so_is_the_endpoint_that_a_deployment_makes_or_keeps(
 
     configure.configure(cast(AwsSystem, system), str, said.append)
 
-    assert ("is there, with its" if is_known else "made at Stripe") in said[0]
+    assert ("exists, with its" if is_known else "created at Stripe") in said[0]
     assert system.secrets["STRIPE_SECRET"] == "sk_test_tests"
 
 

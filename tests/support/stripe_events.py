@@ -5,11 +5,10 @@ import time
 from typing import Any
 from uuid import uuid4
 
-import stripe
-
+from checkout.payments.stripe_api import API_VERSION
+from local import signing
 from tests.support import made_up
 
-API_VERSION = "2026-10-28.endive"
 APP_ID = "checkout-tests"
 WEBHOOK_SECRET = "whsec_of_the_tests_0123456789"
 
@@ -77,4 +76,4 @@ def encoded(stripe_event: dict[str, Any]) -> bytes:
 
 
 def signature(body: bytes, secret: str = WEBHOOK_SECRET, *, timestamp: int | None = None) -> str:
-    return str(stripe.WebhookSignature.generate_signature_header(body.decode(), secret, timestamp))
+    return signing.header(body, secret, timestamp)

@@ -11,6 +11,7 @@ from checkout.operations import caller_identity
 from deployment import aws_system
 from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed
+from local import waiting
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:operations:live"
 OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": FUNCTION, "JwtAudience": "shop"}
@@ -101,7 +102,7 @@ class Pages:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     made = Aws()
-    monkeypatch.setattr(aws_system, "time", Clock())
+    monkeypatch.setattr(waiting, "time", Clock())
     monkeypatch.setattr(aws_system, "_client", lambda _: made)
     monkeypatch.setattr(caller_identity, "proof", lambda function, words: " ".join([function, *words]))
     return made

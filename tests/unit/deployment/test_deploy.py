@@ -159,7 +159,7 @@ def test_parameters_that_cannot_work_together_stop_it(
     with pytest.raises(NotDeployed, match="could not succeed"):
         deploy.deploy("dev", lambda _: True, said.append)
     assert said == [
-        "stop: a new network has no way to KafkaClusterArn: give VpcId, where they can be reached"
+        "stop: a new network cannot reach KafkaClusterArn: give the VpcId of a network that can"
     ]
     assert sam == []
 
