@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from checkout.outbox.record import Record
 from tests.support.running_stack import RunningStack
-from tests.support.topic import Record
+from tests.support.tail import TOPIC
 from tests.support.waiting import eventually
 
 COLOR = re.compile(r"\x1b\[\d+m")
@@ -35,7 +36,7 @@ def finished(request_id: str, user: int) -> bytes:
 def test_records_are_parked_and_what_comes_behind_them_is_credited(stack: RunningStack) -> None:
     user = stack.add_user()
     values = [finished(request_id, 2**62) for request_id in HOSTILE] + [finished("behind", user)]
-    stack.topic.produce([Record(0, b"1", value) for value in values])
+    stack.topic.produce([Record(TOPIC, 0, 0, b"1", value) for value in values])
 
     eventually(lambda: stack.entries(user) == [500], 60, lambda: stack.log[-5000:])
     parked = stack.application("SELECT value FROM parked_events ORDER BY kafka_offset")

@@ -1,28 +1,27 @@
-"""Both topics: records go in, and nothing is lost although the embedded broker keeps 5 MB of a partition."""
+"""Both topics, of which nothing is lost although the embedded broker keeps only 5 MB of a partition."""
 
 import threading
 import time
 from collections import Counter
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 
 from tests.fuzz.records import FINISHED, REQUESTS, Record
-from tests.support.brokers import committed
-from tests.support.topic import GROUP
+from tests.support.tail import PARTITIONS
+from tests.support.topic import GROUP, lags
 
-PARTITIONS = 3
 GROUPS = {FINISHED: GROUP, REQUESTS: "checkout-requests-consumer"}
 MOST_BYTES = 2_000_000
-"""How much of a topic may wait for its consumer."""
+"""Bytes of a topic that may wait for its consumer."""
 STUCK_SECONDS = 90.0
 
 
 class Stuck(RuntimeError):
-    """A partition does not move; says which."""
+    """A partition's consumer does not move; the message says which."""
 
 
 class Topics:
-    """For several threads at once."""
+    """Producer and consumers for both; may be shared by threads."""
 
     def __init__(self, brokers: str) -> None:
         self._settings = {"bootstrap.servers": brokers, "log_level": 2}
@@ -35,10 +34,10 @@ class Topics:
         self._waiting: Counter[str] = Counter()
         self.produced: Counter[str] = Counter()
         self.refused: list[str] = []
-        """Why the broker did not take a record."""
+        """The broker's reasons for refusing records."""
 
     def produce(self, record: Record) -> None:
-        """Returns when there is room for more. Raises Stuck."""
+        """Produce, and return once there is room for more. Raises Stuck."""
         with self._lock:
             self._waiting[record.topic] += record.size
             self.produced[record.topic] += 1
@@ -55,20 +54,14 @@ class Topics:
         self._producer.poll(0)
 
     def settle(self) -> None:
-        """Until both groups are at the end of their topics. Raises Stuck."""
+        """Return once both groups are at the end of their topics. Raises Stuck."""
         with self._lock:
             for topic in GROUPS:
                 self._drain(topic)
 
     def lag(self, topic: str) -> list[int]:
-        """Of each partition."""
-        consumer = self._consumers[topic]
-        ends = [
-            consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
-            for partition in range(PARTITIONS)
-        ]
-        offsets = committed(consumer, topic, PARTITIONS)
-        return [end - max(0, offset) for end, offset in zip(ends, offsets, strict=True)]
+        """The records that its consumer has not committed, for each partition."""
+        return lags(self._consumers[topic], topic)
 
     def close(self) -> None:
         for consumer in self._consumers.values():

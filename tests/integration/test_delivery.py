@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
@@ -27,30 +26,13 @@ from tests.support.brokers import AnyBroker, forgets, freeze, new_broker, thaw
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
+from tests.support.topic import Topic
 
 TOPIC = "checkout.finished"
 
 
 def published(broker: AnyBroker) -> list[Record]:
-    """Everything in the topic."""
-    reader = Consumer(
-        {"bootstrap.servers": broker.address, "group.id": str(uuid4()), "enable.auto.commit": False}
-    )
-    partitions = [TopicPartition(TOPIC, number, 0) for number in range(3)]
-    ends = {at.partition: reader.get_watermark_offsets(at)[1] for at in partitions}
-    reader.assign(partitions)
-    found: list[Record] = []
-    give_up_at = time.monotonic() + 20
-    while len(found) < sum(ends.values()):
-        assert time.monotonic() < give_up_at, f"{len(found)} of {ends}"
-        message = reader.poll(0.2)
-        if message is not None and not message.error():
-            partition, offset, key = message.partition(), message.offset(), message.key()
-            assert partition is not None
-            assert offset is not None
-            found.append(Record(TOPIC, partition, offset, key, message.value() or b""))
-    reader.close()
-    return found
+    return Topic(broker.address).records()
 
 
 @pytest.fixture

@@ -9,15 +9,26 @@ from tests.support.stripe_events import event, session_object
 from tests.support.tail import Tail
 
 
-def test_a_paid_session_is_stored_published_and_credited_once(fns: Functions) -> None:
+def test_a_paid_session_is_stored_published_and_credited_once(fns: Functions, broker: AnyBroker) -> None:
     request_id = str(uuid4())
     paid = event(session_object(request_id))
+    tail = Tail(broker.address)
 
-    answer = fns.webhook(paid)
+    answers = [fns.webhook(paid), fns.webhook(paid)]
+    records = tail.read()
+    failures = [fns.consume(*records), fns.consume(*records)]
 
-    assert (answer.status, answer.json["outcome"]) == (200, "applied")
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [answer.json["outcome"] for answer in answers] == ["applied", "duplicate"]
     assert fns.row(request_id)["status"] == "payment_succeeded"
     assert fns.checkout("SELECT * FROM outbox") == []
+    [record] = records
+    assert json.loads(record.value)["request_id"] == request_id
+    assert failures == [{"batchItemFailures": []}] * 2
+    entries = fns.application("SELECT effect_key, user_id, amount_cents FROM ledger_entries")
+    assert entries == [{"effect_key": f"success:{request_id}", "user_id": 1, "amount_cents": 500}]
+    assert fns.balance() == 500
+    assert fns.get("/checkout/balance").json["balance_cents"] == 500
 
 
 def test_the_signature_is_over_the_bytes_that_api_gateway_gave_as_base64(fns: Functions) -> None:

@@ -1,41 +1,44 @@
-"""What was published since the last look, as records that a consumer can be given."""
+"""The one reader of a topic: joins no group, and gives records that a consumer can be given."""
 
+import time
 from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 
 from checkout.outbox.record import Record
 
+TOPIC = "checkout.finished"
+PARTITIONS = 3
+SECONDS = 20.0
+
 
 class Tail:
-    """Of `checkout.finished`: reads on from where it was, beginning at the end."""
+    """Reads on from its position, which is the topic's end at first."""
 
-    TOPIC = "checkout.finished"
-
-    def __init__(self, brokers: str) -> None:
+    def __init__(self, brokers: str, *, from_beginning: bool = False) -> None:
         self._consumer = Consumer(
-            {"bootstrap.servers": brokers, "group.id": str(uuid4()), "fetch.wait.max.ms": 5}
+            {"bootstrap.servers": brokers, "group.id": str(uuid4()), "fetch.wait.max.ms": 5, "log_level": 2}
         )
-        self._next = [0, 0, 0]
-        self.read()
+        self._next = [0] * PARTITIONS if from_beginning else ends(self._consumer, TOPIC)
 
     def read(self) -> list[Record]:
+        """The records since the last call, partition by partition."""
         found: list[Record] = []
-        for partition, start in enumerate(self._next):
-            at = TopicPartition(self.TOPIC, partition, start)
-            _, end = self._consumer.get_watermark_offsets(at, timeout=10)
-            if start < end:
-                self._consumer.assign([at])
+        for partition, end in enumerate(ends(self._consumer, TOPIC)):
+            if self._next[partition] < end:
+                self._consumer.assign([TopicPartition(TOPIC, partition, self._next[partition])])
+            deadline = time.monotonic() + SECONDS
             while self._next[partition] < end:
-                message = self._consumer.poll(1)
-                if message is not None and not message.error():
+                assert time.monotonic() < deadline, f"only {self._next} of {end} in partition {partition}"
+                for message in self._consumer.consume(500, 0.1):
+                    assert message.error() is None, message.error()
                     offset = message.offset() or 0
                     self._next[partition] = offset + 1
-                    found.append(Record(self.TOPIC, partition, offset, message.key(), message.value() or b""))
+                    found.append(Record(TOPIC, partition, offset, message.key(), message.value() or b""))
         return found
 
     def position(self) -> list[int]:
-        """By partition, the offset that is read next."""
+        """The offset of each partition that is read next."""
         return list(self._next)
 
     def rewind(self, position: list[int]) -> None:
@@ -44,3 +47,9 @@ class Tail:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def ends(consumer: Consumer, topic: str) -> list[int]:
+    """The offset after the last record of each partition."""
+    partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    return [int(consumer.get_watermark_offsets(one, timeout=SECONDS)[1]) for one in partitions]

@@ -1,76 +1,53 @@
-"""`checkout.finished` seen from outside, beside the trigger that consumes it."""
+"""`checkout.finished` observed from outside, next to the trigger that consumes it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 
+from checkout.outbox.record import Record
 from tests.support.brokers import committed
+from tests.support.tail import SECONDS, TOPIC, Tail, ends
 
-TOPIC = "checkout.finished"
 GROUP = "checkout-finished-consumer"
-PARTITIONS = 3
-SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Record:
-    partition: int
-    key: bytes
-    value: bytes
 
 
 class Topic:
-    """Reads without joining a group; every call needs a broker that answers."""
+    """The whole topic; every call needs a broker that answers."""
 
     def __init__(self, brokers: str, group: str = GROUP) -> None:
         """`group` is the trigger's."""
-        self._settings = {"bootstrap.servers": brokers, "log_level": 2}
+        self._brokers = brokers
         self._group = group
 
     def records(self) -> list[Record]:
-        """All there are, partition by partition in order."""
-        consumer = self._consumer("outside")
-        ends = self._ends(consumer)
-        found: dict[int, list[Message]] = {partition: [] for partition in ends}
-        consumer.assign([TopicPartition(TOPIC, partition, 0) for partition in ends])
-        while any(len(found[partition]) < end for partition, end in ends.items()):
-            for message in consumer.consume(500, 0.1):
-                assert message.error() is None, message.error()
-                found[message.partition() or 0].append(message)
-        consumer.close()
-        return [_record(message) for messages in found.values() for message in messages]
+        """All records, partition by partition."""
+        tail = Tail(self._brokers, from_beginning=True)
+        found = tail.read()
+        tail.close()
+        return found
 
-    def produce(self, records: list[Record]) -> None:
+    def produce(self, records: Iterable[Record]) -> None:
         """Append copies, each to its own partition, and wait for the broker's acknowledgement."""
-        producer = Producer({**self._settings, "acks": "all", "linger.ms": 0})
+        producer = Producer(
+            {"bootstrap.servers": self._brokers, "log_level": 2, "acks": "all", "linger.ms": 0}
+        )
         for record in records:
             producer.produce(TOPIC, record.value, record.key, record.partition)
         assert producer.flush(SECONDS) == 0
 
     def lag(self) -> int:
-        """How many records the trigger has not committed."""
-        consumer = self._consumer(self._group)
-        ends = self._ends(consumer)
-        offsets = committed(consumer, TOPIC, len(ends))
+        """The number of records that the trigger has not committed."""
+        consumer = Consumer(
+            {"bootstrap.servers": self._brokers, "group.id": self._group, "enable.auto.commit": False}
+        )
+        found = sum(lags(consumer, TOPIC))
         consumer.close()
-        # Where nothing was committed yet, the offset is negative.
-        return sum(ends[partition] - max(0, offset) for partition, offset in enumerate(offsets))
-
-    def _consumer(self, group: str) -> Consumer:
-        return Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
-
-    @staticmethod
-    def _ends(consumer: Consumer) -> dict[int, int]:
-        ends = {}
-        for partition in range(PARTITIONS):
-            _, ends[partition] = consumer.get_watermark_offsets(
-                TopicPartition(TOPIC, partition), timeout=SECONDS
-            )
-        return ends
+        return found
 
 
-def _record(message: Message) -> Record:
-    key, value = message.key(), message.value()
-    assert isinstance(key, bytes)
-    assert isinstance(value, bytes)
-    return Record(message.partition() or 0, key, value)
+def lags(consumer: Consumer, topic: str) -> list[int]:
+    """The numbers of records that the consumer's group has not committed, for each partition."""
+    after = ends(consumer, topic)
+    offsets = committed(consumer, topic, len(after))
+    # An offset is negative before the first commit.
+    return [end - max(0, offset) for end, offset in zip(after, offsets, strict=True)]

@@ -158,9 +158,7 @@ def test_parameters_that_cannot_work_together_stop_it(
     said: list[str] = []
     with pytest.raises(NotDeployed, match="could not succeed"):
         deploy.deploy("dev", lambda _: True, said.append)
-    assert said == [
-        "stop: a new network cannot reach KafkaClusterArn: give the VpcId of a network that can"
-    ]
+    assert said == ["stop: a new network cannot reach KafkaClusterArn: give the VpcId of a network that can"]
     assert sam == []
 
 
