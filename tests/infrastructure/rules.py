@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from checkout.base.settings import DECLARED
 from tests.infrastructure import alarm_rules, published, transformed
 from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
@@ -144,17 +145,11 @@ def _functions(templates: Templates) -> Iterator[str]:
             yield f"{name} keeps its lines for ever"
 
 
-def settings_read() -> set[str]:
-    """The names that checkout/base/config.py asks for."""
-    config = (ROOT / "layers" / "common" / "checkout" / "base" / "config.py").read_text()
-    return set(re.findall(r'(?:self\._\w+|environment\.get)\(\s*"([A-Z][A-Z0-9_]+)"', config))
-
-
 def _settings(templates: Templates) -> Iterator[str]:
     declared = templates.source["Globals"]["Function"]["Environment"]["Variables"].keys()
-    for name in sorted(settings_read() - declared):
+    for name in sorted(DECLARED.keys() - declared):
         yield f"{name} is read and not set"
-    read = settings_read() | {"STRIPE_KEY", "AWS_LAMBDA_EXEC_WRAPPER"}
+    read = DECLARED.keys() | {"STRIPE_KEY", "AWS_LAMBDA_EXEC_WRAPPER"}
     for name in sorted(name for name in declared - read if not name.startswith("POWERTOOLS_")):
         yield f"{name} is set and not read"
 

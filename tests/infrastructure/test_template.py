@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 from cfnlint.api import ManualArgs, lint
 
-from tests.infrastructure import rules, transformed
+from checkout.base.setting import Secret, Setting
+from checkout.base.settings import DECLARED, SECRETS
+from tests.infrastructure import transformed
 from tests.infrastructure.transformed import ROOT
 
-CONFIG = ROOT / "layers" / "common" / "checkout" / "base" / "config.py"
 GLOBALS = transformed.source()["Globals"]["Function"]
+
+LOCAL = {"STRIPE_KEY", "KAFKA", "NODES", "KAFKA_BROKERS_IN_CONTAINERS", "PORT", "STRIPE_PORT"} | {
+    "FUNCTION_ENVIRONMENTS"
+}
+"""What only the local stack reads."""
+
+SECRET_NAMES = {secret.name for secret in SECRETS}
 
 FUNCTIONS = {
     Path(resource["Properties"]["CodeUri"]).name: resource["Properties"]
@@ -29,10 +37,6 @@ def events(kind: str) -> list[tuple[str, dict[str, Any]]]:
         for event in properties.get("Events", {}).values()
         if event["Type"] == kind
     ]
-
-
-def secrets_read() -> set[str]:
-    return set(re.findall(r'_(?:secret|several|optional_secret|moment)\("(\w+)"\)', CONFIG.read_text()))
 
 
 # As CloudFormation sees it
@@ -128,8 +132,7 @@ def test_routes_are_those_of_the_handlers() -> None:
 def test_no_secret_is_in_the_template() -> None:
     declared = GLOBALS["Environment"]["Variables"]
 
-    assert secrets_read()
-    assert {name for name in secrets_read() if declared[name] != ""} == {"CHECKOUT_DATABASE_URL"}
+    assert {name for name in SECRET_NAMES if declared[name] != ""} == {"CHECKOUT_DATABASE_URL"}
     assert "@" not in str(declared["CHECKOUT_DATABASE_URL"]), "on AWS its roles sign in by IAM"
 
 
@@ -140,11 +143,38 @@ def test_the_example_marks_every_secret() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     marked = {line.partition("=")[0] for line in lines if "(secret)" in line and not line.startswith("#")}
 
-    assert marked == secrets_read()
+    assert marked == SECRET_NAMES
+
+
+def readme_rows() -> dict[str, tuple[str, str]]:
+    """Setting → (default, what it is), as the README's table has them, without links."""
+    section = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    return {
+        name: (default, re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", what))
+        for names, default, what in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
 
 
 def test_the_readme_s_table_has_every_setting() -> None:
-    section = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert readme_rows().keys() == DECLARED.keys()
 
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == rules.settings_read()
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_readme_says_what_the_declaration_says(name: str) -> None:
+    default, what = readme_rows()[name]
+    declared = DECLARED[name]
+
+    assert what == declared.what
+    assert ("**required**" in default) == declared.is_required
+    assert ("(secret)" in default) == isinstance(declared, Secret)
+    if isinstance(declared, Setting) and type(declared.default) in (int, str):
+        assert default.replace("`", "").split(" ")[0] == str(declared.default)
+
+
+def test_the_example_names_no_setting_that_is_not_declared() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
+
+    assert named - DECLARED.keys() == LOCAL

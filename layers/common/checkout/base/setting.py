@@ -1,0 +1,214 @@
+"""What one setting is, and how its text is read."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Generic, Protocol, TypeVar, cast, overload
+
+from checkout.base import currencies
+from checkout.base.errors import ConfigurationError
+from checkout.base.redirects import is_protected, origin_of
+
+T = TypeVar("T")
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class HasEnvironment(Protocol):
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+
+def text_of(environment: Mapping[str, str], name: str) -> str | None:
+    """None for what is not set, or set to nothing."""
+    return environment.get(name, "").strip() or None
+
+
+class Setting(Generic[T]):
+    """One that is not secret, as an attribute of the class that declares it.
+
+    It is read when it is needed, so a function needs only those that it uses. Raises ConfigurationError,
+    which names it, if it is required and missing, or unusable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], T],
+        what: str,
+        *,
+        default: T | None = None,
+        is_required: bool = False,
+    ) -> None:
+        """`parse` raises ValueError with what is wrong, as in "is not a number". `what` is for the README.
+        Without a `default`, T includes None unless the setting is required."""
+        self.name = name
+        self.what = what
+        self.default = default
+        self.is_required = is_required
+        self._parse = parse
+
+    @overload
+    def __get__(self, config: None, owner: type) -> "Setting[T]": ...
+
+    @overload
+    def __get__(self, config: HasEnvironment, owner: type) -> T: ...
+
+    def __get__(self, config: HasEnvironment | None, owner: type) -> "Setting[T] | T":
+        if config is None:
+            return self
+        text = text_of(config.environment, self.name)
+        if text is not None:
+            return self.parsed(text)
+        if self.is_required:
+            raise ConfigurationError(f"{self.name} is not set.")
+        return cast(T, self.default)
+
+    def parsed(self, text: str) -> T:
+        try:
+            return self._parse(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{self.name} {error}.") from error
+
+
+class Secret:
+    """One that the environment has, or else the secret in Secrets Manager."""
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        *,
+        is_required: bool = False,
+        by_the_operator: bool = False,
+        has_several: bool = False,
+        least_bytes: int = 1,
+    ) -> None:
+        """`by_the_operator`: a new stack's secret is without it, and nobody has failed. `has_several`: it is
+        a list with commas. `least_bytes` is how long it is if nobody can guess it; of HS256's key, RFC 7518
+        (3.2) says it."""
+        self.name = name
+        self.what = what
+        self.is_required = is_required
+        self.by_the_operator = by_the_operator
+        self.has_several = has_several
+        self.least_bytes = least_bytes
+
+    def check(self, value: str) -> None:
+        """Raises ConfigurationError if it can be guessed."""
+        for one in value.split(",") if self.has_several else [value]:
+            if len(one.strip().encode()) < self.least_bytes:
+                raise ConfigurationError(
+                    f"{self.name} has fewer than {self.least_bytes} bytes, so it can be guessed:"
+                    " openssl rand -hex 32"
+                )
+
+
+# How a text is read
+
+
+def text(given: str) -> str:
+    return given
+
+
+def optional_text(given: str) -> str | None:
+    return given
+
+
+def number(given: str) -> int:
+    try:
+        value = int(given)
+    except ValueError as error:
+        raise ValueError("is not a number") from error
+    if value < 1:
+        raise ValueError("must be at least 1")
+    return value
+
+
+def optional_number(given: str) -> int | None:
+    return number(given)
+
+
+def retention_days(given: str) -> int:
+    days = number(given)
+    if days <= 30:
+        raise ValueError("must be more than 30: so long Stripe keeps its own events")
+    return days
+
+
+def yes_or_no(given: str) -> bool:
+    if given.lower() not in ("true", "false"):
+        raise ValueError("is true or false")
+    return given.lower() == "true"
+
+
+def unless_false(given: str) -> bool:
+    return given != "false"
+
+
+def is_iam(given: str) -> bool:
+    if given != "IAM":
+        raise ValueError("is IAM, or empty if the URL has a password")
+    return True
+
+
+def security(given: str) -> str:
+    if given not in ("PLAINTEXT", "SCRAM", "IAM"):
+        raise ValueError("is PLAINTEXT, SCRAM or IAM")
+    return given
+
+
+def currency(given: str) -> str:
+    if not currencies.is_code(given.lower()):
+        raise ValueError("must be the three letters of a currency, such as eur")
+    return given.lower()
+
+
+def parts(given: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(","))
+
+
+def brokers(given: str) -> tuple[str, ...]:
+    if not all(parts(given)):
+        raise ValueError("has an empty element; it is host:port,host:port")
+    return parts(given)
+
+
+def version(given: str) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(part) for part in given.split("."))
+    except ValueError as error:
+        raise ValueError("is not a number") from error
+
+
+def networks(given: str) -> Networks:
+    try:
+        return tuple(ip_network(part) for part in parts(given))
+    except ValueError as error:
+        raise ValueError("is addresses and networks: 192.0.2.1,198.51.100.0/24") from error
+
+
+def own_origin(given: str) -> str | None:
+    return _protected(given.rstrip("/"))
+
+
+def origins(given: str) -> frozenset[str]:
+    found = [part.rstrip("/").lower() for part in parts(given)]
+    if any(origin_of(origin) != origin for origin in found):
+        raise ValueError("is https://host[:port],https://host[:port]")
+    return frozenset(map(_protected, found))
+
+
+def moment(given: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError("must be a time with its offset, as 2026-11-24T12:00:00Z")
+    return found
+
+
+def _protected(origin: str) -> str:
+    if not is_protected(origin):
+        raise ValueError("must be https://host[:port]: http, which anybody may change, is for this machine")
+    return origin

@@ -1,0 +1,199 @@
+"""Every setting, declared once: its name, how it is read, its default, and a sentence for the README.
+
+A test holds the README's table, .env.example and the templates to this.
+"""
+
+from checkout.base import setting
+from checkout.base.setting import Secret, Setting
+
+DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
+
+SECRETS = (
+    Secret("STRIPE_SECRET", "Stripe's secret key", is_required=True, by_the_operator=True),
+    Secret(
+        "STRIPE_WEBHOOK_SECRET",
+        "signing secret of the endpoint; several, comma-separated, while one is rotated",
+        is_required=True,
+        by_the_operator=True,
+        has_several=True,
+        least_bytes=20,
+    ),
+    Secret(
+        "JWT_SECRET", "HS256 key of the users' tokens, 32 bytes or more", is_required=True, least_bytes=32
+    ),
+    Secret("JWT_SECRET_PREVIOUS", "accepted, too, while the other is being rotated", least_bytes=32),
+    # These two are next to the secrets, since they change with them.
+    Secret(
+        "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL",
+        "until when the webhook secrets after the first are accepted: `2026-11-24T12:00:00Z`",
+    ),
+    Secret(
+        "JWT_SECRET_PREVIOUS_UNTIL", "until when `JWT_SECRET_PREVIOUS` is accepted: `2026-11-24T12:00:00Z`"
+    ),
+    Secret(
+        "CHECKOUT_SERVICE_TOKEN",
+        "what services send as `X-Service-Token`, 20 characters or more; several, comma-separated",
+        is_required=True,
+        has_several=True,
+        least_bytes=20,
+    ),
+    Secret("CHECKOUT_DATABASE_URL", "`postgresql://…` with the tables of checkout", is_required=True),
+    Secret("DATABASE_URL", "`postgresql://…` with `users` and the ledger"),
+    Secret("KAFKA_USERNAME", "for `SCRAM`"),
+    Secret("KAFKA_PASSWORD", "for `SCRAM`"),
+)
+
+
+class Settings:
+    """What is not secret."""
+
+    database_by_iam = Setting(
+        "DATABASE_AUTH",
+        setting.is_iam,
+        "`IAM`: the role in the URLs signs in by a token of RDS, and has its timeouts from `Setup`",
+        default=False,
+    )
+    database_role = Setting(
+        "DATABASE_ROLE", setting.optional_text, "with `IAM`, who signs in where the URL names nobody"
+    )
+    database_connect_timeout_seconds = Setting(
+        "DATABASE_CONNECT_TIMEOUT_SECONDS",
+        setting.number,
+        "25 where the database may be waking up",
+        default=5,
+    )
+    database_master_secret_arn = Setting(
+        "DATABASE_MASTER_SECRET_ARN",
+        setting.optional_text,
+        "for `migrate` alone: the secret with `username` and `password` of the databases' owner",
+    )
+    kafka_brokers = Setting("KAFKA_BROKERS", setting.brokers, "`host:port,host:port`", is_required=True)
+    kafka_cluster_arn = Setting(
+        "KAFKA_CLUSTER_ARN",
+        setting.optional_text,
+        "for `migrate` alone: the MSK cluster that is asked for its brokers, instead of `KAFKA_BROKERS`",
+    )
+    kafka_security = Setting(
+        "KAFKA_SECURITY",
+        setting.security,
+        "how to sign in to the brokers: `PLAINTEXT`, or by TLS with `SCRAM` or `IAM`",
+        default="PLAINTEXT",
+    )
+    kafka_ca_file = Setting("KAFKA_CA_FILE", setting.optional_text, "whom to trust by TLS")
+    kafka_idle_seconds = Setting(
+        "KAFKA_IDLE_SECONDS",
+        setting.number,
+        "connections that were not used for longer are made anew; less than what brokers and NAT keep",
+        default=45,
+    )
+    kafka_partial_responses = Setting(
+        "KAFKA_PARTIAL_RESPONSES",
+        setting.unless_false,
+        "`false` where the trigger polls on demand, and repeats a batch as a whole",
+        default=True,
+    )
+    kafka_api_version = Setting("KAFKA_API_VERSION", setting.version, "for brokers that cannot negotiate it")
+    app_id = Setting(
+        "CHECKOUT_APP_ID",
+        setting.text,
+        "marks our objects at Stripe; another one for each stack on a Stripe account, and it never changes",
+        is_required=True,
+    )
+    secret_arn = Setting(
+        "SECRET_ARN",
+        setting.optional_text,
+        "the secret in Secrets Manager; a value in the environment wins over it",
+    )
+    public_origin = Setting(
+        "PUBLIC_ORIGIN",
+        setting.own_origin,
+        "where the browser sees us, `https://host[:port]`; http on this machine alone",
+    )
+    currency = Setting(
+        "BALANCE_CURRENCY",
+        setting.currency,
+        "the one currency of all balances, in three letters",
+        default="eur",
+    )
+    given_min_amount_cents = Setting(
+        "MIN_AMOUNT_CENTS", setting.optional_number, "the least amount of one top-up in minor units"
+    )
+    max_amount_cents = Setting(
+        "MAX_AMOUNT_CENTS",
+        setting.number,
+        "the greatest amount of one top-up in minor units",
+        default=DEFAULT_MAX_AMOUNT_CENTS,
+    )
+    max_open_sessions_per_hour = Setting(
+        "MAX_OPEN_SESSIONS_PER_HOUR",
+        setting.number,
+        "unpaid sessions that a user may begin in an hour; to repeat a known request begins none",
+        default=20,
+    )
+    daily_amount_cents_limit = Setting(
+        "DAILY_AMOUNT_CENTS_LIMIT", setting.optional_number, "what a user may pay in a UTC day"
+    )
+    daily_count_limit = Setting(
+        "DAILY_COUNT_LIMIT", setting.optional_number, "how many payments a user may begin in a UTC day"
+    )
+    allowed_redirect_origins = Setting(
+        "ALLOWED_REDIRECT_ORIGINS",
+        setting.origins,
+        "where services may have the customer sent back to, besides our page: `https://host[:port]`,"
+        " comma-separated",
+        default=frozenset[str](),
+    )
+    adjust_limit_cents = Setting(
+        "ADJUST_LIMIT_CENTS",
+        setting.optional_number,
+        "what an operator may add to or take from a balance in one `adjust`",
+    )
+    max_body_bytes = Setting(
+        "MAX_BODY_BYTES", setting.number, "largest body of an API request", default=65_536
+    )
+    jwt_audience = Setting("JWT_AUDIENCE", setting.optional_text, "`aud` that tokens must have")
+    jwt_issuer = Setting("JWT_ISSUER", setting.optional_text, "`iss` that tokens must have")
+    jwt_max_age_seconds = Setting(
+        "JWT_MAX_AGE_SECONDS",
+        setting.number,
+        "how long a user's token may live, whatever its `exp` says",
+        default=86_400,
+    )
+    foreign_producers = Setting(
+        "FOREIGN_PRODUCERS",
+        setting.yes_or_no,
+        "`true` if others than this put credits on `checkout.finished`: `verify` then lists them without an"
+        " alarm",
+        default=False,
+    )
+    reemit_after_seconds = Setting(
+        "REEMIT_AFTER_SECONDS",
+        setting.number,
+        "when a payment without its ledger entry is emitted again",
+        default=300,
+    )
+    release = Setting("RELEASE", setting.optional_text, "which build this is, as a self-check reports it")
+    retention_days = Setting(
+        "RETENTION_DAYS",
+        setting.retention_days,
+        "how long personal data stays in settled events and decided records; more than 30",
+        default=90,
+    )
+    webhook_sources = Setting(
+        "STRIPE_WEBHOOK_SOURCES",
+        setting.networks,
+        "where webhooks must come from: Stripe's published addresses, comma-separated, networks too",
+        default=setting.Networks(),
+    )
+    new_versions = Setting(
+        "NEW_VERSIONS",
+        setting.parts,
+        "for `pre_traffic` alone: ARNs of the versions that it judges, comma-separated",
+        is_required=True,
+    )
+    stripe_api_base = Setting("STRIPE_API_BASE", setting.optional_text, "another address of Stripe's API")
+
+
+DECLARED = {
+    one.name: one for one in (*SECRETS, *vars(Settings).values()) if isinstance(one, Secret | Setting)
+}
