@@ -11,7 +11,7 @@ from typing import Any
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
-from checkout.operations import command, text
+from checkout.operations import caller_identity, command, text
 from checkout.operations.journal import Caller
 from checkout.release.self_check import self_checking
 from checkout.system import System
@@ -53,8 +53,6 @@ def _identity(event: dict[str, Any], words: list[str], function: str) -> str | N
         return None
     if not isinstance(proof, str):
         raise InvalidRequest("identity must be an address of STS, signed for this act.")
-    from checkout.operations import caller_identity
-
     return caller_identity.proved(proof, function, words)
 
 

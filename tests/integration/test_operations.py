@@ -11,7 +11,7 @@ import pytest
 
 from checkout.base import telemetry
 from checkout.base.errors import Refused, StripeNotReached
-from checkout.operations import ledger_ranges
+from checkout.operations import finding_words, ledger_ranges
 from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
@@ -187,6 +187,12 @@ def test_standard_output_is_for_the_answer_alone(
     monkeypatch.setattr(Verify, "__call__", counts)
     assert terminal.json("verify") == {"findings": [], "complete": True}
     assert "AsOftenAsPowertoolsKeepsToItself" in terminal.err
+
+
+def test_every_check_says_in_words_what_holds(terminal: Terminal) -> None:
+    assert {finding["name"] for finding in terminal.json("verify")["findings"]} == finding_words.WORDS.keys()
+    assert terminal.run("verify") == 0
+    assert terminal.out.count("ok       ") == len(finding_words.WORDS)
 
 
 def test_opening_and_rebuilding_balances(fns: Functions, terminal: Terminal) -> None:

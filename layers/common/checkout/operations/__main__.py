@@ -13,7 +13,7 @@ from checkout.base import telemetry, terminal
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
-from checkout.operations import command
+from checkout.operations import caller_identity, command
 from checkout.operations.journal import Caller
 from checkout.system import System
 
@@ -44,8 +44,6 @@ def _caller(config: Config) -> Caller:
     """Who has the AWS credentials of this process, if it works on a stack there."""
     if config.secrets_manager is None and not config.database_by_iam:
         return Caller()
-    from checkout.operations import caller_identity
-
     try:
         return Caller(identity=caller_identity.own())
     except Unavailable as error:

@@ -15,7 +15,7 @@ class Words(NamedTuple):
     remedy: str
 
 
-_WORDS = {
+WORDS = {
     "EffectTwiceInLedger": Words(
         "every effect is in the ledger once",
         "effect is in the ledger twice",
@@ -119,7 +119,7 @@ def of_all(content: dict[str, Any]) -> Iterator[str]:
 def _of_one(finding: dict[str, Any], good: str) -> Iterator[str]:
     # A function of another release may have checks that are not known here.
     name, count = finding["name"], finding["count"]
-    words = _WORDS.get(name) or Words(f"{name}: 0", "finding", "findings", "see docs/operations.md")
+    words = WORDS.get(name) or Words(f"{name}: 0", "finding", "findings", "see docs/operations.md")
     accepted = f" ({finding['accepted']} accepted)" if finding["accepted"] else ""
     if count == 0:
         yield f"{good}  {words.holds}{accepted}"

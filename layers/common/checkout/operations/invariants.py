@@ -23,12 +23,12 @@ def _sampled(
 ) -> tuple[int, list[Row]]:
     """Return how many rows the query has, and the first of them."""
     tx.execute(
-        f"WITH found AS ({query}) SELECT count(*) OVER () AS found_in_all, found.* FROM found LIMIT %s",
+        f"WITH wrong AS ({query}) SELECT count(*) OVER () AS in_all, wrong.* FROM wrong LIMIT %s",
         (*parameters, limit),
     )
     rows = tx.fetchall()
-    total = rows[0]["found_in_all"] if rows else 0
-    return total, [{name: value for name, value in row.items() if name != "found_in_all"} for row in rows]
+    total = rows[0]["in_all"] if rows else 0
+    return total, [{name: value for name, value in row.items() if name != "in_all"} for row in rows]
 
 
 def repeated_effects(tx: Transaction, limit: int) -> tuple[int, list[Row]]:

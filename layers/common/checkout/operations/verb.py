@@ -18,7 +18,7 @@ MOST_LISTED = 1_000
 MOST_QUOTED = 300
 MAX_KEY_LENGTH = 200
 RUN_SECONDS = 200
-"""A long verb ends then, and the next run goes on: a function is ended after 300."""
+"""A long verb ends then, and the next run continues: a function is ended after 300."""
 
 
 class Changes(Enum):

@@ -1,4 +1,4 @@
-"""`accept`: a person has judged what `verify` found; it stays as it is, and does not count any more."""
+"""`accept`: leave a finding of `verify` as it is, and do not count it any more."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping

@@ -91,7 +91,7 @@ def _steps(table: str, time_column: str, rows: Iterable[Row]) -> Iterable[dict[s
 
 # The SQL, which changes nothing
 
-# ANY(ARRAY(SELECT …)), not IN (SELECT …): next to an OR only that is looked up in an index.
+# ANY(ARRAY(SELECT …)), not IN (SELECT …): next to an OR only that uses an index.
 
 _PAYMENT = (
     "request_id, user_id, status, amount_cents, currency, purpose, paid_cents, paid_currency, refunded_cents,"

@@ -193,7 +193,7 @@ def _together(
     """
     existing = _existing(tx, record_id)
     if existing.user_id is not None:
-        # As the consumer does, so that no reversal is parked between our look and our commit.
+        # As the consumer does: no reversal is parked between our reading and our commit.
         ledger.lock_users(tx, {existing.user_id})
     records = parked.lock(tx, record_id)
     chosen = next(record for record in records if record.id == record_id)

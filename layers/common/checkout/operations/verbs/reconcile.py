@@ -25,7 +25,7 @@ def declare(verbs: Verbs) -> None:
         "--since",
         type=moment,
         metavar="TIME",
-        help="read all of Stripe's events and compare all our entries since 2026-11-23T12:00:00Z once more",
+        help="read all of Stripe's events and compare all our entries since then: 2026-11-23T12:00:00Z",
     )
     run.add_argument(
         "--wait", action="store_true", help="with --since: until all of it is entered in the ledger"

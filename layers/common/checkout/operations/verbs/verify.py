@@ -27,7 +27,7 @@ POSITION = "verify"
 SAVED_EVERY_SECONDS = 1.0
 OUTBOX_STUCK_SECONDS = 900
 EVENTS_STUCK_SECONDS = 2 * 3600
-"""By then the reconciler has tried each waiting event several times."""
+"""By then the reconciler has retried each waiting event several times."""
 
 
 Position = dict[str, Any]
@@ -60,7 +60,7 @@ def run(given: Namespace, system: System) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a run found; iterating gives the findings. `complete` is False if the next one goes on."""
+    """What a run found; iterating gives the findings. `complete` is False if the next one continues."""
 
     findings: list[Finding]
     complete: bool
