@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.reconciliation import lost_entries
+from checkout.reconciliation import lost_entries, lost_entries_page
 from checkout.reconciliation import lost_entries_table as sql
 from checkout.reconciliation import uncredited as reemission
+from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.lost_entries_position import Progress
-from checkout.reconciliation.setbacks import Setbacks
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, system
 from tests.support.second_connection import second_connection
@@ -125,7 +125,7 @@ def generated(fns: Functions, count: int) -> None:
 def test_however_many_are_lost_all_are_entered_before_it_is_complete(
     fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lost_entries, "ROWS_A_PAGE", 100)
+    monkeypatch.setattr(lost_entries_page, "ROWS_A_PAGE", 100)
     monkeypatch.setattr(lost_entries, "MOST_UNCREDITED", 400)
     generated(fns, 1300)
 
@@ -234,7 +234,7 @@ def run(since: int) -> Progress:
     search = system().reconcile._lost_entries
     search.begin(since)
     search.events_are_read(since)
-    progress, _ = search(since, deadline=time.monotonic() + 60, setbacks=Setbacks())
+    progress, _ = search(since, deadline=time.monotonic() + 60, failures=Failures())
     return progress
 
 
@@ -261,7 +261,7 @@ def test_a_lost_payment_that_somebody_holds_is_left_for_another_pass(fns: Functi
 def test_two_runs_at_once_share_the_pages(
     fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lost_entries, "ROWS_A_PAGE", 10)
+    monkeypatch.setattr(lost_entries_page, "ROWS_A_PAGE", 10)
     generated(fns, 200)
     since = int(time.time()) - 5400
     system().reconcile._lost_entries.begin(since)
@@ -276,7 +276,7 @@ def test_two_runs_at_once_share_the_pages(
     others = [own_search(fns) for _ in range(2)]
     threads = [
         threading.Thread(
-            target=search, args=(since,), kwargs={"deadline": time.monotonic() + 60, "setbacks": Setbacks()}
+            target=search, args=(since,), kwargs={"deadline": time.monotonic() + 60, "failures": Failures()}
         )
         for search in others
     ]

@@ -144,7 +144,7 @@ def test_a_known_event_is_answered_while_stripe_is_away(fns: Functions, known: K
 def test_what_cannot_be_tried_again_lets_the_others_have_their_turn(
     fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(missed_events, "MOST_TRIED_AGAIN", 1)
+    monkeypatch.setattr(missed_events, "MOST_RETRIED", 1)
     disputed, taken_back = dispute("pi_1", -500), refund("pi_1", status="pending")
     known.knows("pi_1", payment_intent("pi_1"))
 

@@ -8,8 +8,7 @@ import pytest
 
 from checkout.operations.verbs.accept import AcceptFindings
 from checkout.operations.verbs.verify import Verify
-from checkout.reconciliation import stripe_books, stripe_books_table
-from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation import stripe_books, stripe_books_table, stripe_lists
 from checkout.reconciliation.balance_transaction import movement
 from tests.support import functions
 from tests.support.functions import Functions, system
@@ -40,7 +39,7 @@ def later(fns: Functions, seconds: int = 7200) -> None:
     fns.checkout(
         "UPDATE reconciler_state SET value = jsonb_set(value, '{began}',"
         " to_jsonb((value->>'began')::bigint + %s)) WHERE name = %s",
-        (seconds, stripe_books.CURSOR),
+        (seconds, stripe_books.LIST),
     )
 
 
@@ -141,12 +140,12 @@ def test_pages_are_crossed_and_a_run_goes_on(
 ) -> None:
     monkeypatch.setattr("checkout.payments.stripe_api.PAGE", 2)
     fns.checkout("TRUNCATE stripe_balance_transactions")
-    fns.checkout("DELETE FROM reconciler_state WHERE name = %s", (stripe_books.CURSOR,))
+    fns.checkout("DELETE FROM reconciler_state WHERE name = %s", (stripe_books.LIST,))
     copy = stripe_books.StripeBooks(system().checkout_database, system().stripe_api, system().config.app_id)
     assert [copy.copy(deadline=0), copy.copy(deadline=0), copy.copy(deadline=0)] == [False, False, True]
     assert len(fns.checkout("SELECT 1 FROM stripe_balance_transactions")) == 5
     with system().checkout_database.transaction() as cursor:
-        assert passes.read_until(cursor, stripe_books.CURSOR) is not None
+        assert stripe_lists.read_until(cursor, stripe_books.LIST) is not None
 
 
 def test_a_bank_debit_that_failed_after_all_comes_to_nothing(fns: Functions, silent: Simulator) -> None:

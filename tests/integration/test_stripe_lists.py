@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from checkout.reconciliation import stripe_lists as passes
-from checkout.reconciliation.stripe_lists import OVERLAP_SECONDS, Walk
+from checkout.reconciliation import stripe_lists
+from checkout.reconciliation.stripe_lists import OVERLAP_SECONDS, StripeList
 from tests.support.functions import Functions, system
 
 LIST = "a list of Stripe's"
@@ -27,10 +27,10 @@ class Listed:
         return [{"id": one} for one in ids[start : start + PAGE]], start + PAGE < len(ids)
 
 
-def walk(listed: Listed, *, pages: int | None = None, **options: Any) -> list[int]:
+def read(listed: Listed, *, pages: int | None = None, **options: Any) -> list[int]:
     """What a run reads that is out of time after so many pages, or never."""
     found: list[int] = []
-    run = Walk(system().checkout_database, LIST, listed.page, deadline=float("inf"), **options)
+    run = StripeList(system().checkout_database, LIST, listed.page, deadline=float("inf"), **options)
     for number, page in enumerate(run, start=1):
         found += [int(one["id"]) for one in page]
         if number == pages:
@@ -40,7 +40,7 @@ def walk(listed: Listed, *, pages: int | None = None, **options: Any) -> list[in
 
 def known_until() -> int | None:
     with system().checkout_database.transaction() as cursor:
-        return passes.read_until(cursor, LIST)
+        return stripe_lists.read_until(cursor, LIST)
 
 
 @pytest.fixture
@@ -50,27 +50,27 @@ def now(fns: Functions) -> int:
 
 def test_runs_that_are_out_of_time_read_everything_once(now: int) -> None:
     listed = Listed(*(now - age for age in range(7)))
-    read = [walk(listed, pages=1) for _ in range(4)]
-    assert [one for run in read for one in run] == [now - age for age in range(7)]
+    runs = [read(listed, pages=1) for _ in range(4)]
+    assert [one for run in runs for one in run] == [now - age for age in range(7)]
 
 
 def test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next(now: int) -> None:
     """However long that took: the next one goes back to where it began, and an hour more."""
     listed = Listed(*(now - age for age in range(4)))
-    walk(listed, pages=1)
+    read(listed, pages=1)
     listed.created.append(now + 5)
-    walk(listed)
-    assert now + 5 in walk(listed)
+    read(listed)
+    assert now + 5 in read(listed)
     since = listed.asked[-1][0]
     assert now - OVERLAP_SECONDS <= since <= int(time.time()) - OVERLAP_SECONDS
 
 
 def test_a_pass_that_goes_on_goes_back_as_far_as_it_was_to(now: int) -> None:
     listed = Listed(now)
-    walk(listed)
+    read(listed)
     listed.created += [now - age for age in range(1, 5)]
-    walk(listed, pages=1)
-    walk(listed, pages=1)
+    read(listed, pages=1)
+    read(listed, pages=1)
     first, second = listed.asked[-2:]
     assert first[1] is None
     assert second == (first[0], str(now - 1))
@@ -78,37 +78,37 @@ def test_a_pass_that_goes_on_goes_back_as_far_as_it_was_to(now: int) -> None:
 
 def test_a_page_in_which_the_process_died_is_read_again(now: int) -> None:
     listed = Listed(*(now - age for age in range(3)))
-    for _ in Walk(system().checkout_database, LIST, listed.page, deadline=float("inf")):
+    for _ in StripeList(system().checkout_database, LIST, listed.page, deadline=float("inf")):
         break  # The process dies: nobody comes back for the next page.
-    assert walk(listed) == [now, now - 1, now - 2]
+    assert read(listed) == [now, now - 1, now - 2]
 
 
 def test_a_list_is_known_as_far_as_the_last_complete_pass_began(now: int) -> None:
     """While another one is on its way, its newest pages are read, and older ones are not."""
     listed = Listed(*(now - age for age in range(4)))
     assert known_until() is None
-    walk(listed, pages=1)
+    read(listed, pages=1)
     assert known_until() == listed.asked[0][0], "where the first pass goes back to"
-    walk(listed)
+    read(listed)
     complete = known_until()
     assert complete is not None
     assert now <= complete <= int(time.time())
 
-    walk(listed, pages=1)
+    read(listed, pages=1)
     assert known_until() == complete - OVERLAP_SECONDS
-    walk(listed)
+    read(listed)
     assert known_until() != complete - OVERLAP_SECONDS
 
 
 def test_what_is_only_looked_at_moves_nothing(now: int) -> None:
     listed = Listed(*(now - age for age in range(3)))
-    walk(listed, dry_run=True)
+    read(listed, dry_run=True)
     assert known_until() is None
 
 
 def test_a_pass_that_an_operator_asks_for_leaves_the_usual_one_alone(now: int) -> None:
     listed = Listed(*(now - age for age in range(3)))
-    walk(listed)
+    read(listed)
     usual = known_until()
-    assert walk(listed, since=now - 10) == [now, now - 1, now - 2]
+    assert read(listed, since=now - 10) == [now, now - 1, now - 2]
     assert known_until() == usual

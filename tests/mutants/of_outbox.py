@@ -64,7 +64,7 @@ MUTANTS = [
         caught_by="tests/integration/test_delivery.py::test_a_broker_that_is_away_changes_nothing_for_stripe",
     ),
     Mutant(
-        file="reconciliation/rechecks.py",
+        file="reconciliation/uncredited_payments_table.py",
         text="\"   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)\"\n",
         instead="",
         breaks="a payment is emitted again while it is still in the outbox",

@@ -171,7 +171,7 @@ MUTANTS = [
         "::test_an_operator_who_discards_while_another_event_is_applied_waits_for_it",
     ),
     Mutant(
-        file="reconciliation/rechecks.py",
+        file="reconciliation/uncredited_payments_table.py",
         text='        f"   AND {PROVEN}"\n',
         instead="",
         breaks="a row that somebody has written is money",

@@ -2,9 +2,10 @@
 
 from tests.mutants.mutant import Mutant
 
-PASSES = "reconciliation/stripe_lists.py"
+STRIPE_LISTS = "reconciliation/stripe_lists.py"
 REEMISSION = "reconciliation/uncredited.py"
-RECHECKS = "reconciliation/rechecks.py"
+UNCREDITED = "reconciliation/uncredited_payments_table.py"
+UNFINISHED_TABLE = "reconciliation/unfinished_table.py"
 MISSED = "reconciliation/missed_events.py"
 UNFINISHED = "reconciliation/unfinished.py"
 LISTS = "tests/integration/test_stripe_lists.py"
@@ -14,14 +15,14 @@ ROWS = "tests/integration/test_reconciler_rows.py"
 
 MUTANTS = [
     Mutant(
-        file=PASSES,
+        file=STRIPE_LISTS,
         text="_reachable(last.began - OVERLAP_SECONDS, now)",
         instead="_reachable(last.began, now)",
         breaks="an event that Stripe lists behind a later one is never found",
         caught_by=f"{LISTS}::test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next",
     ),
     Mutant(
-        file=PASSES,
+        file=STRIPE_LISTS,
         text="_reachable(last.began - OVERLAP_SECONDS, now)",
         instead="_reachable(now - OVERLAP_SECONDS, now)",
         breaks="what happened while the reconciler was away is never found",
@@ -29,39 +30,39 @@ MUTANTS = [
         "::test_a_pass_begins_an_hour_before_the_last_and_never_before_what_stripe_keeps",
     ),
     Mutant(
-        file=PASSES,
-        text="last if last.after else Pass(",
-        instead="last if False else Pass(",
+        file=STRIPE_LISTS,
+        text="            if last.after:\n",
+        instead="            if False:\n",
         breaks="a list that takes longer than a run is never read to its end",
         caught_by=f"{LISTS}::test_runs_that_are_out_of_time_read_everything_once",
     ),
     Mutant(
-        file=PASSES,
-        text='current.after = page[-1]["id"] if has_more else None',
-        instead='current.after = page[-1]["id"] if page else None',
+        file=STRIPE_LISTS,
+        text='position.after = page[-1]["id"] if has_more else None',
+        instead='position.after = page[-1]["id"] if page else None',
         breaks="once a list was read to its end, nothing new in it is found",
         caught_by=f"{LISTS}::test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next",
     ),
     Mutant(
-        file=PASSES,
+        file=STRIPE_LISTS,
         text="    return last.since if last.after else last.began\n",
         instead="    return last.began\n",
         breaks="a payment that Stripe does not have is reported though its books were not read so far",
         caught_by=f"{LISTS}::test_a_list_is_known_as_far_as_the_last_complete_pass_began",
     ),
     Mutant(
-        file=PASSES,
-        text="            page, has_more = self._page(current)\n            yield page\n",
-        instead="            page, has_more = self._page(current)\n"
+        file=STRIPE_LISTS,
+        text="            page, has_more = self._page(position)\n            yield page\n",
+        instead="            page, has_more = self._page(position)\n"
         "            with self._checkout.transaction() as tx:\n"
-        '                last = {**asdict(current), "after": page[-1]["id"] if has_more else None}\n'
+        '                last = {**asdict(position), "after": page[-1]["id"] if has_more else None}\n'
         "                reconciler_state.save(tx, self._name, last)\n"
         "            yield page\n",
         breaks="the page in which a run died is never read again",
         caught_by=f"{LISTS}::test_a_page_in_which_the_process_died_is_read_again",
     ),
     Mutant(
-        file=PASSES,
+        file=STRIPE_LISTS,
         text='name if since is None else f"{name} since"',
         instead="name",
         breaks="a pass that an operator asks for makes the usual one skip what is older",
@@ -69,7 +70,7 @@ MUTANTS = [
         "::test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual_pass_alone",
     ),
     Mutant(
-        file=PASSES,
+        file=STRIPE_LISTS,
         text="            if not self._dry_run:\n",
         instead="            if True:\n",
         breaks="after a dry run the next run takes what was only counted for done",
@@ -91,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         file=REEMISSION,
-        text="                self._look_again(tx, credited, lost | parked)\n",
+        text="                self._schedule(tx, credited, missing | parked)\n",
         instead="",
         breaks="the same payments are emitted by every run, and the others never",
         caught_by="tests/integration/test_delivery.py"
@@ -105,7 +106,7 @@ MUTANTS = [
         caught_by=f"{OF_RECONCILER}::test_an_entry_of_another_user_does_not_stand_for_the_payment",
     ),
     Mutant(
-        file=RECHECKS,
+        file=UNCREDITED,
         text="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
         instead="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE",
         breaks="one locked payment ends the search for all lost ones",
@@ -119,14 +120,14 @@ MUTANTS = [
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
     ),
     Mutant(
-        file=RECHECKS,
+        file=UNFINISHED_TABLE,
         text="LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
         instead="LIMIT %(limit)s FOR UPDATE)",
         breaks="one locked payment keeps all unfinished ones from being finished",
         caught_by=f"{ROWS}::test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run",
     ),
     Mutant(
-        file=RECHECKS,
+        file=UNFINISHED_TABLE,
         text='"   AND COALESCE(reread_at, now()) <= now()"\n',
         instead="",
         breaks="every run asks Stripe about the same payments, and about no others",

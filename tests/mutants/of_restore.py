@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 LOST = "reconciliation/lost_entries.py"
+PAGE = "reconciliation/lost_entries_page.py"
 DECISIONS = "reconciliation/decisions.py"
 REEMISSION = "reconciliation/uncredited.py"
 OF_LOST = "tests/integration/test_lost_entries.py"
@@ -37,7 +38,7 @@ MUTANTS = [
         caught_by=f"{OF_LOST}::test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along",
     ),
     Mutant(
-        file=LOST,
+        file=PAGE,
         text="        return {movement for movement in newer if movement.user_id > newest}\n",
         instead="        return frozenset()\n",
         breaks="somebody else's payment is credited to the user who got the number anew",
@@ -45,7 +46,7 @@ MUTANTS = [
         "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
     ),
     Mutant(
-        file=LOST,
+        file=PAGE,
         text="            newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))\n",
         instead="            newest = position.newest_user\n",
         breaks="everybody's lost payment is left to an operator, if the time given is too early",

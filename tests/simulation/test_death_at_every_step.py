@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.reconciliation.setbacks import Setbacks
+from checkout.reconciliation.failures import Failures
 from local.kafka.embedded import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, finished, system
@@ -196,7 +196,7 @@ def test_the_search_for_lost_entries(fns: Functions, topic: Tail) -> None:
             found = system().reconcile._lost_entries
             if found.begin(since).events_until is None:
                 found.events_are_read(since)
-            return found(since, deadline=deadline, setbacks=Setbacks())[0].complete
+            return found(since, deadline=deadline, failures=Failures())[0].complete
 
     def check(where: str) -> None:
         for _ in range(6):

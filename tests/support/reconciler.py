@@ -16,7 +16,7 @@ def reconcile(**options: Any) -> dict[str, Any]:
 
 def reconciler_tries() -> int:
     """Retry the events that are waiting; returns how many were tried."""
-    return system().reconcile._missed.try_again(deadline=time.monotonic() + 10)
+    return system().reconcile._missed.retry_waiting(deadline=time.monotonic() + 10)
 
 
 def create(fns: Functions, amount: int = 500) -> str:

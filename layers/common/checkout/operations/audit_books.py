@@ -6,8 +6,8 @@ from checkout.base.postgres import Database, Transaction
 from checkout.operations import invariants
 from checkout.operations.findings import Finding, Findings
 from checkout.reconciliation import stripe_books_table as stripe_books
-from checkout.reconciliation import stripe_lists as passes
-from checkout.reconciliation.stripe_books import CURSOR
+from checkout.reconciliation import stripe_lists
+from checkout.reconciliation.stripe_books import LIST
 from checkout.reconciliation.stripe_books_table import FIRST_PAYMENT, BooksRead, Payments
 
 
@@ -45,9 +45,9 @@ class BooksAudit:
 
 def _read(tx: Transaction) -> BooksRead | None:
     """The time for which Stripe's books were read; None if they never were."""
-    until = passes.read_until(tx, CURSOR)
+    until = stripe_lists.read_until(tx, LIST)
     if until is None:
         return None
     begin = stripe_books.begin(tx)
     # Empty books were read from as far back as Stripe lists.
-    return BooksRead(until - passes.STRIPE_KEEPS_SECONDS if begin is None else begin, until)
+    return BooksRead(until - stripe_lists.STRIPE_KEEPS_SECONDS if begin is None else begin, until)

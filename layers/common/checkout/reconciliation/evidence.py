@@ -16,8 +16,8 @@ from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held
 from checkout.reconciliation import evidence_table as evidence
-from checkout.reconciliation import rechecks
-from checkout.reconciliation.setbacks import Setbacks
+from checkout.reconciliation import uncredited_payments_table as payments
+from checkout.reconciliation.failures import Failures
 
 MOST_AT_ONCE = 500
 LONGEST_WAIT_SECONDS = 24 * 3600
@@ -29,7 +29,7 @@ class FindEvidence:
         self._stripe = stripe
         self._config = config
 
-    def __call__(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
+    def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
         """Ask Stripe about each, until time.monotonic() passes `deadline` or Stripe does not answer. Returns
         how many payments were without evidence. Raises DatabaseUnavailable."""
         after = self._config.reemit_after_seconds
@@ -42,7 +42,7 @@ class FindEvidence:
             try:
                 contradiction = self._contradiction(row)
             except StripeError as error:
-                (setbacks or Setbacks()).skip(f"evidence of {row.request_id}", error)
+                (failures or Failures()).skip(f"evidence of {row.request_id}", error)
                 break
             self._keep(row, contradiction)
         telemetry.uncorrelate()
@@ -68,7 +68,7 @@ class FindEvidence:
             if contradiction is None:
                 evidence.found(tx, row.request_id)
                 return
-            rechecks.check_again(
+            payments.retry_later(
                 tx,
                 [row.request_id],
                 after_seconds=self._config.reemit_after_seconds,

@@ -1,4 +1,4 @@
-"""How far a search for lost entries is: kept in reconciler_state, so a run that is killed is gone on with."""
+"""How far a search for lost entries has come: a note in reconciler_state, from which the next run goes on."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from checkout.base.postgres import Transaction
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
 from checkout.reconciliation import state as reconciler_state
-from checkout.reconciliation import stripe_lists as passes
+from checkout.reconciliation import stripe_lists
 from checkout.reconciliation.lost_entries_table import Scope
 
 MARGIN_SECONDS = 3600
@@ -21,9 +21,9 @@ PAYMENTS, REVERSALS, DONE = range(3)
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Of payments and reversals: how many were compared with the ledger, of how many; how many are missing
-    that were seen there once; how many of these were parked, since their user may be somebody else now; and
-    how many are neither in the ledger nor parked yet, seen there once or not. `events_before` is a time
-    before which Stripe lists no events any more, though they were asked for; None if it has them all."""
+    that were seen there once; how many of these were parked, since their user may be another person now; and
+    how many are neither in the ledger nor parked yet, seen there once or not. `events_before` is the time
+    before which Stripe no longer lists the events that were asked for; None if it has them all."""
 
     looked_at: int
     of: int
@@ -36,10 +36,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a run since then is. Times are of the checkout database, all in epoch seconds.
+    """The position of a search since then. Times are by the checkout database's clock, in epoch seconds.
 
-    `is_hurried` once what was never seen in the ledger is due. `phase` is of payments, of reversals, or over;
-    `is_compared` once all of it was. What was locked (and is `left`) needs another pass.
+    `is_hurried` once what was never seen in the ledger is due. `phase` is PAYMENTS, REVERSALS or DONE;
+    `is_compared` once all of the phase was. `left` counts the rows that were locked: they are compared once
+    more, in another of the `passes` through the phase.
     """
 
     since: int
@@ -66,7 +67,7 @@ class Position:
 
     @property
     def before(self) -> datetime:
-        """What is older must be entered in the end; what is younger goes its usual way."""
+        """The search is complete when everything older is entered or parked."""
         return datetime.fromtimestamp(max(self.began, self.events_until or 0), UTC)
 
     @property
@@ -74,7 +75,7 @@ class Position:
         return self.phase, self.looked_at, self.missing, self.to_decide
 
     def progress(self, uncredited: int) -> Progress:
-        reachable = int(self.began) - passes.STRIPE_KEEPS_SECONDS
+        reachable = int(self.began) - stripe_lists.STRIPE_KEEPS_SECONDS
         is_cut = self.events_from < reachable
         return Progress(
             looked_at=self.looked_at,

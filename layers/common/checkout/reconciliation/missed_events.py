@@ -15,11 +15,11 @@ from checkout.payments import inbox, session_event, stripe_event
 from checkout.payments.events import HANDLED, UNHANDLED, StripeEvents
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
-from checkout.reconciliation import stripe_lists as passes
-from checkout.reconciliation.setbacks import Setbacks
+from checkout.reconciliation.failures import Failures
+from checkout.reconciliation.stripe_lists import Page, StripeList
 
-CURSOR = "stripe_events"
-MOST_TRIED_AGAIN = 500
+LIST = "stripe_events"
+MOST_RETRIED = 500
 GRACE_SECONDS = 20
 """After the deadline, to finish a page in which events are locked: each costs some seconds."""
 
@@ -39,35 +39,35 @@ class MissedEvents:
         deadline: float,
         since: int | None = None,
         dry_run: bool = False,
-        setbacks: Setbacks | None = None,
+        failures: Failures | None = None,
     ) -> tuple[int, bool]:
         """Record what we never stored, until Stripe's list is at its end or time.monotonic() passes
         `deadline`. An event whose rows are locked is stored as waiting, and the others are recorded.
 
-        `since` (epoch seconds) makes a pass of its own, whatever the last one saw. Returns how many events
-        were missing, and whether the pass is complete. Raises DatabaseUnavailable, StripeError.
+        `since` (epoch seconds) reads the list with a position of its own. Returns how many events were
+        missing, and False if the next run goes on with the list. Raises DatabaseUnavailable, StripeError.
         """
-        walk = passes.Walk(
-            self._checkout, CURSOR, self._page, deadline=deadline, since=since, dry_run=dry_run
-        )
+        pages = StripeList(self._checkout, LIST, self._page, deadline=deadline, since=since, dry_run=dry_run)
         missing = 0
-        for page in walk:
+        for page in pages:
             unknown = self._unknown(page)
             missing += len(unknown)
-            if not dry_run and not self._record(unknown, deadline, setbacks or Setbacks()):
+            if not dry_run and not self._record(unknown, deadline, failures or Failures()):
                 return missing, False  # The rest of the page is read again.
-        return missing, walk.complete
+        return missing, pages.complete
 
-    def try_again(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
-        """The events that wait, and those that were ignored and are ours now. Returns how many were settled.
-        Raises DatabaseUnavailable."""
+    def retry_waiting(
+        self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None
+    ) -> int:
+        """Retry the events that wait, and those that were ignored and are ours now. Returns how many were
+        settled. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as tx:
             ids = inbox.to_try_again(
                 tx,
                 unhandled=UNHANDLED,
                 handled_types=HANDLED,
                 app_id=self._app_id,
-                limit=MOST_TRIED_AGAIN,
+                limit=MOST_RETRIED,
             )
         if dry_run:
             return len(ids)
@@ -75,43 +75,43 @@ class MissedEvents:
         for event_id in ids:
             if time.monotonic() > deadline:
                 break
-            settled += self._try(event_id, setbacks or Setbacks())
+            settled += self._retry(event_id, failures or Failures())
         return settled
 
-    def _try(self, event_id: str, setbacks: Setbacks) -> bool:
-        """Return True if it was settled. What stands in its way does not keep the others from their turn."""
+    def _retry(self, event_id: str, failures: Failures) -> bool:
+        """Return True if it was settled. The others are retried whatever fails here."""
         try:
             return self._events.retry(event_id) != "waiting"
         except DatabaseUnavailable as error:
-            setbacks.skip(f"event {event_id}", error)
+            failures.skip(f"event {event_id}", error)
         except Unavailable:
             raise
         except StripeError as error:
-            telemetry.logger.warning("not tried again", extra={"event_id": event_id, "reason": error.detail})
-        except Exception:  # noqa: BLE001 - whatever it is, the others have nothing to do with it
-            telemetry.logger.exception("cannot be tried again", extra={"event_id": event_id})
-        # Raises if it is not the event that is locked, but the database that is away.
+            telemetry.logger.warning("not retried", extra={"event_id": event_id, "reason": error.detail})
+        except Exception:  # noqa: BLE001 - the other events have nothing to do with it
+            telemetry.logger.exception("cannot be retried", extra={"event_id": event_id})
+        # Raises if the database is away; it does not if the event is locked.
         with self._checkout.transaction() as tx:
             inbox.put_last(tx, event_id)
         return False
 
-    def _page(self, since: int, after: str | None) -> tuple[passes.Page, bool]:
+    def _page(self, since: int, after: str | None) -> tuple[Page, bool]:
         return self._stripe.events(since=since, types=sorted(HANDLED), starting_after=after)
 
-    def _unknown(self, page: passes.Page) -> list[StripeEvent]:
-        """Those of the page that were never stored, oldest first."""
-        with self._checkout.transaction() as tx:
+    def _unknown(self, page: Page) -> list[StripeEvent]:
+        """Events of the page that were never stored, oldest first."""
+        with self._checkout.autocommit() as tx:
             known = inbox.known(tx, [event["id"] for event in page])
         missing = (_parsed(event) for event in reversed(page) if event["id"] not in known)
         return [event for event in missing if event is not None]
 
-    def _record(self, events: Sequence[StripeEvent], deadline: float, setbacks: Setbacks) -> bool:
+    def _record(self, events: Sequence[StripeEvent], deadline: float, failures: Failures) -> bool:
         """Return False if time was up before all were recorded."""
         for event in events:
             try:
                 outcome = self._events.record(event, keep_unread=True)
             except DatabaseUnavailable as error:
-                setbacks.skip(f"event {event.id}", error)
+                failures.skip(f"event {event.id}", error)
                 self._keep(event)
                 if time.monotonic() > deadline + GRACE_SECONDS:
                     return False
@@ -120,8 +120,8 @@ class MissedEvents:
         return True
 
     def _keep(self, event: StripeEvent) -> None:
-        """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if it was
-        not for them."""
+        """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if these
+        were not the reason."""
         with self._checkout.transaction() as tx:
             payment_intent_id = session_event.payment_intent_of(event.object)
             if inbox.store(tx, event.id, event.type, event.payload, payment_intent_id):
@@ -133,6 +133,9 @@ def _parsed(event: dict[str, Any]) -> StripeEvent | None:
         return stripe_event.parsed(json.dumps(event).encode())
     except stripe_event.NotAnEvent as reason:
         telemetry.alert(
-            "StripeEventHeld", "Stripe lists what is no event", event_id=event["id"], reason=str(reason)
+            "StripeEventHeld",
+            "what Stripe lists is not an event",
+            event_id=event["id"],
+            reason=str(reason),
         )
         return None

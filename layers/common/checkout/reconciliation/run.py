@@ -7,27 +7,27 @@ from typing import Any
 
 from checkout.base import telemetry
 from checkout.reconciliation.evidence import FindEvidence
+from checkout.reconciliation.failures import Failure, Failures, Parts
 from checkout.reconciliation.lost_entries import LostEntries, Report
 from checkout.reconciliation.lost_entries_position import Progress
 from checkout.reconciliation.missed_events import MissedEvents
-from checkout.reconciliation.setbacks import Parts, Setback, Setbacks
 from checkout.reconciliation.stripe_books import StripeBooks
-from checkout.reconciliation.uncredited import Looked, Reemission
+from checkout.reconciliation.uncredited import Compared, Reemission
 from checkout.reconciliation.unfinished import Unfinished
 
 PARTS = 7
-NOTHING = Looked(0, 0, 0)
+NOTHING = Compared(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What a run found: events that no webhook brought; stored events that could be settled now; payments
-    that Stripe was asked about; effects looked for in the ledger; how long the oldest payment has waited that
-    was not found there (None if that could not be found out).
+    """The result of a run: how many events no webhook brought; how many stored events could be settled now;
+    how many payments Stripe was asked about; how many effects were compared with the ledger, by what became
+    of them; how long the oldest payment that is not in it has waited (None if that is unknown).
 
     `complete` is False if the next run goes on. `failed` are the parts of the run that ended early, and
-    `skipped` the first of `skipped_count` single items that a later run tries again. `lost_entries` says how
-    far the search is for entries that a restore took away; None if that was not asked for.
+    `skipped` the first of `skipped_count` single items that a later run retries. `lost_entries` says how far
+    the search for entries that a restore took away has come; None if that was not asked for.
     """
 
     missed_events: int
@@ -38,14 +38,14 @@ class Reconciled:
     emitted: int
     oldest_uncredited_seconds: int | None
     complete: bool
-    failed: Sequence[Setback]
-    skipped: Sequence[Setback]
+    failed: Sequence[Failure]
+    skipped: Sequence[Failure]
     skipped_count: int
     lost_entries: Progress | None
 
     @property
     def is_whole(self) -> bool:
-        """False if something is left for a later run or for a person."""
+        """True if nothing is left for a later run or for a person."""
         lost = self.lost_entries
         to_decide = lost is not None and bool(lost.to_decide or lost.events_before)
         return self.complete and not self.failed and not self.skipped and not to_decide
@@ -85,24 +85,24 @@ class Reconcile:
         report: Report | None = None,
     ) -> Reconciled:
         """One bounded run. Ends soon after time.monotonic() passes `deadline`. With `dry_run` nothing is
-        changed, and the counts say what would be looked at.
+        changed, and the counts say what would be done.
 
-        `since` (epoch seconds) is for what was lost then, a database restored for example: Stripe's events
-        are gone through anew, and whatever may have had a ledger entry is looked for. A run that is not
-        complete goes on with the one before; with `wait` it waits for the consumers. `report` is called with
-        each step.
+        `since` (epoch seconds) is for what was lost then, when a database was restored for example: Stripe's
+        events since then are read again, and everything that may have had a ledger entry is compared with
+        the ledger. A run that is not complete is continued by the next; with `wait` it waits for the
+        consumers. `report` is called with each step.
 
         Each part stands alone: what fails is named in the result, and the others are done. Raises
         NotYetConfigured.
         """
-        setbacks = Setbacks()
+        failures = Failures()
         until = time.monotonic() + 3600 if deadline is None else deadline
-        parts = Parts(PARTS, deadline=until, setbacks=setbacks)
-        looked = NOTHING
+        parts = Parts(PARTS, deadline=until, failures=failures)
+        compared = NOTHING
         lost: Progress | None = None
-        # What needs no Stripe comes first, so it is done on a stack that has no values of Stripe's yet.
+        # First what does not need Stripe, so it is done on a stack that has no values of Stripe's yet.
         if since is None:
-            looked = parts.run(
+            compared = parts.run(
                 "reemission", lambda by: self._reemission(deadline=by, dry_run=dry_run), otherwise=NOTHING
             )
         oldest = parts.run(
@@ -110,33 +110,33 @@ class Reconcile:
         )
         if oldest is not None and not dry_run:
             telemetry.measure_seconds("OldestUncreditedPayment", oldest)
-        # What it finds, the next run emits.
+        # The next run emits what this one finds evidence of.
         parts.run(
             "evidence",
-            lambda by: self._evidence(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            lambda by: self._evidence(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
         missed, complete = parts.run(
-            "missed_events", lambda by: self._events(by, since, dry_run, setbacks), otherwise=(0, False)
+            "missed_events", lambda by: self._events(by, since, dry_run, failures), otherwise=(0, False)
         )
         settled = parts.run(
             "waiting_events",
-            lambda by: self._missed.try_again(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            lambda by: self._missed.retry_waiting(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
         unfinished = parts.run(
             "unfinished_payments",
-            lambda by: self._unfinished(deadline=by, dry_run=dry_run, setbacks=setbacks),
+            lambda by: self._unfinished(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
         if not dry_run:
             copied = parts.run("stripe_books", lambda by: self._books.copy(deadline=by), otherwise=False)
             complete = complete and copied
         if since is not None:
-            # Last, since it may wait.
-            lost, looked = parts.run(
+            # Last, because it may wait.
+            lost, compared = parts.run(
                 "lost_entries",
-                lambda by: self._lost(since, by, dry_run, wait, report, setbacks),
+                lambda by: self._lost(since, by, dry_run, wait, report, failures),
                 otherwise=(lost, NOTHING),
             )
             complete = complete and lost is not None and lost.complete
@@ -144,27 +144,27 @@ class Reconcile:
             missed_events=missed,
             settled_events=settled,
             unfinished=unfinished,
-            credited=looked.credited,
-            parked=looked.parked,
-            emitted=looked.emitted,
+            credited=compared.credited,
+            parked=compared.parked,
+            emitted=compared.emitted,
             oldest_uncredited_seconds=oldest,
             complete=complete,
-            failed=setbacks.failed,
-            skipped=setbacks.skipped,
-            skipped_count=setbacks.skipped_count,
+            failed=failures.failed,
+            skipped=failures.skipped,
+            skipped_count=failures.skipped_count,
             lost_entries=lost,
         )
 
     def _events(
-        self, deadline: float, since: int | None, dry_run: bool, setbacks: Setbacks
+        self, deadline: float, since: int | None, dry_run: bool, failures: Failures
     ) -> tuple[int, bool]:
         if since is None or dry_run:
-            return self._missed.catch_up(deadline=deadline, since=since, dry_run=dry_run, setbacks=setbacks)
+            return self._missed.catch_up(deadline=deadline, since=since, dry_run=dry_run, failures=failures)
         position = self._lost_entries.begin(since)
         if position.events_until is not None:
             return 0, True
         missed, complete = self._missed.catch_up(
-            deadline=deadline, since=position.events_from, setbacks=setbacks
+            deadline=deadline, since=position.events_from, failures=failures
         )
         if complete:
             self._lost_entries.events_are_read(since)
@@ -177,9 +177,9 @@ class Reconcile:
         dry_run: bool,
         wait: bool,
         report: Report | None,
-        setbacks: Setbacks,
-    ) -> tuple[Progress | None, Looked]:
+        failures: Failures,
+    ) -> tuple[Progress | None, Compared]:
         if dry_run:
             progress = self._lost_entries.dry_run(since, deadline=deadline)
-            return progress, Looked(0, 0, emitted=progress.missing)
-        return self._lost_entries(since, deadline=deadline, wait=wait, report=report, setbacks=setbacks)
+            return progress, Compared(0, 0, emitted=progress.missing)
+        return self._lost_entries(since, deadline=deadline, wait=wait, report=report, failures=failures)

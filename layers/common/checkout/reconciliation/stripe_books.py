@@ -7,11 +7,10 @@ from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation import stripe_books_table as stripe_books
-from checkout.reconciliation import stripe_lists as passes
 from checkout.reconciliation.balance_transaction import Movement, movement
-from checkout.reconciliation.stripe_lists import Page
+from checkout.reconciliation.stripe_lists import Page, StripeList
 
-CURSOR = "stripe_balance_transactions"
+LIST = "stripe_balance_transactions"
 SETTLED_AFTER_SECONDS = 1800
 REREAD_A_RUN = 200
 REREAD_AFTER_SECONDS = 6 * 3600
@@ -24,20 +23,20 @@ class StripeBooks:
         self._app_id = app_id
 
     def copy(self, *, deadline: float) -> bool:
-        """What is new since the last complete pass, page by page, until time.monotonic() passes `deadline`;
-        and what became of what was pending.
+        """Store what is new since the last complete reading, until time.monotonic() passes `deadline`, and
+        read again what was pending.
 
-        Returns whether it is complete; if not, the next run goes on. Raises DatabaseUnavailable, StripeError.
+        Returns False if the next run goes on with the list. Raises DatabaseUnavailable, StripeError.
         """
-        walk = passes.Walk(self._checkout, CURSOR, self._page, deadline=deadline)
-        for page in walk:
+        pages = StripeList(self._checkout, LIST, self._page, deadline=deadline)
+        for page in pages:
             self._store(page)
         self._reread_pending(deadline)
-        return walk.complete
+        return pages.complete
 
     def _reread_pending(self, deadline: float) -> None:
-        """Stripe books a bank debit before the bank has answered, and does not say in the list what became of
-        it: each is asked for, but not before our own payment has come to an end."""
+        """Stripe books a bank debit before the bank has answered, and its list does not say what became of
+        it, so each is read again, but not before our own payment has come to an end."""
         with self._checkout.transaction() as tx:
             pending = stripe_books.claim_pending(tx, after_seconds=REREAD_AFTER_SECONDS, limit=REREAD_A_RUN)
         for transaction_id in pending:
@@ -53,14 +52,14 @@ class StripeBooks:
                 continue
             found.append(moved)
             if moved.is_ours and moved.undone_by is not None:
-                # In the list it need not say of which payment it is.
+                # In the list its source may be missing, and with it the payment.
                 undone = [{**one, "source": entry["source"]} for one in self._read(moved.undone_by)]
                 found += [back for one in undone if (back := movement(one, self._app_id)) is not None]
         with self._checkout.transaction() as tx:
             stripe_books.store(tx, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
 
     def _read(self, transaction_id: str) -> Page:
-        """As a page; an empty one if Stripe does not show it."""
+        """A page with this balance transaction; an empty one if Stripe does not show it."""
         try:
             return [self._stripe.balance_transaction(transaction_id)]
         except (StripeObjectMissing, StripeRefusedForGood) as error:

@@ -1,8 +1,8 @@
-"""Going through one of Stripe's lists, which are newest first, over several runs.
+"""Reading one of Stripe's lists, which are newest first, to its end, over several runs.
 
-A pass goes through all pages back to where the last complete pass began (and an overlap, since an object can
-appear in the list after a later one); where it stands is stored after each page, so that the next run goes on
-there. If the process dies before that, the page is read again.
+A list is read back to where the last complete reading began, and an overlap further, since an object can
+appear in the list behind a later one. The position is stored after each page, so the next run goes on there.
+If the process dies before that, the page is read again.
 """
 
 import time
@@ -19,21 +19,22 @@ STRIPE_KEEPS_SECONDS = 30 * 24 * 3600
 
 Page = list[dict[str, Any]]
 Fetch = Callable[[int, str | None], tuple[Page, bool]]
-"""The page of what was created since (epoch seconds), behind an object's id; and whether there are more."""
+"""The page of what was created since (epoch seconds), behind an object's id; and True if there are more."""
 
 
 @dataclass(slots=True)
-class Pass:
-    """One pass through Stripe's list, in epoch seconds; `after` is the object to go on behind, if it is not
-    done."""
+class Position:
+    """How far a list is read, in epoch seconds. `after` is the id of the object to go on behind; None if the
+    reading is complete."""
 
     since: int
     began: int
     after: str | None = None
 
 
-class Walk:
-    """One run: its pages, until the list is at its end or time.monotonic() passes `deadline`."""
+class StripeList:
+    """Iterates over the pages of one run, until the list is at its end or time.monotonic() passes
+    `deadline`."""
 
     def __init__(
         self,
@@ -45,8 +46,8 @@ class Walk:
         since: int | None = None,
         dry_run: bool = False,
     ) -> None:
-        """`since` (epoch seconds) makes a pass of its own, which is gone on with when it is asked for again.
-        `dry_run` stores nothing."""
+        """`since` (epoch seconds) begins a reading with a position of its own, which goes on when the same is
+        asked for again. `dry_run` stores nothing."""
         self._checkout = checkout
         self._name = name if since is None else f"{name} since"
         self._fetch = fetch
@@ -54,53 +55,53 @@ class Walk:
         self._since = since
         self._dry_run = dry_run
         self.complete = False
-        """Whether the pass has come to the list's end."""
+        """True once the list was read to its end."""
 
     def __iter__(self) -> Iterator[Page]:
-        current = self._begin()
+        position = self._begin()
         while not self.complete:
-            page, has_more = self._page(current)
+            page, has_more = self._page(position)
             yield page
-            current.after = page[-1]["id"] if has_more else None
+            position.after = page[-1]["id"] if has_more else None
             if not self._dry_run:
                 with self._checkout.transaction() as tx:
-                    reconciler_state.save(tx, self._name, asdict(current))
+                    reconciler_state.save(tx, self._name, asdict(position))
             self.complete = not has_more
             if time.monotonic() > self._deadline:
                 return
 
-    def _page(self, current: Pass) -> tuple[Page, bool]:
+    def _page(self, position: Position) -> tuple[Page, bool]:
         try:
-            return self._fetch(current.since, current.after)
+            return self._fetch(position.since, position.after)
         except (StripeObjectMissing, StripeRefusedForGood):
-            if current.after is None:
+            if position.after is None:
                 raise
-            # Where we stood is gone at Stripe, which keeps things for so long: from the beginning.
-            current.after = None
-            return self._fetch(current.since, None)
+            # Stripe no longer has the object of the position: read from the beginning.
+            position.after = None
+            return self._fetch(position.since, None)
 
-    def _begin(self) -> Pass:
+    def _begin(self) -> Position:
         now = int(time.time())
-        with self._checkout.transaction() as tx:
+        with self._checkout.autocommit() as tx:
             saved = reconciler_state.load(tx, self._name)
-        last = Pass(**saved) if saved is not None else None
+        last = Position(**saved) if saved is not None else None
         if self._since is None:
             if last is None:
-                return Pass(since=_reachable(0, now), began=now)
-            return (
-                last if last.after else Pass(since=_reachable(last.began - OVERLAP_SECONDS, now), began=now)
-            )
+                return Position(since=_reachable(0, now), began=now)
+            if last.after:
+                return last
+            return Position(since=_reachable(last.began - OVERLAP_SECONDS, now), began=now)
         if last is not None and last.after and last.since == _reachable(self._since, last.began):
             return last
-        return Pass(since=_reachable(self._since, now), began=now)
+        return Position(since=_reachable(self._since, now), began=now)
 
 
 def read_until(tx: Transaction, name: str) -> int | None:
-    """When the last pass that is known to be complete began; None where there is none yet."""
+    """When the last complete reading began, in epoch seconds; None if there was none yet."""
     saved = reconciler_state.load(tx, name)
     if saved is None:
         return None
-    last = Pass(**saved)
+    last = Position(**saved)
     return last.since if last.after else last.began
 
 

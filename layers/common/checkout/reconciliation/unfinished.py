@@ -24,8 +24,8 @@ from checkout.payments.payment import Payment, Status
 from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.verdicts import Held, Ignored
-from checkout.reconciliation import rechecks
-from checkout.reconciliation.setbacks import Setbacks
+from checkout.reconciliation import unfinished_table as table
+from checkout.reconciliation.failures import Failures
 from checkout.sessions.create import CreateSession
 
 MOST_PER_RUN = 200
@@ -50,13 +50,13 @@ class Unfinished:
         self._events = events
         self._create_session = create_session
 
-    def __call__(self, *, deadline: float, dry_run: bool = False, setbacks: Setbacks | None = None) -> int:
+    def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
         """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about. Raises
         DatabaseUnavailable."""
         if time.monotonic() > deadline:
             return 0  # Nobody else would get what is claimed now.
         with self._checkout.transaction(commit=not dry_run) as tx:
-            claimed = rechecks.claim_unfinished(
+            claimed = table.claim(
                 tx,
                 expired_for_seconds=EXPIRED_FOR_SECONDS,
                 pending_for_seconds=PENDING_FOR_SECONDS,
@@ -73,11 +73,11 @@ class Unfinished:
                 break
             asked += 1
             telemetry.correlate(row.request_id)
-            self._ask(row, claims, setbacks or Setbacks())
+            self._ask(row, claims, failures or Failures())
         telemetry.uncorrelate()
         return asked
 
-    def _ask(self, row: Payment, claims: int, setbacks: Setbacks) -> None:
+    def _ask(self, row: Payment, claims: int, failures: Failures) -> None:
         try:
             self._finish(row)
         except StripeObjectMissing as reason:
@@ -88,11 +88,11 @@ class Unfinished:
                 "UnfinishedTransaction", "Stripe does not know it", session_id=row.stripe_session_id
             )
             with self._checkout.transaction() as tx:
-                rechecks.leave_unfinished(tx, row.request_id, UNKNOWN_FOR_SECONDS)
+                table.leave(tx, row.request_id, UNKNOWN_FOR_SECONDS)
         except (StripeError, Held, Ignored) as reason:
             telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
         except DatabaseUnavailable as error:
-            setbacks.skip(f"payment {row.request_id}", error)
+            failures.skip(f"payment {row.request_id}", error)
         except ConfigurationError:
             raise
         except CheckoutError as reason:

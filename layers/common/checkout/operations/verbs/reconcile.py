@@ -8,7 +8,7 @@ from dataclasses import asdict
 from checkout.base.errors import InvalidRequest, NotFound, Unavailable
 from checkout.operations import text
 from checkout.operations.verb import BY_RULE, RUN_SECONDS, Outcome, Verbs, a_text, moment
-from checkout.reconciliation import rechecks
+from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation.lost_entries_position import Progress
 from checkout.system import System
 
@@ -51,7 +51,7 @@ def reconcile(given: Namespace, system: System) -> Outcome:
         report=_every_second(given.say),
     )
     if run.nothing_was_done:
-        raise Unavailable("; ".join(sorted({setback.reason for setback in run.failed})))
+        raise Unavailable("; ".join(sorted({failure.reason for failure in run.failed})))
     return Outcome(run.as_dict(), clean=run.is_whole)
 
 
@@ -71,6 +71,6 @@ def look_again(given: Namespace, system: System) -> Outcome:
     """The next run of the reconciler compares the payment and its reversals with the ledger and emits what is
     not there, even if it was there once. Raises NotFound if no such payment succeeded."""
     with system.checkout_database.transaction() as tx:
-        if not rechecks.look_again(tx, given.request_id.lower()):
+        if not payments.retry(tx, given.request_id.lower()):
             raise NotFound(f"There is no succeeded payment {given.request_id}.")
     return Outcome({"request_id": given.request_id, "next": "the reconciler looks for it in the ledger"})

@@ -1,4 +1,4 @@
-"""What a run could not do. Its parts stand alone, and so does each item of a part: the others are done."""
+"""What a run could not do. If a part of it fails, or an item of a part, the others are still done."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Setback:
+class Failure:
     """`what` is a part of the run, or one item of it."""
 
     what: str
@@ -22,38 +22,38 @@ class Setback:
 
 
 @dataclass(slots=True)
-class Setbacks:
-    """`failed` are parts that ended early. `skipped` are items that a later run tries again: the first 20 of
+class Failures:
+    """`failed` are parts that ended early. `skipped` are items that a later run retries: the first 20 of
     `skipped_count`."""
 
-    failed: list[Setback] = field(default_factory=list)
-    skipped: list[Setback] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    skipped: list[Failure] = field(default_factory=list)
     skipped_count: int = 0
 
     def skip(self, what: str, reason: Exception | str) -> None:
-        """Log the item, and count it: an alarm watches that this does not go on."""
+        """Log and count the item. An alarm is raised if this goes on."""
         if isinstance(reason, Exception):
             reason = reason_of(reason)
         telemetry.logger.warning("skipped", extra={"what": what, "reason": reason})
         telemetry.count("ReconcilerSkipped")
         self.skipped_count += 1
         if len(self.skipped) < SKIPPED_LISTED:
-            self.skipped.append(Setback(what, reason))
+            self.skipped.append(Failure(what, reason))
 
 
 class Parts:
-    """The parts of one run, one after the other. Each may use an equal share of the time that is left, so a
-    slow one does not starve the others."""
+    """Runs the parts of one run in turn. Each may use an equal share of the time that is left, so a slow one
+    does not starve the others."""
 
-    def __init__(self, count: int, *, deadline: float, setbacks: Setbacks) -> None:
+    def __init__(self, count: int, *, deadline: float, failures: Failures) -> None:
         """`deadline` is a time.monotonic()."""
         self._left = count
         self._deadline = deadline
-        self._setbacks = setbacks
+        self._failures = failures
 
     def run(self, name: str, work: Callable[[float], Result], otherwise: Result) -> Result:
-        """What `work` returns, which is given its own deadline. If it fails, the failure is noted and
-        `otherwise` returned.
+        """Return what `work` returns when it is called with its own deadline. If it fails, note the failure
+        and return `otherwise`.
 
         Raises NotYetConfigured.
         """
@@ -65,7 +65,7 @@ class Parts:
         except NotYetConfigured:
             raise
         except Exception as error:  # noqa: BLE001 - the other parts have nothing to do with it
-            self._setbacks.failed.append(Setback(name, reason_of(error)))
+            self._failures.failed.append(Failure(name, reason_of(error)))
             telemetry.logger.error(
                 "a part of the run failed",
                 extra={"part": name, "reason": reason_of(error)},

@@ -1,0 +1,93 @@
+"""Compares a page of payments or reversals with the ledger: which entries are missing, and which of these may
+now be another person's."""
+
+from collections.abc import Collection, Sequence, Set
+from dataclasses import replace
+
+from checkout.base.postgres import Database, Transaction
+from checkout.ledger import parking, whereabouts
+from checkout.ledger.parked import Parked
+from checkout.ledger.whereabouts import Place
+from checkout.outbox.finished_event import TOPIC
+from checkout.outbox.record import Record
+from checkout.payments import table as payments_table
+from checkout.payments.recording import success_event
+from checkout.reconciliation import lost_entries_table as lost_entries
+from checkout.reconciliation.lost_entries_position import PAYMENTS, Position
+from checkout.reconciliation.lost_entries_table import Movement
+
+ROWS_A_PAGE = 5_000
+
+NEW_NUMBER = (
+    "its entry was lost with a restore, and the number of the user is greater than any that was known before:"
+    " is it still the same person's?"
+)
+NO_PARTITION = -1
+"""Of a record that never was on Kafka."""
+
+
+class LedgerComparison:
+    def __init__(self, application: Database) -> None:
+        self._application = application
+
+    def page(
+        self, tx: Transaction, position: Position
+    ) -> tuple[Position, Sequence[Movement], Sequence[Movement]]:
+        """The position behind the next page; and the movements of the page that were seen in the ledger and
+        are missing there: those whose user is doubtful, and the others."""
+        movements: Sequence[Movement]
+        if position.phase == PAYMENTS:
+            movements, after_id = lost_entries.payments(
+                tx, position.scope, after_id=position.after_id, rows=ROWS_A_PAGE
+            )
+            after = replace(position, after_id=after_id or 0, is_compared=after_id is None)
+        else:
+            movements, after_key = lost_entries.reversals(
+                tx, position.scope, after_key=position.after_key, rows=ROWS_A_PAGE
+            )
+            after = replace(position, after_key=after_key or "", is_compared=after_key is None)
+        if position.passes == 1:
+            after = replace(after, looked_at=position.looked_at + len(movements))
+        missing = self._missing([movement for movement in movements if movement.was_seen])
+        doubtful = self._doubtful(position, missing) if position.phase == PAYMENTS else frozenset()
+        return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
+
+    def park(self, tx: Transaction, doubtful: Sequence[Movement]) -> None:
+        """Park them for an operator to decide. If the process dies before the caller's commit, they are
+        parked, and so not missing when the page is compared again."""
+        if not doubtful:
+            return
+        rows = payments_table.find_all(tx, [movement.request_id for movement in doubtful])
+        events = [success_event(row) for row in rows]
+        with self._application.transaction() as there:
+            parking.park(
+                there,
+                [
+                    Parked(
+                        Record(TOPIC, NO_PARTITION, 0, str(event.user_id).encode(), event.encoded()),
+                        NEW_NUMBER,
+                        event.effect,
+                    )
+                    for event in events
+                ],
+            )
+
+    def _doubtful(self, position: Position, missing: Sequence[Movement]) -> Set[Movement]:
+        """Those whose user's number may have been given to another person since. If there is an entry that is
+        older than a payment whose entry is lost, its user existed at the moment to which the database was
+        restored, and so did all users with smaller numbers."""
+        newer = {movement for movement in missing if movement.user_id > position.newest_user}
+        if not newer:
+            return newer
+        with self._application.transaction() as tx:
+            newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))
+        return {movement for movement in newer if movement.user_id > newest}
+
+    def _missing(self, movements: Collection[Movement]) -> list[Movement]:
+        """Those that are neither in the ledger nor parked."""
+        with self._application.transaction() as tx:
+            entries = lost_entries.entries(tx, [movement.effect_key for movement in movements])
+            others = [one for one in movements if not one.is_in(entries.get(one.effect_key))]
+            places = whereabouts.find(tx, [movement.effect for movement in others])
+        nowhere = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
+        return [movement for movement in others if places[movement.effect_key] in nowhere]

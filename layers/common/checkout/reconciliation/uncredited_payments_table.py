@@ -1,0 +1,101 @@
+"""SQL of uncredited payments: they succeeded, and nobody has seen their ledger entry."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from checkout.base.postgres import Transaction
+from checkout.payments.payment import Payment
+from checkout.payments.table import COLUMNS, fetched
+from checkout.reconciliation.evidence_table import PROVEN
+
+
+def due(tx: Transaction, *, purpose: str, after_seconds: int, limit: int) -> Sequence[Payment]:
+    """Those whose next comparison with the ledger is due, the longest due first.
+
+    Those without evidence are left out: see evidence.py. Locked; those that another run holds, or that are
+    still in the outbox, are left out.
+    """
+    tx.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions t"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
+        "   AND COALESCE(recheck_at, completed_at + make_interval(secs => %s)) <= now()"
+        f"   AND {PROVEN}"
+        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
+        " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        (purpose, after_seconds, limit),
+    )
+    return fetched(tx)
+
+
+def page(
+    tx: Transaction, *, purpose: str, before: datetime, behind: Payment | None, limit: int
+) -> Sequence[Payment]:
+    """Those that succeeded before then, oldest first, from `behind` on."""
+    tx.execute(
+        f"SELECT {COLUMNS} FROM checkout_transactions"
+        " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s AND completed_at < %s"
+        "   AND (completed_at, id) > (COALESCE(%s, '-infinity'::timestamptz), %s)"
+        " ORDER BY completed_at, id LIMIT %s",
+        (purpose, before, behind and behind.completed_at, behind.id if behind else 0, limit),
+    )
+    return fetched(tx)
+
+
+def mark_credited(tx: Transaction, request_ids: Sequence[str]) -> None:
+    """Their ledger entries were seen: they are not compared any more. A row that somebody holds is left out.
+
+    By the clock, since an entry can be younger than this transaction.
+    """
+    tx.execute(
+        "UPDATE checkout_transactions SET credited_at = clock_timestamp() WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(request_ids),),
+    )
+
+
+def retry_later(
+    tx: Transaction, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
+) -> None:
+    """The wait until the next comparison doubles."""
+    tx.execute(
+        "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
+        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
+        " WHERE request_id = ANY(%s)",
+        (after_seconds, at_most_seconds, list(request_ids)),
+    )
+
+
+def retry_at_once(tx: Transaction, request_ids: Sequence[str]) -> int:
+    """The next run compares them, seen in the ledger or not. Returns how many; a row that somebody holds
+    stays as it is."""
+    tx.execute(
+        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
+        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        (list(request_ids),),
+    )
+    return tx.rowcount
+
+
+def count_delayed(tx: Transaction, request_ids: Sequence[str]) -> int:
+    """How many of them are not due yet."""
+    tx.execute(
+        "SELECT count(*) AS n FROM checkout_transactions WHERE request_id = ANY(%s) AND recheck_at > now()",
+        (list(request_ids),),
+    )
+    return int(tx.row()["n"])
+
+
+def retry(tx: Transaction, request_id: str) -> bool:
+    """The next run compares the payment and its reversals. Returns False if no such payment succeeded."""
+    tx.execute(
+        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
+        " WHERE request_id = %s AND status = 'payment_succeeded'",
+        (request_id,),
+    )
+    found = tx.rowcount == 1
+    tx.execute(
+        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE payment_intent_id ="
+        " (SELECT payment_intent_id FROM checkout_transactions WHERE request_id = %s)",
+        (request_id,),
+    )
+    return found
