@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkout.base.errors import DatabaseUnavailable, DataRefused
+from checkout.base.errors import DatabaseUnavailable, DataRefused, InvariantBroken
 from checkout.base.postgres import Database
 from tests.support.functions import Functions
 from tests.support.statements import Statements
@@ -119,3 +119,33 @@ def test_rows_as_tuples_see_the_transaction(database: Database) -> None:
     with database.transaction(commit=False) as tx:
         tx.queue(*insert("evt_1"))
         assert tx.tuples("SELECT event_id FROM stripe_events") == [("evt_1",)]
+
+
+def test_a_queued_write_that_must_change_one_row_is_loud_if_it_changes_none(
+    fns: Functions, database: Database
+) -> None:
+    update = "UPDATE stripe_events SET outcome = 'applied' WHERE event_id = %s"
+
+    def change(event_id: str) -> None:
+        with database.transaction() as tx:
+            tx.execute(*insert("evt_1"))
+            tx.queue(update, (event_id,), changes_one_row=True)
+
+    with pytest.raises(InvariantBroken):
+        change("evt_2")
+    assert stored(fns) == []
+    change("evt_1")
+    assert fns.checkout("SELECT outcome FROM stripe_events") == [{"outcome": "applied"}]
+
+
+def test_after_a_rollback_nothing_is_left_to_commit(
+    fns: Functions, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = Statements(monkeypatch)
+    with database.transaction() as tx:
+        tx.execute(*insert("evt_1"))
+        tx.queue(*insert("evt_2"))
+        tx.roll_back()
+
+    assert statements.executed == 2
+    assert stored(fns) == []

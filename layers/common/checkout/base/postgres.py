@@ -36,6 +36,10 @@ TIMEOUTS = {
 URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 
+_COUNTED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
+"""Divides by zero if a statement does not change one row: see postgres_errors."""
+
+
 class Transaction:
     """A database transaction. Who opened it commits it; SQL modules only execute.
 
@@ -63,9 +67,13 @@ class Transaction:
             self._cursor.execute(statements)
         self._has_begun = True
 
-    def queue(self, sql: Sql, parameters: Parameters = None) -> None:
-        """Execute it with the next statement, or with COMMIT. What it raises is raised there."""
-        self._queued.append(self._cursor.mogrify(sql, parameters))
+    def queue(self, sql: Sql, parameters: Parameters = None, *, changes_one_row: bool = False) -> None:
+        """Execute it with the next statement, or with COMMIT. What it raises is raised there: InvariantBroken
+        if it `changes_one_row` and PostgreSQL counts another number."""
+        statement = self._cursor.mogrify(sql, parameters)
+        if changes_one_row:
+            statement = _COUNTED % statement
+        self._queued.append(statement)
 
     def execute_values(self, sql: str, rows: Iterable[Sequence[Any]], template: str | None = None) -> None:
         """`sql` with all rows in the place of `%s`, in one round trip; nothing if there are none."""
@@ -104,6 +112,12 @@ class Transaction:
 
     def mogrify(self, sql: Sql, parameters: Parameters = None) -> bytes:
         return self._cursor.mogrify(sql, parameters)
+
+    def roll_back(self) -> None:
+        """End it here. What is executed afterwards is executed outside of it."""
+        self._queued.clear()
+        self.end("ROLLBACK")
+        self._has_begun = False
 
     def end(self, statement: str) -> None:
         """COMMIT or ROLLBACK. Sends nothing if nothing was executed."""

@@ -6,7 +6,7 @@ for the values that raised it: if it counted as an outage, it would stop everybo
 
 import psycopg2
 
-from checkout.base.errors import DatabaseContended, DatabaseUnavailable, DataRefused
+from checkout.base.errors import DatabaseContended, DatabaseUnavailable, DataRefused, InvariantBroken
 
 _REFUSED = ("0A", "21", "22", "23", "27", "39", "44", "54", "P0")
 """SQLSTATE classes: values that can never be stored, rules (0A) and triggers (27, 39) that never work."""
@@ -16,6 +16,9 @@ _IN_THE_WAY = ("40", "55P03", "57014")
 
 _AWAY = ("25006", "53", "57", "58030", "XX001", "XX002")
 """Read-only after a failover, no resources, shutting down, an error of the disk: wherever it strikes."""
+
+_NOT_ONE_ROW = "22012"
+"""A division by zero, which is only in what `Transaction.queue` makes of a statement that changes one row."""
 
 _RAISED = "exec_stmt_raise"
 """PostgreSQL's own function behind RAISE: whatever SQLSTATE such an error has, somebody has chosen it."""
@@ -30,6 +33,8 @@ _FOREIGN_KEY = 'FROM ONLY "'
 def mapped(error: psycopg2.Error) -> Exception:
     """The error of ours that stands for it; itself if it is a mistake in our use of psycopg2."""
     sqlstate = error.pgcode or ""
+    if sqlstate == _NOT_ONE_ROW and not _is_in_a_function(error.diag.context or ""):
+        return InvariantBroken("A statement that changes one row changed another number of them.")
     if sqlstate and _is_refusal(error, sqlstate):
         return DataRefused(sqlstate, error.diag.message_primary or type(error).__name__)
     if sqlstate.startswith(_IN_THE_WAY):
