@@ -36,6 +36,21 @@ def add(
     return None if row is None else Message(row["id"], topic, key, value, traceparent)
 
 
+def next_ids(tx: Transaction, count: int) -> list[int]:
+    """For messages that are to be queued."""
+    tx.execute("SELECT nextval('outbox_id_seq') AS id FROM generate_series(1, %s)", (count,))
+    return [row["id"] for row in tx.fetchall()]
+
+
+def queue(tx: Transaction, effect_key: str, message: Message) -> None:
+    """With the next statement. What is in the outbox for this effect already stays as it is."""
+    tx.queue(
+        "INSERT INTO outbox (id, effect_key, topic, key, value, traceparent) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (effect_key) DO NOTHING",
+        (message.id, effect_key, message.topic, message.key, message.value, message.traceparent),
+    )
+
+
 def take_older_than(tx: Transaction, seconds: float, limit: int) -> Sequence[Message]:
     """Oldest first, held until the transaction ends; what another relay holds is left to it, and what the
     brokers refused to its next attempt."""
