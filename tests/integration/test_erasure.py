@@ -111,6 +111,7 @@ def test_an_erased_event_means_the_same_to_the_handlers() -> None:
         of_kept = session_event.report(kept.type, kept.object)
 
         assert (kept.id, kept.livemode, kept.api_version) == (whole["id"], False, whole["api_version"])
+        assert isinstance(of_whole, session_event.SessionReport)
         assert of_kept == replace_url(of_whole)
         assert session_event.is_ours(kept.object, "checkout-tests")
 

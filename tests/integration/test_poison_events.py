@@ -12,6 +12,8 @@ from stripe import StripeObject
 from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.base.text import MAX_BIGINT
 from checkout.payments import session_event, stripe_api
+from checkout.payments.outcomes import Parked
+from checkout.payments.session_event import SessionReport
 from checkout.reconciliation import missed_events
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome, parsed, stored
@@ -81,7 +83,7 @@ def test_what_our_code_cannot_read_waits_for_a_release_that_can(
     lists(lambda **_: (page, False))
     report = session_event.report
 
-    def broken(event_type: str, session: dict[str, Any], *, is_read: bool) -> session_event.SessionReport:
+    def broken(event_type: str, session: dict[str, Any], *, is_read: bool) -> SessionReport | Parked:
         if session["metadata"]["request_id"] == bad:
             raise KeyError("a mistake of ours")
         return report(event_type, session, is_read=is_read)

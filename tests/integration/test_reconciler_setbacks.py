@@ -12,7 +12,9 @@ import pytest
 from checkout.base import postgres
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Transaction
-from checkout.payments import table as payments_table
+from checkout.payments import locked
+from checkout.payments.locked import Locked, Report
+from checkout.payments.session_event import SessionReport
 from checkout.reconciliation import unfinished
 from tests.support import functions
 from tests.support.brokers import AnyBroker
@@ -151,18 +153,18 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     for request_id in ids:
         silent.client.v1.checkout.sessions.expire(fns.row(request_id)["stripe_session_id"])
     fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
-    lock = payments_table.lock_of_session
+    read = locked.read
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
 
-        def lock_after_somebody(cursor: Transaction, request_id: str, session_id: str) -> Any:
-            if request_id == ids[0]:
+        def read_after_somebody(tx: Transaction, event_id: str | None, report: Report) -> Locked:
+            if isinstance(report, SessionReport) and report.request_id == ids[0]:
                 somebody.execute(
                     "SELECT FROM checkout_transactions WHERE request_id = %s FOR UPDATE", (ids[0],)
                 )
-            return lock(cursor, request_id, session_id)
+            return read(tx, event_id, report)
 
         # What is held already is not claimed; here somebody comes between the claim and Stripe's answer.
-        monkeypatch.setattr(payments_table, "lock_of_session", lock_after_somebody)
+        monkeypatch.setattr(locked, "read", read_after_somebody)
         answer = run(fns)
 
     assert (answer["unfinished"], answer["skipped_count"]) == (3, 1)

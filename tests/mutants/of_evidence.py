@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 READINGS = "payments/readings.py"
-EVENTS = "payments/events.py"
+SETTLEMENT = "payments/settlement.py"
 HELD = "operations/verbs/held.py"
 REVERSALS = "payments/reversals.py"
 SESSION_EVENT = "payments/session_event.py"
@@ -92,23 +92,23 @@ MUTANTS = [
         caught_by=f"{DROPPED}::test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known",
     ),
     Mutant(
-        file=EVENTS,
-        text="            _lock(tx, report)\n",
-        instead="",
+        file=SETTLEMENT,
+        text="    _lock(tx, report, event)\n",
+        instead="    if event is not None:\n        _lock(tx, report, event)\n",
         breaks="what is read again does not see what an operator discards at that moment",
         caught_by=f"{RACES}::test_what_is_read_again_while_it_is_discarded_does_not_act",
     ),
     Mutant(
         file=REVERSALS,
-        text="    reversals.hold_what_belongs_to_held(tx, row.payment_intent_id)\n",
-        instead="",
+        text='    held = {one.reversal.object_id for one in own if one.state == "held"}\n',
+        instead="    held: set[str] = set()\n",
         breaks="a dispute that was won gives back what was never taken",
         caught_by=f"{DROPPED}::test_a_movement_of_a_dispute_that_an_earlier_release_has_dropped_holds_the_others",
     ),
     Mutant(
         file=REVERSALS,
-        text="return one.object_id in discarded or reversals.any_held(tx, one.effect_keys)",
-        instead="return one.object_id in discarded",
+        text="return one.object_id in locked.discarded or bool(held & {*one.effect_keys})",
+        instead="return one.object_id in locked.discarded",
         breaks="the failure of a refund that an earlier release has dropped is called applied",
         caught_by="tests/integration/test_decided_refunds.py"
         "::test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored",

@@ -2,8 +2,10 @@
 
 from tests.mutants.mutant import Mutant
 
-EVENTS = "payments/events.py"
-PAYMENTS = "payments/recording.py"
+DECISIONS = "payments/decisions.py"
+EMISSIONS = "payments/emissions.py"
+SETTLEMENT = "payments/settlement.py"
+LOCKED = "payments/locked.py"
 REVERSALS = "payments/reversals.py"
 SESSION_EVENT = "payments/session_event.py"
 REVERSAL_EVENT = "payments/reversal_event.py"
@@ -14,49 +16,49 @@ OF_REVERSALS = "tests/integration/test_reversals.py"
 
 MUTANTS = [
     Mutant(
-        file=EVENTS,
-        text="            _lock(tx, reported)\n",
-        instead="",
+        file=SETTLEMENT,
+        text="    _lock(tx, report, event)\n",
+        instead="    if event is not None:\n        _lock(tx, report, event)\n",
         breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
-        file=EVENTS,
-        text="            _lock(tx, reading, payment_intent_id)\n",
-        instead="",
+        file=SETTLEMENT,
+        text="    _lock(tx, report, event)\n",
+        instead="    if event is None:\n        _lock(tx, report, event)\n",
         breaks="a payment and its refund at the same moment do not see each other",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
-        file="payments/table.py",
-        text='" ORDER BY id FOR UPDATE",\n        (request_id, session_id),',
-        instead='" ORDER BY id",\n        (request_id, session_id),',
+        file=LOCKED,
+        text='"  WHERE {payments} FOR UPDATE)',
+        instead='"  WHERE {payments})',
         breaks="an expiry takes back the payment that commits at that moment",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
     ),
     Mutant(
-        file="payments/table.py",
-        text='ORDER BY id LIMIT 1"\n        " FOR UPDATE",',
-        instead='ORDER BY id LIMIT 1",',
+        file=LOCKED,
+        text='"  WHERE {payments} FOR UPDATE)',
+        instead='"  WHERE {payments})',
         breaks="a refund waits for ever for a payment whose row is changed at that moment",
         caught_by=f"{RACES}::test_a_refund_waits_for_a_change_of_its_payments_row",
     ),
     Mutant(
-        file="payments/inbox.py",
-        text="    return tx.rowcount == 1\n",
-        instead="    return True\n",
+        file=SETTLEMENT,
+        text="    if event is not None and admit is None and not found.is_new:\n",
+        instead="    if False:\n",
         breaks="an event that is delivered twice at once is applied twice",
         caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",
     ),
     Mutant(
         file="payments/inbox.py",
-        text='WHERE event_id = %s FOR UPDATE", (event_id,)',
-        instead='WHERE event_id = %s", (event_id,)',
+        text='" FROM stripe_events WHERE event_id = %s FOR UPDATE",',
+        instead='" FROM stripe_events WHERE event_id = %s",',
         breaks="an event is applied while an operator settles it",
         caught_by=f"{RACES}::test_what_is_settled_while_it_is_tried_again_is_left_alone",
     ),
     Mutant(
-        file=PAYMENTS,
+        file=DECISIONS,
         text="    if not row.status.may_become(reported.status):\n",
         instead="    if False:\n",
         breaks="a late event moves a payment back",
@@ -70,23 +72,23 @@ MUTANTS = [
         caught_by="tests/unit/checkout/test_domain.py::test_states_only_rise_and_success_absorbs",
     ),
     Mutant(
-        file=PAYMENTS,
-        text="        amount_cents=row.paid_cents,\n",
-        instead="        amount_cents=row.amount_cents,\n",
+        file=EMISSIONS,
+        text="        amount_cents=payment.paid_cents,\n",
+        instead="        amount_cents=payment.amount_cents,\n",
         breaks="what was asked is credited, and not what was paid",
         caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
     ),
     Mutant(
-        file=PAYMENTS,
-        text="        currency=row.paid_currency,\n",
-        instead="        currency=row.currency,\n",
+        file=EMISSIONS,
+        text="        currency=payment.paid_currency,\n",
+        instead="        currency=payment.currency,\n",
         breaks="dollars are credited as if they were euros",
         caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
     ),
     Mutant(
-        file="payments/table.py",
-        text='" payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"',
-        instead='" payment_intent_id = COALESCE(payment_intent_id, NULL),"',
+        file=DECISIONS,
+        text="        payment_intent_id=reported.payment_intent_id or row.payment_intent_id,\n",
+        instead="        payment_intent_id=row.payment_intent_id,\n",
         breaks="no refund finds its payment",
         caught_by=f"{OF_REVERSALS}::test_the_session_says_what_was_taken_back",
     ),
@@ -113,16 +115,16 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSALS,
-        text="if not _is_dropped(tx, one, discarded)]",
-        instead="if not any(_is_dropped(tx, other, discarded) for other in report.objects)]",
+        text="if not is_dropped(one)]",
+        instead="if not any(map(is_dropped, report.objects))]",
         breaks="with one refund of a charge that was discarded, the others do not act either",
         caught_by="tests/integration/test_decided_refunds.py"
         "::test_of_a_charges_refunds_only_the_discarded_one_does_not_act",
     ),
     Mutant(
         file=REVERSALS,
-        text="row if row is not None and row.status is Status.PAYMENT_SUCCEEDED else None",
-        instead="row",
+        text="payment if payment is not None and payment.status is Status.PAYMENT_SUCCEEDED else None",
+        instead="payment",
         breaks="a refund is taken from the balance before its payment was credited",
         caught_by=f"{OF_REVERSALS}::test_a_dispute_of_a_debit_that_has_not_settled_waits",
     ),
@@ -178,8 +180,8 @@ MUTANTS = [
         caught_by="tests/integration/test_evidence.py::test_while_stripe_is_away_the_others_are_emitted",
     ),
     Mutant(
-        file="payments/recording.py",
-        text="    if not session_event.is_believed(reported, row):\n        raise Unconfirmed\n",
+        file=DECISIONS,
+        text="    if not session_event.is_believed(reported, row):\n        return Unconfirmed()\n",
         instead="",
         breaks="a session that nobody began here is credited as the signed body says",
         caught_by="tests/integration/test_sessions_not_begun_here.py"

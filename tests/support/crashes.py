@@ -42,7 +42,9 @@ class Steps:
 def dying(steps: Steps) -> Iterator[None]:
     class Cursor(RealDictCursor):
         def execute(self, query: Any, variables: Any = None) -> None:
-            steps.around(query.decode().strip().partition("\n")[0][:60], super().execute, query, variables)
+            # Of what is sent together the last: COMMIT, if writes go with it.
+            name = query.decode().rpartition("; ")[2][:60]
+            steps.around(name, super().execute, query, variables)
 
     def observed(owner: type, method: str) -> Callable[..., Any]:
         original = getattr(owner, method)

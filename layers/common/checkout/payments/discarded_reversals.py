@@ -17,13 +17,5 @@ def keep(
     )
 
 
-def among(tx: Transaction, object_ids: Collection[str]) -> dict[str, str]:
-    """Those of them that are discarded, and the event of each that was discarded with it."""
-    tx.execute(
-        "SELECT object_id, event_id FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),)
-    )
-    return {row["object_id"]: row["event_id"] for row in tx.fetchall()}
-
-
 def take_back(tx: Transaction, object_ids: Collection[str]) -> None:
-    tx.execute("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))
+    tx.queue("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))

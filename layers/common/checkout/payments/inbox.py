@@ -5,48 +5,58 @@ from typing import NamedTuple
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
+from checkout.payments.outcomes import Outcome
+from checkout.payments.session_event import payment_intent_of
+from checkout.payments.stripe_event import StripeEvent
 
 
-class Stored(NamedTuple):
+class StoredEvent(NamedTuple):
     """What became of an event, and why. `app_id` is the application whose it is, if it was ignored for
     that."""
 
     outcome: str
     reason: str | None
     app_id: str | None
+    age_seconds: float
 
 
-def store(
-    tx: Transaction, event_id: str, event_type: str, payload: str, payment_intent_id: str | None
-) -> bool:
-    """False where the event is known. A parallel delivery of it waits here until this one commits."""
-    tx.execute(
-        "INSERT INTO stripe_events (event_id, type, payload, payment_intent_id, outcome)"
-        " VALUES (%s, %s, %s, %s, 'waiting') ON CONFLICT (event_id) DO NOTHING",
-        (event_id, event_type, payload, payment_intent_id),
-    )
+_INSERT = (
+    "INSERT INTO stripe_events"
+    " (event_id, type, payload, payment_intent_id, outcome, reason, request_id, app_id)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (event_id) DO NOTHING"
+)
+
+
+def insert(tx: Transaction, event: StripeEvent, expected: Outcome) -> None:
+    """With the outcome that it has if nothing speaks against it. A parallel delivery of it waits here until
+    this one commits."""
+    tx.queue(_INSERT, _values(event, expected))
+
+
+def store(tx: Transaction, event: StripeEvent, outcome: Outcome) -> bool:
+    """Return False if the event is known."""
+    tx.execute(_INSERT, _values(event, outcome))
     return tx.rowcount == 1
 
 
-def lock(tx: Transaction, event_id: str) -> Stored:
+def _values(event: StripeEvent, outcome: Outcome) -> tuple[str | None, ...]:
+    return (
+        *(event.id, event.type, event.payload, payment_intent_of(event.object)),
+        *(outcome.stored_as, outcome.reason, outcome.request_id, outcome.app_id),
+    )
+
+
+def lock(tx: Transaction, event_id: str) -> StoredEvent:
     """What became of the stored event so far; held until the transaction ends."""
     tx.execute(
-        "SELECT outcome, reason, app_id FROM stripe_events WHERE event_id = %s FOR UPDATE", (event_id,)
+        "SELECT outcome, reason, app_id, EXTRACT(EPOCH FROM now() - received_at)::float AS age_seconds"
+        " FROM stripe_events WHERE event_id = %s FOR UPDATE",
+        (event_id,),
     )
     row = tx.fetchone()
     if row is None:
         raise InvariantBroken(f"event {event_id} vanished")
-    return Stored(**row)
-
-
-def age_seconds(tx: Transaction, event_id: str) -> float:
-    """How long ago the event was stored."""
-    tx.execute(
-        "SELECT EXTRACT(EPOCH FROM now() - received_at)::float AS age FROM stripe_events WHERE event_id = %s",
-        (event_id,),
-    )
-    row = tx.row()
-    return float(row["age"])
+    return StoredEvent(**row)
 
 
 def payload(tx: Transaction, event_id: str) -> str | None:
@@ -56,21 +66,11 @@ def payload(tx: Transaction, event_id: str) -> str | None:
     return None if row is None else str(row["payload"])
 
 
-def settle(
-    tx: Transaction,
-    event_id: str,
-    outcome: str,
-    reason: str | None,
-    request_id: str | None,
-    *,
-    app_id: str | None = None,
-) -> None:
-    """`outcome` is applied, ignored, waiting or held; `app_id` is the application whose it is, if not
-    ours."""
+def settle(tx: Transaction, event_id: str, outcome: Outcome) -> None:
     tx.queue(
         "UPDATE stripe_events SET outcome = %s, reason = %s, request_id = %s, app_id = %s, updated_at = now()"
         " WHERE event_id = %s",
-        (outcome, reason, request_id, app_id, event_id),
+        (outcome.stored_as, outcome.reason, outcome.request_id, outcome.app_id, event_id),
     )
 
 

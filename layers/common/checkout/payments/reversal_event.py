@@ -10,7 +10,7 @@ from typing import Any
 
 from checkout.base.text import identifier, positive_bigint
 from checkout.outbox.effects import reversal_key
-from checkout.payments.verdicts import Held
+from checkout.payments.outcomes import Parked
 
 REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 CHARGE_EVENTS = frozenset({"charge.refunded"})
@@ -78,8 +78,8 @@ def subject_of(event_type: str, resource: Mapping[str, Any]) -> str | None:
     return identifier(resource.get("id")) if event_type in REFUND_EVENTS | DISPUTE_EVENTS else None
 
 
-def of_refund(refund: Mapping[str, Any]) -> Reversed:
-    """https://docs.stripe.com/refunds#failed-refunds. Raises Held for what makes no sense."""
+def of_refund(refund: Mapping[str, Any]) -> Reversed | Parked:
+    """https://docs.stripe.com/refunds#failed-refunds. Parked if it makes no sense."""
     match refund.get("status"):
         case "pending" | "requires_action":
             kinds: tuple[str, ...] = ()
@@ -88,25 +88,26 @@ def of_refund(refund: Mapping[str, Any]) -> Reversed:
         case "failed" | "canceled":
             kinds = ("refunded", "refund_failed")
         case _:
-            raise Held("the refund's status is unknown")
-    movements = tuple(_reversal(kind, refund, refund.get("amount")) for kind in kinds)
-    return Reversed(_id_of(refund), movements)
+            return Parked("the refund's status is unknown")
+    movements = [_reversal(kind, refund, refund.get("amount")) for kind in kinds]
+    return _reversed(identifier(refund.get("id")), movements)
 
 
-def of_dispute(dispute: Mapping[str, Any]) -> Reversed:
-    """One for each of its balance transactions: the amount that moved, without Stripe's fee."""
-    dispute_id = _id_of(dispute)
+def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
+    """One movement for each of its balance transactions: the amount that moved, without Stripe's fee. Parked
+    if it makes no sense."""
+    dispute_id = identifier(dispute.get("id"))
     movements = dispute.get("balance_transactions")
     if not isinstance(movements, list):
-        raise Held("the dispute has no list of balance transactions")
-    reversals = []
+        return Parked("the dispute has no list of balance transactions")
+    reversals: list[Reversal | Parked] = []
     for movement in movements:
         if not isinstance(movement, Mapping) or type(amount := movement.get("amount")) is not int:
-            raise Held("a balance transaction of the dispute has no amount")
+            return Parked("a balance transaction of the dispute has no amount")
         if amount != 0:
             kind = "disputed" if amount < 0 else "dispute_won"
             reversals.append(_reversal(kind, movement, abs(amount), dispute_id))
-    return Reversed(dispute_id, tuple(reversals))
+    return _reversed(dispute_id, reversals)
 
 
 def refund_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
@@ -152,18 +153,18 @@ def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:
     return {str(movement.get("id")) for movement in listed if isinstance(movement, Mapping)}
 
 
-def _id_of(resource: Mapping[str, Any]) -> str:
-    object_id = identifier(resource.get("id"))
+def _reversed(object_id: str | None, movements: Sequence[Reversal | Parked]) -> Reversed | Parked:
     if object_id is None:
-        raise Held("the object has no usable id")
-    return object_id
+        return Parked("the object has no usable id")
+    parked = next((one for one in movements if isinstance(one, Parked)), None)
+    return parked or Reversed(object_id, tuple(one for one in movements if isinstance(one, Reversal)))
 
 
 def _reversal(
     kind: str, source: Mapping[str, Any], amount: object, dispute_id: str | None = None
-) -> Reversal:
+) -> Reversal | Parked:
     source_id, amount_cents = identifier(source.get("id")), positive_bigint(amount)
     currency = identifier(source.get("currency"))
     if source_id is None or amount_cents is None or currency is None:
-        raise Held("id, amount or currency of the reversal cannot be used")
+        return Parked("id, amount or currency of the reversal cannot be used")
     return Reversal(kind, source_id, amount_cents, currency.lower(), dispute_id)

@@ -1,70 +1,113 @@
-"""Refunds and disputes: store what Stripe moved, and emit it once its payment was emitted.
+"""Refunds and disputes: what Stripe moved is stored, and emitted once its payment was emitted.
 
-All in the caller's transaction, under the lock of the payment intent: whichever of a payment and its reversal
-is applied first, the second one finds it.
+All under the lock of the payment intent: whichever of a payment and its reversal is applied first, the second
+one finds it.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from checkout.base import telemetry
 from checkout.base.postgres import Transaction
-from checkout.outbox.delivery import enqueue
-from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
-from checkout.outbox.table import Message
-from checkout.payments import discarded_reversals, inbox
-from checkout.payments import reversals_table as reversals
-from checkout.payments import table as payments_table
+from checkout.payments import discarded_reversals
+from checkout.payments import reversals_table as table
+from checkout.payments.locked import Locked
+from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waiting
 from checkout.payments.payment import Payment, Status
-from checkout.payments.reversal_event import ReversalReport, Reversed
+from checkout.payments.reversal_event import Reversal, ReversalReport, Reversed
 from checkout.payments.reversals_table import StoredReversal
-from checkout.payments.verdicts import Held, Ignored, Waiting
 
 UNPAID = "its payment has not succeeded yet"
 DROPPED = "an operator has discarded what it is about"
 OTHER_CURRENCY = "it is in another currency than its payment"
 
 
-def apply(
-    tx: Transaction, report: ReversalReport, event_id: str | None
-) -> tuple[Payment | None, list[Message]]:
-    """Store the movements, and emit them if their payment has succeeded.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is written of reversals: `told` is inserted if it is not there; `emitted`, `held` and `foreign`
+    (in another currency than their payment) become that."""
 
-    Returns that payment's row, if it has, and what is to be published. Raises Waiting if they wait for the
-    payment, Held if they are in another currency, and Ignored if an operator has discarded all of it; what
-    was stored stays so.
-    """
-    discarded = discarded_reversals.among(tx, [one.object_id for one in report.objects])
-    wanted = [one for one in report.objects if not _is_dropped(tx, one, discarded)]
-    for one in report.objects:
-        state = "waiting" if one in wanted else "held"
-        for movement in one.movements:
-            reversals.insert(tx, movement, report.payment_intent_id, event_id, state)
-        if state == "held":
-            reversals.hold(tx, one.effect_keys)
-    row = payments_table.lock_payment(tx, report.payment_intent_id)
-    paid = row if row is not None and row.status is Status.PAYMENT_SUCCEEDED else None
-    messages = release(tx, paid) if paid is not None else []
-    if paid is not None and _is_any_foreign(report, discarded, paid):
-        raise Held(OTHER_CURRENCY)
-    if report.objects and not wanted:
-        raise Ignored(DROPPED)
-    if paid is None and any(one.movements for one in wanted):
-        raise Waiting(UNPAID)
-    return paid, messages
+    told: Sequence[StoredReversal] = ()
+    emitted: Sequence[StoredReversal] = ()
+    held: Sequence[StoredReversal] = ()
+    foreign: Sequence[StoredReversal] = ()
+
+    def write(self, tx: Transaction, payment_intent_id: str) -> None:
+        for one in self.told:
+            table.insert(tx, one)
+        for state, those in (("emitted", self.emitted), ("held", (*self.held, *self.foreign))):
+            if those:
+                table.settle(tx, [one.reversal.effect_key for one in those], state)
+        if self.emitted:
+            table.total(tx, payment_intent_id)
 
 
-def _is_dropped(tx: Transaction, one: Reversed, discarded: Collection[str]) -> bool:
-    """True if nothing of it acts. If a movement is held, no other one of it acts alone: what was not taken is
-    not given back."""
-    return one.object_id in discarded or reversals.any_held(tx, one.effect_keys)
+NO_CHANGES = Changes()
 
 
-def _is_any_foreign(report: ReversalReport, discarded: Collection[str], row: Payment) -> bool:
-    return any(
-        movement.currency != row.paid_currency
+def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tuple[Outcome, Changes]:
+    """All of what Stripe moved is stored. It is emitted if its payment has succeeded, unless an operator has
+    discarded the refund or dispute, or it is in another currency."""
+    held = {one.reversal.effect_key for one in locked.reversals if one.state == "held"}
+
+    def is_dropped(one: Reversed) -> bool:
+        """True if nothing of it acts. If a movement is held, no other one of it acts alone: what was not
+        taken is not given back."""
+        return one.object_id in locked.discarded or bool(held & {*one.effect_keys})
+
+    wanted = [one for one in report.objects if not is_dropped(one)]
+    told = [
+        StoredReversal(movement, report.payment_intent_id, event_id, "waiting" if one in wanted else "held")
         for one in report.objects
-        if one.object_id not in discarded
         for movement in one.movements
+    ]
+    payment = locked.payments[0] if locked.payments else None
+    paid = payment if payment is not None and payment.status is Status.PAYMENT_SUCCEEDED else None
+    stored = _with(locked.reversals, told)
+    dropped = {key for one in report.objects if one not in wanted for key in one.effect_keys}
+    to_hold = [one for one in stored if one.reversal.effect_key in dropped and one.state == "waiting"]
+    stored = [replace(one, state="held") if one in to_hold else one for one in stored]
+    changes = release(paid, stored) if paid is not None else NO_CHANGES
+    changes = replace(changes, told=told, held=[*to_hold, *changes.held])
+    undecided = [one for one in report.objects if one.object_id not in locked.discarded]
+    if paid is not None and any(
+        movement.currency != paid.paid_currency for one in undecided for movement in one.movements
+    ):
+        return Parked(OTHER_CURRENCY), changes
+    if report.objects and not wanted:
+        return Ignored(DROPPED), changes
+    if paid is None and any(one.movements for one in wanted):
+        return Waiting(UNPAID), changes
+    return Applied(request_id=paid.request_id if paid is not None else None), changes
+
+
+def _with(known: Sequence[StoredReversal], told: Iterable[StoredReversal]) -> list[StoredReversal]:
+    """All of them, in the order in which they are emitted. A known one stays as it is, except that it gets
+    its dispute."""
+    disputes = {one.reversal.effect_key: one.reversal.dispute_id for one in told}
+    new = {one.reversal.effect_key: one for one in told}
+    for one in known:
+        new.pop(one.reversal.effect_key, None)
+    return [
+        *(replace(one, reversal=_in_dispute(one.reversal, disputes)) for one in known),
+        *(new[key] for key in sorted(new)),
+    ]
+
+
+def _in_dispute(reversal: Reversal, disputes: dict[str, str | None]) -> Reversal:
+    return replace(reversal, dispute_id=reversal.dispute_id or disputes.get(reversal.effect_key))
+
+
+def release(paid: Payment, stored: Iterable[StoredReversal]) -> Changes:
+    """Emit what waits for this succeeded payment, except what belongs to a refund or dispute of which a
+    movement is held, or is in another currency: nothing of it acts alone."""
+    own = [one for one in stored if one.payment_intent_id == paid.payment_intent_id]
+    held = {one.reversal.object_id for one in own if one.state == "held"}
+    waiting = [one for one in own if one.state == "waiting" and one.reversal.object_id not in held]
+    foreign = {one.reversal.object_id for one in waiting if one.reversal.currency != paid.paid_currency}
+    return Changes(
+        emitted=[one for one in waiting if one.reversal.object_id not in foreign],
+        held=[one for one in own if one.state == "waiting" and one.reversal.object_id in held],
+        foreign=[one for one in waiting if one.reversal.object_id in foreign],
     )
 
 
@@ -82,69 +125,21 @@ def discard(
         tx, object_id, payment_intent_id=payment_intent_id, event_id=event_id, reason=reason
     )
     if payment_intent_id is not None:
-        reversals.hold_object(tx, object_id, payment_intent_id)
+        table.hold_object(tx, object_id, payment_intent_id)
 
 
-def revive(tx: Transaction, report: ReversalReport, event_id: str) -> None:
+def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: str) -> None:
     """Take back what was decided about the refund or dispute that the event is about, or, if it is about the
     charge, what was decided with this event: all of it waits again, to be applied."""
-    discarded = discarded_reversals.among(tx, [one.object_id for one in report.objects])
-    brought = reversals.brought_by(tx, event_id)
+    brought = {one.reversal.object_id for one in locked.reversals if one.event_id == event_id}
     revived = [
         one
         for one in report.objects
         if one.object_id == report.subject
-        or (report.subject is None and (discarded.get(one.object_id) == event_id or one.object_id in brought))
+        or (
+            report.subject is None
+            and (locked.discarded.get(one.object_id) == event_id or one.object_id in brought)
+        )
     ]
     discarded_reversals.take_back(tx, [one.object_id for one in revived])
-    reversals.revive(tx, [key for one in revived for key in one.effect_keys])
-
-
-def release(tx: Transaction, row: Payment) -> list[Message]:
-    """Emit what waits for this succeeded payment. The row is locked."""
-    if row.payment_intent_id is None or not reversals.waiting(tx, row.payment_intent_id):
-        return []
-    reversals.hold_what_belongs_to_held(tx, row.payment_intent_id)
-    waiting = reversals.waiting(tx, row.payment_intent_id)
-    foreign = {
-        stored.reversal.object_id for stored in waiting if stored.reversal.currency != row.paid_currency
-    }
-    ours = [stored for stored in waiting if stored.reversal.object_id not in foreign]
-    messages = [enqueue(tx, stored.reversal.effect_key, reversal_event(row, stored)) for stored in ours]
-    reversals.settle(tx, [stored.reversal.effect_key for stored in ours], "emitted")
-    for stored in waiting:
-        if stored not in ours:
-            _hold(tx, stored, row)
-    reversals.total(tx, row.payment_intent_id)
-    return [message for message in messages if message is not None]
-
-
-def _hold(tx: Transaction, stored: StoredReversal, row: Payment) -> None:
-    reversals.settle(tx, [stored.reversal.effect_key], "held")
-    if stored.event_id is not None:
-        inbox.settle(tx, stored.event_id, "held", OTHER_CURRENCY, row.request_id)
-    telemetry.alert(
-        "ReversalHeld",
-        "a reversal in another currency than its payment",
-        effect_key=stored.reversal.effect_key,
-        currency=stored.reversal.currency,
-    )
-
-
-def reversal_event(row: Payment, stored: StoredReversal) -> CheckoutFinishedEvent:
-    """The same whenever it is built."""
-    return CheckoutFinishedEvent(
-        request_id=row.request_id,
-        user_id=row.user_id,
-        amount_cents=stored.reversal.amount_cents,
-        currency=stored.reversal.currency,
-        purpose=row.purpose,
-        status=stored.reversal.kind,
-        session_id=row.stripe_session_id,
-        session_url=row.stripe_session_url,
-        payment_intent_id=row.payment_intent_id,
-        timestamp=iso_utc(row.completed_at or row.updated_at),
-        event_id=stored.event_id,
-        source_id=stored.reversal.source_id,
-        dispute_id=stored.reversal.dispute_id,
-    )
+    table.revive(tx, [key for one in revived for key in one.effect_keys])

@@ -1,8 +1,9 @@
 """SQL of reversals: what Stripe took back or returned, and whether it was emitted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from checkout.base.postgres import Transaction
 from checkout.payments.reversal_event import Reversal
@@ -10,76 +11,57 @@ from checkout.payments.reversal_event import Reversal
 
 @dataclass(frozen=True, slots=True)
 class StoredReversal:
-    """A row, with what its event on Kafka needs."""
+    """A row, with what its event on Kafka needs. `state` is waiting, emitted or held."""
 
     reversal: Reversal
     payment_intent_id: str
     event_id: str | None
+    state: str
+
+
+def stored_reversal(row: Mapping[str, Any]) -> StoredReversal:
+    return StoredReversal(
+        Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"], row["dispute_id"]),
+        row["payment_intent_id"],
+        row["event_id"],
+        row["state"],
+    )
 
 
 def _stored(tx: Transaction) -> list[StoredReversal]:
-    return [
-        StoredReversal(
-            Reversal(row["kind"], row["source_id"], row["amount_cents"], row["currency"], row["dispute_id"]),
-            row["payment_intent_id"],
-            row["event_id"],
-        )
-        for row in tx.fetchall()
-    ]
+    return [stored_reversal(row) for row in tx.fetchall()]
 
 
-_COLUMNS = "kind, source_id, amount_cents, currency, dispute_id, payment_intent_id, event_id"
+COLUMNS = "kind, source_id, amount_cents, currency, dispute_id, payment_intent_id, event_id, state"
 
 _OBJECT = "COALESCE(dispute_id, source_id)"
 """The refund or dispute that a row belongs to. An earlier release did not store the dispute."""
 
 
-def insert(
-    tx: Transaction, reversal: Reversal, payment_intent_id: str, event_id: str | None, state: str
-) -> None:
-    """`state` is waiting or held. A row that is there stays as it is, except that it gets its dispute."""
-    tx.execute(
+def insert(tx: Transaction, stored: StoredReversal) -> None:
+    """A row that is there stays as it is, except that it gets its dispute."""
+    reversal = stored.reversal
+    tx.queue(
         "INSERT INTO reversals (effect_key, kind, source_id, amount_cents, currency, dispute_id,"
         "   payment_intent_id, event_id, state)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (effect_key) DO UPDATE SET dispute_id = EXCLUDED.dispute_id"
         " WHERE reversals.dispute_id IS NULL AND EXCLUDED.dispute_id IS NOT NULL",
         (
-            reversal.effect_key,
-            reversal.kind,
-            reversal.source_id,
-            reversal.amount_cents,
-            reversal.currency,
-            reversal.dispute_id,
-            payment_intent_id,
-            event_id,
-            state,
+            *(reversal.effect_key, reversal.kind, reversal.source_id, reversal.amount_cents),
+            *(reversal.currency, reversal.dispute_id),
+            *(stored.payment_intent_id, stored.event_id, stored.state),
         ),
     )
 
 
-def any_held(tx: Transaction, effect_keys: Collection[str]) -> bool:
-    tx.execute("SELECT 1 FROM reversals WHERE effect_key = ANY(%s) AND state = 'held'", (list(effect_keys),))
-    return tx.fetchone() is not None
-
-
-def hold(tx: Transaction, effect_keys: Collection[str]) -> None:
-    """Those of them that wait."""
+def of_payment_intent(tx: Transaction, payment_intent_id: str) -> Sequence[StoredReversal]:
+    """In the order in which they are emitted."""
     tx.execute(
-        "UPDATE reversals SET state = 'held', updated_at = now()"
-        " WHERE effect_key = ANY(%s) AND state = 'waiting'",
-        (list(effect_keys),),
+        f"SELECT {COLUMNS} FROM reversals WHERE payment_intent_id = %s ORDER BY created_at, effect_key",
+        (payment_intent_id,),
     )
-
-
-def hold_what_belongs_to_held(tx: Transaction, payment_intent_id: str) -> None:
-    """What waits of a refund or dispute of which a movement is held: it does not act alone."""
-    tx.execute(
-        "UPDATE reversals SET state = 'held', updated_at = now()"
-        f" WHERE payment_intent_id = %(intent)s AND state = 'waiting' AND {_OBJECT} IN"
-        f" (SELECT {_OBJECT} FROM reversals WHERE payment_intent_id = %(intent)s AND state = 'held')",
-        {"intent": payment_intent_id},
-    )
+    return _stored(tx)
 
 
 def hold_object(tx: Transaction, object_id: str, payment_intent_id: str) -> None:
@@ -119,25 +101,16 @@ def states(tx: Transaction, effect_keys: Collection[str]) -> dict[str, str]:
 
 def revive(tx: Transaction, effect_keys: Collection[str]) -> None:
     """Those that are held wait again."""
-    tx.execute(
+    tx.queue(
         "UPDATE reversals SET state = 'waiting', updated_at = now()"
         " WHERE effect_key = ANY(%s) AND state = 'held'",
         (list(effect_keys),),
     )
 
 
-def waiting(tx: Transaction, payment_intent_id: str) -> Sequence[StoredReversal]:
-    tx.execute(
-        f"SELECT {_COLUMNS} FROM reversals WHERE payment_intent_id = %s AND state = 'waiting'"
-        " ORDER BY created_at, effect_key FOR UPDATE",
-        (payment_intent_id,),
-    )
-    return _stored(tx)
-
-
 def settle(tx: Transaction, effect_keys: Collection[str], state: str) -> None:
     """`state` is emitted or held."""
-    tx.execute(
+    tx.queue(
         "UPDATE reversals SET state = %s, updated_at = now(),"
         " emitted_at = CASE WHEN %s = 'emitted' THEN now() END WHERE effect_key = ANY(%s)",
         (state, state, list(effect_keys)),
@@ -145,8 +118,8 @@ def settle(tx: Transaction, effect_keys: Collection[str], state: str) -> None:
 
 
 def total(tx: Transaction, payment_intent_id: str) -> None:
-    """Bring the transaction's refunded and disputed amounts up to what was emitted for it."""
-    tx.execute(
+    """Bring the payment's refunded and disputed amounts up to what was emitted for it."""
+    tx.queue(
         "UPDATE checkout_transactions SET updated_at = now(),"
         " refunded_cents = sums.refunded, disputed_cents = sums.disputed"
         " FROM (SELECT"
@@ -166,7 +139,7 @@ def due_for_check(tx: Transaction, *, after_seconds: int, limit: int) -> Sequenc
     Locked; those that another run holds, or that are still in the outbox, are left out.
     """
     tx.execute(
-        f"SELECT {_COLUMNS} FROM reversals r WHERE state = 'emitted' AND credited_at IS NULL"
+        f"SELECT {COLUMNS} FROM reversals r WHERE state = 'emitted' AND credited_at IS NULL"
         "   AND COALESCE(recheck_at, emitted_at + make_interval(secs => %s)) <= now()"
         "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"
         " ORDER BY COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
@@ -180,7 +153,7 @@ def uncredited(
 ) -> Sequence[StoredReversal]:
     """Emitted before then, and nobody has seen their ledger entry; by effect key, from `behind` on."""
     tx.execute(
-        f"SELECT {_COLUMNS} FROM reversals WHERE state = 'emitted' AND credited_at IS NULL"
+        f"SELECT {COLUMNS} FROM reversals WHERE state = 'emitted' AND credited_at IS NULL"
         "   AND emitted_at < %s AND effect_key > %s ORDER BY effect_key LIMIT %s",
         (before, behind.reversal.effect_key if behind else "", limit),
     )

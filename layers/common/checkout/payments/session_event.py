@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 from checkout.base.text import (
-    MAX_IDENTIFIER_LENGTH,
     identifier,
     is_storable,
     positive_bigint,
@@ -14,8 +13,8 @@ from checkout.base.text import (
     user_id_from_digits,
 )
 from checkout.outbox.effects import TOP_UP
+from checkout.payments.outcomes import Ignored, Outcome, Parked
 from checkout.payments.payment import Payment, Status
-from checkout.payments.verdicts import Held, Ignored
 
 HANDLED = frozenset(
     {
@@ -81,34 +80,37 @@ def is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
     )
 
 
-def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False) -> SessionReport:
-    """Read a session of ours. Raises Held for what makes no sense."""
+def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False) -> SessionReport | Parked:
+    """Read a session of ours. Parked if it makes no sense."""
     metadata = session["metadata"]
     session_id = identifier(session.get("id"))
     if session_id is None:
-        raise Held("the session has no usable id")
+        return Parked("the session has no usable id")
     # Nothing but what is erased after a while has no mode.
     if session.get("mode", "payment") != "payment":
-        raise Held("the session's mode is not payment")
+        return Parked("the session's mode is not payment")
     request_id = request_identifier(metadata.get("request_id"))
     if request_id is None:
-        raise Held("metadata.request_id is missing or not usable")
+        return Parked("metadata.request_id is missing or not usable")
     user_id = user_id_from_digits(metadata.get("user_id"))
     if user_id is None:
-        raise Held("metadata.user_id is not a user's number")
+        return Parked("metadata.user_id is not a user's number")
     purpose = metadata.get("purpose", TOP_UP)
     if identifier(purpose) is None:
-        raise Held("metadata.purpose is not usable")
+        return Parked("metadata.purpose is not usable")
     amount_cents = positive_bigint(session.get("amount_total"))
     if amount_cents is None:
-        raise Held("amount_total is not a positive integer within BIGINT")
+        return Parked("amount_total is not a positive integer within BIGINT")
     currency = identifier(session.get("currency"))
     if currency is None:
-        raise Held("currency is missing")
-    status, error_message = _outcome(event_type, session)
+        return Parked("currency is missing")
+    state = _state(event_type, session)
+    if isinstance(state, Parked):
+        return state
+    status, error_message = state
     payment_intent_id = payment_intent_of(session)
     if status is Status.PAYMENT_SUCCEEDED and payment_intent_id is None:
-        raise Held("it is paid, and has no payment intent")
+        return Parked("it is paid, and has no payment intent")
     url = session.get("url")
     return SessionReport(
         session_id=session_id,
@@ -126,12 +128,13 @@ def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False
     )
 
 
-def _outcome(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str | None]:
+def _state(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str | None] | Parked:
+    """Of the payment, and why it failed."""
     match session.get("payment_status"), event_type:
         case "paid", _:
             return Status.PAYMENT_SUCCEEDED, None
         case "no_payment_required", _:
-            raise Held("no payment was required, so there is nothing to credit")
+            return Parked("no payment was required, so there is nothing to credit")
         case "unpaid", "checkout.session.completed" if session.get("status") != "open":
             return Status.PAYMENT_PROCESSING, None
         case "unpaid", "checkout.session.async_payment_failed":
@@ -139,23 +142,23 @@ def _outcome(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str |
         case "unpaid", "checkout.session.expired":
             return Status.SESSION_EXPIRED, "The session expired before it was paid."
         case _:
-            raise Held(f"payment_status does not go with {event_type}")
+            return Parked(f"payment_status does not go with {event_type}")
 
 
-def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) -> Payment | None:
+def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) -> Payment | Outcome | None:
     """The row that the report is about: `own` has its session, `named` its request_id. None if it gets a new
-    one, as a second payment of the same request does. Raises Ignored or Held."""
+    one, as a second payment of the same request does; the outcome if there is nothing to apply."""
     known = own or named
     if known is None:
         return None
     if known.user_id != reported.user_id:
-        raise Held("metadata.user_id names another user than the payment's")
+        return Parked("metadata.user_id names another user than the payment's")
     if own is not None and not _is_of_request(own, reported.request_id):
-        raise Held("the session belongs to another request")
+        return Parked("the session belongs to another request")
     if own is not None or known.stripe_session_id is None:
         return known
     if not reported.is_paid:
-        raise Ignored("another session of a known request, not paid")
+        return Ignored("another session of a known request, not paid")
     return None
 
 
@@ -174,13 +177,11 @@ def is_believed(reported: SessionReport, row: Payment | None) -> bool:
 
 def names_of_second_payment(request_id: str, session_id: str) -> list[str]:
     """The request_ids that a second payment's row may have, in the order in which they are tried: they are in
-    lower case, and Stripe's ids are not, so that two sessions could have the first one. Raises Held."""
+    lower case, and Stripe's ids are not, so two sessions could have the first one. Empty if all are too long.
+    """
     short = f"{request_id}:{session_id}"
     names = (short, f"{short}:{sha256(session_id.encode()).hexdigest()[:16]}")
-    usable = [name for name in map(request_identifier, names) if name is not None]
-    if not usable:
-        raise Held(f"request_id and session id together exceed {MAX_IDENTIFIER_LENGTH} characters")
-    return usable
+    return [name for name in map(request_identifier, names) if name is not None]
 
 
 def difference(reported: SessionReport, row: Payment) -> str | None:

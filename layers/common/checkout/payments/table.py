@@ -7,7 +7,7 @@ from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
-from checkout.payments.payment import FINAL, Payment, Status
+from checkout.payments.payment import Payment, Status
 from checkout.payments.session_event import SessionReport
 
 COLUMNS = ", ".join(Payment.__slots__)
@@ -54,23 +54,6 @@ def find_session(tx: Transaction, session_id: str) -> Payment | None:
     return optional(tx)
 
 
-def lock_of_session(
-    tx: Transaction, request_id: str, session_id: str
-) -> tuple[Payment | None, Payment | None]:
-    """The row of the request and the row that has the session, which may be one; held until the transaction
-    ends."""
-    tx.execute(
-        f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s OR stripe_session_id = %s"
-        " ORDER BY id FOR UPDATE",
-        (request_id, session_id),
-    )
-    rows = fetched(tx)
-    return (
-        next((row for row in rows if row.request_id == request_id), None),
-        next((row for row in rows if row.stripe_session_id == session_id), None),
-    )
-
-
 def is_any_paid(tx: Transaction, user_id: int, request_id: str) -> bool:
     """True if the request's session, or another one of the same request, was paid."""
     tx.execute(
@@ -90,16 +73,6 @@ def find_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
     return optional(tx)
 
 
-def lock_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
-    """The row whose customer paid with this payment intent, held until the transaction ends."""
-    tx.execute(
-        f"SELECT {COLUMNS} FROM checkout_transactions WHERE payment_intent_id = %s ORDER BY id LIMIT 1"
-        " FOR UPDATE",
-        (payment_intent_id,),
-    )
-    return optional(tx)
-
-
 def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
     """Of what follows in this transaction, each statement sees what was committed meanwhile."""
     tx.queue(
@@ -107,14 +80,10 @@ def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
     )
 
 
-def insert_reported(
-    tx: Transaction, request_id: str, reported: SessionReport, event_id: str | None
-) -> Payment:
-    """A row for a session of ours that Stripe knows and we do not; locked. Its state is still to be moved.
-
-    The row that has this request_id already, if another was faster: the caller must look at its session.
-    """
-    tx.execute(
+def insert_reported(tx: Transaction, request_id: str, reported: SessionReport, event_id: str | None) -> None:
+    """A row for a session of ours that Stripe knows and we do not; its state is still to be moved. A row that
+    has this request_id already stays as it is: the caller must look."""
+    tx.queue(
         "INSERT INTO checkout_transactions"
         " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_session_id)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
@@ -129,7 +98,6 @@ def insert_reported(
             reported.session_id,
         ),
     )
-    return existing(tx, request_id)
 
 
 def existing(tx: Transaction, request_id: str) -> Payment:
@@ -139,35 +107,21 @@ def existing(tx: Transaction, request_id: str) -> Payment:
     return row
 
 
-def move(tx: Transaction, row: Payment, reported: SessionReport, event_id: str | None) -> Payment:
-    """The row raised to the state that was reported. The caller has checked that it may become that."""
-    tx.execute(
-        "UPDATE checkout_transactions SET status = %(status)s, error_message = %(error_message)s,"
-        " stripe_session_id = COALESCE(stripe_session_id, %(session_id)s),"
-        " stripe_session_url = COALESCE(stripe_session_url, %(session_url)s),"
-        " payment_intent_id = COALESCE(%(payment_intent_id)s, payment_intent_id),"
-        " paid_cents = %(paid_cents)s, paid_currency = %(paid_currency)s, paid_event_id = %(paid_event_id)s,"
-        " paid_read_at = CASE WHEN %(paid_read)s THEN now() END,"
-        " completed_at = CASE WHEN %(final)s THEN now() END, updated_at = now()"
-        f" WHERE request_id = %(request_id)s RETURNING {COLUMNS}",
-        {
-            "status": reported.status,
-            "error_message": reported.error_message,
-            "session_id": reported.session_id,
-            "session_url": reported.session_url,
-            "payment_intent_id": reported.payment_intent_id,
-            "paid_cents": reported.amount_cents if reported.is_paid else None,
-            "paid_currency": reported.currency if reported.is_paid else None,
-            "paid_event_id": event_id if reported.is_paid else None,
-            "paid_read": reported.is_paid and reported.is_read,
-            "final": reported.status in FINAL,
-            "request_id": row.request_id,
-        },
+def move(tx: Transaction, moved: Payment, *, is_read: bool) -> None:
+    """Write the state of a payment whose row is locked, as of now; `is_read` if Stripe was asked about it."""
+    tx.queue(
+        "UPDATE checkout_transactions SET status = %s, error_message = %s, stripe_session_id = %s,"
+        " stripe_session_url = %s, payment_intent_id = %s, paid_cents = %s, paid_currency = %s,"
+        " paid_event_id = %s, paid_read_at = CASE WHEN %s THEN now() END, completed_at = %s, updated_at = %s"
+        " WHERE request_id = %s",
+        (
+            *(moved.status, moved.error_message, moved.stripe_session_id),
+            *(moved.stripe_session_url, moved.payment_intent_id, moved.paid_cents, moved.paid_currency),
+            *(moved.paid_event_id, moved.paid_cents is not None and is_read, moved.completed_at),
+            *(moved.updated_at, moved.request_id),
+        ),
+        changes_one_row=True,
     )
-    moved = optional(tx)
-    if moved is None:
-        raise InvariantBroken(f"payment {row.request_id} vanished under its lock")
-    return moved
 
 
 def page_of_user(tx: Transaction, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Payment]:

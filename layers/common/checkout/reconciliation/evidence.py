@@ -12,9 +12,9 @@ from checkout.base.errors import StripeError, StripeObjectMissing, StripeRefused
 from checkout.base.postgres import Database
 from checkout.outbox.effects import TOP_UP
 from checkout.payments import session_event
+from checkout.payments.outcomes import Parked
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
-from checkout.payments.verdicts import Held
 from checkout.reconciliation import evidence_table as evidence
 from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation.failures import Failures
@@ -57,8 +57,8 @@ class FindEvidence:
             reported = session_event.report("checkout.session.completed", session, is_read=True)
         except (StripeObjectMissing, StripeRefusedForGood):
             return "Stripe knows no such session"
-        except Held as reason:
-            return str(reason)
+        if isinstance(reported, Parked):
+            return reported.reason
         if not reported.is_paid:
             return f"the session is {reported.status}"
         return session_event.difference(reported, row)

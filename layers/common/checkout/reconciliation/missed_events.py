@@ -11,8 +11,9 @@ from typing import Any
 from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable, StripeError, Unavailable
 from checkout.base.postgres import Database
-from checkout.payments import inbox, session_event, stripe_event
+from checkout.payments import inbox, stripe_event
 from checkout.payments.events import HANDLED, UNHANDLED, StripeEvents
+from checkout.payments.outcomes import Waiting
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
 from checkout.reconciliation.failures import Failures
@@ -123,9 +124,7 @@ class MissedEvents:
         """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if these
         were not the reason."""
         with self._checkout.transaction() as tx:
-            payment_intent_id = session_event.payment_intent_of(event.object)
-            if inbox.store(tx, event.id, event.type, event.payload, payment_intent_id):
-                inbox.settle(tx, event.id, "waiting", BUSY, None)
+            inbox.store(tx, event, Waiting(BUSY))
 
 
 def _parsed(event: dict[str, Any]) -> StripeEvent | None:

@@ -23,9 +23,8 @@ from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.payments import discarded_effects
 from checkout.payments import reversals_table as reversals
 from checkout.payments import table as payments_table
+from checkout.payments.emissions import reversal_event, success_event
 from checkout.payments.payment import Payment
-from checkout.payments.recording import success_event
-from checkout.payments.reversals import reversal_event
 from checkout.payments.reversals_table import StoredReversal
 from checkout.reconciliation import uncredited_payments_table as payments
 

@@ -20,10 +20,10 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres import Database
 from checkout.payments.events import StripeEvents
+from checkout.payments.outcomes import Applied
 from checkout.payments.payment import Payment, Status
 from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
-from checkout.payments.verdicts import Held, Ignored
 from checkout.reconciliation import unfinished_table as table
 from checkout.reconciliation.failures import Failures
 from checkout.sessions.create import CreateSession
@@ -89,7 +89,7 @@ class Unfinished:
             )
             with self._checkout.transaction() as tx:
                 table.leave(tx, row.request_id, UNKNOWN_FOR_SECONDS)
-        except (StripeError, Held, Ignored) as reason:
+        except StripeError as reason:
             telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
         except DatabaseUnavailable as error:
             failures.skip(f"payment {row.request_id}", error)
@@ -109,7 +109,9 @@ class Unfinished:
             session = self._stripe.session(row.stripe_session_id)
             event_type = self._what_happened(session)
             if event_type is not None:
-                self._events.observe(event_type, session)
+                outcome = self._events.observe(event_type, session)
+                if not isinstance(outcome, Applied):
+                    telemetry.logger.warning("still unfinished", extra={"reason": outcome.reason})
 
     def _what_happened(self, session: Mapping[str, Any]) -> str | None:
         """The type of the event that Stripe must have sent about the session as it is; None while it is

@@ -1,0 +1,128 @@
+"""Settle what was read of a Stripe event: lock and read, decide, write. All in the caller's transaction.
+
+If the process dies before the caller commits, nothing of it has happened. A second process with the same
+event, payment intent or payment waits until the first one has committed, and decides by what that has left.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from checkout.base import telemetry
+from checkout.base.postgres import Transaction
+from checkout.outbox import table as outbox
+from checkout.outbox.delivery import enqueue_as
+from checkout.outbox.table import Message
+from checkout.payments import inbox, locked, reversals, session_event, table
+from checkout.payments.decisions import Decision, decide
+from checkout.payments.inbox import StoredEvent
+from checkout.payments.locked import Locked, Report
+from checkout.payments.outcomes import Applied, Behind, Outcome, Parked, Unconfirmed
+from checkout.payments.payment import Payment
+from checkout.payments.reversal_event import ReversalReport
+from checkout.payments.reversals_table import StoredReversal
+from checkout.payments.session_event import SessionReport
+from checkout.payments.stripe_event import StripeEvent
+
+BEHIND_FOR_SECONDS = 24 * 3600
+"""So long Stripe's answer may be older than an event: far longer than it ever was, and short enough to
+notice."""
+
+Admit = Callable[[StoredEvent], bool]
+"""True if the stored event is still to be settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    outcome: Outcome
+    messages: Sequence[Message] = ()
+    """To be published after the commit; until then they are in the outbox."""
+
+
+def settle(
+    tx: Transaction,
+    report: Report,
+    event: StripeEvent | None = None,
+    *,
+    admit: Admit | None = None,
+    is_replay: bool = False,
+) -> Settled | Unconfirmed | None:
+    """Apply what was read, and store what becomes of the event if there is one.
+
+    Without `admit` the event is stored as new. `is_replay` takes back what was discarded with it. Returns
+    None if the event is known, or not admitted. If it is Unconfirmed, the caller rolls the transaction back.
+    """
+    event_id = None if event is None else event.id
+    expected = Applied(request_id=report.request_id if isinstance(report, SessionReport) else None)
+    _lock(tx, report, event)
+    if event is not None and admit is None:
+        inbox.insert(tx, event, expected)
+    elif event is not None and admit is not None and not admit(inbox.lock(tx, event.id)):
+        return None
+    found = locked.read(tx, event_id, report)
+    if event is not None and admit is None and not found.is_new:
+        return None
+    if event is not None and is_replay and isinstance(report, ReversalReport):
+        reversals.revive(tx, report, found, event.id)
+        found = locked.read(tx, event_id, report)
+    decision = decide(tx, report, found, event_id)
+    if isinstance(decision, Unconfirmed):
+        return decision
+    messages = _write(tx, report, decision, found)
+    if event is not None and (admit is not None or decision.outcome != expected):
+        inbox.settle(tx, event.id, decision.outcome)
+    return Settled(decision.outcome, messages)
+
+
+def settle_unread(
+    tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None
+) -> Settled | None:
+    """Store what becomes of an event without a look at its payment. Returns None as `settle` does."""
+    if admit is None:
+        return Settled(outcome) if inbox.store(tx, event, outcome) else None
+    stored = inbox.lock(tx, event.id)
+    if not admit(stored):
+        return None
+    if isinstance(outcome, Behind) and stored.age_seconds > BEHIND_FOR_SECONDS:
+        outcome = Parked(f"for more than a day: {outcome.reason}")
+    inbox.settle(tx, event.id, outcome)
+    return Settled(outcome)
+
+
+def _lock(tx: Transaction, report: Report, event: StripeEvent | None) -> None:
+    """The payment intents of an event and of what was read of it, which are one unless something is wrong."""
+    intents = {report.payment_intent_id}
+    if event is not None:
+        intents.add(session_event.payment_intent_of(event.object))
+    for intent in sorted(intent for intent in intents if intent is not None):
+        table.lock_payment_intent(tx, intent)
+
+
+def _write(tx: Transaction, report: Report, decision: Decision, found: Locked) -> list[Message]:
+    payment, changes = decision.payment, decision.reversals
+    if payment is not None and decision.is_moved:
+        table.move(tx, payment, is_read=isinstance(report, SessionReport) and report.is_read)
+        if found.reversals and payment.payment_intent_id is not None and payment.paid_cents is not None:
+            # Not those for which Stripe is still to be asked: nobody knows what they take back.
+            inbox.settle_waiting(tx, payment.payment_intent_id, reversals.UNPAID, payment.request_id)
+    if report.payment_intent_id is not None:
+        changes.write(tx, report.payment_intent_id)
+    for one in changes.foreign:
+        _park_foreign(tx, one, payment)
+    missing = len(decision.emissions) - len(found.outbox_ids)
+    ids = [*found.outbox_ids, *(outbox.next_ids(tx, missing) if missing > 0 else ())]
+    return [
+        enqueue_as(tx, message_id, one.effect_key, one.event)
+        for message_id, one in zip(ids, decision.emissions, strict=False)
+    ]
+
+
+def _park_foreign(tx: Transaction, one: StoredReversal, payment: Payment | None) -> None:
+    if one.event_id is not None:
+        request_id = payment.request_id if payment is not None else None
+        inbox.settle(tx, one.event_id, Parked(reversals.OTHER_CURRENCY, request_id))
+    telemetry.alert(
+        "ReversalHeld",
+        "a reversal in another currency than its payment",
+        effect_key=one.reversal.effect_key,
+        currency=one.reversal.currency,
+    )
