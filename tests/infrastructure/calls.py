@@ -1,0 +1,175 @@
+"""What a function asks of AWS: it runs here with the settings that the template gives it, and nobody answers.
+
+`python -m tests.infrastructure.calls <function>` prints the calls as JSON lines, [action, resource] each: of
+boto3, of sign-ins to PostgreSQL by IAM, and of the Kafka clients, by MSK's table of actions. Its environment
+is the function's. The event is the self-check; for `migrate` and `pre_traffic` what CloudFormation and
+CodeDeploy send. Then a message is published, if the function has made a publisher.
+"""
+
+import base64
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs, urlsplit
+
+import botocore.client
+import psycopg2
+
+from tests.infrastructure.transformed import ROOT
+
+FINISHED = "checkout.finished"
+
+ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""Where IAM has another name for an operation."""
+
+RESOURCES = {
+    "secretsmanager": "SecretId",
+    "kafka": "ClusterArn",
+    "lambda": "FunctionName",
+    "codedeploy": "deploymentId",
+}
+"""The parameter that names what an operation is about."""
+
+ANSWERS: dict[str, Callable[[], Any]] = {
+    "secretsmanager:GetSecretValue": lambda: {
+        "SecretString": json.dumps(
+            {
+                "JWT_SECRET": "j" * 64,
+                "CHECKOUT_SERVICE_TOKEN": "",
+                "STRIPE_SECRET": "sk_test_" + "s" * 30,
+                "STRIPE_WEBHOOK_SECRET": "whsec_" + "w" * 32,
+                "username": "master",
+                "password": "secret",
+            }
+        )
+    },
+    "kafka:GetBootstrapBrokers": lambda: {"BootstrapBrokerStringSaslIam": "b-1.example.com:9098"},
+    "lambda:Invoke": lambda: {"Payload": io.BytesIO(json.dumps({"release": None}).encode())},
+    "lambda:GetFunctionConfiguration": lambda: {"Environment": {"Variables": {"RELEASE": ""}}},
+}
+
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    function_version="1",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-central-1:111122223333:function:f",
+    aws_request_id="r",
+    log_group_name="g",
+    log_stream_name="s",
+    get_remaining_time_in_millis=lambda: 60_000,
+)
+
+
+class Recorder:
+    """The calls, in their order; each is kept once."""
+
+    def __init__(self) -> None:
+        self.calls: dict[tuple[str, str], None] = {}
+
+    def note(self, action: str, resource: str) -> None:
+        self.calls[action, resource] = None
+
+    def api(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """In the place of boto3's call."""
+        service = client.meta.service_model.service_name
+        name = f"{service}:{operation}"
+        self.note(ACTIONS.get(name, name), str(parameters.get(RESOURCES[service], "")))
+        return ANSWERS.get(name, dict)()
+
+    def connection(self, **server: Any) -> Any:
+        """In the place of psycopg2's; only signing in by a token is AWS's concern."""
+        query = parse_qs(urlsplit("https://" + server.get("password", "")).query)
+        if query.get("Action") == ["connect"]:
+            self.note("rds-db:connect", f"{server['host']}/{query['DBUser'][0]}")
+        connection = mock.MagicMock()
+        connection.cursor.return_value.mogrify.return_value = b""
+        return connection
+
+    def kafka(self, **options: Any) -> Any:
+        """In the place of kafka-python's producer and administration."""
+        token = options["sasl_oauth_token_provider"].token()
+        asked = parse_qs(urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()).query)
+        self.note(asked["Action"][0], "cluster")
+        return Kafka(self)
+
+
+class Kafka:
+    """Requests by what MSK asks for them (MSK Developer Guide, "Semantics of IAM authorization policy actions
+    and resources"): metadata of a topic DescribeTopic, a record WriteData, a new topic CreateTopic."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._note = recorder.note
+
+    def partitions_for(self, topic: str) -> set[int]:
+        self._note("kafka-cluster:DescribeTopic", topic)
+        return {0}
+
+    def send(self, topic: str, **_: Any) -> Any:
+        self.partitions_for(topic)
+        self._note("kafka-cluster:WriteData", topic)
+        return mock.MagicMock()
+
+    def list_topics(self) -> list[str]:
+        """Those that the role may describe; none are there yet."""
+        return []
+
+    def create_topics(self, topics: Mapping[str, Any]) -> None:
+        for topic in topics:
+            self._note("kafka-cluster:DescribeTopic", topic)
+            self._note("kafka-cluster:CreateTopic", topic)
+
+    def close(self, timeout: float | None = None) -> None:
+        pass
+
+
+def run(function: str) -> Recorder:
+    """In a process of its own, whose environment is the function's."""
+    sys.path[:0] = [str(ROOT / "functions" / function), str(ROOT / "layers" / "common")]
+    recorder = Recorder()
+    with (
+        mock.patch.object(botocore.client.BaseClient, "_make_api_call", _method(recorder.api)),
+        mock.patch.object(psycopg2, "connect", recorder.connection),
+        mock.patch("kafka.KafkaProducer", recorder.kafka),
+        mock.patch("kafka.KafkaAdminClient", recorder.kafka),
+        mock.patch("urllib.request.urlopen"),
+        mock.patch("checkout.release.roles.GrantRoles.__call__"),  # It reads what it has written.
+    ):
+        import app  # type: ignore[import-not-found]
+
+        app.handler(_event(function), CONTEXT)
+        if "kafka_publisher" in vars(getattr(app, "system", None) or SimpleNamespace()):
+            message = SimpleNamespace(id=1, topic=FINISHED, key="k", value=b"{}", traceparent=None)
+            app.system.kafka_publisher.publish([message], 1.0)
+    return recorder
+
+
+def _event(function: str) -> dict[str, Any]:
+    match function:
+        case "migrate":
+            names = ("StackId", "RequestId", "LogicalResourceId")
+            return {"RequestType": "Create", "ResponseURL": "https://s3.example", **dict.fromkeys(names, "x")}
+        case "pre_traffic":
+            return {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
+        case "web":
+            return {
+                "rawPath": "/balance",
+                "headers": {},
+                "requestContext": {"http": {"method": "GET"}},
+                "routeKey": "GET /balance",
+            }
+    return {"checkout": "self-check"}
+
+
+def _method(call: Callable[..., Any]) -> Any:
+    return lambda client, operation, parameters: call(client, operation, parameters)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+    calls = run(sys.argv[1]).calls
+    print("\n".join(json.dumps(call) for call in calls))
