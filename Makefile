@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo kafka test test-kafka test-postgres benchmark simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
 
-# A shim of pyenv can exist and fail, so whether a Python works is tried, not looked up.
+# A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
 	python3.14 python3.12 python3.11 python3; do \
 	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
@@ -35,30 +35,30 @@ demo: .venv/run.stamp ## Make one whole purchase and check the balance
 kafka: .venv/run.stamp ## Run Apache Kafka (needs Java and Maven); KAFKA=apache makes run and demo use it
 	@exec $(PYTHON) -m local kafka
 
-test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is left alone
+test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is not touched
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov \
 		$(foreach part,tests/simulation tests/infrastructure tests/sam_local $(APACHE_ONLY),--ignore $(part))
 
 test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache Kafka (needs Java and Maven)
 	@KAFKA=apache $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
 
-test-postgres: .venv/dev.stamp ## Run the tests of the SQL on each other PostgreSQL from 15 on that is found
+test-postgres: .venv/dev.stamp ## Run the tests of the SQL on every other installed PostgreSQL from 15 on
 	@for version in $$($(PYTHON) -m tests.support.postgres); do echo "PostgreSQL $$version"; \
 		POSTGRES=$$version $(PYTHON) -m pytest -n 2 --dist loadfile $(WITH_SQL) || exit 1; done
 
-benchmark: .venv/dev.stamp ## Measure, beside simpler ways and beside the limit; ten minutes
+benchmark: .venv/dev.stamp ## Measure the speed next to simpler designs and the limit; ten minutes
 	@$(PYTHON) -m pytest --quiet --capture no benchmarks
 
-simulate: .venv/dev.stamp ## Let the process die at every step, and tell every outcome in every order
+simulate: .venv/dev.stamp ## Kill the process at every step, and deliver Stripe's events in every order
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
 
-mutants: .venv/dev.stamp ## Make each known mistake in the money code, and see its test fail (ABOUT=outbox: some)
+mutants: .venv/dev.stamp ## Put each known mistake into the money code and check that its test fails (ABOUT=outbox selects some)
 	@$(PYTHON) -m tests.mutants $(ABOUT)
 
-fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= bounds it)
+fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= limits it)
 	@$(PYTHON) -m tests.fuzz $(and $(SEED),--seed $(SEED)) $(and $(INPUTS),--inputs $(INPUTS))
 
-drill: .venv/dev.stamp ## Lose 20,000 ledger entries of a million, and find them while the search is killed twice
+drill: .venv/dev.stamp ## Delete 20,000 of a million ledger entries, and restore them although the search is killed twice
 	@DRILL_PAYMENTS=1000000 $(PYTHON) -m pytest --quiet tests/integration/test_restore_drill.py
 
 sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's own containers (needs Docker)
@@ -67,21 +67,21 @@ sam-local: .venv/dev.stamp ## Start everything with the functions in Lambda's ow
 test-sam-local: .venv/dev.stamp ## Make a top-up in Lambda's own containers, and invoke every sample event (needs Docker)
 	@$(PYTHON) -m pytest --timeout 300 tests/sam_local
 
-check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check the templates without an account, and what is built of them
+check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check the templates and what is built from them, without an account
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
 	@$(PYTHON) -m tests.infrastructure.written .aws-sam/checked
 	@.venv/checkov/bin/checkov --config-file infrastructure/checkov.yaml -d .aws-sam/checked
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
-deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes does not ask)
+deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes skips the question)
 	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT))
 
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
 	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout)) \
 		$(if $(LEAKED),--leaked)
 
-smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS, or nothing for the one on this machine
+smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; without STACK, the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)
 
 lint: .venv/dev.stamp ## Check style, formatting and types
@@ -90,8 +90,8 @@ lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m mypy $(CHECKED)
 	@for function in functions/*/app.py; do $(PYTHON) -m mypy --no-error-summary "$$function" || exit 1; done
 
-# The most constrained first: the others take what it has.
-lock: .venv/dev.stamp ## Pin every package with its hashes, as the *.in files ask for them; UPGRADE=--upgrade takes the newest
+# The most constrained first, whose versions the others take.
+lock: .venv/dev.stamp ## Pin the packages of the *.in files with their hashes; UPGRADE=--upgrade takes the newest
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) local/requirements.in -c requirements-dev.txt -o local/requirements.txt
 	@$(LOCK) layers/common/requirements.in -c requirements-dev.txt -o layers/common/requirements.txt
@@ -99,14 +99,14 @@ lock: .venv/dev.stamp ## Pin every package with its hashes, as the *.in files as
 	@$(LOCK) $(UPGRADE) infrastructure/ministack.in -o infrastructure/ministack.txt
 	@$(LOCK) $(UPGRADE) .github/audit.in -o .github/audit.txt
 
-audit: .venv/audit.stamp ## Ask PyPI for known vulnerabilities of every package that is pinned
+audit: .venv/audit.stamp ## Check all pinned packages for known vulnerabilities
 	@for lock in requirements-dev.txt infrastructure/checkov.txt infrastructure/ministack.txt .github/audit.txt; do \
 		.venv/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
-sbom: .venv/audit.stamp ## Write sbom.json: what runs on Lambda, as CycloneDX
+sbom: .venv/audit.stamp ## Write sbom.json, the packages on Lambda in CycloneDX format
 	@.venv/audit/bin/cyclonedx-py requirements layers/common/requirements.txt --output-reproducible -o sbom.json
 
-clean: ## Forget all data of the local stack
+clean: ## Delete all data of the local stack
 	@rm -rf .local
 
 .venv/bin/python:
@@ -120,7 +120,7 @@ clean: ## Forget all data of the local stack
 	@$(PYTHON) -m $(PIP) -r local/requirements.txt
 	@touch $@
 
-# Apart, since they pin what others pin otherwise.
+# Separate, since they pin other versions.
 .venv/checkov.stamp: .venv/bin/python infrastructure/checkov.txt
 	@echo "Installing checkov"
 	@$(PYTHON) -m venv .venv/checkov
@@ -134,7 +134,7 @@ clean: ## Forget all data of the local stack
 	@touch $@
 
 .venv/audit.stamp: .venv/bin/python .github/audit.txt
-	@echo "Installing what looks for known vulnerabilities"
+	@echo "Installing the check for known vulnerabilities"
 	@$(PYTHON) -m venv .venv/audit
 	@.venv/audit/bin/python -m $(PIP) -r .github/audit.txt
 	@touch $@

@@ -24,7 +24,7 @@ from tests.support.running_stack import RunningStack
 
 GARBAGE_USERS, GOOD_USERS = 40, 200
 FIRST_GOOD = 7_000_000_001
-"""Far from every number that is made up."""
+"""Far from every generated number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fuzz(stack: RunningStack, seed: int, total: int, until: float) -> list[str]:
-    """Runs, waits and judges; what is wrong."""
+    """Run, wait and judge; returns the problems."""
     for name in ("api_url", "stripe_api_url"):
         assert urlsplit(stack.description[name]).hostname == "127.0.0.1", "not on this machine"
     garbage = tuple(range(2, 2 + GARBAGE_USERS))
@@ -83,14 +83,14 @@ def fuzz(stack: RunningStack, seed: int, total: int, until: float) -> list[str]:
 
 
 def cursors(stack: RunningStack) -> Iterator[str]:
-    """Of lists that go on."""
+    """Cursors of lists with more pages."""
     for user_id in (2, 3):
         url = f"{stack.description['api_url']}/checkout/transactions?limit=1"
         yield requests.get(url, headers=stack.bearer(user_id), timeout=HTTP_SECONDS).json()["next_cursor"]
 
 
 def corpus(stack: RunningStack, users: Sequence[int]) -> list[dict[str, Any]]:
-    """Events of every type that we handle, as the simulator made them. Half were delivered, too."""
+    """The simulator's events of every type that we handle; half of them were delivered."""
     api = stack.description["stripe_api_url"]
     key = {"Authorization": f"Bearer {stack.description['stripe_secret']}"}
 
@@ -118,7 +118,7 @@ def corpus(stack: RunningStack, users: Sequence[int]) -> list[dict[str, Any]]:
             if dispute["status"] == "needs_response":
                 evidence = {"evidence[uncategorized_text]": "winning_evidence"}
                 call(f"disputes/{dispute['id']}", **evidence, submit="true")
-    time.sleep(3)  # For what the simulator does by time: settled debits, closed disputes.
+    time.sleep(3)  # Time for the simulator to settle debits and close disputes.
     stack.control_stripe("webhooks", mode="normal")
     events: list[dict[str, Any]] = stack.ask_stripe("/v1/events", limit="100")["data"]
     return events

@@ -1,4 +1,4 @@
-"""Who asks: tokens that are right, and tokens that must not be."""
+"""Callers: valid tokens, and invalid ones."""
 
 import base64
 import hashlib
@@ -14,26 +14,26 @@ from tests.fuzz.values import odd
 Headers = tuple[tuple[str, bytes], ...]
 
 WRONG = 17
-"""How many kinds of wrong callers `nobody` makes."""
+"""The number of kinds of invalid callers of `nobody`."""
 
 
 @dataclass(frozen=True)
 class Callers:
-    """`user_ids` are those of users who may be asked for."""
+    """`user_ids` are existing users."""
 
     jwt_secret: str
     service_token: str
     user_ids: tuple[int, ...]
 
     def somebody(self, random: Random) -> Headers:
-        """A valid token, of a user who may not be there."""
+        """A valid token of a user who may not exist."""
         return bearer(self.token({"sub": str(random.choice((*self.user_ids, 404)))}))
 
     def service(self) -> Headers:
         return (("x-service-token", self.service_token.encode()),)
 
     def nobody(self, random: Random) -> Headers:
-        """Whose token is none, wrong or over: 401."""
+        """A missing, wrong or expired token, which is answered 401."""
         user_id = str(random.choice(self.user_ids))
         now = int(time.time())
         match random.randrange(WRONG):
@@ -82,7 +82,7 @@ class Callers:
                 )
 
     def token(self, claims: Any, header: dict[str, Any] | None = None) -> str:
-        """Signed as it should be; without `exp` among the claims, for ten minutes."""
+        """A correctly signed token, valid for ten minutes unless the claims have `exp`."""
         if isinstance(claims, dict):
             claims = {"exp": int(time.time()) + 600, **claims}
         return signed({"alg": "HS256", "typ": "JWT", **(header or {})}, claims, self.jwt_secret)

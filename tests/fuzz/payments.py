@@ -1,4 +1,4 @@
-"""Good payments in the middle of it all, and what they must come to."""
+"""Good payments among the other inputs, and their expected entries."""
 
 import threading
 from collections import defaultdict
@@ -29,22 +29,22 @@ KINDS = (
 
 @dataclass
 class GoodPayments:
-    """Made by several threads at once. `user_ids` are users whom nothing else is about."""
+    """May be shared by threads. No other input has one of the `user_ids`."""
 
     stack: RunningStack
     topics: Topics
     user_ids: tuple[int, ...]
     expected: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """The amounts of each user's entries, in any order."""
+    """The expected amounts of each user's entries, in any order."""
     keys: set[str] = field(default_factory=set)
-    """The effect keys of the credits among them."""
+    """The effect keys of the expected credits."""
     made: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _asked: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """User and amount of requests that wait for their session."""
+    """The users and amounts of requests without a session yet."""
 
     def make(self, random: Random) -> None:
-        """One payment, or a request on Kafka that `pay_asked` pays later. Raises AssertionError."""
+        """Make one payment, or a request on Kafka that `pay_asked` pays later. Raises AssertionError."""
         user_id, amount = random.choice(self.user_ids), random.randrange(50, 5_000)
         kind = random.choice(KINDS)
         if kind == "by Kafka":
@@ -57,7 +57,7 @@ class GoodPayments:
             self.made[kind] += 1
 
     def pay_asked(self) -> bool:
-        """Pay what has its session by now; True if some have none yet."""
+        """Pay the requests that have a session; returns True if some have none yet."""
         with self._lock:
             asked = dict(self._asked)
         rows = self.stack.checkout(
@@ -78,7 +78,7 @@ class GoodPayments:
             return bool(self._asked)
 
     def wrong(self) -> list[str]:
-        """How the ledger differs from what it must have."""
+        """The differences between the ledger and the expected entries."""
         rows = self.stack.application(
             "SELECT users.id AS user_id, balance,"
             " array_agg(amount_cents) FILTER (WHERE amount_cents IS NOT NULL) AS amounts"
@@ -112,7 +112,7 @@ class GoodPayments:
         assert answer.status_code == 303, answer.text
 
     def _tell_again(self, random: Random, session: Session) -> None:
-        """The same event once more, and the same fact under another event's id."""
+        """Deliver the event again, and its twin with another id."""
         for event in self.stack.ask_stripe("/v1/events", limit="20")["data"]:
             if event["data"]["object"]["id"] == session.session_id:
                 assert self.stack.deliver(event) == 200
@@ -138,7 +138,7 @@ class GoodPayments:
         self._produce(REQUESTS, {"request_id": wanted, "user_id": user_id, "amount_cents": amount})
 
     def _credit(self, random: Random, user_id: int, amount: int) -> None:
-        """By a producer that is not ours, with no more than the required fields."""
+        """Produce a record with only the required fields, as another producer may."""
         wanted = request_id(random)
         event = {"request_id": wanted, "user_id": user_id, "amount_cents": amount, "status": "success"}
         self._produce(FINISHED, event)

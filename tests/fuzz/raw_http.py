@@ -1,4 +1,4 @@
-"""Requests as bytes, over connections that stay open."""
+"""Requests in bytes over kept connections."""
 
 import socket
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """`allowed` are the statuses that it may get; none means any below 500. A chunked body has no length."""
+    """A request; `allowed` are its valid statuses, by default any below 500. A chunked body has no length."""
 
     method: str
     target: str
@@ -36,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`status` is 0 if the connection ended without one."""
+    """A response; `status` is 0 if the connection ended without one."""
 
     status: int
     content_type: str
@@ -44,14 +44,14 @@ class Answer:
 
 
 class Connection:
-    """To one server; not for several threads at once."""
+    """A connection to one server, which threads must not share."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._socket: socket.socket | None = None
 
     def ask(self, request: Request) -> Answer:
-        """The server may have closed a connection that was kept, so that is tried once more."""
+        """Send a request. It is retried once, since the server may have closed the kept connection."""
         is_kept = self._socket is not None
         answer = self._ask(request)
         return self._ask(request) if answer.status == 0 and is_kept else answer

@@ -1,4 +1,4 @@
-"""Records for both topics: events changed and written in every way, and bytes that are nothing."""
+"""Records for both topics: events that are changed and written in many ways, and other bytes."""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Record:
 
     @classmethod
     def of(cls, topic: str, user_id: int, event: dict[str, Any]) -> "Record":
-        """As it should be."""
+        """A valid event."""
         return cls(topic, user_id % 3, str(user_id).encode(), json.dumps(event).encode())
 
     @property

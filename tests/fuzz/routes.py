@@ -1,4 +1,4 @@
-"""Requests to every route but the webhook."""
+"""Requests to every route except the webhook."""
 
 from random import Random
 from urllib.parse import quote
@@ -42,7 +42,7 @@ def request_id(random: Random) -> str:
 
 
 def create(random: Random, callers: Callers) -> Request:
-    """`POST /checkout/sessions`."""
+    """A request to `POST /checkout/sessions`."""
     if random.random() < 0.15:
         body = written(random, {"amount_cents": 500}, spoil=0.3)
         headers = callers.nobody(random)
@@ -51,7 +51,7 @@ def create(random: Random, callers: Callers) -> Request:
     fields = {
         "amount_cents": random.choice((500, 500, 1234)),
         "currency": "eur",
-        # Some ask for what others asked for.
+        # Some repeat another input's request id.
         "request_id": request_id(random if random.random() < 0.8 else Random(random.randrange(50))),
     }
     if is_service:
@@ -68,7 +68,7 @@ def create(random: Random, callers: Callers) -> Request:
 
 
 def read(random: Random, callers: Callers, known: tuple[str, ...]) -> Request:
-    """The three GET routes of a user; `known` are request ids and cursors that exist."""
+    """A request to one of a user's GET routes; `known` are existing request ids and cursors."""
     some = random.choice(known) if known and random.random() < 0.3 else str(random.choice(TEXTS))
     match random.randrange(4):
         case 0:
@@ -85,7 +85,7 @@ def read(random: Random, callers: Callers, known: tuple[str, ...]) -> Request:
 
 
 def public(random: Random) -> Request:
-    """The page, its parts, `/health`, and paths and methods that no route has."""
+    """A request for the page, its assets, `/health`, or a path or method without a route."""
     method = random.choice(("GET", "GET", "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"))
     target = random.choice(
         (
@@ -120,7 +120,7 @@ def _query(random: Random, some: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Without surrogates, which have no UTF-8."""
+    """The text without surrogates, which UTF-8 does not have."""
     return value.encode("utf-8", "replace").decode()
 
 
@@ -142,7 +142,7 @@ def _media_type(random: Random) -> Headers:
 
 
 def _spiced(random: Random, headers: Headers) -> Headers:
-    """With headers that nobody asked for."""
+    """The request with additional headers."""
     if random.random() < 0.8:
         return headers
     value = random.choice(

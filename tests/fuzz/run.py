@@ -1,4 +1,4 @@
-"""Thousands of inputs, several at a time, with a line about every few seconds."""
+"""Sends thousands of inputs in several threads, and prints a line every few seconds."""
 
 import threading
 import time
@@ -18,20 +18,20 @@ from tests.fuzz.topics import Stuck, Topics
 from tests.fuzz.webhooks import Webhooks
 
 SHARES = {"create": 20, "read": 17, "public": 8, "webhook": 22, "finished": 19, "requests": 8, "good": 6}
-"""Of a hundred inputs."""
+"""Percent of the inputs by kind."""
 
 THREADS = 12
 SAY_SECONDS = 5.0
 NO_HTTP = b"Invalid HTTP request received."
-"""What the server answers, before any route, to bytes that no header may have."""
+"""The server's answer to bytes that are not allowed in headers."""
 
 MOST_PROBLEMS = 20
-"""So many are enough to stop for."""
+"""The number of problems after which a run stops."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """Its kind, and which of that kind it is."""
+    """An input by its kind and its number."""
 
     kind: str
     number: int
@@ -45,13 +45,13 @@ class Input:
 
 @dataclass
 class Tally:
-    """What happened so far; for several threads at once."""
+    """The results so far; may be shared by threads."""
 
     statuses: dict[str, Counter[int]] = field(default_factory=dict)
-    """By kind; records have 0."""
+    """The number of answers by kind and status; records have 0."""
     problems: list[str] = field(default_factory=list)
     records: dict[bytes, str] = field(default_factory=dict)
-    """What was put onto the topics, by value: the input that it was."""
+    """The inputs that were produced to the topics, by their values."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -82,7 +82,7 @@ class Fuzzer:
         good: GoodPayments,
         known: tuple[str, ...],
     ) -> None:
-        """`known` are request ids and cursors that exist, which some requests ask for."""
+        """`known` are existing request ids and cursors."""
         self.tally = Tally()
         self._seed = seed
         address = urlsplit(api_url)
@@ -95,8 +95,8 @@ class Fuzzer:
         self._stopping = threading.Event()
 
     def __call__(self, inputs: Sequence[Input], until: float, say: Callable[[str], None]) -> None:
-        """All of them, in about this order. Ends early at `until` (time.monotonic()) and after many problems,
-        which is a problem, too."""
+        """Send all inputs, in about this order. Ends early at `until` (time.monotonic()), and after many
+        problems, which is a problem, too."""
         begun, queue = time.monotonic(), iter(inputs)
         lock = threading.Lock()
 
@@ -171,7 +171,7 @@ class Fuzzer:
 
 
 def wrong_answer(request: Request, answer: Answer) -> str | None:
-    """What is wrong with an answer, whatever the request was."""
+    """The problem of an answer to any request, or None."""
     if answer.status == 0:
         return "no answer"
     if answer.status >= 500:
@@ -186,7 +186,7 @@ def wrong_answer(request: Request, answer: Answer) -> str | None:
 
 
 def plan(seed: int, total: int) -> list[Input]:
-    """So many inputs of each kind as SHARES says, mixed."""
+    """The inputs of all kinds by SHARES, shuffled."""
     whole = sum(SHARES.values())
     inputs = [Input(kind, n) for kind, share in SHARES.items() for n in range(total * share // whole)]
     inputs += [Input("public", total + n) for n in range(total - len(inputs))]

@@ -1,4 +1,4 @@
-"""Values that nobody expects, changes to those that somebody does, and unusual ways to write JSON."""
+"""Unexpected values, changes to expected ones, and unusual ways to write JSON."""
 
 import copy
 import json
@@ -96,7 +96,7 @@ def odd(random: Random, depth: int = 0) -> Any:
 
 
 def changed(random: Random, value: Any, likely: Sequence[str], times: int) -> Any:
-    """A copy with so many changes, most of them under one of the keys `likely`."""
+    """A copy with this number of changes, most of them under one of the keys `likely`."""
     result = copy.deepcopy(value)
     for _ in range(times):
         result = _changed_once(random, result, likely)
@@ -130,7 +130,7 @@ def _changed_once(random: Random, value: Any, likely: Sequence[str]) -> Any:
 
 
 def _places(value: Any) -> Any:
-    """(container, key) of everything inside."""
+    """(container, key) for every value inside."""
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
@@ -144,7 +144,7 @@ def _retyped(value: Any) -> Any:
 
 
 def written(random: Random, value: Any, *, spoil: float) -> bytes:
-    """As JSON, mostly; with the probability `spoil` the bytes are then made something else."""
+    """The value in JSON, of which the bytes are changed with the probability `spoil`."""
     text = json.dumps(value, ensure_ascii=random.random() < 0.7, indent=random.choice((None, None, 2)))
     content = text.encode("utf-8", "surrogatepass")
     return _spoiled(random, content) if random.random() < spoil else content

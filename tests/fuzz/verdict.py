@@ -1,4 +1,4 @@
-"""What must hold when all is quiet: every good payment is in the ledger, and nothing else is left over."""
+"""The final checks: every good payment is in the ledger, and nothing else is left over."""
 
 import json
 import time
@@ -14,7 +14,7 @@ QUIET_SECONDS = 180.0
 
 
 def settle(stack: RunningStack, topics: Topics, good: GoodPayments) -> Iterator[str]:
-    """Wait until nothing is on its way any more; what never comes."""
+    """Wait until nothing is on its way any more; returns what never arrived."""
     deadline = time.monotonic() + QUIET_SECONDS
     try:
         while good.pay_asked():
@@ -69,7 +69,7 @@ def _is_good(value: bytes, good: GoodPayments) -> bool:
 
 
 def in_log(stack: RunningStack) -> Iterator[str]:
-    """Mistakes that nobody was answered with: of the functions that Kafka and the schedules invoke."""
+    """Errors without an HTTP answer, of functions that Kafka and the schedules invoke."""
     found = Counter(
         line.partition("] ")[2][:160] or line[9:169]
         for line in stack.log.splitlines()

@@ -1,4 +1,4 @@
-"""Webhooks: real events of the simulator, changed, written and signed in every way."""
+"""Webhooks: the simulator's events, changed, written and signed in many ways."""
 
 import copy
 import time
@@ -40,7 +40,7 @@ TYPES = (
 
 @dataclass(frozen=True)
 class Webhooks:
-    """`events` are those of the users whom `user_ids` names, whose balances are not compared."""
+    """`events` belong to the users `user_ids`, whose balances are not compared."""
 
     secret: str
     events: Sequence[dict[str, Any]]
@@ -74,7 +74,7 @@ class Webhooks:
         return event
 
     def _rename(self, random: Random, resource: dict[str, Any]) -> None:
-        """As if it were about a payment that nobody knows."""
+        """The event with the ids of an unknown payment."""
         resource["id"] = f"{resource['id'][:8]}{random.getrandbits(64):x}"
         if resource.get("payment_intent"):
             resource["payment_intent"] = f"pi_fuzz_{random.getrandbits(64):x}"

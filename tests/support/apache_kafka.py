@@ -1,4 +1,4 @@
-"""Apache Kafka for tests: fetched once, into the folder where `make run KAFKA=apache` has it."""
+"""Apache Kafka for tests: fetched once, into the folder of `make run KAFKA=apache`."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ FETCHED = Path(__file__).parents[2] / ".local" / "kafka"
 
 
 def share_jars(data: Path) -> None:
-    """Make a data folder that need not fetch any. Skips the test where they cannot be had or run."""
+    """Make a data folder that already has the jars. Skips the test if they cannot be fetched or run."""
     try:
         kafka_jars.require_java()
         kafka_jars.fetch(FETCHED, print)

@@ -1,8 +1,7 @@
-"""The broker that the tests run against: embedded, or with KAFKA=apache Apache Kafka itself."""
+"""The tests' broker: the embedded one, or Apache Kafka with KAFKA=apache."""
 
 import os
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,17 +11,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from local.kafka.apache import ApacheKafka
 from local.kafka.embedded import Broker
 from tests.support.apache_kafka import share_jars
+from tests.support.waiting import eventually
 
 IS_APACHE = os.environ.get("KAFKA") == "apache"
 
 forgets = pytest.mark.skipif(IS_APACHE, reason="Apache Kafka keeps what it has; the embedded broker does not")
-"""Marks a test of what is done when the broker has lost everything."""
+"""Marks a test with a broker that loses everything."""
 
 AnyBroker = Broker | ApacheKafka
 
 
 def new_broker(topics: Mapping[str, int], data: Path) -> AnyBroker:
-    """Not started. `data` is a folder that is not there yet."""
+    """A broker that is not started. The folder `data` must not exist yet."""
     if not IS_APACHE:
         return Broker(topics)
     share_jars(data)
@@ -30,7 +30,7 @@ def new_broker(topics: Mapping[str, int], data: Path) -> AnyBroker:
 
 
 def freeze(broker: AnyBroker) -> None:
-    """From now on it accepts connections, and answers nothing."""
+    """Suspend the broker, which then accepts connections without answering."""
     _signal(broker, signal.SIGSTOP)
 
 
@@ -47,12 +47,17 @@ def _signal(broker: AnyBroker, number: signal.Signals) -> None:
 def committed(consumer: Consumer, topic: str, partitions: int) -> list[int]:
     """The offset that the consumer's group committed in each partition, or a negative number."""
     asked = [TopicPartition(topic, partition) for partition in range(partitions)]
-    deadline = time.monotonic() + 20
-    while True:
+    found: list[int] = []
+
+    def is_answered() -> bool:
         try:
-            return [int(found.offset) for found in consumer.committed(asked, timeout=5)]
+            found[:] = [int(one.offset) for one in consumer.committed(asked, timeout=5)]
         except KafkaException as error:
-            # A node that has just started does not coordinate every group at once, and the client gives up.
-            if error.args[0].code() != KafkaError.NOT_COORDINATOR or time.monotonic() > deadline:
+            # A node that has just started may not coordinate the group yet, and the client does not retry.
+            if error.args[0].code() != KafkaError.NOT_COORDINATOR:
                 raise
-            time.sleep(0.05)
+            return False
+        return True
+
+    eventually(is_answered, 20)
+    return found

@@ -1,4 +1,4 @@
-"""A Kafka that acknowledges everything at once, and what it was given."""
+"""A publisher that acknowledges everything at once, and keeps it."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,7 +7,7 @@ from checkout.outbox.table import Message
 
 
 class KeptMessages(KafkaPublisher):
-    """May be shared by threads."""
+    """`kept` has all messages; may be shared by threads."""
 
     def __init__(self) -> None:
         self.kept: list[Message] = []

@@ -1,4 +1,4 @@
-"""Events as API Gateway and the Kafka trigger hand them over, and the context."""
+"""Events as API Gateway and the Kafka trigger send them, and the context."""
 
 import base64
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Sessions that tests make up: the Stripe that is said to have sent their events knows them, too."""
+"""Makes the sessions of made-up events known at Stripe."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ _sessions: dict[str, dict[str, Any]] = {}
 
 
 def remember(stripe_event: dict[str, Any]) -> None:
-    """As it is in this event, until a later one of it is made."""
+    """Remember the session as it is in this event, until a later event has it."""
     resource = stripe_event.get("data", {}).get("object")
     if isinstance(resource, dict) and resource.get("object") == "checkout.session":
         _sessions[str(resource["id"])] = json.loads(json.dumps(resource))
@@ -22,7 +22,7 @@ def session(session_id: str) -> dict[str, Any] | None:
 
 
 def known_to_stripe(patch: pytest.MonkeyPatch) -> None:
-    """From now on, and none of those before."""
+    """Let Stripe know the sessions of later events, and forget earlier ones."""
     _sessions.clear()
     at_stripe = StripeApi.session
 

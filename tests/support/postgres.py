@@ -1,6 +1,6 @@
-"""The PostgreSQL that the tests run against: the embedded one, or with POSTGRES=15 that version.
+"""The tests' PostgreSQL: the embedded one, or another version with POSTGRES=15.
 
-`python -m tests.support.postgres` lists the versions, from 15 on, that are here beside the embedded one.
+`python -m tests.support.postgres` lists the other installed versions from 15 on.
 """
 
 import os
@@ -14,13 +14,13 @@ OLDEST = 15
 
 
 def new_postgres(data: Path) -> Postgres:
-    """Not started, and not careful with its data."""
+    """A server that is not started, and does not sync its data to disk."""
     version = os.environ.get("POSTGRES")
     return Postgres(data, fsync=False, programs=others()[int(version)] if version else None)
 
 
 def others() -> dict[int, Path]:
-    """Major version → its programs: those of Debian's packages, and what else the wheel brings along."""
+    """Major version → its programs, from Debian's packages and from the wheel."""
     embedded = embedded_programs()
     folders = [*embedded.parents[1].glob("pginstall*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
     found = {_major(folder): folder for folder in folders if (folder / "initdb").exists()}

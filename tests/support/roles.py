@@ -1,4 +1,4 @@
-"""Each function under its own role, whoever is signed in: what its role may not do, fails."""
+"""Runs each function under its own role of PostgreSQL, so what the role may not do fails."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _acting = threading.local()
 
 @contextmanager
 def acting_as(function: str) -> Iterator[None]:
-    """Transactions of this thread are those of the function, where `enforce` was called."""
+    """Run this thread's transactions under the function's role, once `enforce` was called."""
     known = privileges.CHECKOUT.keys() | privileges.APPLICATION.keys()
     before = getattr(_acting, "role", None)
     _acting.role = privileges.role_of(function) if function in known else None

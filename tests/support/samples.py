@@ -1,4 +1,4 @@
-"""What the files of events/ must be answered, wherever they are invoked."""
+"""The expected answers to the files of events/."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 EVENTS = Path(__file__).parents[2] / "events"
 
-# In the order in which a reader would try them: the webhook's rows are read by the account's samples.
+# In a reader's order: the account's samples read the rows of the webhook's.
 ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
     "create_session/user": (201, {}),
     "create_session/service": (201, {}),
@@ -25,7 +25,7 @@ ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
     "web/asset": (200, {}),
     "web/config": (200, {"currency": "eur"}),
 }
-"""Of those that come over HTTP: the status, and what is in the JSON."""
+"""For events of HTTP: the status, and a part of the JSON."""
 
 RESULTS: dict[str, set[str]] = {
     "migrate/empty": {"applied"},
@@ -38,7 +38,7 @@ RESULTS: dict[str, set[str]] = {
     "operations/verify": {"clean", "result"},
     "operations/parked_list": {"clean", "result"},
 }
-"""Of the others: which keys the result has, at least."""
+"""For other events: keys of the result."""
 
 
 def event(sample: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def event(sample: str) -> dict[str, Any]:
 
 
 def check(sample: str, result: Any) -> None:
-    """Assert that a function's result is what this sample must bring."""
+    """Assert that a function's result is the expected one for this sample."""
     if sample in RESULTS:
         assert result.keys() >= RESULTS[sample], result
         return

@@ -1,6 +1,5 @@
-"""Another connection at the right moment: it holds what the code needs, until the code waits for it."""
+"""A second connection that holds a lock until the code waits for it."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -9,13 +8,15 @@ from typing import Any, TypeVar
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
+from tests.support.waiting import eventually
+
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 20
 
 
 class SecondConnection:
-    """A transaction of its own, open until `commit`."""
+    """A transaction that stays open until `commit`."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -31,9 +32,9 @@ class SecondConnection:
 
 @contextmanager
 def second_connection(url: str) -> Iterator[SecondConnection]:
-    """Rolls back in the end what was not committed.
+    """A connection that rolls back at the end.
 
-    It waits for no lock longer than PostgreSQL takes to look for deadlocks, which it would resolve.
+    It waits for a lock for less time than PostgreSQL takes to detect a deadlock, which it would resolve.
     """
     with closing(psycopg2.connect(url, cursor_factory=RealDictCursor)) as connection:
         other = SecondConnection(connection)
@@ -43,7 +44,7 @@ def second_connection(url: str) -> Iterator[SecondConnection]:
 
 
 def waiting(url: str, act: Callable[[], T]) -> "Future[T]":
-    """Begin `act` in a thread, and return as soon as it waits for a lock in this database.
+    """Start `act` in a thread, and return once it waits for a lock in this database.
 
     Raises AssertionError if it ends without having waited.
     """
@@ -53,16 +54,15 @@ def waiting(url: str, act: Callable[[], T]) -> "Future[T]":
 
 
 def waiting_or_done(url: str, act: Callable[[], T]) -> "Future[T]":
-    """The same for what may also pass by what is locked."""
+    """Start `act` in a thread, and return once it waits for a lock or has ended."""
     pool = ThreadPoolExecutor(1)
     acting = pool.submit(act)
     pool.shutdown(wait=False)
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while not acting.done() and not _waits(connection):
-            assert time.monotonic() < give_up_at, "neither waits nor ends"
-            time.sleep(0.005)
+        eventually(
+            lambda: acting.done() or _waits(connection), PATIENCE_SECONDS, lambda: "neither waits nor ends"
+        )
     return acting
 
 

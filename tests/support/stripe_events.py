@@ -1,4 +1,4 @@
-"""Events as Stripe sends them, in the shape that matters here, and their signatures."""
+"""Stripe's events with the fields that matter here, and their signatures."""
 
 import json
 import time
@@ -54,8 +54,8 @@ def event(
     api_version: str = API_VERSION,
     is_known: bool = True,
 ) -> dict[str, Any]:
-    """If it is about a session, Stripe has that as it is here, unless `is_known` is false."""
-    told = {
+    """An event of the resource. Stripe also knows it if it is a session, unless `is_known` is false."""
+    made = {
         "id": event_id or f"evt_{uuid4().hex}",
         "object": "event",
         "api_version": api_version,
@@ -67,8 +67,8 @@ def event(
         "type": event_type,
     }
     if is_known:
-        made_up.remember(told)
-    return told
+        made_up.remember(made)
+    return made
 
 
 def encoded(stripe_event: dict[str, Any]) -> bytes:

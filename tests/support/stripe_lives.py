@@ -1,4 +1,4 @@
-"""Payments lived once at the Stripe simulator, to be told again in any order, each time under other ids."""
+"""Histories of payments, recorded once at the Stripe simulator and replayed in any order with new ids."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _TWIN = "twin"
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that happened to an object: the texts of the event, and of the object as it was then."""
+    """Something that happened to an object: the JSON of the event, and of the object at that time."""
 
     event_id: str
     type: str
@@ -36,7 +36,7 @@ class Fact:
 
 
 class Payer:
-    """Makes one user's payments at the simulator, and what becomes of them."""
+    """Makes one user's payments at the simulator, with their refunds and disputes."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -45,7 +45,7 @@ class Payer:
         self._intents: list[str] = []
 
     def open(self, amount: int = 500) -> stripe.checkout.Session:
-        """All his sessions are of one request."""
+        """Create a session; all sessions of a payer have the same request."""
         metadata = {
             "checkout_app": APP_ID,
             "request_id": f"request {_RUN}",
@@ -59,21 +59,21 @@ class Payer:
         return session
 
     def decline(self, session: stripe.checkout.Session) -> None:
-        """The customer's card is refused."""
+        """Try to pay with a card that is declined."""
         assert self._simulator.pay(session, "4000000000000002").status_code != 303
 
     def expire(self, session: stripe.checkout.Session) -> None:
         self._client.v1.checkout.sessions.expire(session.id)
 
     def pay(self, card: str = "4242424242424242", amount: int = 500, **form: str) -> str:
-        """Returns the payment intent's id."""
+        """Pay a new session; returns the payment intent's id."""
         session = self.open(amount)
         assert self._simulator.pay(session, card, **form).status_code == 303
         self._intents.append(str(self._client.v1.checkout.sessions.retrieve(session.id).payment_intent))
         return self._intents[-1]
 
     def refund(self, payment_intent: str, amount: int | None = None, **parameters: str) -> str:
-        """Of all that is left, or of an amount. Returns its id."""
+        """Refund an amount, or all that is left. Returns the refund's id."""
         wanted: Any = {"payment_intent": payment_intent, **parameters}
         return self._client.v1.refunds.create(wanted if amount is None else wanted | {"amount": amount}).id
 
@@ -81,7 +81,7 @@ class Payer:
         self._client.v1.refunds.cancel(refund_id)
 
     def answer_dispute(self, evidence: str) -> None:
-        """`winning_evidence`, `losing_evidence` or `escalate_inquiry_evidence`."""
+        """Submit `winning_evidence`, `losing_evidence` or `escalate_inquiry_evidence`."""
         self._client.v1.disputes.update(self._dispute(), {"evidence": {"uncategorized_text": evidence}})
 
     def accept_dispute(self) -> None:
@@ -91,7 +91,7 @@ class Payer:
         return str(self.until("charge.dispute.created")["data"]["object"]["id"])
 
     def until(self, event_type: str, count: int = 1) -> dict[str, Any]:
-        """Wait for so many events of a type; returns the last."""
+        """Wait for this many events of a type, and return the last."""
         found: list[dict[str, Any]] = []
 
         def happened() -> bool:
@@ -102,7 +102,7 @@ class Payer:
         return found[-1]
 
     def life(self) -> "Life":
-        """What has happened until now."""
+        """The history until now."""
         intents = (self._client.v1.payment_intents.retrieve(intent) for intent in self._intents)
         return Life(
             [_fact(event) for event in self._events()],
@@ -110,7 +110,7 @@ class Payer:
         )
 
     def _events(self) -> list[dict[str, Any]]:
-        """Ours of the types that are handled, oldest first."""
+        """The payer's events of handled types, oldest first."""
         listed = self._client.v1.events.list({"limit": 100}).auto_paging_iter()
         events = [event.to_dict() for event in listed if event.type in HANDLED]
         return [event for event in reversed(events) if self._is_ours(event["data"]["object"])]
@@ -121,18 +121,18 @@ class Payer:
 
 @dataclass(frozen=True, eq=False)
 class Life:
-    """What happened, oldest first, and the payment intents by their ids."""
+    """A history, oldest first, and the payment intents by their ids."""
 
     facts: Sequence[Fact]
     intents: Mapping[str, str]
 
     def without(self, event_types: Collection[str], object_id: str) -> "Life":
-        """As if the events of these types had not happened to an object."""
+        """The history without an object's events of these types."""
         kept = [fact for fact in self.facts if fact.type not in event_types or fact.object_id != object_id]
         return replace(self, facts=kept)
 
     def with_event(self, position: int, event_type: str, *, like: str) -> "Life":
-        """As if the object of the first event of the type `like` had had another event, at `position`."""
+        """The history with one more event at `position`, of the object of the first event of type `like`."""
         [model, *_] = [fact for fact in self.facts if fact.type == like]
         made = json.loads(model.event) | {"id": f"evt_made_{_RUN}", "type": event_type}
         facts = [*self.facts]
@@ -141,7 +141,7 @@ class Life:
 
     @cached_property
     def names(self) -> Mapping[str, str]:
-        """What a reader calls the ids: `session 2`, `refund 1`, `movement 1` (of money, for a dispute)."""
+        """Readable names by id: `session 2`, `refund 1`, `movement 1` (of money, for a dispute)."""
         names: dict[str, str] = {}
         for kind, objects in (
             ("session", (f.object_id for f in self.facts if f.type.startswith("checkout.session."))),
@@ -160,7 +160,7 @@ class Life:
 
 @dataclass(frozen=True, eq=False)
 class Telling:
-    """A life as it happens to one user, with ids of its own."""
+    """A history replayed for one user, with new ids."""
 
     life: Life
     user_id: int
@@ -174,24 +174,24 @@ class Telling:
         return self.bound(next(iter(self.life.names)))
 
     def event(self, moment: int, *, twin: bool = False) -> StripeEvent:
-        """The event of a moment, or a second one that tells the same under another id."""
+        """The event at a position, or its twin with another id."""
         fact = self.life.facts[moment]
         text = fact.event.replace(fact.event_id, _TWIN + fact.event_id) if twin else fact.event
         return stripe_event.parsed(self.bound(text).encode())
 
     def bound(self, template: str) -> str:
-        """With the ids of this telling."""
+        """The text with the ids of this replay."""
         return template.replace(_RUN, self._run).replace(_USER, str(self.user_id))
 
     def template_of(self, bound_id: str) -> str:
-        """The other way round, for an id."""
+        """The template of an id of this replay."""
         return bound_id.removesuffix(self._run) + _RUN
 
     def readable(self, text: str) -> str:
-        """With names in the place of ids."""
+        """The text with readable names in the place of ids."""
         names = {self.bound(object_id): name for object_id, name in self.life.names.items()}
         for object_id, name in names.items():
-            # A request_id is kept in lower case, and a second payment's has the session's id in it.
+            # A request_id is stored in lower case, and that of a second payment contains the session's id.
             text = text.replace(object_id, name).replace(object_id.lower(), name)
         return text.replace(f" {self._run}", "")
 
@@ -201,13 +201,13 @@ class Telling:
 
 
 class StripeFromThenOn(StripeApi):
-    """Answers with a state that is as old as the event that is handled, or any later one."""
+    """Answers with an object's state at the time of the handled event, or at any later time."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
 
     def handles(self, telling: Telling, moment: int) -> None:
-        """What is asked from now on, is asked because of the event of this moment."""
+        """Later questions belong to the event at this position."""
         self._telling, self._moment = telling, moment
 
     def session(self, session_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Refunds and disputes in the shape that matters here, and a Stripe that knows what it is told."""
+"""Refunds and disputes with the fields that matter here, and a Stripe that knows given objects."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,8 +13,7 @@ Answer = dict[str, Any] | Callable[[], dict[str, Any]]
 
 
 class KnownStripe(StripeApi):
-    """Answers with the objects it was told, or what a function makes of one when it is asked; `asked` has the
-    ids that it was asked for."""
+    """Answers with the given objects, or with a function's result; `asked` has the ids of all questions."""
 
     def __init__(self, *objects: Mapping[str, Any]) -> None:
         self._answers: dict[str, Answer] = {resource["id"]: dict(resource) for resource in objects}
@@ -24,9 +23,9 @@ class KnownStripe(StripeApi):
         self._answers[object_id] = answer
 
     def session(self, session_id: str) -> dict[str, Any]:
-        """Also one that a test has made up an event of, which `asked` does not have then."""
-        told = made_up.session(session_id) if session_id not in self._answers else None
-        return self._answered(session_id) if told is None else told
+        """A given session, or one of a made-up event, which is not added to `asked`."""
+        made = made_up.session(session_id) if session_id not in self._answers else None
+        return self._answered(session_id) if made is None else made
 
     def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
         return self._answered(payment_intent_id)
@@ -44,7 +43,7 @@ class KnownStripe(StripeApi):
         return self._listed("dispute", payment_intent_id)
 
     def _listed(self, kind: str, payment_intent_id: str) -> list[dict[str, Any]]:
-        """Those that it was told as they are, newest first."""
+        """The given objects of a kind, newest first; those of functions are left out."""
         self.asked.append(f"{kind}s of {payment_intent_id}")
         known = [answer for answer in self._answers.values() if isinstance(answer, dict)]
         return [
@@ -62,13 +61,13 @@ class KnownStripe(StripeApi):
 
 
 def payment_intent(payment_intent_id: str, **metadata: str) -> dict[str, Any]:
-    """Ours, of a top-up, unless the metadata says something else."""
+    """Our payment intent of a top-up, unless the metadata says something else."""
     ours = {"checkout_app": APP_ID, "purpose": "balance_topup", **metadata}
     return {"id": payment_intent_id, "object": "payment_intent", "metadata": ours}
 
 
 def refund(payment_intent_id: str, *, status: str = "succeeded", **fields: Any) -> dict[str, Any]:
-    """Of 500 cents."""
+    """A refund of 500 cents."""
     return {
         "id": f"re_{uuid4().hex}",
         "object": "refund",
@@ -81,7 +80,7 @@ def refund(payment_intent_id: str, *, status: str = "succeeded", **fields: Any) 
 
 
 def dispute(payment_intent_id: str, *amounts: int, currency: str = "eur") -> dict[str, Any]:
-    """With a balance transaction for each of the signed amounts."""
+    """A dispute with a balance transaction for each of the signed amounts."""
     movements = [{"id": f"txn_{uuid4().hex}", "amount": amount, "currency": currency} for amount in amounts]
     return {
         "id": f"du_{uuid4().hex}",

@@ -1,4 +1,4 @@
-"""The Stripe simulator as a process of its own, and an endpoint that records the webhooks it sends."""
+"""The Stripe simulator as a process, and an endpoint that records its webhooks."""
 
 import json
 import os
@@ -25,7 +25,7 @@ START_SECONDS = 60.0
 
 
 class Simulator:
-    """`options` are those of the command line, with underscores: `debit_seconds=0.2`."""
+    """The simulator; `options` are those of its command line, with underscores: `debit_seconds=0.2`."""
 
     def __init__(self, data: Path, *, endpoint_secret: str | None = None, **options: object) -> None:
         self.data = data
@@ -45,7 +45,7 @@ class Simulator:
         return stripe.StripeClient("sk_test_x", base_addresses={"api": self.url})
 
     def start(self) -> "Simulator":
-        """Return once it listens, whenever it is started on the same port."""
+        """Return once it listens. Later starts use the same port."""
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in self._options.items()]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         if self._secret:
@@ -67,7 +67,7 @@ class Simulator:
         return self
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM; returns the exit code."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -129,7 +129,7 @@ class Simulator:
 
 
 def session_params(amount: int = 500, **params: Any) -> Any:
-    """Parameters of a session with one line item, with others as given."""
+    """The parameters of a session with one line item, and `params`."""
     price = {"currency": "eur", "unit_amount": amount, "product_data": {"name": f"{amount} coins"}}
     return {
         "mode": "payment",
@@ -142,7 +142,7 @@ def session_params(amount: int = 500, **params: Any) -> Any:
 
 @dataclass(frozen=True)
 class Received:
-    """One POST: `event` is parsed without looking at the signature."""
+    """One POST, whose signature is not checked."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -152,14 +152,14 @@ class Received:
 
 @dataclass
 class WebhookEndpoint:
-    """Records every webhook, and answers `status` (or what a function of the event returns)."""
+    """Records every webhook, and answers `status`, which may be a function of the event."""
 
     status: int | Callable[[dict[str, Any]], int] = 200
     delay_seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
     port: int = field(default_factory=processes.free_port)
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of every answer."""
+    """The headers of every answer."""
 
     def start(self) -> "WebhookEndpoint":
         endpoint = self
@@ -202,11 +202,11 @@ class WebhookEndpoint:
         return self.status(event) if callable(self.status) else self.status
 
     def of_type(self, pattern: str) -> list[Received]:
-        """What has come of the types that a regular expression matches as a whole."""
+        """The webhooks whose whole type matches a regular expression."""
         return [one for one in list(self.received) if re.fullmatch(pattern, one.event["type"])]
 
     def wait_for(self, pattern: str, count: int = 1, seconds: float = 30.0) -> list[Received]:
-        """The deliveries of a type, as soon as there are this many."""
+        """The webhooks of a type, once there are this many."""
         eventually(
             lambda: len(self.of_type(pattern)) >= count,
             seconds,

@@ -1,4 +1,4 @@
-"""Certificates of our own, and PostgreSQL behind TLS: the embedded server is built without."""
+"""Our own certificates, and a TLS proxy for the embedded PostgreSQL, which is built without TLS."""
 
 import ipaddress
 import socket
@@ -72,7 +72,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 class PostgresOverTls:
-    """Answers PostgreSQL's request for TLS with a certificate, and hands on what is inside."""
+    """Answers PostgreSQL's request for TLS with a certificate, and forwards the content."""
 
     def __init__(self, certificate: Path, server: tuple[str, int]) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

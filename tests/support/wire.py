@@ -1,4 +1,4 @@
-"""A real broker, seen from the wire: what producers ask of it."""
+"""A TCP proxy in front of a broker that reads the requests of producers."""
 
 import socket
 import struct
@@ -13,9 +13,9 @@ _HEADER = struct.Struct(">hhih")  # API, version, correlation id, length of the 
 
 
 class TappedBroker:
-    """Producers that bootstrap from `address` stay with it; `acks` has what each of their requests asked for.
+    """Producers that bootstrap from `address` keep using it; `acks` has the setting of each request.
 
-    It must be told version 2.3 of the protocol, as the embedded broker.
+    They must use version 2.3 of the protocol, as with the embedded broker.
     """
 
     def __init__(self, broker: Broker) -> None:
