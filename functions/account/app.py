@@ -1,4 +1,4 @@
-"""What a user may read, and whether we are alive."""
+"""What users may read, and the liveness check."""
 
 import os
 

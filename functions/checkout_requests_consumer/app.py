@@ -16,7 +16,7 @@ system = System(Config(os.environ))
 system.prepare("answer_requests")
 
 RESERVE_SECONDS = 40
-"""Kept for the record that is under way when the time is up: Stripe may take 30 s."""
+"""Kept for the record that is being answered when the time is up: Stripe may take 30 s."""
 
 
 def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -28,7 +28,9 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except NotYetConfigured as error:
         logger.warning("not configured", extra={"detail": error.detail})
     if again and not system.config.kafka_partial_responses:
-        raise Unavailable(f"{len(again)} of {len(records)} requests must come again, and so the batch.")
+        raise Unavailable(
+            f"{len(again)} of {len(records)} requests must be delivered again, with their batch."
+        )
     return {
         "batchItemFailures": [
             {"itemIdentifier": {"partition": f"{record.topic}-{record.partition}", "offset": record.offset}}

@@ -1,4 +1,5 @@
-"""Every 15 minutes: find what no webhook brought, what nobody finished, and what was never credited."""
+"""Every 15 minutes: find events that no webhook brought, payments that nobody finished, and uncredited
+ones."""
 
 import os
 import time
@@ -14,7 +15,7 @@ system = System(Config(os.environ))
 system.prepare("reconcile")
 
 RESERVE_SECONDS = 60
-"""Kept for what is under way when the time is up: a few calls to Stripe and one publish."""
+"""Kept for what is being done when the time is up: a few calls to Stripe and one publish."""
 
 
 def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     Mutant(
         file=REQUESTS,
-        text="                held_up.add(record.partition)\n",
+        text="                blocked.add(record.partition)\n",
         instead="",
         breaks="a request is answered before an earlier one of its partition",
         caught_by=f"{OF_REQUESTS}::test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on",

@@ -1,4 +1,4 @@
-"""What a user may read: sessions, transactions, balance."""
+"""What users may read: their sessions, transactions and balance."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,14 +23,14 @@ class Accounts:
     def __init__(
         self, checkout: Database, application: Database, currency: str, secrets: Callable[[], Sequence[str]]
     ) -> None:
-        """`secrets` seal cursors, the first of them; a cursor of the others is still taken."""
+        """The first of the `secrets` seals cursors; cursors that another one sealed are still accepted."""
         self._checkout = checkout
         self._application = application
         self._currency = currency
         self._secrets = secrets
 
     def session(self, user_id: int, request_id: str) -> dict[str, Any]:
-        """Raises NotFound, for somebody else's too."""
+        """The session of this request. Raises NotFound if there is none or it is another user's."""
         known_as = request_identifier(request_id)
         row = None
         if known_as is not None:
@@ -53,7 +53,7 @@ class Accounts:
         }
 
     def balance(self, user_id: int) -> dict[str, Any]:
-        """Minor units; may be negative. Raises NotFound where the user is not in `users`."""
+        """The balance in minor units, which may be negative. Raises NotFound if there is no such user."""
         with self._application.autocommit() as tx:
             balance = ledger.balance(tx, user_id)
         if balance is None:
@@ -61,7 +61,8 @@ class Accounts:
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
 
     def _cursor(self, user_id: int, row_id: int) -> str:
-        """Sealed, since the rows are counted over all users."""
+        """A sealed row id: ids are counted over all users, and nobody shall read from them how many there
+        are."""
         return sealed(self._secrets()[0], _context(user_id), row_id)
 
     def _before_id(self, user_id: int, cursor: str | None) -> int | None:
@@ -82,7 +83,7 @@ class Accounts:
 
 
 def _resource(row: Payment, credit: Place | None) -> dict[str, Any]:
-    """`credit` is where its credit is; None if there is none to come."""
+    """`credit` is the place of its credit; None if it is not credited or will not be."""
     return {
         "request_id": row.request_id,
         "status": row.status,

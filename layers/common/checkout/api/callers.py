@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is None for a service, which names the user in the body. `email` is what a user's token says,
-    unless it also says that nobody has verified it."""
+    """`user_id` is None for a service, which names the user in the body. `email` is the one in a user's
+    token, unless the token says that it is not verified."""
 
     user_id: int | None
     email: str | None = None
 
 
 class Authenticator:
-    """The secrets are asked for at every call, since they may be rotated; `refresh` reads them again and says
-    whether they changed, so that a token made with the newest is tried once more."""
+    """Checks tokens. The secrets are read at every call, since they may be rotated. `refresh` fetches them
+    again and returns True if they changed: then a token that was not valid is checked a second time."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Authenticator:
         issuer: str | None = None,
         max_age_seconds: int = MAX_AGE_SECONDS,
     ) -> None:
-        """`max_age_seconds` is how long a user's token may live: from its `iat`, and from now on."""
+        """`max_age_seconds` is how long a user's token may be valid: from its `iat`, and from now on."""
         self._jwt_secrets = jwt_secrets
         self._service_tokens = service_tokens
         self._refresh = refresh
@@ -49,7 +49,7 @@ class Authenticator:
         self._max_age_seconds = max_age_seconds
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Raises NotAuthenticated, or InvalidRequest where a valid token of each kind came."""
+        """Raises NotAuthenticated, or InvalidRequest if there is a valid token of each kind."""
         authorization = headers.get("authorization")
         service_token = headers.get("x-service-token")
         if authorization is None and service_token is None:
@@ -109,6 +109,6 @@ class Authenticator:
         return Caller(user_id, email_address(claims.get("email")) if is_verified else None)
 
     def _lives_too_long(self, claims: Mapping[str, Any]) -> bool:
-        """Whoever has a token can use it until `exp`, which only its issuer limits otherwise."""
+        """True if the token is valid for longer than we allow: until `exp` anybody who has it can use it."""
         now = int(time.time()) + LEEWAY_SECONDS
         return int(claims["exp"]) - min(now, int(claims.get("iat", now))) > self._max_age_seconds

@@ -1,4 +1,4 @@
-"""Headers of every answer that a browser may see: over https alone, and taken for nothing that it is not."""
+"""Headers of every answer that a browser may see: https only, and no guessing of content types."""
 
 PROTECTION = {
     "strict-transport-security": "max-age=31536000",

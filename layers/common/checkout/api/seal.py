@@ -1,7 +1,8 @@
-"""Numbers that go out to a caller and come back, and that only we can read, make or use for somebody else.
+"""Seals numbers that are given to a caller and come back: only we can read or make one, and it is valid in
+its own context only.
 
-The tag is made of the number and its context, and the number is hidden by what the tag yields (as SIV does),
-so nothing has to be random, and no two numbers are hidden alike.
+The tag is an HMAC of the number and its context, and the number is encrypted with a pad that is derived from
+the tag (as in SIV), so no randomness is needed, and no two numbers share a pad.
 """
 
 import base64
@@ -15,14 +16,14 @@ _NUMBER_BYTES = 8
 
 
 def sealed(secret: str, context: str, number: int) -> str:
-    """The number, at most 2^63-1, as a text for URLs. It opens with the same secret and context alone."""
+    """The number, at most 2^63-1, as URL-safe text. Only the same secret and context open it."""
     clear = number.to_bytes(_NUMBER_BYTES)
     tag = _tag(secret, context, clear)
     return base64.urlsafe_b64encode(tag + _hidden(secret, tag, clear)).decode()
 
 
 def opened(secrets: Iterable[str], context: str, text: str) -> int | None:
-    """The number that was sealed with one of the secrets; None for any other text."""
+    """The number that was sealed with one of the secrets and this context; None for any other text."""
     try:
         given = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):

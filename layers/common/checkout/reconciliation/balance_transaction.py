@@ -10,12 +10,12 @@ from checkout.payments.session_event import is_ours, payment_intent_of
 
 # https://docs.stripe.com/reports/reporting-categories
 _PAYMENTS = frozenset({"charge", "charge_failure", "partial_capture_reversal"})
-"""They sum up to what was paid: a bank debit is booked when it begins, and taken back when it fails."""
+"""Their sum is what was paid: a bank debit is booked when it begins, and taken back when it fails."""
 
 _REFUNDS = frozenset({"refund", "refund_failure"})
 _DISPUTES = frozenset({"dispute", "dispute_reversal"})
 _FEES = frozenset({"fee", "network_cost", "platform_earning", "platform_earning_refund", "tax"})
-"""Between Stripe and us: they are not the user's."""
+"""These are between Stripe and us, and not the user's."""
 
 _PENDING = frozenset({"pending", "requires_action"})
 
@@ -24,9 +24,9 @@ UNKNOWN = "other"
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`key` is paid:<payment intent>, a reversal's effect key, or other:<id> for what we do not know;
-    `amount_cents` is signed and before fees; `created` is in epoch seconds; `is_pending` if the charge or
-    refund has not come to its end."""
+    """`key` is paid:<payment intent>, a reversal's effect key, or other:<id> for an unknown category;
+    `amount_cents` is signed and before fees; `created` is in epoch seconds; `is_pending` is true until the
+    charge or refund is final."""
 
     id: str
     key: str
@@ -38,14 +38,14 @@ class Movement:
     is_pending: bool
     created: int
     undone_by: str | None
-    """The balance transaction that takes a failed payment back, as its charge says."""
+    """The balance transaction that takes a failed payment back, according to its charge."""
 
 
 def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
-    """Of a balance transaction with its source expanded; None if it moves nothing of a payment.
+    """The movement of a balance transaction with its source expanded; None if it is of no payment.
 
-    Stripe may settle in another currency than the customer paid in: of payments and refunds the source's own
-    amount counts.
+    Stripe may settle in another currency than the customer paid in: the amount of a payment or refund is that
+    of its source.
     """
     source, category = (
         transaction.get("source"),
@@ -79,8 +79,8 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
 def _key(
     transaction_id: str, category: str, source: Mapping[str, Any], payment_intent_id: str, amount: int
 ) -> str:
-    """By its category; the source only says of which payment it is, since a failed charge has been seen with
-    the charge and with a refund of it."""
+    """The category decides; the source only names the payment, since a failed charge has been seen both with
+    the charge and with a refund of it as its source."""
     kind = source.get("object")
     if category in _PAYMENTS and kind in ("charge", "refund"):
         return f"paid:{payment_intent_id}"

@@ -1,10 +1,10 @@
-"""What operators have decided never to apply: it outlives a restore of either database. Discarded records
-have a copy in the checkout database; discarded refunds and disputes are in the operators' journal, which the
-application's database has, too.
+"""Decisions of operators never to apply something, which must outlive a restore of either database. Discarded
+records have a copy in the checkout database; discarded refunds and disputes are in the operators' journal,
+which the application's database has, too.
 
-If the process dies between the two commits, the checkout database has a discard that the other one has not:
-the record is still open there, and an operator decides again. A decision that is taken back is gone here
-first: it would not survive a restore then, and the record is still discarded there.
+If the process dies between the two commits, the checkout database has a discard that the other one does not
+have: the record is still open there, and an operator decides again. A decision that is taken back is deleted
+here first: the record is still discarded in the application's database, but not after a restore of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,23 +31,23 @@ class Decisions:
         self._application = application
 
     def keep(self, records: Sequence[ParkedRecord], *, reason: str, operator: str | None) -> None:
-        """They are discarded. To be called before the application's transaction commits that. Raises
+        """Keep that they are discarded. Call it before the application's transaction commits. Raises
         DatabaseUnavailable."""
         discarded = [_discarded(record, reason, operator) for record in records]
         with self._checkout.transaction() as tx:
             discarded_effects.keep(tx, [one for one in discarded if one is not None])
 
     def take_back(self, records: Sequence[ParkedRecord]) -> None:
-        """They are applied. To be called before the application's transaction commits that. Raises
-        DatabaseUnavailable."""
+        """Forget that they were discarded, since they are applied. Call it before the application's
+        transaction commits. Raises DatabaseUnavailable."""
         keys = {record.effect_key for record in records if record.effect_key is not None}
         with self._checkout.transaction() as tx:
             discarded_effects.take_back(tx, keys)
 
     def restore(self, since: float) -> None:
-        """Discard again what one of the databases was restored without: records that neither are in the
-        ledger nor parked, and the refunds and disputes of which it was decided since then (epoch seconds).
-        Raises DatabaseUnavailable."""
+        """Discard again what one of the databases lost with a restore: records that are neither in the ledger
+        nor parked, and refunds and disputes that were discarded since then (epoch seconds). Raises
+        DatabaseUnavailable."""
         self._restore_records()
         self._restore_reversals(since)
 
@@ -79,7 +79,7 @@ class Decisions:
 
     def _discard_again(self, page: Sequence[Discarded]) -> None:
         with self._application.transaction() as tx:
-            # As the consumer does, which therefore comes wholly before or after this.
+            # The consumer locks the users, too, so it comes entirely before or after this.
             ledger.lock_users(tx, {one.user_id for one in page})
             places = whereabouts.find(tx, [one.effect for one in page])
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
@@ -97,8 +97,8 @@ class _OfObject(NamedTuple):
 
 
 def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
-    """What was discarded and not taken back, oldest first. To replay any event of the payment takes it back:
-    without a decision Stripe's word counts."""
+    """What was discarded and not taken back, oldest first. Replaying any event of the payment takes it back:
+    without a decision, what Stripe says counts."""
     decided: dict[str, _OfObject] = {}
     for act in acts:
         details = act["details"]
@@ -124,7 +124,7 @@ def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
 
 
 def _discarded(record: ParkedRecord, reason: str, operator: str | None) -> Discarded | None:
-    """None if the record could not be read: it asks for nothing that could be emitted again."""
+    """None if the record could not be read: then it has no effect that could be emitted again."""
     if (
         record.effect_key is None
         or record.user_id is None

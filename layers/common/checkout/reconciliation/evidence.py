@@ -1,7 +1,7 @@
-"""Payments that a row alone says were made: Stripe is asked before one of them is emitted again.
+"""Succeeded payments without evidence: Stripe is asked before one of them is emitted again.
 
-A row that no stored event and no answer of Stripe's stands behind was written by an earlier release when it
-had read the session at Stripe, or by somebody who may write to the table.
+A row without a stored event or an answer of Stripe's to support it was written by an earlier release, after
+it had read the session at Stripe, or by somebody who may write to the table.
 """
 
 import time
@@ -30,8 +30,8 @@ class FindEvidence:
         self._config = config
 
     def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
-        """Ask Stripe about each, until time.monotonic() passes `deadline` or Stripe does not answer. Returns
-        how many payments were without evidence. Raises DatabaseUnavailable."""
+        """Ask Stripe about each of them, until time.monotonic() passes `deadline` or Stripe does not answer.
+        Returns how many payments were without evidence. Raises DatabaseUnavailable."""
         after = self._config.reemit_after_seconds
         with self._checkout.transaction() as tx:
             rows = evidence.missing(tx, purpose=TOP_UP, after_seconds=after, among=MOST_AT_ONCE)
@@ -49,7 +49,7 @@ class FindEvidence:
         return len(rows)
 
     def _contradiction(self, row: Payment) -> str | None:
-        """Why Stripe does not say the same as the row; None if it does."""
+        """How Stripe contradicts the row; None if it does not."""
         if row.stripe_session_id is None:
             return "the row has no session"
         try:

@@ -1,4 +1,5 @@
-"""SQL of the evidence that a payment was made: the signed event that reported it, or Stripe's own answer."""
+"""SQL of the evidence that a payment was made: the signed event that reported it, or an answer of
+Stripe's."""
 
 from collections.abc import Sequence
 
@@ -10,11 +11,11 @@ PROVEN = (
     "(t.paid_read_at IS NOT NULL OR EXISTS (SELECT FROM stripe_events e WHERE e.event_id = t.paid_event_id"
     " AND e.outcome = 'applied' AND e.request_id = t.request_id))"
 )
-"""Of a succeeded row `t` of checkout_transactions."""
+"""Of a succeeded row `t` of checkout_transactions: there is evidence."""
 
 
 def missing(tx: Transaction, *, purpose: str, after_seconds: int, among: int) -> Sequence[Payment]:
-    """Succeeded payments without evidence, among so many that are due to be looked for in the ledger."""
+    """Succeeded payments without evidence, among the first that are due to be compared with the ledger."""
     tx.execute(
         f"SELECT {COLUMNS} FROM (SELECT * FROM checkout_transactions"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
@@ -26,7 +27,7 @@ def missing(tx: Transaction, *, purpose: str, after_seconds: int, among: int) ->
 
 
 def found(tx: Transaction, request_id: str) -> None:
-    """Stripe, asked, has said that it is paid, as the row says."""
+    """Note that Stripe has confirmed the payment as the row has it."""
     tx.execute(
         "UPDATE checkout_transactions SET paid_read_at = now()"
         " WHERE request_id = %s AND status = 'payment_succeeded'",

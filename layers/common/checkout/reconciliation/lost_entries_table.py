@@ -1,6 +1,6 @@
-"""SQL that finds ledger entries that are gone: what checkout says was entered, and what the ledger has.
+"""SQL that finds lost ledger entries: what the checkout database says was entered, and what the ledger has.
 
-Rows are tuples, not dictionaries: there may be millions.
+Rows are tuples instead of dictionaries: there may be millions.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,8 +14,8 @@ PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": 
 
 
 class Movement(NamedTuple):
-    """A payment or reversal that must be in the ledger, of that time (epoch seconds). `was_seen` there,
-    once."""
+    """A payment or reversal that must be in the ledger. `at` is in epoch seconds; `was_seen` is true if its
+    entry was seen there once."""
 
     effect_key: str
     user_id: int
@@ -41,7 +41,8 @@ class Movement(NamedTuple):
         )
 
     def is_in(self, entry: tuple[Any, ...] | None) -> bool:
-        """True if that entry is certainly it. `entry` is a row of `entries`, without its key."""
+        """True if the entry is this movement's for certain. `entry` is a row of `entries`, without its
+        key."""
         if entry is None or entry[:3] != (self.user_id, self.amount_cents, self.currency):
             return False
         return None in (entry[3], self.payment_intent_id) or entry[3] == self.payment_intent_id
@@ -61,8 +62,8 @@ _REVERSALS = f"FROM reversals r WHERE state = 'emitted' AND {_LOOKED_FOR.format(
 
 
 class Scope(NamedTuple):
-    """What is looked for: what was seen in the ledger since then, and what was never seen and is older than
-    `began`. Epoch seconds."""
+    """What is compared: movements that were seen in the ledger since then, and those that were never seen and
+    are older than `began`. Times are in epoch seconds."""
 
     purpose: str
     seen_since: int
@@ -90,8 +91,8 @@ def count(tx: Transaction, scope: Scope) -> int:
 def payments(
     tx: Transaction, scope: Scope, *, after_id: int, rows: int
 ) -> tuple[Sequence[Movement], int | None]:
-    """Of the next `rows` of the table behind `after_id` those in the scope, and where to go on; None at the
-    end. However few they are, the statement is short."""
+    """The payments in the scope among the next `rows` of the table behind `after_id`, and the id to go on
+    behind; None at the end. The statement is short however few of them there are."""
     position = {**scope._asdict(), "after": after_id, "rows": rows}
     until = _one(
         tx,
@@ -111,7 +112,7 @@ def payments(
 def reversals(
     tx: Transaction, scope: Scope, *, after_key: str, rows: int
 ) -> tuple[Sequence[Movement], str | None]:
-    """The same of reversals whose payment is known, in the order of their effect keys."""
+    """The same for reversals whose payment is known, in the order of their effect keys."""
     position = {**scope._asdict(), "after": after_key, "rows": rows, "down": _DOWN}
     until = _one(
         tx,
@@ -134,7 +135,7 @@ def reversals(
 
 
 def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[Any, ...]]:
-    """What the ledger has under these keys: user, signed amount, currency and payment intent."""
+    """The ledger's entries by effect key: user, signed amount, currency and payment intent."""
     found = tx.tuples(
         "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
         " WHERE effect_key = ANY(%s)",
@@ -144,7 +145,7 @@ def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[An
 
 
 def newest_user_of_sessions(tx: Transaction, before: float) -> int:
-    """The greatest number of a user who began a session before then (epoch seconds); 0 if nobody did."""
+    """The greatest id of a user who began a session before then (epoch seconds); 0 if nobody did."""
     return int(
         _one(
             tx,
@@ -158,7 +159,7 @@ def newest_user_of_sessions(tx: Transaction, before: float) -> int:
 
 
 def newest_user_of_entries(tx: Transaction, before: float) -> int:
-    """The greatest number of a user who has a ledger entry from before then; 0 if nobody has."""
+    """The greatest id of a user who has a ledger entry from before then (epoch seconds); 0 if nobody has."""
     return int(
         _one(
             tx,

@@ -1,4 +1,4 @@
-"""SQL of operator_journal: what people had the operations do. Rows are only ever added."""
+"""SQL of operator_journal: what operators did. Rows are only ever added."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -13,8 +13,8 @@ Step = Literal["begun", "done", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One verb that somebody ran. `operator` is who they say they are, `identity` who AWS says they are (an
-    ARN), `invocation` Lambda's request id; each is null if unknown."""
+    """One verb that an operator ran. `operator` is the name they gave, `identity` their ARN according to AWS,
+    `invocation` Lambda's request id; each is null if unknown."""
 
     act_id: str
     operator: str | None
@@ -40,7 +40,7 @@ def add(tx: Transaction, act: Act, step: Step, details: Mapping[str, object]) ->
 def newest(
     tx: Transaction, *, operator: str | None, verb: str | None, since: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
-    """An act a row, newest first, with the details of its steps by name: `begun`, and how it ended."""
+    """One row an act, newest first, with the details of its steps by name: `begun`, and how it ended."""
     tx.execute(
         "SELECT min(at) AS at, act_id::text, operator, identity, invocation, verb,"
         "       arguments::text::json AS arguments, json_object_agg(step, details) AS steps"
@@ -56,7 +56,7 @@ def newest(
 
 def done_since(tx: Transaction, verbs: Collection[str], since: float) -> list[dict[str, Any]]:
     """Acts of these verbs that were done since then (epoch seconds), oldest first: `verb`, `operator`,
-    `arguments`, and `details` of what has changed."""
+    `arguments`, and the `details` of what they changed."""
     tx.execute(
         "SELECT verb, operator, arguments, details FROM operator_journal"
         " WHERE verb = ANY(%s) AND step = 'done' AND at >= to_timestamp(%s) ORDER BY at, act_id",

@@ -8,7 +8,7 @@ from checkout.base.postgres import Transaction
 
 
 def load(tx: Transaction, name: str, *, lock: bool = False) -> dict[str, Any] | None:
-    """With `lock` it is ours until the transaction ends."""
+    """With `lock` the row is locked until the transaction ends."""
     tx.execute(
         "SELECT value FROM reconciler_state WHERE name = %s" + (" FOR UPDATE" if lock else ""), (name,)
     )

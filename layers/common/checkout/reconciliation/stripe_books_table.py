@@ -1,4 +1,4 @@
-"""SQL of stripe_balance_transactions: Stripe's books next to ours."""
+"""SQL of stripe_balance_transactions: a copy of Stripe's books, to compare with ours."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.reconciliation.balance_transaction import UNKNOWN, Movement
 
 RANGE = 20_000
-"""Rows of ours, and of Stripe's: how many a range has at most."""
+"""The most rows of ours, and of Stripe's, in a range."""
 
 FIRST_PAYMENT = ""
 IDS_LISTED = 10
@@ -36,7 +36,7 @@ def _rows(tx: Transaction) -> list[Row]:
 
 
 def store(tx: Transaction, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
-    """What is known stays as it is, except that what was pending is settled."""
+    """Insert; rows that exist already are left as they are, except that pending ones are settled."""
     tx.execute_values(
         "INSERT INTO stripe_balance_transactions"
         " (id, movement, category, payment_intent_id, amount_cents, currency, is_ours, created_at,"
@@ -63,8 +63,8 @@ def store(tx: Transaction, movements: Sequence[Movement], *, settled_after_secon
 
 
 def claim_pending(tx: Transaction, *, after_seconds: int, limit: int) -> list[str]:
-    """Ids of what was pending when it was read last, and whose payment is not processing with us; nobody else
-    gets them for `after_seconds`."""
+    """Ids of those that were pending when they were last read, and whose payment is not being processed here;
+    nobody else gets them for `after_seconds`."""
     tx.execute(
         "UPDATE stripe_balance_transactions SET reread_at = now() WHERE id IN ("
         " SELECT id FROM stripe_balance_transactions b"
@@ -80,14 +80,14 @@ def claim_pending(tx: Transaction, *, after_seconds: int, limit: int) -> list[st
 
 
 def begin(tx: Transaction) -> float | None:
-    """When the first movement of the books was, in epoch seconds; None if there is none."""
+    """The time of the first movement in the books, in epoch seconds; None if there is none."""
     tx.execute("SELECT EXTRACT(EPOCH FROM min(created_at))::float AS begin FROM stripe_balance_transactions")
     begin: float | None = _rows(tx)[0]["begin"]
     return begin
 
 
 def end_of_range(tx: Transaction, after: str) -> str | None:
-    """Up to which payment intent a range behind `after` goes; None: to the last."""
+    """The last payment intent of the range behind `after`; None if it goes to the end."""
     ends = []
     for table in ("stripe_balance_transactions", "checkout_transactions", "reversals"):
         tx.execute(
@@ -98,7 +98,7 @@ def end_of_range(tx: Transaction, after: str) -> str | None:
         ends += [row["payment_intent_id"] for row in _rows(tx)]
     if not ends:
         return None
-    # In the database's own order, which is the index's.
+    # The database compares texts as its index does; Python may not.
     tx.execute("SELECT min(one) AS first FROM unnest(%s) AS one", (ends,))
     first: str = _rows(tx)[0]["first"]
     return first
@@ -117,7 +117,7 @@ _SIGNED = "CASE WHEN kind = ANY(%(down)s) THEN -amount_cents ELSE amount_cents E
 
 
 def unequal(tx: Transaction, payments: Payments) -> list[str]:
-    """Payment intents of which Stripe moved something else than we know of, whatever the reason."""
+    """Payment intents for which Stripe moved something else than we know of, whatever the reason."""
     tx.execute(
         f"""
         SELECT DISTINCT payment_intent_id FROM (
@@ -141,11 +141,12 @@ def unequal(tx: Transaction, payments: Payments) -> list[str]:
 
 
 def differing(tx: Transaction, payments: Collection[str], read: BooksRead, *, livemode: bool) -> list[Row]:
-    """What Stripe moved of these payment intents and what we know of it, for each charge, refund and movement
-    of a dispute, and each currency, if the two are not the same.
+    """What Stripe moved for these payment intents and what we know of, by charge, refund or movement of a
+    dispute, and by currency, if the two differ.
 
-    Stripe's movement counts once it is settled; ours, if Stripe does not have it, an hour before its books
-    were read, and a day after they begin. With a test key, payments that were made up are left out.
+    Stripe's movement counts once it is settled. Ours, if Stripe does not have it, counts if it is older than
+    an hour before Stripe's books were read, and younger than a day after they begin. With a test key,
+    payments that were made up are left out.
     """
     tx.execute(
         f"""
@@ -194,7 +195,7 @@ def differing(tx: Transaction, payments: Collection[str], read: BooksRead, *, li
 
 
 def unknown(tx: Transaction, payments: Collection[str]) -> list[Row]:
-    """What Stripe moved of those of them that are ours under a category that we do not know."""
+    """Movements under a category that we do not know, of those payment intents that are ours."""
     tx.execute(
         "SELECT (created_at AT TIME ZONE 'UTC')::date::text AS day, payment_intent_id,"
         "       id AS balance_transaction, category, amount_cents, currency"

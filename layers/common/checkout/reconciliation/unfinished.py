@@ -1,8 +1,8 @@
-"""Payments that nobody finished: sessions past their expiry, payments that process for long, rows for which
-Stripe never answered. Stripe is asked what has become of them.
+"""Payments that nobody finished: sessions past their expiry, payments that have been processing for long,
+rows for which Stripe never answered. Stripe is asked what has become of them.
 
-Each is claimed before Stripe is asked, so parallel runs do not ask twice; if the process dies then, it is
-asked again when the claim has run out. Each claim of a row lasts twice as long as the one before, so rows
+Each is claimed before Stripe is asked, so parallel runs do not ask twice; if the process dies then, Stripe is
+asked again when the claim has expired. Each claim of a row lasts twice as long as the one before, so rows
 that stay unfinished do not crowd out the others.
 """
 
@@ -36,7 +36,7 @@ CLAIMED_FOR_SECONDS = 3600
 CLAIMED_AT_MOST_SECONDS = 24 * 3600
 
 UNKNOWN_AFTER_CLAIMS = 5
-"""Asked so often, over more than half a day: a session that Stripe does not know then is not there."""
+"""After so many, over more than half a day, a session that Stripe does not know does not exist."""
 
 UNKNOWN_FOR_SECONDS = 30 * 24 * 3600
 
@@ -51,10 +51,10 @@ class Unfinished:
         self._create_session = create_session
 
     def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
-        """At most 200, until time.monotonic() passes `deadline`. Returns how many were asked about. Raises
-        DatabaseUnavailable."""
+        """Ask Stripe about at most 200, until time.monotonic() passes `deadline`. Returns about how many.
+        Raises DatabaseUnavailable."""
         if time.monotonic() > deadline:
-            return 0  # Nobody else would get what is claimed now.
+            return 0  # What is claimed now would be lost to later runs.
         with self._checkout.transaction(commit=not dry_run) as tx:
             claimed = table.claim(
                 tx,
@@ -114,8 +114,7 @@ class Unfinished:
                     telemetry.logger.warning("still unfinished", extra={"reason": outcome.reason})
 
     def _what_happened(self, session: Mapping[str, Any]) -> str | None:
-        """The type of the event that Stripe must have sent about the session as it is; None while it is
-        open."""
+        """The type of the event that Stripe has sent about a session in this state; None while it is open."""
         match session.get("status"), session.get("payment_status"):
             case "open", _:
                 return None

@@ -1,13 +1,13 @@
-"""Answer checkout.requests: with a session for the customer, or with why there is none.
+"""Answer checkout.requests: with a session for the customer, or with the reason why there is none.
 
-A request_id has one answer. What our rules or Stripe refuse is kept in a row, too, so that the same message
-gets the same answer even when the limit is over or the user exists by then: trying anew is a new request.
+A request_id has one answer. What our rules or Stripe refuse is kept in a row, too, so the same message gets
+the same answer even if the limit has ended or the user exists by then: another attempt is another request.
 
 If the process dies
 - before a row is committed: nothing happened;
-- after it, before Stripe answered or before its answer is stored: see `services.sessions`;
-- after the session or the refusal is stored: the outbox has the answer by the same commit.
-In each case Kafka delivers the record again, and it is answered from where it was left. An answer may be
+- after it, before Stripe's answer is kept: see create.py;
+- after the session or the refusal is kept: the outbox has the answer by the same commit.
+In each case Kafka delivers the record again, and its answer is completed from there. An answer may be
 published twice; both are the same.
 """
 
@@ -47,7 +47,7 @@ REFUSALS = (
     *(InvalidRequest, NotFound, TooManyRequests, RefusedBefore),
     *(StripeRefusedForGood, StripeKeyTaken),
 )
-"""What a service is told; it did ask properly. Whoever cannot even be told so is parked."""
+"""The answer is `failed`. A record that cannot be answered at all is parked."""
 
 
 class AnswerRequests:
@@ -61,7 +61,7 @@ class AnswerRequests:
         origin: str,
         currency: str,
     ) -> None:
-        """`origin` is where the customer comes back to, unless the request says otherwise."""
+        """`origin` is where the customer comes back to, unless the request names a page."""
         self._checkout = checkout
         self._application = application
         self._create_session = create_session
@@ -70,23 +70,23 @@ class AnswerRequests:
         self._currency = currency
 
     def __call__(self, records: Sequence[Record], deadline: float) -> list[Record]:
-        """Each record is answered or parked when this returns, and committed, except those it returns: they
-        must be delivered again.
+        """Answer or park the records, each in a commit of its own. Returns those that must be delivered
+        again.
 
-        These are all of a partition from the first on that met something away, and all that were not begun
-        when time.monotonic() passed `deadline`.
+        These are the records of a partition from the first for which Stripe or a database was away, and all
+        that were not begun when time.monotonic() passed `deadline`.
         """
         again: list[Record] = []
-        held_up = set()
+        blocked = set()
         for record in records:
-            if record.partition in held_up or time.monotonic() > deadline:
+            if record.partition in blocked or time.monotonic() > deadline:
                 again.append(record)
                 continue
             try:
                 self._settle(record)
             except (Unavailable, StripeError) as error:
                 telemetry.logger.warning("a request must come again", extra={"reason": error.detail})
-                held_up.add(record.partition)
+                blocked.add(record.partition)
                 again.append(record)
         telemetry.count("RequestsDeferred", len(again))
         return again
@@ -102,15 +102,13 @@ class AnswerRequests:
             self._delivery.at_once([message] if message else [])
 
     def _answered(self, record: Record) -> Message | None:
-        """Commits the answer with what it says. None where it waits in the outbox already.
-
-        Raises Unprocessable where there can never be one.
-        """
+        """The answer, committed with the session or refusal that it reports; None if it is in the outbox
+        already. Raises Unprocessable if there can never be one."""
         try:
             event = decoded(record.value)
         except Unprocessable:
             raise
-        except Exception as error:  # whatever a decoder raises, it raises for ever
+        except Exception as error:  # it would be raised again each time
             raise Unprocessable(f"cannot be decoded: {type(error).__name__}") from error
         telemetry.correlate(event.request_id)
         try:
@@ -121,7 +119,7 @@ class AnswerRequests:
             raise Unprocessable(f"refused by the database: {refusal.detail}") from refusal
 
     def _answer(self, event: CheckoutRequestEvent) -> Message | None:
-        """Raises Conflict where the request_id is known for another request."""
+        """Raises Conflict if the request_id is another request's."""
         request = SessionRequest(
             user_id=event.user_id,
             amount_cents=event.amount_cents,
@@ -165,13 +163,13 @@ class AnswerRequests:
         )
         request.require_same(row)
         if not row.is_refused:
-            raise Unavailable("Somebody else began the same request at this moment.")
+            raise Unavailable("Another process began the same request at this moment.")
         telemetry.logger.info("refused", extra={"detail": row.error_message})
         return row
 
 
 def answer_of(row: Payment) -> CheckoutFinishedEvent:
-    """`session_created`, or `failed` where the row was refused; the same whenever it is built."""
+    """`session_created`, or `failed` if the row was refused; the same whenever it is built."""
     return CheckoutFinishedEvent(
         request_id=row.request_id,
         user_id=row.user_id,
