@@ -71,7 +71,7 @@ MUTANTS = [
         caught_by=f"{ROWS}::test_nothing_is_emitted_again_while_it_is_in_the_outbox",
     ),
     Mutant(
-        file="payments/reversals_table.py",
+        file="reconciliation/uncredited_reversals_table.py",
         text='"   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"\n',
         instead="",
         breaks="a reversal is emitted again while it is still in the outbox",

@@ -113,7 +113,7 @@ MUTANTS = [
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
     ),
     Mutant(
-        file="payments/reversals_table.py",
+        file="reconciliation/uncredited_reversals_table.py",
         text="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
         instead="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE",
         breaks="one locked reversal ends the search for all lost ones",

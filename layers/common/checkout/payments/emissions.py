@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from checkout.base.errors import InvariantBroken
-from checkout.outbox.effects import failed_key, success_key
+from checkout.outbox.effects import answer_key, failed_key, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.payments.payment import Payment
 from checkout.payments.reversals_table import StoredReversal
@@ -48,6 +48,20 @@ def failed(payment: Payment, event_id: str | None) -> Emission:
     return Emission(failed_key(payment.request_id), event)
 
 
+def answer(payment: Payment) -> Emission:
+    """`session_created`, or `failed` if the request was refused, whatever has been paid since."""
+    event = _event(
+        payment,
+        "failed" if payment.is_refused else "session_created",
+        at=payment.created_at,
+        amount_cents=payment.amount_cents,
+        currency=payment.currency,
+        payment_intent_id=None,
+        error_message=payment.error_message if payment.is_refused else None,
+    )
+    return Emission(answer_key(payment.request_id), event)
+
+
 def reversal(payment: Payment, stored: StoredReversal) -> Emission:
     return Emission(stored.reversal.effect_key, reversal_event(payment, stored))
 
@@ -73,7 +87,6 @@ def _event(payment: Payment, status: str, *, at: datetime, **fields: Any) -> Che
         status=status,
         session_id=payment.stripe_session_id,
         session_url=payment.stripe_session_url,
-        payment_intent_id=payment.payment_intent_id,
         timestamp=iso_utc(at),
-        **fields,
+        **{"payment_intent_id": payment.payment_intent_id, **fields},
     )

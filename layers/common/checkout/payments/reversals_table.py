@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from checkout.base.postgres import Transaction
@@ -28,7 +27,7 @@ def stored_reversal(row: Mapping[str, Any]) -> StoredReversal:
     )
 
 
-def _stored(tx: Transaction) -> list[StoredReversal]:
+def stored_reversals(tx: Transaction) -> list[StoredReversal]:
     return [stored_reversal(row) for row in tx.fetchall()]
 
 
@@ -61,7 +60,7 @@ def of_payment_intent(tx: Transaction, payment_intent_id: str) -> Sequence[Store
         f"SELECT {COLUMNS} FROM reversals WHERE payment_intent_id = %s ORDER BY created_at, effect_key",
         (payment_intent_id,),
     )
-    return _stored(tx)
+    return stored_reversals(tx)
 
 
 def hold_object(tx: Transaction, object_id: str, payment_intent_id: str) -> None:
@@ -131,71 +130,3 @@ def total(tx: Transaction, payment_intent_id: str) -> None:
         " WHERE payment_intent_id = %s",
         (payment_intent_id, payment_intent_id),
     )
-
-
-def due_for_check(tx: Transaction, *, after_seconds: int, limit: int) -> Sequence[StoredReversal]:
-    """Emitted ones whose ledger entry nobody has seen and whose time to look has come, longest due first.
-
-    Locked; those that another run holds, or that are still in the outbox, are left out.
-    """
-    tx.execute(
-        f"SELECT {COLUMNS} FROM reversals r WHERE state = 'emitted' AND credited_at IS NULL"
-        "   AND COALESCE(recheck_at, emitted_at + make_interval(secs => %s)) <= now()"
-        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"
-        " ORDER BY COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
-        (after_seconds, limit),
-    )
-    return _stored(tx)
-
-
-def uncredited(
-    tx: Transaction, *, before: datetime, behind: StoredReversal | None, limit: int
-) -> Sequence[StoredReversal]:
-    """Emitted before then, and nobody has seen their ledger entry; by effect key, from `behind` on."""
-    tx.execute(
-        f"SELECT {COLUMNS} FROM reversals WHERE state = 'emitted' AND credited_at IS NULL"
-        "   AND emitted_at < %s AND effect_key > %s ORDER BY effect_key LIMIT %s",
-        (before, behind.reversal.effect_key if behind else "", limit),
-    )
-    return _stored(tx)
-
-
-def credited(tx: Transaction, effect_keys: Collection[str]) -> None:
-    """Their ledger entries were seen; they are looked for no more. A row that somebody holds is left out."""
-    tx.execute(
-        "UPDATE reversals SET credited_at = clock_timestamp() WHERE effect_key IN"
-        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(effect_keys),),
-    )
-
-
-def check_again(
-    tx: Transaction, effect_keys: Collection[str], *, after_seconds: int, at_most_seconds: int
-) -> None:
-    """Looked for in vain: the wait until the next look doubles."""
-    tx.execute(
-        "UPDATE reversals SET rechecks = rechecks + 1,"
-        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
-        " WHERE effect_key = ANY(%s)",
-        (after_seconds, at_most_seconds, list(effect_keys)),
-    )
-
-
-def look_at_once(tx: Transaction, effect_keys: Collection[str]) -> int:
-    """They are looked for by the next run, seen in the ledger or not. Returns how many; a row that somebody
-    holds stays as it is."""
-    tx.execute(
-        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE effect_key IN"
-        " (SELECT effect_key FROM reversals WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(effect_keys),),
-    )
-    return tx.rowcount
-
-
-def looked_for_later(tx: Transaction, effect_keys: Collection[str]) -> int:
-    """How many of them are not looked for before a later time."""
-    tx.execute(
-        "SELECT count(*) AS n FROM reversals WHERE effect_key = ANY(%s) AND recheck_at > now()",
-        (list(effect_keys),),
-    )
-    return int(tx.row()["n"])

@@ -17,10 +17,11 @@ from checkout.ledger.parked import ParkedRecord
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
-from checkout.payments import discarded_effects, reversals
+from checkout.payments import reversals
 from checkout.payments import table as payments_table
-from checkout.payments.discarded_effects import Discarded
+from checkout.reconciliation import discarded_effects
 from checkout.reconciliation import operator_journal as journal
+from checkout.reconciliation.discarded_effects import Discarded
 
 AT_ONCE = 500
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from checkout.base.postgres import Database, Transaction
 from checkout.outbox.delivery import Delivery
-from checkout.payments import reversals_table as reversals
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation import missed_events, stripe_lists
 from checkout.reconciliation import uncredited_payments_table as payments
+from checkout.reconciliation import uncredited_reversals_table as reversals
 from checkout.reconciliation.decisions import Decisions
 from checkout.reconciliation.evidence import FindEvidence
 from checkout.reconciliation.failures import Failures
@@ -192,7 +192,7 @@ class LostEntries:
         if position.phase == PAYMENTS:
             due = payments.retry_at_once(tx, [movement.request_id for movement in missing])
         else:
-            due = reversals.look_at_once(tx, [movement.effect_key for movement in missing])
+            due = reversals.retry_at_once(tx, [movement.effect_key for movement in missing])
         left = len(missing) - due
         after = replace(
             after,

@@ -20,13 +20,13 @@ from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery, enqueue
 from checkout.outbox.effects import TOP_UP, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent
-from checkout.payments import discarded_effects
-from checkout.payments import reversals_table as reversals
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import reversal_event, success_event
 from checkout.payments.payment import Payment
 from checkout.payments.reversals_table import StoredReversal
+from checkout.reconciliation import discarded_effects
 from checkout.reconciliation import uncredited_payments_table as payments
+from checkout.reconciliation import uncredited_reversals_table as reversals
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500
@@ -113,13 +113,13 @@ class Reemission:
             with self._checkout.transaction() as tx:
                 credited, parked = self._found(tx, page)
                 payments.mark_credited(tx, _request_ids(credited))
-                reversals.credited(tx, credited)
+                reversals.mark_credited(tx, credited)
                 missing = page.keys() - credited - parked
                 if hurry:
                     payments.retry_at_once(tx, _request_ids(missing))
-                    reversals.look_at_once(tx, missing)
+                    reversals.retry_at_once(tx, missing)
                 delayed = payments.count_delayed(tx, _request_ids(missing))
-                delayed += reversals.looked_for_later(tx, missing)
+                delayed += reversals.count_delayed(tx, missing)
             uncredited = Uncredited(uncredited.total + len(missing), uncredited.emitted + delayed)
         return uncredited
 
@@ -139,7 +139,7 @@ class Reemission:
         last: StoredReversal | None = None
         while True:
             with self._checkout.transaction() as tx:
-                rows = reversals.uncredited(tx, before=before, behind=last, limit=MOST_AT_ONCE)
+                rows = reversals.page(tx, before=before, behind=last, limit=MOST_AT_ONCE)
                 events = _events_of(tx, rows)
             yield events
             if len(rows) < MOST_AT_ONCE:
@@ -171,7 +171,7 @@ class Reemission:
         if len(paid) == MOST_AT_ONCE:
             # No reversal overtakes a credit that is still to come.
             return due
-        taken_back = reversals.due_for_check(tx, after_seconds=after, limit=MOST_AT_ONCE)
+        taken_back = reversals.due(tx, after_seconds=after, limit=MOST_AT_ONCE)
         return due | _events_of(tx, taken_back)
 
     def _found(self, tx: Transaction, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
@@ -194,8 +194,8 @@ class Reemission:
 
     def _schedule(self, tx: Transaction, credited: set[str], missing: set[str]) -> None:
         after = self._config.reemit_after_seconds
-        reversals.credited(tx, credited)
-        reversals.check_again(tx, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
+        reversals.mark_credited(tx, credited)
+        reversals.retry_later(tx, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
         payments.mark_credited(tx, _request_ids(credited))
         payments.retry_later(
             tx, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS

@@ -32,12 +32,11 @@ from checkout.base.postgres import Database, Transaction
 from checkout.ledger import parking
 from checkout.ledger.parked import Parked
 from checkout.outbox.delivery import Delivery, enqueue
-from checkout.outbox.effects import answer_key
 from checkout.outbox.fields import Unprocessable
-from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.record import Record
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
+from checkout.payments import emissions
 from checkout.payments.payment import Payment
 from checkout.sessions import table
 from checkout.sessions.create import CreateSession
@@ -132,7 +131,8 @@ class AnswerRequests:
         queued: list[Message | None] = []
 
         def put(tx: Transaction, row: Payment) -> None:
-            queued.append(enqueue(tx, answer_key(row.request_id), answer_of(row)))
+            answer = emissions.answer(row)
+            queued.append(enqueue(tx, answer.effect_key, answer.event))
 
         try:
             row, is_new = self._create_session(request, self._origin, put)
@@ -166,19 +166,3 @@ class AnswerRequests:
             raise Unavailable("Another process began the same request at this moment.")
         telemetry.logger.info("refused", extra={"detail": row.error_message})
         return row
-
-
-def answer_of(row: Payment) -> CheckoutFinishedEvent:
-    """`session_created`, or `failed` if the row was refused; the same whenever it is built."""
-    return CheckoutFinishedEvent(
-        request_id=row.request_id,
-        user_id=row.user_id,
-        amount_cents=row.amount_cents,
-        currency=row.currency,
-        purpose=row.purpose,
-        status="failed" if row.is_refused else "session_created",
-        session_id=row.stripe_session_id,
-        session_url=row.stripe_session_url,
-        error_message=row.error_message if row.is_refused else None,
-        timestamp=iso_utc(row.created_at),
-    )

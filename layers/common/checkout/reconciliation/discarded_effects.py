@@ -1,4 +1,4 @@
-"""SQL of discarded_effects: what operators have decided never to apply, as the checkout database has it."""
+"""SQL of discarded_effects: the checkout database's copy of what operators decided never to apply."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
@@ -50,7 +50,7 @@ _COLUMNS = ", ".join(Discarded.__slots__)
 
 
 def keep(tx: Transaction, discarded: Sequence[Discarded]) -> None:
-    """What is kept already stays as it is."""
+    """Insert; rows that exist already are left as they are."""
     if discarded:
         tx.execute_values(
             f"INSERT INTO discarded_effects ({_COLUMNS}) VALUES %s ON CONFLICT DO NOTHING",
@@ -59,12 +59,12 @@ def keep(tx: Transaction, discarded: Sequence[Discarded]) -> None:
 
 
 def take_back(tx: Transaction, effect_keys: Collection[str]) -> None:
-    """Nothing is decided about them any more."""
+    """Forget the decisions about these effects."""
     tx.execute("DELETE FROM discarded_effects WHERE effect_key = ANY(%s)", (list(effect_keys),))
 
 
 def among(tx: Transaction, effect_keys: Collection[str]) -> set[Claim]:
-    """Those of them that were discarded."""
+    """The claims of those of them that were discarded."""
     tx.execute(
         "SELECT effect_key, user_id, amount_cents, currency FROM discarded_effects"
         " WHERE effect_key = ANY(%s)",
@@ -74,7 +74,7 @@ def among(tx: Transaction, effect_keys: Collection[str]) -> set[Claim]:
 
 
 def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Discarded]:
-    """In the order of effect keys and users."""
+    """The next rows behind that one, in the order of effect keys and users."""
     tx.execute(
         f"SELECT {_COLUMNS} FROM discarded_effects"
         " WHERE (effect_key, user_id, amount_cents, currency) > (%s, %s, %s, %s)"
@@ -91,7 +91,7 @@ def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Disca
 
 
 def discard_again(tx: Transaction, discarded: Sequence[Discarded]) -> None:
-    """In the application's database, whose copies of them are gone."""
+    """Insert them into the application's database, which has lost them."""
     tx.execute_values(
         "INSERT INTO parked_events (topic, partition, kafka_offset, key, value, reason, effect_key,"
         "  user_id, amount_cents, currency, request_id, payment_intent_id, dispute_id, resolution,"
