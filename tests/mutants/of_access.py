@@ -1,9 +1,10 @@
-"""Who may ask, and what a user may read."""
+"""Who may ask, what a user may read, and what an operator may do."""
 
 from tests.mutants.mutant import Mutant
 
 TOKENS = "api/callers.py"
 ACCOUNTS = "api/accounts.py"
+COMMAND = "operations/command.py"
 BAD = "tests/integration/test_bad_requests.py"
 OF_ACCOUNTS = "tests/integration/test_accounts.py"
 
@@ -56,5 +57,19 @@ MUTANTS = [
         instead='" WHERE %s IS NOT NULL AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s",',
         breaks="a user reads everybody's payments",
         caught_by=f"{OF_ACCOUNTS}::test_transactions_come_newest_first_in_pages",
+    ),
+    Mutant(
+        file=COMMAND,
+        text="    if plan is not None and not given.yes and not confirm(plan):\n",
+        instead="    if plan is not None and not given.yes and confirm(plan) is None:\n",
+        breaks="money is moved although the operator said no",
+        caught_by="tests/integration/test_operations.py::test_what_changes_money_asks_first",
+    ),
+    Mutant(
+        file=COMMAND,
+        text="    if verb.changes is Changes.BY_DECISION and given.operator is None:\n",
+        instead="    if False:\n",
+        breaks="nobody knows who decided it",
+        caught_by="tests/integration/test_journal.py::test_nobody_decides_without_a_name",
     ),
 ]
