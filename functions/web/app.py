@@ -76,7 +76,7 @@ ASSETS = {name: _asset(name, body) for name, body in SOURCES.items()} | {
 IMPORT = re.compile(r'^import (?:\* as (\w+)|\{([^}]*)\}) from "\./(\w+\.js)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
 # Any other way to import or export, and what would end the element.
-NOT_INLINE = re.compile(r"^\s*(?:import|export)\b|\bimport\(|</script|<!--", re.MULTILINE | re.IGNORECASE)
+NOT_INLINE = re.compile(r"\b(?:import|export)\b|</script|<!--", re.IGNORECASE)
 
 
 def inline_module(name: str, source: str, url: str) -> str:
@@ -94,7 +94,7 @@ def inline_module(name: str, source: str, url: str) -> str:
     exported = ", ".join(EXPORT.findall(source))
     body = EXPORT.sub("", IMPORT.sub(from_registry, source))
     if refused := NOT_INLINE.search(body):
-        raise ValueError(f"{name} cannot be written into the page: {refused[0].strip()}")
+        raise ValueError(f"{name} cannot be written into the page: {refused[0]}")
     return f'{body}(globalThis.modules ??= {{}})["{name}"] = {{ {exported} }};\n//# sourceURL={url}\n'
 
 

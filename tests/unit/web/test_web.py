@@ -180,6 +180,7 @@ def test_modules_pass_on_what_they_export() -> None:
         'import words from "./words.js";',
         'import { a } from "https://example.com/words.js";',
         'const words = await import("./words.js");',
+        "const here = import.meta.url;",
         "export default 1;",
         "export let a = 1;",
         "export { a };",
