@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 import psycopg2
 import psycopg2.extensions
+from msgspec.json import encode
 from psycopg2 import sql as composed
 from psycopg2.extras import RealDictCursor, execute_values
 
@@ -239,8 +240,8 @@ def _is_gone(connection: psycopg2.extensions.connection, error: psycopg2.Error) 
 def array(values: Iterable[str | int | None]) -> str:
     """One text for a parameter `%s::text[]` or `%s::bigint[]`: PostgreSQL reads it faster than a list."""
     given = list(values)
-    elements = ",".join(["NULL" if value is None else f'"{value}"' for value in given])
-    if "\\" in elements or elements.count('"') != 2 * (len(given) - given.count(None)):
+    elements = encode(given).decode()[1:-1]
+    if "\\" in elements:  # JSON has other escapes. Without any, it writes elements as an array does.
         escaped = (value and str(value).replace("\\", "\\\\").replace('"', '\\"') for value in given)
         elements = ",".join(["NULL" if value is None else f'"{value}"' for value in escaped])
     return "{" + elements + "}"

@@ -1,9 +1,9 @@
-"""One delivery of records, credited a group at a time, so that whoever is in the way delays nobody else.
+"""One delivery of records, credited a group at a time, so a user who is locked or refused delays nobody else.
 
-At first all are one group, in one transaction. Users whose rows somebody holds are left out of it. If it
-fails because of one of them, it is divided: by user, so that each user's records stay together and in their
-order; only a user whose records the database refuses is divided further. Every group commits on its own, so
-each delivery makes progress, even if its time is up before all are done.
+At first all records are one group, in one transaction, without the users whose rows another transaction
+locks. If it fails, it is divided by user, so each user's records stay together and in their order; only a
+user whose records the database refuses is divided further. Every group commits on its own, so each delivery
+makes progress, even if its time is up before all are done.
 """
 
 import time
@@ -21,22 +21,22 @@ from checkout.ledger.entering import Read, Tally
 from checkout.ledger.parked import Parked
 
 PARTS = 16
-"""Into so many parts a group is divided: few failures on the way to the record that is the cause."""
+"""How many parts a group is divided into: few attempts fail before the record that is the cause is found."""
 
 PATIENCE_SECONDS = 2.0
-"""So long, in all, users whose rows somebody holds are waited for, once everybody else is done."""
+"""How long, in all, locked users are waited for, after all others are done."""
 
 HURRIED = {"lock_timeout": "50ms", "statement_timeout": "1s"}
-"""For the parts of a group that something was in the way of."""
+"""For the parts of a group that failed because of a lock."""
 
 
 class _Mode(Enum):
     AT_ONCE = auto()
-    """No user's row is waited for."""
+    """Skip users whose rows are locked."""
     HURRIED = auto()
-    """Nor is anything else, for long."""
+    """Skip them, and wait for no other lock for long."""
     PATIENT = auto()
-    """The row of one user is waited for."""
+    """Wait for the row of the group's one user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class _Group:
 
 
 class CreditingBatch:
-    """`tally` and `again` say what became of the movements; nothing was done about what is in `again`."""
+    """`tally` counts what became of the movements. With those in `again` nothing was done."""
 
     def __init__(self, application: Database, read: Read, deadline: float) -> None:
         self.tally = Tally()
@@ -59,11 +59,11 @@ class CreditingBatch:
         self._tried = False
         self._to_park: list[Parked] = []
         self._late: dict[int, list[Movement]] = {}
-        """By user: what waits until everybody else is done."""
+        """By user: what is tried again, with patience, after all others."""
         self._waiting: set[int] = set()
-        """Users of whom nothing more is done in this delivery."""
+        """Users for whom nothing more is done in this delivery."""
         self.in_the_way: set[int] = set()
-        """Users who would hold up others: somebody holds what their records need."""
+        """Users for whose records another transaction held a lock."""
         self._patience_ends = 0.0
 
     def settle(
@@ -112,7 +112,7 @@ class CreditingBatch:
         return replace(group, movements=wanted)
 
     def _attempt(self, group: _Group) -> None:
-        """In one transaction; if that fails, its parts are tried later."""
+        """Credit the group in one transaction; if that fails, queue its parts."""
         brought_along = False
         try:
             with self._application.transaction() as tx:
@@ -143,7 +143,7 @@ class CreditingBatch:
         if mode is _Mode.HURRIED:
             postgres.limit(tx, HURRIED)
         elif mode is _Mode.PATIENT:
-            # The next ones get their share of it, too.
+            # Shared with those that are still queued.
             share = (self._patience_ends - time.monotonic()) / (len(self._queue) + 1)
             postgres.limit(tx, {"lock_timeout": f"{max(1, round(share * 1000))}ms"})
 
@@ -173,7 +173,7 @@ class CreditingBatch:
             self._refuse(group.movements[0], refusal)
 
     def _separate(self, group: _Group, refusal: BalanceNotMoved, *, brought_along: bool) -> None:
-        """It is known who was the cause: the others are tried without them."""
+        """Queue the others, without the users who are known to be the cause."""
         causes = [one for one in group.movements if one.effect.user_id in refusal.user_ids]
         others = [one for one in group.movements if one.effect.user_id not in refusal.user_ids]
         self._queue.appendleft(replace(group, movements=others))
@@ -184,8 +184,8 @@ class CreditingBatch:
                 self._queue.append(replace(group, movements=part))
 
     def _divide(self, group: _Group) -> None:
-        """Its parts come next, so that a cause is soon found; in their order, since of one user's records a
-        later one may depend on the first."""
+        """Queue its parts first, so the cause is soon found, and in their order, since a later record of a
+        user may depend on an earlier one."""
         divided = parts(group.movements, PARTS)
         self._queue.extendleft(replace(group, movements=part) for part in reversed(divided))
 

@@ -1,4 +1,4 @@
-"""Which movements belong together: a reversal to its credit, what is given back to what was taken. Pure."""
+"""Which movements belong together: a reversal and its credit, what is given back and what was taken. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,18 +7,18 @@ from itertools import chain
 from checkout.outbox.effects import Effect, reversal_key
 
 TAKING_OF = {"refund_failed": "refunded", "dispute_won": "disputed"}
-"""What gives back → what had taken."""
+"""The kind that gives back → the kind that had taken."""
 
 _OF_REFUND = ("refunded", "refund_failed")
 
 STAGE = {"success": 0, "refunded": 1, "disputed": 1, "refund_failed": 2, "dispute_won": 2}
-"""By kind: a movement can only depend on those of a lower stage."""
+"""By kind: a movement can only depend on movements of a lower stage."""
 
 
 def are_one(one: Effect, other: Effect) -> bool:
-    """True if both ask for the same movement, whatever user, amount and currency they say.
+    """True if both ask for the same movement, even with another user, amount or currency.
 
-    A credit is its payment intent's, under whatever key, if both name one.
+    Credits that both name a payment intent are the same if that is, under any key.
     """
     if one.kind == other.kind == "success" and one.payment_intent_id and other.payment_intent_id:
         return one.payment_intent_id == other.payment_intent_id
@@ -26,12 +26,12 @@ def are_one(one: Effect, other: Effect) -> bool:
 
 
 def rivals(effects: Iterable[Effect]) -> list[Effect]:
-    """Those that are the same movement as another one, or have its key, and say something else."""
+    """Those that are the same movement as another one, or have its key, and differ from it."""
     first: dict[str, Effect] = {}
     found = []
     for effect in effects:
-        for name in (effect.effect_key, effect.payment_intent_id if effect.kind == "success" else None):
-            other = first.setdefault(name, effect) if name is not None else effect
+        for name in effect.names if effect.kind == "success" else (effect.effect_key,):
+            other = first.setdefault(name, effect)
             if other is not effect and (other.claim != effect.claim or not are_one(other, effect)):
                 found += [other, effect]
     return found
@@ -60,7 +60,7 @@ def are_of_one_reversal(one: Effect, other: Effect) -> bool:
 
 
 def is_taking_of(taking: Effect, giving: Effect) -> bool:
-    """True if `giving` returns what `taking` took of the same user. A dispute can have several of either."""
+    """True if `giving` returns what `taking` took from the same user. A dispute can have several of each."""
     return (
         taking.kind == TAKING_OF.get(giving.kind)
         and taking.user_id == giving.user_id
@@ -79,26 +79,29 @@ class Movements:
         self._by_key: dict[str, list[Effect]] = defaultdict(list)
         self._by_intent: dict[str, list[Effect]] = defaultdict(list)
         self._by_request: dict[str, list[Effect]] = defaultdict(list)
-        for effect in effects:
-            self.add(effect)
+        self._unsorted = list(effects)
 
     def add(self, effect: Effect) -> None:
-        self._by_key[effect.effect_key].append(effect)
-        self._by_request[effect.request_id].append(effect)
-        if effect.payment_intent_id:
-            self._by_intent[effect.payment_intent_id].append(effect)
+        # Sorted only when something is looked for: in a batch of mere credits nothing ever is.
+        self._unsorted.append(effect)
 
-    def __len__(self) -> int:
-        return len(self._by_key)
+    def _sort(self) -> None:
+        for effect in self._unsorted:
+            self._by_key[effect.effect_key].append(effect)
+            self._by_request[effect.request_id].append(effect)
+            if effect.payment_intent_id:
+                self._by_intent[effect.payment_intent_id].append(effect)
+        self._unsorted.clear()
 
     def under(self, effect_key: str) -> Sequence[Effect]:
+        self._sort()
         return self._by_key.get(effect_key, ())
 
-    def touches(self, effect: Effect) -> bool:
-        """True if one of these has its key, or is of its payment intent."""
-        return effect.effect_key in self._by_key or (
-            effect.payment_intent_id is not None and effect.payment_intent_id in self._by_intent
-        )
+    @property
+    def names(self) -> set[str]:
+        """Their effect keys and payment intents."""
+        self._sort()
+        return {*self._by_key, *self._by_intent}
 
     def known(self, effect: Effect) -> Effect | None:
         """The same movement with the same user, amount and currency."""
@@ -110,20 +113,22 @@ class Movements:
         return has_either and self.known(effect) is None
 
     def _same(self, effect: Effect) -> Iterator[Effect]:
+        of_key = self.under(effect.effect_key)
         of_intent = self._by_intent.get(effect.payment_intent_id or "", ())
-        return (one for one in chain(self.under(effect.effect_key), of_intent) if are_one(one, effect))
+        return (one for one in chain(of_key, of_intent) if are_one(one, effect))
 
     def credits_of(self, effect: Effect) -> Iterator[Effect]:
-        """Credits of the payment that `effect` is about, to whatever user."""
+        """Credits of the payment that `effect` is about, to any user."""
         return (one for one in self._of_payment(effect) if one.kind == "success")
 
     def takings_of(self, giving: Effect) -> Iterator[Effect]:
-        """What took of the same user what `giving` returns."""
+        """What took from the same user what `giving` returns."""
         by_refund = giving.kind == "refund_failed"
         candidates = self.under(taking_key(giving)) if by_refund else self._of_payment(giving)
         return (one for one in candidates if is_taking_of(one, giving))
 
     def _of_payment(self, effect: Effect) -> Iterator[Effect]:
+        self._sort()
         if effect.payment_intent_id:
             yield from self._by_intent.get(effect.payment_intent_id, ())
         for other in self._by_request.get(effect.request_id, ()):

@@ -31,15 +31,15 @@ class CreditBalances:
         self._application = application
         self._currency = currency
         self._apart: set[int] = set()
-        """Users who had to wait in the batch before. Tried apart, they do not hold up the others."""
+        """Users who were locked in the last batch. Credited apart, they do not delay the others."""
 
     def __call__(self, records: Sequence[Record], deadline: float = math.inf) -> BatchTally:
-        """Every record is credited, known, without effect or parked when this returns, and committed, except
+        """When this returns, every record is credited, known, without effect or parked, and committed, except
         those in `again`.
 
-        These are all records of a user whom another transaction locks, and what time.monotonic() left no time
-        for until `deadline`; the transaction that is under way then may take 30 seconds more. Raises
-        DatabaseUnavailable: what is not committed then must be delivered again.
+        These are the records of users whom another transaction locks, and those not reached before
+        time.monotonic() passed `deadline`; the transaction that is under way then may take 30 seconds more.
+        Raises DatabaseUnavailable: what is not committed then must be delivered again.
         """
         tally = BatchTally()
         movements: list[Movement] = []
@@ -62,8 +62,8 @@ class CreditBalances:
         return tally
 
     def replay(self, tx: Transaction, records: Sequence[Record]) -> tuple[Tally, Sequence[Parked]]:
-        """The same in the caller's transaction, for records that were parked. What still cannot be applied is
-        not parked again but returned, for the caller to roll back. Raises DataRefused, too."""
+        """Apply parked records in the caller's transaction. What still cannot be applied is not parked again
+        but returned, for the caller to roll back. Raises DatabaseUnavailable and DataRefused."""
         found = [self._read(record) for record in records]
         movements = [one for one in found if isinstance(one, Movement)]
         refused = [one for one in found if isinstance(one, Parked)]

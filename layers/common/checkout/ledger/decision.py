@@ -1,4 +1,4 @@
-"""Which movements of a batch are entered, and which are not. Pure.
+"""Decide which movements of a batch are entered, and which are not. Pure.
 
 A reversal is decided together with its credit, and what is given back together with what was taken: if one is
 parked or discarded, so is what depends on it.
@@ -29,21 +29,21 @@ class Movement(Struct, frozen=True):
     record: Record
     timestamp: str
     rejection: str | None = None
-    """Why it can never be entered, if that is certain from the start."""
+    """Why it can never be entered, if its record alone says so."""
     parked_id: int | None = None
-    """Of the parked record that it is, if it is not the batch's own."""
+    """The id of the parked record it comes from; None if it comes from the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A record that was parked, and not replayed since."""
+    """A record that was parked and not replayed since."""
 
     id: int
     effect: Effect
     record: Record
     is_discarded: bool
     is_refused: bool
-    """Because the database refused it, and so may again."""
+    """The database refused it, and may again."""
 
 
 @dataclass(slots=True)
@@ -51,24 +51,24 @@ class Decision:
     enter: list[Movement] = field(default_factory=list)
     """Each effect once."""
     twins: list[tuple[Movement, Movement]] = field(default_factory=list)
-    """What asks for the same as one to be entered, and that one."""
+    """A movement, and the one in `enter` that asks for the same."""
     known: list[Movement] = field(default_factory=list)
     park: list[tuple[Movement, str]] = field(default_factory=list)
     discard: list[tuple[Movement, str]] = field(default_factory=list)
     still_parked: list[Movement] = field(default_factory=list)
-    """Refused by the database before, record for record; they are not tried again."""
+    """The same records as the database refused before; they are not tried again."""
     discarded_before: list[Movement] = field(default_factory=list)
 
 
 def in_order(movements: Iterable[Movement]) -> list[Movement]:
-    """Nothing stands before what it depends on; else as they came."""
+    """Sorted so that nothing stands before what it depends on; otherwise as they came."""
     return sorted(movements, key=lambda movement: STAGE[movement.effect.kind])
 
 
 def taken_along(
     movements: Sequence[Movement], undone: Collection[Undone], entered: Movements
 ) -> list[Undone]:
-    """Parked reversals whose time has come: what they reverse or give back comes only now, in this batch."""
+    """Parked reversals that can be entered now, since what they reverse or give back is in this batch."""
     arriving = Movements(
         movement.effect
         for movement in movements
@@ -89,7 +89,7 @@ def taken_along(
 def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: Movements) -> Decision:
     """`undone` are the parked records of the same payments, `entered` what the ledger has of them.
 
-    Of credits without rivals, and of which nothing is undone, `entered` may say nothing: what the ledger has
+    `entered` may lack credits without rivals of which nothing is undone: if the ledger has them, that
     shows when they are entered.
     """
     deciding = _Deciding(undone, entered)
@@ -99,23 +99,26 @@ def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: M
 
 
 class _Deciding:
-    """Knows what was decided about those before."""
+    """Decides about one movement after the other, knowing what was decided about those before."""
 
     def __init__(self, undone: Collection[Undone], entered: Movements) -> None:
         self.decision = Decision()
         self._entered = entered
         self._coming = Movements()
-        self._first: dict[str, Movement] = {}
         # A record of what was entered after all stays parked until an operator settles it.
         left = [one for one in undone if entered.known(one.effect) is None]
         self._open = Movements(one.effect for one in left if not one.is_discarded)
         self._discarded = Movements(one.effect for one in left if one.is_discarded)
         self._refused = {one.record for one in left if one.is_refused and not one.is_discarded}
-        self._nothing_is_known = not left and not entered
+        self._names = {name for one in left for name in one.effect.names} | entered.names
+        """Effect keys and payment intents of all that is known."""
 
     def add(self, movement: Movement) -> None:
         effect = movement.effect
-        if self._is_plain(movement):
+        is_new = self._names.isdisjoint(effect.names)
+        self._names.update(effect.names)
+        if is_new and effect.kind == "success" and movement.rejection is None:
+            # Nearly all: of a credit of which nothing is known no other question arises.
             self._enter(movement)
         elif self._discarded.known(effect) is not None:
             self.decision.discarded_before.append(movement)
@@ -125,7 +128,8 @@ class _Deciding:
         elif self._entered.known(effect) is not None:
             self.decision.known.append(movement)
         elif (twin := self._coming.known(effect)) is not None:
-            self.decision.twins.append((movement, self._first[twin.effect_key]))
+            first = next(one for one in self.decision.enter if one.effect is twin)
+            self.decision.twins.append((movement, first))
         elif (reason := self._discarded_with(effect)) is not None:
             self.decision.discard.append((movement, reason))
             self._discarded.add(effect)
@@ -137,19 +141,9 @@ class _Deciding:
         else:
             self._enter(movement)
 
-    def _is_plain(self, movement: Movement) -> bool:
-        """True for nearly all: a credit of which nothing is known, so no other question arises."""
-        return (
-            self._nothing_is_known
-            and movement.rejection is None
-            and movement.effect.kind == "success"
-            and not self._coming.touches(movement.effect)
-        )
-
     def _enter(self, movement: Movement) -> None:
         self.decision.enter.append(movement)
         self._coming.add(movement.effect)
-        self._first[movement.effect.effect_key] = movement
 
     def _contradicted(self, effect: Effect) -> str | None:
         return CONFLICT if self._entered.contradicts(effect) or self._coming.contradicts(effect) else None
@@ -177,7 +171,7 @@ class _Deciding:
 
     def _lacks_credit(self, effect: Effect) -> bool:
         """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
-        seen, that is on its way, and the reversal is entered."""
+        seen, it is still on its way, and the reversal is entered."""
         if effect.kind == "success":
             return False
         undone = chain(self._open.credits_of(effect), self._discarded.credits_of(effect))
@@ -185,7 +179,7 @@ class _Deciding:
         return next(undone, None) is not None and all(one.user_id != effect.user_id for one in done)
 
     def _missing(self, undone: Movements, giving: Effect) -> Iterator[Effect]:
-        """What `giving` gives back, so far as it is not taken either."""
+        """What `giving` gives back and was not taken."""
         return (
             one
             for one in undone.takings_of(giving)
@@ -194,8 +188,8 @@ class _Deciding:
 
 
 def parts(movements: Sequence[Movement], most: int) -> list[list[Movement]]:
-    """Divide them into at most so many parts: by user; those of one user by payment; of one payment, by what
-    is taken and given back; else by record. They are `in_order`, and so are their parts."""
+    """Divide them into at most `most` parts: by user; those of one user by payment; those of one payment by
+    refund or dispute; otherwise by record. They are `in_order`, and so are the parts."""
     for belongs in (_user, _payment, _thing, _record):
         together: dict[object, list[Movement]] = {}
         for movement in movements:

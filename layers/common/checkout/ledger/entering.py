@@ -33,14 +33,14 @@ Read = Callable[[Record], Movement | Parked | None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to become of a group of movements. All that it depends on is locked."""
+    """What to do with a group of movements. All rows that it depends on are locked."""
 
     decision: Decision
     balances: dict[int, int]
     held: set[int]
-    """Users for whom nothing is done: somebody else holds their rows."""
+    """Users for whom nothing is done, since another transaction locks their rows."""
     brings_along: bool
-    """True if parked records are to be entered, too."""
+    """True if parked records are entered, too."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Tally:
     without_effect: int = 0
     parked: int = 0
     oldest_paid_at: str | None = None
-    """Of the payments credited: when the first was paid, as its event says."""
+    """The earliest timestamp among the events of the payments credited."""
 
     def add(self, other: "Tally") -> None:
         self.credited += other.credited
@@ -71,18 +71,19 @@ def plan(
     wait: bool,
     bring_along: bool = True,
 ) -> Plan:
-    """Lock the users and what is parked of the payments; read what the decision needs, and decide.
+    """Lock the users and the parked records of the payments, read what the decision needs, and decide.
 
-    With `wait` this waits for users whose rows somebody else holds, else nothing is done for them. With
-    `bring_along` parked reversals are entered together with what they have waited for.
+    With `wait` this waits for users whose rows another transaction locks; otherwise nothing is done for them.
+    With `bring_along` parked reversals are entered together with what they have waited for.
     """
-    balances, held, hidden = _lock(tx, {movement.effect.user_id for movement in movements}, wait=wait)
-    free = [
-        _judged(movement, balances, hidden) for movement in movements if movement.effect.user_id not in held
-    ]
-    undone = _undone(tx, [movement.effect for movement in free])
-    # Of mere credits nothing is asked: what the ledger has shows when they are entered.
+    user_ids = {movement.effect.user_id for movement in movements}
+    balances, held, hidden = _lock(tx, user_ids, wait=wait)
+    free: Sequence[Movement] = movements
+    if balances.keys() != user_ids:
+        free = [_judged(one, balances, hidden) for one in movements if one.effect.user_id not in held]
     effects = [movement.effect for movement in free]
+    undone = _undone(tx, effects)
+    # Of mere credits nothing is asked: what the ledger has shows when they are entered.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
     entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
     along = crediting.taken_along(free, undone, entered) if bring_along and undone else []
@@ -92,7 +93,7 @@ def plan(
 
 
 def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
-    """Enter what is to be entered. Returns what became of all, and what the caller must park.
+    """Enter what the plan says. Returns what became of all movements, and what the caller must park.
 
     Raises BalanceNotMoved, and DataRefused if something was entered that depends on what was not.
     """
@@ -126,7 +127,8 @@ def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
 
 
 def _lock(tx: Transaction, user_ids: set[int], *, wait: bool) -> tuple[dict[int, int], set[int], set[int]]:
-    """The balances of those that are locked; those that somebody holds; those whose rows nobody can lock."""
+    """Returns the balances of the users locked here, the users that another transaction locks, and those
+    whose rows cannot be locked at all."""
     balances = ledger.lock_users(tx, user_ids, skip_locked=not wait)
     absent = user_ids - balances.keys()
     existing = ledger.existing_users(tx, absent) if absent else set()
@@ -157,7 +159,7 @@ def _undone(tx: Transaction, effects: Sequence[Effect]) -> list[Undone]:
 
 
 def related(tx: Transaction, effects: Collection[Effect]) -> list[Effect]:
-    """What the ledger has of these effects, and of the credits and takings that they depend on."""
+    """The ledger's entries of these effects, and of the credits and takings that they depend on."""
     if not effects:
         return []
     returned = {taking_key(effect) for effect in effects if effect.kind == "refund_failed"}
@@ -187,7 +189,7 @@ def _credit(tx: Transaction, movements: Sequence[Movement], balances: dict[int, 
 
 
 def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]:
-    """Those that are not known, by effect key: why they were not entered.
+    """Why they were not entered, by effect key, without those that the ledger has already.
 
     Read in a statement of its own: an entry committed while ours waited is invisible to the insert.
     """
@@ -203,14 +205,14 @@ def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]
 
 
 def _is_claimed(effect: Effect, claim: ledger.Claim | None) -> bool:
-    """True if that is it, as for nearly all. Else it may still be under another key."""
+    """True if this entry is the effect, as nearly always. If not, it may be there under another key."""
     if claim is None or claim[:3] != effect.claim:
         return False
     return claim[3] is None or effect.payment_intent_id is None or claim[3] == effect.payment_intent_id
 
 
 def _require_independent(entered: Iterable[Movement], contradicted: Collection[str]) -> None:
-    """What was entered beside a conflict must not depend on it."""
+    """Raises DataRefused if something was entered that depends on a conflict."""
     if not contradicted:
         return
     effects = [movement.effect for movement in entered]

@@ -1,4 +1,4 @@
-"""SQL of parked_events: put aside, find, read, decide. A row is never deleted."""
+"""SQL of parked_events: park, find, read, decide. A row is never deleted."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Parked:
     reason: str
     effect: Effect | None
     is_refused: bool = False
-    """By the database, or by what an application made of its tables there."""
+    """The database refused it, or a rule that the application made there."""
     is_discarded: bool = False
-    """It is decided already, together with what it depends on."""
+    """It is discarded already, together with what it depends on."""
     is_early: bool = False
-    """What it depends on is on its way, and brings it along: nobody need do anything."""
+    """What it depends on is on its way and brings it along, so nobody need do anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _records(tx: Transaction) -> list[ParkedRecord]:
 
 
 def page(tx: Transaction, *, after_id: int, limit: int, resolved: bool) -> list[ParkedRecord]:
-    """In the order in which they were parked; those that were resolved only where wanted."""
+    """A page, oldest first; with `resolved` also those that were decided."""
     tx.execute(
         f"SELECT {_COLUMNS} FROM parked_events WHERE id > %s AND (%s OR resolution IS NULL)"
         " ORDER BY id LIMIT %s",
@@ -112,7 +112,7 @@ def find(tx: Transaction, record_id: int) -> ParkedRecord | None:
 
 
 def lock(tx: Transaction, record_id: int) -> list[ParkedRecord]:
-    """The record and those that may be of its payment, credit before reversals; held until the transaction
+    """The record and those that may be of its payment, credit before reversals; locked until the transaction
     ends."""
     others = (
         "id = %(id)s OR request_id = (SELECT request_id FROM parked_events WHERE id = %(id)s)"
@@ -120,7 +120,7 @@ def lock(tx: Transaction, record_id: int) -> list[ParkedRecord]:
     )
     # In the order in which the consumer locks them.
     tx.execute(f"SELECT FROM parked_events WHERE {others} ORDER BY id FOR UPDATE", {"id": record_id})
-    # In a statement of its own: what was parked while the lock was waited for is invisible to that one.
+    # In another statement: what was parked while that one waited for the lock is invisible to it.
     tx.execute(
         f"SELECT {_COLUMNS} FROM parked_events WHERE {others}"
         " ORDER BY effect_key IS DISTINCT FROM 'success:' || request_id, id",

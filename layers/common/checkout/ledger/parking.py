@@ -1,4 +1,4 @@
-"""Put aside what can never be applied, loudly."""
+"""Park what can never be applied, with an alert."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from checkout.ledger.parked import Parked
 
 
 def park(tx: Transaction, records: Sequence[Parked]) -> None:
-    """With their bytes and the reason. One that is parked already stays as it is, and is not loud again."""
+    """Keep their bytes and the reason. One that is parked already stays as it is, without another alert."""
     if not records:
         return
     new = parked.park(tx, records)

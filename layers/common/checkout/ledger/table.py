@@ -1,6 +1,7 @@
 """SQL of the application's database: users and ledger_entries."""
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from checkout.base.errors import BalanceNotMoved
@@ -10,6 +11,12 @@ from checkout.outbox.record import Record
 
 Claim = tuple[int, int, str, str | None]
 """User, signed amount, currency, payment intent."""
+
+_of_effect = attrgetter(
+    *("effect_key", "user_id", "amount_cents", "currency", "kind", "request_id", "source_id"),
+    *("payment_intent_id", "dispute_id"),
+)
+_of_record = attrgetter("topic", "partition", "offset")
 
 
 def _rows(tx: Transaction) -> list[dict[str, Any]]:
@@ -22,7 +29,7 @@ def user_exists(tx: Transaction, user_id: int) -> bool:
 
 
 def add_user(tx: Transaction, user_id: int, email: str) -> bool:
-    """Whether there was none of that number."""
+    """Return True if the user was created."""
     tx.execute(
         "INSERT INTO users (id, email) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING RETURNING id",
         (user_id, email),
@@ -31,17 +38,17 @@ def add_user(tx: Transaction, user_id: int, email: str) -> bool:
 
 
 def balance(tx: Transaction, user_id: int) -> int | None:
-    """Minor units; None where there is no such user."""
+    """Minor units; None if there is no such user."""
     tx.execute("SELECT balance FROM users WHERE id = %s", (user_id,))
     row = tx.fetchone()
     return None if row is None else int(row["balance"])
 
 
 def lock_users(tx: Transaction, user_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, int]:
-    """Those of them that exist, with their balances, locked in the order of their ids, so that two batches
-    never deadlock; with `skip_locked`, only those that nobody holds.
+    """Lock those that exist, in the order of their ids, so batches never deadlock. Returns their balances.
 
-    An application may go on inserting rows that refer to them.
+    With `skip_locked` those that another transaction locks are left out. An application may go on inserting
+    rows that refer to the users.
     """
     rows = tx.tuples(
         "SELECT id, balance FROM users WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
@@ -64,15 +71,9 @@ def credit(
     The effect keys must be distinct, and the users locked with these balances. Returns the keys that were
     entered now; of the others the ledger has the key or the payment. Raises BalanceNotMoved.
     """
-    rows = [
-        (
-            *(effect.effect_key, effect.user_id, effect.amount_cents, effect.currency, effect.kind),
-            *(effect.request_id, effect.source_id, effect.payment_intent_id, effect.dispute_id),
-            *(at.topic, at.partition, at.offset),
-        )
-        for effect, at in movements
-    ]
-    # A text a column, since PostgreSQL takes longer to read a list of rows than to insert them.
+    rows = [_of_effect(effect) + _of_record(record) for effect, record in movements]
+    # A text a column, since PostgreSQL takes longer to read a list of rows than to insert them; and the ids
+    # of the users, since it would read all users to find those of the rows.
     returned = tx.tuples(
         """
         WITH entered AS (
@@ -88,31 +89,27 @@ def credit(
         moved AS (
             UPDATE users SET balance = balance + total.amount_cents
             FROM (SELECT user_id, sum(amount_cents) AS amount_cents FROM entered GROUP BY user_id) AS total
-            WHERE users.id = total.user_id
+            WHERE users.id = total.user_id AND users.id = ANY(%s::bigint[])
             RETURNING users.id, users.balance)
-        SELECT effect_key, balance FROM entered LEFT JOIN moved ON moved.id = entered.user_id
+        SELECT effect_key, NULL AS id, NULL AS balance FROM entered
+        UNION ALL SELECT NULL, id, balance FROM moved
         """,
-        [array(column) for column in zip(*rows, strict=True)],
+        [array(column) for column in (*zip(*rows, strict=True), balances)],
     )
-    after: dict[str, int | None] = dict(returned)
-    _require_moved([effect for effect, _ in movements if effect.effect_key in after], balances, after)
-    return set(after)
-
-
-def _require_moved(
-    entered: Sequence[Effect], balances: Mapping[int, int], after: Mapping[str, int | None]
-) -> None:
-    """`balances` are by user, `after` by effect key."""
+    keys = {key for key, _, _ in returned if key is not None}
+    entered = [effect for effect, _ in movements if effect.effect_key in keys]
     expected = dict(balances)
     for effect in entered:
         expected[effect.user_id] += effect.amount_cents
-    unmoved = {e.user_id for e in entered if after[e.effect_key] != expected[e.user_id]}
+    after = {user_id: balance for key, user_id, balance in returned if key is None}
+    unmoved = {one.user_id for one in entered if after.get(one.user_id) != expected[one.user_id]}
     if unmoved:
         raise BalanceNotMoved(unmoved)
+    return keys
 
 
 def claims(tx: Transaction, effect_keys: Collection[str]) -> dict[str, Claim]:
-    """What the ledger says under these keys, without all else: there may be thousands."""
+    """What the entries under these keys say, without their other columns: there may be thousands."""
     rows = tx.tuples(
         "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
         " WHERE effect_key = ANY(%s::text[])",
@@ -127,8 +124,8 @@ def related(
     payment_intents: Collection[str],
     disputed: Collection[int],
 ) -> list[Effect]:
-    """Entries under these keys, credits of these payment intents, and what disputes took of these users.
-    One may come twice."""
+    """Entries under these keys, credits of these payment intents, and what disputes took from these users. An
+    entry may come twice."""
     columns = (
         "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id,"
         " dispute_id"
@@ -157,7 +154,7 @@ def move(
     reason: str,
     operator: str,
 ) -> bool:
-    """ledger_move: True where it was entered now, False where it was before. Raises psycopg2's errors, which
+    """Call ledger_move. Return True if it was entered now, False if before. Raises psycopg2's errors, which
     become DataRefused with its SQLSTATE at the end of the transaction."""
     tx.execute(
         "SELECT ledger_move(%s, %s, %s, %s, %s, allow_overdraft => %s, reason => %s, operator => %s)"
@@ -168,8 +165,8 @@ def move(
 
 
 def unopened(tx: Transaction, *, after_user_id: int, limit: int) -> list[int]:
-    """Users who have a balance and no entry, in the order of their ids. None is locked: what is committed
-    while a lock is waited for could take a user off this list."""
+    """Users who have a balance and no entry, in the order of their ids. None is locked: what another
+    transaction commits while we wait for its lock could take a user off this list."""
     tx.execute(
         "SELECT id FROM users WHERE id > %s AND balance <> 0"
         " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
@@ -180,8 +177,8 @@ def unopened(tx: Transaction, *, after_user_id: int, limit: int) -> list[int]:
 
 
 def open_balances(tx: Transaction, user_ids: Collection[int], *, currency: str, reason: str) -> int:
-    """An entry, `opening:<user_id>`, of what these users' other entries do not explain; the balance stays as
-    it is. The users are locked."""
+    """Enter `opening:<user_id>` for what the users' other entries do not explain; balances stay as they are.
+    The users must be locked. Returns how many were entered."""
     tx.execute(
         "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, reason)"
         " SELECT 'opening:' || u.id, u.id, u.balance - entered.cents, %s, 'opening', %s FROM users u,"

@@ -1,4 +1,4 @@
-"""Whether a movement of money is in the ledger, parked, or nowhere: the one answer for the API, for what is
+"""Says if a movement of money is in the ledger, parked, or nowhere: the one answer for the API, for what is
 emitted again, and for `verify`."""
 
 from collections.abc import Collection, Mapping
@@ -21,9 +21,9 @@ class Place(Enum):
 
 
 def find(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
-    """Where each of them is, by effect key. The transaction is the application database's.
+    """The place of each effect, by effect key. The transaction is the application database's.
 
-    What is entered otherwise, and parked as it should be, is parked.
+    What is entered with another user, amount or currency, and parked with its own, counts as parked.
     """
     places = in_ledger(tx, effects)
     missing = {effect for effect in effects if places[effect.effect_key] is not Place.ENTERED}
@@ -31,7 +31,7 @@ def find(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
 
 
 def in_ledger(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
-    """The same without a look at what is parked: that is nowhere."""
+    """The same without parked_events: what is parked is nowhere."""
     if not effects:
         return {}
     entered = _by_key_and_intent(whereabouts.entries(tx, *_names(effects)))
@@ -46,7 +46,7 @@ def _place(effect: Effect, entered: Mapping[str, set[Recorded]]) -> Place:
 
 
 def _named(effect: Effect, recorded: Mapping[str, set[Recorded]]) -> set[Recorded]:
-    """Those that are the same movement, whatever they claim."""
+    """Those that are the same movement, even with another user, amount or currency."""
     candidates = {*recorded.get(effect.effect_key, ()), *recorded.get(effect.payment_intent_id or "", ())}
     return {one for one in candidates if one.is_of(effect)}
 
@@ -61,7 +61,7 @@ def _by_key_and_intent(entries: Collection[Recorded]) -> dict[str, set[Recorded]
 
 
 def _parked(tx: Transaction, effects: Collection[Effect]) -> dict[str, Place]:
-    """Those of them that are parked. If one was parked several times, any decision counts."""
+    """The places of those that are parked. If one was parked several times, any discard counts."""
     if not effects:
         return {}
     records = [(_recorded(record), record.decision) for record in whereabouts.parked(tx, *_names(effects))]

@@ -33,6 +33,12 @@ class Effect(Struct, frozen=True):
     dispute_id: str | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it is found by: its key and its payment intent, if that is known."""
+        intent = self.payment_intent_id
+        return (self.effect_key,) if intent is None else (self.effect_key, intent)
+
+    @property
     def claim(self) -> tuple[int, int, str]:
         """What must be the same whenever the same key comes again."""
         return (self.user_id, self.amount_cents, self.currency)
