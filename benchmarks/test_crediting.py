@@ -1,4 +1,9 @@
-"""How fast balances are credited: ours, beside simpler ways and beside the statement alone, in one run.
+"""How fast balances are credited: our way, simpler ways and the limit, in turns, in one run.
+
+The limit is what PostgreSQL itself needs for the same entries and balances: one statement a batch that
+inserts from a table filled beforehand, so nothing is decoded, checked, locked first, sent or returned. The
+constraints, indexes and foreign key are the same. Each way has a batch a transaction, durable, and the best
+of its rounds counts: the wall time from the first record to the last commit.
 
 make benchmark
 """
@@ -13,6 +18,7 @@ import pytest
 
 from checkout.base.postgres import Database
 from checkout.ledger.crediting import CreditBalances
+from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.outbox.record import Record
 from checkout.release.migrate import Migrate
 from local.stack.postgres import Postgres
@@ -90,7 +96,7 @@ WHERE users.id = total.user_id
 
 
 def statement_alone(batch: int) -> Way:
-    """The limit: PostgreSQL by itself, with everything in a table of its own beforehand."""
+    """The limit."""
 
     def prepare(url: str, records: Sequence[Record]) -> Callable[[], None]:
         query(url, STAGED, (json.dumps([json.loads(record.value) for record in records]),))
@@ -128,7 +134,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def rate(url: str, way: Way, *, repeated: bool) -> float:
     """Events a second. `repeated`: every second record brings an effect that the ledger has."""
     count = EVENTS // 10 if way is WAYS[ONE_BY_ONE] else EVENTS
-    values = [json.dumps(finished(user_id=1 + number % USERS)).encode() for number in range(count)]
+    events = (CheckoutFinishedEvent(**finished(user_id=1 + number % USERS)) for number in range(count))
+    values = [event.encoded() for event in events]
     records = [Record("checkout.finished", 0, offset, b"1", value) for offset, value in enumerate(values)]
     query(
         url,
@@ -161,4 +168,6 @@ def test_crediting(url: str, repeated: bool) -> None:
     )
     for name, events in best.items():
         print(f"  {name:42} {events:9,.0f} events/s  {events / best[LIMIT]:5.0%} of the limit")
-    assert best[OURS] > 5 * best[ONE_BY_ONE]
+    print(f"  {OURS}: {best[OURS] / best[ONE_BY_ONE]:.0f} x one event a transaction")
+    assert best[OURS] > 40 * best[ONE_BY_ONE]
+    assert repeated or best[OURS] > 0.55 * best[LIMIT]
