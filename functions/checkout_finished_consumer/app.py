@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any
 
-from checkout.base import tracing
+from checkout.base import timing, tracing
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.telemetry import count, instrumented, logger, measure_seconds
@@ -16,8 +16,7 @@ from checkout.system import System
 system = System(Config(os.environ))
 system.prepare("credit_balances")
 
-RESERVE_SECONDS = 30
-"""Kept for the transaction that is under way when the time is up: one statement may take 25 s."""
+RESERVE_SECONDS = timing.RESERVE["checkout_finished_consumer"]
 
 
 def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:

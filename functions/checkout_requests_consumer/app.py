@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any
 
-from checkout.base import tracing
+from checkout.base import timing, tracing
 from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import instrumented, logger
@@ -15,8 +15,7 @@ from checkout.system import System
 system = System(Config(os.environ))
 system.prepare("answer_requests")
 
-RESERVE_SECONDS = 40
-"""Kept for the record that is being answered when the time is up: Stripe may take 30 s."""
+RESERVE_SECONDS = timing.RESERVE["checkout_requests_consumer"]
 
 
 def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:

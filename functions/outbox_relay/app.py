@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.telemetry import instrumented, logger
 from checkout.release.self_check import self_checking
@@ -12,8 +13,7 @@ from checkout.system import System
 system = System(Config(os.environ))
 system.prepare("delivery")
 
-RESERVE_SECONDS = 25
-"""Kept for the batch that is under way when the time is up."""
+RESERVE_SECONDS = timing.RESERVE["outbox_relay"]
 
 
 def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import time
 from typing import Any
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import count, instrumented, logger
@@ -14,8 +15,7 @@ from checkout.system import System
 system = System(Config(os.environ))
 system.prepare("reconcile")
 
-RESERVE_SECONDS = 60
-"""Kept for what is being done when the time is up: a few calls to Stripe and one publish."""
+RESERVE_SECONDS = timing.RESERVE["reconciler"]
 
 
 def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:

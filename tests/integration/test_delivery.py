@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base import timing
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
 from checkout.outbox import delivery
@@ -280,7 +281,7 @@ def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     publisher = KafkaPublisher([own_broker.address], (2, 3))
     publisher.publish([Message(1, TOPIC, "1", b"{}")], 5)
     first = publisher._producer
-    publisher._last_used -= kafka.IDLE_SECONDS + 1
+    publisher._last_used -= timing.KAFKA_IDLE + 1
     assert list(publisher.publish([Message(2, TOPIC, "1", b"{}")], 5)) == [2]
     assert publisher._producer is not first
     publisher.close()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from uuid import uuid4
 
-from checkout.base import terminal
+from checkout.base import terminal, timing
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
@@ -21,8 +21,6 @@ from checkout.outbox.finished_event import iso_utc
 from checkout.outbox.request_event import TOPIC, CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
 from checkout.system import System
-
-TIMEOUT_SECONDS = 10
 
 
 @cache
@@ -59,7 +57,7 @@ def request_session(
     )
     accepted = decoded(event.encoded())
     message = Message(0, TOPIC, str(user_id), event.encoded())
-    if not _system().kafka_publisher.publish([message], TIMEOUT_SECONDS):
+    if not _system().kafka_publisher.publish([message], timing.PUBLISH_REQUEST):
         raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
     return accepted.request_id
 

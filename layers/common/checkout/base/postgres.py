@@ -11,7 +11,7 @@ from msgspec.json import encode
 from psycopg2 import sql as composed
 from psycopg2.extras import RealDictCursor, execute_values
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.errors import (
     ConfigurationError,
     DatabaseContended,
@@ -26,11 +26,11 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 Token = Callable[[str, int, str], str]
 """Host, port and user to a password for them."""
 
-CONNECT_TIMEOUT_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = timing.DATABASE_CONNECT
 TIMEOUTS = {
-    "lock_timeout": "5s",
-    "statement_timeout": "25s",
-    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": f"{timing.DATABASE_LOCK}s",
+    "statement_timeout": f"{timing.DATABASE_STATEMENT}s",
+    "idle_in_transaction_session_timeout": f"{timing.DATABASE_IDLE_IN_TRANSACTION}s",
 }
 """What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
 

@@ -7,16 +7,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from checkout.base import timing
 from checkout.base.errors import ConfigurationError, Unavailable
 
-KEEP_SECONDS = 300
-REFRESH_EVERY_SECONDS = 10
-"""A caller with a wrong token must not make us ask Secrets Manager at every request."""
-
-CONNECT_TIMEOUT_SECONDS = 2
-READ_TIMEOUT_SECONDS = 3
-ATTEMPTS = 2
-"""All together less than a function that answers a request has."""
+KEEP_SECONDS = timing.SECRETS_KEEP
+REFRESH_EVERY_SECONDS = timing.SECRETS_REFRESH
+READ_TIMEOUT_SECONDS = timing.SECRETS_READ
 
 
 class SecretsManager:
@@ -43,9 +39,9 @@ class SecretsManager:
         from botocore.exceptions import BotoCoreError
 
         impatient = Config(
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            connect_timeout=timing.SECRETS_CONNECT,
             read_timeout=READ_TIMEOUT_SECONDS,
-            retries={"total_max_attempts": ATTEMPTS},
+            retries={"total_max_attempts": timing.SECRETS_ATTEMPTS},
         )
         try:
             self._client = boto3.client("secretsmanager", config=impatient)

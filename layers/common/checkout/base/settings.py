@@ -3,7 +3,7 @@
 A test holds the README's table, .env.example and the templates to this.
 """
 
-from checkout.base import setting
+from checkout.base import setting, timing
 from checkout.base.setting import Secret, Setting
 
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
@@ -60,7 +60,7 @@ class Settings:
         "DATABASE_CONNECT_TIMEOUT_SECONDS",
         setting.number,
         "25 where the database may be waking up",
-        default=5,
+        default=timing.DATABASE_CONNECT,
     )
     database_master_secret_arn = Setting(
         "DATABASE_MASTER_SECRET_ARN",
@@ -84,7 +84,7 @@ class Settings:
         "KAFKA_IDLE_SECONDS",
         setting.number,
         "connections that were not used for longer are made anew; less than what brokers and NAT keep",
-        default=45,
+        default=timing.KAFKA_IDLE,
     )
     kafka_partial_responses = Setting(
         "KAFKA_PARTIAL_RESPONSES",

@@ -7,7 +7,7 @@ dies after that and before the row is deleted, it is published twice, and the co
 import time
 from collections.abc import Sequence
 
-from checkout.base import telemetry, tracing
+from checkout.base import telemetry, timing, tracing
 from checkout.base.errors import CheckoutError
 from checkout.base.postgres import Database, Transaction
 from checkout.outbox import table as outbox
@@ -15,8 +15,8 @@ from checkout.outbox.finished_event import TOPIC, CheckoutFinishedEvent
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 
-AT_ONCE_TIMEOUT_SECONDS = 2
-RELAY_TIMEOUT_SECONDS = 10
+AT_ONCE_TIMEOUT_SECONDS: float = timing.PUBLISH_AT_ONCE
+RELAY_TIMEOUT_SECONDS: float = timing.PUBLISH_BY_RELAY
 RELAY_AFTER_SECONDS = 5
 """Younger rows are left to whoever committed them and is publishing them now."""
 

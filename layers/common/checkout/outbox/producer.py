@@ -14,25 +14,15 @@ from kafka.errors import (
 )
 from kafka.producer.future import FutureRecordMetadata
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.errors import Unavailable
 from checkout.outbox.complaints import Complaints
 from checkout.outbox.table import Message
 
-IDLE_SECONDS = 45
-"""Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
-
-SIGNED_IN_SECONDS = 600
-"""MSK ends a connection when the token that it was made with has expired, after 15 minutes."""
-
-PAUSE_SECONDS = 5
-"""After a failure nobody waits for the broker for so long; the relay delivers what is left meanwhile."""
+PAUSE_SECONDS = timing.PRODUCER_PAUSE
 
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, ValueError, TypeError)
 """What is wrong with a message itself: it would be refused again, and the others are not."""
-
-CLOSE_SECONDS = 0.5
-"""For a producer to give up what hangs."""
 
 
 class KafkaPublisher:
@@ -46,14 +36,14 @@ class KafkaPublisher:
         brokers: Sequence[str],
         api_version: tuple[int, ...] | None = None,
         sign_in: Mapping[str, Any] | None = None,
-        idle_seconds: float = IDLE_SECONDS,
+        idle_seconds: float = timing.KAFKA_IDLE,
     ) -> None:
         """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in."""
         self._idle_seconds = idle_seconds
         self._brokers = list(brokers)
         self._api_version = api_version
         self._sign_in = dict(sign_in or {})
-        self.signed_in_seconds: float = SIGNED_IN_SECONDS
+        self.signed_in_seconds: float = timing.PRODUCER_SIGNED_IN
         self._made_at = 0.0
         self._complaints = Complaints()
         self._producer: KafkaProducer | None = None
@@ -134,7 +124,7 @@ class KafkaPublisher:
             # With a record on its way it raises and closes nothing: its thread would go on, and whoever
             # collects the garbage would wait for a second.
             producer._sender.force_close()
-            producer._sender.join(CLOSE_SECONDS)
+            producer._sender.join(timing.PRODUCER_CLOSE)
             with suppress(KafkaError):
                 producer.close(timeout=0)
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from checkout.base import timing
 from checkout.base.errors import Unavailable
 
 AWS_ROOTS = Path(__file__).parents[1] / "certificates" / "aws-roots.pem"
 """What MSK's certificates chain to."""
-
-TOKEN_SECONDS = 900
 
 
 def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def msk_token() -> str:
         "GET", f"https://kafka.{region}.amazonaws.com/", params={"Action": "kafka-cluster:Connect"}
     )
     SigV4QueryAuth(
-        credentials.get_frozen_credentials(), "kafka-cluster", region, expires=TOKEN_SECONDS
+        credentials.get_frozen_credentials(), "kafka-cluster", region, expires=timing.KAFKA_TOKEN
     ).add_auth(request)
     url = f"{request.url}&User-Agent=checkout"
     return base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")

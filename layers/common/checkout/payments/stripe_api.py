@@ -11,6 +11,7 @@ import stripe._object_classes
 import stripe._telemetry_id
 import urllib3
 
+from checkout.base import timing
 from checkout.base.errors import (
     StripeError,
     StripeKeyInUse,
@@ -24,16 +25,13 @@ from checkout.base.errors import (
 )
 
 API_VERSION = "2026-10-28.endive"
-CONNECT_TIMEOUT_SECONDS = 3
-READ_TIMEOUT_SECONDS = 8
+CONNECT_TIMEOUT_SECONDS = timing.STRIPE_CONNECT
+READ_TIMEOUT_SECONDS = timing.STRIPE_READ
 PAGE = 100
 """The most that Stripe gives at once."""
 
 _CODES_OF_AMOUNT = frozenset({"amount_too_small", "amount_too_large", "invalid_charge_amount"})
 """https://docs.stripe.com/error-codes; the least amount depends on the account's settlement currency."""
-
-NETWORK_RETRIES = 1
-"""With the timeouts above, a call ends within 20 s: before API Gateway's 30."""
 
 
 # The SDK imports each of these at its first use, which thus is at init and not in the first event.
@@ -152,7 +150,7 @@ class StripeApi:
             client = stripe.StripeClient(
                 key,
                 stripe_version=API_VERSION,
-                max_network_retries=NETWORK_RETRIES,
+                max_network_retries=timing.STRIPE_RETRIES,
                 base_addresses={"api": self._base} if self._base else {},
                 http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)),
             )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from checkout.base import timing
 from checkout.base.postgres import Database, Transaction
 from checkout.outbox.delivery import Delivery
 from checkout.reconciliation import lost_entries_table as lost_entries
@@ -39,7 +40,6 @@ MOST_UNCREDITED = 10_000
 """How much is emitted ahead of the consumers, which have new payments to enter, too."""
 
 PAUSE_SECONDS = 1.0
-RELAY_SECONDS = 10
 
 Report = Callable[[Progress], None]
 
@@ -117,7 +117,7 @@ class LostEntries:
                 if not wait:
                     return progress, total
                 # A run that was killed may have left something in the outbox.
-                self._delivery.relay(time.monotonic() + RELAY_SECONDS)
+                self._delivery.relay(time.monotonic() + timing.RELAY_IN_RECONCILER)
                 time.sleep(PAUSE_SECONDS)
 
     def dry_run(self, since: int, *, deadline: float) -> Progress:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.errors import DatabaseUnavailable, StripeError, Unavailable
 from checkout.base.postgres import Database
 from checkout.payments import inbox, stripe_event
@@ -21,9 +21,6 @@ from checkout.reconciliation.stripe_lists import Page, StripeList
 
 LIST = "stripe_events"
 MOST_RETRIED = 500
-GRACE_SECONDS = 20
-"""After the deadline, to finish a page in which events are locked: each costs some seconds."""
-
 BUSY = "the database was not available for it; it may be locked"
 
 
@@ -114,7 +111,7 @@ class MissedEvents:
             except DatabaseUnavailable as error:
                 failures.skip(f"event {event.id}", error)
                 self._keep(event)
-                if time.monotonic() > deadline + GRACE_SECONDS:
+                if time.monotonic() > deadline + timing.GRACE:
                     return False
             else:
                 telemetry.logger.info("missed event", extra={"event_id": event.id, "outcome": outcome})

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from checkout.base import timing
 from checkout.base.errors import CheckoutError
 from checkout.base.telemetry import logger
 from checkout.release import cloudformation
@@ -15,7 +16,7 @@ from checkout.release import cloudformation
 Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """The resource's properties to its attributes."""
 
-RESERVE_SECONDS = 15
+RESERVE_SECONDS = timing.RESERVE["migrate"]
 
 
 def is_request(event: Mapping[str, Any]) -> bool:

@@ -7,11 +7,12 @@ be reached raises, so that the invocation fails with the reason.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from checkout.base import timing
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
 
 EVENT = {"checkout": "self-check"}
-BROKER_SECONDS = 10.0
+BROKER_SECONDS = timing.SELF_CHECK_BROKER
 
 
 class Need(NamedTuple):

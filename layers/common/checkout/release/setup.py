@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.secrets_manager import SecretsManager
 from checkout.outbox import finished_event, request_event
@@ -11,10 +11,7 @@ from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
 
 TOPICS = (request_event.TOPIC, finished_event.TOPIC)
-WAKE_SECONDS = 180.0
-"""Aurora that was paused for a day needs more than one attempt to connect; a failed update is rolled back."""
-
-_PAUSE_SECONDS = 5.0
+WAKE_SECONDS = timing.SETUP_WAKE
 GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 
 
@@ -62,4 +59,4 @@ class Setup:
             except DatabaseUnavailable:
                 if time.monotonic() > deadline:
                     raise
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(timing.SETUP_PAUSE)

@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-READ_TIMEOUT_SECONDS = 60
-"""A cold start, and a database that is waking up."""
+from checkout.base import timing
 
-RETRY_SECONDS = 60.0
-"""Other hooks take the account's environments meanwhile, and IAM takes a while to know what a role may do."""
+READ_TIMEOUT_SECONDS = timing.VERSION_READ
+RETRY_SECONDS = timing.VERSION_RETRY
 
 _NOT_YET = ("TooManyRequestsException", "AccessDeniedException")
 _PAUSES = (1.0, 2.0, 4.0, 8.0)

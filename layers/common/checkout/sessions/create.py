@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.config import Config
 from checkout.base.errors import (
     Conflict,
@@ -41,8 +41,7 @@ from checkout.sessions.limits import Usage
 from checkout.sessions.session_request import SessionRequest, absolute
 from checkout.sessions.stripe_parameters import stripe_parameters
 
-KEY_IN_USE_PATIENCE_SECONDS = 8
-KEY_IN_USE_PAUSE_SECONDS = 0.2
+KEY_IN_USE_PATIENCE_SECONDS = timing.KEY_IN_USE
 
 InSameCommit = Callable[[Transaction, Payment], None]
 
@@ -140,7 +139,7 @@ class CreateSession:
             except StripeError as error:
                 self._keep_failure(row, error)
                 raise
-            time.sleep(KEY_IN_USE_PAUSE_SECONDS)
+            time.sleep(timing.KEY_IN_USE_PAUSE)
             with self._checkout.autocommit() as tx:
                 meanwhile = payments_table.find(tx, row.request_id)
             if meanwhile is not None and meanwhile.stripe_session_id is not None:

@@ -1,0 +1,112 @@
+"""How long we wait for others, and how long each function may take. All in seconds.
+
+`tests/unit/checkout/test_timing.py` holds the relations between these, and between them and template.yaml.
+"""
+
+API_GATEWAY = 30
+"""Then API Gateway answers for a function that has not."""
+
+FUNCTION = {
+    "account": 29,
+    "create_session": 29,
+    "stripe_webhook": 29,
+    "web": 29,
+    "checkout_finished_consumer": 60,
+    "checkout_requests_consumer": 120,
+    "outbox_relay": 55,
+    "reconciler": 300,
+    "operations": 300,
+    "migrate": 900,
+    "pre_traffic": 600,
+}
+"""After so long Lambda ends an invocation."""
+
+RESERVE = {
+    "checkout_finished_consumer": 30,
+    "checkout_requests_consumer": 40,
+    "outbox_relay": 25,
+    "reconciler": 60,
+    "migrate": 15,
+}
+"""Nothing is begun any more when so little of an invocation is left: what is under way ends within it."""
+
+# PostgreSQL
+
+DATABASE_CONNECT = 5
+DATABASE_LOCK = 5
+DATABASE_STATEMENT = 25
+DATABASE_IDLE_IN_TRANSACTION = 30
+
+# Stripe
+
+STRIPE_CONNECT = 2
+STRIPE_READ = 7
+STRIPE_RETRIES = 1
+STRIPE_RETRY_PAUSE = 0.5
+"""The SDK's, before its first retry."""
+
+STRIPE_CALL = (1 + STRIPE_RETRIES) * (STRIPE_CONNECT + STRIPE_READ) + STRIPE_RETRIES * STRIPE_RETRY_PAUSE
+"""The longest that one call takes, its retries included."""
+
+KEY_IN_USE = 5
+"""While Stripe works for another process on the same idempotency key, a last call begins within this time."""
+
+KEY_IN_USE_PAUSE = 0.2
+
+# Kafka
+
+PUBLISH_AT_ONCE = 2
+PUBLISH_BY_RELAY = 10
+PUBLISH_REQUEST = 10
+"""A request of another service, by checkout.publisher."""
+
+PRODUCER_CLOSE = 0.5
+"""For a producer to give up what hangs."""
+
+PRODUCER_PAUSE = 5
+"""After a failure nobody waits for the brokers for so long; the relay delivers what is left meanwhile."""
+
+PRODUCER_SIGNED_IN = 600
+"""MSK ends a connection when the token that it was made with has expired; a producer is made anew before."""
+
+KAFKA_TOKEN = 900
+KAFKA_IDLE = 45
+"""Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""
+
+
+def longest_publish(timeout: float) -> float:
+    """The brokers are looked for, and then waited for, each for the whole time."""
+    return 2 * timeout + PRODUCER_CLOSE
+
+
+# Secrets Manager
+
+SECRETS_CONNECT = 2
+SECRETS_READ = 3
+SECRETS_ATTEMPTS = 2
+SECRETS_CALL = SECRETS_ATTEMPTS * (SECRETS_CONNECT + SECRETS_READ)
+SECRETS_KEEP = 300
+SECRETS_REFRESH = 10
+"""A caller with a wrong token must not make us ask Secrets Manager at every request."""
+
+# The runs of the reconciler and of operators
+
+GRACE = 20
+"""After the deadline, to finish a page in which events are locked: each costs some seconds."""
+
+RELAY_IN_RECONCILER = 10
+OPERATION = 200
+"""A long verb ends then, and the next run continues."""
+
+# A release
+
+SELF_CHECK_BROKER = 10.0
+SETUP_WAKE = 180.0
+"""Aurora that was paused for a day needs more than one attempt to connect; a failed update is rolled back."""
+
+SETUP_PAUSE = 5.0
+VERSION_READ = 60
+"""A cold start, and a database that is waking up."""
+
+VERSION_RETRY = 60.0
+"""Other hooks take the account's environments meanwhile, and IAM takes a while to know what a role may do."""
