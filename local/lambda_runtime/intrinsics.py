@@ -91,6 +91,8 @@ class Resolver:
                 parts = self(operand[1])
                 if isinstance(parts, str):
                     return parts  # A list that was given as one string.
+                if isinstance(operand[1], dict) and isinstance(parts, list):
+                    return operand[0].join(parts) if all(isinstance(one, str) for one in parts) else None
             case "Fn::If":
                 holds = self.holds({"Condition": operand[0]})
                 return None if holds is None else self(operand[1 if holds else 2])
