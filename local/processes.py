@@ -107,6 +107,22 @@ def end(process: subprocess.Popen[bytes], *signals: signal.Signals, patience: fl
     return process.wait()
 
 
+class Child:
+    """A part of the stack that is one child process."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """End as a crash would (SIGKILL)."""
+        self.end()
+
+    def end(self, *signals: signal.Signals, patience: float = 5.0) -> None:
+        """Send the signals as `end` does; does nothing if the process was not started."""
+        if self.process is not None:
+            end(self.process, *signals, patience=patience)
+            self.process = None
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now.
 

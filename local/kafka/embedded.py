@@ -34,7 +34,7 @@ class BrokerError(RuntimeError):
     """The broker could not be started."""
 
 
-class Broker:
+class Broker(processes.Child):
     """One broker with the given topics (name → partitions); its port stays the same after a restart."""
 
     api_version: str | None = "2.3"
@@ -45,7 +45,6 @@ class Broker:
         self._topics = dict(topics)
         self._host = host
         self._port = port
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -75,16 +74,7 @@ class Broker:
 
     def stop(self) -> None:
         """End, which loses all records."""
-        if self.process is not None:
-            processes.end(self.process, signal.SIGTERM)
-            self.process = None
-
-    def kill(self) -> None:
-        """End as a crash would (SIGKILL)."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.end(signal.SIGTERM)
 
     def restart(self) -> None:
         """Crash and come back on the same port, with empty topics and no committed offsets."""

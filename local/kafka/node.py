@@ -21,14 +21,13 @@ _ASK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
 
 
-class Node:
+class Node(processes.Child):
     """A node, whose folder and ports stay the same after a restart."""
 
     def __init__(self, data: Path, fetched: Path, address: str, properties: Mapping[str, str]) -> None:
         """`data` is its own folder, `fetched` that of the jars; `properties` are all its settings."""
         self.address = address
         """`host:port`."""
-        self.process: subprocess.Popen[bytes] | None = None
         self._data = data
         self._fetched = fetched
         self._properties = dict(properties)
@@ -80,16 +79,7 @@ class Node:
 
     def stop(self) -> None:
         """End in order, which keeps all data."""
-        if self.process is not None:
-            processes.end(self.process, signal.SIGTERM, patience=_STOP_SECONDS)
-            self.process = None
-
-    def kill(self) -> None:
-        """End as a crash would (SIGKILL), which keeps all data, too."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.end(signal.SIGTERM, patience=_STOP_SECONDS)
 
     def _spawn(self, *arguments: str) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:

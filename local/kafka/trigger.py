@@ -43,12 +43,12 @@ class Poller:
         maximum_backoff: float = 2.0,
     ) -> None:
         """`invoke` is called in the poller's thread; `forgetful` means that the broker restarts empty."""
-        self._trigger = trigger
-        self._brokers = brokers
-        self._invoke = invoke
-        self._log = log
+        self.trigger = trigger
+        self.brokers = brokers
+        self.invoke = invoke
+        self.log = log
+        self.maximum_backoff = maximum_backoff
         self._forgetful = forgetful
-        self._maximum_backoff = maximum_backoff
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"kafka-{trigger.function}", daemon=True)
 
@@ -64,22 +64,20 @@ class Poller:
     def _run(self) -> None:
         while not self._stopping.is_set():
             reader = Reader(
-                self._brokers,
-                self._trigger.group,
-                self._trigger.topic,
-                from_beginning=self._trigger.from_beginning,
+                self.brokers,
+                self.trigger.group,
+                self.trigger.topic,
+                from_beginning=self.trigger.from_beginning,
                 forgetful=self._forgetful,
                 stopping=self._stopping,
             )
-            delivery = _Delivery(
-                self._trigger, self._brokers, self._invoke, self._log, reader, self._maximum_backoff
-            )
+            delivery = _Delivery(self, reader)
             try:
                 reader.join()
                 while not self._stopping.is_set():
                     delivery.step()
             except (BrokerLost, KafkaException) as error:
-                self._log(f"[WARNING] reads {self._trigger.topic} from the committed offsets again: {error}")
+                self.log(f"[WARNING] reads {self.trigger.topic} from the committed offsets again: {error}")
                 self._stopping.wait(_ANEW_SECONDS)
             finally:
                 reader.close()
@@ -88,22 +86,11 @@ class Poller:
 class _Delivery:
     """Makes batches of a reader's records, invokes the function, and decides which are repeated."""
 
-    def __init__(
-        self,
-        trigger: KafkaTrigger,
-        brokers: str,
-        invoke: Invoke,
-        log: Log,
-        reader: Reader,
-        maximum_backoff: float,
-    ) -> None:
-        self._trigger = trigger
-        self._brokers = brokers
-        self._invoke = invoke
-        self._log = log
+    def __init__(self, poller: Poller, reader: Reader) -> None:
+        self._poller = poller
+        self._trigger = poller.trigger
         self._reader = reader
-        self._maximum_backoff = maximum_backoff
-        self._limit = trigger.batch_size
+        self._limit = self._trigger.batch_size
         """Records in a batch: fewer than the template says while a failing record is being isolated."""
         self._attempts = 0
         """How often the current batch has failed in a row."""
@@ -116,7 +103,7 @@ class _Delivery:
         if not batch:
             return
         assignment = self._reader.assignment
-        result = self._await(self._begin(event_of(batch, self._trigger.source_arn, self._brokers)))
+        result = self._await(self._begin(event_of(batch, self._trigger.source_arn, self._poller.brokers)))
         if result is None or self._reader.assignment != assignment:
             self._attempts = self._repeated = 0
             return  # Not committed: the next owner of the partitions gets the records.
@@ -156,11 +143,13 @@ class _Delivery:
             self._limit = self._repeated = self._repeated // 2
             self._attempts = 0
         elif 0 <= self._trigger.maximum_retries < self._attempts:
-            self._log(f"[ERROR] gives up {len(again)} records after {self._attempts} attempts: {reason}")
+            self._poller.log(
+                f"[ERROR] gives up {len(again)} records after {self._attempts} attempts: {reason}"
+            )
             self._finish(again)
             return
-        pause = min(self._maximum_backoff, _FIRST_BACKOFF * 2 ** min(max(0, self._attempts - 1), 20))
-        self._log(f"[WARNING] repeats {len(again)} records in {pause:.1f} s: {reason}")
+        pause = min(self._poller.maximum_backoff, _FIRST_BACKOFF * 2 ** min(max(0, self._attempts - 1), 20))
+        self._poller.log(f"[WARNING] repeats {len(again)} records in {pause:.1f} s: {reason}")
         until = time.monotonic() + pause
         self._reader.stay_alive(lambda: time.monotonic() >= until)
 
@@ -173,7 +162,7 @@ class _Delivery:
 
     def _begin(self, event: dict[str, Any]) -> "Future[Result]":
         try:
-            return self._invoke(event)
+            return self._poller.invoke(event)
         except Exception as error:  # noqa: BLE001 - the records are repeated
             failed: Future[Result] = Future()
             failed.set_exception(error)

@@ -1,7 +1,6 @@
 """One of the servers of `sam local`, as a child process of the stack."""
 
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ class SamServerError(RuntimeError):
     """The server could not be started; the message names its log."""
 
 
-class SamServer:
+class SamServer(processes.Child):
     """Serves on a fixed port of 127.0.0.1, and writes its output to a file."""
 
     def __init__(self, command: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> None:
@@ -24,7 +23,6 @@ class SamServer:
         self._port = port
         self._log = log
         self._environment = environment
-        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Return once it listens. Raises SamServerError."""
@@ -38,7 +36,5 @@ class SamServer:
 
     def stop(self) -> None:
         """End it. It ends its containers one after the other, if there is time for that."""
-        if self.process is not None:
-            # Only one interrupt: a second one would cut that short.
-            processes.end(self.process, signal.SIGINT, patience=_STOP_SECONDS)
-            self.process = None
+        # Only one interrupt: a second one would cut that short.
+        self.end(signal.SIGINT, patience=_STOP_SECONDS)

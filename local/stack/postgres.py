@@ -44,7 +44,7 @@ def embedded_programs() -> Path:
     return Path(wheel.origin).parent / "pginstall18" / "bin"
 
 
-class Postgres:
+class Postgres(processes.Child):
     """One server and its databases, kept in the folder `data` between runs.
 
     Only one `Postgres` at a time may use a folder: `start` ends a server that a killed predecessor left
@@ -65,7 +65,6 @@ class Postgres:
         self._fixed_port = port
         self._port = port
         self._password = ""
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def port(self) -> int:
@@ -113,16 +112,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Disconnect the clients, write everything to disk, and end."""
-        if self.process is not None:
-            processes.end(self.process, signal.SIGINT, signal.SIGQUIT, patience=10)
-            self.process = None
-
-    def kill(self) -> None:
-        """End the server as a crash would (SIGKILL); `start` recovers what was committed."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.end(signal.SIGINT, signal.SIGQUIT, patience=10)
 
     def _initialise(self) -> None:
         # Made under another name first, so what an interrupted start left is never taken for a whole cluster.

@@ -31,7 +31,7 @@ class _Taken(StripeSimulatorError):
     """Another program listens on the port."""
 
 
-class StripeSimulator:
+class StripeSimulator(processes.Child):
     """Serves Stripe's API on a fixed port and delivers webhooks to our endpoint."""
 
     def __init__(
@@ -51,7 +51,6 @@ class StripeSimulator:
         self._endpoint_secret = endpoint_secret
         self._log = log
         self._names = ",".join(names)
-        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Return once it answers. Raises StripeSimulatorError."""
@@ -82,8 +81,7 @@ class StripeSimulator:
     def stop(self) -> None:
         """End it. What it has not delivered yet, it delivers after the next start."""
         if self.process is not None:
-            processes.end(self.process, signal.SIGTERM)
-            self.process = None
+            self.end(signal.SIGTERM)
             self._record.unlink(missing_ok=True)
 
     @property
