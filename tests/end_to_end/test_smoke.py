@@ -31,9 +31,9 @@ def run(stack: RunningStack, *arguments: str) -> "subprocess.CompletedProcess[st
 
 
 def verify_with_books_read(stack: RunningStack) -> "subprocess.CompletedProcess[str]":
-    """What `verify` says when Stripe's books count as read until later than now.
+    """The result of `verify` if Stripe's books count as read until later than now.
 
-    The reconciler, which reads them every 15 seconds, may come between: then once more.
+    It is repeated if the reconciler, which reads them every 15 seconds, interferes.
     """
     today = int(datetime.now(UTC).timestamp())
     read = {"began": today + 7200, "since": today, "after": None}
@@ -65,7 +65,7 @@ def test_a_payment_is_credited_and_taken_back_each_time(stack: RunningStack) -> 
 
 
 def test_it_is_left_out_of_the_comparison_with_stripe_alone(stack: RunningStack) -> None:
-    """Stripe's books, read far enough and from far enough back, have no such payment."""
+    """Stripe's books, completely read, have no such payment."""
     stack.checkout(
         "INSERT INTO stripe_balance_transactions"
         " (id, movement, payment_intent_id, amount_cents, currency, is_ours, created_at, compared_from)"
@@ -79,7 +79,7 @@ def test_it_is_left_out_of_the_comparison_with_stripe_alone(stack: RunningStack)
 
 
 def test_what_does_not_work_is_said(stack: RunningStack) -> None:
-    """Somebody edited the balance, so that what was credited cannot be taken back."""
+    """Somebody edited the balance, so the credit cannot be taken back."""
     stack.application("UPDATE users SET balance = -1 WHERE id = 9000000000000000001")
     done = run(stack, "deployment", "smoke")
     assert done.returncode == 1

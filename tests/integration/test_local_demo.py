@@ -1,4 +1,4 @@
-"""`make demo` beside others: a stack that is only just starting, and payments that are not its own."""
+"""`make demo` with a stack that is just starting, and with payments of others."""
 
 import stat
 import subprocess
@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 
 def enter(stack: RunningStack, amount_cents: int, *, balance: bool = True, **columns: Any) -> None:
-    """A payment of the demo user's, as the consumer enters it, or without what it does to the balance."""
+    """Enter a payment of the demo user's as the consumer does, or without changing the balance."""
     entered = {"effect_key": f"test:{time.monotonic_ns()}", "request_id": "another", **columns}
     connection = psycopg2.connect(stack.description["database_url"])
     with connection, connection.cursor() as cursor:
@@ -42,7 +42,7 @@ def enter(stack: RunningStack, amount_cents: int, *, balance: bool = True, **col
 
 
 def purchase(stack: RunningStack, **meanwhile: Any) -> str:
-    """What the demo says, where this is entered once it has asked for the balance."""
+    """The output of the demo; `meanwhile` is entered after it has asked for the balance."""
     said: list[str] = []
     found = description.read(stack.folder / ".local")
     assert found is not None

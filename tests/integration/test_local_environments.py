@@ -19,6 +19,7 @@ import pytest
 from local.lambda_runtime.environment import MAX_PAYLOAD
 from local.lambda_runtime.environments import FunctionEnvironments, PayloadTooLarge
 from local.lambda_runtime.template import Function
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 Scenario = Callable[[FunctionEnvironments], Awaitable[None]]
@@ -61,10 +62,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, condition, seconds)
 
 
 def test_answers_and_stays_warm(bench: Bench) -> None:
@@ -344,7 +342,7 @@ def test_an_environment_ends_when_its_parent_is_killed_even_amid_an_event(tmp_pa
         parent.wait()
 
         _, left = psutil.wait_procs([process], 20)
-        # Nobody may be there to bury it.
+        # Its zombie may stay, if no process waits for it.
         assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 

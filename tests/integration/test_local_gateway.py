@@ -1,4 +1,4 @@
-"""The gateway over real HTTP: in front of stand-ins for functions, and of real ones."""
+"""The gateway over real HTTP, with fake functions and with real ones."""
 
 import asyncio
 import http.client
@@ -27,7 +27,7 @@ ROUTES = [
 
 
 async def answer(function: str, event: dict[str, Any]) -> Result:
-    """What the stand-in functions answer, by the query."""
+    """The answers of the fake functions, by the query."""
     match event["rawQueryString"]:
         case "error":
             return Result(b'{"errorMessage":"secret"}', is_error=True)
@@ -43,7 +43,7 @@ async def answer(function: str, event: dict[str, Any]) -> Result:
 
 
 class Site:
-    """A gateway on a port of its own, in a thread."""
+    """A gateway on its own port, in a thread."""
 
     def __init__(
         self, invoke: Callable[[str, dict[str, Any]], Awaitable[Result]], integration_seconds: float = 0.3

@@ -1,4 +1,4 @@
-"""The Kafka trigger when its partitions leave it in the middle of an invocation, and come back."""
+"""The Kafka trigger when it loses its partitions during an invocation and gets them back."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def broker(tmp_path: Path) -> Iterator[AnyBroker]:
 
 
 def produce(broker: AnyBroker, *values: str) -> None:
-    """One into each partition, in turn."""
+    """Produce to the partitions in turn."""
     producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
     for number, value in enumerate(values):
         producer.produce(TOPIC, value.encode(), partition=number % 3)
@@ -45,7 +45,7 @@ def values_of(event: dict[str, Any]) -> list[str]:
 
 
 def another_member_comes_and_goes(broker: AnyBroker) -> None:
-    """Which takes all partitions from the first one for a moment, as every rebalance does."""
+    """A rebalance, which takes all partitions from the first member for a moment."""
     consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "group", "log_level": 2})
     consumer.subscribe([TOPIC])
     eventually(lambda: consumer.poll(0.1) is None and bool(consumer.assignment()))
@@ -107,7 +107,7 @@ def test_it_reads_on_after_a_rebalance_while_it_waits_to_try_again(
 
     poll(invoke)
     produce(broker, "failing")
-    eventually(lambda: len(seen) > 5)  # From the sixth attempt on it waits 3 seconds.
+    eventually(lambda: len(seen) > 5)  # From the sixth attempt on the pause is 3 seconds.
     another_member_comes_and_goes(broker)
     succeeds.set()
 

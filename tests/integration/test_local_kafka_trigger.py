@@ -1,4 +1,4 @@
-"""The Kafka trigger on a real broker protocol, with a function that the test plays."""
+"""The Kafka trigger with a real broker and a fake function."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ Answer = Callable[[list[str]], object]
 
 
 class Function:
-    """Stands in for the function: records what it was given, and answers as told."""
+    """A fake function that records its events and returns `answer`."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -96,7 +96,7 @@ def poll(broker: AnyBroker, function: Function) -> Iterator[Callable[..., Poller
 
 
 def produce(broker: AnyBroker, *values: str, partition: int = 0, size: int = 0) -> None:
-    """In one message set, unless they are large: what is appended alone can also be fetched alone."""
+    """Produce in one message set, unless the values are large: separate sets can be fetched separately."""
     producer = Producer({"bootstrap.servers": broker.address, "log_level": 2, "linger.ms": 60_000})
     for value in values:
         producer.produce(TOPIC, value.ljust(size).encode(), key=b"7", partition=partition)
@@ -113,7 +113,7 @@ def committed(broker: AnyBroker, partition: int = 0) -> int:
 
 
 def fail(times: int) -> Answer:
-    """Fails as often, then succeeds."""
+    """An answer that fails this many times, then succeeds."""
     left = [times]
 
     def answer(_: list[str]) -> None:

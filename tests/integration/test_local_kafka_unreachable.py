@@ -1,4 +1,4 @@
-"""The Kafka trigger where its function cannot even be invoked."""
+"""The Kafka trigger when its function cannot be invoked at all."""
 
 import threading
 from collections.abc import Callable

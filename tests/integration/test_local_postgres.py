@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: what survives, what is taken over, what is left alone."""
+"""The embedded PostgreSQL: what survives, and which leftovers are ended."""
 
 import os
 import shutil

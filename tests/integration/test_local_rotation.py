@@ -1,4 +1,4 @@
-"""The stack's secrets: several at once, comma-separated, while one is rotated; none that can be guessed."""
+"""The stack's secrets: several, comma-separated, during a rotation; none that can be guessed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The whole stack as its user meets it: started as a program, in a folder and on ports of its own."""
+"""The whole stack, started as a program in its own folder and on its own ports."""
 
 import json
 import signal

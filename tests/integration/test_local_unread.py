@@ -1,4 +1,4 @@
-"""The stack where its output goes nowhere."""
+"""The stack when nobody reads its output."""
 
 import os
 import signal

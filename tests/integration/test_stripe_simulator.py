@@ -1,4 +1,4 @@
-"""The simulator as its users meet it: a process, the official client, real HTTP, real webhooks."""
+"""The simulator as a process, with the official client, real HTTP and real webhooks."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The API's rules: who may call, which parameters exist, what a repeated key means, how lists are read."""
+"""The API's rules: authentication, parameters, idempotency keys, lists."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 def post(simulator: Simulator, form: dict[str, str], **headers: str) -> requests.Response:
-    """Create a session as a client that is not Stripe's own."""
+    """Create a session without Stripe's client."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     address = f"{simulator.url}/v1/checkout/sessions"
     return requests.post(

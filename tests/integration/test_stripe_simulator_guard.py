@@ -1,4 +1,4 @@
-"""The simulator takes commands from programs on this machine and its own pages, and from no other page."""
+"""The simulator accepts requests of programs on this machine and of its own pages only."""
 
 import base64
 import socket
@@ -39,7 +39,7 @@ def mode(simulator: Simulator) -> Any:
 
 
 def commands(simulator: Simulator) -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """Whatever changes something: method, path, body and headers that are right."""
+    """Requests that change something: method, path, body and valid headers."""
     session = simulator.create_session()
     return {
         "pay": ("POST", f"/c/pay/{session.id}", {"data": {"card_number": "4242424242424242"}}),

@@ -56,7 +56,7 @@ def refunded(simulator: Simulator, intent: str) -> tuple[int, bool]:
 
 
 def booked(simulator: Simulator, source: str) -> list[tuple[str, str, int, int]]:
-    """Type, category, amount and fee of what a refund or dispute did to the account, oldest first."""
+    """Type, category, amount and fee of the balance transactions of refunds and disputes, oldest first."""
     found = simulator.client.v1.balance_transactions.list({"source": source}).data
     return [(one.type, one.reporting_category, one.amount, one.fee) for one in found[::-1]]
 

@@ -24,7 +24,7 @@ def examples() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
-    """What the API and the webhooks have to say after one of everything has happened."""
+    """Objects of the API and of webhooks after one of everything has happened."""
     with WebhookEndpoint() as endpoint:
         options = {"dispute_seconds": 0.05, "refund_seconds": 0.05, "debit_seconds": 0.05}
         simulator = Simulator(
@@ -61,7 +61,7 @@ def _happened(simulator: Simulator) -> list[dict[str, Any]]:
 
 
 def _get(simulator: Simulator, path: str) -> Any:
-    """The answer as it was sent, without what the client makes of it."""
+    """The raw answer, without the client."""
     return requests.get(f"{simulator.url}/v1/{path}", auth=("sk_test_x", ""), timeout=10).json()
 
 

@@ -1,4 +1,4 @@
-"""What smoke asks AWS, with clients that only answer."""
+"""Smoke's questions to AWS, with fake clients."""
 
 import io
 import json
@@ -30,7 +30,7 @@ RESOURCES = {
 
 
 class Aws:
-    """Every client at once; `invoked` is what the function was given."""
+    """A fake of every client; `invoked` has the events of the function."""
 
     def __init__(self) -> None:
         self.secret = {"STRIPE_SECRET": "sk_test_1", "JWT_SECRET": ""}
@@ -77,7 +77,7 @@ class Aws:
 
 
 class Clock:
-    """On which sleeping takes no time."""
+    """A clock on which sleeping takes no time."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -90,7 +90,7 @@ class Clock:
 
 
 class Pages:
-    """One, for what is asked."""
+    """The only page, for every question."""
 
     def __init__(self, page: Callable[[dict[str, Any]], Any]) -> None:
         self._page = page

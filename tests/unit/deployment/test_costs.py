@@ -1,4 +1,4 @@
-"""What a month costs, and that the page says the same."""
+"""The costs of a month, and the same figures in the docs."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_the_page_names_the_prices_region_and_date() -> None:
 
 
 def test_idle_is_what_the_facts_say() -> None:
-    """Within the 15 % that the lists were remembered with."""
+    """Within 15 % of the list prices."""
     prod = costs.monthly(costs.PROD, 0)
     assert prod["Kafka"] == pytest.approx(895, rel=0.15)
     assert prod["RDS Proxy"] == pytest.approx(88, rel=0.15)

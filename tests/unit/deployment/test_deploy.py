@@ -1,4 +1,4 @@
-"""Deploying: what is asked of sam, and what stops it."""
+"""Deploying: the commands of sam, and the reasons to stop."""
 
 import re
 import ssl
@@ -19,7 +19,7 @@ from tests.infrastructure import transformed
 
 @pytest.fixture
 def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The commands that were given."""
+    """The commands that were run."""
     given: list[tuple[str, ...]] = []
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: given.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
@@ -67,7 +67,7 @@ def test_the_layer_is_built_for_the_architecture_that_is_deployed(
 
 
 def app_ids(sam: list[tuple[str, ...]]) -> set[str]:
-    """What both commands are given."""
+    """The arguments of both commands."""
     prefix = "CheckoutAppId="
     return {one.removeprefix(prefix) for command in sam for one in command if one.startswith(prefix)}
 
@@ -75,7 +75,7 @@ def app_ids(sam: list[tuple[str, ...]]) -> set[str]:
 def test_a_new_stack_gets_a_mark_at_stripe_that_no_other_has(
     sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two accounts on AWS may have a stack of this name, and one account at Stripe."""
+    """Two AWS accounts with one Stripe account may have stacks of the same name."""
     monkeypatch.setattr(preflight, "app_id_of", lambda _: None)
     said: list[str] = []
     for _ in range(2):
@@ -231,7 +231,7 @@ def test_another_parameter_is_another_release(tmp_path: Path) -> None:
 
 
 class Client:
-    """Of any of the services that preflight asks."""
+    """A fake client of all services that preflight asks."""
 
     def __init__(self, **answers: Any) -> None:
         self._answers = answers
@@ -263,7 +263,7 @@ NO_STACK = ClientError(
 
 
 def zones(*ids: str) -> dict[str, Any]:
-    """In this account a is the first of them, b the second, and so on."""
+    """In this account a is the first zone, b the second, and so on."""
     found = [
         {"ZoneName": f"zone-{letter}", "ZoneId": one} for letter, one in zip("abcdef", ids, strict=False)
     ]

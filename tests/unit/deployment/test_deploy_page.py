@@ -1,4 +1,4 @@
-"""docs/deploy.md answers every question, and names nothing that is not there."""
+"""docs/deploy.md answers every question, and names only what exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What smoke does where not everything can be tried."""
+"""Smoke if not everything can be tried."""
 
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from deployment.smoke import SmokeFailed
 
 
 class System:
-    """In test mode, and well."""
+    """A healthy system in test mode."""
 
     api_url = "https://api"
     stripe_api_url: str | None = None
@@ -33,7 +33,7 @@ class System:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the API was asked, which refuses every webhook for where it comes from."""
+    """The requests to an API that refuses every webhook for its source address."""
     given: list[str] = []
 
     def request(method: str, url: str, **sent: Any) -> Any:

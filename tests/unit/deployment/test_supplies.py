@@ -1,4 +1,4 @@
-"""What the code is made of: packages by version and hash, actions by commit, one build for all stacks."""
+"""Supplies: packages by version and hash, actions by commit, one build for all stacks."""
 
 import re
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_what_is_deployed_was_built_once_and_without_credentials() -> None:
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build that is there, without one being made."""
+    """An existing build, so none is made."""
     folder = tmp_path / "build"
     folder.mkdir()
     (folder / "template.yaml").write_text("one")

@@ -1,4 +1,4 @@
-"""Undoing a failed deployment, with a CloudFormation that only answers."""
+"""Undoing a failed deployment, with a fake CloudFormation."""
 
 from typing import Any
 

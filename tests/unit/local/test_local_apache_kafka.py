@@ -1,4 +1,4 @@
-"""Who runs Apache Kafka in a folder, as another process finds out."""
+"""How another process finds the Apache Kafka that runs in a folder."""
 
 import fcntl
 import threading
@@ -13,14 +13,14 @@ from local.kafka import apache as apache_kafka
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[IO[str]]:
-    """The lock of the one that runs it, or is about to."""
+    """The lock of a process that runs Apache Kafka, or is starting it."""
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
 
 def later(tmp_path: Path, held: IO[str], text: str | None) -> threading.Timer:
-    """In a moment it serves, or without a text has given up."""
+    """A timer after which it serves, or gives up if the text is None."""
     timer = threading.Timer(
         0.3, held.close if text is None else lambda: (tmp_path / "brokers").write_text(text)
     )

@@ -1,4 +1,4 @@
-"""Readable lines, and no secrets in them."""
+"""The console writes readable lines without secrets."""
 
 import base64
 import errno
@@ -142,7 +142,7 @@ HOSTILE = "a\ud800\x1b[2J\x9b1m\n12:00:00 stack ready\r\u202e\u2028b"
 
 
 def event(*values: str) -> dict[str, Any]:
-    """Each value is the request_id of a record."""
+    """A batch with one record for each request id."""
     records = [json.dumps({"request_id": value}).encode() for value in values]
     return {
         "records": {
@@ -241,7 +241,7 @@ def test_a_request_is_one_line(stream: io.StringIO) -> None:
 
 
 class Gone(io.StringIO):
-    """A stream that nobody reads any more, or that takes no more."""
+    """A stream whose reader is gone, or that is full."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

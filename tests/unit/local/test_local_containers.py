@@ -1,4 +1,4 @@
-"""Which containers are ended, with an engine that the test plays."""
+"""Which containers are removed; the engine is a script."""
 
 import stat
 from pathlib import Path

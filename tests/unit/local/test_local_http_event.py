@@ -1,4 +1,4 @@
-"""Requests as events, and responses as a function may give them."""
+"""The events of requests, and the responses of functions."""
 
 import base64
 from typing import Any

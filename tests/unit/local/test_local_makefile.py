@@ -1,4 +1,4 @@
-"""The Makefile's promises, with a Python that only says what it was asked to do."""
+"""The Makefile's promises, with a Python that only prints its arguments."""
 
 import os
 import re

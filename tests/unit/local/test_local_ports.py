@@ -1,4 +1,4 @@
-"""Ports that the stack may not have."""
+"""Ports that the stack is not allowed to use."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ports that are chosen before anybody listens on them."""
+"""Ports that are chosen before a server listens on them."""
 
 import socket
 import sys

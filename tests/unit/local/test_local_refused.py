@@ -1,4 +1,4 @@
-"""What a stack cannot work with is said before anything is started."""
+"""Unusable settings are refused before anything is started."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ def test_brokers_that_the_triggers_cannot_sign_in_to(tmp_path: Path, security: s
 
 
 def test_an_engine_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.GATEWAY, "192.0.2.1")  # Of documentation, so nobody's.
+    monkeypatch.setenv(engine.GATEWAY, "192.0.2.1")  # An address for documentation, which no machine has.
 
     with pytest.raises(StackError, match=rf"192\.0\.2\.1.*{engine.GATEWAY}"):
         SamStack(told(tmp_path), Console())

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `docker` that does this, and no other program."""
+    """A PATH whose only program is a `docker` that runs this script."""
     program = folder / "docker"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(stat.S_IRWXU)

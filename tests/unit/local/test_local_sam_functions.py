@@ -1,4 +1,4 @@
-"""Functions behind `sam local start-lambda`, which may be away for a moment."""
+"""Functions behind `sam local start-lambda`, which may be unreachable for a moment."""
 
 import asyncio
 from pathlib import Path

@@ -12,15 +12,15 @@ from local.lambda_runtime.template import Schedule
 OK = Result(b"null")
 PATIENCE_SECONDS = 20.0
 EARLY_SECONDS = 0.01
-"""By which a clock may be early."""
+"""The tolerance for an early clock, in seconds."""
 
 
 async def first(
     count: int, schedule: Schedule, work: float = 0.0
 ) -> list[tuple[float, float, dict[str, Any]]]:
-    """When each of the first runs began and ended, in seconds since the start, and what it was invoked with.
+    """The start and end of the first runs, in seconds since the beginning, and their events.
 
-    Only the first one takes time, `work` seconds; there are never two at once.
+    Only the first one takes time, `work` seconds; runs never overlap.
     """
     runs: list[tuple[float, float, dict[str, Any]]] = []
     running = 0

@@ -1,4 +1,4 @@
-"""What the stack is told, and what it makes up."""
+"""Given settings, and generated ones."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def test_made_up_secrets_are_kept_and_private(tmp_path: Path) -> None:
 
 
 def test_each_clone_has_an_id_of_its_own_which_it_keeps_as_long_as_its_data(tmp_path: Path) -> None:
-    """With one for all, two clones on one Stripe account would credit each other's payments."""
+    """With the same id, two clones with one Stripe account would credit each other's payments."""
 
     def app_id(root: Path) -> str:
         return load(root).variables("", "", "")["CHECKOUT_APP_ID"]

@@ -1,4 +1,4 @@
-"""Stored events become events of now."""
+"""Stored events are filled in and signed."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What is read from a SAM template."""
+"""Reading a SAM template."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A simulated account in memory, whose clock the test turns."""
+"""A simulated account in memory, with a clock that the test sets."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ NOON = 1_800_000_000.0
 
 @dataclass
 class Account:
-    """Transactions follow each other without commits; `time` is what they take for now."""
+    """An account whose transactions are never committed; `time` is their clock."""
 
     connection: sqlite3.Connection
     settings: Settings
@@ -43,7 +43,7 @@ class Account:
         return [event["type"] for event in self.begin().all("event")]
 
     def pass_seconds(self, seconds: float) -> float | None:
-        """Let time pass and what is due happen; when the next timer is due."""
+        """Let time pass and run what is due; returns the time of the next timer."""
         self.time += seconds
         return timers.run_due(self.begin())
 

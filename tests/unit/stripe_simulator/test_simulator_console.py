@@ -1,4 +1,4 @@
-"""One line a thing that happens, whatever callers named it."""
+"""One line for each event, even with control characters in its names."""
 
 import pytest
 

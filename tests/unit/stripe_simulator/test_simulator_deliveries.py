@@ -20,7 +20,7 @@ def listen(account: "Account", *kinds: str) -> "Json":
 
 
 def happen(account: "Account") -> None:
-    """One event: an expired session."""
+    """Record one event, of an expired session."""
     checkout_sessions.expire(account.begin(), account.create_session())
 
 

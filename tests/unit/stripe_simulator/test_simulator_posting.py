@@ -7,7 +7,7 @@ from stripe_simulator.webhooks.posting import PostFailed, post
 
 
 def answer(raw: bytes | None, timeout_seconds: float = 2.0) -> tuple[int, bytes]:
-    """POST to a server that reads a request and sends these bytes (None: nothing, and stays)."""
+    """POST to a server that reads a request and sends these bytes, or with None nothing."""
     requests = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
