@@ -3,7 +3,7 @@
 import pytest
 
 from checkout.base.errors import DatabaseUnavailable, DataRefused, InvariantBroken
-from checkout.base.postgres import Database
+from checkout.base.postgres import Database, array
 from tests.support.functions import Functions
 from tests.support.statements import Statements
 
@@ -119,6 +119,22 @@ def test_rows_as_tuples_see_the_transaction(database: Database) -> None:
     with database.transaction(commit=False) as tx:
         tx.queue(*insert("evt_1"))
         assert tx.tuples("SELECT event_id FROM stripe_events") == [("evt_1",)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        ["a", None, "NULL", "null", ""],
+        ['"', "\\", 'a","b', "{}", "a,b", " a ", None],
+        ["\n\t\x01\x7f", "\u2028", "é😀", "\\u0041", "/"],
+        ["plain", "\\", None],
+    ],
+)
+def test_an_array_arrives_as_it_is(database: Database, values: list[str | None]) -> None:
+    with database.autocommit() as tx:
+        assert tx.tuples("SELECT %s::text[]", (array(values),)) == [(values,)]
+        assert tx.tuples("SELECT %s::bigint[]", (array([2**63 - 1, -1, None]),)) == [([2**63 - 1, -1, None],)]
 
 
 def test_a_queued_write_that_must_change_one_row_is_loud_if_it_changes_none(
