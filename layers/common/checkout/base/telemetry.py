@@ -1,26 +1,57 @@
 """Logs (JSON, correlated by request_id) and metrics (CloudWatch EMF). Nothing secret, nothing personal."""
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.logging.formatter import RESERVED_LOG_ATTRS, LambdaPowertoolsFormatter
 
 from checkout.base.text import printable
 
 NAMESPACE = "Checkout"
+MAX_METRICS = 100
+"""Values of one metric in a line; CloudWatch takes no more."""
 
 
-def line(entry: dict[str, Any]) -> str:
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def line(entry: Any) -> str:
     """One line of JSON that can always be written: with a lone surrogate in it, a log loses the entry."""
-    return printable(json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str))
+    return printable(_ENCODER.encode(entry))
+
+
+class Formatter(LambdaPowertoolsFormatter):
+    """Powertools' own line, in half of its time if no exception is told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info:
+            return super().format(record)
+        entry = {
+            **self.log_format,
+            "level": record.levelname,
+            "location": f"{record.funcName}:{record.lineno}",
+            "message": record.getMessage(),
+            "timestamp": self.formatTime(record),
+            **{name: value for name, value in record.__dict__.items() if name not in _OF_A_RECORD},
+            "xray_trace_id": self._get_latest_trace_id(),
+        }
+        return line({name: value for name, value in entry.items() if value is not None})
+
+
+_OF_A_RECORD = frozenset({*RESERVED_LOG_ATTRS, *logging.makeLogRecord({}).__dict__})
+"""What is no field of ours."""
 
 
 # By POWERTOOLS_SERVICE_NAME: on AWS the stack's name, since an account may have several.
 metrics = Metrics(namespace=NAMESPACE)
 metrics.service = metrics.service or "checkout"
-logger = Logger(service=metrics.service, json_serializer=line)
+logger = Logger(
+    service=metrics.service,
+    logger_formatter=Formatter(service=metrics.service, json_serializer=line),
+)
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -39,12 +70,22 @@ def uncorrelate() -> None:
 def count(name: str, value: int = 1) -> None:
     """Adds to a metric of this invocation."""
     if value:
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        _add(name, "Count", value)
 
 
 def measure_seconds(name: str, value: int) -> None:
     """Zero, too: an alarm watches that it comes at all."""
-    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
+    _add(name, "Seconds", value)
+
+
+def _add(name: str, unit: str, value: int) -> None:
+    """As Metrics.add_metric, which takes twenty times as long to check what is constant here."""
+    metric = metrics.provider.metric_set.setdefault(
+        name, {"Unit": unit, "StorageResolution": 60, "Value": []}
+    )
+    metric["Value"].append(float(value))
+    if len(metric["Value"]) == MAX_METRICS:
+        metrics.flush_metrics()
 
 
 def alert(name: str, message: str, **fields: object) -> None:
