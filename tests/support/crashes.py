@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from psycopg2.extras import RealDictCursor
+from psycopg2.extensions import cursor as PlainCursor  # noqa: N812 - a class
 
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
@@ -40,7 +40,7 @@ class Steps:
 
 @contextmanager
 def dying(steps: Steps) -> Iterator[None]:
-    class Cursor(RealDictCursor):
+    class Cursor(PlainCursor):
         def execute(self, query: Any, variables: Any = None) -> None:
             # Of what is sent together the last: COMMIT, if writes go with it.
             name = query.decode().rpartition("; ")[2][:60]
@@ -51,7 +51,7 @@ def dying(steps: Steps) -> Iterator[None]:
         return lambda *given, **named: steps.around(f"{owner.__name__}.{method}", original, *given, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postgres, "RealDictCursor", Cursor)
+        patch.setattr(postgres, "Cursor", Cursor)
         patch.setattr(KafkaPublisher, "publish", observed(KafkaPublisher, "publish"))
         patch.setattr(StripeApi, "create_session", observed(StripeApi, "create_session"))
         functions.forget_wiring()

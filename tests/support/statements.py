@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from psycopg2.extras import RealDictCursor
+from psycopg2.extensions import cursor as PlainCursor  # noqa: N812 - a class
 
 from checkout.base import postgres
 from tests.support import functions
@@ -17,7 +17,7 @@ class Statements:
         self.failed = 0
         statements = self
 
-        class Cursor(RealDictCursor):
+        class Cursor(PlainCursor):
             def execute(self, query: Any, variables: Any = None) -> None:
                 statements.executed += 1
                 try:
@@ -26,7 +26,7 @@ class Statements:
                     statements.failed += 1
                     raise
 
-        patch.setattr(postgres, "RealDictCursor", Cursor)
+        patch.setattr(postgres, "Cursor", Cursor)
         functions.forget_wiring()
 
     def clear(self) -> None:

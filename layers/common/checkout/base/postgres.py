@@ -9,7 +9,8 @@ import psycopg2
 import psycopg2.extensions
 from msgspec.json import encode
 from psycopg2 import sql as composed
-from psycopg2.extras import RealDictCursor, execute_values
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class
+from psycopg2.extras import execute_values
 
 from checkout.base import telemetry, timing
 from checkout.base.errors import (
@@ -84,17 +85,18 @@ class Transaction:
     def tuples(self, sql: Sql, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Execute it for rows that are tuples: to build dictionaries of thousands takes too long."""
         self.execute(sql, parameters)
-        self._cursor.row_factory, dictionaries = None, self._cursor.row_factory
-        try:
-            return cast(list[tuple[Any, ...]], self._cursor.fetchall())
-        finally:
-            self._cursor.row_factory = dictionaries
+        return self._cursor.fetchall()
 
     def fetchone(self) -> dict[str, Any] | None:
-        return cast(dict[str, Any] | None, self._cursor.fetchone())
+        row = self._cursor.fetchone()
+        return None if row is None else dict(zip(self._names(), row, strict=True))
 
     def fetchall(self) -> list[dict[str, Any]]:
-        return cast(list[dict[str, Any]], self._cursor.fetchall())
+        names = self._names()
+        return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+
+    def _names(self) -> list[str]:
+        return [column.name for column in self._cursor.description or ()]
 
     def row(self) -> dict[str, Any]:
         """The row of a statement that always returns one."""
@@ -192,11 +194,11 @@ class Database:
             self._rollback()
             raise
 
-    def cursor(self) -> RealDictCursor:
+    def cursor(self) -> Cursor:
         """Of the connection that is kept, or of a new one: for Transaction."""
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-        return self._connection.cursor(cursor_factory=RealDictCursor)
+        return self._connection.cursor(cursor_factory=Cursor)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
