@@ -81,7 +81,8 @@ class Delivery:
                 acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
                 outbox.remove(tx, list(acknowledged))
                 refused = self._publisher.refused
-                outbox.refused(tx, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
+                if refused:
+                    outbox.refused(tx, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
             for message in messages:
                 if message.id in refused:
                     telemetry.alert(
