@@ -36,12 +36,9 @@ def decide(tx: Transaction, report: Report, found: Locked, event_id: str | None)
     if isinstance(report, SessionReport):
         return _of_session(tx, report, found, event_id)
     outcome, changes = reversals.decide(report, found, event_id)
-    return _with_reversals(Decision(outcome, next(iter(found.payments), None)), changes)
-
-
-def _with_reversals(decision: Decision, changes: Changes) -> Decision:
-    emitted = [emissions.reversal(decision.payment, one) for one in changes.emitted if decision.payment]
-    return replace(decision, reversals=changes, emissions=[*decision.emissions, *emitted])
+    payment = next(iter(found.payments), None)
+    emitted = [emissions.reversal(payment, one) for one in changes.emitted if payment is not None]
+    return Decision(outcome, payment, False, emitted, changes)
 
 
 def _of_session(
@@ -61,15 +58,15 @@ def _of_session(
         _alert_contradiction(reported, row)
         return Decision(applied)
     moved = _moved(row, reported, event_id, found.now)
-    decision = Decision(applied, moved, is_moved=True)
     if reported.is_paid:
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(moved)
-        decision = replace(decision, emissions=[emissions.success(moved)])
-        return _with_reversals(decision, reversals.release(moved, found.reversals))
+        changes = reversals.release(moved, found.reversals)
+        released = [emissions.reversal(moved, one) for one in changes.emitted]
+        return Decision(applied, moved, True, [emissions.success(moved), *released], changes)
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
-        return replace(decision, emissions=[emissions.failed(moved, event_id)])
-    return decision
+        return Decision(applied, moved, True, [emissions.failed(moved, event_id)])
+    return Decision(applied, moved, True)
 
 
 def _moved(row: Payment, reported: SessionReport, event_id: str | None, now: datetime) -> Payment:
