@@ -1,10 +1,10 @@
 """The final checks: every good payment is in the ledger, and nothing else is left over."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 
+from local.waiting import until
 from tests.fuzz.payments import GoodPayments
 from tests.fuzz.run import Tally
 from tests.fuzz.topics import Stuck, Topics
@@ -15,19 +15,14 @@ QUIET_SECONDS = 180.0
 
 def settle(stack: RunningStack, topics: Topics, good: GoodPayments) -> Iterator[str]:
     """Wait until nothing is on its way any more; returns what never arrived."""
-    deadline = time.monotonic() + QUIET_SECONDS
     try:
-        while good.pay_asked():
-            if time.monotonic() > deadline:
-                yield "good requests on checkout.requests have no session"
-                return
-            time.sleep(0.2)
+        if not until(lambda: not good.pay_asked(), QUIET_SECONDS, 0.2):
+            yield "good requests on checkout.requests have no session"
+            return
         topics.settle()
-        while left := stack.in_outbox() or good.wrong():
-            if time.monotonic() > deadline:
-                yield f"never came: {sorted(left)[:5]}"
-                return
-            time.sleep(0.5)
+        if not until(lambda: not (stack.in_outbox() or good.wrong()), QUIET_SECONDS, 0.5):
+            yield f"never came: {sorted(stack.in_outbox() or good.wrong())[:5]}"
+            return
         topics.settle()
     except Stuck as error:
         yield f"a partition is stuck: {error}"

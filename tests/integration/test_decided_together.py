@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import permutations
@@ -21,6 +20,7 @@ from checkout.system import System
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.second_connection import second_connection, waiting
+from tests.support.waiting import eventually
 
 Event = dict[str, Any]
 
@@ -350,8 +350,5 @@ def test_a_record_of_a_user_who_signs_up_is_not_discarded_while_it_is_credited(
 
 
 def until_somebody_waits(fns: Functions) -> None:
-    give_up_at = time.monotonic() + 20
-    while not fns.application(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    ):
-        assert time.monotonic() < give_up_at, "nobody waits"
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    eventually(lambda: fns.application(waits), 20)

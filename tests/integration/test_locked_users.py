@@ -1,9 +1,8 @@
 """Users whose rows somebody holds: they wait, at their place of the partition, and nobody else does."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tests.support.brokers import IS_APACHE, new_broker
 from tests.support.functions import Functions, finished
 from tests.support.lambda_events import LambdaContext
 from tests.support.second_connection import SecondConnection, second_connection, waiting
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -238,13 +238,6 @@ class Delivered:
             return Result(json.dumps({"errorMessage": repr(error)}).encode(), is_error=True)
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at, "the condition did not come true"
-        threading.Event().wait(0.02)
-
-
 HELD_SECONDS = 20
 WITHIN_SECONDS = 3
 
@@ -282,14 +275,14 @@ def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3
     poller = Poller(trigger, broker.address, delivered.invoke, lambda _: None, forgetful=not IS_APACHE)
     poller.start()
     try:
-        until(lambda: credited(fns) == 999, 60)
+        eventually(lambda: credited(fns) == 999, 60)
         assert delivered.sizes[0] == 1000
         assert time.monotonic() - delivered.began_at < WITHIN_SECONDS
 
-        until(lambda: time.monotonic() - delivered.began_at > HELD_SECONDS, HELD_SECONDS + 10)
+        eventually(lambda: time.monotonic() - delivered.began_at > HELD_SECONDS, HELD_SECONDS + 10)
         assert credited(fns) == 999
         other.commit()
-        until(lambda: credited(fns) == 1000, WITHIN_SECONDS)
+        eventually(lambda: credited(fns) == 1000, WITHIN_SECONDS)
     finally:
         poller.stop()
         broker.stop()
