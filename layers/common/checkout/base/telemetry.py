@@ -24,7 +24,7 @@ def line(entry: Any) -> str:
 
 
 class Formatter(LambdaPowertoolsFormatter):
-    """Powertools' own line, in half of its time if no exception is told."""
+    """Powertools' own line; without an exception, in half of its time."""
 
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:

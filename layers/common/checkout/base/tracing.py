@@ -1,7 +1,8 @@
 """The trace (W3C trace context) of a payment through the outbox and Kafka.
 
 Off, and without any cost, unless OpenTelemetry's Lambda layer is attached: that instruments the handlers,
-HTTP and PostgreSQL by itself. What it cannot know is that a record belongs to the webhook that committed it.
+HTTP and PostgreSQL automatically. What it cannot know is that a record belongs to the webhook that committed
+it.
 """
 
 import sys

@@ -5,7 +5,7 @@ dies after that and before the row is deleted, it is published twice, and the co
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from checkout.base import telemetry, timing, tracing
 from checkout.base.errors import CheckoutError
@@ -18,7 +18,7 @@ from checkout.outbox.table import Message
 AT_ONCE_TIMEOUT_SECONDS: float = timing.PUBLISH_AT_ONCE
 RELAY_TIMEOUT_SECONDS: float = timing.PUBLISH_BY_RELAY
 RELAY_AFTER_SECONDS = 5
-"""Younger rows are left to whoever committed them and is publishing them now."""
+"""Younger rows are left to the process that committed them and is publishing them now."""
 
 RELAY_BATCH = 500
 REFUSED_AT_MOST_SECONDS = 3600
@@ -26,16 +26,24 @@ REFUSED_AT_MOST_SECONDS = 3600
 
 
 def enqueue(tx: Transaction, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
-    """Into the outbox, in the caller's transaction. None where the effect waits there already."""
+    """Into the outbox, in the caller's transaction. None if the effect waits there already."""
     return outbox.add(tx, effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
 
 
-def enqueue_as(tx: Transaction, message_id: int, effect_key: str, event: CheckoutFinishedEvent) -> Message:
-    """The same with the next statement, under an id that was taken from the outbox's sequence. If the effect
-    waits there already, it is published twice, and counted once."""
-    message = Message(message_id, TOPIC, str(event.user_id), event.encoded(), tracing.current())
-    outbox.queue(tx, effect_key, message)
-    return message
+def enqueue_as(
+    tx: Transaction, ids: Sequence[int], events: Mapping[str, CheckoutFinishedEvent]
+) -> list[Message]:
+    """Queue the events by effect key, under ids that were taken from the outbox's sequence before: no round
+    trip if there are enough. An effect that waits there already is published twice, and counted once."""
+    if len(ids) < len(events):
+        ids = [*ids, *outbox.next_ids(tx, len(events) - len(ids))]
+    trace = tracing.current()
+    messages = []
+    for message_id, (effect_key, event) in zip(ids, events.items(), strict=False):
+        message = Message(message_id, TOPIC, str(event.user_id), event.encoded(), trace)
+        outbox.queue(tx, effect_key, message)
+        messages.append(message)
+    return messages
 
 
 class Delivery:

@@ -121,8 +121,8 @@ class KafkaPublisher:
         try:
             producer.close(timeout=0)
         except KafkaError:
-            # With a record on its way it raises and closes nothing: its thread would go on, and whoever
-            # collects the garbage would wait for a second.
+            # With a record on its way it raises and closes nothing: its thread would go on, and the
+            # garbage collection would wait for a second.
             producer._sender.force_close()
             producer._sender.join(timing.PRODUCER_CLOSE)
             with suppress(KafkaError):

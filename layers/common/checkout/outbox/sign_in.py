@@ -50,7 +50,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
 
 def msk_token() -> str:
     """A new one, made without asking anybody: a request to connect, signed with our own credentials and good
-    for 15 minutes, as MSK's own signers make it. Raises Unavailable where there are no credentials.
+    for 15 minutes, as MSK's own signers make it. Raises Unavailable if there are no credentials.
     """
     # 0.5 s to import, and only here is it needed.
     import boto3

@@ -15,7 +15,7 @@ class Message:
     key: str
     value: bytes
     traceparent: str | None = None
-    """A header, where there is one."""
+    """A header, if there is one."""
 
 
 def add(
@@ -26,7 +26,7 @@ def add(
     value: bytes,
     traceparent: str | None = None,
 ) -> Message | None:
-    """None where this effect is in the outbox already."""
+    """None if this effect is in the outbox already."""
     tx.execute(
         "INSERT INTO outbox (effect_key, topic, key, value, traceparent) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (effect_key) DO NOTHING RETURNING id",

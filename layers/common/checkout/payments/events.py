@@ -69,7 +69,7 @@ class StripeEvents:
             if not keep_unread:
                 raise
             if not isinstance(error, StripeError):
-                telemetry.logger.exception("an event is put off", extra={"event_id": event.id})
+                telemetry.logger.exception("an event waits for another release", extra={"event_id": event.id})
             reason = error.detail if isinstance(error, StripeError) else f"{type(error).__name__} in our code"
             return self._settle(event, Waiting(reason))
 
@@ -107,7 +107,7 @@ class StripeEvents:
 
     def reread(self, object_id: str) -> Reread:
         """For an operator: apply a refund, a dispute, or all those of a payment intent, as Stripe has them
-        now, under the keys that their events would use; whatever became of those events.
+        now, under the keys that their events would use; no matter what became of those events.
 
         Raises InvalidRequest for another id; NotFound, DatabaseUnavailable or StripeError.
         """

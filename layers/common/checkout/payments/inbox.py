@@ -84,7 +84,7 @@ def settle_waiting(tx: Transaction, payment_intent_id: str, reason: str, request
 
 
 def put_last(tx: Transaction, event_id: str) -> None:
-    """Where events are tried again, after all others. One that somebody holds keeps its place."""
+    """In the order in which events are retried. One that somebody holds keeps its place."""
     tx.queue(
         "UPDATE stripe_events SET updated_at = now() WHERE event_id IN"
         " (SELECT event_id FROM stripe_events WHERE event_id = %s FOR UPDATE SKIP LOCKED)",

@@ -1,7 +1,7 @@
 """What Stripe took back, or returned: refunds by their status, disputes by their balance transactions. Pure.
 
-A refund acts by its status alone, whatever was seen of it before, and a dispute by each movement of money: so
-two handlers that read different moments of the same object come to the same sum.
+A refund acts by its status alone, not by what was seen of it before, and a dispute by each movement of money.
+So two handlers that read different moments of the same object come to the same sum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,29 +110,29 @@ def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     return _reversed(dispute_id, reversals)
 
 
-def refund_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """True if the refund that Stripe answers is older than the one that its event told of."""
-    return _rank(_REFUND_RANK, answer) < _rank(_REFUND_RANK, told)
+def refund_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
+    """True if the refund that Stripe answers is older than the one that its event reports."""
+    return _rank(_REFUND_RANK, answer) < _rank(_REFUND_RANK, reported)
 
 
-def dispute_is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """True if the dispute that Stripe answers is older than the one that its event told of: a movement of
+def dispute_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
+    """True if the dispute that Stripe answers is older than the one that its event reports: a movement of
     money is missing, or it is not closed yet. One that has moved money since then was reopened."""
-    before, now = _movement_ids(told), _movement_ids(answer)
-    is_still_open = _is_closed(told) and not _is_closed(answer)
+    before, now = _movement_ids(reported), _movement_ids(answer)
+    is_still_open = _is_closed(reported) and not _is_closed(answer)
     return bool(before - now) or (is_still_open and before == now)
 
 
 def refunds_are_behind(answer: Sequence[Mapping[str, Any]], charge: Mapping[str, Any]) -> bool:
-    """True if the refunds that Stripe lists are older than the charge that its event told of: one that the
+    """True if the refunds that Stripe lists are older than the charge that its event reports: one that the
     charge names (API versions before 2022-11-15) is absent or older, or less is refunded."""
     known = {identifier(refund.get("id")): refund for refund in answer}
     listed = charge.get("refunds")
     named = listed.get("data") if isinstance(listed, Mapping) else None
-    for told in named if isinstance(named, list) else []:
-        if not isinstance(told, Mapping):
+    for reported in named if isinstance(named, list) else []:
+        if not isinstance(reported, Mapping):
             continue
-        if refund_is_behind(known.get(identifier(told.get("id")), _ABSENT), told):
+        if refund_is_behind(known.get(identifier(reported.get("id")), _ABSENT), reported):
             return True
     amounts = [refund.get("amount") for refund in answer]
     refunded = positive_bigint(charge.get("amount_refunded")) or 0

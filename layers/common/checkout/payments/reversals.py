@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from checkout.base.postgres import Transaction
-from checkout.payments import discarded_reversals
-from checkout.payments import reversals_table as table
+from checkout.payments import discarded_reversals, reversals_table
 from checkout.payments.locked import Locked
 from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waiting
 from checkout.payments.payment import Payment, Status
@@ -23,22 +22,22 @@ OTHER_CURRENCY = "it is in another currency than its payment"
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is written of reversals: `told` is inserted if it is not there; `emitted`, `held` and `foreign`
-    (in another currency than their payment) become that."""
+    """What is written of reversals: `reported` is inserted if it is not there; `emitted`, `held` and
+    `foreign` (in another currency than their payment) become that."""
 
-    told: Sequence[StoredReversal] = ()
+    reported: Sequence[StoredReversal] = ()
     emitted: Sequence[StoredReversal] = ()
     held: Sequence[StoredReversal] = ()
     foreign: Sequence[StoredReversal] = ()
 
     def write(self, tx: Transaction, payment_intent_id: str) -> None:
-        for one in self.told:
-            table.insert(tx, one)
+        for one in self.reported:
+            reversals_table.insert(tx, one)
         for state, those in (("emitted", self.emitted), ("held", (*self.held, *self.foreign))):
             if those:
-                table.settle(tx, [one.reversal.effect_key for one in those], state)
+                reversals_table.settle(tx, [one.reversal.effect_key for one in those], state)
         if self.emitted:
-            table.total(tx, payment_intent_id)
+            reversals_table.total(tx, payment_intent_id)
 
 
 NO_CHANGES = Changes()
@@ -55,19 +54,19 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
         return one.object_id in locked.discarded or bool(held & {*one.effect_keys})
 
     wanted = [one for one in report.objects if not is_dropped(one)]
-    told = [
+    reported = [
         StoredReversal(movement, report.payment_intent_id, event_id, "waiting" if one in wanted else "held")
         for one in report.objects
         for movement in one.movements
     ]
     payment = locked.payments[0] if locked.payments else None
     paid = payment if payment is not None and payment.status is Status.PAYMENT_SUCCEEDED else None
-    stored = _with(locked.reversals, told)
+    stored = _with(locked.reversals, reported)
     dropped = {key for one in report.objects if one not in wanted for key in one.effect_keys}
     to_hold = [one for one in stored if one.reversal.effect_key in dropped and one.state == "waiting"]
     stored = [replace(one, state="held") if one in to_hold else one for one in stored]
     changes = release(paid, stored) if paid is not None else NO_CHANGES
-    changes = replace(changes, told=told, held=[*to_hold, *changes.held])
+    changes = replace(changes, reported=reported, held=[*to_hold, *changes.held])
     undecided = [one for one in report.objects if one.object_id not in locked.discarded]
     if paid is not None and any(
         movement.currency != paid.paid_currency for one in undecided for movement in one.movements
@@ -80,11 +79,11 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     return Applied(request_id=paid.request_id if paid is not None else None), changes
 
 
-def _with(known: Sequence[StoredReversal], told: Iterable[StoredReversal]) -> list[StoredReversal]:
+def _with(known: Sequence[StoredReversal], reported: Iterable[StoredReversal]) -> list[StoredReversal]:
     """All of them, in the order in which they are emitted. A known one stays as it is, except that it gets
     its dispute."""
-    disputes = {one.reversal.effect_key: one.reversal.dispute_id for one in told}
-    new = {one.reversal.effect_key: one for one in told}
+    disputes = {one.reversal.effect_key: one.reversal.dispute_id for one in reported}
+    new = {one.reversal.effect_key: one for one in reported}
     for one in known:
         new.pop(one.reversal.effect_key, None)
     return [
@@ -119,13 +118,13 @@ def discard(
     event_id: str,
     reason: str,
 ) -> None:
-    """Nothing of this refund or dispute acts from now on, whatever events tell of it. The payment intent is
-    locked."""
+    """Nothing of this refund or dispute acts from now on, not even if other events report it. The payment
+    intent is locked."""
     discarded_reversals.keep(
         tx, object_id, payment_intent_id=payment_intent_id, event_id=event_id, reason=reason
     )
     if payment_intent_id is not None:
-        table.hold_object(tx, object_id, payment_intent_id)
+        reversals_table.hold_object(tx, object_id, payment_intent_id)
 
 
 def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: str) -> None:
@@ -142,4 +141,4 @@ def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: st
         )
     ]
     discarded_reversals.take_back(tx, [one.object_id for one in revived])
-    table.revive(tx, [key for one in revived for key in one.effect_keys])
+    reversals_table.revive(tx, [key for one in revived for key in one.effect_keys])

@@ -82,7 +82,7 @@ def hold_those_of(tx: Transaction, event_ids: Collection[str]) -> None:
 
 
 def brought_by(tx: Transaction, event_id: str) -> list[str]:
-    """The refunds and disputes of which this event was the first to tell a movement."""
+    """The refunds and disputes of which this event was the first to report a movement."""
     tx.execute(
         f"SELECT DISTINCT {_OBJECT} AS object_id FROM reversals WHERE event_id = %s ORDER BY 1", (event_id,)
     )

@@ -72,10 +72,10 @@ def payment_intent_of(resource: Mapping[str, Any]) -> str | None:
     return identifier(intent.get("id") if isinstance(intent, Mapping) else intent)
 
 
-def is_behind(answer: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """True if the session that Stripe answers is older than the one that its event told of."""
+def is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
+    """True if the session that Stripe answers is older than the one that its event reports."""
     return any(
-        rank.get(str(answer.get(field)), 0) < rank.get(str(told.get(field)), 0)
+        rank.get(str(answer.get(field)), 0) < rank.get(str(reported.get(field)), 0)
         for field, rank in (("payment_status", _PAYMENT_RANK), ("status", _SESSION_RANK))
     )
 

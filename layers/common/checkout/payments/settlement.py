@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
-from checkout.outbox import table as outbox
 from checkout.outbox.delivery import enqueue_as
 from checkout.outbox.table import Message
 from checkout.payments import inbox, locked, reversals, session_event, table
@@ -108,12 +107,7 @@ def _write(tx: Transaction, report: Report, decision: Decision, found: Locked) -
         changes.write(tx, report.payment_intent_id)
     for one in changes.foreign:
         _park_foreign(tx, one, payment)
-    missing = len(decision.emissions) - len(found.outbox_ids)
-    ids = [*found.outbox_ids, *(outbox.next_ids(tx, missing) if missing > 0 else ())]
-    return [
-        enqueue_as(tx, message_id, one.effect_key, one.event)
-        for message_id, one in zip(ids, decision.emissions, strict=False)
-    ]
+    return enqueue_as(tx, found.outbox_ids, {one.effect_key: one.event for one in decision.emissions})
 
 
 def _park_foreign(tx: Transaction, one: StoredReversal, payment: Payment | None) -> None:

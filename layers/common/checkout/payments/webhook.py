@@ -9,8 +9,7 @@ If the process dies
 
 from checkout.base.config import Config
 from checkout.base.errors import InvalidRequest, InvalidSignature
-from checkout.payments import signature as stripe_signature
-from checkout.payments import stripe_event
+from checkout.payments import signature, stripe_event
 from checkout.payments.events import StripeEvents
 
 
@@ -19,23 +18,24 @@ class ReceiveWebhook:
         self._events = events
         self._config = config
 
-    def __call__(self, body: bytes, signature: str | None) -> str:
-        """What became of the event, which is stored for good then: see StripeEvents.record.
+    def __call__(self, body: bytes, header: str | None) -> str:
+        """What became of the event, which is stored for good then: see StripeEvents.record. `header` is
+        Stripe-Signature.
 
         Raises InvalidSignature or InvalidRequest (not an event), with nothing stored; DatabaseUnavailable or
-        StripeError where it could not be stored and Stripe must send it again.
+        StripeError if it could not be stored and Stripe must send it again.
         """
-        self._verify(body, signature)
+        self._verify(body, header)
         try:
             event = stripe_event.parsed(body)
         except stripe_event.NotAnEvent as error:
             raise InvalidRequest(f"Not a Stripe event: {error}.") from error
         return self._events.record(event)
 
-    def _verify(self, body: bytes, signature: str | None) -> None:
+    def _verify(self, body: bytes, header: str | None) -> None:
         try:
-            stripe_signature.verify(body, signature, self._config.webhook_secrets())
+            signature.verify(body, header, self._config.webhook_secrets())
         except InvalidSignature:
             if not self._config.refresh_secrets():
                 raise
-            stripe_signature.verify(body, signature, self._config.webhook_secrets())
+            signature.verify(body, header, self._config.webhook_secrets())
