@@ -11,7 +11,7 @@ from tests.support import functions
 from tests.support.functions import Functions, finished, requested
 from tests.support.round_trips import RoundTrips
 from tests.support.stripe_events import event, session_object
-from tests.support.stripe_reversals import KnownStripe, refund
+from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
 
 TABLE: dict[str, tuple[int, int | None]] = {
@@ -19,7 +19,12 @@ TABLE: dict[str, tuple[int, int | None]] = {
     "webhook: paid": (4, 4),
     "webhook: known event": (1, 1),
     "webhook: event that nobody handles": (2, 2),
+    "webhook: session that nobody began here": (7, None),
+    "webhook: session that expired": (4, None),
     "webhook: refund": (5, 5),
+    "webhook: refund that failed": (5, 5),
+    "webhook: dispute": (5, 5),
+    "webhook: payment of a refund that waited": (6, None),
     "create a session: new": (4, 4),
     "create a session: known request_id": (1, 4),
     "GET session": (2, 2),
@@ -83,6 +88,14 @@ def test_webhooks(fns: Functions, stripe: Simulator, counted: Counted) -> None:
         assert fns.webhook(paid).json["outcome"] == "applied"
     assert fns.checkout("SELECT 1 FROM outbox") == []
 
+    expired = begun(fns, payment_status="unpaid")
+    expired["data"]["object"]["status"] = "expired"
+    with counted("webhook: session that expired"):
+        assert fns.webhook({**expired, "type": "checkout.session.expired"}).json["outcome"] == "applied"
+
+    with counted("webhook: session that nobody began here"):
+        assert fns.webhook(event(session_object(str(uuid4())))).json["outcome"] == "applied"
+
     with counted("webhook: known event"):
         assert fns.webhook(paid).json["outcome"] == "duplicate"
 
@@ -91,13 +104,41 @@ def test_webhooks(fns: Functions, stripe: Simulator, counted: Counted) -> None:
         assert fns.webhook(customer).json["outcome"] == "ignored"
 
 
-def test_a_refund(fns: Functions, known: KnownStripe, counted: Counted) -> None:
+@pytest.mark.parametrize(
+    ("path", "resource", "event_type"),
+    [
+        ("webhook: refund", refund("pi_1"), "refund.created"),
+        ("webhook: refund that failed", refund("pi_1", status="failed"), "refund.failed"),
+        ("webhook: dispute", dispute("pi_1", -500), "charge.dispute.funds_withdrawn"),
+    ],
+)
+def test_reversals(
+    fns: Functions,
+    known: KnownStripe,
+    counted: Counted,
+    path: str,
+    resource: dict[str, Any],
+    event_type: str,
+) -> None:
     fns.webhook(event(session_object(str(uuid4()), payment_intent="pi_1")))
-    taken_back = refund("pi_1")
-    known.knows(taken_back["id"], taken_back)
+    known.knows(resource["id"], resource)
 
-    with counted("webhook: refund"):
-        assert fns.webhook(event(taken_back, "refund.created")).json["outcome"] == "applied"
+    with counted(path):
+        assert fns.webhook(event(resource, event_type)).json["outcome"] == "applied"
+    assert fns.checkout("SELECT 1 FROM outbox") == []
+
+
+def test_a_payment_after_its_refund(fns: Functions, known: KnownStripe, counted: Counted) -> None:
+    paid, early = event(session_object(str(uuid4()), payment_intent="pi_1")), refund("pi_1")
+    unpaid = {**paid["data"]["object"], "payment_status": "unpaid"}
+    fns.webhook(event(unpaid))
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(early["id"], early)
+    assert fns.webhook(event(early, "refund.created")).json["outcome"] == "waiting"
+
+    with counted("webhook: payment of a refund that waited"):
+        assert fns.webhook(paid).json["outcome"] == "applied"
+    assert fns.checkout("SELECT state FROM reversals") == [{"state": "emitted"}]
     assert fns.checkout("SELECT 1 FROM outbox") == []
 
 
