@@ -5,7 +5,7 @@ import os
 from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.config import Config
 from checkout.base.telemetry import correlate, instrumented
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -43,9 +43,9 @@ handler = instrumented(
                 "GET /health": health,
             }
         ),
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_application_database,
+        system,
+        SECRETS,
+        CHECKOUT_DATABASE,
+        APPLICATION_DATABASE,
     )
 )

@@ -10,7 +10,7 @@ from checkout.base.errors import Unavailable
 from checkout.base.telemetry import count, instrumented, logger, measure_seconds
 from checkout.outbox.finished_event import seconds_since
 from checkout.outbox.record import first_of_each_partition, records_of
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import APPLICATION_DATABASE, self_checking
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -47,4 +47,4 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-handler = instrumented(self_checking(consume, system.config.release, system.needs_application_database))
+handler = instrumented(self_checking(consume, system, APPLICATION_DATABASE))

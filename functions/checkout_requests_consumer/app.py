@@ -9,7 +9,13 @@ from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import instrumented, logger
 from checkout.outbox.record import records_of
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -39,12 +45,5 @@ def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 handler = instrumented(
-    self_checking(
-        consume,
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_application_database,
-        system.needs_broker,
-    )
+    self_checking(consume, system, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
 )

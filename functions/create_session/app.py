@@ -6,7 +6,7 @@ from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
 from checkout.outbox.finished_event import iso_utc
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.sessions.session_request import SessionRequest
 from checkout.system import System
 
@@ -36,9 +36,9 @@ def create(request: Request) -> Response:
 handler = instrumented(
     self_checking(
         answering({"POST /checkout/sessions": create}),
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_application_database,
+        system,
+        SECRETS,
+        CHECKOUT_DATABASE,
+        APPLICATION_DATABASE,
     )
 )

@@ -13,7 +13,13 @@ from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import caller_identity, command, text
 from checkout.operations.journal import Caller
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -57,12 +63,5 @@ def _identity(event: dict[str, Any], words: list[str], function: str) -> str | N
 
 
 handler = instrumented(
-    self_checking(
-        operate,
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_application_database,
-        system.needs_broker,
-    )
+    self_checking(operate, system, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
 )

@@ -7,7 +7,7 @@ from typing import Any
 from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.telemetry import instrumented, logger
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, self_checking
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -24,6 +24,4 @@ def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"published": published, "left": left}
 
 
-handler = instrumented(
-    self_checking(relay, system.config.release, system.needs_checkout_database, system.needs_broker)
-)
+handler = instrumented(self_checking(relay, system, CHECKOUT_DATABASE, BROKER))

@@ -9,7 +9,13 @@ from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
 from checkout.base.telemetry import count, instrumented, logger
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    BROKER,
+    CHECKOUT_DATABASE,
+    SECRETS,
+    self_checking,
+)
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -35,12 +41,5 @@ def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 handler = instrumented(
-    self_checking(
-        reconcile,
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_application_database,
-        system.needs_broker,
-    )
+    self_checking(reconcile, system, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
 )

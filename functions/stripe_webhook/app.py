@@ -5,7 +5,7 @@ import os
 from checkout.api.http import Request, Response, answering, json_response, require_source
 from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
-from checkout.release.self_check import self_checking
+from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -19,11 +19,5 @@ def receive(request: Request) -> Response:
 
 
 handler = instrumented(
-    self_checking(
-        answering({"POST /webhooks/stripe": receive}),
-        system.config.release,
-        system.needs_secrets,
-        system.needs_checkout_database,
-        system.needs_broker,
-    )
+    self_checking(answering({"POST /webhooks/stripe": receive}), system, SECRETS, CHECKOUT_DATABASE, BROKER)
 )

@@ -24,7 +24,6 @@ from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
-from checkout.system import System
 from local import processes
 from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
@@ -227,7 +226,7 @@ def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_setting_picks_the_way(settings: dict[str, str], mechanism: str | None) -> None:
-    options = System(Config(settings)).kafka_sign_in()
+    options = kafka_sign_in.options(Config(settings))
     assert options.get("sasl_mechanism") == mechanism
     if mechanism:
         assert options["security_protocol"] == "SASL_SSL"

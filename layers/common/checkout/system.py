@@ -10,12 +10,10 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from checkout.base import snapshot
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError
 from checkout.base.postgres import Database
-from checkout.outbox import finished_event
-from checkout.release import self_check
-from checkout.release.self_check import Need
 
 if TYPE_CHECKING:
     from checkout.api.accounts import Accounts
@@ -57,6 +55,7 @@ class System:
         What cannot be made yet, because a secret must be read first or a setting is wrong, is left to the
         first event: that has an answer for it, an init phase has none.
         """
+        snapshot.prepare(self.close)
         with self.config.unread_secrets():
             for attribute in attributes:
                 with suppress(CheckoutError):
@@ -68,28 +67,6 @@ class System:
             if name in vars(self):
                 vars(self)[name].close()
 
-    # What a self-check asks for
-
-    @property
-    def needs_secrets(self) -> Need:
-        return Need("secrets", self.config.require_secrets)
-
-    @property
-    def needs_checkout_database(self) -> Need:
-        return Need("checkout database", lambda: self_check.reach(self.checkout_database))
-
-    @property
-    def needs_application_database(self) -> Need:
-        return Need("application database", lambda: self_check.reach(self.application_database))
-
-    @property
-    def needs_broker(self) -> Need:
-        return Need(
-            "broker", lambda: self.kafka_publisher.require(finished_event.TOPIC, self_check.BROKER_SECONDS)
-        )
-
-    # Others
-
     @cached_property
     def checkout_database(self) -> Database:
         return self._database("CHECKOUT_DATABASE_URL", self.config.checkout_database_url)
@@ -100,11 +77,8 @@ class System:
 
     def _database(self, setting: str, url: Callable[[], str]) -> Database:
         self.config.prepare(setting)
-        return Database(
-            url,
-            token=self._rds_tokens,
-            connect_timeout_seconds=self.config.database_connect_timeout_seconds,
-        )
+        seconds = self.config.database_connect_timeout_seconds
+        return Database(url, token=self._rds_tokens, connect_timeout_seconds=seconds)
 
     @cached_property
     def _rds_tokens(self) -> "RdsTokens | None":
@@ -123,24 +97,13 @@ class System:
 
     @cached_property
     def kafka_publisher(self) -> "KafkaPublisher":
+        from checkout.outbox import sign_in
         from checkout.outbox.producer import KafkaPublisher
 
-        config = self.config
+        config, options = self.config, sign_in.options(self.config)
         return KafkaPublisher(
-            config.kafka_brokers, config.kafka_api_version, self.kafka_sign_in(), config.kafka_idle_seconds
+            config.kafka_brokers, config.kafka_api_version, options, config.kafka_idle_seconds
         )
-
-    def kafka_sign_in(self) -> dict[str, Any]:
-        """Options of a kafka-python client."""
-        if self.config.kafka_security == "PLAINTEXT":
-            return {}
-        from checkout.outbox import sign_in
-
-        if self.config.kafka_security == "IAM":
-            return sign_in.iam(self.config.kafka_ca_file)
-        return sign_in.scram(*self.config.kafka_credentials(), self.config.kafka_ca_file)
-
-    # Ours, by room
 
     @cached_property
     def authenticator(self) -> "Authenticator":
@@ -256,31 +219,26 @@ class System:
 
     @cached_property
     def setup(self) -> "Setup":
+        from checkout.outbox import sign_in
         from checkout.release import msk, topics
         from checkout.release.setup import Setup
 
         config = self.config
         config.prepare("JWT_SECRET")
 
-        def brokers() -> str:
-            if config.kafka_cluster_arn is None:
-                return ",".join(config.kafka_brokers)
-            return msk.bootstrap_brokers(config.kafka_cluster_arn, config.kafka_security)
-
         def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
-            options = {
-                "bootstrap_servers": brokers.split(","),
-                "api_version": config.kafka_api_version,
-                **self.kafka_sign_in(),
-            }
-            return topics.ensure(options, names, partitions)
+            servers = {"bootstrap_servers": brokers.split(","), "api_version": config.kafka_api_version}
+            return topics.ensure({**servers, **sign_in.options(config)}, names, partitions)
 
         return Setup(
-            self.migrate, self.grant_roles, config.secrets_manager, config.check, brokers, ensure_topics
+            *(self.migrate, self.grant_roles, config.secrets_manager, config.check),
+            lambda: msk.brokers(config),
+            ensure_topics,
         )
 
     @cached_property
     def judge_new_versions(self) -> "JudgeNewVersions":
+        from checkout.release import self_check
         from checkout.release.new_versions import JudgeNewVersions
         from checkout.release.versions import Versions
 

@@ -1,6 +1,6 @@
 """How we sign in to Kafka: by name and password (SCRAM), or as MSK has it by IAM; both by TLS.
 
-Each function gives options of a kafka-python client.
+What gives options, gives those of a kafka-python client.
 """
 
 import base64
@@ -11,10 +11,22 @@ from typing import Any
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from checkout.base import timing
+from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 
 AWS_ROOTS = Path(__file__).parents[1] / "certificates" / "aws-roots.pem"
 """What MSK's certificates chain to."""
+
+
+def options(config: Config) -> dict[str, Any]:
+    """As KAFKA_SECURITY says."""
+    match config.kafka_security:
+        case "SCRAM":
+            return scram(*config.kafka_credentials(), config.kafka_ca_file)
+        case "IAM":
+            return iam(config.kafka_ca_file)
+        case _:
+            return {}
 
 
 def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
@@ -27,7 +39,10 @@ def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
 
 
 def iam(ca_file: str | None) -> dict[str, Any]:
-    """Each connection takes a new token."""
+    """Each connection takes a new token. What makes one is imported here: at init, not in the first event."""
+    import boto3  # noqa: F401
+    import botocore.auth  # noqa: F401
+
     return {
         **_by_tls(ca_file),
         "sasl_mechanism": "OAUTHBEARER",

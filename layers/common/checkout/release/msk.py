@@ -1,5 +1,6 @@
 """Where the brokers of an MSK cluster are: CloudFormation cannot say."""
 
+from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, Unavailable
 
 _ANSWERS = {
@@ -7,6 +8,13 @@ _ANSWERS = {
     "SCRAM": "BootstrapBrokerStringSaslScram",
     "PLAINTEXT": "BootstrapBrokerString",
 }
+
+
+def brokers(config: Config) -> str:
+    """`host:port,host:port`: KAFKA_BROKERS, or those of the cluster KAFKA_CLUSTER_ARN."""
+    if config.kafka_cluster_arn is None:
+        return ",".join(config.kafka_brokers)
+    return bootstrap_brokers(config.kafka_cluster_arn, config.kafka_security)
 
 
 def bootstrap_brokers(cluster_arn: str, security: str) -> str:
@@ -24,7 +32,7 @@ def bootstrap_brokers(cluster_arn: str, security: str) -> str:
         raise Unavailable(f"MSK refuses: {error.response['Error']['Code']}.") from error
     except BotoCoreError as error:
         raise Unavailable("MSK does not answer.") from error
-    brokers = answer.get(_ANSWERS[security])
-    if not brokers:
+    found = answer.get(_ANSWERS[security])
+    if not found:
         raise ConfigurationError(f"The cluster has no listener for KAFKA_SECURITY={security}; {cluster_arn}.")
-    return str(brokers)
+    return str(found)

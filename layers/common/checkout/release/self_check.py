@@ -5,36 +5,61 @@ be reached raises, so that the invocation fails with the reason.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Protocol
 
 from checkout.base import timing
+from checkout.base.config import Config
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
+from checkout.outbox import finished_event
+
+if TYPE_CHECKING:
+    from checkout.outbox.producer import KafkaPublisher
 
 EVENT = {"checkout": "self-check"}
 BROKER_SECONDS = timing.SELF_CHECK_BROKER
 
-
-class Need(NamedTuple):
-    """`check` raises a CheckoutError if it is not met."""
-
-    name: str
-    check: Callable[[], None]
+SECRETS = "secrets"
+CHECKOUT_DATABASE = "checkout database"
+APPLICATION_DATABASE = "application database"
+BROKER = "broker"
 
 
-def reach(database: Database) -> None:
+class Parts(Protocol):
+    """What of the system can be reached."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def checkout_database(self) -> Database: ...
+    @property
+    def application_database(self) -> Database: ...
+    @property
+    def kafka_publisher(self) -> "KafkaPublisher": ...
+
+
+def _reach(database: Database) -> None:
     with database.autocommit() as tx:
         tx.execute("SELECT 1")
 
 
-def self_checking(handler: Handler, release: str | None, *needs: Need) -> Handler:
+CHECKS: dict[str, Callable[[Parts], None]] = {
+    SECRETS: lambda parts: parts.config.require_secrets(),
+    CHECKOUT_DATABASE: lambda parts: _reach(parts.checkout_database),
+    APPLICATION_DATABASE: lambda parts: _reach(parts.application_database),
+    BROKER: lambda parts: parts.kafka_publisher.require(finished_event.TOPIC, BROKER_SECONDS),
+}
+"""Each raises a CheckoutError if the need of this name is not met."""
+
+
+def self_checking(handler: Handler, parts: Parts, *needs: str) -> Handler:
     """The handler, which also answers a self-check: whether everything is there that it needs."""
 
     def answer(event: dict[str, Any], context: Any) -> Any:
         if event != EVENT:
             return handler(event, context)
         for need in needs:
-            need.check()
-        return {"release": release, "reached": [need.name for need in needs]}
+            CHECKS[need](parts)
+        return {"release": parts.config.release, "reached": list(needs)}
 
     return answer
