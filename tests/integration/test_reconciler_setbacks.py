@@ -156,12 +156,12 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     read = locked.read
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
 
-        def read_after_somebody(tx: Transaction, event_id: str | None, report: Report) -> Locked:
+        def read_after_somebody(tx: Transaction, report: Report, insert: bytes | None = None) -> Locked:
             if isinstance(report, SessionReport) and report.request_id == ids[0]:
                 somebody.execute(
                     "SELECT FROM checkout_transactions WHERE request_id = %s FOR UPDATE", (ids[0],)
                 )
-            return read(tx, event_id, report)
+            return read(tx, report, insert)
 
         # What is held already is not claimed; here somebody comes between the claim and Stripe's answer.
         monkeypatch.setattr(locked, "read", read_after_somebody)

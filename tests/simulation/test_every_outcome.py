@@ -294,6 +294,7 @@ class Joined(Database):
     @contextmanager
     def transaction(self, *, durable: bool = True, commit: bool = True) -> Iterator[Transaction]:
         self._tx.execute("SAVEPOINT part")
+        self._tx.roll_back = self._roll_back  # type: ignore[method-assign]
         try:
             yield self._tx
         except BaseException:
@@ -302,6 +303,10 @@ class Joined(Database):
             raise
         finally:
             self._tx.execute("RELEASE SAVEPOINT part")
+
+    def _roll_back(self) -> None:
+        self._tx._queued.clear()
+        self._tx.execute("ROLLBACK TO SAVEPOINT part")
 
     @contextmanager
     def autocommit(self, *, durable: bool = True) -> Iterator[Transaction]:

@@ -21,7 +21,7 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres_errors import mapped
 
-Sql: TypeAlias = str | composed.Composable
+Sql: TypeAlias = str | bytes | composed.Composable
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
 Token = Callable[[str, int, str], str]

@@ -91,7 +91,7 @@ def _of_unknown_session(
     """Make its row: the request's if there is none, else that of a second payment of the request."""
     if named is None:
         table.insert_reported(tx, reported.request_id, reported, event_id)
-        found = locked.read(tx, event_id, reported)
+        found = locked.read(tx, reported)
         if found.of_session(reported.session_id) is not None:
             telemetry.logger.warning("made the row of a session that we did not know")
         return _of_session(tx, reported, found, event_id)  # Or the request was begun meanwhile.
@@ -101,7 +101,7 @@ def _of_unknown_session(
     is_second = table.is_any_paid(tx, named.user_id, named.request_id)
     for name in names:
         table.insert_reported(tx, name, reported, event_id)
-        found = locked.read(tx, event_id, reported)
+        found = locked.read(tx, reported)
         if (row := found.of_session(reported.session_id)) is not None:
             _alert_second_payment(reported, row, is_second=is_second)
             return _of_session(tx, reported, found, event_id)

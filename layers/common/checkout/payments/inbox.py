@@ -27,10 +27,10 @@ _INSERT = (
 )
 
 
-def insert(tx: Transaction, event: StripeEvent, expected: Outcome) -> None:
-    """With the outcome that it has if nothing speaks against it. A parallel delivery of it waits here until
-    this one commits."""
-    tx.queue(_INSERT, _values(event, expected))
+def insert(tx: Transaction, event: StripeEvent, expected: Outcome) -> bytes:
+    """The statement that stores it with the outcome that it has if nothing speaks against it. A parallel
+    delivery of it waits there until this one commits."""
+    return tx.mogrify(_INSERT, _values(event, expected))
 
 
 def store(tx: Transaction, event: StripeEvent, outcome: Outcome) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from checkout.base.postgres import Transaction
 from checkout.payments import reversals_table, table
@@ -26,7 +27,7 @@ class Locked:
     """The transaction's, as PostgreSQL's now()."""
 
     is_new: bool
-    """True if this transaction has stored the event."""
+    """True if this has stored the event."""
 
     payments: Sequence[Payment]
     reversals: Sequence[StoredReversal]
@@ -44,11 +45,11 @@ class Locked:
 
 
 _READ = (
-    "SELECT now() AS read_at, (SELECT xmin = pg_current_xact_id()::xid FROM stripe_events"
-    "  WHERE event_id = %(event_id)s) AS is_new, {more}, payment.*"
+    "SELECT now() AS read_at, {more}, payment.*"
     f" FROM (SELECT) AS always LEFT JOIN (SELECT {table.COLUMNS} FROM checkout_transactions"
     "  WHERE {payments} FOR UPDATE) AS payment ON true"
 )
+_STORING = b"WITH stored AS (%s RETURNING 1) SELECT EXISTS(SELECT FROM stored) AS is_new, "
 _OF_SESSION = _READ.format(
     payments="request_id = %(request_id)s OR stripe_session_id = %(session_id)s ORDER BY id",
     more="EXISTS(SELECT FROM reversals WHERE payment_intent_id = %(payment_intent_id)s) AS is_reversed,"
@@ -65,18 +66,20 @@ _OF_REVERSALS = _READ.format(
 )
 
 
-def read(tx: Transaction, event_id: str | None, report: Report) -> Locked:
-    """The locks on the payment intents and on the event are queued already, so this sees all that was
-    committed while they were waited for. A payment's row that is waited for here is read as it is afterwards.
+def read(tx: Transaction, report: Report, insert: bytes | None = None) -> Locked:
+    """`insert` stores the event. The locks on the payment intents are queued already, so this sees all that
+    was committed while they were waited for. A payment's row that is waited for is read as it is afterwards.
     """
-    given = {"event_id": event_id, "payment_intent_id": report.payment_intent_id}
+    given: dict[str, Any] = {"payment_intent_id": report.payment_intent_id}
     if isinstance(report, SessionReport):
-        ids = {"request_id": report.request_id, "session_id": report.session_id}
-        tx.execute(_OF_SESSION, {**given, **ids})
+        sql = _OF_SESSION
+        given |= {"request_id": report.request_id, "session_id": report.session_id}
     else:
-        effect_keys = [key for one in report.objects for key in one.effect_keys]
-        objects = [one.object_id for one in report.objects]
-        tx.execute(_OF_REVERSALS, {**given, "effect_keys": effect_keys, "objects": objects})
+        sql = _OF_REVERSALS
+        given["effect_keys"] = [key for one in report.objects for key in one.effect_keys]
+        given["objects"] = [one.object_id for one in report.objects]
+    statement = tx.mogrify(sql, given)
+    tx.execute(statement if insert is None else _STORING % insert + statement.removeprefix(b"SELECT "))
     rows = tx.fetchall()
     first = rows[0]
     payments = [table.payment({name: row[name] for name in Payment.__slots__}) for row in rows if row["id"]]
@@ -86,7 +89,7 @@ def read(tx: Transaction, event_id: str | None, report: Report) -> Locked:
         stored = reversals_table.of_payment_intent(tx, report.payment_intent_id)
     return Locked(
         now=first["read_at"],
-        is_new=bool(first["is_new"]),
+        is_new=bool(first.get("is_new")),
         payments=payments,
         reversals=stored,
         discarded=first.get("discarded") or {},

@@ -53,16 +53,15 @@ def settle(
     event_id = None if event is None else event.id
     expected = Applied(request_id=report.request_id if isinstance(report, SessionReport) else None)
     _lock(tx, report, event)
-    if event is not None and admit is None:
-        inbox.insert(tx, event, expected)
-    elif event is not None and admit is not None and not admit(inbox.lock(tx, event.id)):
+    insert = inbox.insert(tx, event, expected) if event is not None and admit is None else None
+    if event is not None and admit is not None and not admit(inbox.lock(tx, event.id)):
         return None
-    found = locked.read(tx, event_id, report)
+    found = locked.read(tx, report, insert)
     if event is not None and admit is None and not found.is_new:
         return None
     if event is not None and is_replay and isinstance(report, ReversalReport):
         reversals.revive(tx, report, found, event.id)
-        found = locked.read(tx, event_id, report)
+        found = locked.read(tx, report)
     decision = decide(tx, report, found, event_id)
     if isinstance(decision, Unconfirmed):
         return decision
