@@ -108,10 +108,10 @@ EMPTY_SQL = "SET LOCAL session_replication_role = replica; TRUNCATE "
 class Kafka:
     """Acknowledges everything."""
 
-    refused: Collection[int] = ()
+    refused: Collection[str] = ()
 
-    def publish(self, messages: Sequence[Message], _timeout_seconds: float) -> Collection[int]:
-        return [message.id for message in messages]
+    def publish(self, messages: Sequence[Message], _timeout_seconds: float) -> Collection[str]:
+        return [message.effect_key for message in messages]
 
     def close(self) -> None: ...
 

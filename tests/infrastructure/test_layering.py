@@ -24,7 +24,12 @@ MAY_IMPORT["operations"].add("system")
 
 HOMES = {
     "stripe": {"payments/stripe_api.py", "payments/signature.py"},
-    "psycopg2": {"base/postgres.py", "base/postgres_errors.py", "release/roles_table.py"},
+    "psycopg2": {
+        "base/postgres.py",
+        "base/postgres_errors.py",
+        "base/postgres_url.py",
+        "release/roles_table.py",
+    },
     "kafka": {"outbox/producer.py", "outbox/complaints.py", "outbox/sign_in.py", "release/topics.py"},
     "jwt": {"api/callers.py"},
 }

@@ -169,7 +169,7 @@ def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_
     with socket.create_server(("127.0.0.1", 0)) as silent:
         publisher = KafkaPublisher([f"127.0.0.1:{silent.getsockname()[1]}"])
         began = time.monotonic()
-        assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.5) == []
+        assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.5) == []
         assert time.monotonic() - began < 5
         with pytest.raises(Unavailable, match="do not answer"):
             publisher.require(TOPIC, 0.5)
@@ -181,9 +181,9 @@ def test_after_a_failure_nobody_waits_for_a_while(
     monkeypatch.setattr(kafka, "PAUSE_SECONDS", 60)
     publisher = KafkaPublisher([own_broker.address], (2, 3))
     own_broker.kill()
-    assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.3) == []
+    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
     own_broker.start()
-    assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 0.3) == []
+    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
     assert published(own_broker) == []
 
 
@@ -236,11 +236,11 @@ def test_a_webhook_does_not_wait_for_a_relay_that_waits_for_the_broker(
 def test_one_message_that_the_broker_refuses_does_not_stop_the_others(own_broker: AnyBroker) -> None:
     publisher = KafkaPublisher([own_broker.address], (2, 3))
     messages = [
-        Message(1, TOPIC, "1", b"{}"),
-        Message(2, TOPIC, "1", b"x" * 2_000_000),
-        Message(3, TOPIC, "1", b"{}"),
+        Message("1", TOPIC, "1", b"{}"),
+        Message("2", TOPIC, "1", b"x" * 2_000_000),
+        Message("3", TOPIC, "1", b"{}"),
     ]
-    assert list(publisher.publish(messages, 5)) == [1, 3]
+    assert list(publisher.publish(messages, 5)) == ["1", "3"]
     publisher.close()
 
 
@@ -279,10 +279,10 @@ def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     own_broker: AnyBroker,
 ) -> None:
     publisher = KafkaPublisher([own_broker.address], (2, 3))
-    publisher.publish([Message(1, TOPIC, "1", b"{}")], 5)
+    publisher.publish([Message("1", TOPIC, "1", b"{}")], 5)
     first = publisher._producer
     publisher._last_used -= timing.KAFKA_IDLE + 1
-    assert list(publisher.publish([Message(2, TOPIC, "1", b"{}")], 5)) == [2]
+    assert list(publisher.publish([Message("2", TOPIC, "1", b"{}")], 5)) == ["2"]
     assert publisher._producer is not first
     publisher.close()
 
@@ -296,7 +296,7 @@ def test_a_database_that_went_away_after_the_publish_only_means_twice(
     fns: Functions, own_broker: AnyBroker, url: Callable[[], str]
 ) -> None:
     request_id = pay(fns)
-    message = Message(1, TOPIC, "1", b"{}")
+    message = Message("1", TOPIC, "1", b"{}")
     assert Delivery(Database(url), KafkaPublisher([own_broker.address], (2, 3))).at_once([message]) == 1
     assert fns.row(request_id)["status"] == "payment_succeeded"
 

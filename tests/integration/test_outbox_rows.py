@@ -28,12 +28,12 @@ TOPIC = "checkout.finished"
 class TakesOnly(KeptMessages):
     """A Kafka that acknowledges only these."""
 
-    def __init__(self, *ids: int) -> None:
+    def __init__(self, *effect_keys: str) -> None:
         super().__init__()
-        self._ids = ids
+        self._effect_keys = effect_keys
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[int]:
-        return [taken for taken in super().publish(messages, timeout_seconds) if taken in self._ids]
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
+        return [taken for taken in super().publish(messages, timeout_seconds) if taken in self._effect_keys]
 
 
 @pytest.fixture
@@ -46,19 +46,13 @@ def checkout(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
 
 def queued(fns: Functions, *keys: str) -> list[Message]:
     """Rows of a minute ago, in this order."""
-    return [
-        Message(
-            fns.checkout(
-                "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
-                " VALUES (%s, %s, '1', '{}', now() - interval '1 minute') RETURNING id",
-                (key, TOPIC),
-            )[0]["id"],
-            TOPIC,
-            "1",
-            b"{}",
+    for key in keys:
+        fns.checkout(
+            "INSERT INTO outbox (effect_key, topic, key, value, created_at)"
+            " VALUES (%s, %s, '1', '{}', now() - interval '1 minute')",
+            (key, TOPIC),
         )
-        for key in keys
-    ]
+    return [Message(key, TOPIC, "1", b"{}") for key in keys]
 
 
 def reemission() -> Reemission:
@@ -91,14 +85,14 @@ def test_a_relay_passes_by_what_another_one_holds(fns: Functions, checkout: Data
         other.execute("SELECT id FROM outbox WHERE effect_key = 'held' FOR UPDATE")
         Delivery(checkout, kafka).relay(time.monotonic() + 10)
         assert left(fns) == ["held"]
-    assert [message.id for message in kafka.kept] == [messages[1].id]
+    assert [message.effect_key for message in kafka.kept] == [messages[1].effect_key]
 
 
 def test_what_is_published_at_once_stays_until_the_broker_has_acknowledged_it(
     fns: Functions, checkout: Database
 ) -> None:
     messages = queued(fns, "refused", "taken")
-    assert Delivery(checkout, TakesOnly(messages[1].id)).at_once(messages) == 1
+    assert Delivery(checkout, TakesOnly(messages[1].effect_key)).at_once(messages) == 1
     assert left(fns) == ["refused"]
 
 
@@ -106,7 +100,7 @@ def test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it(
     fns: Functions, checkout: Database
 ) -> None:
     messages = queued(fns, "refused", "taken")
-    Delivery(checkout, TakesOnly(messages[1].id)).relay(time.monotonic() + 10)
+    Delivery(checkout, TakesOnly(messages[1].effect_key)).relay(time.monotonic() + 10)
     assert left(fns) == ["refused"]
 
 
@@ -116,7 +110,7 @@ def test_a_relay_publishes_the_oldest_first(fns: Functions, checkout: Database) 
     fns.checkout("UPDATE outbox SET created_at = created_at WHERE effect_key = 'success:r'")
     kafka = KeptMessages()
     Delivery(checkout, kafka).relay(time.monotonic() + 10)
-    assert [message.id for message in kafka.kept] == [message.id for message in messages]
+    assert [message.effect_key for message in kafka.kept] == [message.effect_key for message in messages]
 
 
 def test_a_relay_leaves_alone_what_was_committed_just_now(fns: Functions, checkout: Database) -> None:
@@ -159,7 +153,7 @@ def test_every_in_sync_replica_must_have_a_message_before_it_is_acknowledged() -
     broker.start()
     with closing(TappedBroker(broker)) as tapped:
         publisher = KafkaPublisher([tapped.address], (2, 3))
-        assert publisher.publish([Message(1, TOPIC, "1", b"{}")], 20) == [1]
+        assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 20) == ["1"]
         publisher.close()
     broker.stop()
     assert tapped.acks == [-1]

@@ -24,7 +24,7 @@ TABLE: dict[str, tuple[int, int | None]] = {
     "webhook: refund": (5, 5),
     "webhook: refund that failed": (5, 5),
     "webhook: dispute": (5, 5),
-    "webhook: payment of a refund that waited": (6, None),
+    "webhook: payment of a refund that waited": (5, None),
     "create a session: new": (4, 4),
     "create a session: known request_id": (1, 4),
     "GET session": (2, 2),

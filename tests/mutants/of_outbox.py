@@ -9,8 +9,8 @@ ROWS = "tests/integration/test_outbox_rows.py"
 MUTANTS = [
     Mutant(
         file=OUTBOX,
-        text="WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        instead="WHERE id = ANY(%s) FOR UPDATE)",
+        text="WHERE effect_key = ANY(%s) FOR UPDATE SKIP LOCKED)",
+        instead="WHERE effect_key = ANY(%s) FOR UPDATE)",
         breaks="a webhook waits for a row that a relay holds while it waits for the broker",
         caught_by=f"{ROWS}::test_a_published_row_that_a_relay_holds_is_left_to_it_and_the_others_go",
     ),
@@ -37,15 +37,15 @@ MUTANTS = [
     ),
     Mutant(
         file=DELIVERY,
-        text="                    outbox.remove(tx, list(acknowledged))\n            except",
-        instead="                    outbox.remove(tx, [message.id for message in messages])\n            except",
+        text="                    outbox.remove(tx, acknowledged)\n            except",
+        instead="                    outbox.remove(tx, [message.effect_key for message in messages])\n            except",
         breaks="what the broker did not acknowledge to a webhook is lost",
         caught_by=f"{ROWS}::test_what_is_published_at_once_stays_until_the_broker_has_acknowledged_it",
     ),
     Mutant(
         file=DELIVERY,
-        text="                outbox.remove(tx, list(acknowledged))\n                refused",
-        instead="                outbox.remove(tx, [message.id for message in messages])\n                refused",
+        text="                outbox.remove(tx, acknowledged)\n                refused",
+        instead="                outbox.remove(tx, [message.effect_key for message in messages])\n                refused",
         breaks="what the broker did not acknowledge to a relay is lost",
         caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
     ),
@@ -59,7 +59,7 @@ MUTANTS = [
     Mutant(
         file="outbox/producer.py",
         text="            except KafkaError:\n                broker_away = True\n        self.refused",
-        instead="            except KafkaError:\n                acknowledged.append(message_id)\n        self.refused",
+        instead="            except KafkaError:\n                acknowledged.append(effect_key)\n        self.refused",
         breaks="what no broker has acknowledged is taken for published",
         caught_by="tests/integration/test_delivery.py::test_a_broker_that_is_away_changes_nothing_for_stripe",
     ),

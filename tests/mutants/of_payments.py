@@ -18,7 +18,7 @@ MUTANTS = [
     Mutant(
         file=SETTLEMENT,
         text="    _lock(tx, report, event)\n",
-        instead="    if event is not None:\n        _lock(tx, report, event)\n",
+        instead="    if event is not None or isinstance(report, ReversalReport):\n        _lock(tx, report, event)\n",
         breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
@@ -31,15 +31,15 @@ MUTANTS = [
     ),
     Mutant(
         file=LOCKED,
-        text='"  WHERE {payments} FOR UPDATE)',
-        instead='"  WHERE {payments})',
+        text="_OF_SESSION = _READ.format(",
+        instead='_OF_SESSION = _READ.replace(" FOR UPDATE", "").format(',
         breaks="an expiry takes back the payment that commits at that moment",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
     ),
     Mutant(
         file=LOCKED,
-        text='"  WHERE {payments} FOR UPDATE)',
-        instead='"  WHERE {payments})',
+        text="_OF_REVERSALS = _READ.format(",
+        instead='_OF_REVERSALS = _READ.replace(" FOR UPDATE", "").format(',
         breaks="a refund waits for ever for a payment whose row is changed at that moment",
         caught_by=f"{RACES}::test_a_refund_waits_for_a_change_of_its_payments_row",
     ),

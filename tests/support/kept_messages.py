@@ -12,6 +12,6 @@ class KeptMessages(KafkaPublisher):
     def __init__(self) -> None:
         self.kept: list[Message] = []
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[int]:
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
         self.kept += messages
-        return [message.id for message in messages]
+        return [message.effect_key for message in messages]

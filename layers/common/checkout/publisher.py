@@ -56,7 +56,7 @@ def request_session(
         cancel_url=cancel_url,
     )
     accepted = decoded(event.encoded())
-    message = Message(0, TOPIC, str(user_id), event.encoded())
+    message = Message(event.request_id, TOPIC, str(user_id), event.encoded())
     if not _system().kafka_publisher.publish([message], timing.PUBLISH_REQUEST):
         raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
     return accepted.request_id

@@ -20,9 +20,9 @@ from checkout.system import System
 def published(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     sent: list[Message] = []
 
-    def publish(_self: KafkaPublisher, messages: list[Message], _seconds: float) -> list[int]:
+    def publish(_self: KafkaPublisher, messages: list[Message], _seconds: float) -> list[str]:
         sent.extend(messages)
-        return [message.id for message in messages]
+        return [message.effect_key for message in messages]
 
     monkeypatch.setattr(KafkaPublisher, "publish", publish)
     system = System(Config({}), kafka_publisher=KafkaPublisher(["127.0.0.1:1"]))

@@ -1,6 +1,5 @@
 """One connection to one PostgreSQL database, kept warm between events, and its errors mapped to ours."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
@@ -14,18 +13,15 @@ from psycopg2.extras import execute_values
 
 from checkout.base import telemetry, timing
 from checkout.base.errors import (
-    ConfigurationError,
     DatabaseContended,
     DatabaseUnavailable,
     InvariantBroken,
 )
 from checkout.base.postgres_errors import mapped
+from checkout.base.postgres_url import Token, server_of
 
 Sql: TypeAlias = str | bytes | composed.Composable
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
-
-Token = Callable[[str, int, str], str]
-"""Host, port and user to a password for them."""
 
 CONNECT_TIMEOUT_SECONDS = timing.DATABASE_CONNECT
 TIMEOUTS = {
@@ -34,8 +30,6 @@ TIMEOUTS = {
     "idle_in_transaction_session_timeout": f"{timing.DATABASE_IDLE_IN_TRANSACTION}s",
 }
 """What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
-
-URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 
 _COUNTED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
@@ -206,9 +200,7 @@ class Database:
             connection.close()
 
     def _connect(self) -> psycopg2.extensions.connection:
-        server = _parsed(self._url())
-        if self._token is not None:
-            server["password"] = _made(self._token, server)
+        server = server_of(self._url(), self._token)
         try:
             connection: psycopg2.extensions.connection = psycopg2.connect(
                 **server, connect_timeout=self._connect_timeout_seconds, application_name="checkout"
@@ -253,20 +245,3 @@ def limit(tx: Transaction, timeouts: Mapping[str, str]) -> None:
     """For this transaction. Only if needed: RDS Proxy then keeps a server connection for the session."""
     settings = ", ".join(["set_config(%s, %s, true)"] * len(timeouts))
     tx.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
-
-
-def _parsed(url: str) -> dict[str, Any]:
-    try:
-        server: dict[str, Any] = psycopg2.extensions.parse_dsn(url)
-    except psycopg2.ProgrammingError:
-        server = {"port": ""}
-    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", server.get("port", "5432")):
-        # And not as libpq says it, which may quote the password.
-        raise ConfigurationError(f"A database's URL cannot be read: it is {URL_FORM}.")
-    return server
-
-
-def _made(token: Token, server: Mapping[str, str]) -> str:
-    if not {"host", "user"} <= server.keys():
-        raise ConfigurationError("With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name.")
-    return token(server["host"], int(server.get("port", 5432)), server["user"])

@@ -5,7 +5,7 @@ dies after that and before the row is deleted, it is published twice, and the co
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from checkout.base import telemetry, timing, tracing
 from checkout.base.errors import CheckoutError
@@ -27,23 +27,23 @@ REFUSED_AT_MOST_SECONDS = 3600
 
 def enqueue(tx: Transaction, effect_key: str, event: CheckoutFinishedEvent) -> Message | None:
     """Into the outbox, in the caller's transaction. None if the effect waits there already."""
-    return outbox.add(tx, effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
+    message = _message(effect_key, event)
+    return message if outbox.add(tx, message) else None
 
 
-def enqueue_as(
-    tx: Transaction, ids: Sequence[int], events: Mapping[str, CheckoutFinishedEvent]
-) -> list[Message]:
-    """Queue the events by effect key, under ids that were taken from the outbox's sequence before: no round
-    trip if there are enough. An effect that waits there already is published twice, and counted once."""
-    if len(ids) < len(events):
-        ids = [*ids, *outbox.next_ids(tx, len(events) - len(ids))]
-    trace = tracing.current()
-    messages = []
-    for message_id, (effect_key, event) in zip(ids, events.items(), strict=False):
-        message = Message(message_id, TOPIC, str(event.user_id), event.encoded(), trace)
-        outbox.queue(tx, effect_key, message)
-        messages.append(message)
-    return messages
+def queue(tx: Transaction, effect_key: str, event: CheckoutFinishedEvent) -> Message:
+    """The same without a round trip. An effect that waits there already is published twice, and counted once.
+
+    Messages are known by their effect keys, not by ids out of a sequence: RDS Proxy keeps a connection for
+    the client that asks for one.
+    """
+    message = _message(effect_key, event)
+    outbox.queue(tx, message)
+    return message
+
+
+def _message(effect_key: str, event: CheckoutFinishedEvent) -> Message:
+    return Message(effect_key, TOPIC, str(event.user_id), event.encoded(), tracing.current())
 
 
 class Delivery:
@@ -67,7 +67,7 @@ class Delivery:
             try:
                 # A row that comes back is only published again.
                 with self._checkout.autocommit(durable=False) as tx:
-                    outbox.remove(tx, list(acknowledged))
+                    outbox.remove(tx, acknowledged)
             except CheckoutError:
                 telemetry.logger.warning("outbox row not removed; it will be published again")
         return len(acknowledged)
@@ -87,16 +87,16 @@ class Delivery:
                 if not messages:
                     break
                 acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
-                outbox.remove(tx, list(acknowledged))
+                outbox.remove(tx, acknowledged)
                 refused = self._publisher.refused
                 if refused:
                     outbox.refused(tx, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
             for message in messages:
-                if message.id in refused:
+                if message.effect_key in refused:
                     telemetry.alert(
                         "OutboxStuck",
                         "Kafka refuses a message",
-                        outbox_id=message.id,
+                        effect_key=message.effect_key,
                         bytes=len(message.value),
                     )
             telemetry.count("EventsPublished", len(acknowledged))

@@ -28,8 +28,8 @@ _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordErro
 class KafkaPublisher:
     """Connects at the first message."""
 
-    refused: Collection[int] = frozenset()
-    """Of the last publish: the ids of what the brokers will never take as it is."""
+    refused: Collection[str] = frozenset()
+    """Of the last publish: the effect keys of what the brokers will never take as it is."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class KafkaPublisher:
         self._last_used = 0.0
         self._paused_until = 0.0
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[int]:
-        """The ids of those that the brokers have acknowledged (all in-sync replicas) within the time.
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
+        """The effect keys of those that the brokers have acknowledged (all in-sync replicas) within the time.
 
         The others may or may not arrive, but for those in `refused`. Never raises for a broker's sake.
         """
@@ -64,12 +64,12 @@ class KafkaPublisher:
         deadline = now + timeout_seconds
         sent, refused, broker_away = self._send(messages, timeout_seconds)
         acknowledged = []
-        for message_id, future in sent:
+        for effect_key, future in sent:
             try:
                 future.get(timeout=max(0.0, deadline - time.time()))
-                acknowledged.append(message_id)
+                acknowledged.append(effect_key)
             except _REFUSED:
-                refused.append(message_id)
+                refused.append(effect_key)
             except KafkaError:
                 broker_away = True
         self.refused = frozenset(refused)
@@ -92,11 +92,11 @@ class KafkaPublisher:
 
     def _send(
         self, messages: Sequence[Message], timeout_seconds: float
-    ) -> tuple[list[tuple[int, FutureRecordMetadata]], list[int], bool]:
+    ) -> tuple[list[tuple[str, FutureRecordMetadata]], list[str], bool]:
         """What is on its way, what is refused, and whether the broker seems away. One bad message does not
         stop the rest."""
-        sent: list[tuple[int, FutureRecordMetadata]] = []
-        refused: list[int] = []
+        sent: list[tuple[str, FutureRecordMetadata]] = []
+        refused: list[str] = []
         for message in messages:
             try:
                 future = self._connected(timeout_seconds).send(
@@ -106,11 +106,11 @@ class KafkaPublisher:
                     headers=[("traceparent", message.traceparent.encode())] if message.traceparent else [],
                 )
             except _REFUSED:
-                refused.append(message.id)
+                refused.append(message.effect_key)
                 continue
             except (KafkaError, OSError):
                 return sent, refused, True
-            sent.append((message.id, future))
+            sent.append((message.effect_key, future))
         return sent, refused, False
 
     def close(self) -> None:

@@ -34,9 +34,6 @@ class Locked:
     discarded: Mapping[str, str]
     """Refunds and disputes that an operator has discarded, and the event that each was discarded with."""
 
-    outbox_ids: Sequence[int]
-    """For the messages that the report itself leads to."""
-
     def of_request(self, request_id: str) -> Payment | None:
         return next((one for one in self.payments if one.request_id == request_id), None)
 
@@ -52,8 +49,7 @@ _READ = (
 _STORING = b"WITH stored AS (%s RETURNING 1) SELECT EXISTS(SELECT FROM stored) AS is_new, "
 _OF_SESSION = _READ.format(
     payments="request_id = %(request_id)s OR stripe_session_id = %(session_id)s ORDER BY id",
-    more="EXISTS(SELECT FROM reversals WHERE payment_intent_id = %(payment_intent_id)s) AS is_reversed,"
-    " ARRAY[nextval('outbox_id_seq')] AS outbox_ids",
+    more="EXISTS(SELECT FROM reversals WHERE payment_intent_id = %(payment_intent_id)s) AS is_reversed",
 )
 _OF_REVERSALS = _READ.format(
     payments="payment_intent_id = %(payment_intent_id)s ORDER BY id LIMIT 1",
@@ -61,8 +57,7 @@ _OF_REVERSALS = _READ.format(
     "   WHERE payment_intent_id = %(payment_intent_id)s OR effect_key = ANY(%(effect_keys)s)"
     "   ORDER BY created_at, effect_key) AS r) AS reversals,"
     " (SELECT json_object_agg(object_id, event_id) FROM discarded_reversals"
-    "   WHERE object_id = ANY(%(objects)s)) AS discarded,"
-    " ARRAY(SELECT nextval('outbox_id_seq') FROM unnest(%(effect_keys)s::text[])) AS outbox_ids",
+    "   WHERE object_id = ANY(%(objects)s)) AS discarded",
 )
 
 
@@ -93,5 +88,4 @@ def read(tx: Transaction, report: Report, insert: bytes | None = None) -> Locked
         payments=payments,
         reversals=stored,
         discarded=first.get("discarded") or {},
-        outbox_ids=first["outbox_ids"],
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
-from checkout.outbox.delivery import enqueue_as
+from checkout.outbox.delivery import queue
 from checkout.outbox.table import Message
 from checkout.payments import inbox, locked, reversals, session_event, table
 from checkout.payments.decisions import Decision, decide
@@ -106,7 +106,7 @@ def _write(tx: Transaction, report: Report, decision: Decision, found: Locked) -
         changes.write(tx, report.payment_intent_id)
     for one in changes.foreign:
         _park_foreign(tx, one, payment)
-    return enqueue_as(tx, found.outbox_ids, {one.effect_key: one.event for one in decision.emissions})
+    return [queue(tx, one.effect_key, one.event) for one in decision.emissions]
 
 
 def _park_foreign(tx: Transaction, one: StoredReversal, payment: Payment | None) -> None:

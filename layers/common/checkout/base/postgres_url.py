@@ -1,0 +1,36 @@
+"""The URL of a database, and the password that goes with it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from checkout.base.errors import ConfigurationError
+
+Token = Callable[[str, int, str], str]
+"""Host, port and user to a password for them."""
+
+URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
+
+
+def server_of(url: str, token: Token | None) -> dict[str, Any]:
+    """What psycopg2 connects with. `token` makes the password if there is one.
+
+    Raises ConfigurationError.
+    """
+    try:
+        server: dict[str, Any] = psycopg2.extensions.parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        server = {"port": ""}
+    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", server.get("port", "5432")):
+        # And not as libpq says it, which may quote the password.
+        raise ConfigurationError(f"A database's URL cannot be read: it is {URL_FORM}.")
+    if token is not None:
+        if not {"host", "user"} <= server.keys():
+            raise ConfigurationError(
+                "With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name."
+            )
+        server["password"] = token(server["host"], int(server.get("port", 5432)), server["user"])
+    return server
