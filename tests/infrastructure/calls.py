@@ -143,7 +143,7 @@ def run(function: str) -> Recorder:
 
         app.handler(_event(function), CONTEXT)
         if "kafka_publisher" in vars(getattr(app, "system", None) or SimpleNamespace()):
-            message = SimpleNamespace(id=1, topic=FINISHED, key="k", value=b"{}", traceparent=None)
+            message = SimpleNamespace(effect_key="k", topic=FINISHED, key="k", value=b"{}", traceparent=None)
             app.system.kafka_publisher.publish([message], 1.0)
     return recorder
 

@@ -108,10 +108,17 @@ class AwsApis:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.path.endswith("/invocations"):
                     apis.invoked.append(unquote(self.path.split("/")[3]))
-                    answer = b'{"reached": []}'
+                    answer = b'{"release": "r2", "reached": []}'
                 else:
                     apis.reported.append(json.loads(body))
                     answer = b'{"lifecycleEventHookExecutionId": "e-1"}'
+                self._answer(answer)
+
+            def do_GET(self) -> None:
+                assert self.path.endswith("/configuration"), self.path
+                self._answer(b'{"Environment": {"Variables": {"RELEASE": "r2"}}}')
+
+            def _answer(self, answer: bytes) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -219,6 +226,7 @@ def test_the_hook_before_traffic_asks_and_reports(build: Path, client: Path, tmp
             client,
             {
                 "NEW_VERSIONS": ",".join(versions),
+                "RELEASE": "r2",
                 "AWS_ENDPOINT_URL": f"http://{aws.address}",
                 "AWS_DEFAULT_REGION": "eu-central-1",
                 "AWS_ACCESS_KEY_ID": "testing",
