@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.functions import Functions
 
@@ -17,6 +14,10 @@ class SamFunctions(Functions):
     """The functions behind `sam local start-lambda`, each of which handles one event at a time."""
 
     def __init__(self, functions: Mapping[str, Any], url: str, log: Callable[[str, str], None]) -> None:
+        # Not among what `make run` installs, whose command line has this one's, too.
+        import boto3
+        from botocore.config import Config
+
         self._loop = asyncio.get_running_loop()
         self._log = log
         self._ids = {name: function.logical_id for name, function in functions.items()}
