@@ -7,7 +7,7 @@ from typing import Literal
 
 from checkout.base.postgres import Transaction, array
 from checkout.ledger.decision import Undone
-from checkout.outbox.effects import Effect
+from checkout.outbox.effects import Effect, effect_of
 from checkout.outbox.record import Record
 
 Resolution = Literal["replayed", "discarded"]
@@ -64,16 +64,10 @@ class ParkedRecord:
             or self.currency is None
         ):
             return None
-        kind, _, source_id = self.effect_key.partition(":")
-        return Effect(
-            effect_key=self.effect_key,
-            user_id=self.user_id,
-            amount_cents=self.amount_cents,
-            currency=self.currency,
-            kind=kind,
-            # Reversals that were parked before this column was there have none, and belong to no payment.
-            request_id=self.request_id or "",
-            source_id=None if kind == "success" else source_id,
+        return effect_of(
+            self.effect_key,
+            (self.user_id, self.amount_cents, self.currency),
+            request_id=self.request_id,
             payment_intent_id=self.payment_intent_id,
             dispute_id=self.dispute_id,
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from checkout.outbox.effects import Effect, is_credit, is_same_movement
+from checkout.outbox.effects import Effect, effect_of, is_credit, is_same_movement
 
 
 class Seen(NamedTuple):
@@ -25,15 +25,10 @@ class Seen(NamedTuple):
 
     @property
     def effect(self) -> Effect:
-        kind, _, source = self.effect_key.partition(":")
-        return Effect(
-            effect_key=self.effect_key,
-            user_id=self.user_id,
-            amount_cents=self.amount_cents,
-            currency=self.currency,
-            kind=kind,
-            request_id=self.request_id or "",
-            source_id=None if kind == "success" else source,
+        return effect_of(
+            self.effect_key,
+            self.claim,
+            request_id=self.request_id,
             payment_intent_id=self.payment_intent_id,
         )
 

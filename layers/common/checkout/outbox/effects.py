@@ -44,6 +44,33 @@ class Effect(Struct, frozen=True):
         return (self.user_id, self.amount_cents, self.currency)
 
 
+def effect_of(
+    effect_key: str,
+    claim: tuple[int, int, str],
+    *,
+    request_id: str | None,
+    payment_intent_id: str | None,
+    dispute_id: str | None = None,
+) -> Effect:
+    """The movement that a row records under this key, which says its kind and what it comes from.
+
+    `request_id` is null in reversals that an early release parked, which then belong to no payment.
+    """
+    kind, _, source_id = effect_key.partition(":")
+    user_id, amount_cents, currency = claim
+    return Effect(
+        effect_key=effect_key,
+        user_id=user_id,
+        amount_cents=amount_cents,
+        currency=currency,
+        kind=kind,
+        request_id=request_id or "",
+        source_id=None if is_credit(effect_key) else source_id,
+        payment_intent_id=payment_intent_id,
+        dispute_id=dispute_id,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A movement as it is on record: in the ledger, or as a record that was parked."""

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from checkout.base.postgres import Transaction
-from checkout.outbox.effects import Effect
+from checkout.outbox.effects import Effect, effect_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +29,10 @@ class Discarded:
 
     @property
     def effect(self) -> Effect:
-        kind, _, source_id = self.effect_key.partition(":")
-        return Effect(
-            effect_key=self.effect_key,
-            user_id=self.user_id,
-            amount_cents=self.amount_cents,
-            currency=self.currency,
-            kind=kind,
-            request_id=self.request_id or "",
-            source_id=None if kind == "success" else source_id,
+        return effect_of(
+            self.effect_key,
+            (self.user_id, self.amount_cents, self.currency),
+            request_id=self.request_id,
             payment_intent_id=self.payment_intent_id,
             dispute_id=self.dispute_id,
         )

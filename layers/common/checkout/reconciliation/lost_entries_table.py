@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction
-from checkout.outbox.effects import DIRECTIONS, Effect
+from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
 
 PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
 """For the one statement that counts whole tables."""
@@ -28,15 +28,10 @@ class Movement(NamedTuple):
 
     @property
     def effect(self) -> Effect:
-        kind, _, source_id = self.effect_key.partition(":")
-        return Effect(
-            effect_key=self.effect_key,
-            user_id=self.user_id,
-            amount_cents=self.amount_cents,
-            currency=self.currency,
-            kind=kind,
+        return effect_of(
+            self.effect_key,
+            (self.user_id, self.amount_cents, self.currency),
             request_id=self.request_id,
-            source_id=None if kind == "success" else source_id,
             payment_intent_id=self.payment_intent_id,
         )
 
