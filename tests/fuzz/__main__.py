@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from local import waiting
 from tests.fuzz import verdict
 from tests.fuzz.callers import Callers
 from tests.fuzz.payments import GoodPayments
@@ -23,6 +24,7 @@ from tests.support.project import HTTP_SECONDS
 from tests.support.running_stack import RunningStack
 
 GARBAGE_USERS, GOOD_USERS = 40, 200
+SETTLED_SECONDS = 60
 FIRST_GOOD = 7_000_000_001
 """Far from every generated number."""
 
@@ -114,12 +116,28 @@ def corpus(stack: RunningStack, users: Sequence[int]) -> list[dict[str, Any]]:
         for session_id in (sessions[0], *sessions[2:]):
             intent = stack.ask_stripe(f"/v1/checkout/sessions/{session_id}")["payment_intent"]
             call("refunds", payment_intent=intent, amount="200")
-        for dispute in stack.ask_stripe("/v1/disputes")["data"]:
-            if dispute["status"] == "needs_response":
-                evidence = {"evidence[uncategorized_text]": "winning_evidence"}
-                call(f"disputes/{dispute['id']}", **evidence, submit="true")
-    time.sleep(3)  # Time for the simulator to settle debits and close disputes.
+        for dispute in waiting.until(lambda: open_disputes(stack), SETTLED_SECONDS):
+            evidence = {"evidence[uncategorized_text]": "winning_evidence"}
+            call(f"disputes/{dispute['id']}", **evidence, submit="true")
+    assert waiting.until(lambda: has_settled(stack), SETTLED_SECONDS), "a debit or a dispute is still open"
     stack.control_stripe("webhooks", mode="normal")
+    return events_of(stack)
+
+
+def open_disputes(stack: RunningStack) -> list[dict[str, Any]]:
+    return [one for one in stack.ask_stripe("/v1/disputes")["data"] if one["status"] == "needs_response"]
+
+
+def has_settled(stack: RunningStack) -> bool:
+    """True once the simulator has settled the debits of both modes, and closed the dispute of each."""
+    types = [event["type"] for event in events_of(stack)]
+    ends = ("session.async_payment_succeeded", "session.async_payment_failed")
+    return (
+        all(types.count(f"checkout.{end}") == 2 for end in ends) and types.count("charge.dispute.closed") == 2
+    )
+
+
+def events_of(stack: RunningStack) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = stack.ask_stripe("/v1/events", limit="100")["data"]
     return events
 
