@@ -33,6 +33,7 @@ import psutil  # type: ignore[import-untyped]
 from botocore.config import Config
 
 from local import processes
+from local.waiting import until
 from tests.infrastructure import transformed
 from tests.infrastructure.transformed import REGION, ROOT, Template
 
@@ -190,14 +191,13 @@ class Stack:
         return dict(found)
 
     def _settled(self) -> str:
-        deadline = time.monotonic() + _STEP_SECONDS
-        while True:
+        def settled() -> str | None:
             status = str(self._described()["StackStatus"])
-            if not status.endswith("_IN_PROGRESS"):
-                return status
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self._name} is still {status}")
-            time.sleep(0.2)
+            return None if status.endswith("_IN_PROGRESS") else status
+
+        if (status := until(settled, _STEP_SECONDS, 0.2)) is None:
+            raise TimeoutError(f"{self._name} is still {self._described()['StackStatus']}")
+        return status
 
     def _uploaded(self, template: Template) -> str:
         resources = template["Resources"]

@@ -1,14 +1,13 @@
 """Who may import whom, and what nothing that runs on AWS may know of."""
 
-import ast
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.infrastructure.imports import ROOT, imports, short, within
+
 LAYER = ROOT / "layers" / "common"
 FUNCTIONS = sorted((ROOT / "functions").glob("*/**/*.py"))
 SHARED = sorted((LAYER / "checkout").glob("**/*.py"))
@@ -39,26 +38,8 @@ HELPERS = {"psycopg2.extras", "psycopg2.extensions"}
 """What SQL is sent with; raises nothing of its own."""
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Names of all modules that a file imports anywhere in it, what is imported from packages included."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def within(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
-
-
 def in_checkout(path: Path) -> str:
     return path.relative_to(LAYER / "checkout").as_posix()
-
-
-def short(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 IN_ROOMS = [path for path in SHARED if "/" in in_checkout(path)]
