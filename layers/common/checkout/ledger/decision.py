@@ -61,7 +61,7 @@ class Decision:
 
 
 def in_order(movements: Iterable[Movement]) -> list[Movement]:
-    """Sorted so that nothing stands before what it depends on; otherwise as they came."""
+    """Each movement after those that it depends on; otherwise as they came."""
     return sorted(movements, key=lambda movement: STAGE[movement.effect.kind])
 
 

@@ -26,7 +26,7 @@ def store(tx: Transaction, shown: Collection[tuple[str, str, Mapping[str, Any]]]
         tx.execute_values(
             "INSERT INTO verify_findings (finding_id, name, facts) VALUES %s"
             " ON CONFLICT (finding_id) DO UPDATE SET shown_at = now()",
-            # In one order, so that two runs that end at once do not deadlock.
+            # In one order: two runs that end at once would deadlock otherwise.
             sorted((finding, name, json.dumps(facts, default=str)) for finding, name, facts in shown),
         )
 

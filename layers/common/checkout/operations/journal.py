@@ -77,7 +77,7 @@ def _arguments(given: argparse.Namespace) -> Mapping[str, Any]:
 
 
 class Journal:
-    """Kept in both databases, so that it survives the restore of one of them."""
+    """Kept in both databases: it survives the restore of one of them."""
 
     def __init__(self, system: System) -> None:
         self._databases = system.checkout_database, system.application_database

@@ -157,7 +157,7 @@ class HeldEvents:
             return self._decision(tx, event_id)
 
     def _decision(self, tx: Transaction, event_id: str) -> Decision:
-        """With the payment intent locked, so that nothing of it is being applied at the same time."""
+        """With the payment intent locked: nothing of it is applied at the same time."""
         event, payload = _stored(tx, event_id)
         if event.payment_intent_id is not None:
             payments_table.lock_payment_intent(tx, event.payment_intent_id)
