@@ -18,13 +18,14 @@ from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
 from deployment.sam import SamFailed
 from deployment.smoke import SmokeFailed
+from deployment.tags import NotTags
 from local.stack import on_demand, settings
 from local.stack.on_demand import NotStarted
 from local.stack.settings import SettingsError
 
 _EXPECTED = (
     *(SmokeFailed, NotConfigured, NotDeployed, NoSuchStack, SettingsError),
-    *(NoRegion, BotoCoreError, ClientError, CheckoutError, SamFailed, AnotherBuild),
+    *(NoRegion, BotoCoreError, ClientError, CheckoutError, SamFailed, AnotherBuild, NotTags),
 )
 
 
@@ -35,6 +36,7 @@ def bring_up(options: argparse.Namespace) -> None:
         lambda what: options.yes or terminal.confirmed(what),
         terminal.say,
         built=options.built,
+        tagged=options.tags,
     )
 
 
@@ -101,6 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--built",
         metavar="DIGEST",
         help="deploy the build that is here, if its digest is this, and build nothing",
+    )
+    deployed.add_argument(
+        "--tags",
+        metavar="PAIRS",
+        help="the stack's tags: 'Team=pay CostCenter=42'; by default samconfig.toml's, else the stack's own",
     )
     deployed.set_defaults(command=bring_up)
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, build, combinations, costs, preflight, region
+from deployment import ROOT, build, combinations, costs, preflight, region, tags
 from deployment.build import BUILD, release_of
 from deployment.preflight import Problem
 from deployment.sam import sam as _sam
@@ -25,17 +25,24 @@ class NotDeployed(RuntimeError):
 
 
 def deploy(
-    environment: str, confirm: Callable[[str], bool], say: Callable[[str], None], *, built: str | None = None
+    environment: str,
+    confirm: Callable[[str], bool],
+    say: Callable[[str], None],
+    *,
+    built: str | None = None,
+    tagged: str | None = None,
 ) -> None:
-    """Check, build, deploy. With `built`, the digest of the existing build, that is deployed.
+    """Check, build, deploy. With `built`, the digest of the existing build, that is deployed. `tagged` are
+    the stack's tags, instead of those of samconfig.toml.
 
-    Raises NotDeployed, NoRegion, SamFailed, AnotherBuild.
+    Raises NotDeployed, NoRegion, SamFailed, AnotherBuild, NotTags.
     """
     region()  # Without a region, all later calls fail.
     configured = settings(environment)
     profile = configured.get("Profile", "dev")
     shape = costs.PROFILES[profile]
     stack = stack_name(environment)
+    labels = tags.chosen(tagged, _parameters(environment, "deploy").get("tags", ""), preflight.tags_of(stack))
     problems = _problems(stack, configured, shape.nats)
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
@@ -60,6 +67,7 @@ def deploy(
         *_environment(environment),
         "--no-confirm-changeset",
         _rollback(preflight.status_of(stack)),
+        *tags.options(labels),
         "--parameter-overrides",
         *_pairs(given),
     )

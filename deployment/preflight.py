@@ -122,6 +122,11 @@ def app_id_of(stack: str) -> str | None:
     return _parameters(stack).get("CheckoutAppId")
 
 
+def tags_of(stack: str) -> dict[str, str]:
+    """The stack's tags. Raises what boto3 raises."""
+    return {one["Key"]: one["Value"] for one in (_described(stack) or {}).get("Tags", [])}
+
+
 def _parameters(stack: str) -> dict[str, str]:
     given = (_described(stack) or {}).get("Parameters", [])
     return {one["ParameterKey"]: one["ParameterValue"] for one in given}

@@ -26,6 +26,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "kept")
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
+    monkeypatch.setattr(preflight, "tags_of", lambda _: {})
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
