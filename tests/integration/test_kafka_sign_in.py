@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from checkout.base.config import Config
-from checkout.base.errors import Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
@@ -230,4 +231,30 @@ def test_the_setting_picks_the_way(settings: dict[str, str], mechanism: str | No
     assert options.get("sasl_mechanism") == mechanism
     if mechanism:
         assert options["security_protocol"] == "SASL_SSL"
-        assert Path(options["ssl_cafile"]).name == "aws-roots.pem"
+        trusted = options["ssl_context"].get_ca_certs()
+        assert len(trusted) == 5, "Amazon's alone"
+        assert options["ssl_context"].verify_mode == ssl.CERT_REQUIRED
+        assert options["ssl_context"].check_hostname is True
+
+
+def test_roots_are_read_once_for_all_connections(secure: Secure, monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka_sign_in.tls_context.cache_clear()
+    read: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(context: ssl.SSLContext, file: str) -> None:
+        read.append(file)
+        load(context, file)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    for _ in range(2):
+        assert publish(secure.address, bearer(secure, unsecured()))[0] == ["7"]
+
+    assert read == [str(secure.authority.root)]
+
+
+def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name in ("empty.pem", "gone.pem"):
+        with pytest.raises(ConfigurationError, match="KAFKA_CA_FILE must be a file of certificates"):
+            kafka_sign_in.iam(str(tmp_path / name))

@@ -1,4 +1,4 @@
-"""The roots that the functions trust when they connect to PostgreSQL on AWS."""
+"""The roots that the functions trust when they connect to PostgreSQL and Kafka on AWS."""
 
 import ssl
 import time
@@ -54,6 +54,10 @@ def test_rds_has_three_roots_in_a_region(region: str) -> None:
 @pytest.mark.parametrize("name", AMAZON)
 def test_the_proxy_s_roots_are_those_of_the_public_web(name: str) -> None:
     assert ROOTS[name] == roots(Path(certifi.where()))[name]
+
+
+def test_kafka_s_roots_are_amazon_s_alone() -> None:
+    assert roots(BUNDLE.with_name("amazon-roots.pem")) == {name: ROOTS[name] for name in AMAZON}
 
 
 def test_nobody_else_is_trusted() -> None:

@@ -4,7 +4,9 @@ What gives options, gives those of a kafka-python client.
 """
 
 import base64
+import ssl
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from checkout.base import timing
 from checkout.base.config import Config
-from checkout.base.errors import Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 
-AWS_ROOTS = Path(__file__).parents[1] / "certificates" / "aws-roots.pem"
+AMAZON_ROOTS = Path(__file__).parents[1] / "certificates" / "amazon-roots.pem"
 """What MSK's certificates chain to."""
 
 
@@ -51,7 +53,19 @@ def iam(ca_file: str | None) -> dict[str, Any]:
 
 
 def _by_tls(ca_file: str | None) -> dict[str, Any]:
-    return {"security_protocol": "SASL_SSL", "ssl_cafile": ca_file or str(AWS_ROOTS)}
+    return {"security_protocol": "SASL_SSL", "ssl_context": tls_context(ca_file or str(AMAZON_ROOTS))}
+
+
+@cache
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """One for all connections: kafka-python would read the file again for each. Raises ConfigurationError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        raise ConfigurationError(f"KAFKA_CA_FILE must be a file of certificates in PEM: {error}") from error
+    return context
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
