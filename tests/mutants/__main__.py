@@ -1,8 +1,6 @@
-"""`python -m tests.mutants [word …]` tries all mutants, or those whose file, text or sentence has a word.
+"""The command line: `python -m tests.mutants --help`."""
 
-Ends with 0 only if each is caught by its test; with 2 if the list does not go with the code.
-"""
-
+import argparse
 import sys
 import tempfile
 import time
@@ -18,7 +16,19 @@ ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
 
 
-def main(words: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants",
+        description="Make each mistake of the list in a copy of the project, and run the test that must fail.",
+        epilog="Exit status: 0 if every mistake was caught, 1 if one was not or a test fails without any, 2 if"
+        " the list does not go with the code.",
+    )
+    what = "only mistakes whose file, text, consequence or test has one of these words: outbox"
+    parser.add_argument("words", nargs="*", metavar="word", help=what)
+    words: list[str] = parser.parse_args(arguments).words
+    if unknown := [word for word in words if not any(_is_about(mutant, word) for mutant in MUTANTS)]:
+        files = ", ".join(sorted({mutant.file for mutant in MUTANTS}))
+        parser.error(f"no mistake is about {', '.join(unknown)}; there are mistakes in {files}")
     wanted = [mutant for mutant in MUTANTS if not words or any(_is_about(mutant, word) for word in words)]
     if complaints := unusable(wanted, ROOT):
         print(*complaints, sep="\n", file=sys.stderr)
@@ -71,4 +81,4 @@ def _is_about(mutant: Mutant, word: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import main
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import CHECKOUT, Mutant, unusable
 from tests.mutants.trial import Workspace, first_failure, try_each
@@ -105,3 +106,24 @@ def test_a_test_that_fails_without_a_mutant_is_reported_first(workspaces: list[W
     said = first_failure([f"{TEST}::test_a_sum", f"{TEST}::test_that_fails"], workspaces)
     assert said is not None
     assert "test_that_fails" in said
+
+
+def test_help_says_what_a_word_selects(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "only mistakes whose file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["nothing-has-this"], ["outbox", "nothing-has-this"], ["--all"]])
+def test_an_unknown_word_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert words[-1] in capsys.readouterr().err
+
+
+def test_what_there_is_follows_an_unknown_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["nothing-has-this"])
+    assert "outbox/delivery.py" in capsys.readouterr().err
