@@ -13,13 +13,7 @@ from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import caller_identity, command, text
 from checkout.operations.journal import Caller
-from checkout.release.self_check import (
-    APPLICATION_DATABASE,
-    BROKER,
-    CHECKOUT_DATABASE,
-    SECRETS,
-    self_checking,
-)
+from checkout.release.self_check import EVERYTHING, self_checking
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -62,6 +56,4 @@ def _identity(event: dict[str, Any], words: list[str], function: str) -> str | N
     return caller_identity.proved(proof, function, words)
 
 
-handler = instrumented(
-    self_checking(operate, system, SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
-)
+handler = instrumented(self_checking(operate, system, *EVERYTHING))

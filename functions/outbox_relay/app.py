@@ -1,7 +1,6 @@
 """Every minute: publish what the webhook could not."""
 
 import os
-import time
 from typing import Any
 
 from checkout.base import timing
@@ -13,12 +12,9 @@ from checkout.system import System
 system = System(Config(os.environ))
 system.prepare("delivery")
 
-RESERVE_SECONDS = timing.RESERVE["outbox_relay"]
-
 
 def relay(_event: dict[str, Any], context: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-    published, left = system.delivery.relay(deadline)
+    published, left = system.delivery.relay(timing.deadline(context, "outbox_relay"))
     if published or left:
         logger.info("relayed", extra={"published": published, "left": left})
     return {"published": published, "left": left}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checkout.outbox import delivery
+from checkout.base import timing
 from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, new_broker
 from tests.support.functions import Functions, system
@@ -94,7 +94,7 @@ def fns(
     """The functions, each under its own role, with empty databases but for user 1, who has nothing."""
     roles.enforce(monkeypatch)
     # What a test wants published is published, however slow this machine is.
-    monkeypatch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 20)
+    monkeypatch.setattr(timing, "PUBLISH_AT_ONCE", 20)
     settings = functions.environment(*databases, broker.address)
     patch_environment(monkeypatch, settings)
     functions.forget_wiring()

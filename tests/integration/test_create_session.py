@@ -5,12 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Database
-from checkout.payments import stripe_api
 from checkout.payments.stripe_api import StripeApi
-from checkout.sessions import create as sessions
 from checkout.sessions.create import CreateSession
 from checkout.sessions.session_request import SessionRequest
 from tests.support import functions
@@ -200,8 +199,8 @@ def test_an_unknown_outcome_keeps_the_idempotency_key(
     body = {"amount_cents": 500, "request_id": request_id}
     stripe.fault(path_prefix=SESSIONS, method="POST", **fault)
     with monkeypatch.context() as hasty:
-        hasty.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
-        hasty.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+        hasty.setattr(timing, "STRIPE_READ", 0.3)
+        hasty.setattr(timing, "KEY_IN_USE", 0)
         assert fns.create(body).status == 502
     functions.forget_wiring()
     stripe.clear_faults()

@@ -8,9 +8,9 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
+from checkout.base import timing
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
-from checkout.ledger import batch as crediting_batch
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
 from tests.support import functions
@@ -161,7 +161,7 @@ def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(
 
 
 def test_a_lock_that_is_not_given_up_is_transient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crediting_batch, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(timing, "LOCKED_USERS", 0.05)
     event = finished()
     other = psycopg2.connect(fns.settings["DATABASE_URL"])
     with other, other.cursor() as cursor:

@@ -17,7 +17,6 @@ from checkout.base import timing
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
 from checkout.outbox import delivery
-from checkout.outbox import producer as kafka
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
@@ -42,7 +41,7 @@ def own_broker(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
     broker.start()
     monkeypatch.setenv("KAFKA_BROKERS", broker.address)
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(timing, "PRODUCER_PAUSE", 0)
     fns.settings["KAFKA_BROKERS"] = broker.address
     functions.forget_wiring()
     yield broker
@@ -54,7 +53,7 @@ def own_broker(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def impatient() -> Iterator[None]:
     """Meanwhile webhooks wait only briefly for a broker, which therefore must be one that does not answer."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delivery, "AT_ONCE_TIMEOUT_SECONDS", 0.3)
+        patch.setattr(timing, "PUBLISH_AT_ONCE", 0.3)
         yield
 
 
@@ -132,17 +131,15 @@ def test_a_broker_that_is_away_changes_nothing_for_stripe(fns: Functions, own_br
     assert fns.balance() == 2000
 
 
-def test_a_relay_without_a_broker_leaves_everything(fns: Functions, own_broker: AnyBroker) -> None:
+def test_a_relay_without_a_broker_leaves_everything(
+    fns: Functions, own_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own_broker.kill()
     with impatient():
         pay(fns)
     age_outbox(fns)
-    delivery_timeout = delivery.RELAY_TIMEOUT_SECONDS
-    delivery.RELAY_TIMEOUT_SECONDS = 1
-    try:
-        assert fns.invoke("outbox_relay", {}) == {"published": 0, "left": 1}
-    finally:
-        delivery.RELAY_TIMEOUT_SECONDS = delivery_timeout
+    monkeypatch.setattr(timing, "PUBLISH_BY_RELAY", 1)
+    assert fns.invoke("outbox_relay", {}) == {"published": 0, "left": 1}
     assert len(outbox(fns)) == 1
 
 
@@ -154,7 +151,7 @@ def test_a_broker_that_hangs_costs_stripe_the_bound_and_no_money(
     began = time.monotonic()
     with impatient():
         request_id = pay(fns)
-        assert time.monotonic() - began < delivery.AT_ONCE_TIMEOUT_SECONDS + 5
+        assert time.monotonic() - began < timing.PUBLISH_AT_ONCE + 5
     assert outbox(fns) == [f"success:{request_id}"]
 
     thaw(own_broker)
@@ -178,7 +175,7 @@ def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_
 def test_after_a_failure_nobody_waits_for_a_while(
     own_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "PAUSE_SECONDS", 60)
+    monkeypatch.setattr(timing, "PRODUCER_PAUSE", 60)
     publisher = KafkaPublisher([own_broker.address], (2, 3))
     own_broker.kill()
     assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.sessions import create as sessions
+from checkout.base import timing
 from tests.support import functions
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
@@ -92,7 +92,7 @@ def test_the_reconciler_ends_a_request_whose_key_is_taken(
     request_id = str(uuid4())
     stripe.fault(path_prefix=SESSIONS, method="POST", status=409, times=4)
     with monkeypatch.context() as hasty:
-        hasty.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+        hasty.setattr(timing, "KEY_IN_USE", 0)
         assert fns.create({"amount_cents": 500, "request_id": request_id}).status == 502
     stripe.clear_faults()
     stripe.client.v1.checkout.sessions.create(session_params(700), {"idempotency_key": request_id})
@@ -107,7 +107,7 @@ def test_the_reconciler_ends_a_request_whose_key_is_taken(
 def test_a_key_that_is_in_use_is_kept(
     fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(timing, "KEY_IN_USE", 0)
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
     stripe.fault(path_prefix=SESSIONS, method="POST", status=409, times=4)

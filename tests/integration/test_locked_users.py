@@ -11,9 +11,9 @@ import pytest
 from confluent_kafka import Producer
 from psycopg2 import errors
 
+from checkout.base import timing
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
-from checkout.ledger import batch as crediting_batch
 from checkout.ledger import parked
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
@@ -36,7 +36,7 @@ def other(fns: Functions) -> Iterator[SecondConnection]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crediting_batch, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(timing, "LOCKED_USERS", 0.05)
 
 
 def hold(other: SecondConnection, *user_ids: int) -> None:
@@ -83,7 +83,7 @@ def test_a_trigger_that_repeats_whole_batches_gets_an_error_and_what_was_credite
     fns.add_users(2)
     hold(other, 2)
     batch = [finished(), finished(user_id=2)]
-    with pytest.raises(Unavailable, match="1 of 2 records"):
+    with pytest.raises(Unavailable, match="checkout.finished-0 from offset 1 on"):
         fns.consume(*batch)
     assert (fns.balance(1), fns.balance(2)) == (500, 0)
     other.commit()
@@ -105,7 +105,7 @@ def test_a_row_that_is_given_up_soon_is_waited_for(
     fns: Functions, other: SecondConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the queue for it: whoever only looked now and then would never find a busy row free."""
-    monkeypatch.setattr(crediting_batch, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(timing, "LOCKED_USERS", 20)
     hold(other, 1)
     consuming = waiting(fns.settings["DATABASE_URL"], lambda: fns.consume(finished()))
     other.commit()

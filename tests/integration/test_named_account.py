@@ -6,8 +6,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from checkout.payments import stripe_api
-from checkout.sessions import create as sessions
+from checkout.base import timing
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, requested
 from tests.support.stripe_simulator import Simulator
@@ -72,7 +71,7 @@ def test_the_same_idempotency_key_is_sent_with_the_same_email(
     stripe.clear_faults()
     with monkeypatch.context() as away:
         away.setenv("STRIPE_API_BASE", "http://127.0.0.1:1")
-        away.setattr(stripe_api, "CONNECT_TIMEOUT_SECONDS", 0.3)
+        away.setattr(timing, "STRIPE_CONNECT", 0.3)
         functions.forget_wiring()
         assert fns.create(body).status == 502
     functions.forget_wiring()
@@ -112,7 +111,7 @@ def abandoned(fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
     request_id = str(uuid4())
     stripe.fault(path_prefix=SESSIONS, method="POST", status=status, times=4)
     with monkeypatch.context() as hasty:
-        hasty.setattr(sessions, "KEY_IN_USE_PATIENCE_SECONDS", 0)
+        hasty.setattr(timing, "KEY_IN_USE", 0)
         assert (
             fns.create({"amount_cents": 500, "request_id": request_id}, signed_in(email=EMAIL)).status == 502
         )

@@ -13,7 +13,7 @@ import jwt
 import pytest
 from moto import mock_aws
 
-from checkout.base import secrets_manager
+from checkout.base import secrets_manager, timing
 from checkout.base.errors import Unavailable
 from tests.support import functions, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, requested
@@ -100,7 +100,7 @@ def test_values_are_taken_as_soon_as_they_are_there(fns: Functions, secret: Secr
     assert fns.create({"amount_cents": 500}).status == 503
     secret.put()
     assert fns.create({"amount_cents": 500}).status == 503, "asked a moment ago"
-    secret.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    secret.wait(timing.SECRETS_REFRESH)
 
     assert fns.create({"amount_cents": 500}).status == 201
     assert fns.webhook(paid()).json["outcome"] == "applied"
@@ -111,7 +111,7 @@ def configured(fns: Functions, secret: Secret) -> Secret:
     secret.put()
     assert fns.webhook(paid()).status == 200
     assert fns.get("/checkout/balance").status == 200
-    secret.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    secret.wait(timing.SECRETS_REFRESH)
     return secret
 
 
@@ -121,7 +121,7 @@ def test_a_webhook_secret_is_rotated_without_a_gap(fns: Functions, configured: S
     assert fns.webhook(body, stripe_events.signature(body, "whsec_next")).status == 200
     assert fns.webhook(body, stripe_events.signature(body)).status == 200
 
-    configured.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    configured.wait(timing.SECRETS_REFRESH)
     configured.put(STRIPE_WEBHOOK_SECRET="whsec_next")
     assert fns.webhook(body, stripe_events.signature(body, "whsec_after")).status == 400
     assert fns.webhook(body, stripe_events.signature(body)).status == 400, "read again for the one before"
@@ -145,7 +145,7 @@ def test_a_service_token_and_the_users_key_are_rotated(fns: Functions, configure
 def test_a_value_is_at_most_five_minutes_old(fns: Functions, configured: Secret) -> None:
     configured.put(JWT_SECRET="n" * 32)
     assert fns.get("/checkout/balance").status == 200, "good by what was read"
-    configured.wait(secrets_manager.KEEP_SECONDS)
+    configured.wait(timing.SECRETS_KEEP)
     assert fns.get("/checkout/balance").status == 401
 
 
@@ -176,7 +176,7 @@ def test_secrets_manager_is_not_missed_for_five_minutes_and_then_told(
     monkeypatch.setattr(secrets_manager.SecretsManager, "_ask", away)
     assert fns.get("/checkout/balance").status == 200
 
-    configured.wait(secrets_manager.KEEP_SECONDS)
+    configured.wait(timing.SECRETS_KEEP)
     answer = fns.webhook(paid())
     assert (answer.status, answer.json["title"]) == (503, "Temporarily unavailable")
     assert fns.get("/checkout/balance").status == 503
@@ -196,7 +196,7 @@ def test_what_is_not_valid_is_refused_as_ever_while_secrets_manager_is_away(
     assert [fns.webhook(paid(), "t=1,v1=00").status for _ in range(20)] == [400] * 20
     assert asked == 1
 
-    configured.wait(secrets_manager.REFRESH_EVERY_SECONDS)
+    configured.wait(timing.SECRETS_REFRESH)
     wrong = {"authorization": "Bearer x"}
     assert fns.http("account", "GET /checkout/balance", headers=wrong).status == 401
     assert asked == 2

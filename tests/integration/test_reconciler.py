@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base import timing
 from checkout.payments import reversal_event, stripe_api
 from checkout.reconciliation import missed_events, unfinished
 from checkout.reconciliation import uncredited as reemission
@@ -328,7 +329,7 @@ def test_a_row_for_which_stripe_never_answered_is_completed(
     fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as slow:
-        slow.setattr(stripe_api, "READ_TIMEOUT_SECONDS", 0.3)
+        slow.setattr(timing, "STRIPE_READ", 0.3)
         silent.control("faults", {"path_prefix": "/v1/checkout", "drop_after_effect": True, "times": 2})
         fns.create({"amount_cents": 500})
     functions.forget_wiring()

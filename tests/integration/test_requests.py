@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
@@ -18,7 +19,6 @@ from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import table as sessions_table
 from checkout.sessions.create import CreateSession
 from checkout.sessions.requests import AnswerRequests
-from functions.checkout_requests_consumer.app import RESERVE_SECONDS
 from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested, system
@@ -58,7 +58,7 @@ def test_on_demand_a_batch_that_is_not_done_is_an_error(
     done, failed = str(uuid4()), str(uuid4())
     assert fns.ask(requested(done)) == []
     stripe.fault(path_prefix=SESSIONS, method="POST", status=500)
-    with pytest.raises(Unavailable, match="1 of 1 requests must be delivered again"):
+    with pytest.raises(Unavailable, match="checkout.requests-0 from offset 0 on"):
         fns.ask(requested(failed))
     stripe.clear_faults()
     assert fns.ask(requested(failed)) == []
@@ -495,7 +495,8 @@ def test_a_database_away_gives_everything_back(
 
 def test_what_is_not_begun_before_the_deadline_is_given_back(fns: Functions, stripe: Simulator) -> None:
     batch = [record(requested(), partition, 0) for partition in range(3)]
-    assert fns.ask(*batch, remaining_millis=RESERVE_SECONDS * 1000) == [(0, 0), (1, 0), (2, 0)]
+    left = timing.RESERVE["checkout_requests_consumer"] * 1000
+    assert fns.ask(*batch, remaining_millis=left) == [(0, 0), (1, 0), (2, 0)]
     assert fns.checkout("SELECT 1 FROM checkout_transactions") == []
 
 

@@ -14,6 +14,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from checkout.base import timing
 from checkout.base.errors import CheckoutError, ConfigurationError
 from checkout.release import self_check
 from checkout.release.versions import Versions
@@ -56,7 +57,7 @@ AWAY = {
 def test_what_is_not_there_fails_the_check(
     fns: Functions, function: str, need: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(self_check, "BROKER_SECONDS", 0.3)
+    monkeypatch.setattr(timing, "SELF_CHECK_BROKER", 0.3)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv(*AWAY[need])
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from checkout.base import timing
 from checkout.base.errors import ConfigurationError, Unavailable
-from checkout.release import cloudformation, custom_resource, msk, setup, topics
+from checkout.release import cloudformation, custom_resource, msk, topics
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
 from tests.support import functions, lambda_events
@@ -187,7 +188,7 @@ def test_delete_does_nothing_and_succeeds(
 def test_a_failure_says_what_to_look_at_and_nothing_secret(
     fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup, "WAKE_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "SETUP_WAKE", 0.0)
     monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
     ask(fns, bucket)
     functions.override(monkeypatch, setup=lambda **_: dict[str, str]()["password"])
@@ -251,7 +252,7 @@ def test_work_that_takes_too_long_is_answered_before_the_function_is_ended(bucke
             answered.wait(0.01)
         return {}
 
-    millis = custom_resource.RESERVE_SECONDS * 1000 + 50
+    millis = timing.RESERVE["migrate"] * 1000 + 50
     event = {**REQUEST, "ResponseURL": bucket.url}
     custom_resource.serve(event, lambda_events.LambdaContext(remaining_millis=millis), work)
 

@@ -19,9 +19,9 @@ AT_ONCE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.mutants",
-        description="Make each mistake of the list in a copy of the project, and run the test that must fail.",
-        epilog="Exit status: 0 if every mistake was caught, 1 if one was not or a test fails without any, 2 if"
-        " the list does not go with the code.",
+        description="Make each mistake of a list in a copy of the project, and run the test that must fail.",
+        epilog="Exit status: 0 if every mistake was caught, 1 if one was not or a test fails without any, 2"
+        " if the list does not go with the code.",
     )
     what = "only mistakes whose file, text, consequence or test has one of these words: outbox"
     parser.add_argument("words", nargs="*", metavar="word", help=what)

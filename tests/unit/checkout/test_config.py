@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from checkout.api.callers import Authenticator
-from checkout.base import secrets_manager
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, NotAuthenticated, Unavailable
 from checkout.base.secrets_manager import SecretsManager
@@ -116,11 +116,11 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "new"}))
     assert config.jwt_secrets() == ("old",)
     assert config.refresh_secrets() is False, "asked a moment ago"
-    now += secrets_manager.REFRESH_EVERY_SECONDS
+    now += timing.SECRETS_REFRESH
     assert config.refresh_secrets() is True
     assert config.jwt_secrets() == ("new",)
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "newest"}))
-    now += secrets_manager.KEEP_SECONDS + 1
+    now += timing.SECRETS_KEEP + 1
     assert config.jwt_secrets() == ("newest",)
 
 
@@ -135,7 +135,7 @@ def test_secrets_manager_is_not_waited_for_longer_than_a_request_can(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setattr(secrets_manager, "READ_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(timing, "SECRETS_READ", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{silent.getsockname()[1]}")
         begun = time.monotonic()

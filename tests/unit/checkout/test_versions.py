@@ -14,9 +14,10 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from checkout.base import timing
 from checkout.release import versions
 from checkout.release.new_versions import AT_ONCE, JudgeNewVersions
-from checkout.release.versions import READ_TIMEOUT_SECONDS, RETRY_SECONDS, Versions
+from checkout.release.versions import Versions
 from tests.infrastructure.transformed import source
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:account:7"
@@ -72,7 +73,7 @@ def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> No
     refusal = Versions(None).ask(ARN, {})
     assert refusal is not None
     assert "AccessDeniedException" in refusal
-    assert RETRY_SECONDS / 2 < sum(slept) <= RETRY_SECONDS
+    assert timing.VERSION_RETRY / 2 < sum(slept) <= timing.VERSION_RETRY
 
 
 def test_a_version_that_fails_is_not_asked_again(invoked: Stubber, slept: list[float]) -> None:
@@ -123,4 +124,4 @@ def test_the_function_lives_long_enough_to_report() -> None:
     function = source()["Resources"]["PreTrafficFunction"]["Properties"]
     asked = function["Environment"]["Variables"]["NEW_VERSIONS"]["Fn::Join"][1]
     turns = math.ceil(len(asked) / AT_ONCE)
-    assert turns * (RETRY_SECONDS + READ_TIMEOUT_SECONDS) < function["Timeout"] <= 900
+    assert turns * (timing.VERSION_RETRY + timing.VERSION_READ) < function["Timeout"] <= 900

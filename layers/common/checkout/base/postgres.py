@@ -23,7 +23,6 @@ from checkout.base.postgres_url import Token, server_of
 Sql: TypeAlias = str | bytes | composed.Composable
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
-CONNECT_TIMEOUT_SECONDS = timing.DATABASE_CONNECT
 TIMEOUTS = {
     "lock_timeout": f"{timing.DATABASE_LOCK}s",
     "statement_timeout": f"{timing.DATABASE_STATEMENT}s",
@@ -134,7 +133,7 @@ class Database:
         url: Callable[[], str],
         *,
         token: Token | None = None,
-        connect_timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+        connect_timeout_seconds: int = timing.DATABASE_CONNECT,
     ) -> None:
         """`url` is asked at every connect, since the password in it may have been rotated.
 
@@ -241,7 +240,18 @@ def array(values: Iterable[str | int | None]) -> str:
     return "{" + elements + "}"
 
 
-def limit(tx: Transaction, timeouts: Mapping[str, str]) -> None:
-    """For this transaction. Only if needed: RDS Proxy then keeps a server connection for the session."""
+def limit(tx: Transaction, **seconds: float) -> None:
+    """Set `lock_timeout` and others for this transaction. Only if needed: RDS Proxy then keeps a server
+    connection for the session."""
+    timeouts = {name: f"{max(1, round(limit * 1000))}ms" for name, limit in seconds.items()}
     settings = ", ".join(["set_config(%s, %s, true)"] * len(timeouts))
     tx.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
+
+
+def take_time(tx: Transaction) -> None:
+    """Lengthen the time limits of this transaction."""
+    limit(
+        tx,
+        statement_timeout=timing.LONG_STATEMENT,
+        idle_in_transaction_session_timeout=timing.LONG_IDLE_IN_TRANSACTION,
+    )

@@ -10,10 +10,6 @@ from typing import Any
 from checkout.base import timing
 from checkout.base.errors import ConfigurationError, Unavailable
 
-KEEP_SECONDS = timing.SECRETS_KEEP
-REFRESH_EVERY_SECONDS = timing.SECRETS_REFRESH
-READ_TIMEOUT_SECONDS = timing.SECRETS_READ
-
 
 class SecretsManager:
     """Asked at the first need, and again after five minutes.
@@ -40,7 +36,7 @@ class SecretsManager:
 
         impatient = Config(
             connect_timeout=timing.SECRETS_CONNECT,
-            read_timeout=READ_TIMEOUT_SECONDS,
+            read_timeout=timing.SECRETS_READ,
             retries={"total_max_attempts": timing.SECRETS_ATTEMPTS},
         )
         try:
@@ -58,7 +54,7 @@ class SecretsManager:
             self._is_asked = True
 
     def get(self, name: str) -> str | None:
-        if time.time() - self._read_at > KEEP_SECONDS:
+        if time.time() - self._read_at > timing.SECRETS_KEEP:
             self._read()
         return self._values.get(name)
 
@@ -67,13 +63,13 @@ class SecretsManager:
 
         What is kept stays good for its five minutes, also where Secrets Manager is away.
         """
-        if time.time() - self._asked_at < REFRESH_EVERY_SECONDS:
+        if time.time() - self._asked_at < timing.SECRETS_REFRESH:
             return False
         before = self._values
         try:
             self._read()
         except Unavailable as error:
-            if time.time() - self._read_at > KEEP_SECONDS:
+            if time.time() - self._read_at > timing.SECRETS_KEEP:
                 raise
             # Heavy to import, and the page's function reads its settings without.
             from checkout.base import telemetry

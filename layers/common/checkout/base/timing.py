@@ -1,25 +1,11 @@
-"""How long we wait for others, and how long each function may take. All in seconds.
+"""How long we wait for others. All in seconds.
 
-`tests/unit/checkout/test_timing.py` holds the relations between these, and between them and template.yaml.
+`tests/unit/checkout/test_timing.py` holds the relations between these, and to the functions' own limits in
+template.yaml.
 """
 
-API_GATEWAY = 30
-"""Then API Gateway answers for a function that has not."""
-
-FUNCTION = {
-    "account": 29,
-    "create_session": 29,
-    "stripe_webhook": 29,
-    "web": 29,
-    "checkout_finished_consumer": 60,
-    "checkout_requests_consumer": 120,
-    "outbox_relay": 55,
-    "reconciler": 300,
-    "operations": 300,
-    "migrate": 900,
-    "pre_traffic": 600,
-}
-"""After so long Lambda ends an invocation."""
+import time
+from typing import Any
 
 RESERVE = {
     "checkout_finished_consumer": 30,
@@ -30,12 +16,36 @@ RESERVE = {
 }
 """Nothing is begun any more when so little of an invocation is left: what is under way ends within it."""
 
+
+def time_left(context: Any, function: str) -> float:
+    """How long this invocation may still begin something. `context` is Lambda's."""
+    return float(context.get_remaining_time_in_millis()) / 1000 - RESERVE[function]
+
+
+def deadline(context: Any, function: str) -> float:
+    """The time.monotonic() after which this invocation begins nothing any more."""
+    return time.monotonic() + time_left(context, function)
+
+
 # PostgreSQL
 
 DATABASE_CONNECT = 5
 DATABASE_LOCK = 5
 DATABASE_STATEMENT = 25
 DATABASE_IDLE_IN_TRANSACTION = 30
+
+LONG_STATEMENT = 120
+"""For a check or a search that reads whole tables, or a user with millions of entries."""
+
+LONG_IDLE_IN_TRANSACTION = 300
+"""For the transaction in the other database that waits meanwhile."""
+
+HURRIED_LOCK = 0.05
+HURRIED_STATEMENT = 1
+"""For the parts of a batch that failed because of a lock."""
+
+LOCKED_USERS = 2.0
+"""In all, after all others of a batch were credited."""
 
 # Stripe
 

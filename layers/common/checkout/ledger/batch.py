@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from checkout.base import postgres
+from checkout.base import postgres, timing
 from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger import entering, parking
@@ -22,12 +22,6 @@ from checkout.ledger.parked import Parked
 
 PARTS = 16
 """How many parts a group is divided into: few attempts fail before the record that is the cause is found."""
-
-PATIENCE_SECONDS = 2.0
-"""How long, in all, locked users are waited for, after all others are done."""
-
-HURRIED = {"lock_timeout": "50ms", "statement_timeout": "1s"}
-"""For the parts of a group that failed because of a lock."""
 
 
 class _Mode(Enum):
@@ -78,7 +72,7 @@ class CreditingBatch:
         self._work()
         self._queue.extend(_Group(self._late[user_id], _Mode.PATIENT) for user_id in sorted(self._late))
         self._late = {}
-        self._patience_ends = time.monotonic() + PATIENCE_SECONDS
+        self._patience_ends = time.monotonic() + timing.LOCKED_USERS
         self._work()
         if self._to_park:
             with self._application.transaction() as tx:
@@ -141,11 +135,11 @@ class CreditingBatch:
 
     def _limit(self, tx: Transaction, mode: _Mode) -> None:
         if mode is _Mode.HURRIED:
-            postgres.limit(tx, HURRIED)
+            postgres.limit(tx, lock_timeout=timing.HURRIED_LOCK, statement_timeout=timing.HURRIED_STATEMENT)
         elif mode is _Mode.PATIENT:
             # Shared with those that are still queued.
             share = (self._patience_ends - time.monotonic()) / (len(self._queue) + 1)
-            postgres.limit(tx, {"lock_timeout": f"{max(1, round(share * 1000))}ms"})
+            postgres.limit(tx, lock_timeout=share)
 
     def _hold_back(self, movements: Sequence[Movement]) -> None:
         for movement in movements:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from checkout.base.postgres import Database, Transaction
-from checkout.operations import invariants
+from checkout.base.postgres import Database, Transaction, take_time
 from checkout.operations.findings import Finding, Findings
 from checkout.reconciliation import stripe_books_table as stripe_books
 from checkout.reconciliation import stripe_lists
@@ -30,7 +29,7 @@ class BooksAudit:
         """Check the payments after the payment intent `after`; returns the last of them, or None if there
         are no more. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as tx:
-            invariants.take_time(tx)
+            take_time(tx)
             read = _read(tx)
             if read is None:
                 return None

@@ -7,10 +7,10 @@ databases makes them differ, too, so what is absent is searched for again, and i
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Database, Transaction, take_time
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
-from checkout.operations import invariants, ledger_ranges
+from checkout.operations import ledger_ranges
 from checkout.operations.comparison import Seen, compare
 from checkout.operations.findings import Finding, Findings, Row
 from checkout.operations.ledger_ranges import FIRST_USER, LAST_USER, Users
@@ -49,7 +49,7 @@ class LedgerAudit:
         # Always the ledger first: what has an entry then has had its payment for longer.
         with self._application.transaction() as there, self._checkout.transaction() as here:
             for tx in (there, here):
-                invariants.take_time(tx)
+                take_time(tx)
             users = Users(
                 after,
                 min(

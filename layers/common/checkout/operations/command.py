@@ -6,10 +6,11 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
+from checkout.base import timing
 from checkout.base.errors import InvalidRequest, Refused
 from checkout.operations import journal, text, verbs
 from checkout.operations.journal import Caller
-from checkout.operations.verb import PROGRAM, RUN_SECONDS, Changes, Outcome, Parser, Verb, Verbs, operator
+from checkout.operations.verb import PROGRAM, Changes, Outcome, Parser, Verb, Verbs, operator
 from checkout.system import System
 
 FAMILIES = [
@@ -21,7 +22,7 @@ FAMILIES = [
 def parser() -> Parser:
     """It raises InvalidRequest for a wrong command line, and SystemExit after --help."""
     root = Parser(prog=PROGRAM, description="Look into payments and mend them.")
-    root.set_defaults(say=lambda _line: None, most_seconds=RUN_SECONDS)
+    root.set_defaults(say=lambda _line: None, most_seconds=timing.OPERATION)
     operator(root, what="who decides; can also follow the verb")
     declared = Verbs(root)
     for family in FAMILIES:

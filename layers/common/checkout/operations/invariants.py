@@ -3,19 +3,9 @@ nothing."""
 
 from typing import Any
 
-from checkout.base import postgres
 from checkout.base.postgres import Transaction
 
-PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
-"""For a user with millions of entries, and for the transaction in the other database that waits meanwhile;
-everywhere else they are short."""
-
 Row = dict[str, Any]
-
-
-def take_time(tx: Transaction) -> None:
-    """Lengthen the time limits of this transaction."""
-    postgres.limit(tx, PATIENCE)
 
 
 def _sampled(

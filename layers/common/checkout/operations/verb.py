@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NoReturn
 
-from checkout.base import timing
 from checkout.base.errors import InvalidRequest
 from checkout.base.text import MAX_BIGINT, identifier, user_id_from_digits
 from checkout.operations import text
@@ -18,7 +17,6 @@ PROGRAM = "python -m checkout.operations"
 MOST_LISTED = 1_000
 MOST_QUOTED = 300
 MAX_KEY_LENGTH = 200
-RUN_SECONDS = timing.OPERATION
 
 
 class Changes(Enum):

@@ -15,8 +15,6 @@ from checkout.outbox.finished_event import TOPIC, CheckoutFinishedEvent
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 
-AT_ONCE_TIMEOUT_SECONDS: float = timing.PUBLISH_AT_ONCE
-RELAY_TIMEOUT_SECONDS: float = timing.PUBLISH_BY_RELAY
 RELAY_AFTER_SECONDS = 5
 """Younger rows are left to the process that committed them and is publishing them now."""
 
@@ -58,7 +56,7 @@ class Delivery:
         """
         if not messages:
             return 0
-        acknowledged = self._publisher.publish(messages, AT_ONCE_TIMEOUT_SECONDS)
+        acknowledged = self._publisher.publish(messages, timing.PUBLISH_AT_ONCE)
         if len(acknowledged) < len(messages):
             telemetry.logger.warning("left to the outbox relay")
             telemetry.count("PublishDeferred", len(messages) - len(acknowledged))
@@ -86,7 +84,7 @@ class Delivery:
                 messages = outbox.take_older_than(tx, RELAY_AFTER_SECONDS, RELAY_BATCH)
                 if not messages:
                     break
-                acknowledged = self._publisher.publish(messages, RELAY_TIMEOUT_SECONDS)
+                acknowledged = self._publisher.publish(messages, timing.PUBLISH_BY_RELAY)
                 outbox.remove(tx, acknowledged)
                 refused = self._publisher.refused
                 if refused:

@@ -19,8 +19,6 @@ from checkout.base.errors import Unavailable
 from checkout.outbox.complaints import Complaints
 from checkout.outbox.table import Message
 
-PAUSE_SECONDS = timing.PRODUCER_PAUSE
-
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, ValueError, TypeError)
 """What is wrong with a message itself: it would be refused again, and the others are not."""
 
@@ -77,7 +75,7 @@ class KafkaPublisher:
         if broker_away:
             self.close()
             telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
-            self._paused_until = time.time() + PAUSE_SECONDS
+            self._paused_until = time.time() + timing.PRODUCER_PAUSE
         return acknowledged
 
     def require(self, topic: str, timeout_seconds: float) -> None:

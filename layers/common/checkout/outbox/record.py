@@ -1,10 +1,12 @@
 """The event with which Lambda hands over records of Kafka."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+
+from checkout.base.errors import Unavailable
 
 
 class Record(Struct, frozen=True):
@@ -30,6 +32,22 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
         for records in event["records"].values()
         for record in records
     ]
+
+
+def response(again: Sequence[Record], *, is_partial: bool) -> dict[str, Any]:
+    """What makes Lambda deliver these records of a batch again. Raises Unavailable if there are any and the
+    trigger takes no partial response: after an error it delivers the whole batch again."""
+    if again and not is_partial:
+        one = again[0]
+        raise Unavailable(
+            f"The batch must be delivered again: {one.topic}-{one.partition} from offset {one.offset} on."
+        )
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": {"partition": f"{record.topic}-{record.partition}", "offset": record.offset}}
+            for record in again
+        ]
+    }
 
 
 def first_of_each_partition(records: Iterable[Record]) -> list[Record]:

@@ -25,8 +25,6 @@ from checkout.base.errors import (
 )
 
 API_VERSION = "2026-10-28.endive"
-CONNECT_TIMEOUT_SECONDS = timing.STRIPE_CONNECT
-READ_TIMEOUT_SECONDS = timing.STRIPE_READ
 PAGE = 100
 """The most that Stripe gives at once."""
 
@@ -152,7 +150,7 @@ class StripeApi:
                 stripe_version=API_VERSION,
                 max_network_retries=timing.STRIPE_RETRIES,
                 base_addresses={"api": self._base} if self._base else {},
-                http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)),
+                http_client=stripe.RequestsClient(timeout=(timing.STRIPE_CONNECT, timing.STRIPE_READ)),
             )
             self._client = (key, client)
         return self._client[1]

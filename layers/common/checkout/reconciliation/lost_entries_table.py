@@ -6,11 +6,8 @@ Rows are tuples instead of dictionaries: there may be millions.
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from checkout.base.postgres import Transaction
+from checkout.base.postgres import Transaction, take_time
 from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
-
-PATIENCE = {"statement_timeout": "120s", "idle_in_transaction_session_timeout": "300s"}
-"""For the one statement that counts whole tables."""
 
 
 class Movement(NamedTuple):
@@ -77,8 +74,7 @@ def last_payment_id(tx: Transaction) -> int:
 
 def count(tx: Transaction, scope: Scope) -> int:
     """Payments and reversals in the scope."""
-    settings = ", ".join(["set_config(%s, %s, true)"] * len(PATIENCE))
-    tx.execute(f"SELECT {settings}", [part for pair in PATIENCE.items() for part in pair])
+    take_time(tx)
     payments = _one(tx, f"SELECT count(*) {_PAYMENTS} AND id <= %(last_id)s", scope._asdict())
     return int(payments) + int(_one(tx, f"SELECT count(*) {_REVERSALS}", scope._asdict()))
 

@@ -16,8 +16,6 @@ from checkout.release import cloudformation
 Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """The resource's properties to its attributes."""
 
-RESERVE_SECONDS = timing.RESERVE["migrate"]
-
 
 def is_request(event: Mapping[str, Any]) -> bool:
     return "ResponseURL" in event
@@ -43,7 +41,7 @@ def serve(event: dict[str, Any], context: Any, work: Work) -> dict[str, str]:
     if event["RequestType"] == "Delete":
         answer()
         return {}
-    left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    left = timing.time_left(context, "migrate")
     watch = threading.Timer(left, answer, [f"It did not end within {left:.0f} s. {_where(context)}"])
     watch.daemon = True
     watch.start()

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from checkout.outbox.producer import KafkaPublisher
 
 EVENT = {"checkout": "self-check"}
-BROKER_SECONDS = timing.SELF_CHECK_BROKER
 
 SECRETS = "secrets"
 CHECKOUT_DATABASE = "checkout database"
 APPLICATION_DATABASE = "application database"
 BROKER = "broker"
+EVERYTHING = (SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
 
 
 class Parts(Protocol):
@@ -47,7 +47,7 @@ CHECKS: dict[str, Callable[[Parts], None]] = {
     SECRETS: lambda parts: parts.config.require_secrets(),
     CHECKOUT_DATABASE: lambda parts: _reach(parts.checkout_database),
     APPLICATION_DATABASE: lambda parts: _reach(parts.application_database),
-    BROKER: lambda parts: parts.kafka_publisher.require(finished_event.TOPIC, BROKER_SECONDS),
+    BROKER: lambda parts: parts.kafka_publisher.require(finished_event.TOPIC, timing.SELF_CHECK_BROKER),
 }
 """Each raises a CheckoutError if the need of this name is not met."""
 

@@ -11,7 +11,6 @@ from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
 
 TOPICS = (request_event.TOPIC, finished_event.TOPIC)
-WAKE_SECONDS = timing.SETUP_WAKE
 GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 
 
@@ -52,7 +51,7 @@ class Setup:
         return {"KafkaBrokers": brokers}
 
     def _migrated(self) -> list[str]:
-        deadline = time.monotonic() + WAKE_SECONDS
+        deadline = time.monotonic() + timing.SETUP_WAKE
         while True:
             try:
                 return self._migrate()

@@ -7,9 +7,6 @@ from typing import Any
 
 from checkout.base import timing
 
-READ_TIMEOUT_SECONDS = timing.VERSION_READ
-RETRY_SECONDS = timing.VERSION_RETRY
-
 _NOT_YET = ("TooManyRequestsException", "AccessDeniedException")
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
 
@@ -22,7 +19,7 @@ class Versions:
         from botocore.config import Config
 
         # A version that was asked is asked once: one that answers only the second time is not fit.
-        patient = Config(read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
+        patient = Config(read_timeout=timing.VERSION_READ, retries={"total_max_attempts": 1})
         self._lambda = boto3.client("lambda", config=patient)
         self._codedeploy = boto3.client("codedeploy")
         self._release = release
@@ -30,11 +27,11 @@ class Versions:
     def ask(self, version_arn: str, event: Mapping[str, str]) -> str | None:
         """Return why a version is not fit: it failed the event, or it is not of the release that goes live.
 
-        None if it is fit. One that may not be invoked yet is given RETRY_SECONDS.
+        None if it is fit. One that may not be invoked yet is given timing.VERSION_RETRY.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + timing.VERSION_RETRY
         try:
             answer = _patiently(
                 deadline, self._lambda.invoke, FunctionName=version_arn, Payload=json.dumps(event).encode()

@@ -41,8 +41,6 @@ from checkout.sessions.limits import Usage
 from checkout.sessions.session_request import SessionRequest, absolute
 from checkout.sessions.stripe_parameters import stripe_parameters
 
-KEY_IN_USE_PATIENCE_SECONDS = timing.KEY_IN_USE
-
 InSameCommit = Callable[[Transaction, Payment], None]
 
 
@@ -129,7 +127,7 @@ class CreateSession:
         _require_not_refused(row)
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
-        give_up_at = time.monotonic() + KEY_IN_USE_PATIENCE_SECONDS
+        give_up_at = time.monotonic() + timing.KEY_IN_USE
         while True:
             try:
                 return self._stripe.create_session(row.stripe_parameters, row.idempotency_key)

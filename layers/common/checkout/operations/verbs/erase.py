@@ -8,15 +8,13 @@ import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 
-from checkout.base import telemetry
-from checkout.base.postgres import Transaction
+from checkout.base import telemetry, timing
+from checkout.base.postgres import Transaction, take_time
 from checkout.operations import erasure_table as erasure
-from checkout.operations import invariants
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verb import (
     BY_DECISION,
     BY_RULE,
-    RUN_SECONDS,
     Outcome,
     Verbs,
     number,
@@ -54,7 +52,7 @@ def plan_old(given: Namespace, system: System) -> str:
 
 
 def old(given: Namespace, system: System) -> Outcome:
-    erased = Erase(system).older_than(_days(given, system), deadline=time.monotonic() + RUN_SECONDS)
+    erased = Erase(system).older_than(_days(given, system), deadline=time.monotonic() + timing.OPERATION)
     return Outcome(asdict(erased), clean=erased.complete)
 
 
@@ -117,7 +115,7 @@ class Erase:
         events = 0
         while True:
             with self._checkout.transaction() as tx:
-                invariants.take_time(tx)
+                take_time(tx)
                 names = erasure.names_of(tx, user_id)
                 payloads = erasure.events_of(tx, user_id, names, AT_ONCE)
                 _erase(tx, payloads)

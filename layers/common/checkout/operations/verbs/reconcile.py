@@ -5,9 +5,10 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict
 
+from checkout.base import timing
 from checkout.base.errors import InvalidRequest, NotFound, Unavailable
 from checkout.operations import text
-from checkout.operations.verb import BY_RULE, RUN_SECONDS, Outcome, Verbs, a_text, moment
+from checkout.operations.verb import BY_RULE, Outcome, Verbs, a_text, moment
 from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation.lost_entries_position import Progress
 from checkout.system import System
@@ -44,7 +45,7 @@ def reconcile(given: Namespace, system: System) -> Outcome:
     if given.wait and given.since is None:
         raise InvalidRequest("--wait goes with --since.")
     run = system.reconcile(
-        deadline=time.monotonic() + (given.most_seconds if given.wait else RUN_SECONDS),
+        deadline=time.monotonic() + (given.most_seconds if given.wait else timing.OPERATION),
         dry_run=given.dry_run,
         since=given.since,
         wait=given.wait,

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from checkout.base import telemetry
-from checkout.base.postgres import Transaction
+from checkout.base import telemetry, timing
+from checkout.base.postgres import Transaction, take_time
 from checkout.operations import finding_words, invariants
 from checkout.operations import findings_table as stored_findings
 from checkout.operations.audit_books import BooksAudit
 from checkout.operations.audit_ledger import LedgerAudit
 from checkout.operations.findings import SAMPLES, Finding, Findings
-from checkout.operations.verb import RUN_SECONDS, Outcome, Verbs, number
+from checkout.operations.verb import Outcome, Verbs, number
 from checkout.reconciliation import state as reconciler_state
 from checkout.system import System
 
@@ -42,7 +42,7 @@ def declare(verbs: Verbs) -> None:
     verify.add_argument(
         "--seconds",
         type=number(1, MOST_SECONDS),
-        default=RUN_SECONDS,
+        default=timing.OPERATION,
         help="end after so long; the next run continues there; %(default)s by default",
     )
     verify.add_argument(
@@ -133,7 +133,7 @@ class Verify:
         }
         for database, searches in ((self._application, in_application), (self._checkout, in_checkout)):
             with database.transaction() as tx:
-                invariants.take_time(tx)
+                take_time(tx)
                 for name, search in searches.items():
                     findings.report(name, *search(tx, SAMPLES))
 
