@@ -127,6 +127,7 @@ def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.
     monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "checkout")
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
+    monkeypatch.setattr(preflight, "tags_of", lambda _: {})
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "BUILD", made)
 

@@ -1,0 +1,60 @@
+"""What a team that operates the stack can rely on: the budget's alarms, and who may use the alarms' topic."""
+
+import copy
+from typing import Any
+
+from tests.infrastructure import whole
+from tests.infrastructure.transformed import Resource
+
+SOURCE = whole.source()
+DEV = {"Profile": "dev"}
+
+
+def warnings(resources: dict[str, Resource]) -> set[tuple[str, int, str]]:
+    """(kind, percent, whom) of each of the budget's notifications."""
+    if "Monitoring.Budget" not in resources:
+        return set()
+    return {
+        (one["Notification"]["NotificationType"], one["Notification"]["Threshold"], who["Address"])
+        for one in resources["Monitoring.Budget"]["Properties"]["NotificationsWithSubscribers"]
+        for who in one["Subscribers"]
+    }
+
+
+def publishers(resources: dict[str, Resource]) -> set[str]:
+    """The services that may publish on the stack's own topic, each for this account alone."""
+    found: set[str] = set()
+    policy: dict[str, Any] = resources["AlarmTopicPolicy"]["Properties"]
+    for one in policy["PolicyDocument"]["Statement"]:
+        assert policy["Topics"] == [one["Resource"]] == ["<AlarmTopic>"]
+        assert one["Action"] == "sns:Publish"
+        if one.get("Condition") == {"StringEquals": {"aws:SourceAccount": whole.ACCOUNT}}:
+            found |= set(one["Principal"]["Service"])
+    return found
+
+
+def test_there_is_no_budget_unless_somebody_wants_one() -> None:
+    assert warnings(whole.resources(SOURCE, DEV)) == set()
+
+
+def test_a_budget_warns_at_the_alarms_topic_before_it_is_used_up() -> None:
+    resources = whole.resources(SOURCE, DEV | {"MonthlyBudgetUsd": "250"})
+
+    assert resources["Monitoring.Budget"]["Properties"]["Budget"]["BudgetLimit"]["Amount"] == "250"
+    assert warnings(resources) == {("ACTUAL", 80, "<AlarmTopic>"), ("FORECASTED", 100, "<AlarmTopic>")}
+
+
+def test_a_budget_warns_at_the_topic_that_a_team_has() -> None:
+    topic = "arn:aws:sns:eu-central-1:444455556666:other"
+    resources = whole.resources(SOURCE, DEV | {"MonthlyBudgetUsd": "250", "AlarmTopicArn": topic})
+
+    assert {who for _, _, who in warnings(resources)} == {topic}
+    assert "AlarmTopicPolicy" not in resources
+
+
+def test_alarms_and_budget_of_this_account_alone_reach_the_topic() -> None:
+    resources = copy.deepcopy(whole.resources(SOURCE, DEV))
+    assert publishers(resources) == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+
+    del resources["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]["Condition"]
+    assert publishers(resources) == set(), "those of any account"
