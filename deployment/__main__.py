@@ -10,7 +10,7 @@ from checkout.base import terminal
 from checkout.base.errors import CheckoutError
 from checkout.base.text import printable
 from checkout.operations import command
-from deployment import ROOT, NoRegion, build, configure, costs, deploy, region, smoke, undo
+from deployment import ROOT, NoRegion, build, configure, costs, deploy, protection, region, smoke, undo
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.build import AnotherBuild
 from deployment.configure import NotConfigured
@@ -49,6 +49,15 @@ def take_back(options: argparse.Namespace) -> None:
     """Undo a failed deployment, and delete what it made."""
     region()
     undo.undo(options.stack, lambda what: options.yes or terminal.confirmed(what), terminal.say)
+
+
+def unprotect(options: argparse.Namespace) -> None:
+    """Let the next change replace or delete what holds something."""
+    region()
+    if not (options.yes or terminal.confirmed(f"Let {options.stack}'s database, brokers and secrets go")):
+        raise NotDeployed("not confirmed, so nothing was changed")
+    protection.release(options.stack)
+    terminal.say(f"{options.stack} is unprotected, until the next deployment")
 
 
 def connect_stripe(options: argparse.Namespace) -> None:
@@ -121,6 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     undone.add_argument("stack", help="its name")
     undone.add_argument("--yes", action="store_true", help="do not ask")
     undone.set_defaults(command=take_back)
+
+    freed = commands.add_parser(
+        "unprotect", help="let the next change replace or delete what holds something"
+    )
+    freed.add_argument("stack", help="its name")
+    freed.add_argument("--yes", action="store_true", help="do not ask")
+    freed.set_defaults(command=unprotect)
 
     configured = commands.add_parser(
         "configure", help="Stripe's key, the webhook endpoint, its secret", description=configure.__doc__

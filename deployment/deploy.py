@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, build, combinations, costs, preflight, region, tags
+from deployment import ROOT, build, combinations, costs, preflight, protection, region, tags
 from deployment.build import BUILD, release_of
 from deployment.preflight import Problem
 from deployment.sam import sam as _sam
@@ -71,6 +71,9 @@ def deploy(
         "--parameter-overrides",
         *_pairs(given),
     )
+    if profile == "prod":
+        protection.protect(stack)
+        say(f"{stack} is protected: `python -m deployment unprotect {stack}` before what replaces or deletes")
 
 
 def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Problem]:

@@ -19,26 +19,14 @@ from typing import Any
 
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from deployment import protection
 from tests.infrastructure import whole
 from tests.infrastructure.rules import RETAINED
 from tests.infrastructure.transformed import REGION, ROOT, Resource, Template
 
 RECORDED = Path(__file__).with_name("stateful.json")
 
-STATEFUL = frozenset(
-    {
-        "AWS::EC2::SecurityGroup",
-        "AWS::EC2::Subnet",
-        "AWS::EC2::VPC",
-        "AWS::MSK::Cluster",
-        "AWS::MSK::ServerlessCluster",
-        "AWS::RDS::DBCluster",
-        "AWS::RDS::DBInstance",
-        "AWS::RDS::DBProxy",
-        "AWS::RDS::DBSubnetGroup",
-        "AWS::SecretsManager::Secret",
-    }
-)
+STATEFUL = protection.STATEFUL
 """Next to whatever has a policy that keeps it."""
 
 OWN_NETWORK = {

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment import build, combinations, deploy, preflight
+from deployment import build, combinations, deploy, preflight, protection
 from deployment.deploy import NotDeployed
 from deployment.preflight import Problem
 from tests.infrastructure import transformed
@@ -27,6 +27,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "kept")
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
+    monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
@@ -116,6 +117,17 @@ def test_a_new_stack_on_a_database_that_is_there_is_asked_about_its_payments(
     said: list[str] = []
     deploy.deploy("dev", lambda _: True, said.append)
     assert any("another stack's payments" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("environment", "protected"), [("dev", []), ("prod", [("protect", "checkout-prod")])]
+)
+def test_what_production_holds_is_protected_once_it_is_deployed(
+    sam: list[tuple[str, ...]], environment: str, protected: list[tuple[str, str]]
+) -> None:
+    deploy.deploy(environment, lambda _: True, lambda _: None)
+    assert [command[0] for command in sam[:2]] == ["build", "deploy"]
+    assert sam[2:] == protected
 
 
 @pytest.mark.parametrize(
