@@ -21,7 +21,7 @@ WITH_BROKER := $(filter-out $(WITHOUT_BROKER),$(wildcard tests/integration/test_
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
 	verification webhook_to_credit)
-CHECKED := layers/common/checkout local stripe_simulator deployment tests benchmarks
+CHECKED := layers/common/checkout local stripe_simulator deployment simulation tests benchmarks
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
@@ -52,8 +52,10 @@ benchmark: .venv/dev.stamp ## Measure the speed next to simpler designs and the 
 benchmark-large: .venv/dev.stamp ## Measure what speed is kept with 10,000,000 entries and 1,000,000 payments; twenty minutes, 20 GB
 	@$(PYTHON) -m pytest --quiet --capture no benchmarks/large_tables.py
 
-simulate: .venv/dev.stamp ## Kill the process at every step, and deliver Stripe's events in every order
-	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation
+simulate: .venv/dev.stamp ## Play worlds with all faults (SEEDS=10000; SEED= repeats one), die at every step, take every order of events
+	@$(PYTHON) -m simulation $(and $(SEEDS),--seeds $(SEEDS)) $(and $(FIRST),--first $(FIRST)) \
+		$(and $(SEED),--seed $(SEED)) $(and $(STEPS),--steps $(STEPS)) $(and $(MENDED),--mended $(MENDED))
+	@$(if $(SEED),,$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation)
 
 mutants: .venv/dev.stamp ## Put each known mistake into the money code and check that its test fails (ABOUT=outbox selects some)
 	@$(PYTHON) -m tests.mutants $(ABOUT)

@@ -70,7 +70,7 @@ def test_functions_import_what_they_share_and_never_each_other(path: Path) -> No
 @pytest.mark.parametrize("path", [*FUNCTIONS, *SHARED], ids=short)
 def test_nothing_knows_what_it_runs_on(path: Path) -> None:
     assert not re.search(r"simulat|localhost|127\.0\.0\.1", path.read_text(), re.IGNORECASE)
-    tools = {"local", "stripe_simulator", "deployment", "tests"}
+    tools = {"local", "stripe_simulator", "deployment", "simulation", "tests"}
     assert not {module.partition(".")[0] for module in imports(path)} & tools
 
 

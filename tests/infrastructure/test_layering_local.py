@@ -1,4 +1,5 @@
-"""Who may import whom among the tools: the rooms of local/, the simulator, the deployment and the tests."""
+"""Who may import whom among the tools: the rooms of local/, the simulator, the deployment, the simulation and
+the tests."""
 
 from pathlib import Path
 
@@ -14,6 +15,7 @@ BASE = {"processes", "waiting", "lock_file", "http_client"}
 LOCAL = sorted((ROOT / "local").rglob("*.py"))
 SIMULATOR = sorted((ROOT / "stripe_simulator").rglob("*.py"))
 DEPLOYMENT = sorted((ROOT / "deployment").rglob("*.py"))
+SIMULATION = sorted((ROOT / "simulation").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
@@ -36,16 +38,31 @@ def test_the_simulator_imports_nothing_of_the_rest(path: Path) -> None:
     assert not {module.partition(".")[0] for module in imports(path)} & others
 
 
+@pytest.mark.parametrize("path", SIMULATION, ids=short)
+def test_the_simulation_knows_the_code_and_its_postgresql(path: Path) -> None:
+    others = {"stripe_simulator", "deployment", "tests", "functions"}
+    assert not {module.partition(".")[0] for module in imports(path)} & others
+    assert {module for module in imports(path) if within(module, "local")} <= {
+        "local.stack.postgres.Postgres"
+    }
+
+
+@pytest.mark.parametrize("path", SIMULATION, ids=short)
+def test_the_checker_shares_no_code_with_the_system(path: Path) -> None:
+    if path.stem == "checker":
+        assert not [module for module in imports(path) if within(module, "checkout")]
+
+
 @pytest.mark.parametrize("path", TESTS, ids=short)
 def test_no_module_imports_a_test_module(path: Path) -> None:
     for module in imports(path):
         assert not (within(module, "tests") and module.split(".")[2:3][0].startswith("test_")), module
 
 
-@pytest.mark.parametrize("path", [*LOCAL, *SIMULATOR, *DEPLOYMENT], ids=short)
+@pytest.mark.parametrize("path", [*LOCAL, *SIMULATOR, *DEPLOYMENT, *SIMULATION], ids=short)
 def test_no_module_is_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_MODULE
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circles([*LOCAL, *SIMULATOR, *DEPLOYMENT]) == []
+    assert circles([*LOCAL, *SIMULATOR, *DEPLOYMENT, *SIMULATION]) == []

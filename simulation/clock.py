@@ -1,0 +1,67 @@
+"""The time of a world. Python's comes from here, and PostgreSQL's from `sim.now()`, which a transaction is
+told when it begins."""
+
+import importlib
+import pkgutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
+
+import checkout
+
+BEGINNING = 1_790_000_000.0
+"""Epoch seconds: 21 September 2026."""
+
+
+class Clock:
+    """`epoch` are seconds since 1970. It moves when the world moves it, and when the code sleeps."""
+
+    def __init__(self) -> None:
+        self.epoch = BEGINNING
+        self.while_asleep: Callable[[], None] = lambda: None
+        """What the others do meanwhile."""
+
+    def time(self) -> float:
+        return self.epoch
+
+    def sleep(self, seconds: float) -> None:
+        self.epoch += max(seconds, 0.01)
+        self.while_asleep()
+
+    def pass_(self, seconds: float) -> None:
+        self.epoch += seconds
+
+
+PACKAGES = ("checkout", "stripe._webhook")
+
+
+def install(clock: Clock) -> None:
+    """All modules of the code, and what checks Stripe's signature, have this clock instead of Python's."""
+    for found in pkgutil.walk_packages(checkout.__path__, "checkout."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+
+    class Moment(datetime):
+        """A datetime whose `now` is the world's."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Moment":
+            return cls.fromtimestamp(clock.epoch, tz or UTC)
+
+    told = SimpleNamespace(
+        **{
+            **vars(time),
+            "time": clock.time,
+            "monotonic": clock.time,
+            "perf_counter": clock.time,
+            "sleep": clock.sleep,
+        }
+    )
+    for name, module in list(sys.modules.items()):
+        if any(name == package or name.startswith(f"{package}.") for package in PACKAGES):
+            if getattr(module, "time", None) is time:
+                vars(module)["time"] = told
+            if getattr(module, "datetime", None) is datetime:
+                vars(module)["datetime"] = Moment

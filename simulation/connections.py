@@ -1,0 +1,169 @@
+"""Connections of the code to a world's databases, and all that can go wrong at a statement.
+
+A statement can fail before it is sent, at the server, or after it was executed; a COMMIT can be lost, or its
+answer. The process can die or freeze before and after. One that freezes in a transaction finds it gone: the
+server ends a session that is idle in a transaction for 30 s.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import psycopg2
+import psycopg2.errors
+from psycopg2.extensions import cursor as PlainCursor  # noqa: N812 - a class
+
+from checkout.base.postgres import Database
+from simulation.databases import WorldDatabase
+
+REFUSED_BY_SERVER = {
+    "lock timeout": psycopg2.errors.LockNotAvailable,
+    "statement timeout": psycopg2.errors.QueryCanceled,
+    "deadlock": psycopg2.errors.DeadlockDetected,
+    "read-only server": psycopg2.errors.ReadOnlySqlTransaction,
+    "server shuts down": psycopg2.errors.AdminShutdown,
+}
+_SQLSTATES = {
+    "lock timeout": "55P03",
+    "statement timeout": "57014",
+    "deadlock": "40P01",
+    "read-only server": "25006",
+    "server shuts down": "57P01",
+}
+LOST_BEFORE, LOST_AFTER = "connection lost before", "connection lost after"
+DIES_BEFORE, DIES_AFTER, FREEZES = "dies before", "dies after", "freezes before"
+
+
+class Faults(Protocol):
+    """What a process is subject to."""
+
+    def at_statement(self, database: str) -> str | None: ...
+    def at_connect(self, database: str) -> bool: ...
+    def die(self) -> None: ...
+    def freeze(self) -> None: ...
+
+
+class WorldsDatabase(Database):
+    """The code's own `Database`, on a connection of the world."""
+
+    def __init__(self, database: WorldDatabase, faults: Faults) -> None:
+        super().__init__(lambda: "")
+        self._world, self._faults = database, faults
+
+    def _connect(self) -> Any:
+        if self._faults.at_connect(self._world.name):
+            raise psycopg2.OperationalError("connection refused")
+        return Connection(self._world, self._faults)
+
+    def break_off(self, *, only_in_transaction: bool) -> None:
+        """The way to the server is gone, or the process is."""
+        connection: Any = self._connection
+        if connection is not None and (connection.in_transaction or not only_in_transaction):
+            connection.close()
+
+
+class Connection:
+    """As much of psycopg2's as the code uses."""
+
+    def __init__(self, database: WorldDatabase, faults: Faults) -> None:
+        self.closed = 0
+        self._database, self._faults = database, faults
+        self.in_transaction = self._is_aborted = False
+
+    def cursor(self, cursor_factory: object = None) -> "Cursor":  # noqa: ARG002 - it is always ours
+        if self.closed:
+            raise psycopg2.InterfaceError("connection already closed")
+        made: Cursor = self._database.connection.cursor(cursor_factory=Cursor)
+        made.of = self
+        return made
+
+    def close(self) -> None:
+        if self.in_transaction:
+            self._end_transaction()
+            self._database.undo()
+        self.closed = 1
+
+    def execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        fault = self._faults.at_statement(self._database.name)
+        if fault == DIES_BEFORE:
+            self._faults.die()
+        elif fault == FREEZES:
+            self._faults.freeze()
+        if self.closed or fault == LOST_BEFORE:
+            self._lose()
+        if fault in REFUSED_BY_SERVER:
+            self._refuse(fault, statements)
+        self._execute(execute, statements)
+        if fault == LOST_AFTER:
+            self._lose()
+        elif fault == DIES_AFTER:
+            self._faults.die()
+
+    def _execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        body, begins, ends = _parts(statements)
+        if begins:
+            self.in_transaction = True
+            self._database.open(body or b"SELECT", execute)
+        elif not self.in_transaction:
+            self._alone(execute, statements)
+            return
+        elif self._is_aborted and ends is None:
+            raise psycopg2.errors.InFailedSqlTransaction("the transaction is aborted")
+        elif body and not self._is_aborted:
+            execute(body)
+        if ends is not None:
+            keep = ends == b"COMMIT" and not self._is_aborted
+            self._end_transaction()
+            self._database.commit() if keep else self._database.undo()
+
+    def _alone(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        """A transaction of its own, unless it is a ROLLBACK outside of one."""
+        if statements == b"ROLLBACK":
+            return
+        try:
+            self._database.open(statements, execute)
+        except psycopg2.Error:
+            self._database.undo()
+            raise
+        self._database.commit()
+
+    def _end_transaction(self) -> None:
+        self.in_transaction = self._is_aborted = False
+
+    def _refuse(self, fault: str, statements: bytes) -> None:
+        """The server answers with an error, and the transaction is aborted."""
+        if statements == b"ROLLBACK":
+            return
+        if statements.startswith(b"BEGIN"):
+            self.in_transaction = True
+            self._database.open(b"SELECT", self._database.connection.cursor().execute)
+        self._is_aborted = self.in_transaction
+        error = REFUSED_BY_SERVER[fault](fault)
+        cast(Any, error).__setstate__({"pgcode": _SQLSTATES[fault]})
+        if fault == "server shuts down":
+            self.close()
+        raise error
+
+    def _lose(self) -> None:
+        self.close()
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+
+class Cursor(PlainCursor):
+    """A cursor on the world's connection, in the name of one of the code's."""
+
+    of: Connection
+
+    def execute(self, query: Any, variables: Any = None) -> None:
+        given = query.encode() if isinstance(query, str) else query
+        statements = given if variables is None else self.mogrify(given, variables)
+        self.of.execute(super().execute, statements)
+
+
+def _parts(statements: bytes) -> tuple[bytes, bool, bytes | None]:
+    """What stands between BEGIN and COMMIT or ROLLBACK; whether it begins; how it ends."""
+    begins = statements.startswith(b"BEGIN; ")
+    body = statements.removeprefix(b"BEGIN; ")
+    for end in (b"COMMIT", b"ROLLBACK"):
+        if body == end or body.endswith(b"; " + end):
+            return body.removesuffix(end).removesuffix(b"; "), begins, end
+    return body, begins, None

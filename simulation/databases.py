@@ -1,0 +1,101 @@
+"""One PostgreSQL database of a world. A whole world is one transaction on one connection, rolled back at its
+end: a transaction of the code is a savepoint in it, and a restore rolls back to an earlier savepoint.
+
+So two transactions are never open at once, and nobody ever waits for a lock.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psycopg2.extras import RealDictCursor
+
+from simulation.clock import Clock
+from simulation.server import connected
+
+TRANSACTION = "code"
+
+
+class WorldDatabase:
+    """`commits` counts what was committed; `is_open` is true within a transaction of the code."""
+
+    def __init__(self, name: str, url: str, clock: Clock) -> None:
+        self.name = name
+        self.connection: Any = connected(url)
+        self.connection.autocommit = True  # Since BEGIN is sent here.
+        self.commits = 0
+        self.is_open = False
+        self.backups: list[tuple[str, float]] = []
+        """Savepoints and their times, oldest first."""
+        self._clock = clock
+        self._made = 0
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
+            names = [name for (name,) in cursor.fetchall()]
+        self._sequences = ", ".join(f"setval('sim.{name}', 1, false)" for name in sorted(names))
+
+    def begin_world(self) -> None:
+        self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
+        # Sequences are not rolled back.
+        self._send(f"BEGIN; SELECT {self._sequences}; {self.told_time()}")
+
+    def end_world(self) -> None:
+        self._send("ROLLBACK")
+
+    def told_time(self) -> str:
+        return f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'"
+
+    def open(self, statements: bytes, execute: Callable[[bytes], None]) -> None:
+        """Begin a transaction of the code with these statements."""
+        assert not self.is_open, "two transactions at once"
+        self.is_open = True
+        execute(b"SAVEPOINT code; %s; %s" % (self.told_time().encode(), statements))
+
+    def commit(self) -> None:
+        self._send("RELEASE SAVEPOINT code")
+        self.committed()
+
+    def committed(self) -> None:
+        self.is_open = False
+        self.commits += 1
+
+    def undo(self) -> None:
+        """End the open transaction without a trace."""
+        self._send("ROLLBACK TO SAVEPOINT code; RELEASE SAVEPOINT code")
+        self.is_open = False
+
+    def back_up(self) -> None:
+        assert not self.is_open, "a backup within a transaction"
+        self._made += 1
+        self._send(f"SAVEPOINT backup_{self._made}")
+        self.backups.append((f"backup_{self._made}", self._clock.epoch))
+
+    def restore(self, number: int) -> float:
+        """To the backup of this number. Returns its time; later ones are gone."""
+        assert not self.is_open, "a restore within a transaction"
+        name, time = self.backups[number]
+        self._send(f"ROLLBACK TO SAVEPOINT {name}; {self.told_time()}")
+        del self.backups[number + 1 :]
+        return time
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """What the world itself asks, between the transactions of the code."""
+        assert not self.is_open, "the world asks within a transaction"
+        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(sql, tuple(parameters))
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def as_application(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """In a transaction of its own, now. Raises psycopg2.Error, with nothing changed."""
+        self._send(f"SAVEPOINT application; {self.told_time()}")
+        try:
+            found = self.rows(sql, parameters)
+        except BaseException:
+            self._send("ROLLBACK TO SAVEPOINT application; RELEASE SAVEPOINT application")
+            raise
+        self._send("RELEASE SAVEPOINT application")
+        self.commits += 1
+        return found
+
+    def _send(self, sql: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)

@@ -1,0 +1,98 @@
+"""A model of Kafka: topics of three partitions, and one consumer group that stores its offsets."""
+
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.record import Record
+from checkout.outbox.table import Message
+
+PARTITIONS = 3
+FINISHED, REQUESTS = "checkout.finished", "checkout.requests"
+
+AWAY, UNACKNOWLEDGED, LOST, HALF = (
+    "broker away",
+    "acknowledgement lost",
+    "acknowledged and lost",
+    "half of the batch",
+)
+PUBLISHING = (AWAY, UNACKNOWLEDGED, LOST, HALF)
+
+
+class Faults(Protocol):
+    """What a process is subject to when it publishes."""
+
+    def at_publish(self, names: Sequence[str]) -> str | None: ...
+    def after_publish(self) -> None: ...
+
+
+class Topic:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.partitions: list[list[Record | None]] = [[] for _ in range(PARTITIONS)]
+        """By offset; None is a record that was lost."""
+        self.stored = [0] * PARTITIONS
+        """The group's offsets."""
+        self.ever: set[bytes] = set()
+        """The values of all records that were appended."""
+
+    def append(self, key: str, value: bytes) -> None:
+        self.ever.add(value)
+        number = zlib.crc32(key.encode()) % PARTITIONS
+        partition = self.partitions[number]
+        partition.append(Record(self.name, number, len(partition), key.encode(), value))
+
+    def lag(self) -> int:
+        return sum(
+            len(records[stored:]) - records[stored:].count(None)
+            for records, stored in zip(self.partitions, self.stored, strict=True)
+        )
+
+    def batch(self, among: Collection[int], most: int) -> list[Record]:
+        """From the stored offsets of these partitions on, at most so many of each."""
+        return [
+            record
+            for number in among
+            for record in self.partitions[number][self.stored[number] :][:most]
+            if record is not None
+        ]
+
+    def store(self, batch: Sequence[Record], again: Collection[tuple[int, int]]) -> None:
+        """The batch is done, except from these (partition, offset) on."""
+        for number in {record.partition for record in batch}:
+            last = max(record.offset for record in batch if record.partition == number)
+            first = min((offset for partition, offset in again if partition == number), default=last + 1)
+            self.stored[number] = first
+
+    def begin_anew(self) -> None:
+        """All records are gone, and offsets begin at 0."""
+        self.partitions = [[] for _ in range(PARTITIONS)]
+        self.stored = [0] * PARTITIONS
+
+    def lose(self, number: int, offset: int) -> None:
+        self.partitions[number][offset] = None
+
+
+class WorldsPublisher(KafkaPublisher):
+    def __init__(self, topics: Mapping[str, Topic], faults: Faults) -> None:
+        super().__init__(["world:9092"])
+        self._topics, self._faults = topics, faults
+
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
+        del timeout_seconds
+        fault = self._faults.at_publish(PUBLISHING) if messages else None
+        if fault == AWAY:
+            return []
+        taken = messages[: (len(messages) + 1) // 2] if fault == HALF else messages
+        if fault != LOST:
+            for message in taken:
+                self._topics[message.topic].append(message.key, message.value)
+        else:
+            for message in taken:
+                self._topics[message.topic].ever.add(message.value)
+        self._faults.after_publish()
+        return [] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken]
+
+    def require(self, *given: Any) -> None:
+        del given

@@ -1,0 +1,71 @@
+"""What operators do: verbs on what waits or is parked, at any time; backups and restores."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from checkout.operations import command
+from checkout.operations.journal import Caller
+from simulation.world import World
+
+
+def operate(world: World) -> None:
+    """A verb, mostly on something that is there."""
+    parked = world.application.rows("SELECT id FROM parked_events ORDER BY id")
+    held = world.checkout.rows("SELECT event_id FROM stripe_events WHERE outcome <> 'ignored' ORDER BY 1")
+    choices: list[Sequence[str]] = [
+        ("verify",),
+        ("reconcile",),
+        ("reconcile", "--dry-run"),
+        ("parked", "replay", "--all"),
+        ("held", "replay", "--all"),
+        ("reconcile", "--since", iso(world.clock.epoch - world.tape.number(1, 90_000))),
+    ]
+    choices += [("parked", "replay", str(world.tape.pick(parked)["id"]))] * 3 if parked else []
+    choices += [("held", "replay", world.tape.pick(held)["event_id"])] * 3 if held else []
+    if world.requests:
+        choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2
+    run(world, *world.tape.pick(choices))
+
+
+def run(world: World, *words: str) -> Any:
+    """The result of the verb: an Outcome, a CheckoutError, or Died."""
+    world.counts["operators' actions"] += 1
+    given = _parser().parse_args(
+        [*words, *(["--operator", "ada", "--yes"] if words[0] in _DECISIONS else [])]
+    )
+    return world.run(
+        f"operator: {' '.join(words)}",
+        lambda system: command.execute(given, system, lambda _plan: True, Caller),
+    )
+
+
+def back_up(world: World) -> None:
+    """Of both databases, or of one."""
+    for database in _some(world):
+        database.back_up()
+        world.say(f"{database.name} is backed up")
+
+
+def restore(world: World) -> None:
+    for database in _some(world):
+        if database.backups:
+            world.restored(database, world.tape.number(0, len(database.backups) - 1))
+
+
+def iso(epoch: float) -> str:
+    return datetime.fromtimestamp(int(epoch), UTC).isoformat()
+
+
+def _some(world: World) -> list[Any]:
+    both = [world.checkout, world.application]
+    return both if world.tape.chance(0.4) else [world.tape.pick(both)]
+
+
+@cache
+def _parser() -> Any:
+    return command.parser()
+
+
+_DECISIONS = {"parked", "held", "adjust"}

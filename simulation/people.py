@@ -1,0 +1,161 @@
+"""What users, their bank and the application do."""
+
+from uuid import UUID
+
+import psycopg2
+
+from checkout.sessions.session_request import SessionRequest
+from simulation.kafka import REQUESTS
+from simulation.stripe_model.account import OPEN
+from simulation.world import USERS, Move, Request, World
+
+ORIGIN = "https://pay.example.com"
+AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
+
+
+def sign_up(world: World) -> None:
+    """Sooner or later; a user whom a restore has taken away comes back under the old number."""
+    user_id = world.tape.pick(USERS)
+    enter_user(world, user_id)
+
+
+def enter_user(world: World, user_id: int) -> None:
+    world.application.as_application("INSERT INTO users (id) VALUES (%s) ON CONFLICT DO NOTHING", [user_id])
+    if user_id not in world.signed_up:
+        world.signed_up.append(user_id)
+        world.say(f"user {user_id} signs up")
+
+
+def ask(world: World) -> None:
+    """For a new session, or again."""
+    request = _some_request(world, again=0.4)
+    if request is None:
+        return
+    wanted = SessionRequest(request.user_id, request.amount, None, request.request_id)
+    found = world.run(
+        f"user {request.user_id} asks for {request.amount} ({_short(request.request_id)})",
+        lambda system: system.create_session(wanted, ORIGIN)[0].stripe_session_id,
+    )
+    if isinstance(found, str) and found not in request.sessions:
+        request.sessions.append(found)
+
+
+def ask_through_kafka(world: World) -> None:
+    request = _some_request(world, again=0.4)
+    if request is not None:
+        value = (
+            f'{{"request_id":"{request.request_id}","user_id":{request.user_id},'
+            f'"amount_cents":{request.amount},"timestamp":"2026-09-21T12:00:00Z"}}'
+        )
+        world.topics[REQUESTS].append(str(request.user_id), value.encode())
+        world.say(f"a service asks for user {request.user_id} ({_short(request.request_id)})")
+
+
+def pay(world: World) -> None:
+    known = [session for request in world.requests for session in request.sessions]
+    open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
+    if open_:
+        session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
+        world.account.pay(session_id, by_debit=by_debit)
+        world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
+
+
+def expire(world: World) -> None:
+    """Somebody does not pay."""
+    open_ = world.account.all("checkout.session", status=OPEN)
+    if open_:
+        session_id = world.tape.pick(open_)["id"]
+        world.account.expire(session_id)
+        world.say(f"{session_id} expires")
+
+
+def end_debit(world: World) -> None:
+    pending = world.account.all("charge", status="pending")
+    if pending:
+        charge, settles = world.tape.pick(pending), world.tape.chance(0.7)
+        world.account.end_debit(charge["id"], settles=settles)
+        world.say(f"the debit of {charge['payment_intent']} {'settles' if settles else 'fails'}")
+
+
+def refund(world: World) -> None:
+    account = world.account
+    paid = [one for one in account.all("charge", status="succeeded") if account.left_to_refund(one)]
+    if paid:
+        charge = world.tape.pick(paid)
+        left = account.left_to_refund(charge)
+        amount = left if world.tape.chance(0.5) else world.tape.number(1, left)
+        status = world.tape.pick(("succeeded", "succeeded", "pending"))
+        account.refund(charge["id"], amount, status)
+        world.say(f"{amount} of {charge['payment_intent']} are refunded, {status}")
+
+
+def move_refund(world: World) -> None:
+    refunds = world.account.all("refund")
+    movable = [one for one in refunds if one["status"] in ("pending", "succeeded")]
+    if movable:
+        moved = world.tape.pick(movable)
+        becomes = ("failed",) if moved["status"] == "succeeded" else ("succeeded", "failed", "canceled")
+        status = world.tape.pick(becomes)
+        world.account.move_refund(moved["id"], status)
+        world.say(f"{moved['id']} is {status}")
+
+
+def dispute(world: World) -> None:
+    paid = world.account.all("charge", status="succeeded")
+    free = [one for one in paid if not world.account.all("dispute", charge=one["id"])]
+    if free:
+        charge = world.tape.pick(free)
+        world.account.dispute(charge["id"])
+        world.say(f"{charge['payment_intent']} is disputed")
+
+
+def move_dispute(world: World) -> None:
+    """Its money is taken, given back, taken again; in the end it is closed."""
+    going = world.account.all("dispute", status="needs_response")
+    if not going:
+        return
+    moved = world.tape.pick(going)
+    movements = moved["balance_transactions"]
+    is_taken = len(movements) % 2 == 1
+    if movements and (len(movements) > 3 or world.tape.chance(0.3)):
+        world.account.close_dispute(moved["id"], "lost" if is_taken else "won")
+        world.say(f"{moved['id']} is closed")
+    else:
+        world.account.move_dispute(moved["id"], withdrawn=not is_taken)
+        world.say(f"{moved['id']}: {'returned' if is_taken else 'withdrawn'}")
+
+
+def move_balance(world: World) -> None:
+    """The application spends, or gives."""
+    if not world.signed_up:
+        return
+    user_id, key = world.tape.pick(world.signed_up), f"spent:{world.tape.digits(32):08x}"
+    amount = world.tape.pick((-300, -50, 20))
+    try:
+        world.application.as_application(
+            "SELECT ledger_move(%s, %s, %s, 'eur', 'spent')", [key, user_id, amount]
+        )
+    except psycopg2.Error:
+        return  # Too small a balance, or the user is gone.
+    world.moves.append(Move(key, user_id, amount))
+    world.say(f"user {user_id} moves {amount}")
+
+
+def repeat_moves(world: World) -> None:
+    """Enter again what a restore may have taken away: its keys make that safe."""
+    for move in world.moves:
+        world.application.as_application(
+            "SELECT ledger_move(%s, %s, %s, 'eur', 'spent', true)", [move.key, move.user_id, move.amount]
+        )
+
+
+def _some_request(world: World, *, again: float) -> Request | None:
+    if world.requests and world.tape.chance(again):
+        return world.tape.pick(world.requests)
+    request_id = str(UUID(int=world.tape.digits(128), version=4))
+    world.requests.append(Request(request_id, world.tape.pick(USERS), world.tape.pick(AMOUNTS)))
+    return world.requests[-1]
+
+
+def _short(request_id: str) -> str:
+    return request_id[:8]

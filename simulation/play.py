@@ -1,0 +1,168 @@
+"""Play one world: its steps, and then the time that it gets to settle."""
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from checkout.base.errors import CheckoutError
+from simulation import operators, people, traffic
+from simulation.checker import Broken, Checker
+from simulation.clock import BEGINNING, Clock
+from simulation.databases import WorldDatabase
+from simulation.processes import Died, Processes
+from simulation.tape import Choice, Place, Tape
+from simulation.world import USERS, World
+
+STEPS = 60
+ROUNDS = 8
+"""So many periods the world has to settle, the last of them a day long each."""
+
+ACTS: dict[str, Callable[[World], object]] = {
+    "sign up": people.sign_up,
+    "ask": people.ask,
+    "ask through Kafka": people.ask_through_kafka,
+    "pay": people.pay,
+    "expire": people.expire,
+    "end debit": people.end_debit,
+    "refund": people.refund,
+    "move refund": people.move_refund,
+    "dispute": people.dispute,
+    "move dispute": people.move_dispute,
+    "tell twice": traffic.tell_twice,
+    "deliver": traffic.deliver,
+    "lose event": traffic.lose_event,
+    "consume": traffic.consume,
+    "consume requests": traffic.consume_requests,
+    "relay": traffic.relay,
+    "reconcile": traffic.reconcile,
+    "lose record": traffic.lose_record,
+    "reset offsets": traffic.reset_offsets,
+    "empty topic": traffic.empty_topic,
+    "pass time": traffic.pass_time,
+    "move balance": people.move_balance,
+    "back up": operators.back_up,
+    "restore": operators.restore,
+    "operate": operators.operate,
+}
+
+
+@dataclass(slots=True)
+class Played:
+    """`rule` is None if all held; else `text` says what did not, and `step` where."""
+
+    seed: int
+    rule: str | None = None
+    text: str = ""
+    step: int = 0
+    log: Sequence[str] = ()
+    faults: Sequence[Choice] = ()
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Player:
+    """Plays worlds in two databases, one after the other."""
+
+    def __init__(self, clock: Clock, checkout_url: str, application_url: str) -> None:
+        self._clock = clock
+        self._databases = [
+            WorldDatabase("checkout", checkout_url, clock),
+            WorldDatabase("application", application_url, clock),
+        ]
+
+    def play(
+        self, seed: int, steps: Sequence[int] = range(1, STEPS + 1), mended: Collection[Place] = ()
+    ) -> Played:
+        """The world of this seed, with these steps alone, and without the faults at the places `mended`."""
+        self._clock.epoch = BEGINNING
+        for database in self._databases:
+            database.begin_world()
+        world = World(Tape(seed, mended), self._clock, *self._databases)
+        world.processes = Processes(world)
+        try:
+            return self._played(world, steps)
+        finally:
+            for database in self._databases:
+                database.end_world()
+
+    def _played(self, world: World, steps: Sequence[int]) -> Played:
+        checker = Checker(world)
+        played = Played(world.tape.seed, log=world.log, faults=world.tape.faults, counts=world.counts)
+        step = 0
+        try:
+            for user_id in USERS:
+                if world.tape.chance(0.8):
+                    people.enter_user(world, user_id)
+            for step in steps:
+                world.tape.begin(step)
+                world.act = lambda: act(world)
+                world.say(f"step {step}")
+                act(world)
+                checker.after_step()
+            step = max(steps, default=0) + 1
+            world.tape.begin(step)
+            settle(world, checker)
+        except Broken as broken:
+            played.rule, played.text = broken.rule, str(broken)
+        except Exception as error:  # noqa: BLE001 - nothing else may be raised
+            played.rule = f"raised {type(error).__name__}"
+            played.text = traceback.format_exc(limit=-6)
+        played.step = step
+        return played
+
+
+def act(world: World) -> None:
+    name = world.tape.weighted(dict(world.swarm.weights))
+    ACTS[name](world)
+
+
+def settle(world: World, checker: Checker) -> None:
+    """Faults end. All must be right after some periods, and stay right for one more."""
+    world.is_calm = True
+    world.say("faults end")
+    for user_id in USERS:
+        people.enter_user(world, user_id)
+    people.repeat_moves(world)
+    _mend_restores(world)
+    for number in range(ROUNDS):
+        period(world, 960 if number < 3 else 25 * 3600)
+        checker.after_step()
+        try:
+            checker.at_end()
+        except Broken:
+            if number == ROUNDS - 1:
+                raise
+            continue
+        break
+    period(world, 960)
+    checker.after_step()
+    checker.at_end()
+
+
+def period(world: World, seconds: float) -> None:
+    """What the schedules and triggers do in so many seconds, and an operator with what is parked."""
+    world.clock.pass_(seconds)
+    for delivery in world.webhooks.due():
+        traffic.deliver_one(world, delivery)
+    traffic.reconcile(world)
+    traffic.consume_requests(world, all_=True)
+    traffic.relay(world)
+    traffic.consume(world, all_=True)
+    if world.application.rows("SELECT 1 AS found FROM parked_events WHERE resolution IS NULL LIMIT 1"):
+        operators.run(world, "parked", "replay", "--all")
+    if world.checkout.rows("SELECT 1 AS found FROM stripe_events WHERE outcome = 'held' LIMIT 1"):
+        operators.run(world, "held", "replay", "--all")
+
+
+def _mend_restores(world: World) -> None:
+    """The drill of docs/operations.md."""
+    if world.restored_to is None:
+        return
+    for _ in range(ROUNDS):
+        found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
+        traffic.relay(world)
+        traffic.consume(world, all_=True)
+        if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
+            return
+        world.clock.pass_(60)
+    raise Broken("the drill after a restore ends", f"{found}")

@@ -1,0 +1,160 @@
+"""Processes of the code: execution environments that work at one event at a time, and die or freeze at any
+call.
+
+A process that is dead does nothing any more, whatever handles its exceptions.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from checkout.base.config import Config
+from checkout.base.errors import CheckoutError
+from checkout.system import System
+from simulation import connections
+from simulation.connections import WorldsDatabase
+from simulation.kafka import WorldsPublisher
+from simulation.stripe_model import webhooks
+from simulation.stripe_model.api import WorldsStripeApi
+from simulation.world import World
+
+DIES_BEFORE, DIES_AFTER, FREEZES = connections.DIES_BEFORE, connections.DIES_AFTER, connections.FREEZES
+AT_A_CALL = (DIES_BEFORE, DIES_AFTER, FREEZES)
+ENVIRONMENTS = 2
+"""How many are kept warm."""
+
+APP_ID = "world"
+CONFIG = Config(
+    {
+        "CHECKOUT_DATABASE_URL": "postgresql://world/checkout",
+        "DATABASE_URL": "postgresql://world/application",
+        "KAFKA_BROKERS": "world:9092",
+        "STRIPE_SECRET": "sk_test_world",
+        "STRIPE_WEBHOOK_SECRET": webhooks.SECRET,
+        "JWT_SECRET": "a-secret-of-the-world-with-32-bytes",
+        "CHECKOUT_SERVICE_TOKEN": "service-token-of-the-world",
+        "CHECKOUT_APP_ID": APP_ID,
+        "PUBLIC_ORIGIN": "https://pay.example.com",
+    }
+)
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+class Environment:
+    """A process with a System of its own, subject to the world's faults."""
+
+    def __init__(self, world: World) -> None:
+        self.is_dead = self.is_running = False
+        self._world = world
+        self._dies_after_call = False
+        self._databases = WorldsDatabase(world.checkout, self), WorldsDatabase(world.application, self)
+        self.system = System(
+            CONFIG,
+            checkout_database=self._databases[0],
+            application_database=self._databases[1],
+            stripe_api=WorldsStripeApi(world.account, world.keys, world.clock, self),
+            kafka_publisher=WorldsPublisher(world.topics, self),
+        )
+
+    def at_statement(self, database: str) -> str | None:
+        self._require_alive()
+        fault = self._world.fault(f"{database} statement", self._world.swarm.at_statement)
+        if fault in (connections.LOST_BEFORE, connections.LOST_AFTER):
+            self._world.counts["lost answers"] += 1
+        return fault
+
+    def at_connect(self, database: str) -> bool:
+        self._require_alive()
+        return self._world.fault(f"{database} connect", self._world.swarm.at_connect) is not None
+
+    def at_stripe(self, call: str, names: Sequence[str]) -> str | None:
+        return self._at_call(f"Stripe {call}", [one for one in names if one in self._world.swarm.at_stripe])
+
+    def after_stripe(self, call: str) -> None:
+        del call
+        self._after_call()
+
+    def states_behind(self, most: int) -> int:
+        return self._world.tape.number(0, most)
+
+    def at_publish(self, names: Sequence[str]) -> str | None:
+        return self._at_call("publish", [one for one in names if one in self._world.swarm.at_publish])
+
+    def after_publish(self) -> None:
+        self._after_call()
+
+    def die(self) -> None:
+        self.is_dead = True
+        self._world.counts["crashes"] += 1
+        self._break_off(only_in_transaction=False)
+        raise Died
+
+    def freeze(self) -> None:
+        """For longer than the server lets a session idle in a transaction. Others go on meanwhile."""
+        self._world.counts["freezes"] += 1
+        self._break_off(only_in_transaction=True)
+        self._world.clock.pass_(self._world.tape.number(31, 600))
+        self._world.meanwhile()
+
+    def _at_call(self, place: str, names: Sequence[str]) -> str | None:
+        self._require_alive()
+        own = [one for one in AT_A_CALL if one in self._world.swarm.at_statement]
+        fault = self._world.fault(place, [*names, *own])
+        if fault == DIES_BEFORE:
+            self.die()
+        if fault == FREEZES:
+            self.freeze()
+        self._dies_after_call = fault == DIES_AFTER
+        if fault is not None and "lost" in fault:
+            self._world.counts["lost answers"] += 1
+        return None if fault in AT_A_CALL else fault
+
+    def _after_call(self) -> None:
+        if self._dies_after_call:
+            self.die()
+
+    def _break_off(self, *, only_in_transaction: bool) -> None:
+        for database in self._databases:
+            database.break_off(only_in_transaction=only_in_transaction)
+
+    def _require_alive(self) -> None:
+        if self.is_dead:
+            raise Died
+
+
+class Processes:
+    """The environments of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._warm: list[Environment] = []
+
+    def run(self, act: Callable[[System], Any]) -> Any:
+        """What `act` returns in some environment; the CheckoutError that it raises; or Died."""
+        environment = self._free()
+        environment.is_running = True
+        try:
+            return act(environment.system)
+        except Died as death:
+            return death
+        except CheckoutError as error:
+            return error
+        finally:
+            environment.is_running = False
+            if environment.is_dead:
+                self._warm.remove(environment)
+
+    def replace(self) -> None:
+        """The next event finds a fresh environment."""
+        self._warm.clear()
+
+    def _free(self) -> Environment:
+        free = [one for one in self._warm if not one.is_running]
+        if free and not self._world.tape.chance(0.2):
+            return self._world.tape.pick(free)
+        if len(free) >= ENVIRONMENTS:
+            self._warm.remove(free[0])
+        self._warm.append(Environment(self._world))
+        return self._warm[-1]

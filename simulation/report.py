@@ -1,0 +1,38 @@
+"""What is printed: progress, a summary, and a world in which a rule was broken."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from simulation.running import Result
+
+
+def progress(done: int, of: int, seconds: float, broken: int) -> str:
+    return f"{done:,} of {of:,} worlds, {done / seconds:.1f} a second, {broken} broken"
+
+
+def summary(done: int, seconds: float, counts: Counter[str], broken: Sequence[Result]) -> str:
+    rules = Counter(str(one.played.rule) for one in broken)
+    lines = [f"{done:,} worlds in {seconds:.0f} s, {done / max(seconds, 0.001):.1f} a second"]
+    lines += [f"  {count:>9,} {what}" for what, count in sorted(counts.items())]
+    lines += [f"  {count:>9,} broken: {rule}" for rule, count in rules.most_common()]
+    lines.append("every rule held" if not broken else f"broken in the worlds {sorted(_seeds(broken))}")
+    return "\n".join(lines)
+
+
+def of_broken(result: Result) -> str:
+    """What broke, the fewest steps that lead there, and the command that repeats them."""
+    shown = result.shrunk or result.played
+    lines = [f"── seed {shown.seed}, at step {shown.step}: {shown.text}", *shown.log]
+    lines.append(f"── the whole world again: make simulate SEED={shown.seed}")
+    if result.shrunk is not None:
+        steps = ",".join(map(str, result.steps))
+        mended = ",".join(f"{step}.{number}" for step, number in result.mended)
+        lines.append(
+            f"── its {len(result.steps)} steps: make simulate SEED={shown.seed} STEPS={steps}"
+            + (f" MENDED={mended}" if mended else "")
+        )
+    return "\n".join(lines)
+
+
+def _seeds(broken: Sequence[Result]) -> list[int]:
+    return [one.played.seed for one in broken]

@@ -1,0 +1,76 @@
+"""Worlds in several processes, each with databases of its own."""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulation import clock, server
+from simulation.play import STEPS, Played, Player
+from simulation.shrinking import Shrinking
+from simulation.tape import Place
+from simulation.telemetry import Heard
+
+CHUNK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A world to play: all of its steps, or some; and whether to look for the fewest if a rule breaks."""
+
+    seed: int
+    steps: Sequence[int] = range(1, STEPS + 1)
+    mended: frozenset[Place] = frozenset()
+    shrinks: bool = True
+
+
+@dataclass(slots=True)
+class Result:
+    """`steps` are the fewest that break the same rule, as `shrunk` shows; faults `mended` do not matter."""
+
+    played: Played
+    shrunk: Played | None = None
+    steps: Sequence[int] = ()
+    mended: Sequence[Place] = ()
+
+
+@contextmanager
+def playing(processes: int) -> Iterator[Any]:
+    """A pool whose `imap_unordered(play, wanted)` gives results."""
+    # In the order of a hash that differs, the same world would differ.
+    os.environ["PYTHONHASHSEED"] = "0"
+    Heard().listen()
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, server.serving(Path(folder), processes) as databases:
+        urls: Any = context.Queue()
+        for each in databases:
+            urls.put(each)
+        with context.Pool(processes, _begin, (urls,)) as pool:
+            yield pool
+
+
+def play(wanted: Wanted) -> Result:
+    [player] = _PLAYERS
+    played = player.play(wanted.seed, wanted.steps, wanted.mended)
+    if played.rule is None or not wanted.shrinks:
+        return Result(played)
+    shrinking = Shrinking(
+        lambda steps, mended: player.play(wanted.seed, steps, mended), played, wanted.steps, wanted.mended
+    )
+    shrinking()
+    return Result(played, shrinking.played, shrinking.steps, sorted(shrinking.mended))
+
+
+_PLAYERS: list[Player] = []
+"""The one of this process."""
+
+
+def _begin(urls: Any) -> None:
+    given, heard, virtual = urls.get(), Heard(), clock.Clock()
+    heard.listen()
+    _PLAYERS.append(Player(virtual, given[server.CHECKOUT], given[server.APPLICATION]))
+    clock.install(virtual)

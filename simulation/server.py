@@ -1,0 +1,73 @@
+"""The PostgreSQL of the worlds: one server, and two migrated databases for each process that plays them."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from checkout.base.postgres import Database
+from checkout.release.migrate import Migrate
+from local.stack.postgres import Postgres
+from simulation.clock import BEGINNING
+
+CHECKOUT, APPLICATION = "checkout", "application"
+
+_OPTIONS = f"-c search_path=sim,public,pg_catalog -c sim.now={BEGINNING}"
+"""`sim` stands before the catalog, so `now()` is the world's wherever it is written, in defaults too."""
+
+_CLOCK = """
+    CREATE SCHEMA sim;
+    CREATE FUNCTION sim.now() RETURNS timestamptz STABLE LANGUAGE sql
+        AS $$ SELECT pg_catalog.to_timestamp(pg_catalog.current_setting('sim.now')::float8) $$;
+    CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz STABLE LANGUAGE sql
+        AS $$ SELECT pg_catalog.to_timestamp(pg_catalog.current_setting('sim.now')::float8) $$;
+"""
+
+
+@contextmanager
+def serving(folder: Path, players: int) -> Iterator[list[dict[str, str]]]:
+    """For each player the URLs of its two databases, migrated and empty."""
+    server = Postgres(folder / "postgres", fsync=False)
+    server.start()
+    try:
+        _migrate(server)
+        yield [_copied(server, player) for player in range(players)]
+    finally:
+        server.stop()
+
+
+def connected(url: str) -> Any:
+    """A connection with the clock of the worlds."""
+    return psycopg2.connect(url, options=_OPTIONS)
+
+
+def _migrate(server: Postgres) -> None:
+    for name in (CHECKOUT, APPLICATION):
+        server.create_database(name)
+        with closing(connected(server.url(name))) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(_CLOCK)
+    made = [_Migrated(partial(server.url, name)) for name in (CHECKOUT, APPLICATION)]
+    Migrate(*made)()
+    for database in made:
+        database.close()
+
+
+def _copied(server: Postgres, player: int) -> dict[str, str]:
+    urls = {}
+    with closing(psycopg2.connect(server.url("postgres"))) as connection:
+        connection.autocommit = True
+        for name in (CHECKOUT, APPLICATION):
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {name}_{player} TEMPLATE {name}")
+            urls[name] = server.url(f"{name}_{player}")
+    return urls
+
+
+class _Migrated(Database):
+    def _connect(self) -> Any:
+        connection = connected(self._url())
+        connection.autocommit = True
+        return connection

@@ -1,0 +1,57 @@
+"""Find the fewest steps, and the fewest faults, with which a world still breaks the same rule."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from simulation.play import Played
+from simulation.tape import Place
+
+Replay = Callable[[Sequence[int], Collection[Place]], Played]
+
+SECONDS = 60.0
+
+
+class Shrinking:
+    """`steps` and `mended` are the fewest so far, `played` is what they end in."""
+
+    def __init__(
+        self, replay: Replay, played: Played, steps: Sequence[int], mended: Collection[Place]
+    ) -> None:
+        self.steps, self.mended, self.played = list(steps), set(mended), played
+        self._replay = replay
+        self._ends = time.monotonic() + SECONDS
+
+    def __call__(self) -> None:
+        """Until nothing can be left out any more, or the time is up."""
+        self.steps = [step for step in self.steps if step <= self.played.step]
+        self._leave_out_steps()
+        self._mend_faults()
+        self._leave_out_steps()
+
+    def _leave_out_steps(self) -> None:
+        """Delta debugging: ever smaller parts, as long as one of them can be left out."""
+        size = max(1, len(self.steps) // 2)
+        while True:
+            start, has_shrunk = 0, False
+            while start < len(self.steps):
+                fewer = self.steps[:start] + self.steps[start + size :]
+                if self._still_breaks(fewer, self.mended):
+                    has_shrunk = True
+                else:
+                    start += size
+            if size == 1 and not has_shrunk:
+                return
+            size = max(1, size // 2)
+
+    def _mend_faults(self) -> None:
+        for fault in list(self.played.faults):
+            self._still_breaks(self.steps, self.mended | {fault.at})
+
+    def _still_breaks(self, steps: Sequence[int], mended: Collection[Place]) -> bool:
+        if time.monotonic() > self._ends:
+            return False
+        played = self._replay(steps, mended)
+        if played.rule != self.played.rule:
+            return False
+        self.steps, self.mended, self.played = list(steps), set(mended), played
+        return True

@@ -1,0 +1,244 @@
+"""What is true at Stripe: sessions, payments, refunds, disputes and the books. Each change makes its events.
+
+Objects have the shapes of Stripe's API, with the fields that matter here. Every state that an object was in
+is kept, so that an answer can come from an earlier one. Amounts are minor units, times epoch seconds.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from simulation.clock import Clock
+
+Resource = dict[str, Any]
+
+EXPIRES_AFTER = 24 * 3600
+OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
+
+
+class Account:
+    """`events` and `books` are in the order in which they were made."""
+
+    def __init__(self, clock: Clock, digits: Callable[[int], int], api_version: str) -> None:
+        self.states: dict[str, list[Resource]] = {}
+        """The states of each object, oldest first."""
+        self.events: list[Resource] = []
+        self.books: list[str] = []
+        """Ids of balance transactions."""
+        self._clock, self._digits, self._api_version = clock, digits, api_version
+
+    # What there is
+
+    def now(self, object_id: str) -> Resource:
+        return self.states[object_id][-1]
+
+    def all(self, kind: str, **fields: object) -> list[Resource]:
+        """Of a kind (`refund`), with these fields, in the order in which they were made."""
+        found = [states[-1] for states in self.states.values() if states[-1]["object"] == kind]
+        return [one for one in found if all(one.get(name) == value for name, value in fields.items())]
+
+    def left_to_refund(self, charge: Mapping[str, Any]) -> int:
+        """What can still be refunded of a charge; 0 if it is disputed."""
+        intent = charge["payment_intent"]
+        if charge["status"] != "succeeded" or self.all("dispute", payment_intent=intent):
+            return 0
+        refunds = self.all("refund", payment_intent=intent)
+        refunded = sum(one["amount"] for one in refunds if one["status"] not in ("failed", "canceled"))
+        return int(charge["amount"] - refunded)
+
+    # Sessions and payments
+
+    def create_session(self, parameters: Mapping[str, Any]) -> Resource:
+        [item] = parameters["line_items"]
+        session_id = self._id("cs_test_")
+        return self._make(
+            {
+                "id": session_id,
+                "object": "checkout.session",
+                "amount_total": item["price_data"]["unit_amount"] * item["quantity"],
+                "currency": item["price_data"]["currency"],
+                "expires_at": int(self._clock.epoch) + EXPIRES_AFTER,
+                "livemode": False,
+                "metadata": dict(parameters["metadata"]),
+                "mode": "payment",
+                "payment_intent": None,
+                "payment_status": "unpaid",
+                "status": OPEN,
+                "url": f"https://checkout.stripe.com/c/pay/{session_id}",
+            }
+        )
+
+    def pay(self, session_id: str, *, by_debit: bool) -> None:
+        """Of an open session. A debit is settled or fails later."""
+        session = self.now(session_id)
+        assert session["status"] == OPEN
+        metadata = session["metadata"]
+        intent = self._make(
+            {
+                "id": self._id("pi_"),
+                "object": "payment_intent",
+                "amount": session["amount_total"],
+                "currency": session["currency"],
+                "metadata": metadata,
+                "status": "processing" if by_debit else "succeeded",
+            }
+        )
+        charge = self._make(
+            {
+                "id": self._id("py_" if by_debit else "ch_"),
+                "object": "charge",
+                "amount": session["amount_total"],
+                "amount_refunded": 0,
+                "currency": session["currency"],
+                "failure_balance_transaction": None,
+                "metadata": metadata,
+                "payment_intent": intent["id"],
+                "status": "pending" if by_debit else "succeeded",
+            }
+        )
+        self._book("charge", charge["amount"], charge["currency"], charge["id"])
+        self._change(
+            session_id,
+            status=COMPLETE,
+            payment_intent=intent["id"],
+            payment_status="unpaid" if by_debit else "paid",
+            url=None,
+        )
+        self._report("checkout.session.completed", session_id)
+
+    def end_debit(self, charge_id: str, *, settles: bool) -> None:
+        charge = self.now(charge_id)
+        assert charge["status"] == "pending"
+        [session] = self.all("checkout.session", payment_intent=charge["payment_intent"])
+        if settles:
+            self._change(charge_id, status="succeeded")
+            self._change(charge["payment_intent"], status="succeeded")
+            self._change(session["id"], payment_status="paid")
+            self._report("checkout.session.async_payment_succeeded", session["id"])
+            return
+        back = self._book("charge_failure", -charge["amount"], charge["currency"], charge_id)
+        self._change(charge_id, status="failed", failure_balance_transaction=back)
+        self._change(charge["payment_intent"], status="requires_payment_method")
+        self._report("checkout.session.async_payment_failed", session["id"])
+
+    def expire(self, session_id: str) -> None:
+        self._change(session_id, status=EXPIRED, url=None)
+        self._report("checkout.session.expired", session_id)
+
+    # Refunds
+
+    def refund(self, charge_id: str, amount: int, status: str) -> None:
+        """`status` is pending or succeeded."""
+        charge = self.now(charge_id)
+        refund = self._make(
+            {
+                "id": self._id("re_"),
+                "object": "refund",
+                "amount": amount,
+                "charge": charge_id,
+                "currency": charge["currency"],
+                "metadata": {},
+                "payment_intent": charge["payment_intent"],
+                "status": status,
+            }
+        )
+        self._book("refund", -amount, charge["currency"], refund["id"])
+        self._change(charge_id, amount_refunded=charge["amount_refunded"] + amount)
+        self._report("refund.created", refund["id"])
+        self._report("charge.refunded", charge_id)
+
+    def move_refund(self, refund_id: str, status: str) -> None:
+        """To succeeded, failed or canceled."""
+        refund = self._change(refund_id, status=status)
+        if status in ("failed", "canceled"):
+            self._book("refund_failure", refund["amount"], refund["currency"], refund_id)
+            refunded = self.now(refund["charge"])["amount_refunded"]
+            self._change(refund["charge"], amount_refunded=refunded - refund["amount"])
+        self._report("refund.updated", refund_id)
+        if status == "failed":
+            self._report("refund.failed", refund_id)
+
+    # Disputes
+
+    def dispute(self, charge_id: str) -> None:
+        charge = self.now(charge_id)
+        dispute = self._make(
+            {
+                "id": self._id("du_"),
+                "object": "dispute",
+                "amount": charge["amount"],
+                "balance_transactions": [],
+                "charge": charge_id,
+                "currency": charge["currency"],
+                "metadata": {},
+                "payment_intent": charge["payment_intent"],
+                "status": "needs_response",
+            }
+        )
+        self._report("charge.dispute.created", dispute["id"])
+
+    def move_dispute(self, dispute_id: str, *, withdrawn: bool) -> None:
+        """The bank takes the money, or gives it back."""
+        dispute = self.now(dispute_id)
+        amount = -dispute["amount"] if withdrawn else dispute["amount"]
+        category = "dispute" if withdrawn else "dispute_reversal"
+        moved = self.now(self._book(category, amount, dispute["currency"], dispute_id))
+        listed = [*dispute["balance_transactions"], {name: moved[name] for name in _LISTED}]
+        self._change(dispute_id, balance_transactions=listed)
+        self._report(f"charge.dispute.funds_{'withdrawn' if withdrawn else 'reinstated'}", dispute_id)
+
+    def close_dispute(self, dispute_id: str, status: str) -> None:
+        """won or lost"""
+        self._change(dispute_id, status=status)
+        self._report("charge.dispute.closed", dispute_id)
+
+    # Events
+
+    def repeat(self, event: Resource) -> None:
+        """The same fact under another id."""
+        self.events.append({**event, "id": self._id("evt_"), "created": int(self._clock.epoch)})
+
+    def _report(self, event_type: str, object_id: str) -> None:
+        self.events.append(
+            {
+                "id": self._id("evt_"),
+                "object": "event",
+                "api_version": self._api_version,
+                "created": int(self._clock.epoch),
+                "data": {"object": deepcopy(self.now(object_id))},
+                "livemode": False,
+                "pending_webhooks": 1,
+                "type": event_type,
+            }
+        )
+
+    def _book(self, category: str, amount: int, currency: str, source: str) -> str:
+        made = self._make(
+            {
+                "id": self._id("txn_"),
+                "object": "balance_transaction",
+                "amount": amount,
+                "currency": currency,
+                "fee": 0,
+                "reporting_category": category,
+                "source": source,
+            }
+        )
+        self.books.append(made["id"])
+        return str(made["id"])
+
+    def _make(self, resource: Resource) -> Resource:
+        resource["created"] = int(self._clock.epoch)
+        self.states[resource["id"]] = [resource]
+        return resource
+
+    def _change(self, object_id: str, **fields: Any) -> Resource:
+        changed = {**self.now(object_id), **fields}
+        self.states[object_id].append(changed)
+        return changed
+
+    def _id(self, prefix: str) -> str:
+        return f"{prefix}{self._digits(64):016x}"
+
+
+_LISTED = ("id", "object", "amount", "currency", "created", "reporting_category")

@@ -1,0 +1,198 @@
+"""What Stripe's API answers, in the place of the SDK's client: `client.v1.refunds.retrieve(…)`.
+
+An answer can be lost before or after its effect, be an error that the idempotency key replays, or come from
+an earlier state. Lists come by pages of three, whatever is asked for.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Protocol
+
+import stripe
+
+from checkout.payments.stripe_api import StripeApi
+from simulation.clock import Clock
+from simulation.stripe_model.account import Account, Resource
+
+PAGE = 3
+KEYS_LIVE = 24 * 3600
+KEPT = 30 * 24 * 3600
+
+LOST_BEFORE, LOST_AFTER = "request lost", "answer lost"
+ERROR_BEFORE, ERROR_AFTER = "500 without effect", "500 with the effect"
+IN_USE, TOO_MANY, BEHIND, MISSING = "409", "429", "an earlier state", "404"
+WRITING = (LOST_BEFORE, LOST_AFTER, ERROR_BEFORE, ERROR_AFTER, IN_USE, TOO_MANY)
+READING = (LOST_BEFORE, ERROR_BEFORE, TOO_MANY, BEHIND, BEHIND, MISSING)
+
+
+class Faults(Protocol):
+    """What a call of a process is subject to."""
+
+    def at_stripe(self, call: str, names: Sequence[str]) -> str | None: ...
+    def after_stripe(self, call: str) -> None: ...
+    def states_behind(self, most: int) -> int: ...
+
+
+class Answer(NamedTuple):
+    """As much of the SDK's objects as is used."""
+
+    content: Resource
+
+    def to_dict(self, *, for_json: bool = False) -> Resource:  # noqa: ARG002 - the SDK's
+        return deepcopy(self.content)
+
+
+class Keys:
+    """Idempotency keys: what was asked under each, what was answered (an error too), and when it began."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[str, Resource | None, float]] = {}
+
+
+class WorldsStripeApi(StripeApi):
+    """The code's own adapter, with this client."""
+
+    def __init__(self, account: Account, keys: Keys, clock: Clock, faults: Faults) -> None:
+        super().__init__(lambda: "sk_test_world")
+        self._of_world: Any = _client(_Api(account, keys, clock, faults))
+
+    def _connected(self) -> Any:
+        return self._of_world
+
+
+class _Api:
+    def __init__(self, account: Account, keys: Keys, clock: Clock, faults: Faults) -> None:
+        self._account, self._keys, self._clock, self._faults = account, keys, clock, faults
+
+    def create_session(self, parameters: Resource, options: Mapping[str, str]) -> Answer:
+        call = "POST sessions"
+        fault = self._faults.at_stripe(call, WRITING)
+        key, asked = options["idempotency_key"], json.dumps(parameters, sort_keys=True)
+        if fault == LOST_BEFORE:
+            raise _error("APIConnectionError", "connection reset")
+        if fault == IN_USE:
+            raise _error("APIError", "key in use", http_status=409)
+        if fault == TOO_MANY:
+            raise _error("RateLimitError", "too many requests", http_status=429)
+        known = self._keys.known.get(key)
+        if known is None or known[2] + KEYS_LIVE < self._clock.epoch:
+            made = None if fault == ERROR_BEFORE else self._account.create_session(parameters)
+            answer = None if fault == ERROR_AFTER else made
+            known = self._keys.known[key] = (asked, deepcopy(answer), self._clock.epoch)
+        if known[0] != asked:
+            raise _error("IdempotencyError", "other parameters", http_status=400)
+        self._faults.after_stripe(call)
+        if fault == LOST_AFTER:
+            raise _error("APIConnectionError", "read timed out")
+        if known[1] is None:
+            raise _error("APIError", "internal error", http_status=500)
+        return Answer(known[1])
+
+    def retrieve(self, kind: str) -> Callable[..., Answer]:
+        def call(object_id: str, options: object = None) -> Answer:
+            states = self._account.states.get(object_id)
+            fault = self._reading(f"GET {kind}")
+            if states is None or states[-1]["object"] != kind or fault == MISSING:
+                raise _missing()
+            behind = self._faults.states_behind(len(states) - 1) if fault == BEHIND else 0
+            self._faults.after_stripe(f"GET {kind}")
+            return Answer(self._with_source(states[-1 - behind], options))
+
+        return call
+
+    def list_of(self, kind: str) -> Callable[[Resource], Answer]:
+        """Of a payment intent, newest first."""
+
+        def call(asked: Resource) -> Answer:
+            fault = self._reading(f"LIST {kind}")
+            if asked["payment_intent"] not in self._account.states or fault == MISSING:
+                raise _error(
+                    "InvalidRequestError",
+                    "no such payment_intent",
+                    "payment_intent",
+                    code="resource_missing",
+                    http_status=400,
+                )
+            found = self._account.all(kind, payment_intent=asked["payment_intent"])[::-1]
+            if fault == BEHIND:
+                found = found[self._faults.states_behind(len(found)) :]
+            return self._page(kind, found, asked)
+
+        return call
+
+    def events(self, asked: Resource) -> Answer:
+        self._reading("LIST events", (LOST_BEFORE, ERROR_BEFORE, TOO_MANY))
+        return self._page("events", self._listed(self._account.events, asked), asked)
+
+    def balance_transactions(self, asked: Resource) -> Answer:
+        self._reading("LIST balance_transactions", (LOST_BEFORE, ERROR_BEFORE, TOO_MANY))
+        found = self._listed([self._account.now(one) for one in self._account.books], asked)
+        return self._page(
+            "balance_transactions", [self._with_source(one, {"expand": ["source"]}) for one in found], asked
+        )
+
+    def _listed(self, made: Sequence[Resource], asked: Resource) -> list[Resource]:
+        since = max(asked["created"]["gte"], self._clock.epoch - KEPT)
+        types = asked.get("types")
+        return [
+            one
+            for one in reversed(made)
+            if one["created"] >= since and (types is None or one["type"] in types)
+        ]
+
+    def _page(self, kind: str, found: Sequence[Resource], asked: Resource) -> Answer:
+        after = asked.get("starting_after")
+        if after is not None:
+            ids = [one["id"] for one in found]
+            if after not in ids:
+                raise _missing()
+            found = found[ids.index(after) + 1 :]
+        self._faults.after_stripe(f"LIST {kind}")
+        return Answer({"object": "list", "data": list(found[:PAGE]), "has_more": len(found) > PAGE})
+
+    def _with_source(self, resource: Resource, options: object) -> Resource:
+        expand = options.get("expand", ()) if isinstance(options, dict) else ()
+        if "source" in expand:
+            return {**resource, "source": self._account.now(resource["source"])}
+        return resource
+
+    def _reading(self, call: str, names: Sequence[str] = READING) -> str | None:
+        fault = self._faults.at_stripe(call, names)
+        if fault == LOST_BEFORE:
+            raise _error("APIConnectionError", "connection reset")
+        if fault == ERROR_BEFORE:
+            raise _error("APIError", "internal error", http_status=500)
+        if fault == TOO_MANY:
+            raise _error("RateLimitError", "too many requests", http_status=429)
+        return fault
+
+
+def _error(name: str, *given: Any, **more: Any) -> Exception:
+    """One of the SDK's."""
+    made: Exception = getattr(stripe, name)(*given, **more)
+    return made
+
+
+def _missing() -> Exception:
+    return _error("InvalidRequestError", "no such object", "id", code="resource_missing", http_status=404)
+
+
+def _client(api: _Api) -> SimpleNamespace:
+    def resource(kind: str) -> SimpleNamespace:
+        return SimpleNamespace(retrieve=api.retrieve(kind), list=api.list_of(kind))
+
+    sessions = SimpleNamespace(create=api.create_session, retrieve=api.retrieve("checkout.session"))
+    return SimpleNamespace(
+        v1=SimpleNamespace(
+            checkout=SimpleNamespace(sessions=sessions),
+            payment_intents=resource("payment_intent"),
+            refunds=resource("refund"),
+            disputes=resource("dispute"),
+            events=SimpleNamespace(list=api.events),
+            balance_transactions=SimpleNamespace(
+                retrieve=api.retrieve("balance_transaction"), list=api.balance_transactions
+            ),
+        )
+    )

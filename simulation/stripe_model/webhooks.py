@@ -1,0 +1,44 @@
+"""Stripe's deliveries: each event until a 2xx, at any time, in any order; some never, some again."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+
+from simulation.clock import Clock
+from simulation.stripe_model.account import Account, Resource
+
+SECRET = "whsec_of_the_world_0123456789"  # noqa: S105 - made up
+GIVES_UP_AFTER = 3 * 24 * 3600
+
+
+@dataclass(slots=True)
+class Delivery:
+    event: Resource
+    is_answered: bool = False
+    attempts: int = 0
+
+
+class Webhooks:
+    def __init__(self, account: Account, clock: Clock) -> None:
+        self._account, self._clock = account, clock
+        self._seen = 0
+        self.deliveries: list[Delivery] = []
+
+    def due(self) -> list[Delivery]:
+        """What was not answered with 2xx. Stripe gives up after three days."""
+        new = self._account.events[self._seen :]
+        self._seen += len(new)
+        self.deliveries += [Delivery(event) for event in new]
+        return [
+            one
+            for one in self.deliveries
+            if not one.is_answered and one.event["created"] > self._clock.epoch - GIVES_UP_AFTER
+        ]
+
+    def signed(self, delivery: Delivery) -> tuple[bytes, str]:
+        """The body, and Stripe-Signature."""
+        body = json.dumps(delivery.event).encode()
+        moment = int(self._clock.epoch)
+        digest = hmac.new(SECRET.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+        return body, f"t={moment},v1={digest}"

@@ -1,0 +1,73 @@
+"""What can happen in one world: each world has only some of the faults and acts, and others are more frequent
+than in other worlds. So what two rare faults do together is seen where nothing else is in their way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from simulation import connections, kafka
+from simulation.stripe_model import api
+
+AT_STATEMENT = (
+    *(connections.LOST_BEFORE, connections.LOST_AFTER, *connections.REFUSED_BY_SERVER),
+    *(connections.DIES_BEFORE, connections.DIES_AFTER, connections.FREEZES),
+)
+RATES = (0.0, 0.02, 0.05, 0.12)
+WEIGHTS = {
+    "sign up": 2.0,
+    "ask": 9.0,
+    "ask through Kafka": 3.0,
+    "pay": 9.0,
+    "expire": 1.0,
+    "end debit": 4.0,
+    "refund": 3.0,
+    "move refund": 3.0,
+    "dispute": 2.0,
+    "move dispute": 4.0,
+    "tell twice": 2.0,
+    "deliver": 16.0,
+    "lose event": 2.0,
+    "consume": 12.0,
+    "consume requests": 3.0,
+    "relay": 4.0,
+    "reconcile": 4.0,
+    "lose record": 1.0,
+    "reset offsets": 1.0,
+    "empty topic": 0.3,
+    "pass time": 6.0,
+    "move balance": 3.0,
+    "back up": 2.0,
+    "restore": 1.0,
+    "operate": 5.0,
+}
+ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
+"""Without these nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """Weights of the acts, names of the faults at each kind of call, and how probable a fault is there."""
+
+    weights: Mapping[str, float]
+    at_statement: Sequence[str]
+    at_connect: Sequence[str]
+    at_stripe: Sequence[str]
+    at_publish: Sequence[str]
+    rate: float
+
+
+def of(seed: int) -> Swarm:
+    random = Random(f"{seed} swarm")
+
+    def half(names: Sequence[str]) -> list[str]:
+        return [name for name in names if random.random() < 0.5]
+
+    weights = {name: weight for name, weight in WEIGHTS.items() if name in ALWAYS or random.random() < 0.6}
+    return Swarm(
+        weights={name: weight * random.choice((0.5, 1, 2)) for name, weight in weights.items()},
+        at_statement=half(AT_STATEMENT),
+        at_connect=half(["connection refused"]),
+        at_stripe=half(sorted({*api.READING, *api.WRITING})),
+        at_publish=half(kafka.PUBLISHING),
+        rate=random.choice(RATES),
+    )

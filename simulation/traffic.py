@@ -1,0 +1,147 @@
+"""What runs by itself: Stripe's webhooks, Kafka's triggers, the schedules; and how each of them fails."""
+
+from typing import Any
+
+from checkout.base.errors import CheckoutError
+from checkout.outbox.record import first_of_each_partition
+from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
+from simulation.processes import Died
+from simulation.stripe_model.webhooks import Delivery
+from simulation.world import World
+
+BATCHES = (1, 2, 10, 1000)
+RUN_SECONDS = 240.0
+
+
+def deliver(world: World) -> None:
+    """Some of what is due, in any order."""
+    due = world.webhooks.due()
+    for delivery in world.tape.shuffled(due)[: world.tape.number(1, 4)]:
+        deliver_one(world, delivery)
+
+
+def deliver_one(world: World, delivery: Delivery) -> None:
+    body, header = world.webhooks.signed(delivery)
+    event = delivery.event
+    delivery.attempts += 1
+    world.counts["deliveries"] += 1
+    outcome = world.run(
+        f"webhook {event['type']} of {event['data']['object']['id']} ({event['id']})",
+        lambda system: system.receive_webhook(body, header),
+    )
+    if isinstance(outcome, str):
+        require_stored(world, event["id"])
+        delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
+
+
+def require_stored(world: World, event_id: str) -> None:
+    """2xx only with the event stored."""
+    if not world.checkout.rows("SELECT 1 AS found FROM stripe_events WHERE event_id = %s", [event_id]):
+        raise AssertionError(f"2xx without {event_id} stored")
+
+
+def tell_twice(world: World) -> None:
+    """Stripe reports a fact under a second id, or sends an event once more."""
+    if not world.account.events:
+        return
+    event = world.tape.pick(world.account.events)
+    if world.tape.chance(0.5):
+        world.account.repeat(event)
+        world.say(f"{event['id']} gets a twin")
+    else:
+        for delivery in world.webhooks.deliveries:
+            if delivery.event is event:
+                delivery.is_answered = False
+
+
+def lose_event(world: World) -> None:
+    """Its webhook never comes."""
+    due = world.webhooks.due()
+    if due:
+        lost = world.tape.pick(due)
+        lost.is_answered = True
+        world.say(f"the webhook {lost.event['id']} is lost")
+
+
+def consume(world: World, *, all_: bool = False) -> None:
+    topic = world.topics[FINISHED]
+    among = range(PARTITIONS) if all_ else [n for n in range(PARTITIONS) if world.tape.chance(0.7)]
+    batch = topic.batch(among, 1000 if all_ else world.tape.pick(BATCHES))
+    if not batch:
+        return
+    world.counts["deliveries"] += len(batch)
+    deadline = world.clock.epoch + 30
+    tally = world.run(
+        f"consume {[(one.partition, one.offset) for one in batch]}",
+        lambda system: system.credit_balances(batch, deadline),
+    )
+    if not isinstance(tally, BaseException) and not _offsets_are_lost(world):
+        again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
+        topic.store(batch, again)
+
+
+def consume_requests(world: World, *, all_: bool = False) -> None:
+    topic = world.topics[REQUESTS]
+    batch = topic.batch(range(PARTITIONS), 1000 if all_ else world.tape.pick(BATCHES))
+    if not batch:
+        return
+    world.counts["deliveries"] += len(batch)
+    deadline = world.clock.epoch + 80
+    again = world.run(f"answer {len(batch)} requests", lambda system: system.answer_requests(batch, deadline))
+    if not isinstance(again, BaseException) and not _offsets_are_lost(world):
+        topic.store(batch, [(one.partition, one.offset) for one in again])
+
+
+def _offsets_are_lost(world: World) -> bool:
+    return not world.is_calm and world.tape.chance(0.1)
+
+
+def relay(world: World) -> None:
+    deadline = world.clock.epoch + 30
+    world.run("relay", lambda system: system.delivery.relay(deadline))
+
+
+def reconcile(world: World) -> Any:
+    deadline = world.clock.epoch + RUN_SECONDS
+
+    def run(system: Any) -> Any:
+        return system.reconcile(deadline=deadline)
+
+    found = world.processes.run(run)
+    if isinstance(found, Died | CheckoutError):
+        world.say(f"reconcile → {type(found).__name__}")
+    else:
+        seen = {name: value for name, value in found.as_dict().items() if value}
+        world.say(f"reconcile → {seen}")
+    return found
+
+
+def lose_record(world: World) -> None:
+    """Kafka loses it, although it was acknowledged."""
+    topic = world.topics[FINISHED]
+    places = [(n, at) for n, records in enumerate(topic.partitions) for at in range(len(records))]
+    if places:
+        number, offset = world.tape.pick(places)
+        topic.lose(number, offset)
+        world.say(f"Kafka loses {number}/{offset}")
+
+
+def reset_offsets(world: World) -> None:
+    topic = world.tape.pick([*world.topics.values()])
+    number = world.tape.number(0, PARTITIONS - 1)
+    topic.stored[number] = world.tape.number(0, len(topic.partitions[number]))
+    world.say(f"offset of {topic.name}-{number} is {topic.stored[number]}")
+
+
+def empty_topic(world: World) -> None:
+    world.topics[FINISHED].begin_anew()
+    world.say("the topic begins anew")
+
+
+def pass_time(world: World) -> None:
+    seconds = world.tape.pick((0.1, 6, 61, 310, 901, 3700, 7 * 3600, 25 * 3600))
+    world.clock.pass_(seconds)
+    world.say(f"{seconds} s pass")
+    for session in world.account.all("checkout.session", status="open"):
+        if session["expires_at"] <= world.clock.epoch:
+            world.account.expire(session["id"])

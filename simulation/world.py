@@ -1,0 +1,110 @@
+"""One world: who is in it, what is true there, and the time."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from simulation import kafka, swarm
+from simulation.clock import Clock
+from simulation.databases import WorldDatabase
+from simulation.kafka import Topic
+from simulation.stripe_model.account import Account
+from simulation.stripe_model.api import Keys
+from simulation.stripe_model.webhooks import Webhooks
+from simulation.tape import Tape
+
+API_VERSION = "2026-10-28.endive"
+USERS = (1, 2, 3)
+
+
+@dataclass(slots=True)
+class Request:
+    """A top-up that somebody wants; `sessions` are those whose page they were sent to."""
+
+    request_id: str
+    user_id: int
+    amount: int
+    sessions: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A movement that the application made itself."""
+
+    key: str
+    user_id: int
+    amount: int
+
+
+class Processes(Protocol):
+    """Where the code runs."""
+
+    def run(self, act: Callable[..., Any]) -> Any: ...
+    def replace(self) -> None: ...
+
+
+class World:
+    """`log` says what happened; `counts` how often. With `is_calm` nothing goes wrong any more."""
+
+    def __init__(self, tape: Tape, clock: Clock, checkout: WorldDatabase, application: WorldDatabase) -> None:
+        self.tape, self.clock = tape, clock
+        self.checkout, self.application = checkout, application
+        self.swarm = swarm.of(tape.seed)
+        self.account = Account(clock, tape.digits, API_VERSION)
+        self.keys, self.webhooks = Keys(), Webhooks(self.account, clock)
+        self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
+        self.signed_up: list[int] = []
+        self.requests: list[Request] = []
+        self.moves: list[Move] = []
+        self.restored_to: float | None = None
+        """The earliest point in time to which a database was restored, until that is mended."""
+        self.restores = 0
+        self.log: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.is_calm = False
+        self.act: Callable[[], None] = lambda: None
+        """One more act, chosen by the tape."""
+        self._depth = 0
+        self.processes: Processes
+        clock.while_asleep = self.meanwhile
+
+    def say(self, line: str) -> None:
+        self.log.append("  " * self._depth + line)
+
+    def fault(self, place: str, names: Sequence[str]) -> str | None:
+        if self.is_calm:
+            return None
+        found = self.tape.fault(place, names, self.swarm.rate)
+        if found is not None:
+            self.say(f"  fault at {place}: {found}")
+        return found
+
+    def run(self, what: str, act: Callable[..., Any]) -> Any:
+        """`act` in a process. Returns what it returns, its CheckoutError, or Died."""
+        result = self.processes.run(act)
+        outcome = f"{type(result).__name__} {result}" if isinstance(result, BaseException) else result
+        self.say(f"{what} → {outcome}")
+        return result
+
+    def restored(self, database: WorldDatabase, number: int) -> None:
+        """Roll the database back to its backup of this number; the functions are deployed anew."""
+        if self._depth:
+            return
+        time = database.restore(number)
+        self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
+        self.restores += 1
+        self.counts["restores"] += 1
+        self.processes.replace()
+        self.say(f"{database.name} is restored to a time {self.clock.epoch - time:.0f} s ago")
+
+    def meanwhile(self) -> None:
+        """While a process waits without a transaction, others act."""
+        if self._depth or self.is_calm or self.checkout.is_open or self.application.is_open:
+            return
+        self._depth += 1
+        try:
+            for _ in range(self.tape.number(0, 2)):
+                self.act()
+        finally:
+            self._depth -= 1
