@@ -16,7 +16,7 @@ from typing import Any
 
 from checkout.base import terminal
 from local import demo, samples, signing
-from local.kafka import TOPICS, jars
+from local.kafka import jars, topics
 from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
 from local.lambda_runtime import template
@@ -66,7 +66,7 @@ def serve_kafka(_: argparse.Namespace) -> int:
     given = settings.load(ROOT)
     data = given.kafka_data
     jars.fetch(data, terminal.say)
-    kafka = ApacheKafka(TOPICS, data, nodes=given.kafka_nodes)
+    kafka = ApacheKafka(topics(given.topic_prefix), data, nodes=given.kafka_nodes)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())

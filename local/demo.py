@@ -173,8 +173,9 @@ class _Topic:
                 "log_level": 2,
             }
         )
-        partitions = self._consumer.list_topics(_TOPIC, timeout=10).topics[_TOPIC].partitions
-        ends = [TopicPartition(_TOPIC, number) for number in partitions]
+        topic = stack.kafka_topic_prefix + _TOPIC
+        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = [TopicPartition(topic, number) for number in partitions]
         for end in ends:
             _, end.offset = self._consumer.get_watermark_offsets(end, timeout=10)
         self._consumer.assign(ends)

@@ -2,3 +2,8 @@
 
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
 """Name → partitions."""
+
+
+def topics(prefix: str) -> dict[str, int]:
+    """The same with KAFKA_TOPIC_PREFIX."""
+    return {prefix + name: partitions for name, partitions in TOPICS.items()}

@@ -90,16 +90,16 @@ class Template:
     """The names of all variables of functions, including those whose values only CloudFormation knows."""
 
 
-def load(path: Path) -> Template:
+def load(path: Path, **parameters: str) -> Template:
     """Read a SAM template. Raises TemplateError for what cannot be done here, OSError if there is no file.
 
-    It is read as in production: parameters other than `Profile` have their defaults. What only CloudFormation
-    knows is left out.
+    It is read as in production: parameters other than `Profile` and the given ones have their defaults. What
+    only CloudFormation knows is left out.
     """
     written = yaml.load(path.read_text(), Loader=Loader)  # noqa: S506 - a SafeLoader with more tags
     declared = written.get("Parameters", {})
-    as_in_production = {name: value for name, value in _AS_IN_PRODUCTION.items() if name in declared}
-    document = Resolver(written, as_in_production)(written)
+    given = {**_AS_IN_PRODUCTION, **parameters}
+    document = Resolver(written, {name: given[name] for name in given.keys() & declared})(written)
     defaults = document.get("Globals", {}).get("Function", {})
     resources: dict[str, Any] = document.get("Resources", {})
     functions: dict[str, Function] = {}

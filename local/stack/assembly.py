@@ -13,8 +13,8 @@ import psycopg2
 
 from checkout.base.text import printable
 from local.gateway.server import Gateway, Server, claim
-from local.kafka import TOPICS
 from local.kafka import apache as apache_kafka
+from local.kafka import topics
 from local.kafka.apache import ApacheKafka
 from local.kafka.embedded import HOST, Broker
 from local.kafka.trigger import Poller
@@ -48,7 +48,7 @@ class Stack:
             )
         self._settings = settings
         self._console = console
-        self._template = template.load(settings.root / "template.yaml")
+        self._template = template.load(settings.root / "template.yaml", TopicPrefix=settings.topic_prefix)
         self._services: dict[str, supervisor.Startable] = {}
         self._functions: Functions | None = None
         self._server: Server | None = None
@@ -129,7 +129,7 @@ class Stack:
             return self._settings.external_brokers
         if self._settings.kafka == "apache":
             return await self._start_apache_kafka(self._settings.kafka_data)
-        broker = Broker(TOPICS, host=self._broker_host)
+        broker = Broker(topics(self._settings.topic_prefix), host=self._broker_host)
         await self._start_service("Kafka broker", broker)
         return broker.address
 
@@ -137,7 +137,9 @@ class Stack:
         if brokers := await asyncio.to_thread(apache_kafka.serving, data):
             self._console.progress(f"Kafka runs already: {brokers}")
             return brokers
-        cluster = ApacheKafka(TOPICS, data, nodes=self._settings.kafka_nodes, host=self._broker_host)
+        settings = self._settings
+        wanted = topics(settings.topic_prefix)
+        cluster = ApacheKafka(wanted, data, nodes=settings.kafka_nodes, host=self._broker_host)
         await self._start("Kafka broker", cluster)
         for number, node in enumerate(cluster.nodes, 1):
             self._keep("Kafka broker" if len(cluster.nodes) == 1 else f"Kafka broker {number}", node)

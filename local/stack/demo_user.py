@@ -38,6 +38,7 @@ def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
         database_url=variables["DATABASE_URL"],
         kafka_brokers=variables["KAFKA_BROKERS"],
         kafka_api_version=variables["KAFKA_API_VERSION"] or None,
+        kafka_topic_prefix=settings.topic_prefix,
         jwt_secret=variables["JWT_SECRET"],
         service_token=settings.current("CHECKOUT_SERVICE_TOKEN"),
         stripe_secret=variables["STRIPE_SECRET"],

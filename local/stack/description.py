@@ -26,6 +26,8 @@ class Description:
     kafka_brokers: str
     kafka_api_version: str | None
     """The version that a Kafka client must be given: `2.3` for the embedded broker, null for any other."""
+    kafka_topic_prefix: str
+    """What is before the names of topics and consumer groups; empty if nothing was given."""
     jwt_secret: str
     service_token: str
     stripe_secret: str
@@ -51,6 +53,7 @@ class Description:
             "CHECKOUT_SERVICE_TOKEN": self.service_token,
             "CHECKOUT_APP_ID": self.checkout_app_id,
             "KAFKA_API_VERSION": self.kafka_api_version or "",
+            "KAFKA_TOPIC_PREFIX": self.kafka_topic_prefix,
         }
 
 

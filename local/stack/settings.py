@@ -82,6 +82,11 @@ class Settings:
         return self.given.get("KAFKA_BROKERS_IN_CONTAINERS")
 
     @property
+    def topic_prefix(self) -> str:
+        """What is before the names of topics and consumer groups."""
+        return self.given.get("KAFKA_TOPIC_PREFIX", "")
+
+    @property
     def kafka(self) -> str:
         """The kind of broker: `external`, or `embedded` or `apache`, which the stack starts."""
         return "external" if self.external_brokers else self.given.get("KAFKA", _KAFKAS[0])

@@ -281,6 +281,7 @@ def _setup(source: Template) -> Iterator[str]:
         "version of migrate": {"Ref": "MigrateFunction.Version"},
         "database": migrates["CHECKOUT_DATABASE_URL"]["Fn::Sub"][1]["Host"],
         "Kafka cluster": migrates["KAFKA_CLUSTER_ARN"],
+        "prefix of topics": {"Ref": "TopicPrefix"},
         "secret": source["Globals"]["Function"]["Environment"]["Variables"]["SECRET_ARN"],
     }
     for what, value in wanted.items():

@@ -10,7 +10,7 @@ from tests.infrastructure.permissions import Call, asked_by_lambda, denied, gran
 from tests.infrastructure.transformed import Resource
 
 SOURCE = whole.source()
-PARAMETERS = {"KafkaBrokerType": "standard", "CheckoutAppId": "checkout"}
+PARAMETERS = {"KafkaBrokerType": "standard", "CheckoutAppId": "checkout", "TopicPrefix": "staging."}
 FUNCTIONS = sorted(
     name for name, one in SOURCE.application["Resources"].items() if one["Type"] == "AWS::Lambda::Function"
 )

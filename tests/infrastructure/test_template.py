@@ -90,9 +90,12 @@ def test_a_nested_stack_with_a_role_is_given_the_boundary() -> None:
 def test_each_trigger_has_a_topic_and_a_consumer_group_of_its_own() -> None:
     triggers = [properties for _, properties in events("MSK")]
 
-    assert "checkout.finished" in {trigger["Topics"][0] for trigger in triggers}
-    assert len({trigger["Topics"][0] for trigger in triggers}) == len(triggers)
-    assert len({trigger["ConsumerGroupId"] for trigger in triggers}) == len(triggers)
+    topics = {trigger["Topics"][0]["Fn::Sub"] for trigger in triggers}
+    groups = {trigger["ConsumerGroupId"]["Fn::Sub"] for trigger in triggers}
+
+    assert "${TopicPrefix}checkout.finished" in topics
+    assert len(topics) == len(groups) == len(triggers)
+    assert all(name.startswith("${TopicPrefix}checkout") for name in topics | groups)
 
 
 def test_every_function_answers_before_api_gateway_gives_up() -> None:

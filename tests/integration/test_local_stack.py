@@ -13,13 +13,16 @@ import jwt
 import psycopg2
 import pytest
 import requests
+from confluent_kafka import Consumer
 from kafka import KafkaProducer
 
-from local.kafka import TOPICS
+from local.kafka import TOPICS, topics
 from local.kafka.embedded import Broker
 from local.processes import free_port
 from local.stack.postgres import Postgres
+from tests.support.brokers import committed
 from tests.support.project import STOP_SECONDS, Project, alive, child, children
+from tests.support.topic import Topic
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,6 +43,7 @@ KEYS = {
     "stripe_secret",
     "checkout_app_id",
     "kafka_api_version",
+    "kafka_topic_prefix",
 }
 
 
@@ -361,6 +365,33 @@ def test_everything_external_is_used_and_nothing_of_it_started(tmp_path: Path) -
         project.command("demo")
     broker.stop()
     server.stop()
+
+
+def test_a_stack_with_a_prefix_leaves_the_topics_and_groups_of_another_alone(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    broker = Broker({**TOPICS, **topics("other.")})
+    broker.start()
+    project.environment |= {
+        "KAFKA_BROKERS": broker.address,
+        "KAFKA_API_VERSION": "2.3",
+        "KAFKA_TOPIC_PREFIX": "other.",
+    }
+    with project.running():
+        assert "credited" in project.command("demo").stdout
+        eventually(lambda: is_read(broker, "other."), 30)
+    assert not is_read(broker, "")
+    assert Topic(broker.address).records() == []
+    broker.stop()
+
+
+def is_read(broker: Broker, prefix: str) -> bool:
+    """True if the group that credits has committed anything of its topic."""
+    group = prefix + "checkout-finished-consumer"
+    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": group, "log_level": 2})
+    try:
+        return any(offset > 0 for offset in committed(consumer, f"{prefix}checkout.finished", 3))
+    finally:
+        consumer.close()
 
 
 def test_settings_of_the_env_file_are_heeded(tmp_path: Path) -> None:

@@ -100,10 +100,9 @@ class System:
         from checkout.outbox import sign_in
         from checkout.outbox.producer import KafkaPublisher
 
-        config, options = self.config, sign_in.options(self.config)
-        return KafkaPublisher(
-            config.kafka_brokers, config.kafka_api_version, options, config.kafka_idle_seconds
-        )
+        config = self.config
+        brokers = config.kafka_brokers, config.kafka_api_version, sign_in.options(config)
+        return KafkaPublisher(*brokers, config.kafka_idle_seconds, config.prefixed(""))
 
     @cached_property
     def authenticator(self) -> "Authenticator":
@@ -228,7 +227,8 @@ class System:
 
         def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
             servers = {"bootstrap_servers": brokers.split(","), "api_version": config.kafka_api_version}
-            return topics.ensure({**servers, **sign_in.options(config)}, names, partitions)
+            wanted = [config.prefixed(name) for name in names]
+            return topics.ensure({**servers, **sign_in.options(config)}, wanted, partitions)
 
         return Setup(
             *(self.migrate, self.grant_roles, config.secrets_manager, config.check),

@@ -58,6 +58,7 @@ def test_a_missing_setting_is_named(name: str, read: object) -> None:
     [
         ("KAFKA_BROKERS", "a:1,,b:2", lambda config: config.kafka_brokers),
         ("KAFKA_API_VERSION", "two", lambda config: config.kafka_api_version),
+        ("KAFKA_TOPIC_PREFIX", "staging:", lambda config: config.kafka_topic_prefix),
         ("MIN_AMOUNT_CENTS", "0.5", lambda config: config.min_amount_cents),
         ("BALANCE_CURRENCY", "euro", lambda config: config.currency),
         ("MAX_BODY_BYTES", "0", lambda config: config.max_body_bytes),

@@ -52,6 +52,10 @@ class Config(Settings):
     def min_amount_cents(self) -> int:
         return self.given_min_amount_cents or currencies.usual_least(self.currency)
 
+    def prefixed(self, name: str) -> str:
+        """The brokers' name of a topic or of a consumer group."""
+        return (self.kafka_topic_prefix or "") + name
+
     @property
     def own_origin(self) -> str:
         """PUBLIC_ORIGIN, for when no HTTP request could say instead where we are."""

@@ -1,5 +1,6 @@
 """What one setting is, and how its text is read."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -171,6 +172,12 @@ def brokers(given: str) -> tuple[str, ...]:
     if not all(parts(given)):
         raise ValueError("has an empty element; it is host:port,host:port")
     return parts(given)
+
+
+def topic_prefix(given: str) -> str | None:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,100}", given):
+        raise ValueError("must be up to 100 letters, digits, dots, underscores and hyphens of ASCII")
+    return given
 
 
 def version(given: str) -> tuple[int, ...] | None:

@@ -73,6 +73,11 @@ class Settings:
         setting.optional_text,
         "for `migrate` alone: the MSK cluster that is asked for its brokers, instead of `KAFKA_BROKERS`",
     )
+    kafka_topic_prefix = Setting(
+        "KAFKA_TOPIC_PREFIX",
+        setting.topic_prefix,
+        "before the names of topics and consumer groups, for stacks that share a cluster: `staging.`",
+    )
     kafka_security = Setting(
         "KAFKA_SECURITY",
         setting.security,

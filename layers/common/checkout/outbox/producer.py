@@ -35,8 +35,11 @@ class KafkaPublisher:
         api_version: tuple[int, ...] | None = None,
         sign_in: Mapping[str, Any] | None = None,
         idle_seconds: float = timing.KAFKA_IDLE,
+        topic_prefix: str = "",
     ) -> None:
-        """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in."""
+        """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in. The brokers'
+        names of topics have the prefix, those of messages do not."""
+        self._topic_prefix = topic_prefix
         self._idle_seconds = idle_seconds
         self._brokers = list(brokers)
         self._api_version = api_version
@@ -80,6 +83,7 @@ class KafkaPublisher:
 
     def require(self, topic: str, timeout_seconds: float) -> None:
         """Raises Unavailable unless the brokers answer and have the topic."""
+        topic = self._topic_prefix + topic
         try:
             partitions = self._connected(timeout_seconds).partitions_for(topic)
         except (KafkaError, OSError) as error:
@@ -98,7 +102,7 @@ class KafkaPublisher:
         for message in messages:
             try:
                 future = self._connected(timeout_seconds).send(
-                    message.topic,
+                    self._topic_prefix + message.topic,
                     key=message.key.encode(),
                     value=message.value,
                     headers=[("traceparent", message.traceparent.encode())] if message.traceparent else [],
