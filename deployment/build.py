@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from deployment import ROOT
-from deployment.sam import sam
+from deployment.sam import BUILD, sam
 
-BUILD = ROOT / ".aws-sam" / "build"
 ARCHITECTURE = "arm64"
 """The template's default."""
 
@@ -43,14 +42,8 @@ def release_of(build: Path, parameters: Mapping[str, str]) -> str:
     Only a changed hash publishes new versions of the functions, so everything they depend on belongs in it.
     """
     digest = hashlib.sha256()
-    for path in _files(build):
+    for path in sorted(path for path in build.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(build)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     digest.update(json.dumps(parameters, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _files(build: Path) -> Iterator[Path]:
-    for path in sorted(build.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path

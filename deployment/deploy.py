@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployment import ROOT, build, combinations, costs, preflight, protection, region, tags
-from deployment.build import BUILD, release_of
+from deployment.build import release_of
 from deployment.preflight import Problem
+from deployment.sam import BUILD
 from deployment.sam import sam as _sam
 
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"

@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
+from deployment.sam import compile_modules
 from tests.infrastructure.interpreter import RUNTIME, interpreter
 from tests.infrastructure.transformed import ROOT, parsed, source
 
@@ -34,6 +36,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    compile_modules(target, f"{folder}/{RUNTIME}")
     return target
 
 
@@ -76,6 +79,13 @@ def test_no_function_brings_packages_of_its_own(build: Path) -> None:
     for name in FUNCTIONS:
         assert list((build / name).rglob("*.dist-info")) == []
         assert not (build / name / "requirements.txt").exists()
+
+
+def test_every_module_comes_with_its_bytecode(build: Path) -> None:
+    """Functions cannot write it, and would compile every module at each cold start."""
+    modules = list(build.rglob("*.py"))
+    assert len(modules) > 1000
+    assert [path for path in modules if not Path(cache_from_source(path)).exists()] == []
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

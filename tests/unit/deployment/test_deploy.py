@@ -224,17 +224,18 @@ def test_an_unknown_environment_is_named_with_those_that_there_are() -> None:
 
 
 def test_the_release_is_of_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "Layer").mkdir()
+    (tmp_path / "Layer" / "__pycache__").mkdir(parents=True)
     file = tmp_path / "Layer" / "a.py"
     file.write_text("one")
     first = build.release_of(tmp_path, {})
-    (tmp_path / "Layer" / "__pycache__").mkdir()
-    (tmp_path / "Layer" / "__pycache__" / "a.pyc").write_text("whatever")
     assert build.release_of(tmp_path, {}) == first
     file.write_text("two")
     second = build.release_of(tmp_path, {})
     file.rename(file.with_name("b.py"))
-    assert len({first, second, build.release_of(tmp_path, {})}) == 3
+    third = build.release_of(tmp_path, {})
+    # What is imported instead of the source.
+    (tmp_path / "Layer" / "__pycache__" / "b.pyc").write_text("whatever")
+    assert len({first, second, third, build.release_of(tmp_path, {})}) == 4
 
 
 def test_another_parameter_is_another_release(tmp_path: Path) -> None:

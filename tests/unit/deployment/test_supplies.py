@@ -1,6 +1,8 @@
 """Supplies: packages by version and hash, actions by commit, one build for all stacks."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,32 @@ def test_only_the_build_that_was_asked_for_is_taken(made: Path) -> None:
     (made / "template.yaml").write_text("another")
     with pytest.raises(AnotherBuild, match=digest):
         build.require(digest, "arm64")
+
+
+def test_modules_are_compiled_alike_wherever_they_are_built(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name / "Layer").mkdir(parents=True)
+        (tmp_path / name / "Layer" / "module.py").write_text('VALUE = {"compiled", "from", "this"}\n')
+        (tmp_path / name / "Layer" / "__pycache__").mkdir()
+        (tmp_path / name / "Layer" / "__pycache__" / "module.cpython-311.pyc").write_text(name)
+        sam.compile_modules(tmp_path / name, sys.executable)
+    assert build.release_of(tmp_path / "one", {}) == build.release_of(tmp_path / "other", {})
+
+
+def test_a_compiled_module_is_good_whenever_its_source_is_from(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("VALUE = 1\n")
+    sam.compile_modules(tmp_path, sys.executable)
+    module.write_text("raise AssertionError('compiled again')\n")
+    command = [sys.executable, "-B", "-c", "import module; print(module.VALUE, module.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", str(module)]
+
+
+def test_a_module_that_cannot_be_compiled_is_not_deployed(tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text("def\n")
+    with pytest.raises(SamFailed, match="cannot be compiled"):
+        sam.compile_modules(tmp_path, sys.executable)
 
 
 def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
