@@ -16,7 +16,7 @@ from typing import Any
 import stripe
 
 from checkout.payments.events import HANDLED
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 from deployment.aws_system import AwsSystem
 from deployment.stripe_client import stripe_client
 

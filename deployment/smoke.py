@@ -14,7 +14,7 @@ import jwt
 import requests
 
 from checkout.payments.payment import SMOKE_PAYMENT
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 from deployment.stripe_client import stripe_client
 from local import signing
 from local.waiting import until

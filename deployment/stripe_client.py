@@ -2,7 +2,7 @@
 
 import stripe
 
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 
 
 def stripe_client(key: str, api_url: str | None) -> stripe.StripeClient:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 from local.lambda_runtime import template
 from tests.support.running_stack import RunningStack
 from tests.support.samples import ANSWERS, EVENTS, RESULTS, check, event

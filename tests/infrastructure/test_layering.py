@@ -22,7 +22,7 @@ MAY_IMPORT = {room: {*STATIONS[: place + 1]} for place, room in enumerate(STATIO
 MAY_IMPORT["operations"].add("system")
 
 HOMES = {
-    "stripe": {"payments/stripe_api.py", "payments/signature.py"},
+    "stripe": {"payments/stripe_api.py"},
     "psycopg2": {
         "base/postgres.py",
         "base/postgres_errors.py",

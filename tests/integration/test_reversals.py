@@ -232,7 +232,7 @@ def test_a_refund_that_nobody_could_read_is_not_settled_by_its_payment(fns: Func
 
 
 def stripe_events(checkout: Database, stripe: StripeApi, publisher: KafkaPublisher) -> StripeEvents:
-    return StripeEvents(checkout, stripe, Delivery(checkout, publisher), system().config)
+    return StripeEvents(checkout, lambda: stripe, Delivery(checkout, publisher), system().config)
 
 
 class Handler:

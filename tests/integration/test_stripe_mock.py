@@ -21,7 +21,8 @@ import stripe
 
 from checkout.base.errors import StripeRefusedForGood
 from checkout.payments.events import HANDLED
-from checkout.payments.stripe_api import API_VERSION, Listing, StripeApi
+from checkout.payments.stripe_api import Listing, StripeApi
+from checkout.payments.stripe_event import API_VERSION
 from checkout.sessions.stripe_parameters import stripe_parameters
 from deployment import configure
 from deployment.aws_system import AwsSystem

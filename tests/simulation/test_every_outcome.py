@@ -395,7 +395,7 @@ def tell_all(told: Mapping[Telling, Order], outcome: str) -> Sequence[Message]:
 def tell(telling: Telling, order: Order, checkout: Database, publisher: KafkaPublisher) -> None:
     random = Random(f"{SEED} {telling.user_id}")
     stripe = StripeFromThenOn(random)
-    events = StripeEvents(checkout, stripe, Delivery(checkout, publisher), system().config)
+    events = StripeEvents(checkout, lambda: stripe, Delivery(checkout, publisher), system().config)
     for moment, is_twin in deliveries(order, random):
         stripe.handles(telling, moment)
         events.record(telling.event(moment, twin=is_twin))

@@ -55,7 +55,7 @@ def tell(connect: Connect, told: Sequence[dict[str, Any]], stripe: KnownStripe) 
 
     def webhook() -> Callable[[dict[str, Any]], str]:
         checkout = connect(system().config.checkout_database_url)
-        events = StripeEvents(checkout, stripe, Delivery(checkout, messages), system().config)
+        events = StripeEvents(checkout, lambda: stripe, Delivery(checkout, messages), system().config)
         return lambda one: events.record(stripe_event.parsed(encoded(one)))
 
     assert set(shared_out([webhook() for _ in range(WEBHOOKS)], told)) == {"applied"}

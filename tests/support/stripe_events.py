@@ -5,7 +5,7 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 from local import signing
 from tests.support import made_up
 

@@ -49,15 +49,15 @@ class System:
         self.config = config
         vars(self).update(overrides)
 
-    def prepare(self, *attributes: str) -> None:
+    def prepare(self, *attributes: str, rarely: Collection[str] = ()) -> None:
         """Import and make, in Lambda's init phase, what the first event needs, without asking anybody.
 
-        What cannot be made yet, because a secret must be read first or a setting is wrong, is left to the
-        first event: that has an answer for it, an init phase has none.
+        What few events need (`rarely`) is left to the first of them if an event waits for the init phase.
+        What cannot be made yet is left to the first event, which has an answer for a wrong setting.
         """
         snapshot.prepare(self.close)
         with self.config.unread_secrets():
-            for attribute in attributes:
+            for attribute in (*attributes, *(rarely if self.config.is_initialized_ahead else ())):
                 with suppress(CheckoutError):
                     getattr(self, attribute)
 
@@ -144,7 +144,7 @@ class System:
     def stripe_events(self) -> "StripeEvents":
         from checkout.payments.events import StripeEvents
 
-        return StripeEvents(self.checkout_database, self.stripe_api, self.delivery, self.config)
+        return StripeEvents(self.checkout_database, lambda: self.stripe_api, self.delivery, self.config)
 
     @cached_property
     def receive_webhook(self) -> "ReceiveWebhook":

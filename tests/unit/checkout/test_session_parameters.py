@@ -9,7 +9,7 @@ import pytest
 import stripe
 from stripe.params.checkout import SessionCreateParams
 
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 from checkout.sessions.stripe_parameters import stripe_parameters
 
 NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}

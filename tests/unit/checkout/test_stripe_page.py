@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from checkout.payments.events import HANDLED
-from checkout.payments.stripe_api import API_VERSION
+from checkout.payments.stripe_event import API_VERSION
 
 PAGE = (Path(__file__).parents[3] / "docs" / "stripe.md").read_text()
 

@@ -26,6 +26,19 @@ def test_what_is_wired_is_made_once() -> None:
     assert vars(system)["checkout_database"] is system.checkout_database
 
 
+@pytest.mark.parametrize(
+    ("initialization", "is_made"), [(None, False), ("on-demand", False), ("snap-start", True)]
+)
+def test_what_few_events_need_is_made_at_init_if_no_event_waits_for_it(
+    initialization: str | None, is_made: bool
+) -> None:
+    given = {} if initialization is None else {"AWS_LAMBDA_INITIALIZATION_TYPE": initialization}
+    system = System(Config({"STRIPE_SECRET": "sk_test_1", **given}))
+    system.prepare(rarely=["stripe_api"])
+    assert ("stripe_api" in vars(system)) is is_made
+    assert system.stripe_api is system.stripe_api
+
+
 def test_a_setting_that_is_missing_at_init_is_named_by_the_first_event() -> None:
     environment: dict[str, str] = {}
     system = System(Config(environment))

@@ -69,6 +69,11 @@ class Config(Settings):
         own = origin_of(self.public_origin or "")
         return self.allowed_redirect_origins | ({own} if own is not None else set())
 
+    @property
+    def is_initialized_ahead(self) -> bool:
+        """True if no event waits for Lambda's init phase."""
+        return self._text("AWS_LAMBDA_INITIALIZATION_TYPE") in ("snap-start", "provisioned-concurrency")
+
     # Secrets
 
     def stripe_secret(self) -> str:

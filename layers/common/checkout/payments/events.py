@@ -5,8 +5,9 @@ If the process dies before the commit, nothing is stored; after it, the event is
 what goes to Kafka.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checkout.base import telemetry
 from checkout.base.config import Config
@@ -26,8 +27,10 @@ from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Outcome, Parked, Unconfirmed, Waiting
 from checkout.payments.readings import HANDLED, UNHANDLED, Readings
 from checkout.payments.settlement import Admit, Settled
-from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
+
+if TYPE_CHECKING:
+    from checkout.payments.stripe_api import StripeApi
 
 __all__ = ["HANDLED", "UNHANDLED", "StripeEvents"]
 
@@ -43,7 +46,9 @@ class Reread:
 
 
 class StripeEvents:
-    def __init__(self, checkout: Database, stripe: StripeApi, delivery: Delivery, config: Config) -> None:
+    def __init__(
+        self, checkout: Database, stripe: "Callable[[], StripeApi]", delivery: Delivery, config: Config
+    ) -> None:
         self._checkout = checkout
         self._readings = Readings(checkout, stripe, config)
         self._delivery = delivery

@@ -6,7 +6,7 @@ keyed.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checkout.base import telemetry
 from checkout.base.config import Config
@@ -19,8 +19,10 @@ from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Behind, Ignored, Outcome, Parked
 from checkout.payments.reversal_event import ReversalReport, Reversed
 from checkout.payments.session_event import SessionReport
-from checkout.payments.stripe_api import API_VERSION, StripeApi
-from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.stripe_event import API_VERSION, StripeEvent
+
+if TYPE_CHECKING:
+    from checkout.payments.stripe_api import StripeApi
 
 HANDLED = session_event.HANDLED | reversal_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"
@@ -32,7 +34,8 @@ Resource = dict[str, Any]
 
 
 class Readings:
-    def __init__(self, checkout: Database, stripe: StripeApi, config: Config) -> None:
+    def __init__(self, checkout: Database, stripe: "Callable[[], StripeApi]", config: Config) -> None:
+        """`stripe` is called where Stripe must be asked, which few events need."""
         self._checkout = checkout
         self._stripe = stripe
         self._config = config
@@ -60,14 +63,14 @@ class Readings:
         """
         match object_id.partition("_")[0]:
             case "re" | "pyr":
-                return self._of_one(self._stripe.refund(object_id), reversal_event.of_refund)
+                return self._of_one(self._stripe().refund(object_id), reversal_event.of_refund)
             case "du" | "dp":
-                return self._of_one(self._stripe.dispute(object_id), reversal_event.of_dispute)
+                return self._of_one(self._stripe().dispute(object_id), reversal_event.of_dispute)
             case "pi":
                 if (outcome := self._unless_top_up(object_id)) is not None:
                     return outcome
-                refunds = map(reversal_event.of_refund, self._stripe.refunds_of(object_id))
-                disputes = map(reversal_event.of_dispute, self._stripe.disputes_of(object_id))
+                refunds = map(reversal_event.of_refund, self._stripe().refunds_of(object_id))
+                disputes = map(reversal_event.of_dispute, self._stripe().disputes_of(object_id))
                 return _report(object_id, [*refunds, *disputes])
             case _:
                 raise InvalidRequest(
@@ -105,7 +108,7 @@ class Readings:
             session_id = identifier(session.get("id"))
             if session_id is None:
                 return Parked(WITHOUT_ID)
-            session = self._stripe.session(session_id)
+            session = self._stripe().session(session_id)
             if session_event.is_behind(session, event.object):
                 return Behind(BEHIND)
             if not self._is_ours(session):
@@ -120,7 +123,7 @@ class Readings:
         if (outcome := self._unless_our_mode(event) or self._unless_top_up(payment_intent_id)) is not None:
             return outcome
         if event.type in reversal_event.CHARGE_EVENTS:
-            refunds = self._stripe.refunds_of(payment_intent_id)
+            refunds = self._stripe().refunds_of(payment_intent_id)
             if reversal_event.refunds_are_behind(refunds, event.object):
                 return Behind(BEHIND)
             return _report(payment_intent_id, list(map(reversal_event.of_refund, refunds)))
@@ -131,7 +134,7 @@ class Readings:
         if object_id is None:
             return Parked(WITHOUT_ID)
         is_dispute = event.type in reversal_event.DISPUTE_EVENTS
-        answer = (self._stripe.dispute if is_dispute else self._stripe.refund)(object_id)
+        answer = (self._stripe().dispute if is_dispute else self._stripe().refund)(object_id)
         is_behind = reversal_event.dispute_is_behind if is_dispute else reversal_event.refund_is_behind
         if session_event.payment_intent_of(answer) not in (None, payment_intent_id):
             return Parked("Stripe has it of another payment")
@@ -149,7 +152,7 @@ class Readings:
             telemetry.correlate(payment.request_id)
             purpose = payment.purpose
         else:
-            intent = self._stripe.payment_intent(payment_intent_id)
+            intent = self._stripe().payment_intent(payment_intent_id)
             if not session_event.is_ours(intent, self._config.app_id):
                 return _of_another_application(intent)
             purpose = str(intent["metadata"].get("purpose", TOP_UP))

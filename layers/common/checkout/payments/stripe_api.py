@@ -23,8 +23,8 @@ from checkout.base.errors import (
     StripeRefusedField,
     StripeRefusedForGood,
 )
+from checkout.payments.stripe_event import API_VERSION
 
-API_VERSION = "2026-10-28.endive"
 PAGE = 100
 """The most that Stripe gives at once."""
 

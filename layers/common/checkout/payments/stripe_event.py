@@ -32,6 +32,8 @@ class StripeEvent:
 
 
 THIN = "v2.core.event"
+API_VERSION = "2026-10-28.endive"
+"""How we have Stripe describe its objects, in events and answers."""
 
 
 def _refuse_constant(name: str) -> Never:
