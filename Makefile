@@ -80,7 +80,8 @@ check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check th
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
 deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes skips the question; TAGS="Team=pay")
-	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT)) $(if $(TAGS),--tags '$(TAGS)')
+	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT)) $(if $(TAGS),--tags '$(TAGS)') \
+		$(if $(ROLE),--role-arn $(ROLE))
 
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
 	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout)) \

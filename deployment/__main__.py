@@ -37,6 +37,7 @@ def bring_up(options: argparse.Namespace) -> None:
         terminal.say,
         built=options.built,
         tagged=options.tags,
+        role=options.role_arn,
     )
 
 
@@ -117,6 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tags",
         metavar="PAIRS",
         help="the stack's tags: 'Team=pay CostCenter=42'; by default samconfig.toml's, else the stack's own",
+    )
+    deployed.add_argument(
+        "--role-arn", help="as whom CloudFormation acts; by default samconfig.toml's role_arn, else you"
     )
     deployed.set_defaults(command=bring_up)
 

@@ -32,9 +32,10 @@ def deploy(
     *,
     built: str | None = None,
     tagged: str | None = None,
+    role: str | None = None,
 ) -> None:
     """Check, build, deploy. With `built`, the digest of the existing build, that is deployed. `tagged` are
-    the stack's tags, instead of those of samconfig.toml.
+    the stack's tags, and `role` is as whom CloudFormation acts, instead of samconfig.toml's.
 
     Raises NotDeployed, NoRegion, SamFailed, AnotherBuild, NotTags.
     """
@@ -44,6 +45,7 @@ def deploy(
     shape = costs.PROFILES[profile]
     stack = stack_name(environment)
     labels = tags.chosen(tagged, _parameters(environment, "deploy").get("tags", ""), preflight.tags_of(stack))
+    role = role or _parameters(environment, "deploy").get("role_arn")
     problems = _problems(stack, configured, shape.nats)
     for problem in problems:
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
@@ -69,6 +71,7 @@ def deploy(
         "--no-confirm-changeset",
         _rollback(preflight.status_of(stack)),
         *tags.options(labels),
+        *(("--role-arn", role) if role else ()),
         "--parameter-overrides",
         *_pairs(given),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import ROOT, region
@@ -24,6 +25,9 @@ ROOTS = ROOT / "layers" / "common" / "checkout" / "certificates" / "aws-roots.pe
 
 LONGEST_NAME = 40
 """Characters of a new stack's name. The proxy's adds `-Database-` and 13 characters, and may have 63."""
+
+MINUTES = 90
+"""How long credentials should still live. A first deployment takes 70 minutes, at its longest."""
 
 _VPCS = ("vpc", "L-F678F1CE")
 _ADDRESSES = ("ec2", "L-0263D0A3")
@@ -73,7 +77,7 @@ def check(
             f"CheckoutAppId of {stack} is {kept}, and with {app_id} its payments under way would not be"
             " recognised: take CheckoutAppId out of samconfig.toml, and the stack keeps its own"
         )
-    looks: list[Callable[[], Iterator[Problem]]] = [_concurrency]
+    looks: list[Callable[[], Iterator[Problem]]] = [_session, _concurrency]
     if addresses and status is None:
         looks += [lambda: _zones(zones), _vpcs, lambda: _addresses(addresses)]
     if kafka is not None and status is None:
@@ -192,6 +196,19 @@ def _kafka(version: str) -> Iterator[Problem]:
     if version not in active:
         yield Problem(
             f"MSK makes no new cluster with Kafka {version}: give KafkaVersion, of {', '.join(active)}"
+        )
+
+
+def _session() -> Iterator[Problem]:
+    credentials = boto3.Session().get_credentials()
+    if not isinstance(credentials, RefreshableCredentials):
+        return  # They do not end, or the environment does not say when (AWS_CREDENTIAL_EXPIRATION).
+    credentials.get_frozen_credentials()  # Some are only got now.
+    if credentials.refresh_needed(refresh_in=MINUTES * 60):
+        yield Problem(
+            f"your credentials end within {MINUTES} minutes: sign in again if this may take longer."
+            " CloudFormation acts with them, too, unless it is given a role (docs/deploy.md)",
+            stops=False,
         )
 
 

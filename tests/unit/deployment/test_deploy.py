@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -300,6 +301,39 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(preflight, "_has_python", lambda: True)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     return answers
+
+
+@pytest.mark.parametrize(("minutes", "is_noted"), [(80, True), (100, False), (None, False)])
+def test_credentials_that_end_too_early_are_noted(
+    account: dict[str, Any], monkeypatch: pytest.MonkeyPatch, minutes: int | None, is_noted: bool
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "x")
+    if minutes is not None:
+        end = datetime.now(UTC) + timedelta(minutes=minutes)
+        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", end.isoformat())
+
+    found = list(preflight.check("checkout", addresses=0))
+
+    assert ["end within 90 minutes" in one.what for one in found] == [True] * is_noted
+    assert not any(one.stops for one in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "used"), [("a", "b", "a"), (None, "b", "b"), (None, None, None)]
+)
+def test_cloudformation_acts_as_the_role_that_it_is_given(
+    sam: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    configured: str | None,
+    used: str | None,
+) -> None:
+    told = deploy._parameters("dev", "deploy") | ({"role_arn": configured} if configured else {})
+    monkeypatch.setattr(deploy, "_parameters", lambda *_: {"stack_name": "checkout"} | told)
+    deploy.deploy("dev", lambda _: True, lambda _: None, role=given)
+    deployed = sam[1]
+    assert (deployed[deployed.index("--role-arn") + 1] if "--role-arn" in deployed else None) == used
 
 
 def test_an_account_with_room_is_fine(account: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 QUESTIONS = (
     "What do I need?",
     "Which command?",
+    "As whom does it deploy?",
     "What does it create?",
     "What will it cost?",
     "How do I upgrade?",

@@ -1,0 +1,120 @@
+"""infrastructure/deployer.yaml allows what a deployment does, and no role beyond its boundary."""
+
+import copy
+from fnmatch import fnmatchcase
+
+import pytest
+
+from tests.infrastructure import deployer, whole
+from tests.infrastructure.deployer import actions, allows, statements
+from tests.infrastructure.test_tagged import SHAPES
+
+EVERY_SHAPE = [shape | {"MonthlyBudgetUsd": "100"} for shape in SHAPES.values()]
+STACK_ROLE = ("StackParts", "StackData")
+
+NOT_USED = {
+    "addresses, subnets and gateways": "of kinds that the network does not have: "
+    "ec2:Accept* ec2:AssociateAddress ec2:Assign* ec2:Unassign* ec2:AssociateNatGatewayAddress "
+    "ec2:DisassociateNatGatewayAddress ec2:AssociateSubnetCidrBlock ec2:DisassociateSubnetCidrBlock "
+    "ec2:*VpnGateway ec2:CreateVpcEncryptionControl ec2:ModifyVpcTenancy vpc-lattice:* vpce:*",
+    "functions": "without file systems, code signing, data protection, other runtimes or capacity providers: "
+    "elasticfilesystem:* s3files:* lambda:*CodeSigning* lambda:AssociateRuntimeAlias "
+    "lambda:PutRuntimeManagementConfig lambda:PassCapacityProvider",
+    "databases": "are restored by hand, and have no replicas, global clusters or Data API: "
+    "rds:Restore* rds:*GlobalCluster* rds:*HttpEndpoint rds:*RoleFromDB* rds:*RoleToDB* rds:Promote* "
+    "rds:St*AutomatedBackupsReplication rds:RemoveFromGlobalCluster",
+    "logs": "without data protection, indexes, tokens or streams: "
+    "logs:*DataProtectionPolicy logs:*IndexPolic* logs:*KmsKey logs:PutBearer* logs:*DeletionProtection "
+    "firehose:* s3:REST*",
+    "brokers": "write no logs to S3, and have no certificates of a private authority: "
+    "s3:*BucketPolicy acm-pca:*",
+    "secrets": "are not copied to other regions: secretsmanager:*Region*",
+    "topics": "have no subscriptions in the template: sns:*ubscribe sns:*DataProtectionPolicy",
+    "tags of the API": "are put and deleted like everything else of it: apigateway:*TagResource",
+    "CodeDeploy": "for Lambda alone: codedeploy:RegisterOnPremisesInstance",
+    "budgets": "of the account's own bill: billing:*",
+    "roles": "keep their boundary: iam:DeleteRolePermissionsBoundary iam:ListRoles",
+    "lists": "are not asked for to make a stack: cloudwatch:ListDashboards codedeploy:List* kafka:List*",
+}
+"""What AWS's schemas name for features that no resource of ours has: a reason, and the actions."""
+
+OWN_REASONS = {
+    "s3:GetObjectVersion": "uploads",
+    "cloudformation:CreateChangeSet": "the transformation of SAM's template",
+    "lambda:InvokeFunction": "the custom resource",
+}
+
+
+def is_unused(action: str) -> bool:
+    patterns = [word for told in NOT_USED.values() for word in told.split() if ":" in word.strip(":")]
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+def missing(patterns: set[str]) -> set[str]:
+    """What CloudFormation would be refused."""
+    asked = deployer.handled(deployer.kinds(EVERY_SHAPE))
+    return {action for action in asked if not allows(patterns, action) and not is_unused(action)}
+
+
+def test_cloudformation_may_make_change_and_delete_every_resource() -> None:
+    assert missing(actions(statements(*STACK_ROLE))) == set()
+
+
+@pytest.mark.parametrize("action", ["kafka:CreateCluster*", "iam:PutRolePolicy", "logs:*LogDeliver*"])
+def test_what_it_may_not_do_is_noticed(action: str) -> None:
+    assert missing(actions(statements(*STACK_ROLE)) - {action}) != set()
+
+
+def test_it_may_do_nothing_that_no_resource_needs() -> None:
+    asked = deployer.handled(deployer.kinds(EVERY_SHAPE)).keys() | OWN_REASONS.keys()
+    patterns = actions(statements(*STACK_ROLE))
+
+    assert [pattern for pattern in sorted(patterns) if not any(allows([pattern], one) for one in asked)] == []
+
+
+def test_every_role_that_it_makes_has_the_boundary() -> None:
+    """Whoever may write the template could otherwise make an administrator."""
+    bounded = {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "Boundary"}}}
+    found = list(deployer.of_iam(statements(*STACK_ROLE)))
+    free = actions(one for one in found if one.get("Condition") != bounded)
+    for action in ("CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"):
+        assert not allows(free, f"iam:{action}")
+    everything = actions(statements(*STACK_ROLE, "Deployment"))
+    for action in ("DeleteRolePermissionsBoundary", "CreatePolicyVersion", "CreateUser", "CreateAccessKey"):
+        assert not allows(everything, f"iam:{action}")
+    assert not allows(everything, "sts:AssumeRole")
+    for one in found:
+        assert one["Resource"] != "*"
+        if "PassRole" in str(one["Action"]):
+            assert "iam:PassedToService" in str(one["Condition"])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_boundary_has_room_for_every_role(shape: str) -> None:
+    bound = actions(statements("Boundary"))
+    tracing = {"TracingLayerArn": "arn:aws:lambda:eu-central-1:901920570463:layer:aws-otel:1"}
+
+    assert deployer.granted(whole.resources(whole.source(), SHAPES[shape] | tracing)) <= bound
+    assert not any("*" in one or one.split(":")[0] in ("iam", "sts", "organizations") for one in bound)
+
+
+def test_a_deployment_may_make_its_own_calls() -> None:
+    patterns = actions(statements("Deployment"))
+    asked = deployer.called() - {"sts:GetCallerIdentity"}  # Which needs no permission.
+
+    assert {"lambda:InvokeFunction", "cloudformation:SetStackPolicy", "kafka:ListKafkaVersions"} <= asked
+    assert {action for action in asked if not allows(patterns, action)} == set()
+
+
+@pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment"])
+def test_a_policy_is_not_too_long(policy: str) -> None:
+    assert deployer.length(policy) <= deployer.LONGEST_POLICY
+
+
+def test_a_boundary_that_is_not_required_is_noticed() -> None:
+    broken = copy.deepcopy(deployer.template())
+    [first, *_] = statements("StackParts", of=broken)
+    del first["Condition"]  # type: ignore[attr-defined]
+    free = actions(one for one in statements("StackParts", of=broken) if not one.get("Condition"))
+
+    assert allows(free, "iam:CreateRole")
