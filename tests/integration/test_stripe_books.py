@@ -306,6 +306,18 @@ def test_a_failure_that_does_not_say_of_which_payment_it_is_is_found_by_its_char
     assert len(fns.checkout("SELECT 1 FROM stripe_balance_transactions")) == 2
 
 
+def test_a_failure_that_is_listed_with_its_charge_is_stored_once(fns: Functions) -> None:
+    unpaid = session_object("r1", payment_intent="pi_1", payment_status="unpaid")
+    fns.webhook(event(unpaid, "checkout.session.async_payment_failed"))
+    back = booked("charge_failure", -500, created=NOW - 3600, source={"status": "failed"})
+    failed = {"status": "failed", "failure_balance_transaction": back["id"]}
+    books = Books(back, booked("charge", 500, created=NOW - 3 * DAY, source=failed))
+    books.knows(back["id"], back)
+    copied(fns, books)
+    assert found() == []
+    assert len(fns.checkout("SELECT 1 FROM stripe_balance_transactions")) == 2
+
+
 def test_a_bank_debit_that_succeeded_is_missed_if_we_do_not_have_it(fns: Functions) -> None:
     began = booked("charge", 500, created=NOW - 20 * DAY, source={"status": "pending"})
     books = Books(began)

@@ -45,17 +45,21 @@ class StripeBooks:
             self._store(self._read(transaction_id))
 
     def _store(self, page: Page) -> None:
-        found: list[Movement] = []
+        listed: dict[str, Movement] = {}
+        undone: dict[str, Movement] = {}
         for entry in page:
             moved = movement(entry, self._app_id)
             if moved is None:
                 continue
-            found.append(moved)
+            listed[moved.id] = moved
             if moved.is_ours and moved.undone_by is not None:
                 # In the list its source may be missing, and with it the payment.
-                undone = [{**one, "source": entry["source"]} for one in self._read(moved.undone_by)]
-                found += [back for one in undone if (back := movement(one, self._app_id)) is not None]
+                for one in self._read(moved.undone_by):
+                    if (back := movement({**one, "source": entry["source"]}, self._app_id)) is not None:
+                        undone[back.id] = back
         with self._checkout.transaction() as tx:
+            # Each once, although the page may list what was read, too.
+            found = list((listed | undone).values())
             stripe_books.store(tx, found, settled_after_seconds=SETTLED_AFTER_SECONDS)
 
     def _read(self, transaction_id: str) -> Page:
