@@ -59,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="one a core by default")
     parser.add_argument("--until-broken", action="store_true", help="end at the first broken rule")
+    parser.add_argument("--as-they-are", action="store_true", help="do not look for the fewest steps")
     parser.add_argument("--every", type=float, default=10, help="seconds between two lines of progress")
     given = parser.parse_args()
     if given.seeds < 1 or given.processes < 1:
@@ -68,9 +69,16 @@ def _arguments() -> argparse.Namespace:
 
 def _wanted(given: argparse.Namespace) -> list[Wanted]:
     if given.seed is None:
-        return [Wanted(seed) for seed in range(given.first, given.first + given.seeds)]
+        return [
+            Wanted(seed, shrinks=not given.as_they_are)
+            for seed in range(given.first, given.first + given.seeds)
+        ]
     steps = given.steps if given.steps is not None else range(1, STEPS + 1)
-    return [Wanted(given.seed, steps, frozenset(given.mended), shrinks=given.steps is None)]
+    return [
+        Wanted(
+            given.seed, steps, frozenset(given.mended), shrinks=given.steps is None and not given.as_they_are
+        )
+    ]
 
 
 def _numbers(text: str) -> list[int]:

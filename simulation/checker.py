@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simulation.kafka import FINISHED, REQUESTS
 from simulation.stripe_model.account import Account
-from simulation.world import World
+from simulation.world import APP_ID, World
 
 CREDIT = "success"
 TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}
@@ -40,11 +40,15 @@ def facts(account: Account) -> tuple[set[Fact], set[Fact]]:
     must, may = set(), set()
     owners = {}
     for session in account.all("checkout.session", payment_status="paid"):
+        if session["metadata"]["checkout_app"] != APP_ID:
+            continue
         intent, user_id = session["payment_intent"], int(session["metadata"]["user_id"])
         owners[intent] = user_id
         must.add(Fact(CREDIT, intent, user_id, session["amount_total"], session["currency"], intent))
     for refund in account.all("refund"):
         intent = refund["payment_intent"]
+        if intent not in owners:
+            continue
         taken = Fact("refunded", refund["id"], owners[intent], -refund["amount"], refund["currency"], intent)
         if refund["status"] == "succeeded":
             must.add(taken)
@@ -52,7 +56,7 @@ def facts(account: Account) -> tuple[set[Fact], set[Fact]]:
             may |= {taken, taken._replace(kind="refund_failed", amount=refund["amount"])}
     for dispute in account.all("dispute"):
         intent = dispute["payment_intent"]
-        for moved in dispute["balance_transactions"]:
+        for moved in dispute["balance_transactions"] if intent in owners else ():
             kind = "disputed" if moved["amount"] < 0 else "dispute_won"
             must.add(Fact(kind, moved["id"], owners[intent], moved["amount"], moved["currency"], intent))
     return must, may
@@ -82,18 +86,29 @@ class Checker:
         """All is settled."""
         must, may = facts(self._world.account)
         entered = self._entered()
-        if missing := must - entered:
+        decided = self._world.decided
+        if missing := {fact for fact in must - entered if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(missing)}")
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
-        moved = {fact.source for fact in entered & may}
-        for source in moved:
-            if len({fact for fact in entered & may if fact.source == source}) != 2:
-                raise Broken("a failed refund is nothing, or both its entries", source)
+        sources = Counter(fact.source for fact in entered & may)
+        if alone := [source for source, entries in sources.items() if entries != 2]:
+            raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
+        credited = {fact.intent for fact in entered if fact.kind == CREDIT}
+        if uncredited := {fact for fact in entered if fact.intent not in credited}:
+            raise Broken("nothing is taken of what was not credited", _listed(uncredited))
         keys = {row["effect_key"] for row in self._rows()}
+        if kept := keys & self._world.discarded:
+            raise Broken("what an operator discarded is not entered", _listed(kept))
         if lost := {move.key for move in self._world.moves} - keys:
             raise Broken("the application's own movements are there", _listed(lost))
         self._nothing_is_left()
+
+    def verified(self, offences: dict[str, int]) -> None:
+        """What `verify` found, with its count, once all is right: nothing, but for the money of what was
+        discarded."""
+        if offences and not self._world.decided:
+            raise Broken("verify reports nothing where all is right", f"{offences}")
 
     def _ledger(self) -> None:
         rows = self._rows()
@@ -162,8 +177,9 @@ class Checker:
             (
                 "parked",
                 world.application.rows(
-                    "SELECT effect_key, reason FROM parked_events WHERE resolution IS NULL AND topic = %s",
-                    [FINISHED],
+                    "SELECT effect_key, reason FROM parked_events WHERE resolution IS NULL AND topic = %s"
+                    " AND NOT value = ANY(%s)",
+                    [FINISHED, list(world.poison)],
                 ),
             ),
             (

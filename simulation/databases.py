@@ -24,6 +24,8 @@ class WorldDatabase:
         self.connection.autocommit = True  # Since BEGIN is sent here.
         self.commits = 0
         self.is_open = False
+        self.refuses_debt = False
+        """True while the application has a rule against balances below 0."""
         self.backups: list[tuple[str, float]] = []
         """Savepoints and their times, oldest first."""
         self._clock = clock
@@ -35,6 +37,7 @@ class WorldDatabase:
 
     def begin_world(self) -> None:
         self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
+        self.refuses_debt = False
         # Sequences are not rolled back.
         self._send(f"BEGIN; SELECT {self._sequences}; {self.told_time()}")
 
@@ -42,10 +45,11 @@ class WorldDatabase:
         self._send("ROLLBACK")
 
     def told_time(self) -> str:
-        return f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'"
+        rule = "on" if self.refuses_debt else "off"
+        return f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.refuses = '{rule}'"
 
     def open(self, statements: bytes, execute: Callable[[bytes], None]) -> None:
-        """Begin a transaction of the code with these statements."""
+        """Begin a transaction of the code with these statements, which `execute` sends."""
         assert not self.is_open, "two transactions at once"
         self.is_open = True
         execute(b"SAVEPOINT code; %s; %s" % (self.told_time().encode(), statements))

@@ -26,7 +26,29 @@ def operate(world: World) -> None:
     choices += [("held", "replay", world.tape.pick(held)["event_id"])] * 3 if held else []
     if world.requests:
         choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2
-    run(world, *world.tape.pick(choices))
+    chosen = world.tape.pick(choices)
+    if "replay" in chosen:
+        world.discarded.clear()
+    run(world, *chosen)
+
+
+def discard(world: World) -> None:
+    """Never apply a parked record, or an event that waits or is held."""
+    parked = world.application.rows(
+        "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
+    )
+    held = world.checkout.rows(
+        "SELECT event_id AS id, payment_intent_id FROM stripe_events"
+        " WHERE outcome IN ('waiting', 'held') ORDER BY 1"
+    )
+    group, among = ("parked", parked) if parked and world.tape.chance(0.5) else ("held", held)
+    if not among:
+        return
+    chosen = world.tape.pick(among)
+    world.decided.add(chosen["payment_intent_id"])
+    outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
+    if group == "parked" and not isinstance(outcome, BaseException):
+        world.discarded |= {one["effect_key"] for one in outcome.content["discarded"]} - {None}
 
 
 def run(world: World, *words: str) -> Any:

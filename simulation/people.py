@@ -27,7 +27,7 @@ def enter_user(world: World, user_id: int) -> None:
 
 
 def ask(world: World) -> None:
-    """For a new session, or again."""
+    """For a new session, or again; rarely under the request_id of somebody else."""
     request = _some_request(world, again=0.4)
     if request is None:
         return
@@ -58,6 +58,16 @@ def pay(world: World) -> None:
         session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
         world.account.pay(session_id, by_debit=by_debit)
         world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
+
+
+def foreign_payment(world: World) -> None:
+    """Of another application on the same account. None of it is ours."""
+    price = {"currency": "eur", "unit_amount": world.tape.pick(AMOUNTS)}
+    metadata = {"checkout_app": "another", "request_id": "r", "user_id": "1", "purpose": "balance_topup"}
+    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
+    session = world.account.create_session(asked)
+    world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
+    world.say(f"{session['id']} of another application is paid")
 
 
 def expire(world: World) -> None:
@@ -152,6 +162,11 @@ def repeat_moves(world: World) -> None:
 def _some_request(world: World, *, again: float) -> Request | None:
     if world.requests and world.tape.chance(again):
         return world.tape.pick(world.requests)
+    if world.requests and world.tape.chance(0.05):
+        known = world.tape.pick(world.requests)
+        claimed = Request(known.request_id, world.tape.pick(USERS), known.amount)
+        world.requests.append(claimed)
+        return claimed
     request_id = str(UUID(int=world.tape.digits(128), version=4))
     world.requests.append(Request(request_id, world.tape.pick(USERS), world.tape.pick(AMOUNTS)))
     return world.requests[-1]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
+from checkout.operations.verbs.verify import Verify
 from simulation import operators, people, traffic
 from simulation.checker import Broken, Checker
 from simulation.clock import BEGINNING, Clock
@@ -44,6 +45,9 @@ ACTS: dict[str, Callable[[World], object]] = {
     "back up": operators.back_up,
     "restore": operators.restore,
     "operate": operators.operate,
+    "discard": operators.discard,
+    "foreign payment": people.foreign_payment,
+    "poison": traffic.poison,
 }
 
 
@@ -119,6 +123,7 @@ def act(world: World) -> None:
 def settle(world: World, checker: Checker) -> None:
     """Faults end. All must be right after some periods, and stay right for one more."""
     world.is_calm = True
+    world.application.refuses_debt = False
     world.say("faults end")
     for user_id in USERS:
         people.enter_user(world, user_id)
@@ -135,8 +140,11 @@ def settle(world: World, checker: Checker) -> None:
             continue
         break
     period(world, 960)
+    traffic.read_topic_again(world)
     checker.after_step()
     checker.at_end()
+    found = world.processes.run(lambda system: Verify(system)())
+    checker.verified({one.name: one.count for one in found if one.is_offence and one.count})
 
 
 def period(world: World, seconds: float) -> None:

@@ -15,21 +15,20 @@ from simulation.connections import WorldsDatabase
 from simulation.kafka import WorldsPublisher
 from simulation.stripe_model import webhooks
 from simulation.stripe_model.api import WorldsStripeApi
-from simulation.world import World
+from simulation.world import APP_ID, World
 
 DIES_BEFORE, DIES_AFTER, FREEZES = connections.DIES_BEFORE, connections.DIES_AFTER, connections.FREEZES
 AT_A_CALL = (DIES_BEFORE, DIES_AFTER, FREEZES)
 ENVIRONMENTS = 2
 """How many are kept warm."""
 
-APP_ID = "world"
 CONFIG = Config(
     {
         "CHECKOUT_DATABASE_URL": "postgresql://world/checkout",
         "DATABASE_URL": "postgresql://world/application",
         "KAFKA_BROKERS": "world:9092",
         "STRIPE_SECRET": "sk_test_world",
-        "STRIPE_WEBHOOK_SECRET": webhooks.SECRET,
+        "STRIPE_WEBHOOK_SECRET": f"{webhooks.SECRET},{webhooks.PREVIOUS}",
         "JWT_SECRET": "a-secret-of-the-world-with-32-bytes",
         "CHECKOUT_SERVICE_TOKEN": "service-token-of-the-world",
         "CHECKOUT_APP_ID": APP_ID,

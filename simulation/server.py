@@ -26,6 +26,18 @@ _CLOCK = """
         AS $$ SELECT pg_catalog.to_timestamp(pg_catalog.current_setting('sim.now')::float8) $$;
 """
 
+_RULE = """
+    CREATE FUNCTION sim.refuse_debt() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.balance < 0 AND pg_catalog.current_setting('sim.refuses', true) = 'on' THEN
+            RAISE EXCEPTION 'no balance below 0';
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER no_debt BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.refuse_debt();
+"""
+"""A rule that the application has in some worlds."""
+
 
 @contextmanager
 def serving(folder: Path, players: int) -> Iterator[list[dict[str, str]]]:
@@ -53,6 +65,8 @@ def _migrate(server: Postgres) -> None:
     Migrate(*made)()
     for database in made:
         database.close()
+    with closing(connected(server.url(APPLICATION))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(_RULE)
 
 
 def _copied(server: Postgres, player: int) -> dict[str, str]:

@@ -39,6 +39,9 @@ WEIGHTS = {
     "back up": 2.0,
     "restore": 1.0,
     "operate": 5.0,
+    "discard": 1.5,
+    "foreign payment": 1.0,
+    "poison": 1.0,
 }
 ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
 """Without these nothing happens."""
@@ -54,6 +57,7 @@ class Swarm:
     at_stripe: Sequence[str]
     at_publish: Sequence[str]
     rate: float
+    refuses_debt: bool
 
 
 def of(seed: int) -> Swarm:
@@ -70,4 +74,5 @@ def of(seed: int) -> Swarm:
         at_stripe=half(sorted({*api.READING, *api.WRITING})),
         at_publish=half(kafka.PUBLISHING),
         rate=random.choice(RATES),
+        refuses_debt=random.random() < 0.3,
     )

@@ -21,7 +21,7 @@ def deliver(world: World) -> None:
 
 
 def deliver_one(world: World, delivery: Delivery) -> None:
-    body, header = world.webhooks.signed(delivery)
+    body, header = world.webhooks.signed(delivery, rotated=world.tape.chance(0.2))
     event = delivery.event
     delivery.attempts += 1
     world.counts["deliveries"] += 1
@@ -80,6 +80,17 @@ def consume(world: World, *, all_: bool = False) -> None:
         topic.store(batch, again)
 
 
+def read_topic_again(world: World) -> None:
+    """All records three times, in any order, in one batch."""
+    topic = world.topics[FINISHED]
+    known = [record for records in topic.partitions for record in records if record is not None]
+    batch = world.tape.shuffled(known * 3)
+    if batch:
+        world.counts["deliveries"] += len(batch)
+        deadline = world.clock.epoch + 30
+        world.run(f"consume {len(batch)} again", lambda system: system.credit_balances(batch, deadline))
+
+
 def consume_requests(world: World, *, all_: bool = False) -> None:
     topic = world.topics[REQUESTS]
     batch = topic.batch(range(PARTITIONS), 1000 if all_ else world.tape.pick(BATCHES))
@@ -124,6 +135,26 @@ def lose_record(world: World) -> None:
         number, offset = world.tape.pick(places)
         topic.lose(number, offset)
         world.say(f"Kafka loses {number}/{offset}")
+
+
+POISON = (
+    b"no JSON",
+    b"",
+    b'{"request_id":"p","user_id":1,"amount_cents":"5","status":"success","timestamp":"t"}',
+    b'{"request_id":"p","user_id":1,"amount_cents":5,"status":"refunded","timestamp":"t"}',
+    b'{"request_id":"p","user_id":99,"amount_cents":5,"status":"success","timestamp":"t"}',
+    b'{"request_id":"p","user_id":1,"amount_cents":5,"currency":"usd","status":"success","timestamp":"t"}',
+    b'{"request_id":"p","user_id":1,"amount_cents":9223372036854775808,"status":"success","timestamp":"t"}',
+)
+"""What can never be applied."""
+
+
+def poison(world: World) -> None:
+    """Somebody else puts it on the topic."""
+    value = world.tape.pick(POISON)
+    world.poison.add(value)
+    world.topics[FINISHED].append(str(world.tape.number(1, 3)), value)
+    world.say(f"poison on the topic: {value!r}")
 
 
 def reset_offsets(world: World) -> None:

@@ -15,6 +15,8 @@ from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
 
 API_VERSION = "2026-10-28.endive"
+OLD_API_VERSION = "2025-09-30.clover"
+APP_ID = "world"
 USERS = (1, 2, 3)
 
 
@@ -51,23 +53,34 @@ class World:
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
-        self.account = Account(clock, tape.digits, API_VERSION)
+        self.account = Account(clock, tape.digits, self._api_version)
         self.keys, self.webhooks = Keys(), Webhooks(self.account, clock)
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
         self.signed_up: list[int] = []
         self.requests: list[Request] = []
         self.moves: list[Move] = []
+        self.poison: set[bytes] = set()
+        """Values of records that can never be applied."""
+        self.decided: set[str] = set()
+        """Payment intents of which an operator has discarded something, or may have."""
+        self.discarded: set[str] = set()
+        """Effect keys that stay discarded: nobody replays them, and no restore takes the decision back."""
         self.restored_to: float | None = None
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
         self.log: list[str] = []
         self.counts: Counter[str] = Counter()
         self.is_calm = False
+        application.refuses_debt = self.swarm.refuses_debt
         self.act: Callable[[], None] = lambda: None
         """One more act, chosen by the tape."""
         self._depth = 0
         self.processes: Processes
         clock.while_asleep = self.meanwhile
+
+    def _api_version(self) -> str:
+        """Of an event's endpoint."""
+        return OLD_API_VERSION if self.tape.chance(0.05) else API_VERSION
 
     def say(self, line: str) -> None:
         self.log.append("  " * self._depth + line)
@@ -94,6 +107,7 @@ class World:
         time = database.restore(number)
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
+        self.discarded.clear()
         self.counts["restores"] += 1
         self.processes.replace()
         self.say(f"{database.name} is restored to a time {self.clock.epoch - time:.0f} s ago")

@@ -19,7 +19,7 @@ OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
 class Account:
     """`events` and `books` are in the order in which they were made."""
 
-    def __init__(self, clock: Clock, digits: Callable[[int], int], api_version: str) -> None:
+    def __init__(self, clock: Clock, digits: Callable[[int], int], api_version: Callable[[], str]) -> None:
         self.states: dict[str, list[Resource]] = {}
         """The states of each object, oldest first."""
         self.events: list[Resource] = []
@@ -203,7 +203,7 @@ class Account:
             {
                 "id": self._id("evt_"),
                 "object": "event",
-                "api_version": self._api_version,
+                "api_version": self._api_version(),
                 "created": int(self._clock.epoch),
                 "data": {"object": deepcopy(self.now(object_id))},
                 "livemode": False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulation.clock import Clock
 from simulation.stripe_model.account import Account, Resource
 
-SECRET = "whsec_of_the_world_0123456789"  # noqa: S105 - made up
+SECRET, PREVIOUS = "whsec_of_the_world_0123456789", "whsec_of_the_world_before_rotation"
 GIVES_UP_AFTER = 3 * 24 * 3600
 
 
@@ -36,9 +36,11 @@ class Webhooks:
             if not one.is_answered and one.event["created"] > self._clock.epoch - GIVES_UP_AFTER
         ]
 
-    def signed(self, delivery: Delivery) -> tuple[bytes, str]:
-        """The body, and Stripe-Signature."""
+    def signed(self, delivery: Delivery, *, rotated: bool = False) -> tuple[bytes, str]:
+        """The body, and Stripe-Signature; by the secret of before if it is being `rotated`."""
         body = json.dumps(delivery.event).encode()
         moment = int(self._clock.epoch)
-        digest = hmac.new(SECRET.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+        digest = hmac.new(
+            (PREVIOUS if rotated else SECRET).encode(), f"{moment}.".encode() + body, hashlib.sha256
+        ).hexdigest()
         return body, f"t={moment},v1={digest}"
