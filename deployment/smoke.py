@@ -1,7 +1,7 @@
 """Proves that a stack works, from outside: over HTTP, and by its operations.
 
 In test mode a made-up payment is credited and taken back. With a live key nothing is credited: only requests
-that must be refused or ignored are tried.
+and records that must be refused or ignored are tried.
 """
 
 import json
@@ -13,14 +13,12 @@ from typing import Any, Protocol
 import jwt
 import requests
 
+from checkout.outbox.probes import USER_ID
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.payments.stripe_event import API_VERSION
 from deployment.stripe_client import stripe_client
 from local import signing
 from local.waiting import until
-
-USER_ID = 9_000_000_000_000_000_001
-"""Far from any user of the application."""
 
 AMOUNT_CENTS = 500
 CREDIT_SECONDS = 120.0
@@ -84,6 +82,7 @@ def run(system: System, say: Callable[[str], None]) -> None:
         if problem is not None:
             raise SmokeFailed(f"{what}: {problem}")
         say(what)
+    smoke.triggers()
     if system.secret("STRIPE_SECRET").startswith(("sk_live_", "rk_live_")):
         say("live mode: nothing was credited")
     elif takes_webhooks:
@@ -133,6 +132,17 @@ class Smoke:
         found = self._system.operate("reconcile")
         waits = found["oldest_uncredited_seconds"]
         self._say(f"the reconciler runs; the oldest payment that is not credited waits for {waits} s")
+
+    def triggers(self) -> None:
+        """Each topic's consumer commits a record without effect."""
+        found = self._system.operate("triggers")["triggers"]
+        for one in found:
+            if not one["is_past"]:
+                raise SmokeFailed(
+                    f"{one['topic']} is not read: {one['group']} has not committed offset {one['offset']} of"
+                    f" partition {one['partition']}; look at its trigger and at the log of its function"
+                )
+        self._say(f"a record without effect was read from {' and from '.join(one['topic'] for one in found)}")
 
     def payment(self) -> None:
         """Create a session, pay it with an event that we sign, wait for the credit, and take it back."""

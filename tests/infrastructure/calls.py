@@ -2,8 +2,9 @@
 
 `python -m tests.infrastructure.calls <function>` prints the calls as JSON lines, [action, resource] each: of
 boto3, of sign-ins to PostgreSQL by IAM, and of the Kafka clients, by MSK's table of actions. Its environment
-is the function's. The event is the self-check; for `migrate` and `pre_traffic` what CloudFormation and
-CodeDeploy send. Then a message is published, if the function has made a publisher.
+is the function's. The event is the self-check, for `operations` then also the verb that asks the most of
+Kafka; for `migrate` and `pre_traffic` what CloudFormation and CodeDeploy send. Then a message is published,
+if the function has made a publisher.
 """
 
 import base64
@@ -100,7 +101,8 @@ class Recorder:
 
 class Kafka:
     """Requests by what MSK asks for them (MSK Developer Guide, "Semantics of IAM authorization policy actions
-    and resources"): metadata of a topic DescribeTopic, a record WriteData, a new topic CreateTopic."""
+    and resources"): metadata of a topic DescribeTopic, a record WriteData, a new topic CreateTopic, a group's
+    coordinator and offsets DescribeGroup and DescribeTopic."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._note = recorder.note
@@ -112,7 +114,9 @@ class Kafka:
     def send(self, topic: str, **_: Any) -> Any:
         self.partitions_for(topic)
         self._note("kafka-cluster:WriteData", topic)
-        return mock.MagicMock()
+        future = mock.MagicMock()
+        future.get.return_value = SimpleNamespace(partition=0, offset=0)
+        return future
 
     def list_topics(self) -> list[str]:
         """Those that the role may describe; none are there yet."""
@@ -122,6 +126,15 @@ class Kafka:
         for topic in topics:
             self._note("kafka-cluster:DescribeTopic", topic)
             self._note("kafka-cluster:CreateTopic", topic)
+
+    def list_group_offsets(self, groups: Mapping[str, Any]) -> Any:
+        """Of groups that have read everything."""
+        for group, partitions in groups.items():
+            self._note("kafka-cluster:DescribeGroup", group)
+            for partition in partitions:
+                self._note("kafka-cluster:DescribeTopic", partition.topic)
+        read = SimpleNamespace(offset=1)
+        return {group: dict.fromkeys(partitions, read) for group, partitions in groups.items()}
 
     def close(self, timeout: float | None = None) -> None:
         pass
@@ -141,28 +154,28 @@ def run(function: str) -> Recorder:
     ):
         import app  # type: ignore[import-not-found]
 
-        app.handler(_event(function), CONTEXT)
+        for event in _events(function):
+            app.handler(event, CONTEXT)
         if "kafka_publisher" in vars(getattr(app, "system", None) or SimpleNamespace()):
             message = SimpleNamespace(effect_key="k", topic=FINISHED, key="k", value=b"{}", traceparent=None)
             app.system.kafka_publisher.publish([message], 1.0)
     return recorder
 
 
-def _event(function: str) -> dict[str, Any]:
+def _events(function: str) -> list[dict[str, Any]]:
+    self_check: dict[str, Any] = {"checkout": "self-check"}
     match function:
         case "migrate":
-            names = ("StackId", "RequestId", "LogicalResourceId")
-            return {"RequestType": "Create", "ResponseURL": "https://s3.example", **dict.fromkeys(names, "x")}
+            names = dict.fromkeys(("StackId", "RequestId", "LogicalResourceId"), "x")
+            return [{"RequestType": "Create", "ResponseURL": "https://s3.example", **names}]
         case "pre_traffic":
-            return {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
+            return [{"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}]
         case "web":
-            return {
-                "rawPath": "/balance",
-                "headers": {},
-                "requestContext": {"http": {"method": "GET"}},
-                "routeKey": "GET /balance",
-            }
-    return {"checkout": "self-check"}
+            page = {"rawPath": "/balance", "headers": {}, "routeKey": "GET /balance"}
+            return [{**page, "requestContext": {"http": {"method": "GET"}}}]
+        case "operations":
+            return [self_check, {"verb": "triggers"}]
+    return [self_check]
 
 
 def _method(call: Callable[..., Any]) -> Any:

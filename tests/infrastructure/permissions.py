@@ -153,7 +153,7 @@ def _resource(action: str, what: str, resources: Resources) -> str:
     if action == "kafka-cluster:Connect":
         return CLUSTER
     if action.startswith("kafka-cluster:"):
-        return _of_cluster("topic", what)
+        return _of_cluster("group" if action.endswith("Group") else "topic", what)
     if action.startswith("codedeploy:"):
         [application] = [
             path for path, one in resources.items() if one["Type"] == "AWS::CodeDeploy::Application"

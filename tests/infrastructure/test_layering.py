@@ -29,7 +29,13 @@ HOMES = {
         "base/postgres_url.py",
         "release/roles_table.py",
     },
-    "kafka": {"outbox/producer.py", "outbox/complaints.py", "outbox/sign_in.py", "release/topics.py"},
+    "kafka": {
+        "outbox/producer.py",
+        "outbox/complaints.py",
+        "outbox/sign_in.py",
+        "outbox/triggers.py",
+        "release/topics.py",
+    },
     "jwt": {"api/callers.py"},
 }
 """The only modules that import a driver: its exceptions stop there."""

@@ -9,6 +9,7 @@ from cfnlint.api import ManualArgs, lint
 
 from checkout.base.setting import Secret, Setting
 from checkout.base.settings import DECLARED, SECRETS
+from checkout.outbox import finished_event, request_event
 from tests.infrastructure import transformed
 from tests.infrastructure.transformed import ROOT
 
@@ -90,12 +91,12 @@ def test_a_nested_stack_with_a_role_is_given_the_boundary() -> None:
 def test_each_trigger_has_a_topic_and_a_consumer_group_of_its_own() -> None:
     triggers = [properties for _, properties in events("MSK")]
 
-    topics = {trigger["Topics"][0]["Fn::Sub"] for trigger in triggers}
-    groups = {trigger["ConsumerGroupId"]["Fn::Sub"] for trigger in triggers}
-
-    assert "${TopicPrefix}checkout.finished" in topics
-    assert len(topics) == len(groups) == len(triggers)
-    assert all(name.startswith("${TopicPrefix}checkout") for name in topics | groups)
+    assert {
+        trigger["Topics"][0]["Fn::Sub"]: trigger["ConsumerGroupId"]["Fn::Sub"] for trigger in triggers
+    } == {
+        f"${{TopicPrefix}}{event.TOPIC}": f"${{TopicPrefix}}{event.CONSUMER_GROUP}"
+        for event in (finished_event, request_event)
+    }
 
 
 def test_every_function_answers_before_api_gateway_gives_up() -> None:

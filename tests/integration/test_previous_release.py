@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from checkout.outbox import probes
 from checkout.outbox.record import Record
 from checkout.release import privileges
 from tests.support import lambda_events
@@ -128,6 +129,23 @@ def test_a_payment_through_every_handler_of_the_release_before(
     assert [row["topic"] for row in fns.application("SELECT topic FROM parked_events ORDER BY id")] == [
         "checkout.finished",
         "checkout.requests",
+    ]
+
+
+def test_what_shows_that_the_topics_are_read_has_no_effect_in_the_release_before(
+    fns: Functions, previous: Previous, silent: Simulator
+) -> None:
+    """A rollback, and the minutes of a deployment, leave the triggers to it."""
+    for probe, function in zip(
+        probes.probes(), ("checkout_finished_consumer", "checkout_requests_consumer"), strict=True
+    ):
+        record = Record(probe.topic, 0, 0, probe.key, probe.value)
+        for _ in range(2):
+            assert previous.invoke(function, lambda_events.msk([record])) == {"batchItemFailures": []}
+
+    assert fns.application("SELECT 1 FROM parked_events UNION ALL SELECT 1 FROM ledger_entries") == []
+    assert [row["status"] for row in fns.checkout("SELECT status FROM checkout_transactions")] == [
+        "session_failed"
     ]
 
 

@@ -98,6 +98,13 @@ def test_an_operation_ends_within_its_function() -> None:
     assert timing.OPERATION + timing.RESERVE["reconciler"] < LIMITS["operations"]
 
 
+def test_a_topic_that_nobody_reads_is_reported_in_time() -> None:
+    """After a record was published to each of two topics, and how far they are read was asked a last time."""
+    published = timing.PUBLISH_REQUEST + 2 * timing.longest_publish(timing.PUBLISH_REQUEST)
+    asked = timing.PUBLISH_REQUEST + 2 * timing.PUBLISH_REQUEST
+    assert published + timing.TRIGGER_COMMIT + asked < LIMITS["operations"]
+
+
 def test_a_database_that_wakes_up_leaves_time_for_setup() -> None:
     limit = LIMITS["migrate"]
 

@@ -79,6 +79,11 @@ PRODUCER_PAUSE = 5
 PRODUCER_SIGNED_IN = 600
 """MSK ends a connection when the token that it was made with has expired; a producer is made anew before."""
 
+TRIGGER_COMMIT = 200
+"""For a trigger to commit a record: cold starts, and a database that is waking up."""
+
+TRIGGER_PAUSE = 0.5
+
 KAFKA_TOKEN = 900
 KAFKA_IDLE = 45
 """Sockets that slept for longer are not trusted: brokers and NAT gateways forget them without a word."""

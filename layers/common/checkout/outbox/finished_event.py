@@ -11,6 +11,7 @@ from checkout.outbox.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, 
 from checkout.outbox.fields import Fields, Unprocessable
 
 TOPIC = "checkout.finished"
+CONSUMER_GROUP = "checkout-finished-consumer"
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER_LENGTH)]
 Positive = Annotated[int, Meta(ge=1, le=MAX_BIGINT)]

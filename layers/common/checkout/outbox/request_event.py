@@ -7,6 +7,7 @@ from checkout.outbox.effects import TOP_UP
 from checkout.outbox.fields import Fields
 
 TOPIC = "checkout.requests"
+CONSUMER_GROUP = "checkout-requests-consumer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

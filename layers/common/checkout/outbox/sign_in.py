@@ -31,6 +31,12 @@ def options(config: Config) -> dict[str, Any]:
             return {}
 
 
+def client(config: Config) -> dict[str, Any]:
+    """With the brokers, too."""
+    servers = {"bootstrap_servers": config.kafka_brokers, "api_version": config.kafka_api_version}
+    return {**servers, **options(config)}
+
+
 def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
     return {
         **_by_tls(ca_file),
