@@ -79,8 +79,8 @@ check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check th
 	@.venv/checkov/bin/checkov --config-file infrastructure/checkov.yaml -d .aws-sam/checked
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
 
-deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (YES=--yes skips the question; TAGS="Team=pay")
-	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT)) $(if $(TAGS),--tags '$(TAGS)') \
+deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (ONLY=infrastructure; YES=--yes skips the question; TAGS="Team=pay")
+	@$(PYTHON) -m deployment deploy $(or $(ENV),dev) $(YES) $(if $(BUILT),--built $(BUILT)) $(if $(ONLY),--only $(ONLY)) $(if $(TAGS),--tags '$(TAGS)') \
 		$(if $(ROLE),--role-arn $(ROLE))
 
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name

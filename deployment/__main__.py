@@ -38,6 +38,7 @@ def bring_up(options: argparse.Namespace) -> None:
         built=options.built,
         tagged=options.tags,
         role=options.role_arn,
+        only_infrastructure=options.only is not None,
     )
 
 
@@ -109,7 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     deployed = commands.add_parser("deploy", help="check, build and deploy an environment of samconfig.toml")
     deployed.add_argument("environment", help="dev, staging or prod")
     deployed.add_argument("--yes", action="store_true", help="do not ask")
-    deployed.add_argument(
+    which = deployed.add_mutually_exclusive_group()
+    which.add_argument(
+        "--only",
+        choices=("infrastructure",),
+        help="of a new stack: network, database and Kafka first, without building anything",
+    )
+    which.add_argument(
         "--built",
         metavar="DIGEST",
         help="deploy the build that is here, if its digest is this, and build nothing",

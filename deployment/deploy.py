@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, build, combinations, costs, preflight, protection, region, tags
+from deployment import ROOT, build, combinations, costs, infrastructure, preflight, protection, region, tags
 from deployment.build import release_of
 from deployment.preflight import Problem
 from deployment.sam import BUILD
@@ -15,6 +15,8 @@ from deployment.sam import sam as _sam
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 APP_ID = "CheckoutAppId"
 ZONES = "Zones"
+
+SAMCONFIG = ROOT / "samconfig.toml"
 
 NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
 """The statuses of a stack that cannot be rolled back. From the last two, CloudFormation continues only
@@ -33,9 +35,11 @@ def deploy(
     built: str | None = None,
     tagged: str | None = None,
     role: str | None = None,
+    only_infrastructure: bool = False,
 ) -> None:
     """Check, build, deploy. With `built`, the digest of the existing build, that is deployed. `tagged` are
-    the stack's tags, and `role` is as whom CloudFormation acts, instead of samconfig.toml's.
+    the stack's tags, and `role` is as whom CloudFormation acts, instead of samconfig.toml's. With
+    `only_infrastructure` the stack gets no functions yet.
 
     Raises NotDeployed, NoRegion, SamFailed, AnotherBuild, NotTags.
     """
@@ -51,12 +55,42 @@ def deploy(
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
         raise NotDeployed("the deployment could not succeed")
+    has_functions = infrastructure.has_functions(stack)
+    if only_infrastructure and has_functions:
+        raise NotDeployed(f"{stack} has functions, which would be deleted: deploy all of it")
     configured = {**configured, APP_ID: _app_id(stack, configured, say), **_zones(stack, configured, say)}
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
     say(f"it takes {MINUTES}")
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")
+    template: tuple[str, ...] = ()
+    if only_infrastructure:
+        template = ("--template-file", str(infrastructure.write()), "--config-file", str(SAMCONFIG))
+    else:
+        configured = _built(environment, configured, built, say)
+    _sam(
+        "deploy",
+        *template,
+        *_environment(environment),
+        "--no-confirm-changeset",
+        _rollback(preflight.status_of(stack), has_functions=has_functions),
+        *tags.options(labels),
+        *(("--role-arn", role) if role else ()),
+        "--parameter-overrides",
+        *_pairs(configured),
+    )
+    if only_infrastructure:
+        say(f"{stack} has no functions yet: the next deployment without --only makes them")
+    elif profile == "prod":
+        protection.protect(stack)
+        say(f"{stack} is protected: `python -m deployment unprotect {stack}` before what replaces or deletes")
+
+
+def _built(
+    environment: str, configured: Mapping[str, str], built: str | None, say: Callable[[str], None]
+) -> dict[str, str]:
+    """The parameters, with the release of what was built."""
     # The layer is built for the parameter Architecture.
     if built is None:
         _sam("build", *_environment(environment), "--parameter-overrides", *_pairs(configured))
@@ -64,20 +98,7 @@ def deploy(
         build.require(built, configured.get("Architecture", build.ARCHITECTURE))
     release = release_of(BUILD, configured)
     say(f"release {release}")
-    given = {**configured, "Release": release}
-    _sam(
-        "deploy",
-        *_environment(environment),
-        "--no-confirm-changeset",
-        _rollback(preflight.status_of(stack)),
-        *tags.options(labels),
-        *(("--role-arn", role) if role else ()),
-        "--parameter-overrides",
-        *_pairs(given),
-    )
-    if profile == "prod":
-        protection.protect(stack)
-        say(f"{stack} is protected: `python -m deployment unprotect {stack}` before what replaces or deletes")
+    return {**configured, "Release": release}
 
 
 def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Problem]:
@@ -155,7 +176,7 @@ def config_name(environment: str) -> str:
 
 
 def _parameters(environment: str, command: str) -> dict[str, Any]:
-    with (ROOT / "samconfig.toml").open("rb") as file:
+    with SAMCONFIG.open("rb") as file:
         config = tomllib.load(file)
     if config_name(environment) not in config:
         known = ", ".join("dev" if name == "default" else name for name in config if name != "version")
@@ -164,9 +185,10 @@ def _parameters(environment: str, command: str) -> dict[str, Any]:
     return found
 
 
-def _rollback(status: str | None) -> str:
-    # After a rollback a first deployment leaves retained resources, and no events that name the reason.
-    return "--disable-rollback" if status in NEVER_COMPLETE else "--no-disable-rollback"
+def _rollback(status: str | None, *, has_functions: bool) -> str:
+    # After a rollback a first deployment leaves retained resources, and no logs or events with the reason.
+    is_first = status in NEVER_COMPLETE or not has_functions
+    return "--disable-rollback" if is_first else "--no-disable-rollback"
 
 
 def _pairs(parameters: Mapping[str, str]) -> list[str]:

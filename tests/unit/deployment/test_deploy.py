@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment import build, combinations, deploy, preflight, protection
+from deployment import build, combinations, deploy, infrastructure, preflight, protection
 from deployment.deploy import NotDeployed
 from deployment.preflight import Problem
 from tests.infrastructure import transformed
@@ -26,6 +26,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
     monkeypatch.setattr(preflight, "status_of", lambda _: "UPDATE_COMPLETE")
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "kept")
+    monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
     monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
@@ -152,6 +153,41 @@ def test_only_what_was_complete_once_is_rolled_back(
     monkeypatch.setattr(preflight, "status_of", lambda _: status)
     deploy.deploy(environment, lambda _: True, lambda _: None)
     assert [one for one in sam[1] if one.endswith("disable-rollback")] == [option]
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_what_first_gives_a_stack_its_functions_is_not_rolled_back(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """Their logs, which say why one failed, would be deleted. `undo` goes back to the infrastructure."""
+    monkeypatch.setattr(preflight, "status_of", lambda _: status)
+    monkeypatch.setattr(infrastructure, "has_functions", lambda _: False)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert "--disable-rollback" in sam[1]
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_the_infrastructure_alone_needs_no_build(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: None)
+    monkeypatch.setattr(infrastructure, "has_functions", lambda _: False)
+    monkeypatch.setattr(infrastructure, "write", lambda: Path("/template.json"))
+    deploy.deploy(environment, lambda _: True, lambda _: None, only_infrastructure=True)
+
+    [command] = sam  # Nothing is built, and nothing protected, since it holds nothing.
+    assert command[:3] == ("deploy", "--template-file", "/template.json")
+    assert "--disable-rollback" in command
+    # sam would look for it next to the template.
+    assert command[command.index("--config-file") + 1] == str(transformed.ROOT / "samconfig.toml")
+    given = {one.partition("=")[0] for one in command[command.index("--parameter-overrides") + 1 :]}
+    assert given == {"CheckoutAppId", "Profile", "Zones"}
+
+
+def test_the_infrastructure_alone_would_delete_functions(sam: list[tuple[str, ...]]) -> None:
+    with pytest.raises(NotDeployed, match="checkout has functions, which would be deleted: deploy all of it"):
+        deploy.deploy("dev", lambda _: True, lambda _: None, only_infrastructure=True)
+    assert sam == []
 
 
 def test_what_stops_it_stops_it(sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
