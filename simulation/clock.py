@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
+from typing import Any
 
 import checkout
 
@@ -34,11 +35,8 @@ class Clock:
         self.epoch += seconds
 
 
-PACKAGES = ("checkout", "stripe._webhook")
-
-
 def install(clock: Clock) -> None:
-    """All modules of the code, and what checks Stripe's signature, have this clock instead of Python's."""
+    """All modules of the code have this clock instead of Python's, also where it is a parameter's default."""
     for found in pkgutil.walk_packages(checkout.__path__, "checkout."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
@@ -50,18 +48,12 @@ def install(clock: Clock) -> None:
         def now(cls, tz: tzinfo | None = None) -> "Moment":
             return cls.fromtimestamp(clock.epoch, tz or UTC)
 
-    told = SimpleNamespace(
-        **{
-            **vars(time),
-            "time": clock.time,
-            "monotonic": clock.time,
-            "perf_counter": clock.time,
-            "sleep": clock.sleep,
-        }
-    )
-    for name, module in list(sys.modules.items()):
-        if any(name == package or name.startswith(f"{package}.") for package in PACKAGES):
-            if getattr(module, "time", None) is time:
-                vars(module)["time"] = told
-            if getattr(module, "datetime", None) is datetime:
-                vars(module)["datetime"] = Moment
+    told = {"time": clock.time, "monotonic": clock.time, "perf_counter": clock.time, "sleep": clock.sleep}
+    replaced: dict[int, Any] = {id(getattr(time, name)): instead for name, instead in told.items()}
+    replaced |= {id(time): SimpleNamespace(**{**vars(time), **told}), id(datetime): Moment}
+    for module in [module for name, module in sys.modules.items() if name.startswith("checkout.")]:
+        for name, value in list(vars(module).items()):
+            if id(value) in replaced:
+                vars(module)[name] = replaced[id(value)]
+            elif isinstance(value, FunctionType) and value.__defaults__:
+                value.__defaults__ = tuple(replaced.get(id(one), one) for one in value.__defaults__)

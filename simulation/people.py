@@ -7,7 +7,7 @@ import psycopg2
 from checkout.sessions.session_request import SessionRequest
 from simulation.kafka import REQUESTS
 from simulation.stripe_model.account import OPEN
-from simulation.world import USERS, Move, Request, World
+from simulation.world import APP_ID, USERS, Move, Request, World
 
 ORIGIN = "https://pay.example.com"
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
@@ -58,6 +58,24 @@ def pay(world: World) -> None:
         session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
         world.account.pay(session_id, by_debit=by_debit)
         world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
+
+
+def pay_elsewhere(world: World) -> None:
+    """A session with our metadata that was not begun here, of a request that may be known."""
+    request = _some_request(world, again=0.5)
+    if request is None:
+        return
+    price = {"currency": "eur", "unit_amount": world.tape.pick(AMOUNTS)}
+    metadata = {
+        "checkout_app": APP_ID,
+        "request_id": request.request_id,
+        "user_id": str(request.user_id),
+        "purpose": "balance_topup",
+    }
+    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
+    session = world.account.create_session(asked)
+    world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
+    world.say(f"{session['id']}, not begun here, is paid for {_short(request.request_id)}")
 
 
 def foreign_payment(world: World) -> None:

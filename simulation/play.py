@@ -15,7 +15,7 @@ from simulation.processes import Died, Processes
 from simulation.tape import Choice, Place, Tape
 from simulation.world import USERS, World
 
-STEPS = 60
+STEPS = 120
 ROUNDS = 8
 """So many periods the world has to settle, the last of them a day long each."""
 
@@ -46,6 +46,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "restore": operators.restore,
     "operate": operators.operate,
     "discard": operators.discard,
+    "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
     "poison": traffic.poison,
 }

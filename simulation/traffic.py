@@ -32,6 +32,8 @@ def deliver_one(world: World, delivery: Delivery) -> None:
     if isinstance(outcome, str):
         require_stored(world, event["id"])
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
+    elif world.is_calm:
+        raise AssertionError(f"nothing fails, and a webhook is answered with {outcome!r}")
 
 
 def require_stored(world: World, event_id: str) -> None:
