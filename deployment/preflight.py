@@ -17,6 +17,10 @@ ZONES = 3
 REFUSED_ZONES = frozenset({"use1-az3"})
 """Ids of zones without MSK brokers. A zone's letter differs between accounts, its id does not."""
 
+LEAST_CONCURRENCY = 50
+"""Eight hooks, the two versions that each asks at once, and as many again for who pays meanwhile: less, and a
+release is taken back."""
+
 CONCURRENCY = 100
 """Concurrent environments of the account; new accounts may have 10, which one busy function uses up."""
 
@@ -217,7 +221,7 @@ def _concurrency() -> Iterator[Problem]:
     if allowed < CONCURRENCY:
         yield Problem(
             f"Lambda may run {allowed} environments at once; have the quota raised to {CONCURRENCY} or more",
-            stops=False,
+            stops=allowed < LEAST_CONCURRENCY,
         )
 
 

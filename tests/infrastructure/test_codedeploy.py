@@ -68,8 +68,8 @@ def test_a_hook_of_the_release_before_lets_nothing_through() -> None:
 def test_without_the_comparison_old_versions_would_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     ask = Versions.ask
 
-    def credulous(self: Versions, arn: str, event: dict[str, str]) -> str | None:
-        reason = ask(self, arn, event)
+    def credulous(self: Versions, arn: str, event: dict[str, str], deadline: float) -> str | None:
+        reason = ask(self, arn, event, deadline)
         return None if reason is not None and "is of release" in reason else reason
 
     monkeypatch.setattr(Versions, "ask", credulous)

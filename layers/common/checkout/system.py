@@ -245,6 +245,6 @@ class System:
         versions = Versions(self.config.release)
         return JudgeNewVersions(
             lambda: self.config.new_versions,
-            lambda arn: versions.ask(arn, self_check.EVENT),
+            lambda arn, deadline: versions.ask(arn, self_check.EVENT, deadline),
             versions.report,
         )

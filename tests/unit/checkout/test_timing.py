@@ -138,3 +138,8 @@ def test_a_broker_that_is_away_is_left_alone_until_the_relay_runs() -> None:
 
 def test_a_value_of_secrets_manager_is_read_again_before_it_is_old() -> None:
     assert timing.SECRETS_CALL <= timing.SECRETS_REFRESH < timing.SECRETS_KEEP
+
+
+def test_a_hook_ends_in_time() -> None:
+    """The version that it asks last is invoked, and Lambda is asked about its function."""
+    assert timing.VERSION_RETRY < timing.VERSIONS_ASKED < LIMITS["pre_traffic"] - 2 * timing.VERSION_READ

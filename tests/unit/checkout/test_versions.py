@@ -15,7 +15,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from checkout.base import timing
-from checkout.release import versions
+from checkout.release import new_versions, versions
 from checkout.release.new_versions import AT_ONCE, JudgeNewVersions
 from checkout.release.versions import Versions
 from tests.infrastructure.transformed import source
@@ -63,14 +63,14 @@ def test_what_may_not_be_invoked_yet_is_asked_again(invoked: Stubber, slept: lis
     invoked.add_client_error("invoke", code)
     invoked.add_response("invoke", answer())
     function_is_of(invoked, "r")
-    assert Versions("r").ask(ARN, {}) is None
+    assert Versions("r").ask(ARN, {}, timing.VERSION_RETRY) is None
     assert slept == [1.0, 2.0]
 
 
-def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> None:
-    for _ in range(20):
+def test_it_gives_up_when_its_time_is_up(invoked: Stubber, slept: list[float]) -> None:
+    for _ in range(40):
         invoked.add_client_error("invoke", "AccessDeniedException")
-    refusal = Versions(None).ask(ARN, {})
+    refusal = Versions(None).ask(ARN, {}, timing.VERSION_RETRY)
     assert refusal is not None
     assert "AccessDeniedException" in refusal
     assert timing.VERSION_RETRY / 2 < sum(slept) <= timing.VERSION_RETRY
@@ -78,9 +78,9 @@ def test_it_gives_up_within_a_minute(invoked: Stubber, slept: list[float]) -> No
 
 def test_a_version_that_fails_is_not_asked_again(invoked: Stubber, slept: list[float]) -> None:
     invoked.add_response("invoke", answer({"errorType": "Unavailable", "errorMessage": "no database"}))
-    assert Versions(None).ask(ARN, {}) == "Unavailable: no database"
+    assert Versions(None).ask(ARN, {}, timing.VERSION_RETRY) == "Unavailable: no database"
     invoked.add_client_error("invoke", "ResourceNotFoundException")
-    assert "cannot be invoked" in str(Versions(None).ask(ARN, {}))
+    assert "cannot be invoked" in str(Versions(None).ask(ARN, {}, timing.VERSION_RETRY))
     assert slept == []
 
 
@@ -97,14 +97,14 @@ def test_a_version_of_another_release_is_not_fit(
 ) -> None:
     invoked.add_response("invoke", answer())
     function_is_of(invoked, function)
-    assert Versions(hook).ask(ARN, {}) == reason
+    assert Versions(hook).ask(ARN, {}, timing.VERSION_RETRY) == reason
 
 
 def test_a_few_are_asked_at_once() -> None:
     running, most, lock = 0, 0, threading.Lock()
     both = threading.Barrier(AT_ONCE)
 
-    def ask(_: str) -> str | None:
+    def ask(_: str, _deadline: float) -> str | None:
         nonlocal running, most
         with lock:
             running += 1
@@ -120,8 +120,28 @@ def test_a_few_are_asked_at_once() -> None:
     assert (most, reported) == (AT_ONCE, [("d-1", "e-1", True)])
 
 
-def test_the_function_lives_long_enough_to_report() -> None:
+def test_all_are_asked_however_slow_each_is() -> None:
     function = source()["Resources"]["PreTrafficFunction"]["Properties"]
     asked = function["Environment"]["Variables"]["NEW_VERSIONS"]["Fn::Join"][1]
     turns = math.ceil(len(asked) / AT_ONCE)
-    assert turns * (timing.VERSION_RETRY + timing.VERSION_READ) < function["Timeout"] <= 900
+    assert turns * timing.VERSION_READ < timing.VERSIONS_ASKED
+
+
+def test_a_hook_has_one_patience_for_all_versions_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long each takes: without a report CodeDeploy would wait for an hour."""
+    passed = [0.0]
+    monkeypatch.setattr(new_versions, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+    deadlines: list[float] = []
+
+    def ask(_: str, deadline: float) -> str | None:
+        deadlines.append(deadline)
+        passed[0] += 200
+        return None
+
+    monkeypatch.setattr(new_versions, "AT_ONCE", 1)
+    reported: list[bool] = []
+    judge = JudgeNewVersions(lambda: ["1", "2", "3", "4"], ask, lambda *told: reported.append(told[2]))
+
+    assert not judge("d-1", "e-1")
+    assert deadlines == [timing.VERSION_RETRY] * 3
+    assert reported == [False]

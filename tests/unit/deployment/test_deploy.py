@@ -413,7 +413,15 @@ def test_a_quota_is_named(account: dict[str, Any], name: str, answer: Any, probl
     account[name] = answer
     [found] = preflight.check("checkout", addresses=3)
     assert problem in found.what
-    assert found.stops is (name != "get_account_settings")
+    assert found.stops
+
+
+@pytest.mark.parametrize(("allowed", "stops"), [(49, [True]), (50, [False]), (99, [False]), (100, [])])
+def test_with_too_few_environments_a_release_would_be_taken_back(
+    account: dict[str, Any], allowed: int, stops: list[bool]
+) -> None:
+    account["get_account_settings"] = {"AccountLimit": {"ConcurrentExecutions": allowed}}
+    assert [one.stops for one in preflight.check("checkout", addresses=3)] == stops
 
 
 def test_a_network_of_ones_own_needs_none(account: dict[str, Any]) -> None:

@@ -123,5 +123,9 @@ SETUP_PAUSE = 5.0
 VERSION_READ = 60
 """A cold start, and a database that is waking up."""
 
-VERSION_RETRY = 60.0
-"""Other hooks take the account's environments meanwhile, and IAM takes a while to know what a role may do."""
+VERSION_RETRY = 240.0
+"""Since a hook began. Other hooks take the account's environments meanwhile, and IAM takes a while to know
+what a role may do."""
+
+VERSIONS_ASKED = 450.0
+"""Since a hook began. Then it asks no further version, so CodeDeploy gets an answer."""

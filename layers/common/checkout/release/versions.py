@@ -24,14 +24,14 @@ class Versions:
         self._codedeploy = boto3.client("codedeploy")
         self._release = release
 
-    def ask(self, version_arn: str, event: Mapping[str, str]) -> str | None:
+    def ask(self, version_arn: str, event: Mapping[str, str], deadline: float) -> str | None:
         """Return why a version is not fit: it failed the event, or it is not of the release that goes live.
 
-        None if it is fit. One that may not be invoked yet is given timing.VERSION_RETRY.
+        None if it is fit. One that may not be invoked yet is asked again until time.monotonic() passes
+        `deadline`.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        deadline = time.monotonic() + timing.VERSION_RETRY
         try:
             answer = _patiently(
                 deadline, self._lambda.invoke, FunctionName=version_arn, Payload=json.dumps(event).encode()
