@@ -166,7 +166,7 @@ def _events(function: str) -> list[dict[str, Any]]:
     self_check: dict[str, Any] = {"checkout": "self-check"}
     match function:
         case "migrate":
-            names = dict.fromkeys(("StackId", "RequestId", "LogicalResourceId"), "x")
+            names = {"RequestId": "r", "LogicalResourceId": "Setup", "StackId": "arn:…:stack/checkout/id"}
             return [{"RequestType": "Create", "ResponseURL": "https://s3.example", **names}]
         case "pre_traffic":
             return [{"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}]

@@ -29,6 +29,7 @@ WILDCARDS = {
     "ec2": "EC2 knows no resource for what it describes, and none yet for an interface that Lambda will make",
     "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
     "xray": "X-Ray knows no resource for what it is told",
+    "kafka-cluster": "marks of other stacks must be seen, whatever these are called",
     "rds-db": "the proxy signs in as whichever of our roles the function has signed in as",
 }
 """Why an action of this service may have a `*` in its resource. No action may have one."""

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +16,7 @@ from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.release import cloudformation, custom_resource, msk, topics
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
+from checkout.release.topics import Owner
 from tests.support import functions, lambda_events
 from tests.support.functions import Functions
 
@@ -78,9 +79,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def made_topics(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mapping[str, Any], Collection[str], int]]:
+def made_topics(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mapping[str, Any], str, Owner]]:
     """What Kafka was asked to have: the embedded broker has no administration."""
-    asked: list[tuple[Mapping[str, Any], Collection[str], int]] = []
+    asked: list[tuple[Mapping[str, Any], str, Owner]] = []
 
     def ensure(*given: Any) -> list[str]:
         asked.append(given)
@@ -127,9 +128,9 @@ def test_create_sets_everything_up_and_names_the_brokers(
         **{name: REQUEST[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
     assert bucket.content_types == [""]
-    [(options, names, partitions)] = made_topics
+    [(options, prefix, owner)] = made_topics
     assert options["bootstrap_servers"] == brokers.split(",")
-    assert (set(names), partitions) == ({"checkout.requests", "checkout.finished"}, 3)
+    assert (prefix, owner) == ("", Owner("checkout.1", 3))
     kept = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     assert kept["JWT_SECRET"] == MADE_BEFORE
     assert len(kept["CHECKOUT_SERVICE_TOKEN"]) == 64
@@ -171,7 +172,25 @@ def test_an_update_does_the_same_under_the_same_name(
     ask(fns, bucket, RequestType="Update", PhysicalResourceId="Setup", ResourceProperties=properties)
 
     assert (bucket.answer["Status"], bucket.answer["PhysicalResourceId"]) == ("SUCCESS", "Setup")
-    assert made_topics[0][2] == 12
+    assert made_topics[0][2] == Owner("checkout.1", 12)
+
+
+@pytest.mark.parametrize(
+    ("old", "had_them"),
+    [
+        ({"KafkaClusterArn": "arn:one"}, True),
+        ({"KafkaClusterArn": "arn:one", "TopicPrefix": ""}, True),
+        ({"KafkaClusterArn": "arn:other", "TopicPrefix": ""}, False),
+        ({"KafkaClusterArn": "arn:one", "TopicPrefix": "staging."}, False),
+    ],
+)
+def test_a_stack_has_had_its_topics_if_an_update_leaves_them_where_they_were(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], old: dict[str, str], had_them: bool
+) -> None:
+    properties = {"KafkaClusterArn": "arn:one", "TopicPrefix": ""}
+    ask(fns, bucket, RequestType="Update", ResourceProperties=properties, OldResourceProperties=old)
+
+    assert made_topics[0][2] == Owner("checkout.1", had_them=had_them)
 
 
 def test_delete_does_nothing_and_succeeds(
@@ -191,7 +210,7 @@ def test_a_failure_says_what_to_look_at_and_nothing_secret(
     monkeypatch.setattr(timing, "SETUP_WAKE", 0.0)
     monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
     ask(fns, bucket)
-    functions.override(monkeypatch, setup=lambda **_: dict[str, str]()["password"])
+    functions.override(monkeypatch, setup=lambda *_, **__: dict[str, str]()["password"])
     ask(fns, bucket)
 
     away, unexpected = bucket.answers

@@ -8,10 +8,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 from kafka import KafkaAdminClient
 
-from checkout.base.errors import Unavailable
+from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
+from checkout.release.topics import Owner
 from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
 
@@ -37,14 +38,20 @@ def partitions(kafka: ApacheKafka) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in found.items()}
 
 
+def make(kafka: ApacheKafka, name: str, **config: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    [made] = admin.create_topics([NewTopic(name, 1, 1, config=config)]).values()
+    made.result(timeout=10)
+
+
 def test_what_is_missing_is_made_once_and_what_is_there_stays(kafka: ApacheKafka) -> None:
-    wanted = ("there", "missing")
+    mark, requests, finished = "a.checkout.owner.shop.1", "a.checkout.requests", "a.checkout.finished"
+    assert topics.ensure(options(kafka), "a.", Owner("shop.1")) == [mark, requests, finished]
+    assert topics.ensure(options(kafka), "a.", Owner("shop.1", 6)) == []
 
-    assert topics.ensure(options(kafka), wanted, 3) == ["missing"]
-    assert topics.ensure(options(kafka), wanted, 6) == []
-
-    assert partitions(kafka) == {"there": 2, "missing": 3}
-    resource = ConfigResource("topic", "missing")
+    found = partitions(kafka)
+    assert (found[mark], found[requests], found[finished]) == (1, 3, 3)
+    resource = ConfigResource("topic", finished)
     admin = AdminClient({"bootstrap.servers": kafka.address})
     configs = admin.describe_configs([resource])[resource].result(timeout=10)
     assert configs["retention.ms"].value == "604800000"
@@ -53,14 +60,68 @@ def test_what_is_missing_is_made_once_and_what_is_there_stays(kafka: ApacheKafka
 def test_a_topic_that_another_run_made_meanwhile_is_no_failure(
     kafka: ApacheKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    topics.ensure(options(kafka), "b.", Owner("shop.1"))
     monkeypatch.setattr(KafkaAdminClient, "list_topics", lambda _: [])
 
-    assert topics.ensure(options(kafka), ["there"], 3) == []
+    assert topics.ensure(options(kafka), "b.", Owner("shop.1")) == []
+
+
+def test_the_topics_of_another_stack_are_refused(kafka: ApacheKafka) -> None:
+    topics.ensure(options(kafka), "c.", Owner("shop.1"))
+
+    for had_them in (False, True):
+        with pytest.raises(ConfigurationError, match=r"the topic c\.checkout\.owner\.shop\.1 says"):
+            topics.ensure(options(kafka), "c.", Owner("shop.2", had_them=had_them))
+    assert len(topics.ensure(options(kafka), "c.staging.", Owner("shop.2"))) == 3
+    assert topics.ensure(options(kafka), "c.", Owner("shop.1")) == []
+
+
+def test_topics_without_a_mark_are_taken_by_who_had_them_alone(kafka: ApacheKafka) -> None:
+    make(kafka, "d.checkout.finished")
+
+    with pytest.raises(ConfigurationError, match=r"make the topic d\.checkout\.owner\.new\.1 with"):
+        topics.ensure(options(kafka), "d.", Owner("new.1"))
+    assert "d.checkout.requests" not in partitions(kafka)
+
+    made = topics.ensure(options(kafka), "d.", Owner("old.1", had_them=True))
+    assert made == ["d.checkout.owner.old.1", "d.checkout.requests"]
+
+
+def test_topics_that_somebody_made_for_the_stack_are_taken(kafka: ApacheKafka) -> None:
+    for name in ("e.checkout.owner.new.1", "e.checkout.requests", "e.checkout.finished"):
+        make(kafka, name)
+
+    assert topics.ensure(options(kafka), "e.", Owner("new.1")) == []
+
+
+@pytest.mark.parametrize("dies_after", [1, 2])
+def test_a_run_that_died_on_the_way_is_completed(
+    kafka: ApacheKafka, monkeypatch: pytest.MonkeyPatch, dies_after: int
+) -> None:
+    prefix, made = f"f{dies_after}.", list[str]()
+    create = KafkaAdminClient.create_topics
+
+    def dies(admin: KafkaAdminClient, wanted: dict[str, Any]) -> None:
+        if len(made) == dies_after:
+            raise KeyboardInterrupt
+        made.extend(wanted)
+        create(admin, wanted)
+
+    monkeypatch.setattr(KafkaAdminClient, "create_topics", dies)
+    with pytest.raises(KeyboardInterrupt):
+        topics.ensure(options(kafka), prefix, Owner("shop.1"))
+    monkeypatch.undo()
+
+    with pytest.raises(ConfigurationError, match="belong to another stack"):
+        topics.ensure(options(kafka), prefix, Owner("shop.2"))
+    assert len(topics.ensure(options(kafka), prefix, Owner("shop.1"))) == 3 - dies_after
 
 
 def test_brokers_that_are_away_are_told() -> None:
     with pytest.raises(Unavailable, match="Kafka"):
-        topics.ensure({"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, ["x"], 3)
+        topics.ensure(
+            {"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, "", Owner("shop.1")
+        )
 
 
 def test_a_message_for_a_topic_that_is_missing_waits_until_it_is_made(kafka: ApacheKafka) -> None:
@@ -71,14 +132,12 @@ def test_a_message_for_a_topic_that_is_missing_waits_until_it_is_made(kafka: Apa
     assert list(publisher.publish(messages[:1], 1.0)) == []
     assert time.monotonic() - began < 6.0
 
-    topics.ensure(options(kafka), ["later"], 3)
+    make(kafka, "later")
     assert list(KafkaPublisher([kafka.address]).publish(messages, 10.0)) == ["1", "2"]
 
 
 def test_a_message_that_the_brokers_refuse_for_its_size_does_not_stop_the_others(kafka: ApacheKafka) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka.address})
-    [made] = admin.create_topics([NewTopic("small", 1, 1, config={"max.message.bytes": "10000"})]).values()
-    made.result(timeout=10)
+    make(kafka, "small", **{"max.message.bytes": "10000"})
     publisher = KafkaPublisher([kafka.address])
     messages = [Message(str(number), "small", "1", b"x" * size) for number, size in enumerate((5, 20_000, 5))]
 

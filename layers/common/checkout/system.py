@@ -225,10 +225,9 @@ class System:
         config = self.config
         config.prepare("JWT_SECRET")
 
-        def ensure_topics(brokers: str, names: Collection[str], partitions: int) -> list[str]:
+        def ensure_topics(brokers: str, owner: topics.Owner) -> list[str]:
             servers = {"bootstrap_servers": brokers.split(","), "api_version": config.kafka_api_version}
-            wanted = [config.prefixed(name) for name in names]
-            return topics.ensure({**servers, **sign_in.options(config)}, wanted, partitions)
+            return topics.ensure({**servers, **sign_in.options(config)}, config.prefixed(""), owner)
 
         return Setup(
             *(self.migrate, self.grant_roles, config.secrets_manager, config.check),

@@ -10,6 +10,7 @@ from checkout.base import timing
 from checkout.base.errors import ConfigurationError, DatabaseUnavailable
 from checkout.release import setup
 from checkout.release.setup import Setup
+from checkout.release.topics import Owner
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
 def set_up(migrate: Any) -> dict[str, str]:
     nothing: Any = lambda *_: None  # noqa: E731
     made = Setup(migrate, nothing, None, nothing, lambda: "broker:9098", lambda *_: [])
-    return made(partitions=3)
+    return made(Owner("checkout.1"))
 
 
 class Migrate:

@@ -14,7 +14,7 @@ from checkout.base.telemetry import logger
 from checkout.release import cloudformation
 
 Work = Callable[[Mapping[str, Any]], Mapping[str, str]]
-"""The resource's properties to its attributes."""
+"""CloudFormation's request to the resource's attributes."""
 
 
 def is_request(event: Mapping[str, Any]) -> bool:
@@ -46,7 +46,7 @@ def serve(event: dict[str, Any], context: Any, work: Work) -> dict[str, str]:
     watch.daemon = True
     watch.start()
     try:
-        attributes = work(event.get("ResourceProperties", {}))
+        attributes = work(event)
     except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation must hear of it
         logger.exception("custom resource failed")
         # What was not meant to be shown may hold anything; the log has it.

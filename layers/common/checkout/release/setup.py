@@ -1,16 +1,15 @@
 """What a deployment needs and CloudFormation cannot do, for the release that this code is."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from checkout.base import telemetry, timing
 from checkout.base.errors import DatabaseUnavailable
 from checkout.base.secrets_manager import SecretsManager
-from checkout.outbox import finished_event, request_event
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
+from checkout.release.topics import Owner
 
-TOPICS = (request_event.TOPIC, finished_event.TOPIC)
 GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 
 
@@ -22,7 +21,7 @@ class Setup:
         secrets: SecretsManager | None,
         check_settings: Callable[[], None],
         brokers: Callable[[], str],
-        ensure_topics: Callable[[str, Collection[str], int], list[str]],
+        ensure_topics: Callable[[str, Owner], list[str]],
     ) -> None:
         """`brokers` says where they are, as `ensure_topics` takes it."""
         self._migrate = migrate
@@ -32,11 +31,11 @@ class Setup:
         self._brokers = brokers
         self._ensure_topics = ensure_topics
 
-    def __call__(self, *, partitions: int, with_roles: bool = True) -> dict[str, str]:
+    def __call__(self, owner: Owner, *, with_roles: bool = True) -> dict[str, str]:
         """Generate the secrets that nobody gives us, migrate, make the functions' roles and the topics.
 
-        `partitions` is for topics that are made now. `with_roles` is False where the functions sign in with
-        the URL's password. Repeating it is harmless, and completes what an earlier run could not.
+        `owner` is whose the topics are. `with_roles` is False where the functions sign in with the URL's
+        password. Repeating it is harmless, and completes what an earlier run could not.
 
         Returns what the other functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
         """
@@ -46,7 +45,7 @@ class Setup:
         if with_roles:
             self._grant_roles()
         brokers = self._brokers()
-        made = self._ensure_topics(brokers, TOPICS, partitions)
+        made = self._ensure_topics(brokers, owner)
         telemetry.logger.info("set up", extra={"generated": generated, "applied": applied, "topics": made})
         return {"KafkaBrokers": brokers}
 
