@@ -83,7 +83,7 @@ def test_a_trigger_that_repeats_whole_batches_gets_an_error_and_what_was_credite
     fns.add_users(2)
     hold(other, 2)
     batch = [finished(), finished(user_id=2)]
-    with pytest.raises(Unavailable, match="checkout.finished-0 from offset 1 on"):
+    with pytest.raises(Unavailable, match=r"checkout\.finished-0 from offset 1 on"):
         fns.consume(*batch)
     assert (fns.balance(1), fns.balance(2)) == (500, 0)
     other.commit()

@@ -58,7 +58,7 @@ def test_on_demand_a_batch_that_is_not_done_is_an_error(
     done, failed = str(uuid4()), str(uuid4())
     assert fns.ask(requested(done)) == []
     stripe.fault(path_prefix=SESSIONS, method="POST", status=500)
-    with pytest.raises(Unavailable, match="checkout.requests-0 from offset 0 on"):
+    with pytest.raises(Unavailable, match=r"checkout\.requests-0 from offset 0 on"):
         fns.ask(requested(failed))
     stripe.clear_faults()
     assert fns.ask(requested(failed)) == []
