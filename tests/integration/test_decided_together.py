@@ -117,6 +117,21 @@ def test_what_could_not_be_taken_is_not_given_back(
     assert undecided(fns) in ([], [taken["status"], given["status"]]), "both or none"
 
 
+def test_a_dispute_gives_back_as_often_as_it_took(fns: Functions, topic: Topic) -> None:
+    """Its money is withdrawn and reinstated twice, and the first withdrawal comes last."""
+
+    def moved(status: str, source_id: str) -> dict[str, Any]:
+        common: dict[str, Any] = {"payment_intent_id": "pi_1", "dispute_id": "du_1"}
+        return finished("r1", status=status, source_id=source_id, **common)
+
+    topic.deliver(finished("r1", payment_intent_id="pi_1"))
+    topic.deliver(moved("dispute_won", "txn_2"), moved("dispute_won", "txn_4"), moved("disputed", "txn_3"))
+    assert (fns.balance(), undecided(fns)) == (500, ["dispute_won"])
+    topic.deliver(moved("disputed", "txn_1"))
+    assert (fns.balance(), undecided(fns)) == (500, [])
+    assert len(fns.application("SELECT 1 FROM ledger_entries")) == 5
+
+
 @pytest.mark.parametrize("pair", PAIRS)
 def test_what_is_given_back_before_it_was_taken_waits_quietly_and_comes_with_it(
     fns: Functions, topic: Topic, capsys: pytest.CaptureFixture[str], pair: str

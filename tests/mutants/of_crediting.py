@@ -42,7 +42,7 @@ MUTANTS = [
     ),
     Mutant(
         file=DECIDING,
-        text="        return NOT_TAKEN if next(takings, None) is None else None",
+        text="        return None if _is_covered(taken, [*given, effect]) else NOT_TAKEN",
         instead="        return None",
         breaks="what comes before what it gives back is credited, though that is refused later",
         caught_by=f"{TOGETHER}::test_what_could_not_be_taken_is_not_given_back",

@@ -127,6 +127,17 @@ class Movements:
         candidates = self.under(taking_key(giving)) if by_refund else self._of_payment(giving)
         return (one for one in candidates if is_taking_of(one, giving))
 
+    def returns_with(self, giving: Effect) -> Iterator[Effect]:
+        """What else the same refund or dispute gave back to the same user."""
+        return (
+            one
+            for one in self._of_payment(giving)
+            if one.kind == giving.kind
+            and one.user_id == giving.user_id
+            and one.effect_key != giving.effect_key
+            and are_of_one_reversal(one, giving)
+        )
+
     def _of_payment(self, effect: Effect) -> Iterator[Effect]:
         self._sort()
         if effect.payment_intent_id:

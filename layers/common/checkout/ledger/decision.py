@@ -166,8 +166,9 @@ class _Deciding:
             return None
         if any(True for _ in self._missing(self._open, effect)):
             return TAKING_IS_PARKED
-        takings = chain(self._entered.takings_of(effect), self._coming.takings_of(effect))
-        return NOT_TAKEN if next(takings, None) is None else None
+        taken = chain(self._entered.takings_of(effect), self._coming.takings_of(effect))
+        given = chain(self._entered.returns_with(effect), self._coming.returns_with(effect))
+        return None if _is_covered(taken, [*given, effect]) else NOT_TAKEN
 
     def _lacks_credit(self, effect: Effect) -> bool:
         """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
@@ -185,6 +186,14 @@ class _Deciding:
             for one in undone.takings_of(giving)
             if not self._entered.under(one.effect_key) and not self._coming.under(one.effect_key)
         )
+
+
+def _is_covered(taken: Iterable[Effect], given: Iterable[Effect]) -> bool:
+    """True if it was taken as often as it is given back, or as much: a dispute can return its money in parts,
+    and at another rate of exchange."""
+    takings = {one.effect_key: one.amount_cents for one in taken}
+    returns = {one.effect_key: one.amount_cents for one in given}
+    return len(takings) >= len(returns) or -sum(takings.values()) >= sum(returns.values())
 
 
 def parts(movements: Sequence[Movement], most: int) -> list[list[Movement]]:

@@ -124,8 +124,8 @@ def related(
     payment_intents: Collection[str],
     disputed: Collection[int],
 ) -> list[Effect]:
-    """Entries under these keys, credits of these payment intents, and what disputes took from these users. An
-    entry may come twice."""
+    """Entries under these keys, credits of these payment intents, and what disputes took from these users or
+    gave back. An entry may come twice."""
     columns = (
         "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id,"
         " dispute_id"
@@ -135,8 +135,10 @@ def related(
         f" UNION ALL SELECT {columns} FROM ledger_entries"
         "   WHERE kind = 'success' AND payment_intent_id = ANY(%s::text[])"
         f" UNION ALL SELECT {columns} FROM ledger_entries"
-        "   WHERE kind = 'disputed' AND user_id = ANY(%s::bigint[])",
-        (array(effect_keys), array(payment_intents), array(disputed)),
+        "   WHERE kind = 'disputed' AND user_id = ANY(%s::bigint[])"
+        f" UNION ALL SELECT {columns} FROM ledger_entries"
+        "   WHERE kind = 'dispute_won' AND user_id = ANY(%s::bigint[])",
+        (array(effect_keys), array(payment_intents), array(disputed), array(disputed)),
     )
     # Only what an application entered itself has no request_id, and its keys are not those of payments.
     return [Effect(**{**row, "request_id": row["request_id"] or ""}) for row in _rows(tx)]
