@@ -3,14 +3,12 @@ with the system.
 """
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from simulation.kafka import FINISHED, REQUESTS
-from simulation.stripe_model.account import Account
-from simulation.world import APP_ID, World
+from simulation.truth import CREDIT, TAKINGS, Fact, fact_of, facts
+from simulation.world import World
 
-CREDIT = "success"
-TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}
 LISTED = 5
 
 
@@ -20,46 +18,6 @@ class Broken(AssertionError):
     def __init__(self, rule: str, text: str) -> None:
         super().__init__(f"{rule}: {text}")
         self.rule = rule
-
-
-class Fact(NamedTuple):
-    """What moves a balance. `source` is the payment intent of a credit, and else the refund, or the balance
-    transaction of a dispute."""
-
-    kind: str
-    source: str
-    user_id: int
-    amount: int
-    currency: str
-    intent: str
-
-
-def facts(account: Account) -> tuple[set[Fact], set[Fact]]:
-    """What must be in the ledger in the end, and what may be there besides: a refund that failed, and its
-    failure, which together are nothing."""
-    must, may = set(), set()
-    owners = {}
-    for session in account.all("checkout.session", payment_status="paid"):
-        if session["metadata"]["checkout_app"] != APP_ID:
-            continue
-        intent, user_id = session["payment_intent"], int(session["metadata"]["user_id"])
-        owners[intent] = user_id
-        must.add(Fact(CREDIT, intent, user_id, session["amount_total"], session["currency"], intent))
-    for refund in account.all("refund"):
-        intent = refund["payment_intent"]
-        if intent not in owners:
-            continue
-        taken = Fact("refunded", refund["id"], owners[intent], -refund["amount"], refund["currency"], intent)
-        if refund["status"] == "succeeded":
-            must.add(taken)
-        elif refund["status"] in ("failed", "canceled"):
-            may |= {taken, taken._replace(kind="refund_failed", amount=refund["amount"])}
-    for dispute in account.all("dispute"):
-        intent = dispute["payment_intent"]
-        for moved in dispute["balance_transactions"] if intent in owners else ():
-            kind = "disputed" if moved["amount"] < 0 else "dispute_won"
-            must.add(Fact(kind, moved["id"], owners[intent], moved["amount"], moved["currency"], intent))
-    return must, may
 
 
 class Checker:
@@ -81,6 +39,8 @@ class Checker:
         self._commits = commits
         self._ledger()
         self._kafka()
+        if world.restored_to is None:
+            self._seen()
 
     def at_end(self) -> None:
         """All is settled."""
@@ -103,6 +63,20 @@ class Checker:
         if lost := {move.key for move in self._world.moves} - keys:
             raise Broken("the application's own movements are there", _listed(lost))
         self._nothing_is_left()
+
+    def after_drill(self) -> None:
+        """An operator was told that all is mended: what restores took away is back, or parked."""
+        world = self._world
+        entered = {(fact.kind, fact.source) for fact in self._entered()}
+        parked = {
+            row["payment_intent_id"]
+            for row in world.application.rows("SELECT payment_intent_id FROM parked_events")
+        }
+        must, _ = facts(world.account)
+        settled = parked | world.decided | self._claimed_twice()
+        lost = {fact for fact in must if (fact.kind, fact.source) in world.lost - entered}
+        if lost := {fact for fact in lost if fact.intent not in settled}:
+            raise Broken("after the drill nothing is lost", _listed(lost))
 
     def _claimed_twice(self) -> set[str]:
         """Payments that are held since two users claim their request: a restore let the other one have it."""
@@ -137,7 +111,7 @@ class Checker:
         moves = {(move.key, move.user_id, move.amount) for move in self._world.moves}
         seen: Counter[tuple[str, str]] = Counter()
         for row in rows:
-            fact = _fact(row)
+            fact = fact_of(row)
             own = (row["effect_key"], row["user_id"], row["amount_cents"])
             if fact is None and own not in moves:
                 raise Broken("an entry is somebody's movement", f"{own}")
@@ -178,6 +152,19 @@ class Checker:
                 raise Broken("an outbox row goes when Kafka has its record", key)
         self._outbox = rows
 
+    def _seen(self) -> None:
+        """What the reconciler compares no more is in the ledger."""
+        keys = {
+            row["key"]
+            for row in self._world.checkout.rows(
+                "SELECT 'success:' || request_id AS key FROM checkout_transactions"
+                " WHERE credited_at IS NOT NULL"
+                " UNION ALL SELECT effect_key FROM reversals WHERE credited_at IS NOT NULL"
+            )
+        }
+        if absent := keys - self._entries:
+            raise Broken("what is marked as credited has its entry", _listed(absent))
+
     def _nothing_is_left(self) -> None:
         world = self._world
         for what, found in (
@@ -213,24 +200,10 @@ class Checker:
             raise Broken("nothing is left on Kafka", f"{lags}")
 
     def _entered(self) -> set[Fact]:
-        return {fact for row in self._rows() if (fact := _fact(row)) is not None}
+        return {fact for row in self._rows() if (fact := fact_of(row)) is not None}
 
     def _rows(self) -> list[dict[str, Any]]:
         return self._world.application.rows("SELECT * FROM ledger_entries ORDER BY id")
-
-
-def _fact(row: dict[str, Any]) -> Fact | None:
-    """None if it is no payment's."""
-    if row["kind"] == CREDIT:
-        source = row["payment_intent_id"]
-    elif row["kind"] in {*TAKINGS, *TAKINGS.values()}:
-        source = row["source_id"]
-    else:
-        return None
-    return Fact(
-        *(row["kind"], source, row["user_id"], row["amount_cents"]),
-        *(row["currency"], row["payment_intent_id"]),
-    )
 
 
 def _listed(things: set[Any]) -> str:

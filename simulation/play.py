@@ -129,7 +129,9 @@ def settle(world: World, checker: Checker) -> None:
     for user_id in USERS:
         people.enter_user(world, user_id)
     people.repeat_moves(world)
-    _mend_restores(world)
+    if world.restored_to is not None:
+        _mend_restores(world)
+        checker.after_drill()
     for number in range(ROUNDS):
         period(world, 960 if number < 3 else 25 * 3600)
         checker.after_step()
@@ -165,8 +167,7 @@ def period(world: World, seconds: float) -> None:
 
 def _mend_restores(world: World) -> None:
     """The drill of docs/operations.md."""
-    if world.restored_to is None:
-        return
+    assert world.restored_to is not None
     for _ in range(ROUNDS):
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
         traffic.relay(world)

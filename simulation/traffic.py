@@ -80,6 +80,8 @@ def consume(world: World, *, all_: bool = False) -> None:
     if not isinstance(tally, BaseException) and not _offsets_are_lost(world):
         again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
         topic.store(batch, again)
+    if world.is_calm and topic.lag():
+        raise AssertionError(f"nothing fails, and of a batch {topic.lag()} records must come again")
 
 
 def read_topic_again(world: World) -> None:

@@ -68,6 +68,8 @@ class World:
         self.restored_to: float | None = None
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
+        self.lost: set[tuple[str, str]] = set()
+        """Kind and source of the payments' entries that restores have taken away."""
         self.log: list[str] = []
         self.counts: Counter[str] = Counter()
         self.is_calm = False
@@ -104,13 +106,23 @@ class World:
         """Roll the database back to its backup of this number; the functions are deployed anew."""
         if self._depth:
             return
+        before = self._entries()
         time = database.restore(number)
+        self.lost |= before - self._entries()
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
         self.discarded.clear()
         self.counts["restores"] += 1
         self.processes.replace()
+        self.clock.pass_(self.tape.number(600, 7200))  # So long it takes.
         self.say(f"{database.name} is restored to a time {self.clock.epoch - time:.0f} s ago")
+
+    def _entries(self) -> set[tuple[str, str]]:
+        found = self.application.rows(
+            "SELECT kind, CASE kind WHEN 'success' THEN payment_intent_id ELSE source_id END AS source"
+            " FROM ledger_entries"
+        )
+        return {(row["kind"], row["source"]) for row in found if row["source"] is not None}
 
     def meanwhile(self) -> None:
         """While a process waits without a transaction, others act."""
