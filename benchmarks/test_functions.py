@@ -64,7 +64,12 @@ class Stack:
         with subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "layers" / "common"), **self.settings},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "layers" / "common"),
+                "PYTHONDONTWRITEBYTECODE": "",  # A build has the bytecode, so the first process makes it.
+                **self.settings,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[writing],

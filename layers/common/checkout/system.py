@@ -56,7 +56,7 @@ class System:
         What cannot be made yet is left to the first event, which has an answer for a wrong setting.
         """
         snapshot.prepare(self.close)
-        with self.config.unread_secrets():
+        with snapshot.lasting(), self.config.unread_secrets():
             for attribute in (*attributes, *(rarely if self.config.is_initialized_ahead else ())):
                 with suppress(CheckoutError):
                     getattr(self, attribute)

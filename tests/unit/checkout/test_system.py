@@ -1,5 +1,6 @@
 """Wiring: fakes as arguments, and what an init phase and a snapshot leave behind."""
 
+import gc
 import random
 import sys
 from collections.abc import Callable
@@ -37,6 +38,15 @@ def test_what_few_events_need_is_made_at_init_if_no_event_waits_for_it(
     system.prepare(rarely=["stripe_api"])
     assert ("stripe_api" in vars(system)) is is_made
     assert system.stripe_api is system.stripe_api
+
+
+def test_no_garbage_is_looked_for_in_what_init_makes() -> None:
+    gc.unfreeze()
+    System(Config({"CHECKOUT_DATABASE_URL": "postgresql://x"})).prepare("checkout_database")
+    kept = gc.get_freeze_count()
+    gc.unfreeze()
+    assert kept > 0
+    assert gc.isenabled()
 
 
 def test_a_setting_that_is_missing_at_init_is_named_by_the_first_event() -> None:

@@ -1,7 +1,9 @@
 """Lambda's SnapStart: many environments are restored from one snapshot of an init phase."""
 
+import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def prepare(close: Callable[[], None]) -> None:
@@ -18,3 +20,14 @@ def prepare(close: Callable[[], None]) -> None:
         return
     register_before_snapshot(close)
     register_after_restore(random.seed)
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """For what stays as long as the process: no garbage is looked for in it, now or later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
