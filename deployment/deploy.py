@@ -36,10 +36,11 @@ def deploy(
     tagged: str | None = None,
     role: str | None = None,
     only_infrastructure: bool = False,
+    only_plan: bool = False,
 ) -> None:
     """Check, build, deploy. With `built`, the digest of the existing build, that is deployed. `tagged` are
     the stack's tags, and `role` is as whom CloudFormation acts, instead of samconfig.toml's. With
-    `only_infrastructure` the stack gets no functions yet.
+    `only_infrastructure` the stack gets no functions yet; with `only_plan` it gets a change set alone.
 
     Raises NotDeployed, NoRegion, SamFailed, AnotherBuild, NotTags.
     """
@@ -55,8 +56,7 @@ def deploy(
         say(f"{'stop' if problem.stops else 'note'}: {problem.what}")
     if any(problem.stops for problem in problems):
         raise NotDeployed("the deployment could not succeed")
-    has_functions = infrastructure.has_functions(stack)
-    if only_infrastructure and has_functions:
+    if only_infrastructure and infrastructure.has_functions(stack):
         raise NotDeployed(f"{stack} has functions, which would be deleted: deploy all of it")
     configured = {**configured, APP_ID: _app_id(stack, configured, say), **_zones(stack, configured, say)}
     month = sum(costs.monthly(shape, 0).values())
@@ -73,18 +73,28 @@ def deploy(
         "deploy",
         *template,
         *_environment(environment),
-        "--no-confirm-changeset",
-        _rollback(preflight.status_of(stack), has_functions=has_functions),
+        "--no-execute-changeset" if only_plan else "--no-confirm-changeset",
+        "--disable-rollback" if is_first(stack) else "--no-disable-rollback",
         *tags.options(labels),
         *(("--role-arn", role) if role else ()),
         "--parameter-overrides",
         *_pairs(configured),
     )
+    if only_plan:
+        return
     if only_infrastructure:
         say(f"{stack} has no functions yet: the next deployment without --only makes them")
     elif profile == "prod":
         protection.protect(stack)
         say(f"{stack} is protected: `python -m deployment unprotect {stack}` before what replaces or deletes")
+
+
+def is_first(stack: str) -> bool:
+    """Return True until everything of the stack was complete once: then a failure is not rolled back.
+
+    After a rollback, retained resources are left, and no logs or events with the reason.
+    """
+    return preflight.status_of(stack) in NEVER_COMPLETE or not infrastructure.has_functions(stack)
 
 
 def _built(
@@ -183,12 +193,6 @@ def _parameters(environment: str, command: str) -> dict[str, Any]:
         raise NotDeployed(f"samconfig.toml has no environment {environment}; there are {known}")
     found: dict[str, Any] = config[config_name(environment)].get(command, {}).get("parameters", {})
     return found
-
-
-def _rollback(status: str | None, *, has_functions: bool) -> str:
-    # After a rollback a first deployment leaves retained resources, and no logs or events with the reason.
-    is_first = status in NEVER_COMPLETE or not has_functions
-    return "--disable-rollback" if is_first else "--no-disable-rollback"
 
 
 def _pairs(parameters: Mapping[str, str]) -> list[str]:

@@ -79,7 +79,7 @@ def test_every_role_that_it_makes_has_the_boundary() -> None:
     free = actions(one for one in found if one.get("Condition") != bounded)
     for action in ("CreateRole", "PutRolePolicy", "AttachRolePolicy", "PutRolePermissionsBoundary"):
         assert not allows(free, f"iam:{action}")
-    everything = actions(statements(*STACK_ROLE, "Deployment"))
+    everything = actions(statements(*STACK_ROLE, "Plan", "Deployment"))
     for action in ("DeleteRolePermissionsBoundary", "CreatePolicyVersion", "CreateUser", "CreateAccessKey"):
         assert not allows(everything, f"iam:{action}")
     assert not allows(everything, "sts:AssumeRole")
@@ -99,14 +99,45 @@ def test_the_boundary_has_room_for_every_role(shape: str) -> None:
 
 
 def test_a_deployment_may_make_its_own_calls() -> None:
-    patterns = actions(statements("Deployment"))
+    patterns = actions(statements("Plan", "Deployment"))
     asked = deployer.called() - {"sts:GetCallerIdentity"}  # Which needs no permission.
 
     assert {"lambda:InvokeFunction", "cloudformation:SetStackPolicy", "kafka:ListKafkaVersions"} <= asked
     assert {action for action in asked if not allows(patterns, action)} == set()
 
 
-@pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment"])
+def test_a_plan_changes_nothing_of_the_stack() -> None:
+    """No reviewer is asked before it. sam makes its own bucket."""
+    [bucket] = [one for one in statements("Plan") if one["Action"] == "cloudformation:ExecuteChangeSet"]
+    assert bucket["Resource"]["Fn::Sub"].endswith(":stack/aws-sam-cli-managed-default/*")
+    patterns = actions(one for one in statements("Plan") if one is not bucket)
+    writing = {one for one in patterns if not one.split(":")[1].startswith(("Describe", "Get", "List"))}
+
+    assert {one for one in writing if not one.startswith("s3:")} == {
+        "cloudformation:CreateChangeSet",
+        "iam:PassRole",
+    }
+    assert not allows(patterns, "secretsmanager:GetSecretValue")
+    asked = {"cloudformation:ListChangeSets", "cloudformation:DescribeStacks", "kafka:ListKafkaVersions"}
+    assert {one for one in asked if not allows(patterns, one)} == set()
+
+
+@pytest.mark.parametrize(("role", "suffix"), [("Role", ""), ("PlanRole", "-plan")])
+def test_github_s_identity_is_that_of_one_environment(role: str, suffix: str) -> None:
+    properties = deployer.template()["Resources"][role]["Properties"]
+    [statement] = properties["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": {
+                "Fn::Sub": f"repo:${{Repository}}:environment:${{Environment}}{suffix}"
+            },
+        }
+    }
+
+
+@pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment", "Plan"])
 def test_a_policy_is_not_too_long(policy: str) -> None:
     assert deployer.length(policy) <= deployer.LONGEST_POLICY
 

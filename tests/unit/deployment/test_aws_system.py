@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from checkout.base import terminal
 from checkout.operations import caller_identity
-from deployment import aws_system
+from deployment import __main__ as program
+from deployment import aws_system, smoke
 from deployment.aws_system import AwsSystem
 from deployment.smoke import SmokeFailed
 from local import waiting
@@ -175,3 +177,21 @@ def test_an_alarm_has_some_minutes_to_notice_that_all_is_well(aws: Aws) -> None:
 def test_another_stack_s_alarm_is_not_ours(aws: Aws) -> None:
     aws.alarms = [{"AlarmName": "checkout-prod-ServerErrorsAlarm-1"}]
     assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_smoke_skips_a_stack_without_a_key_if_it_is_told_to(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(terminal, "say", said.append)
+    monkeypatch.setattr(terminal, "complain", said.append)
+    monkeypatch.setattr(smoke, "run", lambda *_: said.append("run"))
+    monkeypatch.setattr(program, "region", lambda: "eu-central-1")
+    aws.secret["STRIPE_SECRET"] = "sk_test_1" if has_key else ""
+    missing = "STRIPE_SECRET is not configured: make configure STACK=checkout"
+
+    assert program.main(["smoke", "checkout", "--if-configured"]) == 0
+    assert said == ["run" if has_key else f"skipped: {missing}"]
+    assert program.main(["smoke", "checkout"]) == int(not has_key)
+    assert said[1:] == ["run" if has_key else f"error: {missing}"]

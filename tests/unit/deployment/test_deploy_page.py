@@ -108,13 +108,25 @@ def test_the_pipeline_stores_no_keys_and_asks_before_prod() -> None:
     jobs = workflow["jobs"]
     assert jobs["build"]["needs"] == ["test", "mutants", "supplies"]
     assert jobs["staging"]["needs"] == "build"
-    assert jobs["prod"]["needs"] == ["build", "staging"]
-    for environment in ("staging", "prod"):
-        assert jobs[environment]["environment"] == environment
-        assert jobs[environment]["permissions"]["id-token"] == "write"
+    assert jobs["plan"]["needs"] == ["build", "staging"]
+    assert jobs["prod"]["needs"] == "plan"
+    for job, environment in (("staging", "staging"), ("plan", "prod-plan"), ("prod", "prod")):
+        assert jobs[job]["environment"] == environment
+        assert jobs[job]["permissions"]["id-token"] == "write"
     header = (ROOT / ".github" / "workflows" / "deploy.yml").read_text().split("name: deploy")[0]
     assert "MaxSessionDuration" in header
     assert "make configure" in header
-    commands = [step.get("run", "") for step in jobs["prod"]["steps"]]
-    made = [command.split()[:2] for command in commands if command.startswith("make")]
-    assert made == [["make", ".venv/dev.stamp"], ["make", "deploy"], ["make", "smoke"]]
+
+
+def test_what_is_executed_in_prod_is_what_was_shown() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]
+    [plan] = [step for step in jobs["plan"]["steps"] if step.get("id") == "plan"]
+    assert jobs["plan"]["outputs"] == {"change_set": "${{ steps.plan.outputs.change_set }}"}
+    assert "deploy prod --plan --built" in plan["run"]
+    assert "GITHUB_STEP_SUMMARY" in plan["run"]
+    *_, executed, smoked = jobs["prod"]["steps"]
+    assert executed["run"].endswith('deployment execute "$CHANGE_SET"')
+    assert executed["env"] == {"CHANGE_SET": "${{ needs.plan.outputs.change_set }}"}
+    assert jobs["prod"]["if"] == "needs.plan.outputs.change_set != 'none'"
+    assert smoked["run"].endswith("smoke checkout-prod --if-configured")
+    assert not [step for step in jobs["prod"]["steps"] if "deployment deploy" in step.get("run", "")]

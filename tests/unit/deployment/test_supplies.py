@@ -11,7 +11,7 @@ import yaml
 from cfnlint.api import ManualArgs, lint
 from samcli.yamlhelper import yaml_parse
 
-from deployment import build, deploy, preflight, sam
+from deployment import build, deploy, infrastructure, preflight, sam
 from deployment.build import AnotherBuild
 from deployment.sam import SamFailed
 
@@ -92,11 +92,11 @@ def test_what_is_deployed_was_built_once_and_without_credentials() -> None:
     for name in ("test", "mutants", "supplies", "build"):
         assert "permissions" not in jobs[name]
         assert "environment" not in jobs[name]
-    for name in ("staging", "prod"):
+    for name, option in (("staging", 'BUILT="$DIGEST"'), ("plan", '--built "$DIGEST"')):
         assert "build" in jobs[name]["needs"]
         commands = [step.get("run", "") for step in jobs[name]["steps"]]
-        [deployed] = [command for command in commands if "make deploy" in command]
-        assert 'BUILT="$DIGEST"' in deployed
+        [deployed] = [command for command in commands if "deploy " in command]
+        assert option in deployed
         assert not [command for command in commands if "deployment build" in command]
     assert set(jobs["build"]["needs"]) == {"test", "mutants", "supplies"}
 
@@ -156,6 +156,7 @@ def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.
     monkeypatch.setattr(preflight, "app_id_of", lambda _: "checkout")
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
+    monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setattr(deploy, "BUILD", made)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from samcli.cli.types import CfnTags
 
-from deployment import deploy, preflight, tags
+from deployment import deploy, infrastructure, preflight, tags
 from deployment.tags import NotTags
 
 
@@ -48,6 +48,7 @@ def test_a_deployment_passes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     stack = {"StackStatus": "UPDATE_COMPLETE", "Tags": [{"Key": "Team", "Value": "its own"}]}
     monkeypatch.setattr(preflight, "_described", lambda _: stack)
+    monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
 
     deploy.deploy("dev", lambda _: True, lambda _: None)
     deploy.deploy("dev", lambda _: True, lambda _: None, tagged="Team=pay")
