@@ -7,7 +7,7 @@ import pytest
 
 from checkout.base import timing
 from tests.support import functions, made_up, roles
-from tests.support.brokers import AnyBroker, new_broker
+from tests.support.brokers import AnyBroker, SpareBroker, new_broker
 from tests.support.functions import Functions, system
 from tests.support.postgres import new_postgres
 from tests.support.stripe_reversals import KnownStripe
@@ -39,6 +39,20 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyBroker]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def spare_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpareBroker]:
+    spare = SpareBroker(tmp_path_factory.mktemp("spare") / "data")
+    yield spare
+    spare.stop()
+
+
+@pytest.fixture
+def own_broker(spare_broker: SpareBroker) -> Iterator[AnyBroker]:
+    """A broker that the test may stop, with an empty `checkout.finished`."""
+    with spare_broker.with_empty({"checkout.finished": 3}) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

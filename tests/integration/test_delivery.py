@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +21,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
 from tests.support import functions
-from tests.support.brokers import AnyBroker, forgets, freeze, new_broker, thaw
+from tests.support.brokers import AnyBroker, forgets, freeze, thaw
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
@@ -36,17 +35,14 @@ def published(broker: AnyBroker) -> list[Record]:
 
 
 @pytest.fixture
-def own_broker(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnyBroker]:
-    """One that may be stopped, with nothing in it."""
-    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
-    broker.start()
-    monkeypatch.setenv("KAFKA_BROKERS", broker.address)
+def own_broker(fns: Functions, own_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnyBroker]:
+    """The functions publish to it."""
+    monkeypatch.setenv("KAFKA_BROKERS", own_broker.address)
     monkeypatch.setattr(timing, "PRODUCER_PAUSE", 0)
-    fns.settings["KAFKA_BROKERS"] = broker.address
+    fns.settings["KAFKA_BROKERS"] = own_broker.address
     functions.forget_wiring()
-    yield broker
+    yield own_broker
     functions.forget_wiring()
-    broker.stop()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
 from tests.support import functions
-from tests.support.brokers import IS_APACHE, new_broker
+from tests.support.brokers import IS_APACHE, AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.lambda_events import LambdaContext
 from tests.support.second_connection import SecondConnection, second_connection, waiting
@@ -247,7 +246,7 @@ WITHIN_SECONDS = 3
 def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3(
     fns: Functions,
     other: SecondConnection,
-    tmp_path: Path,
+    own_broker: AnyBroker,
     monkeypatch: pytest.MonkeyPatch,
     partial_responses: bool,
 ) -> None:
@@ -255,9 +254,7 @@ def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3
     functions.forget_wiring()
     fns.application("INSERT INTO users (id) SELECT generate_series(2, 1000)")
     hold(other, 500)
-    broker = new_broker({"checkout.finished": 1}, tmp_path / "kafka")
-    broker.start()
-    producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
+    producer = Producer({"bootstrap.servers": own_broker.address, "log_level": 2})
     for user_id in range(1, 1001):
         value = json.dumps(finished(user_id=user_id)).encode()
         producer.produce("checkout.finished", value, key=b"%d" % user_id, partition=0)
@@ -272,7 +269,7 @@ def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3
         window_seconds=1,
         partial_responses=partial_responses,
     )
-    poller = Poller(trigger, broker.address, delivered.invoke, lambda _: None, forgetful=not IS_APACHE)
+    poller = Poller(trigger, own_broker.address, delivered.invoke, lambda _: None, forgetful=not IS_APACHE)
     poller.start()
     try:
         eventually(lambda: credited(fns) == 999, 60)
@@ -285,7 +282,6 @@ def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3
         eventually(lambda: credited(fns) == 1000, WITHIN_SECONDS)
     finally:
         poller.stop()
-        broker.stop()
     assert fns.application("SELECT count(*) AS users, sum(balance) AS cents FROM users") == [
         {"users": 1000, "cents": 500_000}
     ]
