@@ -15,9 +15,13 @@ PIP := pip install --quiet --disable-pip-version-check --require-hashes
 LOCK := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka compose kafka_sign_in topics) \
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
-WITHOUT_BROKER := $(patsubst %,tests/integration/test_%.py,adoption configure local_broker local_gateway local_postgres \
-	local_environments local_stack postgres_tls sign_in stripe_mock stripe_simulator%)
-WITH_BROKER := $(filter-out $(WITHOUT_BROKER),$(wildcard tests/integration/test_*.py))
+# To these it makes no difference which broker there is.
+ANY_BROKER := $(patsubst %,tests/integration/test_%.py,adoption bad_requests bad_webhooks configure create_session \
+	idempotency_key init_phase journal limits local_broker local_demo local_environments local_gateway local_postgres \
+	local_rotation local_stack local_unread not_configured open_routes operations_output payment_races poison_events \
+	postgres_log postgres_tls reconciler_rows roles round_trips sign_in stripe_books stripe_lists stripe_mock \
+	stripe_simulator% transactions verification_passes)
+WITH_BROKER := $(filter-out $(ANY_BROKER),$(wildcard tests/integration/test_*.py))
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
 	verification webhook_to_credit)
@@ -40,7 +44,7 @@ test: .venv/dev.stamp ## Run the tests and measure coverage; a running stack is 
 		$(foreach part,tests/simulation tests/infrastructure tests/sam_local $(APACHE_ONLY),--ignore $(part))
 
 test-kafka: .venv/dev.stamp ## Run the tests that need a broker against Apache Kafka (needs Java and Maven)
-	@KAFKA=apache $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
+	@KAFKA=apache $(PYTHON) -m pytest -n 3 --dist loadfile --timeout 240 $(APACHE_ONLY) $(WITH_BROKER)
 
 test-postgres: .venv/dev.stamp ## Run the tests of the SQL on every other installed PostgreSQL from 15 on
 	@for version in $$($(PYTHON) -m tests.support.postgres); do echo "PostgreSQL $$version"; \
