@@ -2,7 +2,7 @@
 with the system.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from simulation.kafka import FINISHED, REQUESTS
@@ -27,6 +27,8 @@ class Checker:
         self._restores = 0
         self._entries: set[str] = set()
         self._outbox: dict[str, bytes] = {}
+        self._silent: set[Fact] = set()
+        """What is not entered, and neither parked nor held."""
 
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
@@ -46,9 +48,10 @@ class Checker:
         """All is settled."""
         must, may = facts(self._world.account)
         entered = self._entered()
-        decided = self._world.decided | self._claimed_twice()
+        decided = self._world.decided | self._contested()
         if missing := {fact for fact in must - entered if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(missing)}")
+        self._silent = {fact for fact in must - entered if fact.intent not in self._loud()}
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
         sources = Counter(fact.source for fact in entered & may)
@@ -73,30 +76,36 @@ class Checker:
             for row in world.application.rows("SELECT payment_intent_id FROM parked_events")
         }
         must, _ = facts(world.account)
-        settled = parked | world.decided | self._claimed_twice()
+        settled = parked | world.decided | self._contested()
         lost = {fact for fact in must if (fact.kind, fact.source) in world.lost - entered}
         if lost := {fact for fact in lost if fact.intent not in settled}:
             raise Broken("after the drill nothing is lost", _listed(lost))
 
-    def _claimed_twice(self) -> set[str]:
-        """Payments that are held since two users claim their request: a restore let the other one have it."""
-        owners: dict[str, set[int]] = {}
-        for request in self._world.requests:
-            owners.setdefault(request.request_id, set()).add(request.user_id)
-        held = self._world.checkout.rows("SELECT payment_intent_id FROM stripe_events WHERE outcome = 'held'")
-        loud = {row["payment_intent_id"] for row in held}
-        return {
-            session["payment_intent"]
-            for session in self._world.account.all("checkout.session")
-            if session["payment_intent"] in loud
-            and len(owners.get(session["metadata"]["request_id"], ())) > 1
-        }
-
     def verified(self, offences: dict[str, int]) -> None:
-        """What `verify` found, with its count, once all is right: nothing, but for the money of what was
-        discarded."""
-        if offences and not self._world.decided and not self._claimed_twice():
+        """What `verify` found, with its count, once all is right: nothing, but for what is not entered."""
+        if self._silent and not offences:
+            raise Broken("what is not entered is reported", _listed(self._silent))
+        if offences and not self._world.decided and not self._contested():
             raise Broken("verify reports nothing where all is right", f"{offences}")
+
+    def _contested(self) -> set[str]:
+        """Payments of a request that two users claim, or that has several after a restore: an event names
+        another user than the row, or two payments have each other's request_id. Such a payment may be left to
+        an operator."""
+        users: defaultdict[str, set[int]] = defaultdict(set)
+        intents: defaultdict[str, set[str]] = defaultdict(set)
+        for request in self._world.requests:
+            users[request.request_id].add(request.user_id)
+        for session in self._world.account.all("checkout.session"):
+            metadata = session["metadata"]
+            users[metadata["request_id"]].add(int(metadata["user_id"]))
+            intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
+        return {
+            intent
+            for request_id, those in intents.items()
+            if len(users[request_id]) > 1 or (self._world.restores and len(those) > 1)
+            for intent in those
+        }
 
     def _ledger(self) -> None:
         rows = self._rows()
@@ -165,8 +174,17 @@ class Checker:
         if absent := keys - self._entries:
             raise Broken("what is marked as credited has its entry", _listed(absent))
 
+    def _loud(self) -> set[str]:
+        """Payments of which something is parked, held or discarded."""
+        parked = self._world.application.rows("SELECT payment_intent_id AS intent FROM parked_events")
+        held = self._world.checkout.rows(
+            "SELECT payment_intent_id AS intent FROM stripe_events WHERE outcome = 'held'"
+        )
+        return {row["intent"] for row in [*parked, *held]} | self._world.decided
+
     def _nothing_is_left(self) -> None:
         world = self._world
+        exempt = list(self._contested() | world.decided)
         for what, found in (
             ("outbox", world.checkout.rows("SELECT effect_key FROM outbox")),
             (
@@ -174,15 +192,15 @@ class Checker:
                 world.checkout.rows(
                     "SELECT event_id, outcome, reason FROM stripe_events WHERE outcome IN ('waiting', 'held')"
                     " AND NOT payment_intent_id = ANY(%s)",
-                    [list(self._claimed_twice())],
+                    [exempt],
                 ),
             ),
             (
                 "parked",
                 world.application.rows(
                     "SELECT effect_key, reason FROM parked_events WHERE resolution IS NULL AND topic = %s"
-                    " AND NOT value = ANY(%s)",
-                    [FINISHED, list(world.poison)],
+                    " AND NOT value = ANY(%s) AND (payment_intent_id = ANY(%s)) IS NOT TRUE",
+                    [FINISHED, list(world.poison), exempt],
                 ),
             ),
             (
@@ -190,6 +208,8 @@ class Checker:
                 world.checkout.rows(
                     "SELECT request_id FROM checkout_transactions"
                     " WHERE status = 'payment_succeeded' AND credited_at IS NULL"
+                    " AND NOT payment_intent_id = ANY(%s)",
+                    [exempt],
                 ),
             ),
         ):
