@@ -11,9 +11,9 @@ from typing import Any
 
 from simulation import clock, server
 from simulation.play import STEPS, Played, Player
+from simulation.quiet import be_quiet
 from simulation.shrinking import Shrinking
 from simulation.tape import Place
-from simulation.telemetry import Heard
 
 CHUNK = 4
 
@@ -43,7 +43,7 @@ def playing(processes: int) -> Iterator[Any]:
     """A pool whose `imap_unordered(play, wanted)` gives results."""
     # In the order of a hash that differs, the same world would differ.
     os.environ["PYTHONHASHSEED"] = "0"
-    Heard().listen()
+    be_quiet()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, server.serving(Path(folder), processes) as databases:
         urls: Any = context.Queue()
@@ -70,7 +70,7 @@ _PLAYERS: list[Player] = []
 
 
 def _begin(urls: Any) -> None:
-    given, heard, virtual = urls.get(), Heard(), clock.Clock()
-    heard.listen()
+    given, virtual = urls.get(), clock.Clock()
+    be_quiet()
     _PLAYERS.append(Player(virtual, given[server.CHECKOUT], given[server.APPLICATION]))
     clock.install(virtual)

@@ -1,0 +1,91 @@
+"""The models of Stripe and Kafka."""
+
+from itertools import count
+
+import pytest
+
+from checkout.outbox.record import Record
+from simulation import truth
+from simulation.clock import Clock
+from simulation.kafka import Topic
+from simulation.stripe_model.account import Account
+from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
+from simulation.world import API_VERSION, APP_ID
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def account(clock: Clock) -> Account:
+    numbers = count(1)
+    return Account(clock, lambda _: next(numbers), lambda: API_VERSION)
+
+
+def paid(account: Account, *, by_debit: bool = False) -> str:
+    """Returns the charge's id."""
+    session = account.create_session(
+        {
+            "line_items": [{"price_data": {"currency": "eur", "unit_amount": 500}, "quantity": 1}],
+            "metadata": {"checkout_app": APP_ID, "request_id": "r", "user_id": "1"},
+        }
+    )
+    account.pay(session["id"], by_debit=by_debit)
+    return str(account.all("charge")[-1]["id"])
+
+
+def booked(account: Account) -> int:
+    return sum(account.now(one)["amount"] for one in account.books)
+
+
+def test_a_debit_that_fails_leaves_nothing(account: Account) -> None:
+    account.end_debit(paid(account, by_debit=True), settles=False)
+    assert booked(account) == 0
+    assert truth.facts(account) == (set(), set())
+    types = [event["type"] for event in account.events]
+    assert types == ["checkout.session.completed", "checkout.session.async_payment_failed"]
+
+
+def test_an_event_has_the_state_of_its_time(account: Account) -> None:
+    account.end_debit(paid(account, by_debit=True), settles=True)
+    assert [event["data"]["object"]["payment_status"] for event in account.events] == ["unpaid", "paid"]
+
+
+def test_what_must_be_in_the_ledger_is_what_the_books_say(account: Account) -> None:
+    charge = paid(account)
+    account.refund(charge, 200, "succeeded")
+    account.refund(charge, 300, "pending")
+    account.move_refund(account.all("refund")[-1]["id"], "failed")
+    account.dispute(charge)
+    [dispute] = account.all("dispute")
+    account.move_dispute(dispute["id"], withdrawn=True)
+    account.move_dispute(dispute["id"], withdrawn=False)
+    must, may = truth.facts(account)
+    assert sorted(fact.amount for fact in must) == [-500, -200, 500, 500]
+    assert sorted(fact.amount for fact in may) == [-300, 300]
+    assert booked(account) == sum(fact.amount for fact in must | may) == 300
+
+
+def test_a_webhook_is_due_until_it_is_answered_or_stripe_gives_up(account: Account, clock: Clock) -> None:
+    webhooks = Webhooks(account, clock)
+    paid(account)
+    paid(account)
+    first, second = webhooks.due()
+    first.is_answered = True
+    assert webhooks.due() == [second]
+    clock.pass_(GIVES_UP_AFTER + 1)
+    assert webhooks.due() == []
+
+
+def test_offsets_are_stored_up_to_the_first_record_that_must_come_again() -> None:
+    topic = Topic("topic")
+    for number in range(4):
+        topic.append("1", b"%d" % number)
+    [partition] = [number for number, records in enumerate(topic.partitions) if records]
+    batch: list[Record] = topic.batch([partition], 3)
+    topic.lose(partition, 3)
+    topic.store(batch, [(partition, 1)])
+    assert [record.value for record in topic.batch([partition], 10)] == [b"1", b"2"]
+    assert topic.lag() == 2
