@@ -36,13 +36,14 @@ class Checker:
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}
-        elif commits == self._commits:
-            return
+            self._commits = (-1, -1)
+        if commits[1] != self._commits[1]:
+            self._ledger()
+        if commits[0] != self._commits[0]:
+            self._kafka()
+            if world.restored_to is None:
+                self._seen()
         self._commits = commits
-        self._ledger()
-        self._kafka()
-        if world.restored_to is None:
-            self._seen()
 
     def at_end(self) -> None:
         """All is settled."""

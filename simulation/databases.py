@@ -29,6 +29,8 @@ class WorldDatabase:
         self.backups: list[tuple[str, float]] = []
         """Savepoints and their times, oldest first."""
         self._clock = clock
+        self._told = ""
+        """What the server knows of the time and of the application's rule."""
         self._made = 0
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
@@ -39,20 +41,26 @@ class WorldDatabase:
         self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
         self.refuses_debt = False
         # Sequences are not rolled back.
-        self._send(f"BEGIN; SELECT {self._sequences}; {self.told_time()}")
+        self._told = ""
+        self._send(f"BEGIN; SELECT {self._sequences}")
 
     def end_world(self) -> None:
         self._send("ROLLBACK")
 
-    def told_time(self) -> str:
+    def _news(self) -> str:
+        """What the server is to be told before a savepoint, so that it stays told."""
         rule = "on" if self.refuses_debt else "off"
-        return f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.refuses = '{rule}'"
+        news = f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.refuses = '{rule}'; "
+        if news == self._told:
+            return ""
+        self._told = news
+        return news
 
     def open(self, statements: bytes, execute: Callable[[bytes], None]) -> None:
         """Begin a transaction of the code with these statements, which `execute` sends."""
         assert not self.is_open, "two transactions at once"
         self.is_open = True
-        execute(b"SAVEPOINT code; %s; %s" % (self.told_time().encode(), statements))
+        execute(b"%sSAVEPOINT code; %s" % (self._news().encode(), statements))
 
     def commit(self) -> None:
         self._send("RELEASE SAVEPOINT code")
@@ -77,7 +85,8 @@ class WorldDatabase:
         """To the backup of this number. Returns its time; later ones are gone."""
         assert not self.is_open, "a restore within a transaction"
         name, time = self.backups[number]
-        self._send(f"ROLLBACK TO SAVEPOINT {name}; {self.told_time()}")
+        self._send(f"ROLLBACK TO SAVEPOINT {name}")
+        self._told = ""
         del self.backups[number + 1 :]
         return time
 
@@ -90,7 +99,7 @@ class WorldDatabase:
 
     def as_application(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """In a transaction of its own, now. Raises psycopg2.Error, with nothing changed."""
-        self._send(f"SAVEPOINT application; {self.told_time()}")
+        self._send(f"{self._news()}SAVEPOINT application")
         try:
             found = self.rows(sql, parameters)
         except BaseException:

@@ -15,7 +15,7 @@ from simulation.processes import Died, Processes
 from simulation.tape import Choice, Place, Tape
 from simulation.world import USERS, World
 
-STEPS = 120
+STEPS = 100
 ROUNDS = 8
 """So many periods the world has to settle, the last of them a day long each."""
 

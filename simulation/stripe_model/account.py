@@ -1,11 +1,11 @@
 """What is true at Stripe: sessions, payments, refunds, disputes and the books. Each change makes its events.
 
 Objects have the shapes of Stripe's API, with the fields that matter here. Every state that an object was in
-is kept, so that an answer can come from an earlier one. Amounts are minor units, times epoch seconds.
+is kept as it was, so that an answer can come from an earlier one. Amounts are minor units, times epoch
+seconds.
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any
 
 from simulation.clock import Clock
@@ -205,7 +205,7 @@ class Account:
                 "object": "event",
                 "api_version": self._api_version(),
                 "created": int(self._clock.epoch),
-                "data": {"object": deepcopy(self.now(object_id))},
+                "data": {"object": self.now(object_id)},
                 "livemode": False,
                 "pending_webhooks": 1,
                 "type": event_type,

@@ -6,7 +6,6 @@ an earlier state. Lists come by pages of three, whatever is asked for.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
@@ -41,7 +40,7 @@ class Answer(NamedTuple):
     content: Resource
 
     def to_dict(self, *, for_json: bool = False) -> Resource:  # noqa: ARG002 - the SDK's
-        return deepcopy(self.content)
+        return dict(self.content)
 
 
 class Keys:
@@ -80,7 +79,7 @@ class _Api:
         if known is None or known[2] + KEYS_LIVE < self._clock.epoch:
             made = None if fault == ERROR_BEFORE else self._account.create_session(parameters)
             answer = None if fault == ERROR_AFTER else made
-            known = self._keys.known[key] = (asked, deepcopy(answer), self._clock.epoch)
+            known = self._keys.known[key] = (asked, answer, self._clock.epoch)
         if known[0] != asked:
             raise _error("IdempotencyError", "other parameters", http_status=400)
         self._faults.after_stripe(call)
