@@ -12,6 +12,7 @@ from simulation.checker import Broken, Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
 from simulation.processes import Died, Processes
+from simulation.stripe_model.account import Resource
 from simulation.tape import Choice, Place, Tape
 from simulation.world import USERS, World
 
@@ -61,6 +62,8 @@ class Played:
     text: str = ""
     step: int = 0
     log: Sequence[str] = ()
+    stripe: Sequence[Resource] = ()
+    """Stripe's events, if a rule was broken."""
     faults: Sequence[Choice] = ()
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -113,6 +116,8 @@ class Player:
             played.rule = f"raised {type(error).__name__}"
             played.text = traceback.format_exc(limit=-6)
         played.step = step
+        if played.rule is not None:
+            played.stripe = world.account.events
         return played
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from simulation.running import Result
+from simulation.stripe_model.account import Resource
 
 
 def progress(done: int, of: int, seconds: float, broken: int) -> str:
@@ -23,6 +24,7 @@ def of_broken(result: Result) -> str:
     """What broke, the fewest steps that lead there, and the command that repeats them."""
     shown = result.shrunk or result.played
     lines = [f"── seed {shown.seed}, at step {shown.step}: {shown.text}", *shown.log]
+    lines += ["── Stripe's events", *map(_event, shown.stripe)]
     lines.append(f"── the whole world again: make simulate SEED={shown.seed}")
     if result.shrunk is not None:
         steps = ",".join(map(str, result.steps))
@@ -32,6 +34,13 @@ def of_broken(result: Result) -> str:
             + (f" MENDED={mended}" if mended else "")
         )
     return "\n".join(lines)
+
+
+def _event(event: Resource) -> str:
+    one = event["data"]["object"]
+    said = [one.get(name) for name in ("status", "payment_status", "payment_intent")]
+    words = [event["id"], event["type"], one["id"], one.get("amount_total", one.get("amount")), *said]
+    return " ".join(str(word) for word in words if word is not None)
 
 
 def _seeds(broken: Sequence[Result]) -> list[int]:
