@@ -51,7 +51,7 @@ class Shape:
 
 
 DEV = Shape("t3.small", database_acus=0.0, schedules=False)
-PROD = Shape("express", database_acus=1.0, proxy_acus=8, nats=3, poller_units=1, alarms=84)
+PROD = Shape("express", database_acus=2.0, proxy_acus=8, nats=3, poller_units=1, alarms=84)
 PROFILES = {"dev": DEV, "prod": PROD}
 
 
@@ -128,6 +128,7 @@ def _options() -> Iterator[str]:
         "pollers, provisioned, one unit for both triggers": usd["poller_unit_hour"],
         "Aurora, woken by the hourly relay": AWAKE_WHILE_IDLE * LEAST_ACUS * usd["aurora_acu_hour"],
         "Aurora, awake at its least (0.5 ACU)": LEAST_ACUS * usd["aurora_acu_hour"],
+        "Aurora, two instances of 1 ACU": PROD.database_acus * usd["aurora_acu_hour"],
         "RDS Proxy (at least 8 ACUs are charged)": 8 * usd["proxy_acu_hour"],
         "a NAT gateway with its address": usd["nat_hour"] + usd["public_ipv4_hour"],
     }

@@ -6,6 +6,7 @@ import pytest
 
 import deployment  # noqa: F401 - puts the functions' package on the path
 from deployment import costs
+from tests.infrastructure import transformed
 
 PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
 
@@ -36,6 +37,13 @@ def test_more_costs_more_and_less_each(shape: costs.Shape) -> None:
     assert months == sorted(months)
     each = [month / count for month, count in zip(months, costs.VOLUMES.values(), strict=True) if count]
     assert each == sorted(each, reverse=True)
+
+
+@pytest.mark.parametrize(("profile", "shape"), costs.PROFILES.items())
+def test_the_database_is_charged_for_what_the_template_keeps_awake(profile: str, shape: costs.Shape) -> None:
+    decided = transformed.source()["Mappings"]["Profiles"][profile]
+    instances = 2 if decided["Standby"] == "true" else 1
+    assert shape.database_acus == instances * float(decided["MinimumCapacity"])
 
 
 def test_every_price_is_used() -> None:
