@@ -155,6 +155,17 @@ def test_a_secret_that_is_no_object_is_refused_without_being_shown(account: Any,
     assert not content or content not in str(refused.value)
 
 
+def test_a_secret_into_which_nothing_was_put_has_no_values(account: Any) -> None:
+    """As CloudFormation makes it. One that is not there is something else."""
+    arn = account.create_secret(Name="checkout")["ARN"]
+
+    assert SecretsManager(arn).get("JWT_SECRET") is None
+    assert SecretsManager(arn).generate_missing(["JWT_SECRET"]) == ["JWT_SECRET"]
+    assert len(SecretsManager(arn).get("JWT_SECRET") or "") == 64
+    with pytest.raises(Unavailable, match="ResourceNotFoundException"):
+        SecretsManager(arn.replace("checkout", "gone")).get("JWT_SECRET")
+
+
 def test_only_what_a_secret_lacks_is_generated_and_only_once(account: Any) -> None:
     given = {"JWT_SECRET": "", "CHECKOUT_SERVICE_TOKEN": "given", "STRIPE_SECRET": "sk_test_1"}
     arn = account.create_secret(Name="checkout", SecretString=json.dumps(given))["ARN"]

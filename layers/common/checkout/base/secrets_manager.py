@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,7 +113,18 @@ class SecretsManager:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(SecretId=self._secret_arn, **parameters)
         except ClientError as error:
+            if is_empty(error.response):
+                return {"SecretString": "{}"}
             raise Unavailable(f"Secrets Manager refuses: {error.response['Error']['Code']}.") from error
         except BotoCoreError as error:
             raise Unavailable("Secrets Manager does not answer.") from error
         return answer
+
+
+def is_empty(refusal: Mapping[str, Any]) -> bool:
+    """Return True if the secret is there, and nothing was ever put into it, as the template makes it.
+
+    `refusal` is boto3's. A secret that is not there has the same code.
+    """
+    found = refusal["Error"]
+    return found["Code"] == "ResourceNotFoundException" and "staging label: AWSCURRENT" in found["Message"]
