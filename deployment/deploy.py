@@ -15,6 +15,7 @@ from deployment.sam import sam as _sam
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 APP_ID = "CheckoutAppId"
 ZONES = "Zones"
+DATA_KEY = "DataKeyArn"
 
 SAMCONFIG = ROOT / "samconfig.toml"
 
@@ -125,7 +126,13 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
     if any(problem.stops for problem in found):
         return found
     is_new = preflight.status_of(stack) is None
-    return [*found, *map(Problem, combinations.refused(configured, is_new=is_new))]
+    refused = [*combinations.refused(configured, is_new=is_new)]
+    if not is_new and (kept := preflight.data_key_of(stack)) != configured.get(DATA_KEY, ""):
+        refused.append(
+            f"{DATA_KEY} of {stack} is {kept or 'empty'}, for ever: database and brokers of another key would"
+            " be other ones, and empty. To change it, restore (docs/deploy.md, A key of your own)"
+        )
+    return [*found, *map(Problem, refused)]
 
 
 def _zones(stack: str, configured: Mapping[str, str], say: Callable[[str], None]) -> dict[str, str]:

@@ -130,6 +130,11 @@ def app_id_of(stack: str) -> str | None:
     return _parameters(stack).get("CheckoutAppId")
 
 
+def data_key_of(stack: str) -> str:
+    """The stack's DataKeyArn, or an empty string. Raises what boto3 raises."""
+    return _parameters(stack).get("DataKeyArn", "")
+
+
 def tags_of(stack: str) -> dict[str, str]:
     """The stack's tags. Raises what boto3 raises."""
     return {one["Key"]: one["Value"] for one in (_described(stack) or {}).get("Tags", [])}

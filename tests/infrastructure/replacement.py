@@ -69,6 +69,10 @@ PURPOSE: dict[str, tuple[str, tuple[str, ...]]] = {
         "serverless is a cluster of another kind; the one of before stays, outside the stack",
         ("Kafka.Cluster", "Kafka.Logs", "Kafka.Configuration"),
     ),
+    "DataKeyArn": (
+        "is of a new stack; `make deploy` refuses another one",
+        ("Database.Cluster", "Database.Writer", "Database.StandbyInstance", "Kafka.Cluster"),
+    ),
     "KafkaClusterArn": (
         "takes the stack to a cluster that you have; its own stays, outside the stack",
         ("Kafka", "Kafka.*"),

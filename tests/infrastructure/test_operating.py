@@ -3,7 +3,10 @@
 import copy
 from typing import Any
 
-from tests.infrastructure import whole
+import pytest
+from cfnlint.api import ManualArgs, lint
+
+from tests.infrastructure import transformed, whole
 from tests.infrastructure.transformed import Resource
 
 SOURCE = whole.source()
@@ -58,3 +61,48 @@ def test_alarms_and_budget_of_this_account_alone_reach_the_topic() -> None:
 
     del resources["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]["Condition"]
     assert publishers(resources) == set(), "those of any account"
+
+
+KEY = "arn:aws:kms:eu-central-1:444455556666:key/1"
+
+
+@pytest.mark.parametrize(("given", "wanted"), [({}, None), ({"DataKeyArn": KEY}, KEY)])
+def test_database_and_brokers_have_the_key_that_was_chosen(given: dict[str, str], wanted: str | None) -> None:
+    found = whole.resources(SOURCE, {"Profile": "prod"} | given)
+    at_rest = found["Kafka.Cluster"]["Properties"]["EncryptionInfo"].get("EncryptionAtRest", {})
+
+    assert found["Database.Cluster"]["Properties"].get("KmsKeyId") == wanted
+    assert at_rest.get("DataVolumeKMSKeyId") == wanted
+
+
+def key_policy() -> list[dict[str, Any]]:
+    template = transformed.parsed(transformed.ROOT / "infrastructure" / "key.yaml")
+    statements: list[dict[str, Any]] = template["Resources"]["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    return statements
+
+
+def test_the_key_outlives_its_stack_and_is_rotated() -> None:
+    key = transformed.parsed(transformed.ROOT / "infrastructure" / "key.yaml")["Resources"]["Key"]
+
+    assert key["DeletionPolicy"] == key["UpdateReplacePolicy"] == "Retain"
+    assert key["Properties"]["EnableKeyRotation"] is True
+
+
+def test_anybody_uses_the_key_through_a_service_and_in_this_account_alone() -> None:
+    account = {"Ref": "AWS::AccountId"}
+    for one in key_policy()[1:]:
+        equals = one["Condition"]["StringEquals"]
+        assert equals["kms:CallerAccount"] == account
+        assert {service["Fn::Sub"].split(".")[0] for service in equals["kms:ViaService"]} <= {
+            *("rds", "kafka", "secretsmanager")
+        }
+        assert "kms:*" not in one["Action"]
+    [grant] = [one for one in key_policy() if one["Action"] == "kms:CreateGrant"]
+    assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
+@pytest.mark.parametrize("name", ["key", "deployer"])
+def test_what_is_deployed_by_itself_is_valid(name: str) -> None:
+    text = (transformed.ROOT / "infrastructure" / f"{name}.yaml").read_text()
+
+    assert [str(match) for match in lint(text, config=ManualArgs(regions=[transformed.REGION]))] == []

@@ -29,6 +29,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
+    monkeypatch.setattr(preflight, "data_key_of", lambda _: "")
     monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -210,6 +211,41 @@ def test_parameters_that_cannot_work_together_stop_it(
         deploy.deploy("dev", lambda _: True, said.append)
     assert said == ["stop: a new network cannot reach KafkaClusterArn: give the VpcId of a network that can"]
     assert sam == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "given", "is_refused"),
+    [
+        ("", "", False),
+        ("arn:a", "arn:a", False),
+        ("arn:a", "arn:b", True),
+        ("arn:a", "", True),
+        ("", "arn:a", True),
+    ],
+)
+def test_data_keeps_its_key(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, kept: str, given: str, is_refused: bool
+) -> None:
+    monkeypatch.setattr(preflight, "data_key_of", lambda _: kept)
+    monkeypatch.setattr(deploy, "settings", lambda _: {"DataKeyArn": given} if given else {})
+    said: list[str] = []
+    if is_refused:
+        with pytest.raises(NotDeployed, match="could not succeed"):
+            deploy.deploy("dev", lambda _: True, said.append)
+        assert f"stop: DataKeyArn of checkout is {kept or 'empty'}, for ever" in said[0]
+        return
+    deploy.deploy("dev", lambda _: True, said.append)
+    assert len(sam) == 2
+
+
+@pytest.mark.parametrize("given", ["", "arn:a"])
+def test_a_new_stack_may_have_any_key(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: None)
+    monkeypatch.setattr(deploy, "settings", lambda _: {"DataKeyArn": given} if given else {})
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert len(sam) == 2
 
 
 def zones_given(sam: list[tuple[str, ...]]) -> set[str]:
