@@ -105,6 +105,7 @@ _CANDIDATES = (
             ("acm", "certificate/other"),
             ("sns", "other"),
             ("kms", "key/00000000-0000-0000-0000-000000000000"),
+            ("backup", "backup-vault:other"),
             ("iam", "policy/other"),
         )
     ),

@@ -57,7 +57,8 @@ def test_a_budget_warns_at_the_topic_that_a_team_has() -> None:
 
 def test_alarms_and_budget_of_this_account_alone_reach_the_topic() -> None:
     resources = copy.deepcopy(whole.resources(SOURCE, DEV))
-    assert publishers(resources) == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    services = {"cloudwatch.amazonaws.com", "budgets.amazonaws.com", "backup.amazonaws.com"}
+    assert publishers(resources) == services
 
     del resources["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]["Condition"]
     assert publishers(resources) == set(), "those of any account"
@@ -101,8 +102,42 @@ def test_anybody_uses_the_key_through_a_service_and_in_this_account_alone() -> N
     assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
 
 
-@pytest.mark.parametrize("name", ["key", "deployer"])
+@pytest.mark.parametrize("name", ["key", "deployer", "vault"])
 def test_what_is_deployed_by_itself_is_valid(name: str) -> None:
     text = (transformed.ROOT / "infrastructure" / f"{name}.yaml").read_text()
 
     assert [str(match) for match in lint(text, config=ManualArgs(regions=[transformed.REGION]))] == []
+
+
+VAULT = "arn:aws:backup:eu-west-1:111122223333:backup-vault:copies"
+
+
+def test_the_database_is_copied_to_another_region_every_day() -> None:
+    found = whole.resources(SOURCE, {"Profile": "prod", "DatabaseCopyVaultArn": VAULT})
+    [rule] = found["Backup.Plan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
+    [copied] = rule["CopyActions"]
+
+    assert rule["TargetBackupVault"] == "<Backup.Vault>"
+    assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    assert copied == {"DestinationBackupVaultArn": VAULT, "Lifecycle": {"DeleteAfterDays": 35}}
+    selected = found["Backup.Selection"]["Properties"]["BackupSelection"]["Resources"]
+    assert selected == ["<Database.Cluster@DBClusterArn>"]
+    told = found["Backup.Vault"]["Properties"]["Notifications"]
+    assert told["SNSTopicArn"] == "<AlarmTopic>"
+    assert {"BACKUP_JOB_FAILED", "COPY_JOB_FAILED"} <= set(told["BackupVaultEvents"])
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"DatabaseCopyVaultArn": VAULT, "DatabaseHost": "db.example.com", "VpcId": "vpc-1"}]
+)
+def test_nothing_is_copied_unless_there_is_a_vault_and_a_database_of_ours(given: dict[str, str]) -> None:
+    found = whole.resources(SOURCE, {"Profile": "prod"} | given)
+
+    assert [path for path in found if path.startswith("Backup")] == []
+
+
+def test_a_copy_outlives_the_stack_and_a_hasty_hand() -> None:
+    vault = transformed.parsed(transformed.ROOT / "infrastructure" / "vault.yaml")["Resources"]["Vault"]
+
+    assert vault["DeletionPolicy"] == "Retain"
+    assert vault["Properties"]["LockConfiguration"]["MinRetentionDays"] == 7

@@ -10,7 +10,7 @@ from tests.infrastructure.transformed import REGION, Resource
 
 SHAPES = {
     "dev": {"Profile": "dev"},
-    "prod": {"Profile": "prod", "InterfaceEndpoints": "true"},
+    "prod": {"Profile": "prod", "InterfaceEndpoints": "true", "DatabaseCopyVaultArn": "arn:aws:backup:x"},
     "serverless": {"Profile": "prod", "KafkaBrokerType": "serverless"},
     "own domain": {
         "Profile": "dev",
