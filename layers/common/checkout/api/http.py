@@ -17,9 +17,12 @@ from checkout.base.errors import (
     Forbidden,
     InvalidRequest,
     NotYetConfigured,
+    StripeError,
+    StripeObjectMissing,
+    StripeRefusedForGood,
     UnsupportedMediaType,
 )
-from checkout.base.telemetry import Handler, count, logger
+from checkout.base.telemetry import Handler, count, count_of_version, logger
 
 Response = dict[str, Any]
 
@@ -117,27 +120,38 @@ def answering(routes: Mapping[str, Callable[[Request], Response]]) -> Handler:
     """A handler that calls the route's function. What that raises becomes a problem; an error that was not
     meant says nothing about us."""
 
-    def handler(event: dict[str, Any], _context: object) -> Response:
+    def handler(event: dict[str, Any], context: object) -> Response:
         try:
             request = Request.of(event)
             return routes[request.route](request)
         except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
-            return _answered(error)
+            return _answered(error, context)
 
     return handler
 
 
-def _answered(error: Exception) -> Response:
+def _answered(error: Exception, context: object) -> Response:
     request_id = logger.get_current_keys().get("request_id")
     if not isinstance(error, CheckoutError) or type(error).status == 500:
         logger.exception("unexpected error")
-        count("ServerErrors")
+        count_of_version("ServerErrors", context)
         return problem_response(CheckoutError("Something went wrong on our side."), request_id)
     log = logger.info
     if isinstance(error, NotYetConfigured):
         log = logger.warning
+    elif _is_of_stripe(error):
+        log = logger.error
+        count("StripeErrors")
     elif error.status >= 500:
         log = logger.error
-        count("ServerErrors")
+        count_of_version("ServerErrors", context)
     log("refused", extra={"status": error.status, "detail": error.detail})
     return problem_response(error, request_id)
+
+
+def _is_of_stripe(error: CheckoutError) -> bool:
+    """True if Stripe failed, and no release did. What it will never take, or does not know, we have sent."""
+    ours = StripeRefusedForGood | StripeObjectMissing
+    return (
+        isinstance(error, StripeError) and error.status == StripeError.status and not isinstance(error, ours)
+    )

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.logging.formatter import RESERVED_LOG_ATTRS, LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import MetricUnit
 
 from checkout.base.text import printable
 
@@ -71,6 +72,18 @@ def count(name: str, value: int = 1) -> None:
     """Adds to a metric of this invocation."""
     if value:
         _add(name, "Count", value)
+
+
+def count_of_version(name: str, context: object) -> None:
+    """Adds one to a metric, and to that of the version which Lambda's context names, by which a release is
+    judged."""
+    count(name)
+    version = getattr(context, "function_version", None)
+    if version is not None:
+        with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
+            metric.add_dimension("service", metrics.service)
+            metric.add_dimension("FunctionName", getattr(context, "function_name", "unknown"))
+            metric.add_dimension("ExecutedVersion", version)
 
 
 def measure_seconds(name: str, value: int) -> None:
