@@ -15,6 +15,9 @@ VOLUMES = {"idle": 0, "10 thousand": 10_000, "1 million": 1_000_000, "100 millio
 
 SECONDS_A_MONTH = 730 * 3600
 PARTITIONS = 6
+ZONES = 3
+COPIED_GB = 10
+COPY_DAYS = 35
 
 # The use of one top-up, by the flow of docs/architecture.md.
 HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
@@ -48,9 +51,14 @@ class Shape:
     composite_alarms: int = 4
     metrics: int = 26
     schedules: bool = True
+    secrets: int = 2
+    """With the one that RDS makes for the master password."""
+    snapshot_gb: float = 1.5
+    """Memory of the functions with SnapStart, of which Lambda keeps one snapshot of one version each."""
+    log_months: int = 12
 
 
-DEV = Shape("t3.small", database_acus=0.0, schedules=False)
+DEV = Shape("t3.small", database_acus=0.0, schedules=False, log_months=1)
 PROD = Shape("express", database_acus=2.0, proxy_acus=8, nats=3, poller_units=1, alarms=87)
 PROFILES = {"dev": DEV, "prod": PROD}
 
@@ -77,24 +85,35 @@ def monthly(shape: Shape, top_ups: int) -> dict[str, float]:
         "existing": 0.0,
     }
     return {
-        "Kafka": brokers[shape.kafka] * hours + 3 * top_ups * KAFKA_KB / gb * usd["msk_gb_month"],
+        "Kafka": brokers[shape.kafka] * hours
+        + 3 * top_ups * KAFKA_KB / gb * usd["msk_gb_month"]
+        + (top_ups * KAFKA_KB / gb * usd["msk_express_ingress_gb"] if shape.kafka == "express" else 0),
         "pollers": shape.poller_units * usd["poller_unit_hour"] * hours,
         "database": acus * usd["aurora_acu_hour"] * hours
         + top_ups * STORED_KB / gb * usd["aurora_gb_month"]
         + top_ups * DATABASE_IO / 1e6 * usd["aurora_million_io"],
         "RDS Proxy": max(shape.proxy_acus, acus if shape.proxy_acus else 0) * usd["proxy_acu_hour"] * hours,
         "network": shape.nats * (usd["nat_hour"] + usd["public_ipv4_hour"]) * hours
-        + top_ups * NAT_KB / gb * usd["nat_gb"],
+        + top_ups * NAT_KB / gb * (usd["nat_gb"] + _elsewhere(shape.nats) * 2 * usd["zone_to_zone_gb"]),
         "API and functions": top_ups * HTTP_REQUESTS / 1e6 * usd["http_api_million"]
         + invocations / 1e6 * usd["lambda_million"]
-        + gb_seconds * usd["lambda_arm64_gb_second"],
-        "logs, alarms, secret": top_ups * LOG_KB / gb * usd["logs_gb"]
+        + gb_seconds * usd["lambda_arm64_gb_second"]
+        + shape.snapshot_gb * usd["snapstart_gb_second"] * SECONDS_A_MONTH,
+        "logs, alarms, secrets": top_ups
+        * LOG_KB
+        / gb
+        * (usd["logs_gb"] + shape.log_months * usd["logs_gb_month"])
         + shape.alarms * usd["alarm_month"]
         + shape.composite_alarms * usd["composite_alarm_month"]
         + shape.metrics * usd["metric_month"]
         + usd["dashboard_month"]
-        + usd["secret_month"],
+        + shape.secrets * usd["secret_month"],
     }
+
+
+def _elsewhere(nats: int) -> float:
+    """The share of the traffic that goes to a NAT gateway of another zone, and is paid for in both."""
+    return (ZONES - nats) / ZONES
 
 
 def table() -> str:
@@ -118,23 +137,28 @@ def _profiles() -> Iterator[str]:
 
 def _options() -> Iterator[str]:
     usd, hours = prices()["usd"], prices()["hours"]
+    serverless = usd["msk_serverless_hour"] + PARTITIONS * usd["msk_serverless_partition_hour"]
+    copies = COPIED_GB * (COPY_DAYS * usd["backup_gb_month"] + 30 * usd["region_to_region_gb"])
     options = {
-        "Kafka: three standard t3.small brokers": 3 * usd["msk_t3_small_hour"],
-        "Kafka: three Express m7g.large brokers": 3 * usd["msk_express_m7g_large_hour"],
-        "Kafka: MSK Serverless": usd["msk_serverless_hour"]
-        + PARTITIONS * usd["msk_serverless_partition_hour"],
+        "Kafka: three standard t3.small brokers": 3 * usd["msk_t3_small_hour"] * hours,
+        "Kafka: three Express m7g.large brokers": 3 * usd["msk_express_m7g_large_hour"] * hours,
+        "Kafka: MSK Serverless": serverless * hours,
         "Kafka: a cluster that you have": 0.0,
         "pollers, on demand": 0.0,
-        "pollers, provisioned, one unit for both triggers": usd["poller_unit_hour"],
-        "Aurora, woken by the hourly relay": AWAKE_WHILE_IDLE * LEAST_ACUS * usd["aurora_acu_hour"],
-        "Aurora, awake at its least (0.5 ACU)": LEAST_ACUS * usd["aurora_acu_hour"],
-        "Aurora, two instances of 1 ACU": PROD.database_acus * usd["aurora_acu_hour"],
-        "RDS Proxy (at least 8 ACUs are charged)": 8 * usd["proxy_acu_hour"],
-        "a NAT gateway with its address": usd["nat_hour"] + usd["public_ipv4_hour"],
+        "pollers, provisioned, one unit for both triggers": usd["poller_unit_hour"] * hours,
+        "Aurora, woken by the hourly relay": AWAKE_WHILE_IDLE * LEAST_ACUS * usd["aurora_acu_hour"] * hours,
+        "Aurora, awake at its least (0.5 ACU)": LEAST_ACUS * usd["aurora_acu_hour"] * hours,
+        "Aurora, two instances of 1 ACU": PROD.database_acus * usd["aurora_acu_hour"] * hours,
+        "RDS Proxy (at least 8 ACUs are charged)": 8 * usd["proxy_acu_hour"] * hours,
+        "a NAT gateway with its address": (usd["nat_hour"] + usd["public_ipv4_hour"]) * hours,
+        "`InterfaceEndpoints`, in three zones": ZONES * usd["interface_endpoint_hour"] * hours,
+        "`DataKeyArn`: a KMS key": usd["key_month"],
+        f"`DatabaseCopyVaultArn`: {COPIED_GB} GB copied each night, kept for {COPY_DAYS} days": copies,
+        "`MonthlyBudgetUsd`, tags, roles, protection": 0.0,
     }
     yield from _heading("option, idle", ["USD a month"])
-    for option, hourly in options.items():
-        yield _row(option, [hourly * hours])
+    for option, monthly_cost in options.items():
+        yield _row(option, [monthly_cost])
 
 
 def _heading(first: str, columns: Sequence[str]) -> Iterator[str]:

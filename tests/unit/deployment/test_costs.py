@@ -1,5 +1,6 @@
 """The costs of a month, and the same figures in the docs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,45 @@ def test_the_database_is_charged_for_what_the_template_keeps_awake(profile: str,
 def test_every_price_is_used() -> None:
     program = Path(costs.__file__).read_text()
     assert [name for name in costs.prices()["usd"] if f'usd["{name}"]' not in program] == []
+
+
+def test_every_option_that_costs_something_is_a_parameter() -> None:
+    named = set(re.findall(r"`([A-Z]\w+)`", costs.table()))
+    assert {"DataKeyArn", "DatabaseCopyVaultArn", "InterfaceEndpoints"} <= named
+    assert named <= transformed.source()["Parameters"].keys()
+
+
+def test_what_lambda_and_rds_keep_is_counted_as_the_templates_have_it() -> None:
+    source = transformed.source()
+    usual = source["Globals"]["Function"]["MemorySize"]
+    kept = [
+        function.get("MemorySize", usual)
+        for function in transformed.of_type(source, "AWS::Serverless::Function").values()
+        if "SnapStart" in function
+    ]
+    secrets = transformed.of_type(source, "AWS::SecretsManager::Secret")
+    cluster = transformed.of_type(transformed.nested("database"), "AWS::RDS::DBCluster")["Cluster"]
+    for shape in costs.PROFILES.values():
+        assert shape.snapshot_gb == sum(kept) / 1024
+        assert shape.secrets == len(secrets) + cluster["ManageMasterUserPassword"]
+    days = source["Mappings"]["Profiles"]
+    assert {name: round(one["LogDays"] / 30) for name, one in days.items()} == {
+        name: shape.log_months for name, shape in costs.PROFILES.items()
+    }
+
+
+def test_what_was_left_out_once_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each price changes some month; a price of nothing would not be missed."""
+    before = {profile: costs.monthly(shape, 1_000_000) for profile, shape in costs.PROFILES.items()}
+    known = costs.prices()
+    for name in (
+        "snapstart_gb_second",
+        "secret_month",
+        "logs_gb_month",
+        "msk_express_ingress_gb",
+        "zone_to_zone_gb",
+    ):
+        dearer = {**known, "usd": {**known["usd"], name: 2 * known["usd"][name]}}
+        monkeypatch.setattr(costs, "prices", lambda dearer=dearer: dearer)
+        after = {profile: costs.monthly(shape, 1_000_000) for profile, shape in costs.PROFILES.items()}
+        assert after != before, name
