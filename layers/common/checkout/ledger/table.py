@@ -12,6 +12,13 @@ from checkout.outbox.record import Record
 Claim = tuple[int, int, str, str | None]
 """User, signed amount, currency, payment intent."""
 
+_COLUMNS = {
+    **{"effect_key": "text", "user_id": "bigint", "amount_cents": "bigint", "currency": "text"},
+    **{"kind": "text", "request_id": "text", "source_id": "text", "payment_intent_id": "text"},
+    **{"dispute_id": "text", "topic": "text", "partition": "int", "kafka_offset": "bigint"},
+}
+"""Of ledger_entries, each with its type: what a movement says, as _of_effect and _of_record read it."""
+
 _of_effect = attrgetter(
     *("effect_key", "user_id", "amount_cents", "currency", "kind", "request_id", "source_id"),
     *("payment_intent_id", "dispute_id"),
@@ -72,29 +79,32 @@ def credit(
     entered now; of the others the ledger has the key or the payment. Raises BalanceNotMoved.
     """
     rows = [_of_effect(effect) + _of_record(record) for effect, record in movements]
-    # A text a column, since PostgreSQL takes longer to read a list of rows than to insert them; and the ids
-    # of the users, since it would read all users to find those of the rows.
+    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    # One value for a column that says the same in all rows, as most do. Otherwise a text a column, since
+    # PostgreSQL takes longer to read a list of rows than to insert them; and the ids of the users, since it
+    # would read all users to find those of the rows.
+    same = {name: all_[0] for name, all_ in columns.items() if all_.count(all_[0]) == len(all_)}
+    same.pop("effect_key", None)
+    arrays = {name: array(all_) for name, all_ in columns.items() if name not in same}
+    selected = [f"%({name})s::{_COLUMNS[name]}" if name in same else name for name in _COLUMNS]
+    unnested = [f"%({name})s::{_COLUMNS[name]}[]" for name in arrays]
     returned = tx.tuples(
-        """
+        f"""
         WITH entered AS (
-            INSERT INTO ledger_entries
-                (effect_key, user_id, amount_cents, currency, kind, request_id, source_id,
-                 payment_intent_id, dispute_id, topic, partition, kafka_offset)
-            SELECT * FROM unnest(
-                %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
-                %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[]) AS movement (effect_key)
+            INSERT INTO ledger_entries ({", ".join(_COLUMNS)})
+            SELECT {", ".join(selected)} FROM unnest({", ".join(unnested)}) AS movement ({", ".join(arrays)})
             ORDER BY effect_key
             ON CONFLICT DO NOTHING
             RETURNING effect_key, user_id, amount_cents),
         moved AS (
             UPDATE users SET balance = balance + total.amount_cents
             FROM (SELECT user_id, sum(amount_cents) AS amount_cents FROM entered GROUP BY user_id) AS total
-            WHERE users.id = total.user_id AND users.id = ANY(%s::bigint[])
+            WHERE users.id = total.user_id AND users.id = ANY(%(locked)s::bigint[])
             RETURNING users.id, users.balance)
         SELECT effect_key, NULL AS id, NULL AS balance FROM entered
         UNION ALL SELECT NULL, id, balance FROM moved
         """,
-        [array(column) for column in (*zip(*rows, strict=True), balances)],
+        {**same, **arrays, "locked": array(balances)},
     )
     keys = {key for key, _, _ in returned if key is not None}
     entered = [effect for effect, _ in movements if effect.effect_key in keys]
