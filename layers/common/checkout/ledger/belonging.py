@@ -27,9 +27,13 @@ def are_one(one: Effect, other: Effect) -> bool:
 
 def rivals(effects: Iterable[Effect]) -> list[Effect]:
     """Those that are the same movement as another one, or have its key, and differ from it."""
+    given = list(effects)
+    names = [name for effect in given for name in effect.names]
+    if len(set(names)) == len(names):
+        return []  # As nearly always.
     first: dict[str, Effect] = {}
     found = []
-    for effect in effects:
+    for effect in given:
         for name in effect.names if effect.kind == "success" else (effect.effect_key,):
             other = first.setdefault(name, effect)
             if other is not effect and (other.claim != effect.claim or not are_one(other, effect)):

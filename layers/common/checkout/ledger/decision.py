@@ -22,7 +22,7 @@ TAKING_IS_PARKED = "what it gives back is parked or discarded, so it is decided 
 TAKING_IS_DISCARDED = "what it gives back is discarded, so it was never taken"
 
 
-class Movement(Struct, frozen=True):
+class Movement(Struct, frozen=True, gc=False):
     """A record, and what it asks for."""
 
     effect: Effect
@@ -115,8 +115,9 @@ class _Deciding:
 
     def add(self, movement: Movement) -> None:
         effect = movement.effect
-        is_new = self._names.isdisjoint(effect.names)
-        self._names.update(effect.names)
+        names = effect.names
+        is_new = self._names.isdisjoint(names)
+        self._names.update(names)
         if is_new and effect.kind == "success" and movement.rejection is None:
             # Nearly all: of a credit of which nothing is known no other question arises.
             self._enter(movement)

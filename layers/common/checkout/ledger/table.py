@@ -98,7 +98,8 @@ def credit(
             RETURNING effect_key, user_id, amount_cents),
         moved AS (
             UPDATE users SET balance = balance + total.amount_cents
-            FROM (SELECT user_id, sum(amount_cents) AS amount_cents FROM entered GROUP BY user_id) AS total
+            FROM (SELECT user_id, sum(amount_cents)::bigint AS amount_cents
+                  FROM entered GROUP BY user_id) AS total
             WHERE users.id = total.user_id AND users.id = ANY(%(locked)s::bigint[])
             RETURNING users.id, users.balance)
         SELECT effect_key, NULL AS id, NULL AS balance FROM entered

@@ -19,7 +19,7 @@ DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
 WITHOUT_EFFECT = frozenset({"session_created", "failed"})
 
 
-class Effect(Struct, frozen=True):
+class Effect(Struct, frozen=True, gc=False):
     """One movement of one user's balance, in signed minor units."""
 
     effect_key: str

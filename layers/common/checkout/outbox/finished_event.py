@@ -17,7 +17,7 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER_LENGTH)
 Positive = Annotated[int, Meta(ge=1, le=MAX_BIGINT)]
 
 
-class CheckoutFinishedEvent(Struct, frozen=True, kw_only=True):
+class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
     """`amount_cents` is positive minor units; `status` says the direction. `timestamp` is ISO 8601 UTC."""
 
     request_id: Identifier
@@ -65,6 +65,8 @@ class CheckoutFinishedEvent(Struct, frozen=True, kw_only=True):
 
 
 _DECODER = Decoder(CheckoutFinishedEvent)
+_STATUSES = frozenset(DIRECTIONS) | WITHOUT_EFFECT
+_BACKSLASH = ord("\\")
 
 
 def decoded(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
@@ -83,22 +85,18 @@ def _as_written_by_us(value: bytes) -> CheckoutFinishedEvent | None:
         return None
     is_ours = (
         encode(event) == value
-        and b"\\" not in value
-        and _is_known(event.status)
+        and _BACKSLASH not in value
+        and event.status in _STATUSES
         and event.request_id.lower() == event.request_id
         and event.currency.lower() == event.currency
     )
     return event if is_ours else None
 
 
-def _is_known(status: str) -> bool:
-    return status in DIRECTIONS or status in WITHOUT_EFFECT
-
-
 def _of_any_producer(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
     fields = Fields(value)
     status = fields["status"]
-    if not isinstance(status, str) or not _is_known(status):
+    if not isinstance(status, str) or status not in _STATUSES:
         raise Unprocessable("status is missing or unknown")
     return CheckoutFinishedEvent(
         request_id=fields.request_id,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from checkout.base.errors import Unavailable
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One record; `value` is empty for a tombstone."""
 
     topic: str
