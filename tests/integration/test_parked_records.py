@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -322,3 +323,20 @@ def test_a_request_is_not_replayed_but_can_be_discarded(fns: Functions, parked: 
         parked.replay(record_id)
     parked.discard(record_id, reason="the sender was told")
     assert parked.page() == []
+
+
+def test_what_is_parked_of_a_batch_is_found_by_indexes_however_much_is_parked(fns: Functions) -> None:
+    fns.application(
+        "INSERT INTO parked_events (topic, partition, kafka_offset, value, reason, effect_key, user_id,"
+        "   amount_cents, currency, request_id, payment_intent_id)"
+        " SELECT 'checkout.finished', 0, n, '{}', 'no such user', 'success:' || id, 7, 500, 'eur', id,"
+        "   'pi_' || id"
+        " FROM generate_series(1, 20000) AS n,"
+        "   LATERAL (SELECT encode(sha256(n::text::bytea), 'hex') AS id) AS made"
+    )
+    fns.application("ANALYZE parked_events")
+    names = [sha256(str(n).encode()).hexdigest() for n in range(19_901, 20_901)]
+    with Database(lambda: fns.settings["DATABASE_URL"]).transaction(commit=False) as tx:
+        found = adapter.undone(tx, set(), set(names), {f"pi_{name}" for name in names})
+        tx.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'parked_events'")
+        assert (len(found), tx.row()["seq_scan"]) == (100, 0)

@@ -114,8 +114,8 @@ MUTANTS = [
     ),
     Mutant(
         file=PARKED,
-        text='payment_intent_id = ANY(%s::text[]))"\n        " ORDER BY id FOR UPDATE"',
-        instead='payment_intent_id = ANY(%s::text[]))"\n        " ORDER BY id"',
+        text='payment_intent_id = {among})"\n        " ORDER BY id FOR UPDATE"',
+        instead='payment_intent_id = {among})"\n        " ORDER BY id"',
         breaks="a record of a user who signs up is discarded and credited",
         caught_by=f"{TOGETHER}::test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded",
     ),
