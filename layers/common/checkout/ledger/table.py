@@ -86,13 +86,15 @@ def credit(
     same = {name: all_[0] for name, all_ in columns.items() if all_.count(all_[0]) == len(all_)}
     same.pop("effect_key", None)
     arrays = {name: array(all_) for name, all_ in columns.items() if name not in same}
-    selected = [f"%({name})s::{_COLUMNS[name]}" if name in same else name for name in _COLUMNS]
-    unnested = [f"%({name})s::{_COLUMNS[name]}[]" for name in arrays]
+    selected = [
+        f"unnest(%({name})s::{type_}[]) AS {name}" if name in arrays else f"%({name})s::{type_}"
+        for name, type_ in _COLUMNS.items()
+    ]
     returned = tx.tuples(
         f"""
         WITH entered AS (
             INSERT INTO ledger_entries ({", ".join(_COLUMNS)})
-            SELECT {", ".join(selected)} FROM unnest({", ".join(unnested)}) AS movement ({", ".join(arrays)})
+            SELECT {", ".join(selected)}
             ORDER BY effect_key
             ON CONFLICT DO NOTHING
             RETURNING effect_key, user_id, amount_cents),
