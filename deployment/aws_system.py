@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from checkout.operations import caller_identity
+from checkout.release.kept_secrets import STRIPE
 from deployment.smoke import SmokeFailed, result_of
 from local.waiting import until
 
@@ -66,23 +67,37 @@ class AwsSystem:
         raise NoSuchStack(f"the stack {self.name} has no output {key}: is it complete, and of this project?")
 
     @property
-    def secrets(self) -> dict[str, str]:
-        """All secrets, as they are now."""
-        answer = _client("secretsmanager").get_secret_value(SecretId=self.output("SecretArn"))
-        found: dict[str, str] = json.loads(answer["SecretString"])
-        return found
+    def stripe_secrets(self) -> dict[str, str]:
+        """Stripe's values, as they are now."""
+        return self._values("StripeSecretArn")
 
-    def store_secrets(self, changed: Mapping[str, str]) -> None:
-        """Change these and keep the others. Functions read the new values within five minutes."""
-        _client("secretsmanager").put_secret_value(
-            SecretId=self.output("SecretArn"), SecretString=json.dumps({**self.secrets, **changed})
-        )
+    def store_stripe_secrets(self, changed: Mapping[str, str]) -> None:
+        """Change these and keep the others. Functions read the new values within five minutes.
+
+        Then take Stripe's values out of the callers' secret, where an earlier release kept them. That one is
+        not live any more: its stack has no output StripeSecretArn.
+        """
+        self._put("StripeSecretArn", {**self.stripe_secrets, **changed})
+        callers = self._values("SecretArn")
+        kept = {name: value for name, value in callers.items() if not name.startswith(STRIPE)}
+        if kept != callers:
+            self._put("SecretArn", kept)
 
     def secret(self, name: str) -> str:
-        found = self.secrets.get(name)
+        found = self._values("StripeSecretArn" if name.startswith(STRIPE) else "SecretArn").get(name)
         if not found:
             raise SmokeFailed(f"{name} is not configured: make configure STACK={self.name}")
         return found
+
+    def _values(self, output: str) -> dict[str, str]:
+        answer = _client("secretsmanager").get_secret_value(SecretId=self.output(output))
+        found: dict[str, str] = json.loads(answer["SecretString"])
+        return found
+
+    def _put(self, output: str, values: Mapping[str, str]) -> None:
+        _client("secretsmanager").put_secret_value(
+            SecretId=self.output(output), SecretString=json.dumps(values)
+        )
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
         return result_of(verb, self.operated([verb, *arguments]))

@@ -26,6 +26,8 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     if "CertificateArn" in given:
         yield from _domain(configured.get("PublicOrigin", ""))
     yield from _brokers(configured)
+    if "StripeSecretArn" in given and configured["StripeSecretArn"] == configured.get("SecretArn"):
+        yield "StripeSecretArn must be another secret than SecretArn, which more functions may read"
     if "VpcId" in given:
         yield from _network(configured, given)
     elif lost := sorted(given & {"SubnetIds", "SecurityGroupIds"}):

@@ -1,10 +1,12 @@
-"""Stripe's side of a stack: its key in the stack's secret, and the webhook endpoint at Stripe.
+"""Stripe's side of a stack: its key in the secret with Stripe's values, and the webhook endpoint at Stripe.
 
 May be repeated at any time. The known endpoint (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept; any other
 with the same address is deleted last, since nobody knows its signing secret. If the process dies between two
 steps, the next run repairs it:
 
     created at Stripe, not stored      the next run creates another one and deletes this one
+    stored, an earlier release's copy  the next run takes the copy out of the callers' secret
+      of the values not yet removed
     stored, the old one not deleted    both deliver with known signatures; the next run deletes the old one
 """
 
@@ -47,7 +49,7 @@ def configure(
     STRIPE_CONFIGURE_KEY, if set, creates the endpoint and is not stored, so the stack's own key needs no
     right to redirect webhooks.
     """
-    secrets = system.secrets
+    secrets = system.stripe_secrets
     key = (
         os.environ.get("STRIPE_SECRET") or secrets.get("STRIPE_SECRET") or ask("Stripe's secret key (sk_…): ")
     )
@@ -74,7 +76,7 @@ def configure(
 def _configure(
     system: AwsSystem, client: Any, key: str, say: Callable[[str], None], *, rotate: bool, leaked: bool
 ) -> None:
-    secrets, url = system.secrets, system.output("WebhookUrl")
+    secrets, url = system.stripe_secrets, system.output("WebhookUrl")
     ours = [found for found in client.list({"limit": 100}).auto_paging_iter() if found.url == url]
     known = next((one for one in ours if one.id == secrets.get("STRIPE_WEBHOOK_ENDPOINT")), None)
     if known is not None and known.api_version != API_VERSION:
@@ -105,7 +107,7 @@ def _configure(
     if until or secrets.get(PREVIOUS_UNTIL):
         changed[PREVIOUS_UNTIL] = until
     changed["STRIPE_SECRET"] = key
-    system.store_secrets(changed)
+    system.store_stripe_secrets(changed)
     say("the secret has the key and the endpoint's signing secret; functions read it within five minutes")
     for other in ours:
         if other.id != made.id:

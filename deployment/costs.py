@@ -51,7 +51,7 @@ class Shape:
     composite_alarms: int = 4
     metrics: int = 26
     schedules: bool = True
-    secrets: int = 2
+    secrets: int = 3
     """With the one that RDS makes for the master password."""
     snapshot_gb: float = 1.5
     """Memory of the functions with SnapStart, of which Lambda keeps one snapshot of one version each."""

@@ -36,22 +36,24 @@ RESOURCES = {
 }
 """The parameter that names what an operation is about."""
 
-ANSWERS: dict[str, Callable[[], Any]] = {
-    "secretsmanager:GetSecretValue": lambda: {
-        "SecretString": json.dumps(
-            {
-                "JWT_SECRET": "j" * 64,
-                "CHECKOUT_SERVICE_TOKEN": "",
-                "STRIPE_SECRET": "sk_test_" + "s" * 30,
-                "STRIPE_WEBHOOK_SECRET": "whsec_" + "w" * 32,
-                "username": "master",
-                "password": "secret",
-            }
-        )
+SECRETS = {
+    "Secret": {"JWT_SECRET": "j" * 64, "CHECKOUT_SERVICE_TOKEN": "", "STRIPE_WEBHOOK_ENDPOINT": "we_1"},
+    "StripeSecret": {
+        "STRIPE_SECRET": "sk_test_" + "s" * 30,
+        "STRIPE_WEBHOOK_SECRET": "whsec_" + "w" * 32,
     },
-    "kafka:GetBootstrapBrokers": lambda: {"BootstrapBrokerStringSaslIam": "b-1.example.com:9098"},
-    "lambda:Invoke": lambda: {"Payload": io.BytesIO(json.dumps({"release": None}).encode())},
-    "lambda:GetFunctionConfiguration": lambda: {"Environment": {"Variables": {"RELEASE": ""}}},
+    "database-url": {"DATABASE_URL": "postgresql://proxy.example.com:5432/application"},
+    "master": {"username": "master", "password": "secret"},
+}
+"""By the end of their ARNs. `migrate` generates one value, and copies one to Stripe's."""
+
+ANSWERS: dict[str, Callable[[str], Any]] = {
+    "secretsmanager:GetSecretValue": lambda arn: {
+        "SecretString": json.dumps(SECRETS[arn.rpartition(":")[2]])
+    },
+    "kafka:GetBootstrapBrokers": lambda _: {"BootstrapBrokerStringSaslIam": "b-1.example.com:9098"},
+    "lambda:Invoke": lambda _: {"Payload": io.BytesIO(json.dumps({"release": None}).encode())},
+    "lambda:GetFunctionConfiguration": lambda _: {"Environment": {"Variables": {"RELEASE": ""}}},
 }
 
 CONTEXT = SimpleNamespace(
@@ -79,8 +81,9 @@ class Recorder:
         """In the place of boto3's call."""
         service = client.meta.service_model.service_name
         name = f"{service}:{operation}"
-        self.note(ACTIONS.get(name, name), str(parameters.get(RESOURCES[service], "")))
-        return ANSWERS.get(name, dict)()
+        resource = str(parameters.get(RESOURCES[service], ""))
+        self.note(ACTIONS.get(name, name), resource)
+        return ANSWERS[name](resource) if name in ANSWERS else {}
 
     def connection(self, **server: Any) -> Any:
         """In the place of psycopg2's; only signing in by a token is AWS's concern."""

@@ -67,6 +67,7 @@ def granted(resources: Mapping[str, Resource]) -> set[str]:
         if one["Type"] == "AWS::IAM::Role"
         for policy in one["Properties"].get("Policies", ())
         for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
         for action in listed(statement["Action"])
     }
 

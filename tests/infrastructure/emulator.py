@@ -42,7 +42,12 @@ PROGRAM = Path(os.environ.get("MINISTACK", ROOT / ".venv" / "ministack" / "bin" 
 """`make check-aws` installs it: infrastructure/ministack.txt."""
 
 LACKING = frozenset(
-    {"AWS::CloudWatch::CompositeAlarm", "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"}
+    {
+        "AWS::CloudWatch::CompositeAlarm",
+        "AWS::CodeDeploy::Application",
+        "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::SecretsManager::ResourcePolicy",
+    }
 )
 NESTED = {"Monitoring": "infrastructure/monitoring.yaml"}
 _START_SECONDS = 30.0

@@ -96,15 +96,28 @@ def statements(role: Resource) -> list[dict[str, Any]]:
     return [one for policy in role["Properties"]["Policies"] for one in policy["PolicyDocument"]["Statement"]]
 
 
-def granted(role: Resource) -> set[Call]:
-    """What a role allows; a resource may be a pattern."""
+def granted(role: Resource, *, to_code_of: str | None = None) -> set[Call]:
+    """What a role allows Lambda itself, or the code of a function; a resource may be a pattern."""
+    source = name(to_code_of, "AWS::Lambda::Function", "Arn") if to_code_of else ""
+    refused = _of("Deny", [one for one in statements(role) if fnmatchcase(source, _source_of(one))])
+    return {one for one in _of("Allow", statements(role)) if not any(_covers(no, one) for no in refused)}
+
+
+def _of(effect: str, found: Iterable[dict[str, Any]]) -> set[Call]:
     return {
         Call(action, resource)
-        for one in statements(role)
-        if one["Effect"] == "Allow"
+        for one in found
+        if one["Effect"] == effect
         for action in _listed(one["Action"])
         for resource in _listed(one["Resource"])
     }
+
+
+def _source_of(statement: dict[str, Any]) -> str:
+    """Whose code a statement is about: a pattern of ARNs. Lambda itself has none, which is "" here."""
+    condition = statement.get("Condition", {})
+    pattern = condition.get("ArnLike", {}).get("lambda:SourceFunctionArn")
+    return str(pattern) if pattern else "*"
 
 
 def denied(calls: Iterable[Call], grants: Iterable[Call]) -> set[Call]:

@@ -49,3 +49,16 @@ LAMBDA_IN_A_VPC = frozenset(
 )
 """AWS Lambda Developer Guide, Giving Lambda functions access to resources in an Amazon VPC, "Required IAM
 permissions" (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html)."""
+
+DENIED_TO_CODE_IN_A_VPC = frozenset(
+    {
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DetachNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    }
+)
+"""What a role denies on condition of lambda:SourceFunctionArn, which calls of the function's code have and
+those of Lambda itself have not. The same page, "Security best practices"."""

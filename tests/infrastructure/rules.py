@@ -112,6 +112,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _actions(role: dict[str, Any], effect: str) -> set[str]:
+    return {
+        action for one in statements(role) if one["Effect"] == effect for action in _listed(one["Action"])
+    }
+
+
 def _permissions(templates: Templates) -> Iterator[str]:
     roles = of_type(templates.application, "AWS::IAM::Role")
     consumers = {"CheckoutFinishedConsumer", "CheckoutRequestsConsumer"}
@@ -121,11 +127,14 @@ def _permissions(templates: Templates) -> Iterator[str]:
         (functions, published.LAMBDA_IN_A_VPC),
     ):
         for name in sorted(names):
-            allowed = {
-                action for one in statements(roles[f"{name}Role"]) for action in _listed(one["Action"])
-            }
-            if missing := needed - allowed:
-                yield f"{name}Role lacks {', '.join(sorted(missing))}"
+            if missing := needed - _actions(roles[f"{name}FunctionRole"], "Allow"):
+                yield f"{name}FunctionRole lacks {', '.join(sorted(missing))}"
+    for name in sorted(functions):
+        allowed, refused = (_actions(roles[f"{name}FunctionRole"], effect) for effect in ("Allow", "Deny"))
+        network = {one for one in allowed if one.startswith("ec2:")} | published.DENIED_TO_CODE_IN_A_VPC
+        if not network <= refused:
+            open_to_code = ", ".join(sorted(network - refused))
+            yield f"{name}FunctionRole: the function's code may do {open_to_code}"
     for name, role in roles.items():
         if name == "CodeDeployRole":
             continue  # template.yaml says why it has AWS's policy.
@@ -285,7 +294,8 @@ def _setup(source: Template) -> Iterator[str]:
         "database": migrates["CHECKOUT_DATABASE_URL"]["Fn::Sub"][1]["Host"],
         "Kafka cluster": migrates["KAFKA_CLUSTER_ARN"],
         "prefix of topics": {"Ref": "TopicPrefix"},
-        "secret": source["Globals"]["Function"]["Environment"]["Variables"]["SECRET_ARN"],
+        "secret": migrates["SECRET_ARN"],
+        "secret of Stripe's values": migrates["STRIPE_SECRET_ARN"],
     }
     for what, value in wanted.items():
         if value not in setup.values():

@@ -9,7 +9,8 @@ from tests.infrastructure import deployer, whole
 from tests.infrastructure.deployer import actions, allows, statements
 from tests.infrastructure.test_tagged import SHAPES
 
-EVERY_SHAPE = [shape | {"MonthlyBudgetUsd": "100"} for shape in SHAPES.values()]
+MORE = {"MonthlyBudgetUsd": "100", "StripeSecretReaders": "arn:aws:iam::111122223333:role/operator"}
+EVERY_SHAPE = [shape | MORE for shape in SHAPES.values()]
 STACK_ROLE = ("StackParts", "StackData")
 
 NOT_USED = {

@@ -139,6 +139,43 @@ def test_a_stack_is_made_updated_taken_back_and_deleted(account: Account) -> Non
     assert calls[3] == calls[1], "taken back with the properties of before"
 
 
+STRIPES = {"STRIPE_SECRET": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_" + "w" * 32}
+
+
+def with_one_secret(template: Template) -> Template:
+    """As an earlier release had it: with Stripe's values in the secret that all functions read."""
+    text = json.dumps(template, default=str).replace('{"Ref": "StripeSecret"}', '{"Ref": "Secret"}')
+    made: Template = json.loads(text)
+    del made["Resources"]["StripeSecret"]
+    del made["Outputs"]["StripeSecretArn"]
+    return made
+
+
+def test_an_upgrade_finds_stripe_s_values_and_a_failed_one_leaves_them(account: Account) -> None:
+    stack = account.stack("upgraded")
+    assert stack.create(with_one_secret(account.template(A, "upgrade")), Release=A) == "CREATE_COMPLETE"
+    secret = stack.outputs()["SecretArn"]
+    before = account.secret(secret) | STRIPES
+    account.emulator.client("secretsmanager").put_secret_value(
+        SecretId=secret, SecretString=json.dumps(before)
+    )
+
+    failing = {"Release": B, "DatabaseMasterSecretArn": GONE}
+    assert stack.update(account.template(B, "upgrade"), **failing) == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.live() == {A}
+    assert stack.environment("StripeWebhookFunction")["STRIPE_SECRET_ARN"] == secret
+    assert account.secret(secret) == before
+
+    assert stack.update(account.template(B, "upgrade"), Release=B) == "UPDATE_COMPLETE"
+    of_stripe = stack.outputs()["StripeSecretArn"]
+    assert account.secret(of_stripe) == STRIPES
+    assert account.secret(secret) == before, "a rollback of the traffic still finds them"
+    assert stack.environment("StripeWebhookFunction")["STRIPE_SECRET_ARN"] == of_stripe
+    assert stack.environment("StripeWebhookFunction")["SECRET_ARN"] == ""
+    assert stack.environment("CheckoutFinishedConsumerFunction")["SECRET_ARN"] == ""
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
 def test_a_stack_that_forgets_its_policies_is_noticed(account: Account) -> None:
     def broken(release: str) -> Template:
         template = account.template(release, "broken")

@@ -27,7 +27,7 @@ def test_with_tracing_every_function_may_send_its_traces() -> None:
     functions = transformed.of_type(templates.source, "AWS::Serverless::Function")
     assert rules.problems(templates, "prod") == []
     for name in functions:
-        role = templates.application["Resources"][name.replace("Function", "Role")]["Properties"]
+        role = templates.application["Resources"][f"{name}Role"]["Properties"]
         assert any("xray:PutTraceSegments" in one["Action"] for one in rules.statements(role))
 
 
@@ -46,24 +46,32 @@ def statements(source: Template, role: str) -> list[dict[str, Any]]:
 
 
 def without_kafka_permission(source: Template, _: dict[str, Template]) -> None:
-    found = statements(source, "CheckoutFinishedConsumerRole")
+    found = statements(source, "CheckoutFinishedConsumerFunctionRole")
     found[:] = [one for one in found if "kafka-cluster:ReadData" not in one.get("Action", "")]
 
 
 def replace_action(source: Template, role: str, having: str, actions: list[str]) -> None:
     # The statement is put in anew: other roles have the same one, by an anchor.
     found = statements(source, role)
-    found[:] = [{**one, "Action": actions} if having in one.get("Action", "") else one for one in found]
+    found[:] = [
+        {**one, "Action": actions} if having in one.get("Action", "") and one["Effect"] == "Allow" else one
+        for one in found
+    ]
 
 
 def without_the_poller_s_permission(source: Template, _: dict[str, Template]) -> None:
     kept = ["kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
-    replace_action(source, "CheckoutRequestsConsumerRole", "kafka:DescribeClusterV2", kept)
+    replace_action(source, "CheckoutRequestsConsumerFunctionRole", "kafka:DescribeClusterV2", kept)
 
 
 def without_network_permission(source: Template, _: dict[str, Template]) -> None:
     kept = sorted(published.LAMBDA_IN_A_VPC - {"ec2:DescribeSubnets"})
-    replace_action(source, "AccountRole", "ec2:DescribeSubnets", kept)
+    replace_action(source, "AccountFunctionRole", "ec2:DescribeSubnets", kept)
+
+
+def with_network_permissions_for_code(source: Template, _: dict[str, Template]) -> None:
+    found = statements(source, "AccountFunctionRole")
+    found[:] = [one for one in found if one.get("Effect") != "Deny"]
 
 
 def with_destination(source: Template, _: dict[str, Template]) -> None:
@@ -96,7 +104,7 @@ def without_variable(source: Template, _: dict[str, Template]) -> None:
 
 
 def with_wildcard(source: Template, _: dict[str, Template]) -> None:
-    statements(source, "AccountRole").append(
+    statements(source, "AccountFunctionRole").append(
         {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}
     )
 
@@ -161,13 +169,17 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
     [
         (
             without_kafka_permission,
-            "CheckoutFinishedConsumerRole lacks kafka-cluster:DescribeTopic, kafka-cluster:ReadData",
+            "CheckoutFinishedConsumerFunctionRole lacks kafka-cluster:DescribeTopic, kafka-cluster:ReadData",
         ),
         (
             without_the_poller_s_permission,
-            "CheckoutRequestsConsumerRole lacks kafka-cluster:DescribeClusterDynamicConfiguration",
+            "CheckoutRequestsConsumerFunctionRole lacks kafka-cluster:DescribeClusterDynamicConfiguration",
         ),
-        (without_network_permission, "AccountRole lacks ec2:DescribeSubnets"),
+        (without_network_permission, "AccountFunctionRole lacks ec2:DescribeSubnets"),
+        (
+            with_network_permissions_for_code,
+            "AccountFunctionRole: the function's code may do ec2:AssignPrivateIpAddresses, ec2:CreateNetwork",
+        ),
         (with_destination, "with DestinationConfig records of money would be skipped"),
         (with_public_database, "Writer is public"),
         (with_extended_support, "Cluster would be charged for Extended Support"),
@@ -178,7 +190,7 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
         ),
         (without_log_group, "AccountFunction has no log group of its own"),
         (without_variable, "CHECKOUT_APP_ID is read and not set"),
-        (with_wildcard, "AccountRole: s3:* is a wildcard"),
+        (with_wildcard, "AccountFunctionRole: s3:* is a wildcard"),
         (without_encryption, "Cluster is not encrypted"),
         (without_alarm, "RecordParked is counted, and no alarm watches it"),
         (

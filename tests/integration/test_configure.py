@@ -19,6 +19,7 @@ from tests.support.stripe_simulator import Simulator
 
 URL = "http://127.0.0.1:9/webhooks/stripe"
 KEY = "sk_test_in_use"
+CALLERS = {"JWT_SECRET": "kept"}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,10 @@ def system(monkeypatch: pytest.MonkeyPatch, stripe: Simulator) -> Iterator[AwsSy
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.delenv("STRIPE_SECRET", raising=False)
     with mock_aws(config={"core": {"passthrough": {"urls": [stripe.url]}}}):
-        made = boto3.client("secretsmanager").create_secret(
-            Name="checkout", SecretString=json.dumps({"JWT_SECRET": "kept"})
-        )
-        outputs = {"SecretArn": made["ARN"], "WebhookUrl": URL}
+        client = boto3.client("secretsmanager")
+        made = client.create_secret(Name="callers", SecretString=json.dumps(CALLERS))
+        stripe_s = client.create_secret(Name="stripe", SecretString="{}")
+        outputs = {"SecretArn": made["ARN"], "StripeSecretArn": stripe_s["ARN"], "WebhookUrl": URL}
         stack = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
         # moto's CloudFormation needs more packages than all the rest of this.
         monkeypatch.setattr(AwsSystem, "_stack", stack)
@@ -58,6 +59,10 @@ def endpoints(stripe: Simulator) -> list[Any]:
     return [one for one in stripe.client.v1.webhook_endpoints.list().data if one.url == URL]
 
 
+def callers_secrets() -> Any:
+    return json.loads(boto3.client("secretsmanager").get_secret_value(SecretId="callers")["SecretString"])
+
+
 def run(system: AwsSystem, *, rotate: bool = False, leaked: bool = False) -> str:
     said: list[str] = []
     configure(system, lambda _: KEY, said.append, rotate=rotate, leaked=leaked)
@@ -68,8 +73,8 @@ def test_the_first_time(system: AwsSystem, stripe: Simulator) -> None:
     said = run(system)
     [endpoint] = endpoints(stripe)
     assert sorted(endpoint.enabled_events) == sorted(HANDLED)
-    stored = system.secrets
-    assert stored["JWT_SECRET"] == "kept"
+    stored = system.stripe_secrets
+    assert callers_secrets() == CALLERS
     assert stored["STRIPE_SECRET"] == KEY
     assert stored["STRIPE_WEBHOOK_ENDPOINT"] == endpoint.id
     assert stored["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
@@ -77,31 +82,54 @@ def test_the_first_time(system: AwsSystem, stripe: Simulator) -> None:
     assert KEY not in said
 
 
+def test_what_an_earlier_release_kept_with_the_callers_is_taken_out(system: AwsSystem) -> None:
+    """`Setup` has copied it. Where the process died in between, the next run does it."""
+    client, before = boto3.client("secretsmanager"), {"STRIPE_SECRET": KEY, "STRIPE_WEBHOOK_ENDPOINT": "we_1"}
+    for name, values in (("stripe", before), ("callers", CALLERS | before)):
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(values))
+    put = AwsSystem._put
+
+    def put_and_die(self: AwsSystem, output: str, values: dict[str, str]) -> None:
+        put(self, output, values)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AwsSystem, "_put", put_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            run(system)
+    assert callers_secrets() == CALLERS | before
+    run(system)
+    assert callers_secrets() == CALLERS
+    assert system.stripe_secrets["STRIPE_SECRET"] == KEY
+    assert system.secret("JWT_SECRET") == "kept"
+    assert system.secret("STRIPE_SECRET") == KEY
+
+
 def test_again_is_harmless_and_mends_the_types(system: AwsSystem, stripe: Simulator) -> None:
     run(system)
-    before = system.secrets
+    before = system.stripe_secrets
     [endpoint] = endpoints(stripe)
     stripe.client.v1.webhook_endpoints.update(endpoint.id, {"enabled_events": ["refund.created"]})
     run(system)
     [endpoint] = endpoints(stripe)
     assert sorted(endpoint.enabled_events) == sorted(HANDLED)
-    assert system.secrets == before
+    assert system.stripe_secrets == before
 
 
 def test_rotation_accepts_both_until_the_next_run(system: AwsSystem, stripe: Simulator) -> None:
     run(system)
-    old = system.secrets["STRIPE_WEBHOOK_SECRET"]
+    old = system.stripe_secrets["STRIPE_WEBHOOK_SECRET"]
     run(system, rotate=True)
-    new, kept = system.secrets["STRIPE_WEBHOOK_SECRET"].split(",")
+    new, kept = system.stripe_secrets["STRIPE_WEBHOOK_SECRET"].split(",")
     assert kept == old
     assert len(endpoints(stripe)) == 1
     run(system)
-    assert system.secrets["STRIPE_WEBHOOK_SECRET"] == new
+    assert system.stripe_secrets["STRIPE_WEBHOOK_SECRET"] == new
 
 
 def accepted(system: AwsSystem) -> tuple[str, ...]:
     """As the functions have it."""
-    return Config(system.secrets).webhook_secrets()
+    return Config(system.stripe_secrets).webhook_secrets()
 
 
 def test_the_secret_of_before_ends_after_a_day(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +154,8 @@ def test_a_leaked_secret_is_accepted_no_more(system: AwsSystem, stripe: Simulato
     said = run(system, leaked=True)
     [new], [replaced] = accepted(system), endpoints(stripe)
     assert old != new
-    assert old not in system.secrets["STRIPE_WEBHOOK_SECRET"]
-    assert replaced.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"] != endpoint.id
+    assert old not in system.stripe_secrets["STRIPE_WEBHOOK_SECRET"]
+    assert replaced.id == system.stripe_secrets["STRIPE_WEBHOOK_ENDPOINT"] != endpoint.id
     assert old not in said
 
 
@@ -138,40 +166,40 @@ def test_a_leak_while_it_is_rotated_leaves_neither(system: AwsSystem) -> None:
     run(system, leaked=True)
     [new] = accepted(system)
     assert new not in both
-    assert system.secrets[PREVIOUS_UNTIL] == ""
+    assert system.stripe_secrets[PREVIOUS_UNTIL] == ""
 
 
 def test_dead_before_it_was_stored(
     system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(AwsSystem, "store_secrets", _die)
+        patch.setattr(AwsSystem, "store_stripe_secrets", _die)
         with pytest.raises(KeyboardInterrupt):
             run(system)
     [lost] = endpoints(stripe)
     run(system)
     [endpoint] = endpoints(stripe)
-    assert endpoint.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"] != lost.id
+    assert endpoint.id == system.stripe_secrets["STRIPE_WEBHOOK_ENDPOINT"] != lost.id
 
 
 def test_dead_before_the_old_one_was_deleted(
     system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(system)
-    store = AwsSystem.store_secrets
+    store = AwsSystem.store_stripe_secrets
 
     def store_and_die(self: AwsSystem, changed: dict[str, str]) -> None:
         store(self, changed)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(AwsSystem, "store_secrets", store_and_die)
+        patch.setattr(AwsSystem, "store_stripe_secrets", store_and_die)
         with pytest.raises(KeyboardInterrupt):
             run(system, rotate=True)
     assert len(endpoints(stripe)) == 2
     run(system)
     [endpoint] = endpoints(stripe)
-    assert endpoint.id == system.secrets["STRIPE_WEBHOOK_ENDPOINT"]
+    assert endpoint.id == system.stripe_secrets["STRIPE_WEBHOOK_ENDPOINT"]
 
 
 def _die(*_: object) -> None:
@@ -182,7 +210,7 @@ def test_what_is_no_key_is_refused(system: AwsSystem, stripe: Simulator) -> None
     with pytest.raises(NotConfigured, match="STRIPE_SECRET is not a secret key"):
         configure(system, lambda _: "pk_test_publishable", print)
     assert endpoints(stripe) == []
-    assert "STRIPE_SECRET" not in system.secrets
+    assert "STRIPE_SECRET" not in system.stripe_secrets
 
 
 def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +218,7 @@ def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("STRIPE_SECRET", "sk_live_1")
     with pytest.raises(NotConfigured, match="not of the stack's mode"):
         run(system)
-    assert system.secrets["STRIPE_SECRET"] == KEY
+    assert system.stripe_secrets["STRIPE_SECRET"] == KEY
 
 
 def test_another_key_makes_the_endpoint_and_is_not_stored(
@@ -209,8 +237,8 @@ def test_another_key_makes_the_endpoint_and_is_not_stored(
     run(system)
     assert used == ["rk_test_endpoints"]
     assert len(endpoints(stripe)) == 1
-    assert system.secrets["STRIPE_SECRET"] == KEY
-    assert "rk_test_endpoints" not in json.dumps(system.secrets)
+    assert system.stripe_secrets["STRIPE_SECRET"] == KEY
+    assert "rk_test_endpoints" not in json.dumps(system.stripe_secrets)
     monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_live_endpoints")
     with pytest.raises(NotConfigured, match="STRIPE_CONFIGURE_KEY must be a secret key of the same mode"):
         run(system)
@@ -219,7 +247,7 @@ def test_another_key_makes_the_endpoint_and_is_not_stored(
 def test_a_key_that_stripe_refuses(system: AwsSystem) -> None:
     with pytest.raises(NotConfigured, match="Stripe refused"):
         configure(system, lambda _: "sk_live_nobody", print)
-    assert "STRIPE_SECRET" not in system.secrets
+    assert "STRIPE_SECRET" not in system.stripe_secrets
 
 
 def test_an_output_that_is_not_there_is_named(system: AwsSystem) -> None:

@@ -71,6 +71,7 @@ def aws() -> Iterator[dict[str, str]]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
+        "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:stripe",
     }
     server.shutdown()
     server.server_close()

@@ -24,17 +24,22 @@ GIVEN = {"STRIPE_SECRET": "sk_test_tests", "STRIPE_WEBHOOK_SECRET": stripe_event
 
 
 class Secret:
-    """The stack's secret, and a clock that only it looks at."""
+    """The stack's secrets, and a clock that only they look at."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._client = boto3.client("secretsmanager")
-        self.arn = self._client.create_secret(Name="checkout", SecretString=json.dumps(NEW))["ARN"]
+        self.arns = {
+            setting: self._client.create_secret(Name=setting, SecretString=json.dumps(values))["ARN"]
+            for setting, values in (("SECRET_ARN", NEW), ("STRIPE_SECRET_ARN", {}))
+        }
         self._late = 0.0
         clock = SimpleNamespace(time=lambda: time.time() + self._late)
         patch.setattr(secrets_manager, "time", clock)
 
     def put(self, **values: str) -> None:
-        self._client.put_secret_value(SecretId=self.arn, SecretString=json.dumps({**NEW, **GIVEN, **values}))
+        for setting, kept in (("SECRET_ARN", NEW), ("STRIPE_SECRET_ARN", GIVEN)):
+            changed = {**kept, **{name: value for name, value in values.items() if name in kept}}
+            self._client.put_secret_value(SecretId=self.arns[setting], SecretString=json.dumps(changed))
 
     def wait(self, seconds: float) -> None:
         self._late += seconds
@@ -52,7 +57,8 @@ def secret(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
         monkeypatch.setenv(name, "")
     with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
         made = Secret(monkeypatch)
-        monkeypatch.setenv("SECRET_ARN", made.arn)
+        for name, arn in made.arns.items():
+            monkeypatch.setenv(name, arn)
         functions.forget_wiring()
         yield made
         functions.forget_wiring()

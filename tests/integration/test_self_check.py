@@ -188,6 +188,7 @@ IN_LAMBDA = {
 }
 ON_AWS = {
     "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
+    "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:stripe",
     "CHECKOUT_DATABASE_URL": "postgresql://db.example.com/checkout",
     "DATABASE_AUTH": "IAM",
     "DATABASE_ROLE": "checkout_any",

@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from checkout.base import timing
 from checkout.base.errors import ConfigurationError, Unavailable
+from checkout.base.secrets_manager import SecretsManager
 from checkout.release import cloudformation, custom_resource, msk, topics
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
@@ -135,6 +136,47 @@ def test_create_sets_everything_up_and_names_the_brokers(
     assert kept["JWT_SECRET"] == MADE_BEFORE
     assert len(kept["CHECKOUT_SERVICE_TOKEN"]) == 64
     assert fns.get("/checkout/balance").status == 200, "granted again"
+
+
+STRIPES = {
+    "STRIPE_SECRET": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_of_an_earlier_release",
+    "STRIPE_WEBHOOK_ENDPOINT": "we_1",
+}
+
+
+def test_an_upgrade_copies_stripe_s_values_and_leaves_them_for_the_release_before(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose versions take traffic until the update is through, and again if it is rolled back."""
+    client = boto3.client("secretsmanager")
+    before = {"JWT_SECRET": "j" * 64, "CHECKOUT_SERVICE_TOKEN": "s" * 64, **STRIPES}
+    for setting, values in (("SECRET_ARN", before), ("STRIPE_SECRET_ARN", {})):
+        monkeypatch.setenv(
+            setting, client.create_secret(Name=setting, SecretString=json.dumps(values))["ARN"]
+        )
+
+    def kept(setting: str) -> Any:
+        return json.loads(client.get_secret_value(SecretId=setting)["SecretString"])
+
+    monkeypatch.setattr(Migrate, "__call__", lambda _: 1 / 0)
+    ask(fns, bucket, RequestType="Update")
+    assert bucket.answer["Status"] == "FAILED", "after the copy"
+    assert (kept("SECRET_ARN"), kept("STRIPE_SECRET_ARN")) == (before, STRIPES)
+
+
+def test_a_value_that_was_changed_since_is_not_copied_over(account: None) -> None:
+    client = boto3.client("secretsmanager")
+    of_callers, of_stripe = (
+        SecretsManager(client.create_secret(Name=name, SecretString=json.dumps(values))["ARN"])
+        for name, values in (("callers", STRIPES), ("stripe", {"STRIPE_SECRET": "sk_test_rolled"}))
+    )
+
+    copied = of_stripe.copy_missing(of_callers, "STRIPE_")
+    assert sorted(copied) == ["STRIPE_WEBHOOK_ENDPOINT", "STRIPE_WEBHOOK_SECRET"]
+    assert of_stripe.copy_missing(of_callers, "STRIPE_") == []
+    assert SecretsManager("stripe").get("STRIPE_SECRET") == "sk_test_rolled"
+    assert len(client.list_secret_version_ids(SecretId="stripe")["Versions"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ imported where its attribute is made, so a function imports what it uses: at imp
 import encodings.idna  # noqa: F401 - imported by the first address that is resolved, if not here
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from checkout.base import snapshot
@@ -114,7 +114,7 @@ class System:
         return Authenticator(
             config.jwt_secrets,
             config.service_tokens,
-            config.refresh_secrets,
+            lambda: config.refresh_secrets("JWT_SECRET"),
             audience=config.jwt_audience,
             issuer=config.jwt_issuer,
             max_age_seconds=config.jwt_max_age_seconds,
@@ -219,21 +219,18 @@ class System:
     @cached_property
     def setup(self) -> "Setup":
         from checkout.outbox import sign_in
-        from checkout.release import msk, topics
+        from checkout.release import kept_secrets, msk, topics
         from checkout.release.setup import Setup
 
         config = self.config
-        config.prepare("JWT_SECRET")
+        config.prepare("JWT_SECRET", "STRIPE_SECRET")
 
         def ensure_topics(brokers: str, owner: topics.Owner) -> list[str]:
             servers = {"bootstrap_servers": brokers.split(","), "api_version": config.kafka_api_version}
             return topics.ensure({**servers, **sign_in.options(config)}, config.prefixed(""), owner)
 
-        return Setup(
-            *(self.migrate, self.grant_roles, config.secrets_manager, config.check),
-            lambda: msk.brokers(config),
-            ensure_topics,
-        )
+        parts = self.migrate, self.grant_roles, partial(kept_secrets.complete, config)
+        return Setup(*parts, partial(msk.brokers, config), ensure_topics)
 
     @cached_property
     def judge_new_versions(self) -> "JudgeNewVersions":

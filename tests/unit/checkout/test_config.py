@@ -14,7 +14,7 @@ from moto import mock_aws
 from checkout.api.callers import Authenticator
 from checkout.base import timing
 from checkout.base.config import Config
-from checkout.base.errors import ConfigurationError, NotAuthenticated, Unavailable
+from checkout.base.errors import ConfigurationError, NotAuthenticated, NotYetConfigured, Unavailable
 from checkout.base.secrets_manager import SecretsManager
 from tests.support.functions import bearer
 
@@ -32,7 +32,7 @@ def test_defaults() -> None:
     assert (config.kafka_api_version, config.stripe_api_base, config.jwt_audience, config.jwt_issuer) == (
         None,
     ) * 4
-    assert config.refresh_secrets() is False
+    assert config.refresh_secrets("JWT_SECRET") is False
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,42 @@ def test_secrets_are_kept_for_five_minutes_and_read_again_when_one_fails(
     assert config.stripe_secret() == "sk_test_of_the_environment", "the environment wins"
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "new"}))
     assert config.jwt_secrets() == ("old",)
-    assert config.refresh_secrets() is False, "asked a moment ago"
+    assert config.refresh_secrets("JWT_SECRET") is False, "asked a moment ago"
     now += timing.SECRETS_REFRESH
-    assert config.refresh_secrets() is True
+    assert config.refresh_secrets("JWT_SECRET") is True
     assert config.jwt_secrets() == ("new",)
     client.put_secret_value(SecretId=arn, SecretString=json.dumps({"JWT_SECRET": "newest"}))
     now += timing.SECRETS_KEEP + 1
     assert config.jwt_secrets() == ("newest",)
+
+
+def test_each_value_is_looked_for_in_its_own_secret(account: Any) -> None:
+    values = {"JWT_SECRET": "j", "STRIPE_SECRET": "sk_test_1", "DATABASE_URL": "postgresql://x"}
+    arns = {
+        setting: account.create_secret(Name=name, SecretString=json.dumps({name: values[name]}))["ARN"]
+        for setting, name in zip(
+            ("SECRET_ARN", "STRIPE_SECRET_ARN", "DATABASE_SECRET_ARN"), values, strict=True
+        )
+    }
+    config = Config(arns)
+    assert (config.jwt_secrets(), config.stripe_secret()) == (("j",), "sk_test_1")
+    assert config.database_url() == "postgresql://x"
+    crossed = Config({"SECRET_ARN": arns["STRIPE_SECRET_ARN"], "STRIPE_SECRET_ARN": arns["SECRET_ARN"]})
+    with pytest.raises(ConfigurationError, match="JWT_SECRET is not set"):
+        crossed.jwt_secrets()
+    with pytest.raises(NotYetConfigured, match="STRIPE_SECRET is not in the secret yet"):
+        crossed.stripe_secret()
+
+
+def test_a_database_that_an_earlier_release_found_is_not_silently_another_one(account: Any) -> None:
+    url = "postgresql://application"
+    arn = account.create_secret(Name="checkout", SecretString=json.dumps({"DATABASE_URL": url}))["ARN"]
+    checkout = {"SECRET_ARN": arn, "CHECKOUT_DATABASE_URL": "postgresql://checkout"}
+    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL is in the secret.*DatabaseUrlSecretArn"):
+        Config(checkout).check()
+    config = Config({**checkout, "DATABASE_SECRET_ARN": arn})
+    config.check()
+    assert config.database_url() == url
 
 
 def test_a_secret_that_cannot_be_read_is_away_and_says_why(account: Any) -> None:

@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
 
 def set_up(migrate: Any) -> dict[str, str]:
     nothing: Any = lambda *_: None  # noqa: E731
-    made = Setup(migrate, nothing, None, nothing, lambda: "broker:9098", lambda *_: [])
+    made = Setup(migrate, nothing, nothing, lambda: "broker:9098", lambda *_: [])
     return made(Owner("checkout.1"))
 
 

@@ -16,7 +16,13 @@ from deployment.smoke import SmokeFailed
 from local import waiting
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:operations:live"
-OUTPUTS = {"ApiUrl": "https://api", "SecretArn": "arn", "OperationsFunction": FUNCTION, "JwtAudience": "shop"}
+OUTPUTS = {
+    "ApiUrl": "https://api",
+    "SecretArn": "arn",
+    "StripeSecretArn": "arn",
+    "OperationsFunction": FUNCTION,
+    "JwtAudience": "shop",
+}
 
 RESOURCES = {
     "checkout": [

@@ -11,6 +11,7 @@ DATABASE = {
     "DatabaseResourceId": "cluster-1",
     "DatabaseMasterSecretArn": "arn:aws:secretsmanager:eu-west-1:1:secret:x",
 }
+SECRET = "arn:aws:secretsmanager:eu-west-1:1:secret:both"
 KAFKA = {"KafkaClusterArn": "arn:aws:kafka:eu-west-1:1:cluster/x/y"}
 DOMAIN = {
     "CertificateArn": "arn:aws:acm:eu-west-1:1:certificate/x",
@@ -48,6 +49,7 @@ def test_what_works(told: dict[str, str]) -> None:
         (NETWORK | without(DATABASE, "DatabaseResourceId"), "needs DatabaseResourceId, too"),
         (NETWORK | without(DATABASE, "DatabaseMasterSecretArn"), "needs DatabaseMasterSecretArn, too"),
         (without(DOMAIN, "PublicOrigin"), "CertificateArn needs PublicOrigin"),
+        (dict.fromkeys(("SecretArn", "StripeSecretArn"), SECRET), "must be another secret than SecretArn"),
     ],
 )
 def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> None:

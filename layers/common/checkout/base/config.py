@@ -1,8 +1,8 @@
 """The settings of this process: the only place that reads the environment.
 
-Secrets come from the environment if they are set there, else from Secrets Manager (SECRET_ARN). A setting is
-read when it is needed, so a function needs only those that it uses; a missing or unusable one raises
-ConfigurationError, which names it.
+Secrets come from the environment if they are set there, else from Secrets Manager (SECRET_ARN and others). A
+setting is read when it is needed, so a function needs only those that it uses; a missing or unusable one
+raises ConfigurationError, which names it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,18 @@ from checkout.base.errors import ConfigurationError, NotYetConfigured
 from checkout.base.redirects import origin_of
 from checkout.base.secrets_manager import SecretsManager
 from checkout.base.setting import text_of
-from checkout.base.settings import SECRETS, Settings
+from checkout.base.settings import OF_CALLERS, OF_DATABASES, SECRETS, Settings
 
 _SECRETS = {secret.name: secret for secret in SECRETS}
+_KEPT_IN = dict.fromkeys(secret.kept_in for secret in SECRETS)
 
 
 class Config(Settings):
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
-        arn, master = self.secret_arn, self.database_master_secret_arn
-        self._secrets = SecretsManager(arn) if arn else None
+        arns = {name: self._text(name) for name in _KEPT_IN}
+        self._managers = {name: SecretsManager(arn) for name, arn in arns.items() if arn}
+        master = self.database_master_secret_arn
         self._master = SecretsManager(master) if master else None
 
     def check(self) -> None:
@@ -36,9 +38,16 @@ class Config(Settings):
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         for secret in SECRETS:
-            value = self._optional_secret(secret.name) if secret.least_bytes > 1 else None
+            value = self._optional_secret(secret.name)
             if value:
                 secret.check(value)
+            elif secret.kept_in == OF_DATABASES and self._callers_have(secret.name):
+                # An earlier release read it there. Without it, another database would be credited.
+                raise ConfigurationError(
+                    f"{secret.name} is in the secret of {OF_CALLERS}, where it is not read any more: move it"
+                    f" to a secret of its own, and give its ARN as {OF_DATABASES} (the template's parameter"
+                    " DatabaseUrlSecretArn)."
+                )
         least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
         if most // step * step < least:
             raise ConfigurationError(
@@ -107,21 +116,25 @@ class Config(Settings):
     def database_url(self) -> str:
         return self._signed_in(self._optional_secret("DATABASE_URL") or self._secret("CHECKOUT_DATABASE_URL"))
 
+    def secrets_manager(self, arn_setting: str) -> SecretsManager | None:
+        """The secret whose ARN is in this setting; None if it is not set."""
+        return self._managers.get(arn_setting)
+
     @property
-    def secrets_manager(self) -> SecretsManager | None:
-        """Where the secrets are that the environment does not have; None = nowhere."""
-        return self._secrets
+    def has_secrets_manager(self) -> bool:
+        return bool(self._managers)
 
     def prepare(self, *names: str) -> None:
-        """Make the client of Secrets Manager if it will be asked for one of these. Raises Unavailable."""
-        if self._secrets is not None and not all(self._text(name) for name in names):
-            self._secrets.connect()
+        """Make the clients of Secrets Manager that will be asked for one of these. Raises Unavailable."""
+        for name in names:
+            if not self._text(name) and (manager := self._manager_of(name)) is not None:
+                manager.connect()
 
     @contextmanager
     def unread_secrets(self) -> Iterator[None]:
         """Within the block, no secret is read from Secrets Manager: that raises Unavailable."""
         with ExitStack() as stack:
-            for manager in (self._secrets, self._master):
+            for manager in (*self._managers.values(), self._master):
                 if manager is not None:
                     stack.enter_context(manager.unread())
             yield
@@ -129,13 +142,14 @@ class Config(Settings):
     def require_secrets(self) -> None:
         """Raises Unavailable or ConfigurationError if the secrets cannot be read, whichever they are, or if
         they are refused at start."""
-        if self._secrets is not None:
-            self._secrets.get("")
+        for manager in self._managers.values():
+            manager.get("")
         self.check()
 
-    def refresh_secrets(self) -> bool:
-        """True if Secrets Manager was asked again and gave something new."""
-        return self._secrets is not None and self._secrets.refresh()
+    def refresh_secrets(self, name: str) -> bool:
+        """True if Secrets Manager was asked again for this one and those next to it, and one has changed."""
+        manager = self._manager_of(name)
+        return manager is not None and manager.refresh()
 
     def _signed_in(self, url: str) -> str:
         """With DATABASE_ROLE as the user of a URL that names nobody; or with the master user's name and
@@ -156,14 +170,22 @@ class Config(Settings):
     def _text(self, name: str) -> str | None:
         return text_of(self.environment, name)
 
+    def _manager_of(self, name: str) -> SecretsManager | None:
+        return self._managers.get(_SECRETS[name].kept_in)
+
+    def _callers_have(self, name: str) -> bool:
+        manager = self._managers.get(OF_CALLERS)
+        return manager is not None and bool(manager.get(name))
+
     def _optional_secret(self, name: str) -> str | None:
-        return self._text(name) or (self._secrets.get(name) if self._secrets else None)
+        manager = self._manager_of(name)
+        return self._text(name) or (manager.get(name) if manager else None)
 
     def _secret(self, name: str) -> str:
         value = self._optional_secret(name)
-        if not value and self.refresh_secrets():
+        if not value and self.refresh_secrets(name):
             value = self._optional_secret(name)
-        if not value and self._secrets is not None and _SECRETS[name].by_the_operator:
+        if not value and self._manager_of(name) is not None and _SECRETS[name].by_the_operator:
             raise NotYetConfigured(f"{name} is not in the secret yet: `make configure` puts it there.")
         if not value:
             raise ConfigurationError(f"{name} is not set.")

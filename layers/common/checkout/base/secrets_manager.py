@@ -1,4 +1,4 @@
-"""The application's secrets on AWS: one JSON object in Secrets Manager."""
+"""One secret in Secrets Manager: a JSON object with several values."""
 
 import json
 import secrets
@@ -80,10 +80,18 @@ class SecretsManager:
 
     def generate_missing(self, names: Collection[str]) -> list[str]:
         """Give those that the secret lacks a random value, and return their names; the others stay."""
+        return self._fill({name: secrets.token_hex(32) for name in names})
+
+    def copy_missing(self, source: "SecretsManager", prefix: str) -> list[str]:
+        """Take over what the source has under names with this prefix and this one lacks; return the names."""
+        source._read()
+        return self._fill({name: value for name, value in source._values.items() if name.startswith(prefix)})
+
+    def _fill(self, values: Mapping[str, str]) -> list[str]:
         self._read()
-        missing = [name for name in names if not self._values.get(name)]
+        missing = [name for name in values if values[name] and not self._values.get(name)]
         if missing:
-            filled = self._values | {name: secrets.token_hex(32) for name in missing}
+            filled = self._values | {name: values[name] for name in missing}
             self._ask("put_secret_value", SecretString=json.dumps(filled))
             self._values = filled
         return missing

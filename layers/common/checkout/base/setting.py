@@ -72,23 +72,26 @@ class Setting(Generic[T]):
 
 
 class Secret:
-    """One that the environment has, or else the secret in Secrets Manager."""
+    """One that the environment has, or else a secret in Secrets Manager, which holds several of them."""
 
     def __init__(
         self,
         name: str,
         what: str,
         *,
+        kept_in: str = "SECRET_ARN",
         is_required: bool = False,
         by_the_operator: bool = False,
         has_several: bool = False,
         least_bytes: int = 1,
     ) -> None:
-        """`by_the_operator`: a new stack's secret is without it, and nobody has failed. `has_several`: it is
-        a list with commas. `least_bytes` is how long it is if nobody can guess it; of HS256's key, RFC 7518
-        (3.2) says it."""
+        """`kept_in` is the setting with the ARN of the secret in Secrets Manager that has it: a function can
+        read the secrets whose ARNs it is given. `by_the_operator`: a new stack's secret is without it, and
+        nobody has failed. `has_several`: it is a list with commas. `least_bytes` is how long it is if nobody
+        can guess it; of HS256's key, RFC 7518 (3.2) says it."""
         self.name = name
         self.what = what
+        self.kept_in = kept_in
         self.is_required = is_required
         self.by_the_operator = by_the_operator
         self.has_several = has_several

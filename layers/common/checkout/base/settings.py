@@ -8,11 +8,17 @@ from checkout.base.setting import Secret, Setting
 
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
 
+OF_CALLERS = "SECRET_ARN"
+OF_STRIPE = "STRIPE_SECRET_ARN"
+OF_DATABASES = "DATABASE_SECRET_ARN"
+"""Where secrets are kept, each in a secret of Secrets Manager: no function needs all of them."""
+
 SECRETS = (
-    Secret("STRIPE_SECRET", "Stripe's secret key", is_required=True, by_the_operator=True),
+    Secret("STRIPE_SECRET", "Stripe's secret key", kept_in=OF_STRIPE, is_required=True, by_the_operator=True),
     Secret(
         "STRIPE_WEBHOOK_SECRET",
         "signing secret of the endpoint; several, comma-separated, while one is rotated",
+        kept_in=OF_STRIPE,
         is_required=True,
         by_the_operator=True,
         has_several=True,
@@ -26,6 +32,7 @@ SECRETS = (
     Secret(
         "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL",
         "until when the webhook secrets after the first are accepted: `2026-11-24T12:00:00Z`",
+        kept_in=OF_STRIPE,
     ),
     Secret(
         "JWT_SECRET_PREVIOUS_UNTIL", "until when `JWT_SECRET_PREVIOUS` is accepted: `2026-11-24T12:00:00Z`"
@@ -37,8 +44,13 @@ SECRETS = (
         has_several=True,
         least_bytes=20,
     ),
-    Secret("CHECKOUT_DATABASE_URL", "`postgresql://…` with the tables of checkout", is_required=True),
-    Secret("DATABASE_URL", "`postgresql://…` with `users` and the ledger"),
+    Secret(
+        "CHECKOUT_DATABASE_URL",
+        "`postgresql://…` with the tables of checkout",
+        kept_in=OF_DATABASES,
+        is_required=True,
+    ),
+    Secret("DATABASE_URL", "`postgresql://…` with `users` and the ledger", kept_in=OF_DATABASES),
     Secret("KAFKA_USERNAME", "for `SCRAM`"),
     Secret("KAFKA_PASSWORD", "for `SCRAM`"),
 )
@@ -105,10 +117,15 @@ class Settings:
         is_required=True,
     )
     secret_arn = Setting(
-        "SECRET_ARN",
+        OF_CALLERS,
         setting.optional_text,
-        "the secret in Secrets Manager; a value in the environment wins over it",
+        "the secret in Secrets Manager with what callers sign in by: `JWT_…`, `CHECKOUT_SERVICE_TOKEN`; a"
+        " value in the environment wins over it",
     )
+    stripe_secret_arn = Setting(
+        OF_STRIPE, setting.optional_text, "the same with Stripe's values: `STRIPE_…SECRET…`"
+    )
+    database_secret_arn = Setting(OF_DATABASES, setting.optional_text, "the same with `…DATABASE_URL`")
     public_origin = Setting(
         "PUBLIC_ORIGIN",
         setting.own_origin,

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, system: System | None = None) -
 
 def _caller(config: Config) -> Caller:
     """Who has the AWS credentials of this process, if it works on a stack there."""
-    if config.secrets_manager is None and not config.database_by_iam:
+    if not config.has_secrets_manager and not config.database_by_iam:
         return Caller()
     try:
         return Caller(identity=caller_identity.own())

@@ -36,6 +36,6 @@ class ReceiveWebhook:
         try:
             signature.verify(body, header, self._config.webhook_secrets())
         except InvalidSignature:
-            if not self._config.refresh_secrets():
+            if not self._config.refresh_secrets("STRIPE_WEBHOOK_SECRET"):
                 raise
             signature.verify(body, header, self._config.webhook_secrets())

@@ -5,12 +5,9 @@ from collections.abc import Callable
 
 from checkout.base import telemetry, timing
 from checkout.base.errors import DatabaseUnavailable
-from checkout.base.secrets_manager import SecretsManager
 from checkout.release.migrate import Migrate
 from checkout.release.roles import GrantRoles
 from checkout.release.topics import Owner
-
-GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 
 
 class Setup:
@@ -18,35 +15,32 @@ class Setup:
         self,
         migrate: Migrate,
         grant_roles: GrantRoles,
-        secrets: SecretsManager | None,
-        check_settings: Callable[[], None],
+        complete_secrets: Callable[[], None],
         brokers: Callable[[], str],
         ensure_topics: Callable[[str, Owner], list[str]],
     ) -> None:
         """`brokers` says where they are, as `ensure_topics` takes it."""
         self._migrate = migrate
         self._grant_roles = grant_roles
-        self._secrets = secrets
-        self._check_settings = check_settings
+        self._complete_secrets = complete_secrets
         self._brokers = brokers
         self._ensure_topics = ensure_topics
 
     def __call__(self, owner: Owner, *, with_roles: bool = True) -> dict[str, str]:
-        """Generate the secrets that nobody gives us, migrate, make the functions' roles and the topics.
+        """Complete the secrets, migrate, make the functions' roles and the topics.
 
         `owner` is whose the topics are. `with_roles` is False where the functions sign in with the URL's
         password. Repeating it is harmless, and completes what an earlier run could not.
 
         Returns what the other functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.
         """
-        generated = self._secrets.generate_missing(GENERATED) if self._secrets else []
-        self._check_settings()
+        self._complete_secrets()
         applied = self._migrated()
         if with_roles:
             self._grant_roles()
         brokers = self._brokers()
         made = self._ensure_topics(brokers, owner)
-        telemetry.logger.info("set up", extra={"generated": generated, "applied": applied, "topics": made})
+        telemetry.logger.info("set up", extra={"applied": applied, "topics": made})
         return {"KafkaBrokers": brokers}
 
     def _migrated(self) -> list[str]:
