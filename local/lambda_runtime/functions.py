@@ -5,11 +5,13 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from checkout.base.settings import SECRETS
 from local.lambda_runtime.environments import FunctionEnvironments, Result
 from local.lambda_runtime.template import Function, Template
 
 # They would change a handler's imports, and Lambda does not set them either.
 _NOT_INHERITED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
+_OF_ALL = "CHECKOUT_DATABASE_URL"
 
 
 class Functions:
@@ -56,6 +58,14 @@ class Functions:
 
 
 def environment(function: Function, variables: Mapping[str, str]) -> dict[str, str]:
-    """The function's variables in addition to Lambda's own."""
-    merged = {**function.environment, **variables}
+    """The function's variables in addition to Lambda's own. A secret that it may not read is empty."""
+    merged = {**function.environment, **variables, **dict.fromkeys(unreadable(function), "")}
     return {name: value for name, value in merged.items() if name not in _NOT_INHERITED}
+
+
+def unreadable(function: Function) -> set[str]:
+    """The secrets that the function may not read on AWS: the template gives it no ARN of what holds them.
+
+    The URL of the checkout database has no password there, and all functions have it.
+    """
+    return {one.name for one in SECRETS if one.kept_in not in function.own_variables} - {_OF_ALL}

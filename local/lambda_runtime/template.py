@@ -74,6 +74,8 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     logical_id: str = ""
     """The resource's name in the template."""
+    own_variables: frozenset[str] = frozenset()
+    """The names of its own variables, even if only CloudFormation knows their values."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,10 @@ def load(path: Path, **parameters: str) -> Template:
     for logical_id, resource in resources.items():
         if resource.get("Type") == "AWS::Serverless::Function":
             properties = {**defaults, **resource["Properties"]}
-            function = replace(_function(path.parent, properties, defaults), logical_id=logical_id)
+            own = frozenset(_variables({"Resources": {logical_id: written["Resources"][logical_id]}}))
+            function = replace(
+                _function(path.parent, properties, defaults), logical_id=logical_id, own_variables=own
+            )
             functions[function.name] = function
             events += _events(function.name, resource["Properties"].get("Events", {}))
     return Template(

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from local.lambda_runtime.functions import unreadable
+from local.lambda_runtime.template import Template
+
 NAME = "host.docker.internal"
 """This machine's name in containers."""
 
@@ -22,6 +25,14 @@ def for_containers(names: Iterable[str], variables: Mapping[str, str]) -> dict[s
         for value in [variables.get(name, "")]
         if not name.startswith(("POWERTOOLS_", "AWS_LAMBDA_"))
     }
+
+
+def variables_of(template: Template, variables: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The content of the file for `sam local --env-vars`: of all functions under `Parameters`; and by the
+    function's name in the template, which wins, the secrets that it may not read."""
+    common = for_containers(template.variables, variables)
+    found = {one.logical_id: unreadable(one) & common.keys() for one in template.functions.values()}
+    return {"Parameters": common, **{name: dict.fromkeys(sorted(found[name]), "") for name in found}}
 
 
 def build(data: Path) -> list[str]:

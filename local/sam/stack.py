@@ -57,8 +57,8 @@ class SamStack(Stack):
             if port is not None and not processes.is_free(port):
                 self._servers.append(await forward(self._broker_host, port))
         seen = {**variables, "KAFKA_BROKERS": brokers or variables["KAFKA_BROKERS"]}
-        written = command.for_containers(self._template.variables, seen)
-        write_privately(self._data / "variables.json", json.dumps({"Parameters": written}))
+        written = command.variables_of(self._template, seen)
+        write_privately(self._data / "variables.json", json.dumps(written))
         # A killed predecessor leaves containers, and a lock on the image that it was building.
         await asyncio.to_thread(engine.remove_containers, self._data / "build")
         shutil.rmtree(self._temporary, ignore_errors=True)
