@@ -1,7 +1,6 @@
 """Signing in to Apache Kafka as MSK has it: by TLS, with a password (SCRAM) or a token (OAUTHBEARER)."""
 
 import base64
-import json
 import logging
 import ssl
 import time
@@ -12,12 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
 
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, Unavailable
@@ -25,63 +18,11 @@ from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
-from local import processes
-from local.kafka.apache import ApacheKafka
-from tests.support.apache_kafka import share_jars
-from tests.support.tls import Authority
+from tests.support.secure_kafka import PASSWORD, SECONDS, TOPIC, Secure, unsecured
 
 pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.
 
-TOPIC = "checkout.finished"
 MESSAGE = Message("7", TOPIC, "1", b"{}")
-PASSWORD = "correct horse"
-SECONDS = 10.0
-_BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
-_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
-
-
-class Secure:
-    """A node with a second listener, which admits only who has signed in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder, "ours")
-        self.other = Authority(folder, "other")
-        self.port = processes.free_port()
-        certificate, key = self.authority.issue("127.0.0.1").read_text().split("-----END CERTIFICATE-----\n")
-        chain = f"{certificate}-----END CERTIFICATE-----\n"
-        data = folder / "data"
-        share_jars(data)
-        listener = "listener.name.secure"
-        self.node = ApacheKafka(
-            {TOPIC: 3},
-            data,
-            properties={
-                "listeners": "PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}"
-                f",SECURE://{{host}}:{self.port}",
-                "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
-                f"{listener}.ssl.keystore.type": "PEM",
-                f"{listener}.ssl.keystore.certificate.chain": chain.replace("\n", "\\n"),
-                f"{listener}.ssl.keystore.key": key.replace("\n", "\\n"),
-                f"{listener}.sasl.enabled.mechanisms": "SCRAM-SHA-512,OAUTHBEARER",
-                f"{listener}.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
-                f"{listener}.oauthbearer.sasl.jaas.config": f"{_BEARER} required"
-                ' unsecuredLoginStringClaim_sub="broker";',
-                f"{listener}.oauthbearer.connections.max.reauth.ms": "3000",
-            },
-        )
-        self.node.start()
-        self._add_user("checkout", PASSWORD)
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def _add_user(self, name: str, password: str) -> None:
-        admin = AdminClient({"bootstrap.servers": self.node.address})
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        change = UserScramCredentialUpsertion(name, info, password.encode())
-        for done in admin.alter_user_scram_credentials([change]).values():
-            done.result(SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +30,6 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     started = Secure(tmp_path_factory.mktemp("secure"))
     yield started
     started.node.stop()
-
-
-def unsecured(seconds: float = 300) -> str:
-    """A token of a signer that the test's node believes: a JWT without a signature."""
-    now = time.time()
-    parts: list[dict[str, Any]] = [
-        {"alg": "none"},
-        {"sub": "checkout", "iat": now - 600, "exp": now + seconds},
-    ]
-    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
-    return ".".join(encoded) + "."
 
 
 def bearer(secure: Secure, token: str) -> dict[str, Any]:
