@@ -23,6 +23,7 @@ from checkout.base.errors import StripeRefusedForGood
 from checkout.payments.events import HANDLED
 from checkout.payments.stripe_api import Listing, StripeApi
 from checkout.payments.stripe_event import API_VERSION
+from checkout.sessions.session_request import SessionRequest
 from checkout.sessions.stripe_parameters import stripe_parameters
 from deployment import configure
 from deployment.aws_system import AwsSystem
@@ -117,15 +118,13 @@ def api(stripe_mock: str) -> StripeApi:
     return TwoPages(lambda: "sk_test_tests", stripe_mock)
 
 
+REQUEST_ID = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
 PARAMETERS = stripe_parameters(
+    SessionRequest(2**63 - 1, 1_000_000, None, REQUEST_ID),
+    REQUEST_ID,
     app_id="checkout-tests",
-    request_id="4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11",
-    user_id=2**63 - 1,
-    amount_cents=1_000_000,
     currency="eur",
-    success_url="https://pay.example.com/balance?status=success&session_id={CHECKOUT_SESSION_ID}",
-    cancel_url="https://pay.example.com/balance?status=cancel",
-    purpose="balance_topup",
+    origin="https://pay.example.com",
 )
 
 

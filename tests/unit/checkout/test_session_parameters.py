@@ -10,6 +10,7 @@ import stripe
 from stripe.params.checkout import SessionCreateParams
 
 from checkout.payments.stripe_event import API_VERSION
+from checkout.sessions.session_request import SessionRequest
 from checkout.sessions.stripe_parameters import stripe_parameters
 
 NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}
@@ -17,15 +18,10 @@ NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}
 
 
 def parameters(purpose: str = "balance_topup") -> dict[str, Any]:
+    request_id = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
+    request = SessionRequest(1, 500, None, request_id, purpose)
     return stripe_parameters(
-        app_id="checkout-tests",
-        request_id="4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11",
-        user_id=1,
-        amount_cents=500,
-        currency="eur",
-        success_url="https://pay.example.com/balance?status=success",
-        cancel_url="https://pay.example.com/balance?status=cancel",
-        purpose=purpose,
+        request, request_id, app_id="checkout-tests", currency="eur", origin="https://pay.example.com"
     )
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from checkout.outbox.effects import Effect, reversal_key
+from checkout.outbox.effects import Effect, are_one, reversal_key
 
 TAKING_OF = {"refund_failed": "refunded", "dispute_won": "disputed"}
 """The kind that gives back → the kind that had taken."""
@@ -13,16 +13,6 @@ _OF_REFUND = ("refunded", "refund_failed")
 
 STAGE = {"success": 0, "refunded": 1, "disputed": 1, "refund_failed": 2, "dispute_won": 2}
 """By kind: a movement can only depend on movements of a lower stage."""
-
-
-def are_one(one: Effect, other: Effect) -> bool:
-    """True if both ask for the same movement, even with another user, amount or currency.
-
-    Credits that both name a payment intent are the same if that is, under any key.
-    """
-    if one.kind == other.kind == "success" and one.payment_intent_id and other.payment_intent_id:
-        return one.payment_intent_id == other.payment_intent_id
-    return one.effect_key == other.effect_key
 
 
 def rivals(effects: Iterable[Effect]) -> list[Effect]:

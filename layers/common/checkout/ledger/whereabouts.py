@@ -7,7 +7,7 @@ from enum import Enum
 from checkout.base.postgres import Transaction
 from checkout.ledger import whereabouts_table as whereabouts
 from checkout.ledger.whereabouts_table import Decision, ParkedMovement
-from checkout.outbox.effects import Effect, Recorded
+from checkout.outbox.effects import Effect, Recorded, are_one
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import decoded
 
@@ -48,7 +48,7 @@ def _place(effect: Effect, entered: Mapping[str, set[Recorded]]) -> Place:
 def _named(effect: Effect, recorded: Mapping[str, set[Recorded]]) -> set[Recorded]:
     """Those that are the same movement, even with another user, amount or currency."""
     candidates = {*recorded.get(effect.effect_key, ()), *recorded.get(effect.payment_intent_id or "", ())}
-    return {one for one in candidates if one.is_of(effect)}
+    return {one for one in candidates if are_one(one, effect)}
 
 
 def _by_key_and_intent(entries: Collection[Recorded]) -> dict[str, set[Recorded]]:

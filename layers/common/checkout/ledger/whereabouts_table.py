@@ -1,7 +1,7 @@
 """SQL that finds movements in the application's database, by effect key and by payment intent."""
 
 from collections.abc import Collection
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from checkout.base.postgres import Transaction
 from checkout.outbox.effects import Recorded
@@ -20,10 +20,6 @@ class ParkedMovement(NamedTuple):
     decision: Decision
 
 
-def _rows(tx: Transaction) -> list[dict[str, Any]]:
-    return tx.fetchall()
-
-
 def entries(
     tx: Transaction, effect_keys: Collection[str], payment_intents: Collection[str]
 ) -> list[Recorded]:
@@ -40,7 +36,7 @@ def entries(
             (row["user_id"], row["amount_cents"], row["currency"]),
             row["payment_intent_id"],
         )
-        for row in _rows(tx)
+        for row in tx.fetchall()
     ]
 
 
@@ -68,5 +64,5 @@ def parked(
             bytes(row["value"]),
             row["decision"],
         )
-        for row in _rows(tx)
+        for row in tx.fetchall()
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from checkout.outbox.effects import Effect, effect_of, is_credit, is_same_movement
+from checkout.outbox.effects import Effect, are_one, effect_of, is_credit
 
 
 class Seen(NamedTuple):
@@ -74,12 +74,11 @@ def compare(entered: Sequence[Seen], paid: Sequence[Seen]) -> Comparison:
 
 
 def _candidates(movement: Seen, by_key: dict[str, Seen], by_intent: dict[str, Seen]) -> list[Seen]:
-    known_as = movement.effect_key, movement.payment_intent_id
     of_intent = by_intent.get(movement.payment_intent_id or "") if is_credit(movement.effect_key) else None
     return [
         entry
         for entry in (of_intent, by_key.get(movement.effect_key))
-        if entry is not None and is_same_movement((entry.effect_key, entry.payment_intent_id), known_as)
+        if entry is not None and are_one(entry, movement)
     ]
 
 

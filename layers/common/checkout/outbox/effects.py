@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -79,23 +79,26 @@ class Recorded:
     claim: tuple[int, int, str]
     payment_intent_id: str | None
 
-    def is_of(self, effect: Effect) -> bool:
-        """True if it is this movement, whatever user, amount and currency it says."""
-        return is_same_movement(
-            (self.effect_key, self.payment_intent_id), (effect.effect_key, effect.payment_intent_id)
-        )
+
+class Movement(Protocol):
+    """One of a balance, wherever it was read."""
+
+    @property
+    def effect_key(self) -> str: ...
+    @property
+    def payment_intent_id(self) -> str | None: ...
 
 
-def is_same_movement(one: tuple[str, str | None], other: tuple[str, str | None]) -> bool:
-    """Of two movements by effect key and payment intent.
+def are_one(one: Movement, other: Movement) -> bool:
+    """True if both are the same movement, even with another user, amount or currency.
 
     A credit belongs to its payment intent, under whatever request_id: after a restore, two payments of one
     request can have each other's. Only if one side does not know its payment intent, the key decides.
     """
-    (key, intent), (other_key, other_intent) = one, other
-    if is_credit(key) and is_credit(other_key) and intent is not None and other_intent is not None:
+    intent, other_intent = one.payment_intent_id, other.payment_intent_id
+    if is_credit(one.effect_key) and is_credit(other.effect_key) and intent and other_intent:
         return intent == other_intent
-    return key == other_key
+    return one.effect_key == other.effect_key
 
 
 def is_credit(effect_key: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
 
 from checkout.base.postgres import Transaction
 from checkout.outbox.effects import Effect, effect_of
@@ -60,12 +59,12 @@ def take_back(tx: Transaction, effect_keys: Collection[str]) -> None:
 
 def among(tx: Transaction, effect_keys: Collection[str]) -> set[Claim]:
     """The claims of those of them that were discarded."""
-    tx.execute(
+    rows = tx.tuples(
         "SELECT effect_key, user_id, amount_cents, currency FROM discarded_effects"
         " WHERE effect_key = ANY(%s)",
         (list(effect_keys),),
     )
-    return {(row["effect_key"], row["user_id"], row["amount_cents"], row["currency"]) for row in _rows(tx)}
+    return {(key, user_id, amount, currency) for key, user_id, amount, currency in rows}
 
 
 def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Discarded]:
@@ -81,7 +80,7 @@ def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Disca
     )
     return [
         Discarded(**{**row, "value": None if row["value"] is None else bytes(row["value"])})
-        for row in _rows(tx)
+        for row in tx.fetchall()
     ]
 
 
@@ -103,7 +102,3 @@ def discard_again(tx: Transaction, discarded: Sequence[Discarded]) -> None:
         ],
         template=f"({', '.join(['%s'] * 16)}, now(), CASE WHEN %s THEN now() END)",
     )
-
-
-def _rows(tx: Transaction) -> list[dict[str, Any]]:
-    return tx.fetchall()

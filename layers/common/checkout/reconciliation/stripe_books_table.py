@@ -31,10 +31,6 @@ class BooksRead(NamedTuple):
     until: int
 
 
-def _rows(tx: Transaction) -> list[Row]:
-    return tx.fetchall()
-
-
 def store(tx: Transaction, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
     """Insert; rows that exist already are left as they are, except that pending ones are settled."""
     tx.execute_values(
@@ -76,13 +72,13 @@ def claim_pending(tx: Transaction, *, after_seconds: int, limit: int) -> list[st
         " RETURNING id",
         (after_seconds, limit),
     )
-    return [row["id"] for row in _rows(tx)]
+    return [row["id"] for row in tx.fetchall()]
 
 
 def begin(tx: Transaction) -> float | None:
     """The time of the first movement in the books, in epoch seconds; None if there is none."""
     tx.execute("SELECT EXTRACT(EPOCH FROM min(created_at))::float AS begin FROM stripe_balance_transactions")
-    begin: float | None = _rows(tx)[0]["begin"]
+    begin: float | None = tx.fetchall()[0]["begin"]
     return begin
 
 
@@ -95,12 +91,12 @@ def end_of_range(tx: Transaction, after: str) -> str | None:
             " ORDER BY payment_intent_id OFFSET %s LIMIT 1",
             (after, RANGE - 1),
         )
-        ends += [row["payment_intent_id"] for row in _rows(tx)]
+        ends += [row["payment_intent_id"] for row in tx.fetchall()]
     if not ends:
         return None
     # The database compares texts as its index does; Python may not.
     tx.execute("SELECT min(one) AS first FROM unnest(%s) AS one", (ends,))
-    first: str = _rows(tx)[0]["first"]
+    first: str = tx.fetchall()[0]["first"]
     return first
 
 
@@ -137,7 +133,7 @@ def unequal(tx: Transaction, payments: Payments) -> list[str]:
         """,
         _parameters(after=payments.after, upto=payments.upto),
     )
-    return [row["payment_intent_id"] for row in _rows(tx)]
+    return [row["payment_intent_id"] for row in tx.fetchall()]
 
 
 def differing(tx: Transaction, payments: Collection[str], read: BooksRead, *, livemode: bool) -> list[Row]:
@@ -191,7 +187,7 @@ def differing(tx: Transaction, payments: Collection[str], read: BooksRead, *, li
         """,
         _parameters(payments=list(payments), livemode=livemode, since=read.since, until=read.until),
     )
-    return _rows(tx)
+    return tx.fetchall()
 
 
 def unknown(tx: Transaction, payments: Collection[str]) -> list[Row]:
@@ -203,7 +199,7 @@ def unknown(tx: Transaction, payments: Collection[str]) -> list[Row]:
         " ORDER BY created_at, id",
         _parameters(payments=list(payments)),
     )
-    return _rows(tx)
+    return tx.fetchall()
 
 
 def _parameters(**more: object) -> dict[str, object]:

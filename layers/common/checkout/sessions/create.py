@@ -38,7 +38,7 @@ from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import limits, table
 from checkout.sessions.limits import Usage
-from checkout.sessions.session_request import SessionRequest, absolute
+from checkout.sessions.session_request import SessionRequest
 from checkout.sessions.stripe_parameters import stripe_parameters
 
 InSameCommit = Callable[[Transaction, Payment], None]
@@ -98,28 +98,13 @@ class CreateSession:
     ) -> Payment | None:
         """The row, committed; None if it must be read again who has the request_id, or what the user has
         begun."""
+        currency = self._config.currency
         parameters = stripe_parameters(
-            app_id=self._config.app_id,
-            request_id=request_id,
-            user_id=request.user_id,
-            amount_cents=request.amount_cents,
-            currency=self._config.currency,
-            purpose=request.purpose,
-            success_url=absolute(request.success_url)
-            or f"{origin}/balance?status=success&session_id={{CHECKOUT_SESSION_ID}}",
-            cancel_url=absolute(request.cancel_url) or f"{origin}/balance?status=cancel",
-            customer_email=request.customer_email,
+            request, request_id, app_id=self._config.app_id, currency=currency, origin=origin
         )
         with self._checkout.autocommit() as tx:
             return table.insert_pending(
-                tx,
-                request_id=request_id,
-                user_id=request.user_id,
-                amount_cents=request.amount_cents,
-                currency=self._config.currency,
-                purpose=request.purpose,
-                stripe_parameters=parameters,
-                latest_id=usage.latest_id,
+                tx, request, request_id, currency=currency, parameters=parameters, latest_id=usage.latest_id
             )
 
     def _ask(self, row: Payment) -> CreatedSession | Payment:

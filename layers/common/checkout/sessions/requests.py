@@ -138,29 +138,15 @@ class AnswerRequests:
             row, is_new = self._create_session(request, self._origin, put)
         except REFUSALS as refusal:
             with self._checkout.transaction() as tx:
-                put(tx, self._refuse(tx, event, request, refusal))
+                put(tx, self._refuse(tx, request, refusal))
         else:
             if not is_new:
                 with self._checkout.autocommit() as tx:
                     put(tx, row)
         return queued[-1]
 
-    def _refuse(
-        self,
-        tx: Transaction,
-        event: CheckoutRequestEvent,
-        request: SessionRequest,
-        refusal: CheckoutError,
-    ) -> Payment:
-        row = table.refuse(
-            tx,
-            request_id=event.request_id,
-            user_id=event.user_id,
-            amount_cents=event.amount_cents,
-            currency=event.currency or self._currency,
-            purpose=event.purpose,
-            error_message=refusal.detail,
-        )
+    def _refuse(self, tx: Transaction, request: SessionRequest, refusal: CheckoutError) -> Payment:
+        row = table.refuse(tx, request, request.currency or self._currency, refusal.detail)
         request.require_same(row)
         if not row.is_refused:
             raise Unavailable("Another process began the same request at this moment.")

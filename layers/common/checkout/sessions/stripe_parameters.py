@@ -3,28 +3,22 @@
 from typing import Any
 
 from checkout.outbox.effects import TOP_UP
+from checkout.sessions.session_request import SessionRequest, absolute
 
 
 def stripe_parameters(
-    *,
-    app_id: str,
-    request_id: str,
-    user_id: int,
-    amount_cents: int,
-    currency: str,
-    success_url: str,
-    cancel_url: str,
-    purpose: str,
-    customer_email: str | None = None,
+    request: SessionRequest, request_id: str, *, app_id: str, currency: str, origin: str
 ) -> dict[str, Any]:
     """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount.
 
-    The hosted page says whose account it is for, so nobody pays into another one unawares.
+    `origin` has our own page. The hosted page says whose account it is for, so nobody pays into another one
+    unawares.
     """
+    purpose, page = request.purpose, f"{origin}/balance"
     metadata = {
         "checkout_app": app_id,
         "request_id": request_id,
-        "user_id": str(user_id),
+        "user_id": str(request.user_id),
         "purpose": purpose,
     }
     return {
@@ -34,10 +28,10 @@ def stripe_parameters(
                 "quantity": 1,
                 "price_data": {
                     "currency": currency,
-                    "unit_amount": amount_cents,
+                    "unit_amount": request.amount_cents,
                     "product_data": {
                         "name": "Balance top-up" if purpose == TOP_UP else "Payment",
-                        "description": f"For account {user_id}",
+                        "description": f"For account {request.user_id}",
                     },
                 },
             }
@@ -45,7 +39,8 @@ def stripe_parameters(
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata},
         "adaptive_pricing": {"enabled": False},
-        "success_url": success_url,
-        "cancel_url": cancel_url,
-        **({"customer_email": customer_email} if customer_email else {}),
+        "success_url": absolute(request.success_url)
+        or f"{page}?status=success&session_id={{CHECKOUT_SESSION_ID}}",
+        "cancel_url": absolute(request.cancel_url) or f"{page}?status=cancel",
+        **({"customer_email": request.customer_email} if request.customer_email else {}),
     }

@@ -9,6 +9,7 @@ from checkout.payments.payment import OPEN, WITHOUT_PAYMENT, Payment, Status
 from checkout.payments.stripe_api import CreatedSession
 from checkout.payments.table import COLUMNS, existing, optional, payment
 from checkout.sessions.limits import Usage
+from checkout.sessions.session_request import SessionRequest
 
 
 def find_with_usage(tx: Transaction, request_id: str, user_id: int) -> tuple[Payment | None, Usage]:
@@ -46,13 +47,11 @@ def find_with_usage(tx: Transaction, request_id: str, user_id: int) -> tuple[Pay
 
 def insert_pending(
     tx: Transaction,
-    *,
+    request: SessionRequest,
     request_id: str,
-    user_id: int,
-    amount_cents: int,
+    *,
     currency: str,
-    purpose: str,
-    stripe_parameters: dict[str, Any],
+    parameters: dict[str, Any],
     latest_id: int,
 ) -> Payment | None:
     """The row that exists before Stripe is asked. None if the user has begun another payment since
@@ -61,6 +60,7 @@ def insert_pending(
     One user's inserts follow one another. The insert is a statement of its own, so it sees what was committed
     while it waited for the lock, and no limit is overtaken.
     """
+    user_id = request.user_id
     tx.queue("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
     tx.execute(
         "INSERT INTO checkout_transactions"
@@ -69,16 +69,9 @@ def insert_pending(
         " WHERE NOT EXISTS (SELECT FROM checkout_transactions WHERE user_id = %s AND id > %s)"
         f" ON CONFLICT (request_id) DO NOTHING RETURNING {COLUMNS}",
         (
-            request_id,
-            user_id,
-            amount_cents,
-            currency,
-            purpose,
-            Status.SESSION_PENDING,
-            Json(stripe_parameters["metadata"]),
-            Json(stripe_parameters),
-            user_id,
-            latest_id,
+            *(request_id, user_id, request.amount_cents, currency, request.purpose),
+            *(Status.SESSION_PENDING, Json(parameters["metadata"]), Json(parameters)),
+            *(user_id, latest_id),
         ),
     )
     return optional(tx)
@@ -141,16 +134,7 @@ def session_failed(
     )
 
 
-def refuse(
-    tx: Transaction,
-    *,
-    request_id: str,
-    user_id: int,
-    amount_cents: int,
-    currency: str,
-    purpose: str,
-    error_message: str,
-) -> Payment:
+def refuse(tx: Transaction, request: SessionRequest, currency: str, error_message: str) -> Payment:
     """Make the row of a request that is refused for good, or mark the row whose session failed as that.
 
     A row in any other state stays as it is, and is returned: the caller must look.
@@ -164,6 +148,9 @@ def refuse(
         " WHERE checkout_transactions.status = EXCLUDED.status"
         "   AND checkout_transactions.completed_at IS NULL"
         f" RETURNING {COLUMNS}",
-        (request_id, user_id, amount_cents, currency, purpose, Status.SESSION_FAILED, error_message),
+        (
+            *(request.request_id, request.user_id, request.amount_cents, currency, request.purpose),
+            *(Status.SESSION_FAILED, error_message),
+        ),
     )
-    return optional(tx) or existing(tx, request_id)
+    return optional(tx) or existing(tx, str(request.request_id))

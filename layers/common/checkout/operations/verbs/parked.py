@@ -14,11 +14,11 @@ from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Transaction
 from checkout.ledger import entering, parked
 from checkout.ledger import table as ledger
-from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_reversal, are_one
+from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_reversal
 from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, one_or_all, paged, reasoned
-from checkout.outbox.effects import Effect
+from checkout.outbox.effects import Effect, are_one
 from checkout.outbox.finished_event import TOPIC
 from checkout.system import System
 
