@@ -10,11 +10,6 @@ from tests.infrastructure import alarm_rules, published, transformed
 from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
 CONSUME = published.LAMBDA_READS_MSK | published.LAMBDA_FINDS_MSK | {"kafka-cluster:DescribeCluster"}
-PRODUCE = frozenset({"kafka-cluster:Connect", "kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"})
-PRODUCERS = frozenset(
-    {"StripeWebhook", "CheckoutRequestsConsumer", "OutboxRelay", "Reconciler", "Operations"}
-)
-
 RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 
 LOGS_NO_STATEMENT = {
@@ -122,10 +117,7 @@ def _permissions(templates: Templates) -> Iterator[str]:
     roles = of_type(templates.application, "AWS::IAM::Role")
     consumers = {"CheckoutFinishedConsumer", "CheckoutRequestsConsumer"}
     functions = {name.removesuffix("Function") for name in _serverless(templates.source)}
-    for names, needed in (
-        *((consumers, CONSUME), (PRODUCERS, PRODUCE)),
-        (functions, published.LAMBDA_IN_A_VPC),
-    ):
+    for names, needed in ((consumers, CONSUME), (functions, published.LAMBDA_IN_A_VPC)):
         for name in sorted(names):
             if missing := needed - _actions(roles[f"{name}FunctionRole"], "Allow"):
                 yield f"{name}FunctionRole lacks {', '.join(sorted(missing))}"

@@ -16,23 +16,32 @@ from botocore.stub import Stubber
 
 from checkout.base import timing
 from checkout.base.errors import CheckoutError, ConfigurationError
-from checkout.release import self_check
+from checkout.release import privileges, self_check
 from checkout.release.versions import Versions
+from tests.infrastructure import transformed
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 
 ROOT = Path(__file__).parents[2]
 SECRETS, CHECKOUT, APPLICATION, BROKER = "secrets", "checkout database", "application database", "broker"
-NEEDS = {
-    "create_session": [SECRETS, CHECKOUT, APPLICATION],
-    "account": [SECRETS, CHECKOUT, APPLICATION],
-    "stripe_webhook": [SECRETS, CHECKOUT, BROKER],
-    "checkout_finished_consumer": [APPLICATION],
-    "checkout_requests_consumer": [SECRETS, CHECKOUT, APPLICATION, BROKER],
-    "outbox_relay": [CHECKOUT, BROKER],
-    "reconciler": [SECRETS, CHECKOUT, APPLICATION, BROKER],
-    "operations": [SECRETS, CHECKOUT, APPLICATION, BROKER],
-}
+WITHOUT_SECRETS = {"checkout_finished_consumer", "outbox_relay"}
+"""They read none but those that they connect with."""
+
+
+def needs(function: str) -> list[str]:
+    """What a function has rights on: its role in each database, and its role on AWS."""
+    name = "".join(word.capitalize() for word in function.split("_"))
+    publishes = "kafka-cluster:WriteData" in str(transformed.source()["Resources"][f"{name}Role"])
+    found = {
+        SECRETS: function not in WITHOUT_SECRETS,
+        CHECKOUT: function in privileges.CHECKOUT,
+        APPLICATION: function in privileges.APPLICATION,
+        BROKER: publishes,
+    }
+    return [need for need, is_needed in found.items() if is_needed]
+
+
+NEEDS = {one: needs(one) for one in sorted(privileges.CHECKOUT.keys() | privileges.APPLICATION.keys())}
 
 
 @pytest.mark.parametrize("function", NEEDS)
