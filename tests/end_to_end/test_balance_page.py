@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.end_to_end.balance_page import CONTRAST, TOKEN, BalancePage
 from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
+from tests.support.settings import put
 
 
 @pytest.fixture
@@ -116,9 +117,7 @@ def test_balance_in_coins_and_in_money(balance: BalancePage, checkout: FakeCheck
 def test_limits_and_currency_of_the_configuration(
     balance: BalancePage, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BALANCE_CURRENCY", "jpy")
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "400")
-    monkeypatch.setenv("MAX_AMOUNT_CENTS", "600")
+    put(monkeypatch, BALANCE_CURRENCY="jpy", MIN_AMOUNT_CENTS="400", MAX_AMOUNT_CENTS="600")
     balance.open(checkout)
     balance.preset("500").check()
     expect(balance.page.get_by_text("coins = JP¥500")).to_be_visible()
@@ -130,7 +129,7 @@ def test_limits_and_currency_of_the_configuration(
 def test_an_amount_that_the_currency_does_not_have_is_not_sent(
     balance: BalancePage, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BALANCE_CURRENCY", "isk")
+    put(monkeypatch, BALANCE_CURRENCY="isk")
     balance.open(checkout)
     balance.amount.fill("550")
     balance.amount.press("Enter")

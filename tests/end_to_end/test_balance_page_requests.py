@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from functions.web import app
 from tests.end_to_end.balance_page import TOKEN, BalancePage
 from tests.end_to_end.fake_checkout import FakeCheckout
+from tests.support.settings import put
 
 API = ["200 /checkout/balance", "200 /checkout/transactions"]
 
@@ -87,11 +88,11 @@ def test_later_the_page_is_confirmed(
 def test_a_page_without_its_configuration_asks_for_it_until_it_is_mended(
     page: Page, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "few")
+    put(monkeypatch, MIN_AMOUNT_CENTS="few")
     balance = BalancePage(page).open(checkout)
     expect(balance.news).to_contain_text("Your balance cannot be shown right now")
     assert "503 /balance/config.json" in checkout.served
-    monkeypatch.delenv("MIN_AMOUNT_CENTS")
+    put(monkeypatch, MIN_AMOUNT_CENTS=None)
     balance.page.get_by_role("button", name="Try again").click()
     wait_until_shown(balance)
 

@@ -1,6 +1,6 @@
 """Real PostgreSQL and a broker over TCP, once a test run; every test begins with empty tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, SpareBroker, new_broker
 from tests.support.functions import Functions, system
 from tests.support.postgres import new_postgres
+from tests.support.settings import put
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
 
@@ -24,8 +25,8 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
     urls = server.url("checkout"), server.url("application")
     with pytest.MonkeyPatch.context() as patch:
         settings = functions.environment(*urls, "127.0.0.1:1")
-        patch_environment(patch, settings)
-        Functions(settings).invoke("migrate", {})
+        put(patch, **settings)
+        Functions(settings, patch).invoke("migrate", {})
         system().grant_roles()
         functions.forget_wiring()
     yield urls
@@ -62,21 +63,21 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def stripe(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+def stripe(fns: Functions, simulator: Simulator) -> Iterator[Simulator]:
     """The functions talk to the simulator."""
-    monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+    fns.set(STRIPE_API_BASE=simulator.url)
     fns.settings["STRIPE_API_BASE"] = simulator.url
     yield simulator
     simulator.clear_faults()
 
 
 @pytest.fixture
-def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+def silent(fns: Functions, tmp_path: Path) -> Iterator[Simulator]:
     """A Stripe of its own that sends no webhooks."""
     with Simulator(
         tmp_path / "stripe", debit_seconds=0.1, refund_seconds=0.1, dispute_seconds=0.1
     ) as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.set(STRIPE_API_BASE=simulator.url)
         fns.settings["STRIPE_API_BASE"] = simulator.url
         yield simulator
 
@@ -96,11 +97,6 @@ def as_operator(fns: Functions) -> Iterator[None]:
         yield
 
 
-def patch_environment(patch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> None:
-    for name, value in settings.items():
-        patch.setenv(name, value)
-
-
 @pytest.fixture
 def fns(
     databases: tuple[str, str], broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
@@ -110,10 +106,10 @@ def fns(
     # What a test wants published is published, however slow this machine is.
     monkeypatch.setattr(timing, "PUBLISH_AT_ONCE", 20)
     settings = functions.environment(*databases, broker.address)
-    patch_environment(monkeypatch, settings)
+    put(monkeypatch, **settings)
     functions.forget_wiring()
     made_up.known_to_stripe(monkeypatch)
-    made = Functions(settings)
+    made = Functions(settings, monkeypatch)
     made.empty_databases()
     made.add_users(1)
     yield made

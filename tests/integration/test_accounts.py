@@ -42,8 +42,8 @@ def consume_all(fns: Functions) -> None:
         )
 
 
-def test_health_asks_nobody(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+def test_health_asks_nobody(fns: Functions) -> None:
+    fns.set(CHECKOUT_DATABASE_URL="postgresql://x@127.0.0.1:1/x")
     answer = fns.http("account", "GET /health")
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
@@ -193,9 +193,7 @@ def test_a_cursor_that_is_not_ours(fns: Functions, cursor: str) -> None:
     assert "cursor" in answer.json["detail"]
 
 
-def test_a_cursor_shows_nothing_and_is_its_user_s_alone(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cursor_shows_nothing_and_is_its_user_s_alone(fns: Functions) -> None:
     fns.add_users(2)
     for number in range(3):
         paid(fns, session_id=f"cs_test_{number}")
@@ -217,11 +215,9 @@ def test_a_cursor_shows_nothing_and_is_its_user_s_alone(
         return fns.get("/checkout/transactions", user_id, query={"limit": "1", "cursor": cursor}).status
 
     assert (page(1, cursor), page(2, cursor), page(1, old)) == (200, 400, 400)
-    monkeypatch.setenv("JWT_SECRET_PREVIOUS", JWT_SECRET)
-    monkeypatch.setenv("JWT_SECRET", "another secret, since the one before was rotated")
+    fns.set(JWT_SECRET_PREVIOUS=JWT_SECRET, JWT_SECRET="another secret, since the one before was rotated")
     assert page(1, cursor) == 200
-    monkeypatch.delenv("JWT_SECRET_PREVIOUS")
-    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    fns.set(JWT_SECRET_PREVIOUS=None, JWT_SECRET=JWT_SECRET)
     assert page(1, cursor) == 200
 
 

@@ -10,6 +10,7 @@ from checkout.base.errors import ConfigurationError
 from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested
+from tests.support.settings import put
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
 
@@ -22,8 +23,7 @@ def answers(broker: Broker, request_id: str) -> list[dict[str, Any]]:
 
 
 def configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+    put(monkeypatch, **settings)
     functions.forget_wiring()
 
 

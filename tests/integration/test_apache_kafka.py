@@ -20,6 +20,7 @@ from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
 from tests.support.apache_kafka import share_jars
 from tests.support.project import Project
+from tests.support.settings import put
 
 TOPICS = {"checkout.requests": 3, "checkout.finished": 3}
 TOPIC = "checkout.finished"
@@ -206,7 +207,7 @@ def test_what_is_missing_is_named_with_what_to_do(
     for name, script in programs.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder))
+    put(monkeypatch, PATH=str(folder))
 
     with pytest.raises(ApacheKafkaError) as caught:
         kafka_jars.fetch(tmp_path / "kafka", lambda _: None)
@@ -223,7 +224,7 @@ def test_is_fetched_once_and_again_when_another_version_is_asked_for(
     (folder / "mvn").write_text(MAVEN)
     for program in folder.iterdir():
         program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    put(monkeypatch, PATH=f"{folder}:{os.environ['PATH']}")
     monkeypatch.setattr(kafka_jars, "POM", pom)
     said: list[str] = []
 

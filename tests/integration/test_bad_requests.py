@@ -226,12 +226,10 @@ def test_a_service_must_name_the_user(fns: Functions, user_id: Any) -> None:
     assert "user_id" in refused(fns, fns.create(fields, {"x-service-token": SERVICE_TOKEN}), 400)
 
 
-def test_a_missing_setting_is_named_and_its_value_is_not(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", f"{SERVICE_TOKEN},")
+def test_a_missing_setting_is_named_and_its_value_is_not(fns: Functions) -> None:
+    fns.set(CHECKOUT_SERVICE_TOKEN=f"{SERVICE_TOKEN},")
     detail = refused(fns, fns.create(GOOD), 503)
     assert "CHECKOUT_SERVICE_TOKEN" in detail
     assert SERVICE_TOKEN not in detail
-    monkeypatch.delenv("JWT_SECRET")
+    fns.set(JWT_SECRET=None)
     assert "JWT_SECRET" in refused(fns, fns.create(GOOD), 503)

@@ -62,20 +62,16 @@ def test_one_byte_changed(fns: Functions) -> None:
     assert nothing_stored(fns)
 
 
-def test_any_of_several_secrets_is_good_while_one_is_rotated(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", f"whsec_new, {WEBHOOK_SECRET}")
+def test_any_of_several_secrets_is_good_while_one_is_rotated(fns: Functions) -> None:
+    fns.set(STRIPE_WEBHOOK_SECRET=f"whsec_new, {WEBHOOK_SECRET}")
     for secret in (WEBHOOK_SECRET, "whsec_new"):
         content = body()
         assert fns.webhook(content, signature(content, secret)).status == 200
 
 
 @pytest.mark.parametrize("secrets", ["", " ", ",whsec_a", "whsec_a,", "whsec_a,,whsec_b"])
-def test_an_empty_secret_is_refused_at_start(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch, secrets: str
-) -> None:
-    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", secrets)
+def test_an_empty_secret_is_refused_at_start(fns: Functions, secrets: str) -> None:
+    fns.set(STRIPE_WEBHOOK_SECRET=secrets)
     content = body()
     answer = fns.webhook(content, signature(content, "x"))
     assert answer.status == 503
@@ -121,8 +117,8 @@ def test_the_wrong_mode_is_held(fns: Functions) -> None:
     assert "livemode" in held(fns, event(session_object(str(uuid4())), livemode=True))
 
 
-def test_a_test_event_with_a_live_key_is_held(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STRIPE_SECRET", "sk_live_tests")
+def test_a_test_event_with_a_live_key_is_held(fns: Functions) -> None:
+    fns.set(STRIPE_SECRET="sk_live_tests")
     assert "livemode" in held(fns, event(session_object(str(uuid4()))))
 
 
@@ -272,12 +268,9 @@ def test_another_amount_or_currency_than_asked_is_believed_and_loud(
     assert "PaidDiffersFromAsked" in capsys.readouterr().out
 
 
-def test_the_database_away_is_5xx_so_that_stripe_sends_it_again(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_database_away_is_5xx_so_that_stripe_sends_it_again(fns: Functions) -> None:
     paid = event(session_object(str(uuid4())))
-    with monkeypatch.context() as away:
-        away.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:secret-password@127.0.0.1:1/x")
+    with fns.set(CHECKOUT_DATABASE_URL="postgresql://x:secret-password@127.0.0.1:1/x"):
         answer = fns.webhook(paid)
         assert answer.status == 503
         assert "secret-password" not in str(answer.json)

@@ -15,6 +15,7 @@ from checkout.base.config import Config
 from checkout.payments.events import HANDLED
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
+from tests.support.settings import put, sign_in_to_aws
 from tests.support.stripe_simulator import Simulator
 
 URL = "http://127.0.0.1:9/webhooks/stripe"
@@ -38,10 +39,8 @@ def stripe(simulator: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch, stripe: Simulator) -> Iterator[AwsSystem]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.delenv("STRIPE_SECRET", raising=False)
+    sign_in_to_aws(monkeypatch)
+    put(monkeypatch, STRIPE_SECRET=None)
     with mock_aws(config={"core": {"passthrough": {"urls": [stripe.url]}}}):
         client = boto3.client("secretsmanager")
         made = client.create_secret(Name="callers", SecretString=json.dumps(CALLERS))
@@ -215,7 +214,7 @@ def test_what_is_no_key_is_refused(system: AwsSystem, stripe: Simulator) -> None
 
 def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     run(system)
-    monkeypatch.setenv("STRIPE_SECRET", "sk_live_1")
+    put(monkeypatch, STRIPE_SECRET="sk_live_1")
     with pytest.raises(NotConfigured, match="not of the stack's mode"):
         run(system)
     assert system.stripe_secrets["STRIPE_SECRET"] == KEY
@@ -233,13 +232,13 @@ def test_another_key_makes_the_endpoint_and_is_not_stored(
         return client(key, **given)
 
     monkeypatch.setattr(stripe_sdk, "StripeClient", made)
-    monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_test_endpoints")
+    put(monkeypatch, STRIPE_CONFIGURE_KEY="rk_test_endpoints")
     run(system)
     assert used == ["rk_test_endpoints"]
     assert len(endpoints(stripe)) == 1
     assert system.stripe_secrets["STRIPE_SECRET"] == KEY
     assert "rk_test_endpoints" not in json.dumps(system.stripe_secrets)
-    monkeypatch.setenv("STRIPE_CONFIGURE_KEY", "rk_live_endpoints")
+    put(monkeypatch, STRIPE_CONFIGURE_KEY="rk_live_endpoints")
     with pytest.raises(NotConfigured, match="STRIPE_CONFIGURE_KEY must be a secret key of the same mode"):
         run(system)
 

@@ -65,22 +65,20 @@ def test_a_session_is_what_was_asked_for(fns: Functions, stripe: Simulator) -> N
 
 
 def test_without_a_public_origin_stripe_returns_to_the_apis_own_domain(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator
 ) -> None:
-    monkeypatch.setenv("PUBLIC_ORIGIN", "")
+    fns.set(PUBLIC_ORIGIN="")
     answer = fns.create({"amount_cents": 500})
     session = stripe.get(f"{SESSIONS}/{answer.json['session_id']}")
     assert session["cancel_url"] == "https://api.example.com/balance?status=cancel"
 
 
 def test_the_same_request_again_is_the_same_session_whatever_the_configuration_has_become(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator
 ) -> None:
     request_id = str(uuid4())
     first = fns.create({"amount_cents": 500, "request_id": request_id})
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
-    monkeypatch.setenv("BALANCE_CURRENCY", "usd")
-    monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", "1")
+    fns.set(MIN_AMOUNT_CENTS="600", BALANCE_CURRENCY="usd", MAX_OPEN_SESSIONS_PER_HOUR="1")
     second = fns.create({"amount_cents": 500, "currency": "eur", "request_id": request_id.upper()})
     assert (first.status, second.status) == (201, 200)
     assert first.json == second.json
@@ -117,16 +115,14 @@ def test_a_service_asks_for_a_user(fns: Functions, stripe: Simulator) -> None:
     assert fns.row(answer.json["request_id"])["user_id"] == 1
 
 
-def test_two_service_tokens_are_good_while_one_is_rotated(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_service_tokens_are_good_while_one_is_rotated(fns: Functions, stripe: Simulator) -> None:
     def status(token: str) -> int:
         return fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": token}).status
 
-    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", f"{SERVICE_TOKEN}, the-next-one")
+    fns.set(CHECKOUT_SERVICE_TOKEN=f"{SERVICE_TOKEN}, the-next-one")
     assert [status(SERVICE_TOKEN), status("the-next-one")] == [201, 201]
     assert [status(f"{SERVICE_TOKEN}, the-next-one"), status("")] == [401, 401]
-    monkeypatch.setenv("CHECKOUT_SERVICE_TOKEN", "the-next-one")
+    fns.set(CHECKOUT_SERVICE_TOKEN="the-next-one")
     assert [status(SERVICE_TOKEN), status("the-next-one")] == [401, 201]
 
 
@@ -158,9 +154,9 @@ def test_no_more_than_the_limit_may_be_open_even_in_parallel(fns: Functions, str
 
 
 def test_the_limit_is_429_with_retry_after_and_finished_payments_do_not_count(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator
 ) -> None:
-    monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", "1")
+    fns.set(MAX_OPEN_SESSIONS_PER_HOUR="1")
     first = fns.create({"amount_cents": 500})
     refused = fns.create({"amount_cents": 500})
     assert refused.status == 429
@@ -169,13 +165,10 @@ def test_the_limit_is_429_with_retry_after_and_finished_payments_do_not_count(
     assert fns.create({"amount_cents": 500}).status == 201
 
 
-def test_stripe_away_is_502_and_the_same_request_id_succeeds_later(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stripe_away_is_502_and_the_same_request_id_succeeds_later(fns: Functions, stripe: Simulator) -> None:
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
-    with monkeypatch.context() as away:
-        away.setenv("STRIPE_API_BASE", "http://127.0.0.1:1")
+    with fns.set(STRIPE_API_BASE="http://127.0.0.1:1"):
         assert fns.create(body).status == 502
     row = fns.row(request_id)
     assert (row["status"], row["stripe_attempt"]) == ("session_failed", 1)

@@ -66,10 +66,8 @@ def test_missing_currency_and_purpose_are_the_defaults_and_unknown_fields_are_ig
     assert fns.balance() == 1500
 
 
-def test_what_was_paid_is_credited_however_much_a_top_up_may_be(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAX_AMOUNT_CENTS", "1000")
+def test_what_was_paid_is_credited_however_much_a_top_up_may_be(fns: Functions) -> None:
+    fns.set(MAX_AMOUNT_CENTS="1000")
     functions.forget_wiring()
     fns.consume(finished(amount_cents=1001))
     assert fns.balance() == 1001
@@ -147,14 +145,10 @@ def test_the_ledger_cannot_be_rewritten(fns: Functions) -> None:
             fns.application(statement)
 
 
-def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_away_fails_the_batch_so_that_it_comes_again(fns: Functions) -> None:
     batch = records(finished(), finished())
-    with monkeypatch.context() as away:
-        away.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
-        with pytest.raises(DatabaseUnavailable):
-            fns.consume(*batch)
+    with fns.set(DATABASE_URL="postgresql://x@127.0.0.1:1/x"), pytest.raises(DatabaseUnavailable):
+        fns.consume(*batch)
     functions.forget_wiring()
     fns.consume(*batch)
     assert fns.balance() == 1000

@@ -37,9 +37,8 @@ def published(broker: AnyBroker) -> list[Record]:
 @pytest.fixture
 def own_broker(fns: Functions, own_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnyBroker]:
     """The functions publish to it."""
-    monkeypatch.setenv("KAFKA_BROKERS", own_broker.address)
+    fns.set(KAFKA_BROKERS=own_broker.address)
     monkeypatch.setattr(timing, "PRODUCER_PAUSE", 0)
-    fns.settings["KAFKA_BROKERS"] = own_broker.address
     functions.forget_wiring()
     yield own_broker
     functions.forget_wiring()
@@ -302,9 +301,9 @@ def reconcile(fns: Functions) -> tuple[int, int, int]:
 
 @forgets
 def test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits(
-    fns: Functions, own_broker: AnyBroker, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, own_broker: AnyBroker, stripe: Simulator
 ) -> None:
-    monkeypatch.setenv("REEMIT_AFTER_SECONDS", "5")
+    fns.set(REEMIT_AFTER_SECONDS="5")
     functions.forget_wiring()
     request_id = pay(fns)
     own_broker.restart()

@@ -75,20 +75,18 @@ def test_what_was_settled_long_ago_is_erased_and_the_rest_is_whole(fns: Function
 
 
 @pytest.mark.parametrize("days", ["30", "0", "-1", "x"])
-def test_what_stripe_still_tells_is_not_erased(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch, days: str
-) -> None:
+def test_what_stripe_still_tells_is_not_erased(fns: Functions, days: str) -> None:
     assert "must be a whole number from 31" in operate(fns, "erase", "--older-than", days)["error"]
-    monkeypatch.setenv("RETENTION_DAYS", "30")
+    fns.set(RETENTION_DAYS="30")
     with pytest.raises(Exception, match="RETENTION_DAYS must be more than 30"):
         operate(fns, "erase")
 
 
-def test_the_setting_and_the_option_say_how_old(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_setting_and_the_option_say_how_old(fns: Functions) -> None:
     fns.webhook(told())
     grow_old(fns, 40)
     assert operate(fns, "erase", "--older-than", "41")["events"] == 0
-    monkeypatch.setenv("RETENTION_DAYS", "41")
+    fns.set(RETENTION_DAYS="41")
     assert operate(fns, "erase")["events"] == 0
     assert operate(fns, "erase", "--older-than", "39")["events"] == 1
 

@@ -60,7 +60,7 @@ def test_a_key_that_stands_for_other_parameters_ends_the_request(fns: Functions,
 
 
 def test_the_session_of_a_key_that_was_taken_is_still_this_requests(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator
 ) -> None:
     """It was paid before the checkout database was restored, and credited; its event comes again after the
     row was made anew. Another session in that row would make it a second payment."""
@@ -72,7 +72,7 @@ def test_the_session_of_a_key_that_was_taken_is_still_this_requests(
     )
     fns.webhook(paid)
     fns.checkout("TRUNCATE checkout_transactions, stripe_events, outbox")
-    monkeypatch.setenv("PUBLIC_ORIGIN", "https://moved.example.com")
+    fns.set(PUBLIC_ORIGIN="https://moved.example.com")
     functions.forget_wiring()
 
     assert fns.create(body).status == 409
@@ -121,7 +121,7 @@ def test_a_key_that_is_in_use_is_kept(
 
 
 def test_a_retry_sends_what_was_stored_whatever_the_configuration_has_become(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator
 ) -> None:
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
@@ -129,8 +129,7 @@ def test_a_retry_sends_what_was_stored_whatever_the_configuration_has_become(
     assert fns.create(body).status == 502
     stored = fns.row(request_id)["stripe_parameters"]
 
-    monkeypatch.setenv("PUBLIC_ORIGIN", "https://moved.example.com")
-    monkeypatch.setenv("CHECKOUT_APP_ID", "renamed")
+    fns.set(PUBLIC_ORIGIN="https://moved.example.com", CHECKOUT_APP_ID="renamed")
     functions.forget_wiring()
     answer = fns.create(body)
 

@@ -24,6 +24,7 @@ from tests.support import stripe_events
 from tests.support.functions import Functions, finished, system
 from tests.support.lambda_events import LambdaContext
 from tests.support.roles import acting_as
+from tests.support.settings import put
 from tests.support.stripe_simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -302,10 +303,8 @@ def test_the_journal_by_who_what_and_when(fns: Functions) -> None:
     assert len(keys("--since", "2020-01-01")) == 4
 
 
-def test_an_adjustment_above_the_limit_is_refused_and_journaled(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ADJUST_LIMIT_CENTS", "249")
+def test_an_adjustment_above_the_limit_is_refused_and_journaled(fns: Functions) -> None:
+    fns.set(ADJUST_LIMIT_CENTS="249")
 
     assert "ADJUST_LIMIT_CENTS" in operate(fns, "adjust", *ADJUST, *ADA)["error"]
     taken = ("--key", "T-2", "--user", "1", "--amount-cents=-250", "--reason", "r", "--yes")
@@ -335,7 +334,7 @@ def test_the_function_records_whom_aws_vouches_for(fns: Functions, monkeypatch: 
 def test_who_cannot_prove_what_they_say_is_refused(
     fns: Functions, monkeypatch: pytest.MonkeyPatch, proof: object
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-central-1")
 
     assert "identity" in operate(fns, "adjust", *ADJUST, *ADA, identity=proof)["error"]
     assert acts(fns) == []

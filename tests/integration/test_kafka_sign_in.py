@@ -19,6 +19,7 @@ from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
 from tests.support.secure_kafka import PASSWORD, SECONDS, TOPIC, Secure, unsecured
+from tests.support.settings import put
 
 pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.
 
@@ -120,13 +121,13 @@ def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> No
 
 
 def test_the_token_of_msk(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_SESSION_TOKEN": "session",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    put(
+        monkeypatch,
+        AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_SESSION_TOKEN="session",
+        AWS_DEFAULT_REGION="eu-central-1",
+    )
     token = kafka_sign_in.msk_token()
     assert "=" not in token
     url = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())

@@ -49,10 +49,8 @@ def test_twenty_at_once_with_room_for_five_are_exactly_five(
     assert len(fns.checkout("SELECT 1 FROM checkout_transactions")) == 5
 
 
-def test_the_answer_names_the_limit_and_when_it_ends(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAILY_COUNT_LIMIT", "1")
+def test_the_answer_names_the_limit_and_when_it_ends(fns: Functions, stripe: Simulator) -> None:
+    fns.set(DAILY_COUNT_LIMIT="1")
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
     assert fns.create(body).status == 201
@@ -68,18 +66,16 @@ def test_the_answer_names_the_limit_and_when_it_ends(
     assert fns.create({"amount_cents": 500}, bearer(2)).status == 201, "another user has limits of his own"
 
 
-def test_what_is_left_of_the_amount_can_still_be_paid(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAILY_AMOUNT_CENTS_LIMIT", "1000")
+def test_what_is_left_of_the_amount_can_still_be_paid(fns: Functions, stripe: Simulator) -> None:
+    fns.set(DAILY_AMOUNT_CENTS_LIMIT="1000")
     assert fns.create({"amount_cents": 700}).status == 201
     refused = fns.create({"amount_cents": 301})
     assert (refused.status, "300 are left" in refused.json["detail"]) == (429, True)
     assert fns.create({"amount_cents": 300}).status == 201
 
 
-def test_what_counts(fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAILY_AMOUNT_CENTS_LIMIT", "1000")
+def test_what_counts(fns: Functions, stripe: Simulator) -> None:
+    fns.set(DAILY_AMOUNT_CENTS_LIMIT="1000")
 
     def asked(amount: int = 1000) -> int:
         return fns.create({"amount_cents": amount}).status
@@ -101,10 +97,8 @@ def test_what_counts(fns: Functions, stripe: Simulator, monkeypatch: pytest.Monk
     assert asked(100) == 201, "a succeeded one counts as paid"
 
 
-def test_a_new_day_begins_at_midnight_utc(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAILY_COUNT_LIMIT", "1")
+def test_a_new_day_begins_at_midnight_utc(fns: Functions, stripe: Simulator) -> None:
+    fns.set(DAILY_COUNT_LIMIT="1")
     fns.create({"amount_cents": 500})
     today = "date_trunc('day', now(), 'UTC')"
     fns.checkout(f"UPDATE checkout_transactions SET created_at = {today}")
@@ -115,9 +109,7 @@ def test_a_new_day_begins_at_midnight_utc(
 
 @pytest.mark.parametrize("name", ["DAILY_COUNT_LIMIT", "DAILY_AMOUNT_CENTS_LIMIT"])
 @pytest.mark.parametrize("value", ["0", "many"])
-def test_an_unusable_limit_is_named(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    monkeypatch.setenv(name, value)
+def test_an_unusable_limit_is_named(fns: Functions, name: str, value: str) -> None:
+    fns.set(**{name: value})
     answer = fns.create({"amount_cents": 500})
     assert (answer.status, name in answer.json["detail"]) == (503, True)

@@ -75,9 +75,9 @@ def test_everybody_else_is_credited_and_each_partition_comes_again_from_the_firs
 
 @pytest.mark.usefixtures("impatient")
 def test_a_trigger_that_repeats_whole_batches_gets_an_error_and_what_was_credited_stays(
-    fns: Functions, other: SecondConnection, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, other: SecondConnection
 ) -> None:
-    monkeypatch.setenv("KAFKA_PARTIAL_RESPONSES", "false")
+    fns.set(KAFKA_PARTIAL_RESPONSES="false")
     functions.forget_wiring()
     fns.add_users(2)
     hold(other, 2)
@@ -247,10 +247,9 @@ def test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3
     fns: Functions,
     other: SecondConnection,
     own_broker: AnyBroker,
-    monkeypatch: pytest.MonkeyPatch,
     partial_responses: bool,
 ) -> None:
-    monkeypatch.setenv("KAFKA_PARTIAL_RESPONSES", str(partial_responses).lower())
+    fns.set(KAFKA_PARTIAL_RESPONSES=str(partial_responses).lower())
     functions.forget_wiring()
     fns.application("INSERT INTO users (id) SELECT generate_series(2, 1000)")
     hold(other, 500)

@@ -28,10 +28,10 @@ DAY = 86_400
 
 
 @pytest.fixture(autouse=True)
-def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+def silent(fns: Functions, tmp_path: Path) -> Iterator[Simulator]:
     """A Stripe of its own, which has no events."""
     with Simulator(tmp_path / "stripe") as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.set(STRIPE_API_BASE=simulator.url)
         yield simulator
 
 

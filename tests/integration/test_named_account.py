@@ -9,6 +9,7 @@ import requests
 from checkout.base import timing
 from tests.support import functions
 from tests.support.functions import SERVICE_TOKEN, Functions, requested
+from tests.support.settings import put
 from tests.support.stripe_simulator import Simulator
 
 SESSIONS = "/v1/checkout/sessions"
@@ -70,7 +71,7 @@ def test_the_same_idempotency_key_is_sent_with_the_same_email(
     assert fns.create(body, signed_in(email=EMAIL)).status == 502
     stripe.clear_faults()
     with monkeypatch.context() as away:
-        away.setenv("STRIPE_API_BASE", "http://127.0.0.1:1")
+        put(away, STRIPE_API_BASE="http://127.0.0.1:1")
         away.setattr(timing, "STRIPE_CONNECT", 0.3)
         functions.forget_wiring()
         assert fns.create(body).status == 502

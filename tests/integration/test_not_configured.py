@@ -17,6 +17,7 @@ from checkout.base import secrets_manager, timing
 from checkout.base.errors import Unavailable
 from tests.support import functions, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, requested
+from tests.support.settings import sign_in_to_aws
 from tests.support.stripe_events import event, session_object
 
 NEW = {"JWT_SECRET": JWT_SECRET, "CHECKOUT_SERVICE_TOKEN": SERVICE_TOKEN}
@@ -47,18 +48,11 @@ class Secret:
 
 @pytest.fixture
 def secret(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
-    for name, value in (
-        ("AWS_DEFAULT_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-    ):
-        monkeypatch.setenv(name, value)
-    for name in (*NEW, *GIVEN):
-        monkeypatch.setenv(name, "")
+    sign_in_to_aws(monkeypatch)
+    fns.set(**dict.fromkeys((*NEW, *GIVEN), ""))
     with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
         made = Secret(monkeypatch)
-        for name, arn in made.arns.items():
-            monkeypatch.setenv(name, arn)
+        fns.set(**made.arns)
         functions.forget_wiring()
         yield made
         functions.forget_wiring()

@@ -16,6 +16,7 @@ from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished
+from tests.support.settings import put
 from tests.support.stripe_simulator import Simulator
 from tests.support.terminal import END, Terminal
 
@@ -89,7 +90,7 @@ def test_a_parked_record_is_shown_with_its_bytes_and_discarded_with_a_reason(
 
 
 def test_a_held_event_is_listed_and_replayed_once_its_cause_is_gone(
-    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, terminal: Terminal
 ) -> None:
     event = stripe_events.event(stripe_events.session_object("r1"), livemode=True, event_id="evt_1")
     fns.webhook(event)
@@ -100,7 +101,7 @@ def test_a_held_event_is_listed_and_replayed_once_its_cause_is_gone(
         terminal.json("held", "replay", "evt_1", *ADA, "--yes", status=1)["replayed"][0]["outcome"] == "held"
     )
 
-    monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
+    fns.set(STRIPE_SECRET="sk_live_not_a_real_key")
     assert terminal.json("held", "replay", "--all", *ADA, "--yes")["replayed"][0]["outcome"] == "applied"
     assert fns.row("r1")["status"] == "payment_succeeded"
     assert terminal.run("held", "replay", "evt_1", *ADA, "--yes") == 2
@@ -112,7 +113,7 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
     for number in range(1, 5):
         session = stripe_events.session_object(f"r{number}")
         fns.webhook(stripe_events.event(session, livemode=True, event_id=f"evt_{number}"))
-    monkeypatch.setenv("STRIPE_SECRET", "sk_live_not_a_real_key")
+    fns.set(STRIPE_SECRET="sk_live_not_a_real_key")
     replay = StripeEvents.replay
 
     def failing(events: StripeEvents, event_id: str) -> str:
@@ -380,7 +381,7 @@ def test_what_is_away_is_told_apart_from_what_is_refused(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     functions.forget_wiring()
-    monkeypatch.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    put(monkeypatch, DATABASE_URL="postgresql://x@127.0.0.1:1/x")
     assert terminal.run("parked", "list") == 3
     assert terminal.err == "error: The database is not available; try again.\n"
 

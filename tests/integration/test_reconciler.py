@@ -31,9 +31,9 @@ def tail(broker: Broker) -> Iterator[Tail]:
     reader.close()
 
 
-def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, count: int) -> int:
+def many_payments(fns: Functions, simulator: Simulator, count: int) -> int:
     """Their sum, for user 1."""
-    monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", str(NEVER))
+    fns.set(MAX_OPEN_SESSIONS_PER_HOUR=str(NEVER))
     amounts = [100 + number for number in range(count)]
     for amount in amounts:
         pay(fns, simulator, amount)
@@ -41,9 +41,9 @@ def many_payments(fns: Functions, simulator: Simulator, monkeypatch: pytest.Monk
 
 
 def test_two_hundred_payments_without_a_webhook_are_credited_to_the_cent(
-    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, silent: Simulator, tail: Tail
 ) -> None:
-    total = many_payments(fns, silent, monkeypatch, 200)
+    total = many_payments(fns, silent, 200)
     assert fns.checkout("SELECT 1 FROM stripe_events") == []
 
     found = reconcile()
@@ -61,7 +61,7 @@ def test_two_hundred_payments_without_a_webhook_are_credited_to_the_cent(
 
 
 def test_two_hundred_records_that_kafka_lost_are_emitted_again(
-    fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, silent: Simulator, tail: Tail
 ) -> None:
     request_ids = [str(uuid4()) for _ in range(200)]
     for amount, request_id in enumerate(request_ids, start=1):
@@ -172,7 +172,7 @@ def test_a_run_that_is_out_of_time_goes_on_where_it_was(
     fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stripe_api, "PAGE", 3)
-    total = many_payments(fns, silent, monkeypatch, 7)
+    total = many_payments(fns, silent, 7)
     runs = 0
     while not reconcile(deadline=time.monotonic())["complete"]:
         runs += 1
@@ -186,7 +186,7 @@ def test_going_through_the_events_anew_goes_on_where_it_was_and_leaves_the_usual
     fns: Functions, silent: Simulator, tail: Tail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stripe_api, "PAGE", 3)
-    total = many_payments(fns, silent, monkeypatch, 7)
+    total = many_payments(fns, silent, 7)
     assert reconcile()["complete"]
     usual = fns.checkout("SELECT value FROM reconciler_state WHERE name = 'stripe_events'")
     for table in ("stripe_events", "checkout_transactions"):

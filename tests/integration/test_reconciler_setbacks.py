@@ -33,7 +33,7 @@ def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
     functions.forget_wiring()
     with Simulator(tmp_path / "stripe") as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.set(STRIPE_API_BASE=simulator.url)
         yield simulator
 
 
@@ -53,9 +53,8 @@ def holding(fns: Functions, sql: str, *parameters: object) -> Iterator[SecondCon
 
 
 @pytest.fixture
-def application_away(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setenv("DATABASE_URL", NOWHERE)
+def application_away(fns: Functions) -> Iterator[None]:
+    with fns.set(DATABASE_URL=NOWHERE):
         functions.forget_wiring()
         yield
     functions.forget_wiring()

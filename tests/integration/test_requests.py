@@ -22,6 +22,7 @@ from checkout.sessions.requests import AnswerRequests
 from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested, system
+from tests.support.settings import put
 from tests.support.stripe_events import APP_ID, event
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
@@ -49,11 +50,9 @@ def record(request: dict[str, Any], partition: int = 0, offset: int = 0) -> Reco
     return Record("checkout.requests", partition, offset, b"1", json.dumps(request).encode())
 
 
-def test_on_demand_a_batch_that_is_not_done_is_an_error(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_demand_a_batch_that_is_not_done_is_an_error(fns: Functions, stripe: Simulator) -> None:
     """Such a trigger does not read which records must come again, and would take them for done."""
-    monkeypatch.setenv("KAFKA_PARTIAL_RESPONSES", "false")
+    fns.set(KAFKA_PARTIAL_RESPONSES="false")
     fns.settings["KAFKA_PARTIAL_RESPONSES"] = "false"
     done, failed = str(uuid4()), str(uuid4())
     assert fns.ask(requested(done)) == []
@@ -243,15 +242,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_our_rules_refuse_is_answered_failed_once_and_for_all(
-    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch, kind: str
+    fns: Functions, stripe: Simulator, answers: Answers, kind: str
 ) -> None:
     request, named = REFUSED[kind]
     request = {**request, "request_id": str(uuid4())}
     assert fns.ask(request) == []
     fns.add_users(404)
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "1")
-    monkeypatch.setenv("MAX_AMOUNT_CENTS", str(2**63))
-    monkeypatch.setenv("ALLOWED_REDIRECT_ORIGINS", "https://evil.example.com")
+    fns.set(
+        MIN_AMOUNT_CENTS="1", MAX_AMOUNT_CENTS=str(2**63), ALLOWED_REDIRECT_ORIGINS="https://evil.example.com"
+    )
     functions.forget_wiring()
     assert fns.ask(request) == []
 
@@ -277,8 +276,7 @@ def test_limits_are_those_of_http(
     monkeypatch: pytest.MonkeyPatch,
     limit: dict[str, str],
 ) -> None:
-    for name, value in limit.items():
-        monkeypatch.setenv(name, value)
+    put(monkeypatch, **limit)
     first, second = requested(), requested()
     assert fns.ask(first, second, first) == []
     assert [answer["status"] for answer in answers(first["request_id"])] == ["session_created"] * 2
@@ -302,14 +300,14 @@ def test_what_stripe_will_never_take_is_answered_failed(
 
 
 def test_a_request_whose_idempotency_key_is_taken_is_answered_failed(
-    fns: Functions, stripe: Simulator, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, stripe: Simulator, answers: Answers
 ) -> None:
     """The checkout database was restored, the request is sent again, and the origin has changed meanwhile:
     the parameters that are stored now will never be those that Stripe knows."""
     request, others = requested(), [requested() for _ in range(3)]
     assert fns.ask(request) == []
     fns.checkout("TRUNCATE checkout_transactions, outbox")
-    monkeypatch.setenv("PUBLIC_ORIGIN", "https://moved.example.com")
+    fns.set(PUBLIC_ORIGIN="https://moved.example.com")
     functions.forget_wiring()
 
     assert fns.ask(request, *others) == []
@@ -360,9 +358,9 @@ def test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings(
     ],
 )
 def test_the_customer_comes_back_where_the_allow_list_says(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
+    fns: Functions, stripe: Simulator, given: str | None, sent: str
 ) -> None:
-    monkeypatch.setenv("ALLOWED_REDIRECT_ORIGINS", "https://shop.example.com")
+    fns.set(ALLOWED_REDIRECT_ORIGINS="https://shop.example.com")
     request = requested(cancel_url=given)
     fns.ask(request)
     [session] = stripe.sessions_of(request["request_id"])
@@ -377,13 +375,12 @@ def test_a_known_request_id_for_something_else_is_parked_and_never_answered(
     fns: Functions,
     stripe: Simulator,
     answers: Answers,
-    monkeypatch: pytest.MonkeyPatch,
     known: str,
     difference: dict[str, Any],
 ) -> None:
     fns.add_users(2)
     if known == "refused":
-        monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
+        fns.set(MIN_AMOUNT_CENTS="600")
     request = requested()
     other = {**request, **difference}
     assert fns.ask(request, other, request) == []
@@ -482,12 +479,9 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
 
 
 @pytest.mark.parametrize("name", ["CHECKOUT_DATABASE_URL", "DATABASE_URL"])
-def test_a_database_away_gives_everything_back(
-    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_database_away_gives_everything_back(fns: Functions, stripe: Simulator, name: str) -> None:
     batch = [requested(), b"nonsense" if name == "DATABASE_URL" else requested()]
-    with monkeypatch.context() as away:
-        away.setenv(name, "postgresql://x@127.0.0.1:1/x")
+    with fns.set(**{name: "postgresql://x@127.0.0.1:1/x"}):
         assert fns.ask(*batch) == [(0, 0), (0, 1)]
     functions.forget_wiring()
     assert fns.ask(*batch) == []
@@ -517,9 +511,9 @@ def test_an_answer_that_the_broker_does_not_take_is_published_later(
     assert [answer["status"] for answer in answers(refused["request_id"])] == ["failed"]
 
 
-def test_without_an_origin_nothing_is_guessed(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_origin_nothing_is_guessed(fns: Functions) -> None:
     from checkout.base.errors import ConfigurationError
 
-    monkeypatch.delenv("PUBLIC_ORIGIN")
+    fns.set(PUBLIC_ORIGIN=None)
     with pytest.raises(ConfigurationError, match="PUBLIC_ORIGIN"):
         fns.ask(requested())

@@ -93,7 +93,7 @@ class Drill:
     def restore(self, *settings: str) -> None:
         for setting in settings:
             self.fns.settings[setting] = self.backups[setting]
-            self._patch.setenv(setting, self.backups[setting])
+            self.fns.set(**{setting: self.backups[setting]})
         functions.forget_wiring()
 
     def operate(self, verb: str, *arguments: str) -> Any:
@@ -135,8 +135,7 @@ def drill(
 ) -> Iterator[Drill]:
     tail = Tail(broker.address)
     with Simulator(tmp_path / "stripe", refund_seconds=0.1) as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
-        monkeypatch.setenv("REEMIT_AFTER_SECONDS", "1")
+        fns.set(STRIPE_API_BASE=simulator.url, REEMIT_AFTER_SECONDS="1")
         made = Drill(fns, simulator, tail, monkeypatch)
         yield made
         made.close()

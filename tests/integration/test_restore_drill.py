@@ -197,7 +197,6 @@ def test_among_many_payments_what_is_lost_is_entered_to_the_cent_however_often_t
     fns: Functions,
     broker: AnyBroker,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     at = int(time.time()) - 7200
@@ -209,7 +208,7 @@ def test_among_many_payments_what_is_lost_is_entered_to_the_cent_however_often_t
     made = time.monotonic() - began
     tail = Tail(broker.address)
     with Simulator(tmp_path / "stripe") as simulator:
-        monkeypatch.setenv("STRIPE_API_BASE", simulator.url)
+        fns.set(STRIPE_API_BASE=simulator.url)
         fns.settings["STRIPE_API_BASE"] = simulator.url
         operator = Operator(fns.settings, datetime.fromtimestamp(at, UTC).isoformat())
         began = time.monotonic()

@@ -204,8 +204,8 @@ def test_stripe_away_while_it_is_read_stores_nothing_so_that_it_is_sent_again(
     assert states(fns) == {}
 
 
-def test_a_stripe_that_cannot_be_reached_is_502_too(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:1")
+def test_a_stripe_that_cannot_be_reached_is_502_too(fns: Functions) -> None:
+    fns.set(STRIPE_API_BASE="http://127.0.0.1:1")
     assert fns.webhook(event(refund("pi_1"), "refund.created")).status == 502
     assert fns.checkout("SELECT 1 FROM stripe_events") == []
 

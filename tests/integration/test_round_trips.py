@@ -54,11 +54,11 @@ def measured(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
 
 
 @pytest.fixture
-def counted(fns: Functions, measured: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+def counted(fns: Functions, measured: dict[str, int]) -> Iterator[Counted]:
     """`with counted(path)` asserts how many round trips the block takes."""
     trips = RoundTrips(fns.settings["CHECKOUT_DATABASE_URL"])
-    for name in ("CHECKOUT_DATABASE_URL", "DATABASE_URL"):
-        monkeypatch.setenv(name, trips.url(fns.settings[name]))
+    names = ("CHECKOUT_DATABASE_URL", "DATABASE_URL")
+    fns.set(**{name: trips.url(fns.settings[name]) for name in names})
     functions.forget_wiring()
     # Both connections are made, and their timeouts set.
     assert fns.get("/checkout/balance").status == fns.get("/checkout/transactions").status == 200

@@ -20,6 +20,7 @@ from checkout.release import privileges, self_check
 from checkout.release.versions import Versions
 from tests.infrastructure import transformed
 from tests.support.functions import Functions
+from tests.support.settings import put, sign_in_to_aws
 from tests.support.stripe_events import event, session_object
 
 ROOT = Path(__file__).parents[2]
@@ -45,10 +46,8 @@ NEEDS = {one: needs(one) for one in sorted(privileges.CHECKOUT.keys() | privileg
 
 
 @pytest.mark.parametrize("function", NEEDS)
-def test_a_function_reaches_what_it_needs(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch, function: str
-) -> None:
-    monkeypatch.setenv("RELEASE", "abc")
+def test_a_function_reaches_what_it_needs(fns: Functions, function: str) -> None:
+    fns.set(RELEASE="abc")
     assert fns.invoke(function, self_check.EVENT) == {"release": "abc", "reached": NEEDS[function]}
 
 
@@ -67,18 +66,16 @@ def test_what_is_not_there_fails_the_check(
     fns: Functions, function: str, need: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "SELF_CHECK_BROKER", 0.3)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv(*AWAY[need])
+    put(monkeypatch, AWS_EC2_METADATA_DISABLED="true")
+    fns.set(**dict([AWAY[need]]))
 
     with pytest.raises(CheckoutError):
         fns.invoke(function, self_check.EVENT)
 
 
 @pytest.mark.parametrize("function", [one for one, needs in NEEDS.items() if SECRETS in needs])
-def test_a_secret_that_can_be_guessed_fails_the_check(
-    fns: Functions, function: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JWT_SECRET", "x")
+def test_a_secret_that_can_be_guessed_fails_the_check(fns: Functions, function: str) -> None:
+    fns.set(JWT_SECRET="x")
 
     with pytest.raises(ConfigurationError, match="JWT_SECRET has fewer than 32 bytes"):
         fns.invoke(function, self_check.EVENT)
@@ -122,9 +119,7 @@ class Aws:
 
 @pytest.fixture
 def aws(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    sign_in_to_aws(monkeypatch)
     made = Aws(monkeypatch)
     with made.versions, made.codedeploy:
         yield made
@@ -135,11 +130,10 @@ def aws(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 def test_a_release_goes_on_where_every_version_is_fit(
     fns: Functions,
     aws: Aws,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     failing: bool,
 ) -> None:
-    monkeypatch.setenv("NEW_VERSIONS", VERSIONS[0])
+    fns.set(NEW_VERSIONS=VERSIONS[0])
     failure = {"errorType": "DatabaseUnavailable", "errorMessage": "The database is not available."}
     aws.answers(VERSIONS[0], failure if failing else None)
     aws.expects("Failed" if failing else "Succeeded")
@@ -152,7 +146,7 @@ def test_a_release_goes_on_where_every_version_is_fit(
 def test_one_that_is_not_fit_holds_back_all(
     fns: Functions, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEW_VERSIONS", ", ".join(VERSIONS))
+    fns.set(NEW_VERSIONS=", ".join(VERSIONS))
     reasons = dict(zip(VERSIONS, (None, "no"), strict=True))
     monkeypatch.setattr(Versions, "ask", lambda _, version, event: event and reasons[version])
     aws.expects("Failed")
@@ -160,10 +154,8 @@ def test_one_that_is_not_fit_holds_back_all(
     assert fns.invoke("pre_traffic", DEPLOYMENT) == {"fit": False}
 
 
-def test_a_version_that_cannot_be_invoked_is_not_fit(
-    fns: Functions, aws: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NEW_VERSIONS", VERSIONS[0])
+def test_a_version_that_cannot_be_invoked_is_not_fit(fns: Functions, aws: Aws) -> None:
+    fns.set(NEW_VERSIONS=VERSIONS[0])
     aws.versions.add_client_error("invoke", "ResourceNotFoundException")
     aws.expects("Failed")
 
@@ -246,9 +238,9 @@ def test_an_import_opens_nothing_and_reads_no_secret(function: str, settings: di
     ],
 )
 def test_webhooks_from_elsewhere_are_refused_where_that_is_wanted(
-    fns: Functions, monkeypatch: pytest.MonkeyPatch, sources: str, status: int
+    fns: Functions, sources: str, status: int
 ) -> None:
-    monkeypatch.setenv("STRIPE_WEBHOOK_SOURCES", sources)
+    fns.set(STRIPE_WEBHOOK_SOURCES=sources)
 
     answer = fns.webhook(event(session_object("00000000-0000-4000-8000-000000000001")))
 
@@ -256,8 +248,8 @@ def test_webhooks_from_elsewhere_are_refused_where_that_is_wanted(
     assert len(fns.checkout("SELECT 1 FROM stripe_events")) == (status == 200)
 
 
-def test_a_source_that_is_no_address_is_named(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STRIPE_WEBHOOK_SOURCES", "192.0.2.1/24")
+def test_a_source_that_is_no_address_is_named(fns: Functions) -> None:
+    fns.set(STRIPE_WEBHOOK_SOURCES="192.0.2.1/24")
 
     answer: Any = fns.webhook({})
 

@@ -222,11 +222,9 @@ def test_a_request_that_is_refused_while_another_one_under_its_id_is_refused_is_
     assert tail.read() == []
 
 
-def test_a_users_requests_are_counted_one_after_the_other(
-    fns: Functions, asked: AskedStripe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_users_requests_are_counted_one_after_the_other(fns: Functions, asked: AskedStripe) -> None:
     """One that another process is about to commit counts."""
-    monkeypatch.setenv("MAX_OPEN_SESSIONS_PER_HOUR", "1")
+    fns.set(MAX_OPEN_SESSIONS_PER_HOUR="1")
     functions.forget_wiring()
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout user 1', 0))")

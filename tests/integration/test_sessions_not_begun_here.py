@@ -347,7 +347,7 @@ def test_the_payment_that_a_smoke_test_makes_up_is_contradicted_in_silence(
 
 
 def test_what_was_ignored_under_a_wrong_app_id_is_applied_when_it_is_right_again(
-    fns: Functions, known: KnownStripe, tail: Tail, monkeypatch: pytest.MonkeyPatch
+    fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     foreign = session_object(str(uuid4()))
     foreign["metadata"]["checkout_app"] = "another"
@@ -356,8 +356,7 @@ def test_what_was_ignored_under_a_wrong_app_id_is_applied_when_it_is_right_again
     known.knows("pi_2", payment_intent("pi_2"))
     known.knows(taken_back["id"], taken_back)
     told.append(event(taken_back, "refund.created"))
-    with monkeypatch.context() as wrong:
-        wrong.setenv("CHECKOUT_APP_ID", "wrong")
+    with fns.set(CHECKOUT_APP_ID="wrong"):
         restart()
         assert [outcome(fns, one) for one in told] == ["ignored"] * 3
         assert reconciler_tries() == 0

@@ -20,6 +20,7 @@ from checkout.release.roles import GrantRoles
 from checkout.release.topics import Owner
 from tests.support import functions, lambda_events
 from tests.support.functions import Functions
+from tests.support.settings import sign_in_to_aws
 
 MADE_BEFORE = "made before, by somebody who gave it to us"
 REQUEST = {
@@ -94,12 +95,7 @@ def made_topics(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mapping[str, Any]
 
 @pytest.fixture
 def account(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in (
-        ("AWS_DEFAULT_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-    ):
-        monkeypatch.setenv(name, value)
+    sign_in_to_aws(monkeypatch)
     with mock_aws():
         yield
         functions.forget_wiring()
@@ -110,11 +106,11 @@ def ask(fns: Functions, bucket: Bucket, **more: Any) -> Any:
 
 
 def test_create_sets_everything_up_and_names_the_brokers(
-    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any]
 ) -> None:
     client = boto3.client("secretsmanager")
     arn = client.create_secret(Name="checkout", SecretString=f'{{"JWT_SECRET": "{MADE_BEFORE}"}}')["ARN"]
-    monkeypatch.setenv("SECRET_ARN", arn)
+    fns.set(SECRET_ARN=arn)
     fns.application("REVOKE SELECT ON users FROM checkout_account")
 
     returned = ask(fns, bucket)
@@ -152,9 +148,8 @@ def test_an_upgrade_copies_stripe_s_values_and_leaves_them_for_the_release_befor
     client = boto3.client("secretsmanager")
     before = {"JWT_SECRET": "j" * 64, "CHECKOUT_SERVICE_TOKEN": "s" * 64, **STRIPES}
     for setting, values in (("SECRET_ARN", before), ("STRIPE_SECRET_ARN", {})):
-        monkeypatch.setenv(
-            setting, client.create_secret(Name=setting, SecretString=json.dumps(values))["ARN"]
-        )
+        made = client.create_secret(Name=setting, SecretString=json.dumps(values))
+        fns.set(**{setting: made["ARN"]})
 
     def kept(setting: str) -> Any:
         return json.loads(client.get_secret_value(SecretId=setting)["SecretString"])
@@ -198,7 +193,7 @@ def test_a_secret_that_can_be_guessed_is_refused_before_anything_is_migrated(
     value: str,
 ) -> None:
     monkeypatch.setattr(Migrate, "__call__", lambda _: pytest.fail("migrated"))
-    monkeypatch.setenv(name, value)
+    fns.set(**{name: value})
     ask(fns, bucket)
 
     assert bucket.answer["Status"] == "FAILED"
@@ -235,10 +230,8 @@ def test_a_stack_has_had_its_topics_if_an_update_leaves_them_where_they_were(
     assert made_topics[0][2] == Owner("checkout.1", had_them=had_them)
 
 
-def test_delete_does_nothing_and_succeeds(
-    fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/gone")
+def test_delete_does_nothing_and_succeeds(fns: Functions, bucket: Bucket, made_topics: list[Any]) -> None:
+    fns.set(CHECKOUT_DATABASE_URL="postgresql://x@127.0.0.1:1/gone")
 
     ask(fns, bucket, RequestType="Delete", PhysicalResourceId="Setup")
 
@@ -250,7 +243,7 @@ def test_a_failure_says_what_to_look_at_and_nothing_secret(
     fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "SETUP_WAKE", 0.0)
-    monkeypatch.setenv("CHECKOUT_DATABASE_URL", "postgresql://x:password@127.0.0.1:1/gone")
+    fns.set(CHECKOUT_DATABASE_URL="postgresql://x:password@127.0.0.1:1/gone")
     ask(fns, bucket)
     functions.override(monkeypatch, setup=lambda *_, **__: dict[str, str]()["password"])
     ask(fns, bucket)
@@ -359,9 +352,7 @@ def test_the_functions_get_the_brokers_of_the_cluster(
     account: None, fns: Functions, bucket: Bucket, made_topics: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(msk, "bootstrap_brokers", lambda arn, security: f"{arn}-{security}:9098")
-    monkeypatch.setenv("KAFKA_CLUSTER_ARN", "cluster")
-    monkeypatch.setenv("KAFKA_SECURITY", "IAM")
-    monkeypatch.setenv("KAFKA_BROKERS", "")
+    fns.set(KAFKA_CLUSTER_ARN="cluster", KAFKA_SECURITY="IAM", KAFKA_BROKERS="")
 
     assert ask(fns, bucket) == {"KafkaBrokers": "cluster-IAM:9098"}
     assert made_topics[0][0]["bootstrap_servers"] == ["cluster-IAM:9098"]

@@ -14,6 +14,7 @@ from checkout.base.errors import ConfigurationError, DatabaseUnavailable, Unavai
 from checkout.base.postgres import TIMEOUTS, Database
 from checkout.base.rds_token import RdsTokens
 from tests.support.functions import query
+from tests.support.settings import put, sign_in_to_aws
 
 ROLE = "checkout_sign_in"
 
@@ -107,12 +108,7 @@ def test_a_wrong_token_is_a_database_that_is_away(server: dict[str, str]) -> Non
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in (
-        ("AWS_DEFAULT_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "testing"),
-        ("AWS_SECRET_ACCESS_KEY", "testing"),
-    ):
-        monkeypatch.setenv(name, value)
+    sign_in_to_aws(monkeypatch)
     with mock_aws():
         yield
 
@@ -127,9 +123,8 @@ def test_a_token_names_the_action_the_user_and_its_end(account: None) -> None:
 
 def test_without_credentials_there_is_no_token(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
     boto3.DEFAULT_SESSION = None
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    put(monkeypatch, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None, AWS_SESSION_TOKEN=None)
+    put(monkeypatch, AWS_EC2_METADATA_DISABLED="true")
 
     with pytest.raises(Unavailable, match="NoCredentialsError"):
         RdsTokens()("db.example.com", 5432, "checkout_account")

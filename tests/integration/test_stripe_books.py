@@ -416,7 +416,6 @@ def test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported(fns:
 )
 def test_only_a_test_key_can_make_up_a_payment(
     fns: Functions,
-    monkeypatch: pytest.MonkeyPatch,
     live: str,
     session_id: str | None,
     is_missed: bool,
@@ -429,7 +428,7 @@ def test_only_a_test_key_can_make_up_a_payment(
     copied(fns, Books(booked("charge", 500, created=NOW - 9 * DAY, source={"payment_intent": "pi_0"})))
     fns.checkout("DELETE FROM stripe_balance_transactions WHERE payment_intent_id = 'pi_smoke_1'")
     if live:
-        monkeypatch.setenv("STRIPE_SECRET", live)
+        fns.set(STRIPE_SECRET=live)
         functions.forget_wiring()
     assert [one["source"] for one in found() if one["source"] != "pi_0"] == ["pi_smoke_1"] * is_missed
 

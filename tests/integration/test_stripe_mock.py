@@ -29,6 +29,7 @@ from deployment import configure
 from deployment.aws_system import AwsSystem
 from local import processes
 from tests.support.functions import Functions, requested
+from tests.support.settings import put
 
 VERSION = "v0.203.0"
 SPECIFICATION = "2026-08-26.dahlia"
@@ -164,10 +165,8 @@ def test_the_specification_has_every_call_that_we_make(api: StripeApi, call: str
     assert CALLS[call](api) == ANSWERS.get(call, call)
 
 
-def test_a_session_is_created_with_parameters_of_the_specification(
-    fns: Functions, stripe_mock: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STRIPE_API_BASE", stripe_mock)
+def test_a_session_is_created_with_parameters_of_the_specification(fns: Functions, stripe_mock: str) -> None:
+    fns.set(STRIPE_API_BASE=stripe_mock)
     answer = fns.create({"amount_cents": 500, "currency": "eur"})
     assert answer.status == 201, answer.json
     row = fns.row(answer.json["request_id"])
@@ -175,10 +174,8 @@ def test_a_session_is_created_with_parameters_of_the_specification(
     assert row["stripe_parameters"].keys() == PARAMETERS.keys()
 
 
-def test_so_is_one_that_a_service_asks_for(
-    fns: Functions, stripe_mock: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STRIPE_API_BASE", stripe_mock)
+def test_so_is_one_that_a_service_asks_for(fns: Functions, stripe_mock: str) -> None:
+    fns.set(STRIPE_API_BASE=stripe_mock)
     request_id = str(uuid4())
     record = requested(
         request_id,
@@ -217,7 +214,7 @@ def test_so_is_the_endpoint_that_a_deployment_makes_or_keeps(
     monkeypatch.setattr(configure, "API_VERSION", None if is_known else SPECIFICATION)
     # What Stripe answers once, and the example does not have.
     monkeypatch.setattr(stripe.WebhookEndpoint, "secret", "whsec_example", raising=False)
-    monkeypatch.setenv("STRIPE_SECRET", "sk_test_tests")
+    put(monkeypatch, STRIPE_SECRET="sk_test_tests")
     answer = requests.get(f"{stripe_mock}/v1/webhook_endpoints", auth=("sk_test_tests", ""), timeout=10)
     [example] = answer.json()["data"]
     before = {"STRIPE_WEBHOOK_ENDPOINT": example["id"]} if is_known else {}

@@ -13,6 +13,7 @@ import stripe
 
 from local.processes import free_port
 from local.stack.stripe_process import StripeSimulator
+from tests.support.settings import put
 from tests.support.stripe_simulator import Simulator, WebhookEndpoint
 from tests.support.waiting import eventually
 
@@ -222,7 +223,7 @@ def test_webhooks_go_to_this_machine_alone(simulator: Simulator, url: str) -> No
 def test_an_endpoint_is_allowed_by_option_or_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STRIPE_SIMULATOR_ALLOWED_ENDPOINTS", "One.Test")
+    put(monkeypatch, STRIPE_SIMULATOR_ALLOWED_ENDPOINTS="One.Test")
     data = tmp_path / "stripe"
     with Simulator(data, allowed_endpoints="two.test, host.docker.internal") as simulator:
         for name in ("one.test", "two.test:8080", "host.docker.internal"):
@@ -230,7 +231,7 @@ def test_an_endpoint_is_allowed_by_option_or_variable(
                 {"url": f"http://{name}/x", "enabled_events": ["charge.succeeded"]}
             )
             assert made.status == "enabled"
-    monkeypatch.delenv("STRIPE_SIMULATOR_ALLOWED_ENDPOINTS")
+    put(monkeypatch, STRIPE_SIMULATOR_ALLOWED_ENDPOINTS=None)
     with Simulator(data) as simulator:
         simulator.pay(simulator.create_session())
         eventually(

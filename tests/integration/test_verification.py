@@ -15,6 +15,7 @@ from checkout.operations.verbs.held import HeldEvents
 from checkout.operations.verbs.verify import Verify
 from tests.support import functions, stripe_events
 from tests.support.functions import Functions, finished, system
+from tests.support.settings import put
 
 pytestmark = pytest.mark.usefixtures("as_operator")
 
@@ -202,7 +203,7 @@ def test_a_credit_without_a_transaction_of_ours_is_an_offence_unless_others_put_
     is_offence: bool,
     metrics: list[int],
 ) -> None:
-    monkeypatch.setenv("FOREIGN_PRODUCERS", foreign_producers)
+    fns.set(FOREIGN_PRODUCERS=foreign_producers)
     functions.forget_wiring()
     counted: list[tuple[str, int]] = []
     monkeypatch.setattr(telemetry, "count", lambda name, value=1: counted.append((name, value)))
@@ -214,7 +215,7 @@ def test_a_credit_without_a_transaction_of_ours_is_an_offence_unless_others_put_
 
 
 def test_whether_there_are_foreign_producers_is_said_in_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOREIGN_PRODUCERS", "some")
+    put(monkeypatch, FOREIGN_PRODUCERS="some")
     functions.forget_wiring()
     with pytest.raises(ConfigurationError, match="FOREIGN_PRODUCERS is true or false"):
         _ = Verify(system())

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from checkout.system import System
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
 from tests.support.roles import acting_as
+from tests.support.settings import put
 
 ROOT = Path(__file__).parents[2]
 JWT_SECRET = "a-secret-of-the-tests-with-32-bytes-or-more"
@@ -123,8 +125,13 @@ class Answer:
 class Functions:
     """Call handlers, look into the databases."""
 
-    def __init__(self, settings: dict[str, str]) -> None:
+    def __init__(self, settings: dict[str, str], patch: pytest.MonkeyPatch) -> None:
         self.settings = settings
+        self._patch = patch
+
+    def set(self, **settings: str | None) -> ExitStack:
+        """As `put`, for the functions; what they have constructed by then stays until `forget_wiring`."""
+        return put(self._patch, **settings)
 
     def invoke(self, function: str, event: dict[str, Any], **context: Any) -> Any:
         with acting_as(function):

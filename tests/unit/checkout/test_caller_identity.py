@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 
 from checkout.base.errors import InvalidRequest, Unavailable
 from checkout.operations import caller_identity
+from tests.support.settings import put
 
 KEY, SECRET = "AKIATESTS", "of the tests"
 ARN = "arn:aws:iam::123456789012:user/ada"
@@ -67,7 +68,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sts]]:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }.items():
-            monkeypatch.setenv(name, value)
+            put(monkeypatch, **{name: value})
         yield Fresh
         server.shutdown()
 
@@ -111,7 +112,7 @@ def test_only_that_question_to_that_address_is_asked() -> None:
 
 
 def test_a_signature_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of nobody")
+    put(monkeypatch, AWS_SECRET_ACCESS_KEY="of nobody")
 
     with pytest.raises(InvalidRequest, match="not proved"):
         caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS)
@@ -123,6 +124,6 @@ def test_sts_may_be_away(sts: type[Sts], monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Unavailable):
         caller_identity.proved(proof, "prod", WORDS)
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    put(monkeypatch, AWS_ENDPOINT_URL_STS="http://127.0.0.1:1")
     with pytest.raises(Unavailable):
         caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS)

@@ -17,6 +17,7 @@ from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, NotAuthenticated, NotYetConfigured, Unavailable
 from checkout.base.secrets_manager import SecretsManager
 from tests.support.functions import bearer
+from tests.support.settings import put, sign_in_to_aws
 
 
 def test_defaults() -> None:
@@ -96,9 +97,7 @@ def test_several_and_versions() -> None:
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Secrets Manager's client in an empty account."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    sign_in_to_aws(monkeypatch)
     with mock_aws():
         yield boto3.client("secretsmanager")
 
@@ -162,12 +161,10 @@ def test_a_secret_that_cannot_be_read_is_away_and_says_why(account: Any) -> None
 def test_secrets_manager_is_not_waited_for_longer_than_a_request_can(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    sign_in_to_aws(monkeypatch)
     monkeypatch.setattr(timing, "SECRETS_READ", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        put(monkeypatch, AWS_ENDPOINT_URL_SECRETS_MANAGER=f"http://127.0.0.1:{silent.getsockname()[1]}")
         begun = time.monotonic()
         with pytest.raises(Unavailable, match="does not answer"):
             SecretsManager("checkout").get("JWT_SECRET")

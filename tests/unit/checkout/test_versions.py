@@ -19,6 +19,7 @@ from checkout.release import new_versions, versions
 from checkout.release.new_versions import AT_ONCE, JudgeNewVersions
 from checkout.release.versions import Versions
 from tests.infrastructure.transformed import source
+from tests.support.settings import put
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:account:7"
 
@@ -35,7 +36,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def invoked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+        put(monkeypatch, **{name: "testing"})
     client = boto3.client(
         "lambda", region_name="eu-central-1", config=Config(retries={"total_max_attempts": 1})
     )

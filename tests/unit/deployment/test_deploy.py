@@ -16,6 +16,7 @@ from deployment import build, combinations, deploy, infrastructure, preflight, p
 from deployment.deploy import NotDeployed
 from deployment.preflight import Problem
 from tests.infrastructure import transformed
+from tests.support.settings import put
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(preflight, "data_key_of", lambda _: "")
     monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
     return given
 
@@ -371,7 +372,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
     monkeypatch.setattr(boto3, "client", lambda _: Client(**answers))
     monkeypatch.setattr(preflight, "_has_python", lambda: True)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
     return answers
 
 
@@ -422,7 +423,7 @@ def test_a_region_s_database_must_be_trusted(
     }
     refused = set()
     for name in boto3.Session().get_available_regions("rds"):
-        monkeypatch.setenv("AWS_DEFAULT_REGION", name)
+        put(monkeypatch, AWS_DEFAULT_REGION=name)
         problems = list(preflight.check("checkout", addresses=3))
         if f"Amazon RDS {name} Root CA RSA2048 G1" in names:
             assert problems == []

@@ -8,19 +8,20 @@ import pytest
 
 import deployment
 from deployment import __main__ as command_line
+from tests.support.settings import put
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        put(monkeypatch, **{name: None})
+    put(monkeypatch, AWS_CONFIG_FILE=str(tmp_path / "config"))
 
 
 def test_boto3_takes_the_region_that_the_aws_command_does(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}
     deployment.settle_region(told)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", told["AWS_DEFAULT_REGION"])
+    put(monkeypatch, AWS_DEFAULT_REGION=told["AWS_DEFAULT_REGION"])
     assert boto3.Session().region_name == "eu-west-1"
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.api import ManualArgs, lint
-from samcli.yamlhelper import yaml_parse
 
 from deployment import build, deploy, infrastructure, preflight, sam
 from deployment.build import AnotherBuild
 from deployment.sam import SamFailed
+from tests.support.settings import put
 
 ROOT = Path(__file__).parents[3]
 LOCKS = {
@@ -158,44 +157,4 @@ def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setattr(preflight, "data_key_of", lambda _: "")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(deploy, "BUILD", made)
-
-    deploy.deploy("staging", lambda _: True, lambda _: None, built=build.digest("arm64"))
-    assert given == ["deploy"]
-    with pytest.raises(AnotherBuild):
-        deploy.deploy("staging", lambda _: True, lambda _: None, built="0" * 64)
-    assert given == ["deploy"]
-
-
-def test_the_default_is_the_template_s() -> None:
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    assert template["Parameters"]["Architecture"]["Default"] == build.ARCHITECTURE
-
-
-def test_a_package_that_is_not_what_is_locked_stops_the_build(tmp_path: Path) -> None:
-    lock = tmp_path / "requirements.txt"
-    locked = (ROOT / "layers" / "common" / "requirements.txt").read_text()
-    [idna] = re.findall(r"^idna==[^#]*", locked, re.MULTILINE)
-    lock.write_text(re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", idna).rstrip().rstrip("\\"))
-
-    with pytest.raises(SamFailed, match="as they are locked"):
-        sam.fetch_wheels(tmp_path / "wheels", lock)
-
-
-def test_the_deployer_s_role_admits_one_environment_of_one_repository() -> None:
-    text = (ROOT / "infrastructure" / "deployer.yaml").read_text()
-    found = lint(text, config=ManualArgs(regions=["eu-central-1"]))
-    assert [str(match) for match in found] == []
-    role = yaml_parse(text)["Resources"]["Role"]["Properties"]
-    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
-    assert statement["Condition"] == {
-        "StringEquals": {
-            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": {
-                "Fn::Sub": "repo:${Repository}:environment:${Environment}"
-            },
-        }
-    }
-    assert role["MaxSessionDuration"] == 7200
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")

@@ -7,6 +7,7 @@ from samcli.cli.types import CfnTags
 
 from deployment import deploy, infrastructure, preflight, tags
 from deployment.tags import NotTags
+from tests.support.settings import put
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_deployment_passes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy, "_sam", lambda *arguments: commands.append(arguments))
     monkeypatch.setattr(preflight, "check", lambda *_, **__: iter(()))
     monkeypatch.setattr(deploy, "release_of", lambda *_: "abc")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
     stack = {"StackStatus": "UPDATE_COMPLETE", "Tags": [{"Key": "Team", "Value": "its own"}]}
     monkeypatch.setattr(preflight, "_described", lambda _: stack)
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack.console import Console
+from tests.support.settings import put
 
 
 @pytest.fixture
@@ -94,9 +95,9 @@ def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
             return True
 
     plain, colored = Terminal(), Terminal()
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    put(monkeypatch, NO_COLOR=None)
     Console(colored).progress("x")
-    monkeypatch.setenv("NO_COLOR", "1")
+    put(monkeypatch, NO_COLOR="1")
     Console(plain).progress("x")
 
     assert "\033" in colored.getvalue()

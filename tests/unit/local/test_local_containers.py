@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.sam import engine
+from tests.support.settings import put
 
 
 def test_only_those_that_run_what_was_built_in_the_folder(
@@ -25,7 +26,7 @@ def test_only_those_that_run_what_was_built_in_the_folder(
         f'#!/bin/sh\ncd {tmp_path}\nif [ "$1" = ps ]; then /bin/cat listed; else echo "$@" >>done; fi\n'
     )
     program.chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    put(monkeypatch, PATH=str(tmp_path))
 
     engine.remove_containers(tmp_path / "link")
     engine.remove_containers(tmp_path / "nothing")
@@ -34,6 +35,6 @@ def test_only_those_that_run_what_was_built_in_the_folder(
 
 
 def test_without_docker_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    put(monkeypatch, PATH=str(tmp_path))
 
     engine.remove_containers(tmp_path)

@@ -13,6 +13,7 @@ from local.stack import settings
 from local.stack.assembly import Stack, StackError
 from local.stack.console import Console
 from local.stack.settings import Settings
+from tests.support.settings import put
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,14 +33,14 @@ def test_brokers_that_the_triggers_cannot_sign_in_to(tmp_path: Path, security: s
 
 
 def test_an_engine_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.GATEWAY, "192.0.2.1")  # An address for documentation, which no machine has.
+    put(monkeypatch, **{engine.GATEWAY: "192.0.2.1"})
 
     with pytest.raises(StackError, match=rf"192\.0\.2\.1.*{engine.GATEWAY}"):
         SamStack(told(tmp_path), Console())
 
 
 def test_a_kafka_that_containers_cannot_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.GATEWAY, "127.0.0.2")
+    put(monkeypatch, **{engine.GATEWAY: "127.0.0.2"})
     monkeypatch.setattr(apache_kafka, "serving", lambda _: "127.0.0.1:9092")
     stack = SamStack(told(tmp_path, KAFKA="apache"), Console(open(os.devnull, "w")))  # noqa: SIM115, PTH123
 

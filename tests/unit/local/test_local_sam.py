@@ -6,6 +6,7 @@ import pytest
 
 from local.sam import command, engine
 from local.stack.assembly import StackError
+from tests.support.settings import put
 
 ROOT = Path(__file__).parents[3]
 
@@ -15,8 +16,7 @@ def docker(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = folder / "docker"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.delenv(engine.GATEWAY, raising=False)
+    put(monkeypatch, PATH=str(folder), **{engine.GATEWAY: None})
 
 
 def test_the_engine_is_asked_for_its_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,14 +26,13 @@ def test_the_engine_is_asked_for_its_bridge(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_address_that_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.GATEWAY, "10.9.8.7")
+    put(monkeypatch, **{engine.GATEWAY: "10.9.8.7"})
 
     assert engine.address() == "10.9.8.7"
 
 
 def test_without_docker_it_says_what_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv(engine.GATEWAY, raising=False)
+    put(monkeypatch, PATH=str(tmp_path), **{engine.GATEWAY: None})
 
     with pytest.raises(StackError, match=r"Docker is needed.*make run"):
         engine.address()

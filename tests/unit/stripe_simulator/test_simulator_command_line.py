@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from stripe_simulator.__main__ import SECRET_VARIABLE, main
+from tests.support.settings import put
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,15 +26,14 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_duration_can_be_set_by_a_variable(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STRIPE_SIMULATOR_DEBIT_SECONDS", "12.5")
-    monkeypatch.setenv("STRIPE_SIMULATOR_REFUND_SECONDS", "")
+    put(monkeypatch, STRIPE_SIMULATOR_DEBIT_SECONDS="12.5", STRIPE_SIMULATOR_REFUND_SECONDS="")
     with pytest.raises(SystemExit):
         main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert "from a bank debit to its settlement or failure (12.5)" in told
     assert "from a refund's first status to its second (3)" in told
 
-    monkeypatch.setenv("STRIPE_SIMULATOR_DEBIT_SECONDS", "soon")
+    put(monkeypatch, STRIPE_SIMULATOR_DEBIT_SECONDS="soon")
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2
@@ -43,7 +43,7 @@ def test_a_duration_can_be_set_by_a_variable(
 def test_an_endpoint_needs_a_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    put(monkeypatch, **{SECRET_VARIABLE: None})
     with pytest.raises(SystemExit) as ended:
         main(["--endpoint-url", "http://127.0.0.1:1/"])
     assert ended.value.code == 2

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from functions.web import app
+from tests.support.settings import put
 
 STATIC = Path(app.__file__).parent / "static"
 ASSET_NAMES = sorted(path.name for path in STATIC.iterdir() if path.name != "balance.html")
@@ -75,7 +76,7 @@ def get(asset: str | None = None, **headers: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("BALANCE_CURRENCY", "MIN_AMOUNT_CENTS", "MAX_AMOUNT_CENTS"):
-        monkeypatch.delenv(name, raising=False)
+        put(monkeypatch, **{name: None})
     app.config_asset.cache_clear()
     yield
     app.config_asset.cache_clear()
@@ -284,9 +285,7 @@ def test_default_configuration() -> None:
 
 
 def test_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALANCE_CURRENCY", "JPY")
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
-    monkeypatch.setenv("MAX_AMOUNT_CENTS", "2000")
+    put(monkeypatch, BALANCE_CURRENCY="JPY", MIN_AMOUNT_CENTS="600", MAX_AMOUNT_CENTS="2000")
     assert json.loads(get("config.json")["body"]) == {
         "currency": "jpy",
         "min_amount_cents": 600,
@@ -315,8 +314,7 @@ def test_limits_and_presets_are_amounts_that_the_currency_has(
     limits: tuple[int, int, int],
     presets: list[int],
 ) -> None:
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+    put(monkeypatch, **settings)
     content = json.loads(get("config.json")["body"])
     names = ("min_amount_cents", "max_amount_cents", "amount_step")
     assert tuple(content[name] for name in names) == limits
@@ -325,7 +323,7 @@ def test_limits_and_presets_are_amounts_that_the_currency_has(
 
 def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     before = get("config.json")
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "600")
+    put(monkeypatch, MIN_AMOUNT_CENTS="600")
     assert get("config.json") == before
 
 
@@ -336,22 +334,22 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_setting_is_named_until_it_is_corrected(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
-    monkeypatch.setenv(variable, value)
+    put(monkeypatch, **{variable: value})
     response = get("config.json")
     assert response["statusCode"] == json.loads(response["body"])["status"] == 503
     assert response["headers"]["content-type"] == "application/problem+json"
     assert variable in json.loads(response["body"])["detail"]
-    monkeypatch.delenv(variable)
+    put(monkeypatch, **{variable: None})
     assert get("config.json")["statusCode"] == 200
 
 
 def test_the_page_has_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALANCE_CURRENCY", "jpy")
+    put(monkeypatch, BALANCE_CURRENCY="jpy")
     assert Elements(get()["body"]).inline["application/json"] == [get("config.json")["body"]]
 
 
 def test_a_wrong_setting_does_not_stop_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIN_AMOUNT_CENTS", "few")
+    put(monkeypatch, MIN_AMOUNT_CENTS="few")
     assert get()["statusCode"] == get("page.js")["statusCode"] == 200
     assert "application/json" not in Elements(get()["body"]).inline
     assert get()["headers"]["cache-control"] == "no-cache", "not kept longer than the wrong setting"
