@@ -78,4 +78,4 @@ def _enqueue(transaction: Transaction, event: Json) -> None:
             )
             transaction.scheduled = True
     if spoiler.mode is Mode.DROP:
-        transaction.say(f"webhook dropped {event['type']} {event['id']}")
+        transaction.say(f"webhook not sent {event['type']} {event['id']}")

@@ -36,7 +36,7 @@ def test_of_a_charges_refunds_only_the_discarded_one_does_not_act(
     assert fns.balance() == 300
 
 
-def test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored(
+def test_the_failure_of_a_refund_that_an_earlier_release_has_discarded_is_ignored(
     fns: Functions, known: KnownStripe, broker: AnyBroker
 ) -> None:
     """That release kept no decisions: it held the movement."""

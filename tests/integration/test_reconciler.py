@@ -1,4 +1,4 @@
-"""With every webhook dropped the reconciler alone credits everything; what nobody finished, it finishes."""
+"""Without any webhook the reconciler alone credits everything; what nobody finished, it finishes."""
 
 import json
 import time

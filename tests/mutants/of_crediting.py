@@ -22,7 +22,7 @@ MUTANTS = [
         file=ENTERING,
         text="        if on_record.known(effect) is None\n",
         instead="        if False\n",
-        breaks="a payment whose key another one gets at this moment is silently dropped",
+        breaks="a payment whose key another one gets at this moment is silently lost",
         caught_by="tests/integration/test_ledger_races.py"
         "::test_batches_that_share_effects_enter_them_in_one_order",
     ),

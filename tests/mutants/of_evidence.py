@@ -9,7 +9,7 @@ REVERSALS = "payments/reversals.py"
 SESSION_EVENT = "payments/session_event.py"
 BEHIND = "tests/integration/test_stripe_behind.py"
 NOT_BEGUN = "tests/integration/test_sessions_not_begun_here.py"
-DROPPED = "tests/integration/test_dropped_reversals.py"
+DISCARDED = "tests/integration/test_discarded_reversals.py"
 EVIDENCE = "tests/integration/test_evidence.py"
 RACES = "tests/integration/test_payment_races.py"
 
@@ -89,7 +89,7 @@ MUTANTS = [
         text="            for object_id in decision.objects:\n",
         instead="            for object_id in decision.objects[:0]:\n",
         breaks="what one event brought is discarded, and another event of the dispute gives it back",
-        caught_by=f"{DROPPED}::test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known",
+        caught_by=f"{DISCARDED}::test_what_comes_after_the_decision_is_discarded_though_nothing_of_it_was_known",
     ),
     Mutant(
         file=SETTLEMENT,
@@ -103,15 +103,15 @@ MUTANTS = [
         text='    held = {one.reversal.object_id for one in own if one.state == "held"}\n',
         instead="    held: set[str] = set()\n",
         breaks="a dispute that was won gives back what was never taken",
-        caught_by=f"{DROPPED}::test_a_movement_of_a_dispute_that_an_earlier_release_has_dropped_holds_the_others",
+        caught_by=f"{DISCARDED}::test_a_movement_of_a_dispute_that_an_earlier_release_has_discarded_holds_the_others",
     ),
     Mutant(
         file=REVERSALS,
         text="return one.object_id in locked.discarded or bool(held & {*one.effect_keys})",
         instead="return one.object_id in locked.discarded",
-        breaks="the failure of a refund that an earlier release has dropped is called applied",
+        breaks="the failure of a refund that an earlier release has discarded is called applied",
         caught_by="tests/integration/test_decided_refunds.py"
-        "::test_the_failure_of_a_refund_that_an_earlier_release_has_dropped_is_ignored",
+        "::test_the_failure_of_a_refund_that_an_earlier_release_has_discarded_is_ignored",
     ),
     Mutant(
         file="release/privileges.py",

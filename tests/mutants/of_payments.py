@@ -115,8 +115,8 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSALS,
-        text="if not is_dropped(one)]",
-        instead="if not any(map(is_dropped, report.objects))]",
+        text="if not is_discarded(one)]",
+        instead="if not any(map(is_discarded, report.objects))]",
         breaks="with one refund of a charge that was discarded, the others do not act either",
         caught_by="tests/integration/test_decided_refunds.py"
         "::test_of_a_charges_refunds_only_the_discarded_one_does_not_act",
@@ -147,8 +147,8 @@ MUTANTS = [
         text='"disputed" if amount < 0 else "dispute_won"',
         instead='"disputed" if amount != 0 else "dispute_won"',
         breaks="a dispute that was won is taken from the balance once more",
-        caught_by="tests/integration/test_dropped_reversals.py"
-        "::test_a_dispute_that_is_won_after_it_was_dropped_gives_nothing_back",
+        caught_by="tests/integration/test_discarded_reversals.py"
+        "::test_a_dispute_that_is_won_after_it_was_discarded_gives_nothing_back",
     ),
     Mutant(
         file=SIGNATURE,
@@ -169,7 +169,7 @@ MUTANTS = [
         text="            payments_table.lock_payment_intent(tx, event.payment_intent_id)\n",
         instead="            pass\n",
         breaks="what is stored of a dispute while an operator discards it acts alone",
-        caught_by="tests/integration/test_dropped_reversals.py"
+        caught_by="tests/integration/test_discarded_reversals.py"
         "::test_an_operator_who_discards_while_another_event_is_applied_waits_for_it",
     ),
     Mutant(

@@ -9,7 +9,7 @@ BOOKS = "reconciliation/stripe_books_table.py"
 CATEGORIES = "reconciliation/balance_transaction.py"
 OF_VERIFICATION = "tests/integration/test_verification.py"
 DECISIONS = "tests/integration/test_verification_decisions.py"
-PASSES = "tests/integration/test_verification_passes.py"
+POSITIONS = "tests/integration/test_verification_positions.py"
 OF_BOOKS = "tests/integration/test_stripe_books.py"
 
 MUTANTS = [
@@ -53,7 +53,7 @@ MUTANTS = [
         text='        return saved if saved and saved.get("part") else first\n',
         instead="        return first\n",
         breaks="a pass that takes longer than a run never comes to its end",
-        caught_by=f"{PASSES}::test_a_run_that_is_out_of_time_is_gone_on_with",
+        caught_by=f"{POSITIONS}::test_a_run_that_is_out_of_time_is_gone_on_with",
     ),
     Mutant(
         file=BOOKS,

@@ -108,7 +108,7 @@ def unsettled_of(tx: Transaction, payment_intent_id: str) -> list[tuple[str, str
     return [(row["event_id"], row["payload"]) for row in tx.fetchall()]
 
 
-def to_try_again(
+def to_retry(
     tx: Transaction, *, unhandled: str, handled_types: Collection[str], app_id: str, limit: int
 ) -> Sequence[str]:
     """Events that wait; those that an earlier release ignored with the reason `unhandled` and this one

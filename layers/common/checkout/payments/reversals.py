@@ -16,7 +16,7 @@ from checkout.payments.reversal_event import Reversal, ReversalReport, Reversed
 from checkout.payments.reversals_table import StoredReversal
 
 UNPAID = "its payment has not succeeded yet"
-DROPPED = "an operator has discarded what it is about"
+DISCARDED = "an operator has discarded what it is about"
 OTHER_CURRENCY = "it is in another currency than its payment"
 
 
@@ -48,12 +48,12 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     discarded the refund or dispute, or it is in another currency."""
     held = {one.reversal.effect_key for one in locked.reversals if one.state == "held"}
 
-    def is_dropped(one: Reversed) -> bool:
+    def is_discarded(one: Reversed) -> bool:
         """True if nothing of it acts. If a movement is held, no other one of it acts alone: what was not
         taken is not given back."""
         return one.object_id in locked.discarded or bool(held & {*one.effect_keys})
 
-    wanted = [one for one in report.objects if not is_dropped(one)]
+    wanted = [one for one in report.objects if not is_discarded(one)]
     reported = [
         StoredReversal(movement, report.payment_intent_id, event_id, "waiting" if one in wanted else "held")
         for one in report.objects
@@ -62,8 +62,8 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     payment = locked.payments[0] if locked.payments else None
     paid = payment if payment is not None and payment.status is Status.PAYMENT_SUCCEEDED else None
     stored = _with(locked.reversals, reported)
-    dropped = {key for one in report.objects if one not in wanted for key in one.effect_keys}
-    to_hold = [one for one in stored if one.reversal.effect_key in dropped and one.state == "waiting"]
+    discarded = {key for one in report.objects if one not in wanted for key in one.effect_keys}
+    to_hold = [one for one in stored if one.reversal.effect_key in discarded and one.state == "waiting"]
     stored = [replace(one, state="held") if one in to_hold else one for one in stored]
     changes = release(paid, stored) if paid is not None else NO_CHANGES
     changes = replace(changes, reported=reported, held=[*to_hold, *changes.held])
@@ -73,7 +73,7 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     ):
         return Parked(OTHER_CURRENCY), changes
     if report.objects and not wanted:
-        return Ignored(DROPPED), changes
+        return Ignored(DISCARDED), changes
     if paid is None and any(one.movements for one in wanted):
         return Waiting(UNPAID), changes
     return Applied(request_id=paid.request_id if paid is not None else None), changes

@@ -60,7 +60,7 @@ class MissedEvents:
         """Retry the events that wait, and those that were ignored and are ours now. Returns how many were
         settled. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as tx:
-            ids = inbox.to_try_again(
+            ids = inbox.to_retry(
                 tx,
                 unhandled=UNHANDLED,
                 handled_types=HANDLED,

@@ -1,7 +1,7 @@
 """`verify`: check what must always hold, over all that is stored. It is the last line of defence.
 
-A pass goes through everything in ranges: users first, and then payments next to Stripe's books. Its position
-is stored, so if a run is out of time, or dies, the next one continues there. No statement takes longer
+Everything is checked in ranges: users first, and then payments next to Stripe's books. The position is
+stored, so if a run is out of time, or dies, the next one continues there. No statement takes longer
 because the tables are longer.
 """
 
@@ -85,13 +85,13 @@ class Verify:
     ) -> Verified:
         """Every check, also those that found nothing; each is a metric.
 
-        Without a deadline one whole pass. With one (time.monotonic()) the run continues the pass that the
-        last run left, or begins one if there is none, or if it should begin `anew`; it checks one range at
+        Without a deadline all of it. With one (time.monotonic()) the run continues at the position that the
+        last run left, or begins if there is none, or if it should begin `anew`; it checks one range at
         least, and reports only what it found itself. Raises DatabaseUnavailable.
         """
         findings = self._none_yet()
         self._small(findings)
-        complete = self._pass(findings, deadline, anew, progress)
+        complete = self._ranges(findings, deadline, anew, progress)
         self._keep(findings)
         for finding in findings:
             if finding.has_alarm:
@@ -137,8 +137,8 @@ class Verify:
                 for name, search in searches.items():
                     findings.report(name, *search(tx, SAMPLES))
 
-    def _pass(self, findings: Findings, deadline: float | None, anew: bool, progress: Progress) -> bool:
-        """Return True if the pass came to its end."""
+    def _ranges(self, findings: Findings, deadline: float | None, anew: bool, progress: Progress) -> bool:
+        """Return True if it came to the end."""
         position: Position | None = self._beginning(deadline, anew)
         saved_at = time.monotonic()
         while position is not None:
@@ -155,7 +155,7 @@ class Verify:
         return position is None
 
     def _step(self, position: Position, findings: Findings) -> Position | None:
-        """Check one range, and return where to continue; None at the end of the pass."""
+        """Check one range, and return where to continue; None at the end."""
         checked = position["checked"]
         if position["part"] == "users":
             upto, entries = self._ledger.range(position["after"], findings)

@@ -80,7 +80,7 @@ def test_a_run_that_is_out_of_time_is_gone_on_with(fns: Functions, many: None) -
         {"BalanceDiffersFromLedger": 1},
     ]
     assert numbers(runs[ends[0] + 1]) == {"BalanceDiffersFromLedger": 1}, (
-        "the next pass begins with the first"
+        "the next check begins with the first"
     )
 
 

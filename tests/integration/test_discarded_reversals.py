@@ -1,4 +1,4 @@
-"""A waiting refund or dispute that an operator has dropped: nothing of it acts, until it is replayed."""
+"""A waiting refund or dispute that an operator has discarded: nothing of it acts, until it is replayed."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,7 +27,7 @@ def tail(broker: AnyBroker) -> Tail:
     return Tail(broker.address)
 
 
-def dropped(fns: Functions, known: KnownStripe, told: dict[str, Any], event_type: str) -> dict[str, Any]:
+def discarded(fns: Functions, known: KnownStripe, told: dict[str, Any], event_type: str) -> dict[str, Any]:
     """The event of it that came before the payment, and was discarded."""
     known.knows("pi_1", payment_intent("pi_1"))
     known.knows(told["id"], told)
@@ -65,11 +65,11 @@ def operator(fns: Functions) -> Iterator[HeldEvents]:
 
 
 @pytest.mark.parametrize("ends_first", [True, False], ids=["before the payment", "after the payment"])
-def test_a_refund_that_fails_after_it_was_dropped_gives_nothing_back(
+def test_a_refund_that_fails_after_it_was_discarded_gives_nothing_back(
     fns: Functions, known: KnownStripe, tail: Tail, ends_first: bool
 ) -> None:
     taken_back = refund("pi_1")
-    dropped(fns, known, taken_back, "refund.created")
+    discarded(fns, known, taken_back, "refund.created")
     known.knows(taken_back["id"], {**taken_back, "status": "failed"})
     if not ends_first:
         pay(fns)
@@ -83,11 +83,11 @@ def test_a_refund_that_fails_after_it_was_dropped_gives_nothing_back(
     assert fns.balance() == 500
 
 
-def test_a_dispute_that_is_won_after_it_was_dropped_gives_nothing_back(
+def test_a_dispute_that_is_won_after_it_was_discarded_gives_nothing_back(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     taken_back = dispute("pi_1", -500)
-    dropped(fns, known, taken_back, "charge.dispute.funds_withdrawn")
+    discarded(fns, known, taken_back, "charge.dispute.funds_withdrawn")
     movements = [*taken_back["balance_transactions"], REINSTATED]
     known.knows(taken_back["id"], {**taken_back, "balance_transactions": movements})
 
@@ -100,7 +100,7 @@ def test_a_dispute_that_is_won_after_it_was_dropped_gives_nothing_back(
 
 
 def test_another_refund_of_the_same_payment_acts(fns: Functions, known: KnownStripe, tail: Tail) -> None:
-    dropped(fns, known, refund("pi_1", amount=100), "refund.created")
+    discarded(fns, known, refund("pi_1", amount=100), "refund.created")
     other = refund("pi_1", amount=200)
     known.knows(other["id"], other)
 
@@ -113,7 +113,7 @@ def test_another_refund_of_the_same_payment_acts(fns: Functions, known: KnownStr
 
 def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Tail) -> None:
     taken_back = refund("pi_1")
-    early = dropped(fns, known, taken_back, "refund.created")
+    early = discarded(fns, known, taken_back, "refund.created")
     pay(fns)
 
     assert HeldEvents(system()).replay(early["id"]).outcome == "applied"
@@ -122,7 +122,7 @@ def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Ta
     assert fns.balance() == 0
 
 
-def test_the_reconciler_leaves_alone_what_was_dropped_while_it_read(
+def test_the_reconciler_leaves_alone_what_was_discarded_while_it_read(
     fns: Functions, known: KnownStripe
 ) -> None:
     taken_back = refund("pi_1")
@@ -180,7 +180,7 @@ def test_a_discard_is_about_the_refund_and_the_credit_is_entered_all_the_same(
     assert fns.balance() == 700
 
 
-def test_what_comes_after_the_decision_is_dropped_though_nothing_of_it_was_known(
+def test_what_comes_after_the_decision_is_discarded_though_nothing_of_it_was_known(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     """Its event waited because Stripe was away, so no movement of it was stored."""
@@ -231,11 +231,11 @@ def test_the_discard_of_a_charge_is_about_the_refunds_that_it_brought(
     assert fns.balance() == 400
 
 
-def test_a_replay_of_a_charge_leaves_dropped_what_was_decided_with_another_event(
+def test_a_replay_of_a_charge_leaves_discarded_what_was_decided_with_another_event(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     taken_back = refund("pi_1")
-    dropped(fns, known, taken_back, "refund.created")
+    discarded(fns, known, taken_back, "refund.created")
     of_charge = event(charge(500), "charge.refunded")
     assert outcome(fns, of_charge) == "ignored"
     pay(fns)
@@ -266,7 +266,7 @@ def test_a_replay_takes_up_all_movements_of_the_dispute(
     assert fns.checkout("SELECT 1 FROM discarded_reversals") == []
 
 
-def test_a_movement_of_a_dispute_that_an_earlier_release_has_dropped_holds_the_others(
+def test_a_movement_of_a_dispute_that_an_earlier_release_has_discarded_holds_the_others(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:
     """It knew neither disputes nor decisions, and held the movements of one event alone."""
