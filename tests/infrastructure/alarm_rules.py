@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from checkout.operations import finding_words
 from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
 
 OF_A_VERSION = frozenset({"FunctionName", "Resource", "ExecutedVersion"})
@@ -61,9 +62,8 @@ def metrics_emitted() -> set[str]:
         for folder in ("functions", "layers/common/checkout")
         for path in (ROOT / folder).rglob("*.py")
     )
-    names = re.findall(r'(?:count|count_of_version|alert|measure_seconds|Finding)\(\s*"([A-Z]\w+)"', code)
-    searches = re.findall(r'^\s+"([A-Z]\w+)": (?:invariants|lambda tx)', code, re.MULTILINE)
-    return {*names, *searches}
+    names = re.findall(r'(?:count|count_of_version|alert|measure_seconds)\(\s*"([A-Z]\w+)"', code)
+    return {*names, *finding_words.WORDS}
 
 
 def problems(templates: Templates) -> Iterator[str]:

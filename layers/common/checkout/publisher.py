@@ -70,7 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Reads KAFKA_BROKERS, KAFKA_API_VERSION and KAFKA_TOPIC_PREFIX. The answer comes on the topic"
         " checkout.finished.",
     )
-    parser.add_argument("--user", type=int, required=True, metavar="ID", help="whose balance is topped up")
+    parser.add_argument(
+        "--user", dest="user_id", type=int, required=True, metavar="ID", help="whose balance is topped up"
+    )
     parser.add_argument("--amount-cents", type=int, required=True, metavar="N", help="in minor units")
     parser.add_argument("--request-id", metavar="TEXT", help="the same one again gives the same session")
     parser.add_argument("--currency", metavar="CODE", help="the balance's, if not given")
@@ -79,15 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cancel-url", metavar="URL", help="where the customer goes without paying")
     given = parser.parse_args(arguments)
     try:
-        request_id = request_session(
-            given.user,
-            given.amount_cents,
-            request_id=given.request_id,
-            currency=given.currency,
-            purpose=given.purpose,
-            success_url=given.success_url,
-            cancel_url=given.cancel_url,
-        )
+        request_id = request_session(**vars(given))
     except (ValueError, CheckoutError) as error:
         terminal.complain(printable(str(error)))
         return 1

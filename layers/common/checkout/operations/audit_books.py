@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from checkout.base.postgres import Database, Transaction, take_time
-from checkout.operations.findings import Finding, Findings
+from checkout.operations.findings import Findings
 from checkout.reconciliation import stripe_books_table as stripe_books
 from checkout.reconciliation import stripe_lists
 from checkout.reconciliation.stripe_books import LIST
@@ -18,13 +18,6 @@ class BooksAudit:
         self._checkout = checkout
         self._livemode = livemode
 
-    @staticmethod
-    def findings() -> list[Finding]:
-        return [
-            Finding("TotalsDifferFromStripe", is_offence=True),
-            Finding("UnknownMovementAtStripe", is_offence=True),
-        ]
-
     def range(self, after: str, findings: Findings) -> str | None:
         """Check the payments after the payment intent `after`; returns the last of them, or None if there
         are no more. Raises DatabaseUnavailable."""
@@ -35,10 +28,9 @@ class BooksAudit:
                 return None
             payments = Payments(after, stripe_books.end_of_range(tx, after))
             if unequal := stripe_books.unequal(tx, payments):
-                for row in stripe_books.differing(tx, unequal, read, livemode=self._livemode()):
-                    findings.add("TotalsDifferFromStripe", row)
-                for row in stripe_books.unknown(tx, unequal):
-                    findings.add("UnknownMovementAtStripe", row)
+                differing = stripe_books.differing(tx, unequal, read, livemode=self._livemode())
+                findings.add("TotalsDifferFromStripe", *differing)
+                findings.add("UnknownMovementAtStripe", *stripe_books.unknown(tx, unequal))
         return payments.upto
 
 

@@ -12,7 +12,7 @@ from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.operations import ledger_ranges
 from checkout.operations.comparison import Seen, compare
-from checkout.operations.findings import Finding, Findings, Row
+from checkout.operations.findings import Findings, Row
 from checkout.operations.ledger_ranges import FIRST_USER, LAST_USER, Users
 from checkout.outbox.effects import is_credit
 
@@ -26,22 +26,6 @@ class LedgerAudit:
         self._checkout = checkout
         self._application = application
         self._currency = currency
-
-    @staticmethod
-    def findings(*, foreign_producers: bool) -> list[Finding]:
-        return [
-            Finding("BalanceDiffersFromLedger", is_offence=True),
-            Finding("EntryInAnotherCurrency", is_offence=True),
-            Finding("PaymentNotInLedger", is_offence=True),
-            Finding("EntryDiffersFromPayment", is_offence=True),
-            Finding(
-                "CreditWithoutTransaction",
-                is_offence=not foreign_producers,
-                has_alarm=not foreign_producers,
-            ),
-            Finding("DiscardedButPaid", is_offence=True),
-            Finding("ReversedMoreThanPaid", is_offence=False),
-        ]
 
     def range(self, after: int, findings: Findings) -> tuple[int | None, int]:
         """Check the users after `after`; returns the last of them, or None if there are no more, and how
@@ -60,27 +44,22 @@ class LedgerAudit:
             ledger = ledger_ranges.in_ledger(there, users, self._currency)
             checkout = ledger_ranges.in_checkout(here, users)
             if ledger.wrong_balances:
-                _add(findings, "BalanceDiffersFromLedger", ledger_ranges.wrong_balances(there, users))
+                findings.add("BalanceDiffersFromLedger", *ledger_ranges.wrong_balances(there, users))
             if ledger.foreign_currencies:
                 entries = ledger_ranges.foreign_currencies(there, users, self._currency)
-                _add(findings, "EntryInAnotherCurrency", entries)
+                findings.add("EntryInAnotherCurrency", *entries)
             if checkout.reversed_beyond_paid:
-                _add(findings, "ReversedMoreThanPaid", ledger_ranges.reversed_beyond_paid(here, users))
+                findings.add("ReversedMoreThanPaid", *ledger_ranges.reversed_beyond_paid(here, users))
             if checkout.without_payment_intent:
                 payments = ledger_ranges.without_payment_intent(here, users)
-                _add(findings, "TotalsDifferFromStripe", payments)
+                findings.add("TotalsDifferFromStripe", *payments)
             undone = _Undone()
             if checkout.discarded_reversals:
                 undone.discard(ledger_ranges.discarded_reversals(here, users))
             if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):
                 _compare(there, here, users, findings, undone)
-            _add(findings, "DiscardedButPaid", undone.outstanding())
+            findings.add("DiscardedButPaid", *undone.outstanding())
         return (None if users.upto == LAST_USER else users.upto), ledger.entries
-
-
-def _add(findings: Findings, name: str, rows: Iterable[Row]) -> None:
-    for row in rows:
-        findings.add(name, row)
 
 
 def _compare(

@@ -7,12 +7,14 @@ from checkout.operations.text import columns, lines
 
 
 class Words(NamedTuple):
-    """What holds if there is nothing; what one is, what several are; and what to do."""
+    """What holds if there is nothing; what one is, what several are; and what to do. An offence must never
+    occur."""
 
     holds: str
     one: str
     several: str
     remedy: str
+    is_offence: bool = True
 
 
 WORDS = {
@@ -27,30 +29,35 @@ WORDS = {
         "parked record waits for a decision",
         "parked records wait for a decision",
         "parked show, then parked replay or parked discard",
+        is_offence=False,
     ),
     "OutboxStuck": Words(
         "no message has waited for Kafka for more than 15 minutes",
         "message has waited for Kafka for more than 15 minutes",
         "messages have waited for Kafka for more than 15 minutes",
         "is Kafka away? The log of outbox_relay has the reason",
+        is_offence=False,
     ),
     "EventsHeld": Words(
         "no event of Stripe's is held for a decision",
         "event of Stripe's is held for a decision",
         "events of Stripe's are held for a decision",
         "held show, then held replay or held discard",
+        is_offence=False,
     ),
     "EventsWaiting": Words(
         "no event of Stripe's waits for another one",
         "event of Stripe's waits for another one",
         "events of Stripe's wait for another one",
         "nothing: the reconciler retries them",
+        is_offence=False,
     ),
     "EventsStuck": Words(
         "no event of Stripe's has waited for more than two hours",
         "event of Stripe's has waited for more than two hours",
         "events of Stripe's have waited for more than two hours",
         "held list --waiting has the reasons",
+        is_offence=False,
     ),
     "BalanceDiffersFromLedger": Words(
         "every balance is the sum of its entries",
@@ -93,6 +100,7 @@ WORDS = {
         "payment was reversed by more than was paid",
         "payments were reversed by more than was paid",
         "contest the dispute; or adjust, or bear it, and accept it",
+        is_offence=False,
     ),
     "TotalsDifferFromStripe": Words(
         "every payment agrees with Stripe's own books",

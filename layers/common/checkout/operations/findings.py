@@ -37,11 +37,14 @@ class Findings:
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._by_name.values())
 
-    def add(self, name: str, facts: Row) -> None:
-        """Count one more. Its id stands for exactly these facts: if they change, it is another finding."""
-        finding = self._by_name[name]
+    def add(self, name: str, *found: Row) -> None:
+        """Count these. Each has an id that stands for exactly its facts: if they change, it is another."""
+        for facts in found:
+            self._add(self._by_name[name], facts)
+
+    def _add(self, finding: Finding, facts: Row) -> None:
         is_sample = len(finding.samples) < SAMPLES
-        finding_id = id_of(name, facts) if is_sample or self._accepted else None
+        finding_id = id_of(finding.name, facts) if is_sample or self._accepted else None
         if finding_id in self._accepted:
             finding.accepted += 1
             return

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from checkout.base.postgres import Transaction
-from checkout.payments import discarded_reversals, reversals_table
+from checkout.payments import reversals_table
 from checkout.payments.locked import Locked
 from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waiting
 from checkout.payments.payment import Payment, Status
@@ -120,7 +120,7 @@ def discard(
 ) -> None:
     """Nothing of this refund or dispute acts from now on, not even if other events report it. The payment
     intent is locked."""
-    discarded_reversals.keep(
+    reversals_table.keep_decision(
         tx, object_id, payment_intent_id=payment_intent_id, event_id=event_id, reason=reason
     )
     if payment_intent_id is not None:
@@ -140,5 +140,5 @@ def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: st
             and (locked.discarded.get(one.object_id) == event_id or one.object_id in brought)
         )
     ]
-    discarded_reversals.take_back(tx, [one.object_id for one in revived])
+    reversals_table.take_decisions_back(tx, [one.object_id for one in revived])
     reversals_table.revive(tx, [key for one in revived for key in one.effect_keys])

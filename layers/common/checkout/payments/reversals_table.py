@@ -1,4 +1,5 @@
-"""SQL of reversals: what Stripe took back or returned, and whether it was emitted."""
+"""SQL of reversals: what Stripe took back or returned, and whether it was emitted; and of
+discarded_reversals: the refunds and disputes of which an operator has decided that nothing acts any more."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,3 +131,18 @@ def total(tx: Transaction, payment_intent_id: str) -> None:
         " WHERE payment_intent_id = %s",
         (payment_intent_id, payment_intent_id),
     )
+
+
+def keep_decision(
+    tx: Transaction, object_id: str, *, payment_intent_id: str | None, event_id: str, reason: str
+) -> None:
+    """The first decision about it stays."""
+    tx.execute(
+        "INSERT INTO discarded_reversals (object_id, payment_intent_id, event_id, reason)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (object_id) DO NOTHING",
+        (object_id, payment_intent_id, event_id, reason),
+    )
+
+
+def take_decisions_back(tx: Transaction, object_ids: Collection[str]) -> None:
+    tx.queue("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))

@@ -16,7 +16,7 @@ from checkout.payments.outcomes import Parked
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation import evidence_table as evidence
-from checkout.reconciliation import uncredited_payments_table as payments
+from checkout.reconciliation.comparisons_table import PAYMENTS
 from checkout.reconciliation.failures import Failures
 
 MOST_AT_ONCE = 500
@@ -68,7 +68,7 @@ class FindEvidence:
             if contradiction is None:
                 evidence.found(tx, row.request_id)
                 return
-            payments.retry_later(
+            PAYMENTS.retry_later(
                 tx,
                 [row.request_id],
                 after_seconds=self._config.reemit_after_seconds,

@@ -13,10 +13,9 @@ from dataclasses import replace
 from checkout.base import timing
 from checkout.base.postgres import Database, Transaction
 from checkout.outbox.delivery import Delivery
+from checkout.reconciliation import comparisons_table as comparisons
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation import missed_events, stripe_lists
-from checkout.reconciliation import uncredited_payments_table as payments
-from checkout.reconciliation import uncredited_reversals_table as reversals
 from checkout.reconciliation.decisions import Decisions
 from checkout.reconciliation.evidence import FindEvidence
 from checkout.reconciliation.failures import Failures
@@ -190,9 +189,9 @@ class LostEntries:
         after, doubtful, missing = self._comparison.page(tx, position)
         self._comparison.park(tx, doubtful)
         if position.phase == PAYMENTS:
-            due = payments.retry_at_once(tx, [movement.request_id for movement in missing])
+            due = comparisons.PAYMENTS.retry_at_once(tx, [movement.request_id for movement in missing])
         else:
-            due = reversals.retry_at_once(tx, [movement.effect_key for movement in missing])
+            due = comparisons.REVERSALS.retry_at_once(tx, [movement.effect_key for movement in missing])
         left = len(missing) - due
         after = replace(
             after,

@@ -137,29 +137,25 @@ def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[An
 
 def newest_user_of_sessions(tx: Transaction, before: float) -> int:
     """The greatest id of a user who began a session before then (epoch seconds); 0 if nobody did."""
-    return int(
-        _one(
-            tx,
-            "SELECT user_id FROM checkout_transactions"
-            " WHERE stripe_session_id IS NOT NULL AND created_at < to_timestamp(%s)"
-            " ORDER BY user_id DESC LIMIT 1",
-            (before,),
-        )
-        or 0
+    newest = _one(
+        tx,
+        "SELECT user_id FROM checkout_transactions"
+        " WHERE stripe_session_id IS NOT NULL AND created_at < to_timestamp(%s)"
+        " ORDER BY user_id DESC LIMIT 1",
+        (before,),
     )
+    return int(newest or 0)
 
 
 def newest_user_of_entries(tx: Transaction, before: float) -> int:
     """The greatest id of a user who has a ledger entry from before then (epoch seconds); 0 if nobody has."""
-    return int(
-        _one(
-            tx,
-            "SELECT user_id FROM ledger_entries WHERE created_at < to_timestamp(%s)"
-            " ORDER BY user_id DESC LIMIT 1",
-            (before,),
-        )
-        or 0
+    newest = _one(
+        tx,
+        "SELECT user_id FROM ledger_entries WHERE created_at < to_timestamp(%s)"
+        " ORDER BY user_id DESC LIMIT 1",
+        (before,),
     )
+    return int(newest or 0)
 
 
 def _one(tx: Transaction, sql: str, parameters: Any = ()) -> Any:

@@ -58,22 +58,14 @@ class Reconciled:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
 class Reconcile:
-    def __init__(
-        self,
-        missed: MissedEvents,
-        unfinished: Unfinished,
-        evidence: FindEvidence,
-        reemission: Reemission,
-        books: StripeBooks,
-        lost_entries: LostEntries,
-    ) -> None:
-        self._books = books
-        self._missed = missed
-        self._unfinished = unfinished
-        self._evidence = evidence
-        self._reemission = reemission
-        self._lost_entries = lost_entries
+    _missed: MissedEvents
+    _unfinished: Unfinished
+    _evidence: FindEvidence
+    _reemission: Reemission
+    _books: StripeBooks
+    _lost_entries: LostEntries
 
     def __call__(
         self,

@@ -5,7 +5,7 @@ Emitting an effect that is entered meanwhile changes nothing.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -18,7 +18,7 @@ from checkout.base.postgres import Database, Transaction
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.delivery import Delivery, enqueue
-from checkout.outbox.effects import TOP_UP, success_key
+from checkout.outbox.effects import TOP_UP, is_credit, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import reversal_event, success_event
@@ -27,6 +27,7 @@ from checkout.payments.reversals_table import StoredReversal
 from checkout.reconciliation import discarded_effects
 from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation import uncredited_reversals_table as reversals
+from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500
@@ -112,14 +113,14 @@ class Reemission:
         for page in chain(self._payments(before), self._reversals(before)):
             with self._checkout.transaction() as tx:
                 credited, parked = self._found(tx, page)
-                payments.mark_credited(tx, _request_ids(credited))
-                reversals.mark_credited(tx, credited)
                 missing = page.keys() - credited - parked
-                if hurry:
-                    payments.retry_at_once(tx, _request_ids(missing))
-                    reversals.retry_at_once(tx, missing)
-                delayed = payments.count_delayed(tx, _request_ids(missing))
-                delayed += reversals.count_delayed(tx, missing)
+                for comparisons, names in _by_table(credited):
+                    comparisons.mark_credited(tx, names)
+                delayed = 0
+                for comparisons, names in _by_table(missing):
+                    if hurry:
+                        comparisons.retry_at_once(tx, names)
+                    delayed += comparisons.count_delayed(tx, names)
             uncredited = Uncredited(uncredited.total + len(missing), uncredited.emitted + delayed)
         return uncredited
 
@@ -194,17 +195,16 @@ class Reemission:
 
     def _schedule(self, tx: Transaction, credited: set[str], missing: set[str]) -> None:
         after = self._config.reemit_after_seconds
-        reversals.mark_credited(tx, credited)
-        reversals.retry_later(tx, missing, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
-        payments.mark_credited(tx, _request_ids(credited))
-        payments.retry_later(
-            tx, _request_ids(missing), after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS
-        )
+        for comparisons, names in _by_table(credited):
+            comparisons.mark_credited(tx, names)
+        for comparisons, names in _by_table(missing):
+            comparisons.retry_later(tx, names, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
 
 
-def _request_ids(effect_keys: set[str]) -> list[str]:
-    prefix = success_key("")
-    return [key.removeprefix(prefix) for key in effect_keys if key.startswith(prefix)]
+def _by_table(effect_keys: Collection[str]) -> Iterator[tuple[Comparisons, list[str]]]:
+    """The names that these effects have in each of the two tables."""
+    yield REVERSALS, [key for key in effect_keys if not is_credit(key)]
+    yield PAYMENTS, [key.removeprefix(success_key("")) for key in effect_keys if is_credit(key)]
 
 
 def _events_of(tx: Transaction, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:

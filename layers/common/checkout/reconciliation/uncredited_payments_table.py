@@ -41,50 +41,6 @@ def page(
     return fetched(tx)
 
 
-def mark_credited(tx: Transaction, request_ids: Sequence[str]) -> None:
-    """Their ledger entries were seen: they are not compared any more. A row that somebody holds is left out.
-
-    By the clock, since an entry can be younger than this transaction.
-    """
-    tx.execute(
-        "UPDATE checkout_transactions SET credited_at = clock_timestamp() WHERE id IN"
-        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(request_ids),),
-    )
-
-
-def retry_later(
-    tx: Transaction, request_ids: Sequence[str], *, after_seconds: int, at_most_seconds: int
-) -> None:
-    """The wait until the next comparison doubles."""
-    tx.execute(
-        "UPDATE checkout_transactions SET rechecks = rechecks + 1,"
-        " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
-        " WHERE request_id = ANY(%s)",
-        (after_seconds, at_most_seconds, list(request_ids)),
-    )
-
-
-def retry_at_once(tx: Transaction, request_ids: Sequence[str]) -> int:
-    """The next run compares them, seen in the ledger or not. Returns how many; a row that somebody holds
-    stays as it is."""
-    tx.execute(
-        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE id IN"
-        " (SELECT id FROM checkout_transactions WHERE request_id = ANY(%s) FOR UPDATE SKIP LOCKED)",
-        (list(request_ids),),
-    )
-    return tx.rowcount
-
-
-def count_delayed(tx: Transaction, request_ids: Sequence[str]) -> int:
-    """How many of them are not due yet."""
-    tx.execute(
-        "SELECT count(*) AS n FROM checkout_transactions WHERE request_id = ANY(%s) AND recheck_at > now()",
-        (list(request_ids),),
-    )
-    return int(tx.row()["n"])
-
-
 def retry(tx: Transaction, request_id: str) -> bool:
     """The next run compares the payment and its reversals. Returns False if no such payment succeeded."""
     tx.execute(

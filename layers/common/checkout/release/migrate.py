@@ -1,10 +1,9 @@
-"""Bring both databases to the schema of this release."""
+"""Bring both databases to the schema of this release. The table schema_migrations has what was applied."""
 
 from pathlib import Path
 
 from checkout.base import telemetry
-from checkout.base.postgres import Database
-from checkout.release import schema
+from checkout.base.postgres import Database, Transaction
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -21,8 +20,20 @@ class Migrate:
             for path in sorted((MIGRATIONS / folder).glob("*.sql")):
                 name = f"{folder}/{path.name}"
                 with database.transaction() as tx:
-                    if schema.begin(tx, name):
-                        schema.apply(tx, name, path.read_text(encoding="utf-8"))
+                    if not _is_applied(tx, name):
+                        tx.execute(path.read_text(encoding="utf-8"))
+                        tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
         return applied
+
+
+def _is_applied(tx: Transaction, name: str) -> bool:
+    """Waits for a parallel run."""
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout migrations', 0))")
+    tx.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations"
+        " (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
+    )
+    tx.execute("SELECT 1 FROM schema_migrations WHERE name = %s", (name,))
+    return tx.fetchone() is not None
