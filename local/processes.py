@@ -149,3 +149,8 @@ def is_free(port: int) -> bool:
 def is_root() -> bool:
     """Return True if this process has root's user id, with which PostgreSQL refuses to run."""
     return os.geteuid() == 0
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """The end of a log, for an error message."""
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-count:])

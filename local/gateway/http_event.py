@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from local.lambda_runtime.template import Route
@@ -16,6 +16,8 @@ from local.lambda_runtime.template import Route
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer"})
 _NO_BODY = frozenset({204, 304})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,11 @@ class MalformedResponse(ValueError):
 
 def event_of(request: Request, route: Route, path_parameters: Mapping[str, str]) -> dict[str, Any]:
     """The event for the route's function. What the request does not have is an absent key, as on AWS."""
-    joined: dict[str, list[str]] = {}
-    for name, value in request.headers:
-        if name not in _HOP_BY_HOP:
-            joined.setdefault(name, []).append(value)
-    cookies = [cookie.strip() for line in joined.pop("cookie", []) for cookie in line.split(";")]
-    headers = {name: ",".join(values) for name, values in joined.items()}
+    headers = _joined(
+        (name, value) for name, value in request.headers if name not in (*_HOP_BY_HOP, "cookie")
+    )
+    lines = [value for name, value in request.headers if name == "cookie"]
+    cookies = [cookie.strip() for line in lines for cookie in line.split(";")]
     headers["content-length"] = str(len(request.body))
     domain = headers.get("host", "")
     now = time.time()
@@ -104,12 +105,12 @@ def response_of(value: Any) -> Response:
     status = _status(value["statusCode"])
     headers = [
         (str(name).lower(), _header_value(content))
-        for name, content in _mapping(value.get("headers")).items()
+        for name, content in _typed(value, "headers", dict).items()
         if str(name).lower() not in (*_HOP_BY_HOP, "content-length") and content is not None
     ]
     if "content-type" not in dict(headers):
         headers.append(("content-type", "text/plain;charset=utf-8"))
-    headers += [("set-cookie", _header_value(cookie)) for cookie in _list(value.get("cookies"))]
+    headers += [("set-cookie", _header_value(cookie)) for cookie in _typed(value, "cookies", list)]
     body = b"" if status in _NO_BODY else _response_body(value)
     return Response(status, tuple(headers), body)
 
@@ -171,13 +172,9 @@ def _header_value(value: Any) -> str:
     return text
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if value is None or isinstance(value, dict):
-        return value or {}
-    raise MalformedResponse("headers is not an object")
-
-
-def _list(value: Any) -> list[Any]:
-    if value is None or isinstance(value, list):
-        return value or []
-    raise MalformedResponse("cookies is not a list")
+def _typed(value: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    """The member of a response; empty if there is none."""
+    found = value.get(name)
+    if found is not None and not isinstance(found, kind):
+        raise MalformedResponse(f"{name} is no {kind.__name__}")
+    return found or kind()

@@ -14,7 +14,6 @@ from local import processes
 
 POM = Path(__file__).with_name("pom.xml")
 _JAVA_VERSION = 17
-_LAST_LINES = 15
 _HINT = "or leave KAFKA out: the embedded broker needs neither Java nor Maven"
 _OPTIONS = (
     *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),  # Starts fast, stays small.
@@ -69,7 +68,7 @@ def _fetch_anew(data: Path) -> None:
         processes.end(maven, signal.SIGTERM)
     if status:
         raise ApacheKafkaError(
-            f"Maven cannot fetch Apache Kafka ({log}):\n{last_lines(log)}\n"
+            f"Maven cannot fetch Apache Kafka ({log}):\n{processes.last_lines(log)}\n"
             f"Is Maven Central reachable? If not, {_HINT.removeprefix('or ')}."
         )
     # Written last, as the mark that the rest is complete.
@@ -106,8 +105,3 @@ def require_java() -> None:
     if found is None or int(found[1]) < _JAVA_VERSION:
         there = f"version {found[1]}" if found else "one that does not work"
         raise ApacheKafkaError(f"{needed}, and there is {there}: install a newer JDK, {_HINT}")
-
-
-def last_lines(log: Path) -> str:
-    """The end of a log, for an error message."""
-    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-_LAST_LINES:])

@@ -47,7 +47,7 @@ class Node(processes.Child):
             return
         options = (f"--cluster-id={cluster_id}", "--ignore-formatted", "--config=server.properties")
         if self._spawn("kafka.tools.StorageTool", "format", *options).wait():
-            raise ApacheKafkaError(f"its storage cannot be formatted:\n{jars.last_lines(self.log)}")
+            raise ApacheKafkaError(f"its storage cannot be formatted:\n{processes.last_lines(self.log)}")
 
     def start(self) -> None:
         """Return once it answers, which needs most of the nodes. Raises ApacheKafkaError."""
@@ -68,7 +68,7 @@ class Node(processes.Child):
 
         def answered() -> bool:
             if self.process is None or self.process.poll() is not None:
-                lines = jars.last_lines(self.log)
+                lines = processes.last_lines(self.log)
                 raise ApacheKafkaError(f"it ended while starting ({self.log}):\n{lines}")
             with suppress(KafkaException):
                 return bool(ask())

@@ -56,7 +56,7 @@ def stack(root: Path, settings: Settings, say: Callable[[str], None]) -> Iterato
     try:
         until(lambda: started() or process.poll() is not None, _START_SECONDS)
         if (found := started()) is None:
-            raise NotStarted("the stack did not start:\n" + "\n".join(_last_lines(log)))
+            raise NotStarted(f"the stack did not start:\n{processes.last_lines(log)}")
         yield found
     finally:
         processes.end(process, signal.SIGTERM, patience=20)
@@ -82,7 +82,3 @@ def _free_ports(settings: Settings) -> dict[str, str]:
         for name, port in wanted.items()
         if name not in settings.given and not processes.is_free(port)
     }
-
-
-def _last_lines(log: Path) -> list[str]:
-    return log.read_text(errors="replace").strip().splitlines()[-15:]

@@ -163,8 +163,7 @@ class Postgres(processes.Child):
         until(lambda: self._is_ready(process.pid) or process.poll() is not None, _START_SECONDS, 0.01)
         if process.poll() is not None or not self._is_ready(process.pid):
             self.kill()
-            last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-            raise PostgresError("PostgreSQL did not start:\n" + "\n".join(last))
+            raise PostgresError(f"PostgreSQL did not start:\n{processes.last_lines(self._log, 5)}")
 
     def _is_ready(self, pid: int) -> bool:
         """Return True if the server accepts connections, by its lock file, whose last line is the state."""
