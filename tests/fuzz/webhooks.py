@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from checkout.payments.events import HANDLED
 from local import signing
 from tests.fuzz.raw_http import Request
 from tests.fuzz.routes import request_id
@@ -30,10 +31,7 @@ LIKELY = (
     *("amount_subtotal", "amount_refunded", "failure_reason", "balance_transaction", "net", "fee"),
 )
 TYPES = (
-    *("checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.expired"),
-    *("checkout.session.async_payment_failed", "refund.created", "refund.updated", "refund.failed"),
-    *("charge.refunded", "charge.refund.updated", "charge.dispute.created", "charge.dispute.updated"),
-    *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated", "charge.dispute.closed"),
+    *sorted(HANDLED),
     *("payment_intent.succeeded", "v2.core.event_destination.ping", "checkout.session", ""),
 )
 

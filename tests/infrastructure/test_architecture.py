@@ -26,6 +26,14 @@ def cells(title: str, column: int) -> list[str]:
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
 
 
+def test_what_is_to_be_changed_is_there() -> None:
+    named = [name for name in cells("Where to change what", 2) if "/" in name or "." in name]
+
+    assert len(named) > 20
+    tops = (ROOT, ROOT / "layers" / "common" / "checkout")
+    assert [name for name in named if not any((top / name).exists() for top in tops)] == []
+
+
 def test_every_route_is_there_and_no_other() -> None:
     declared = [route.key for route in template.load(ROOT / "template.yaml").routes]
 
