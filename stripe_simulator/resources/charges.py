@@ -7,6 +7,13 @@ from stripe_simulator.resources.events import emit
 from stripe_simulator.resources.payment_methods import Payer
 from stripe_simulator.storage.transaction import Json, Transaction
 
+UNUSED = (
+    *("application", "application_fee", "application_fee_amount", "customer", "on_behalf_of"),
+    *("receipt_number", "review", "shipping", "source", "source_transfer", "statement_descriptor"),
+    *("statement_descriptor_suffix", "transfer_data", "transfer_group"),
+)
+"""Fields of features that the simulator does not have, which are null."""
+
 
 def succeed_at_once(transaction: Transaction, intent: Json, method: Json, payer: Payer, card: Card) -> Json:
     charge = _new(transaction, intent, method, payer)
@@ -90,21 +97,18 @@ def _outcome(network_status: str, reason: str | None, seller_message: str, kind:
 def _new(transaction: Transaction, intent: Json, method: Json, payer: Payer) -> Json:
     charge_id = new_id("ch" if method["type"] == "card" else "py")
     return {
+        **dict.fromkeys(UNUSED),
         "id": charge_id,
         "object": "charge",
         "amount": intent["amount"],
         "amount_captured": 0,
         "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
         "balance_transaction": None,
         "billing_details": payment_methods.billing_details(payer),
         "calculated_statement_descriptor": "SIMULATOR",
         "captured": False,
         "created": transaction.now,
         "currency": intent["currency"],
-        "customer": None,
         "description": intent["description"],
         "disputed": False,
         "failure_balance_transaction": None,
@@ -113,14 +117,12 @@ def _new(transaction: Transaction, intent: Json, method: Json, payer: Payer) -> 
         "fraud_details": {},
         "livemode": False,
         "metadata": intent["metadata"],
-        "on_behalf_of": None,
         "outcome": None,
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": payment_methods.charge_details(method, intent["amount"]),
         "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
         "receipt_url": None,
         "refunded": False,
         "refunds": {
@@ -129,13 +131,5 @@ def _new(transaction: Transaction, intent: Json, method: Json, payer: Payer) -> 
             "has_more": False,
             "url": f"/v1/charges/{charge_id}/refunds",
         },
-        "review": None,
-        "shipping": None,
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "pending",
-        "transfer_data": None,
-        "transfer_group": None,
     }

@@ -20,6 +20,16 @@ BANK_DEBITS = {
 }
 
 
+UNUSED = (
+    *("after_expiration", "allow_promotion_codes", "billing_address_collection", "client_secret"),
+    *("consent", "consent_collection", "currency_conversion", "customer", "customer_account"),
+    *("integration_identifier", "invoice", "origin_context", "payment_link", "permissions"),
+    *("recovered_from", "saved_payment_method_options", "setup_intent", "shipping_address_collection"),
+    *("shipping_cost", "subscription", "wallet_options"),
+)
+"""Fields of features that the simulator does not have, which are null."""
+
+
 def create(transaction: Transaction, params: dict[str, Any]) -> Json:
     """Open a session from validated parameters."""
     items = new_line_items(transaction.now, params["line_items"])
@@ -163,15 +173,9 @@ def about(session: Json) -> str:
 def _nothing_special() -> Json:
     """The fields of features that the session does not use."""
     return {
-        "after_expiration": None,
-        "allow_promotion_codes": None,
+        **dict.fromkeys(UNUSED),
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "billing_address_collection": None,
-        "client_secret": None,
         "collected_information": {"business_name": None, "individual_name": None, "shipping_details": None},
-        "consent": None,
-        "consent_collection": None,
-        "currency_conversion": None,
         "custom_fields": [],
         "custom_text": {
             "after_submit": None,
@@ -179,13 +183,9 @@ def _nothing_special() -> Json:
             "submit": None,
             "terms_of_service_acceptance": None,
         },
-        "customer": None,
-        "customer_account": None,
         "customer_creation": "if_required",
         "customer_details": None,
         "discounts": [],
-        "integration_identifier": None,
-        "invoice": None,
         "invoice_creation": {
             "enabled": False,
             "invoice_data": {
@@ -199,19 +199,9 @@ def _nothing_special() -> Json:
             },
         },
         "managed_payments": {"enabled": False},
-        "origin_context": None,
-        "payment_link": None,
         "payment_method_collection": "if_required",
         "payment_method_configuration_details": {"id": f"pmc_{random_text(24)}", "parent": None},
         "payment_method_options": {},
-        "permissions": None,
         "phone_number_collection": {"enabled": False},
-        "recovered_from": None,
-        "saved_payment_method_options": None,
-        "setup_intent": None,
-        "shipping_address_collection": None,
-        "shipping_cost": None,
         "shipping_options": [],
-        "subscription": None,
-        "wallet_options": None,
     }

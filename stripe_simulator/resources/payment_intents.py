@@ -5,6 +5,13 @@ from stripe_simulator.resources import checkout_sessions, metadata
 from stripe_simulator.resources.events import emit
 from stripe_simulator.storage.transaction import Json, Transaction
 
+UNUSED = (
+    *("application", "application_fee_amount", "automatic_payment_methods", "customer", "customer_account"),
+    *("excluded_payment_method_types", "next_action", "on_behalf_of", "processing", "review"),
+    *("setup_future_usage", "shipping", "source", "transfer_data"),
+)
+"""Fields of features that the simulator does not have, which are null."""
+
 
 def of_session(transaction: Transaction, session: Json) -> tuple[Json, Json]:
     """The session and its payment intent, which is created at the customer's first attempt."""
@@ -52,15 +59,13 @@ def _new(transaction: Transaction, session: Json) -> Json:
     data = checkout_sessions.payment_intent_data(transaction, session["id"])
     intent_id = new_id("pi")
     return {
+        **dict.fromkeys(UNUSED),
         "id": intent_id,
         "object": "payment_intent",
         "amount": session["amount_total"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic_async",
@@ -68,30 +73,19 @@ def _new(transaction: Transaction, session: Json) -> Json:
         "confirmation_method": "automatic",
         "created": transaction.now,
         "currency": session["currency"],
-        "customer": None,
-        "customer_account": None,
         "description": data.get("description"),
-        "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
         "managed_payments": {"enabled": False},
         "metadata": metadata.initial(data.get("metadata")),
-        "next_action": None,
-        "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": session["payment_method_configuration_details"],
         "payment_method_options": {},
         "payment_method_types": session["payment_method_types"],
-        "processing": None,
         "receipt_email": data.get("receipt_email"),
-        "review": None,
-        "setup_future_usage": None,
-        "shipping": None,
-        "source": None,
         "statement_descriptor": data.get("statement_descriptor"),
         "statement_descriptor_suffix": data.get("statement_descriptor_suffix"),
         "status": "requires_payment_method",
-        "transfer_data": None,
         "transfer_group": data.get("transfer_group"),
     }
