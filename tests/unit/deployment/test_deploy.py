@@ -380,11 +380,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_credentials_that_end_too_early_are_noted(
     account: dict[str, Any], monkeypatch: pytest.MonkeyPatch, minutes: int | None, is_noted: bool
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "x")
+    put(monkeypatch, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_SESSION_TOKEN="x")
     if minutes is not None:
         end = datetime.now(UTC) + timedelta(minutes=minutes)
-        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", end.isoformat())
+        put(monkeypatch, AWS_CREDENTIAL_EXPIRATION=end.isoformat())
 
     found = list(preflight.check("checkout", addresses=0))
 
