@@ -7,10 +7,9 @@ import pytest
 
 from tests.infrastructure import deployer, whole
 from tests.infrastructure.deployer import actions, allows, statements
-from tests.infrastructure.test_tagged import SHAPES
 
 MORE = {"MonthlyBudgetUsd": "100", "StripeSecretReaders": "arn:aws:iam::111122223333:role/operator"}
-EVERY_SHAPE = [shape | MORE for shape in SHAPES.values()]
+EVERY_SHAPE = [shape | MORE for shape in whole.SHAPES.values()]
 STACK_ROLE = ("StackParts", "StackData")
 
 NOT_USED = {
@@ -90,12 +89,12 @@ def test_every_role_that_it_makes_has_the_boundary() -> None:
             assert "iam:PassedToService" in str(one["Condition"])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", whole.SHAPES)
 def test_the_boundary_has_room_for_every_role(shape: str) -> None:
     bound = actions(statements("Boundary"))
     tracing = {"TracingLayerArn": "arn:aws:lambda:eu-central-1:901920570463:layer:aws-otel:1"}
 
-    assert deployer.granted(whole.resources(whole.source(), SHAPES[shape] | tracing)) <= bound
+    assert deployer.granted(whole.resources(whole.source(), whole.SHAPES[shape] | tracing)) <= bound
     assert not any("*" in one or one.split(":")[0] in ("iam", "sts", "organizations") for one in bound)
 
 

@@ -8,17 +8,6 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from tests.infrastructure import whole
 from tests.infrastructure.transformed import REGION, Resource
 
-SHAPES = {
-    "dev": {"Profile": "dev"},
-    "prod": {"Profile": "prod", "InterfaceEndpoints": "true", "DatabaseCopyVaultArn": "arn:aws:backup:x"},
-    "serverless": {"Profile": "prod", "KafkaBrokerType": "serverless"},
-    "own domain": {
-        "Profile": "dev",
-        "CertificateArn": "arn:aws:acm:x",
-        "PublicOrigin": "https://pay.example",
-    },
-}
-
 WITHOUT = {
     "AWS::RDS::DBProxyTargetGroup": "is billed with its proxy, and takes tags only after it was made",
 }
@@ -41,15 +30,15 @@ def _tagging(kind: str) -> dict[str, bool]:
     return found
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", whole.SHAPES)
 def test_every_resource_that_can_have_tags_gets_the_stack_s(shape: str) -> None:
-    found = untagged(whole.resources(whole.source(), SHAPES[shape]))
+    found = untagged(whole.resources(whole.source(), whole.SHAPES[shape]))
 
     assert {path: kind for path, kind in found.items() if kind not in WITHOUT} == {}
 
 
 def test_snapshots_have_the_cluster_s() -> None:
-    cluster = whole.resources(whole.source(), SHAPES["prod"])["Database.Cluster"]
+    cluster = whole.resources(whole.source(), whole.SHAPES["prod"])["Database.Cluster"]
 
     assert cluster["Properties"]["CopyTagsToSnapshot"] is True
 

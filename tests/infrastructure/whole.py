@@ -16,6 +16,18 @@ from tests.infrastructure.transformed import REGION, Resource, Template
 ACCOUNT = "111122223333"
 STACK = "checkout"
 
+SHAPES = {
+    "dev": {"Profile": "dev"},
+    "prod": {"Profile": "prod", "InterfaceEndpoints": "true", "DatabaseCopyVaultArn": "arn:aws:backup:x"},
+    "serverless": {"Profile": "prod", "KafkaBrokerType": "serverless"},
+    "own domain": {
+        "Profile": "dev",
+        "CertificateArn": "arn:aws:acm:x",
+        "PublicOrigin": "https://pay.example",
+    },
+}
+"""Parameters of the application that change which resources there are."""
+
 _REFERENCE = re.compile(r"<([A-Za-z0-9.]+)(?:@[A-Za-z0-9.]+)?>")
 
 Name = Callable[[str, str, str | None], str]
