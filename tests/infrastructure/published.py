@@ -62,3 +62,27 @@ DENIED_TO_CODE_IN_A_VPC = frozenset(
 )
 """What a role denies on condition of lambda:SourceFunctionArn, which calls of the function's code have and
 those of Lambda itself have not. The same page, "Security best practices"."""
+
+AWS_BACKUP_COPIES_AURORA = frozenset(
+    {
+        "rds:AddTagsToResource",
+        "rds:ListTagsForResource",
+        "rds:CreateDBClusterSnapshot",
+        "rds:DescribeDBClusters",
+        "rds:DescribeDBClusterSnapshots",
+        "rds:CopyDBClusterSnapshot",
+        "rds:DescribeDBClusterAutomatedBackups",
+        "rds:DeleteDBClusterSnapshot",
+        "backup:DescribeBackupVault",
+        "backup:CopyIntoBackupVault",
+        "backup:CopyFromBackupVault",
+        "backup:TagResource",
+        "kms:DescribeKey",
+        "kms:CreateGrant",
+    }
+)
+"""The managed policy AWSBackupServiceRolePolicyForBackup, without other services, without instances, without
+rds:ModifyDBClusterSnapshotAttribute, which shares a snapshot with another account, and without
+rds:ModifyDBCluster and rds:DeleteDBClusterAutomatedBackup, which are for continuous backups.
+
+AWS Backup Developer Guide, Managed policies for AWS Backup."""

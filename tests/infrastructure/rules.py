@@ -25,8 +25,9 @@ WILDCARDS = {
     "codedeploy": "CodeDeploy's group of each function has a generated name, in an application of ours",
     "xray": "X-Ray knows no resource for what it is told",
     "kafka-cluster": "marks of other stacks must be seen, whatever these are called",
-    "kms": "the keys of a backup and of its copy, in two regions, through AWS Backup and RDS alone",
-    "rds": "AWS Backup gives snapshots their names",
+    "backup": "recovery points get their names from AWS Backup",
+    "kms": "the keys of a backup and of its copy, in two regions, to describe and to grant to AWS",
+    "rds": "AWS Backup gives snapshots their names, and looks for them",
     "rds-db": "the proxy signs in as whichever of our roles the function has signed in as",
 }
 """Why an action of this service may have a `*` in its resource. No action may have one."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cfnlint.api import ManualArgs, lint
 
-from tests.infrastructure import transformed, whole
+from tests.infrastructure import deployer, published, transformed, whole
 from tests.infrastructure.transformed import Resource
 
 SOURCE = whole.source()
@@ -134,6 +134,12 @@ def test_nothing_is_copied_unless_there_is_a_vault_and_a_database_of_ours(given:
     found = whole.resources(SOURCE, {"Profile": "prod"} | given)
 
     assert [path for path in found if path.startswith("Backup")] == []
+
+
+def test_aws_backup_may_do_what_its_own_policy_lets_it_do() -> None:
+    found = whole.resources(SOURCE, {"Profile": "prod", "DatabaseCopyVaultArn": VAULT})
+
+    assert deployer.granted({"Role": found["Backup.Role"]}) == published.AWS_BACKUP_COPIES_AURORA
 
 
 def test_a_copy_outlives_the_stack_and_a_hasty_hand() -> None:
