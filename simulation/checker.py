@@ -55,7 +55,8 @@ class Checker:
         self._silent = {fact for fact in must - entered if fact.intent not in self._loud()}
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
-        sources = Counter(fact.source for fact in entered & may)
+        # Of what an operator has decided about, one of the two may be discarded.
+        sources = Counter(fact.source for fact in entered & may if fact.intent not in self._world.decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
         credited = {fact.intent for fact in entered if fact.kind == CREDIT}
