@@ -25,6 +25,7 @@ class Faults(Protocol):
 
     def at_publish(self, names: Sequence[str]) -> str | None: ...
     def after_publish(self) -> None: ...
+    def not_published(self, effect_key: str, value: bytes) -> None: ...
 
 
 class Topic:
@@ -82,9 +83,13 @@ class WorldsPublisher(KafkaPublisher):
     def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
         del timeout_seconds
         fault = self._faults.at_publish(PUBLISHING) if messages else None
+        half = (len(messages) + 1) // 2
+        kept = 0 if fault == AWAY else half
+        for message in messages[kept:] if fault in (AWAY, HALF) else ():
+            self._faults.not_published(message.effect_key, message.value)
         if fault == AWAY:
             return []
-        taken = messages[: (len(messages) + 1) // 2] if fault == HALF else messages
+        taken = messages[:half] if fault == HALF else messages
         if fault != LOST:
             for message in taken:
                 self._topics[message.topic].append(message.key, message.value)

@@ -84,6 +84,9 @@ class Environment:
     def after_publish(self) -> None:
         self._after_call()
 
+    def not_published(self, effect_key: str, value: bytes) -> None:
+        self._world.unpublished[effect_key] = value
+
     def die(self) -> None:
         self.is_dead = True
         self._world.counts["crashes"] += 1

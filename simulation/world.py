@@ -65,6 +65,8 @@ class World:
         """Payment intents of which an operator has discarded something, or may have."""
         self.discarded: set[str] = set()
         """Effect keys that stay discarded: nobody replays them, and no restore takes the decision back."""
+        self.unpublished: dict[str, bytes] = {}
+        """By effect key what Kafka did not take: the outbox still has it."""
         self.restored_to: float | None = None
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
@@ -112,6 +114,7 @@ class World:
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
         self.discarded.clear()
+        self.unpublished.clear()
         self.counts["restores"] += 1
         self.processes.replace()
         self.clock.pass_(self.tape.number(600, 7200))  # So long it takes.
