@@ -31,7 +31,7 @@ from tests.support.secure_kafka import Secure, unsecured
 from tests.support.tls import Authority, PostgresOverTls
 
 ROOT = Path(__file__).parents[1]
-PROCESSES, EVENTS = 5, 200
+PROCESSES, EVENTS = 3, 200
 ROOTS = Path(checkout.__file__).parent / "certificates" / "aws-roots.pem"
 BEGUN = (
     "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
@@ -74,7 +74,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     context.load_cert_chain(certificate)
     api.socket = context.wrap_socket(api.socket, server_side=True)
     threading.Thread(target=api.serve_forever, args=[0.05], daemon=True).start()
-    kafka = Secure(tmp_path_factory.mktemp("kafka"))
+    kafka = Secure(tmp_path_factory.mktemp("kafka"), token_seconds=900)
     url = f"postgresql://{where.username}@127.0.0.1:{over_tls.port}{where.path}"
     yield (
         server.url(),

@@ -22,7 +22,7 @@ COPY_DAYS = 35
 # The use of one top-up, by the flow of docs/architecture.md.
 HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
 INVOCATIONS = 13  # The same, and its share of a consumer's batch.
-GB_SECONDS = INVOCATIONS * 0.05 * 0.5  # 50 ms at 512 MB.
+GB_SECONDS = (INVOCATIONS * 0.5 + 0.25) * 0.05  # 50 ms at 512 MB, the webhook at 768.
 LOG_KB = 10
 NAT_KB = 20  # To Stripe and back.
 DATABASE_IO = 40
@@ -53,7 +53,7 @@ class Shape:
     schedules: bool = True
     secrets: int = 3
     """With the one that RDS makes for the master password."""
-    snapshot_gb: float = 1.5
+    snapshot_gb: float = 1.75
     """Memory of the functions with SnapStart, of which Lambda keeps one snapshot of one version each."""
     log_months: int = 12
 

@@ -28,7 +28,8 @@ _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 class Secure:
     """A node with a second listener, which admits only who has signed in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, token_seconds: int = 3) -> None:
+        """After `token_seconds` it ends a connection, whatever its token says."""
         self.authority = Authority(folder, "ours")
         self.other = Authority(folder, "other")
         self.port = processes.free_port()
@@ -51,7 +52,7 @@ class Secure:
                 f"{listener}.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
                 f"{listener}.oauthbearer.sasl.jaas.config": f"{_BEARER} required"
                 ' unsecuredLoginStringClaim_sub="broker";',
-                f"{listener}.oauthbearer.connections.max.reauth.ms": "3000",
+                f"{listener}.oauthbearer.connections.max.reauth.ms": f"{1000 * token_seconds}",
             },
         )
         self.node.start()
