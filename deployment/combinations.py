@@ -14,6 +14,7 @@ KAFKA_VERSION = "3.8.x"
 SMALL_BROKERS = "kafka.t3.small"
 LAST_WITH_SMALL_BROKERS = (3, 8)
 
+_OF_BOOTSTRAP = ("KafkaSecretArn", "KafkaMechanism", "KafkaRootSecretArn")
 _DATABASE = ("DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn")
 
 
@@ -25,6 +26,7 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
         yield f"a database that you have needs {missing}, too"
     if "CertificateArn" in given:
         yield from _domain(configured.get("PublicOrigin", ""))
+    yield from _any_kafka(configured, given)
     yield from _brokers(configured)
     if "StripeSecretArn" in given and configured["StripeSecretArn"] == configured.get("SecretArn"):
         yield "StripeSecretArn must be another secret than SecretArn, which more functions may read"
@@ -39,9 +41,27 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
 
 def kafka_version(configured: Mapping[str, str]) -> str | None:
     """The version of the brokers that the stack makes; None if it makes none, or serverless ones."""
-    if configured.get("KafkaClusterArn") or configured.get("KafkaBrokerType") == "serverless":
+    if (
+        configured.get("KafkaClusterArn")
+        or configured.get("KafkaBootstrap")
+        or configured.get("KafkaBrokerType") == "serverless"
+    ):
         return None
     return configured.get("KafkaVersion", KAFKA_VERSION)
+
+
+def _any_kafka(configured: Mapping[str, str], given: set[str]) -> Iterator[str]:
+    if "KafkaBootstrap" not in given:
+        if lost := sorted(given.intersection(_OF_BOOTSTRAP)):
+            yield f"{' and '.join(lost)} need KafkaBootstrap, the brokers that they are for"
+        return
+    if "KafkaClusterArn" in given:
+        yield "KafkaClusterArn and KafkaBootstrap are two clusters: give one of them"
+    if "KafkaSecretArn" not in given:
+        yield "KafkaBootstrap needs KafkaSecretArn, the secret with username and password"
+    ports = {one.rpartition(":")[2] for one in configured["KafkaBootstrap"].split(",")}
+    if "VpcId" not in given and len(ports) > 1:
+        yield f"a new network lets functions reach brokers on one port, and KafkaBootstrap has {len(ports)}"
 
 
 def _brokers(configured: Mapping[str, str]) -> Iterator[str]:
@@ -67,7 +87,8 @@ def _network(configured: Mapping[str, str], given: set[str]) -> Iterator[str]:
     subnets = [one for one in configured.get("SubnetIds", "").split(",") if one.strip()]
     if "KafkaClusterArn" not in given:
         if len(subnets) != KAFKA_SUBNETS:
-            yield f"VpcId needs {KAFKA_SUBNETS} SubnetIds, one for each broker, and {len(subnets)} are given"
+            whom = "zone" if "KafkaBootstrap" in given else "broker"
+            yield f"VpcId needs {KAFKA_SUBNETS} SubnetIds, one for each {whom}, and {len(subnets)} are given"
     else:
         least = 1 if "DatabaseHost" in given else DATABASE_SUBNETS
         if len(subnets) < least:

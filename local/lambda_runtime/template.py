@@ -45,7 +45,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class KafkaTrigger:
-    """An MSK event; the defaults are those of Lambda's event source mapping."""
+    """An event source mapping of Kafka; the defaults are those of Lambda's event source mapping."""
 
     function: str
     topic: str
@@ -105,7 +105,7 @@ def load(path: Path, **parameters: str) -> Template:
     defaults = document.get("Globals", {}).get("Function", {})
     resources: dict[str, Any] = document.get("Resources", {})
     functions: dict[str, Function] = {}
-    events: list[Route | Schedule | KafkaTrigger] = []
+    events: list[Route | Schedule] = []
     for logical_id, resource in resources.items():
         if resource.get("Type") == "AWS::Serverless::Function":
             properties = {**defaults, **resource["Properties"]}
@@ -115,6 +115,7 @@ def load(path: Path, **parameters: str) -> Template:
             )
             functions[function.name] = function
             events += _events(function.name, resource["Properties"].get("Events", {}))
+    by_logical_id = {function.logical_id: function.name for function in functions.values()}
     return Template(
         functions=functions,
         layers=tuple(
@@ -124,7 +125,11 @@ def load(path: Path, **parameters: str) -> Template:
         ),
         routes=tuple(event for event in events if isinstance(event, Route)),
         schedules=tuple(event for event in events if isinstance(event, Schedule)),
-        kafka_triggers=tuple(event for event in events if isinstance(event, KafkaTrigger)),
+        kafka_triggers=tuple(
+            _kafka_trigger(by_logical_id[_invoked(written["Resources"][name])], resource["Properties"])
+            for name, resource in resources.items()
+            if resource.get("Type") == "AWS::Lambda::EventSourceMapping"
+        ),
         variables=frozenset(_variables(written)),
     )
 
@@ -151,7 +156,7 @@ def _function(root: Path, properties: Mapping[str, Any], defaults: Mapping[str, 
     )
 
 
-def _events(function: str, events: Mapping[str, Any]) -> Iterator[Route | Schedule | KafkaTrigger]:
+def _events(function: str, events: Mapping[str, Any]) -> Iterator[Route | Schedule]:
     for name, event in events.items():
         properties = event.get("Properties", {})
         match event["Type"]:
@@ -160,8 +165,6 @@ def _events(function: str, events: Mapping[str, Any]) -> Iterator[Route | Schedu
                 yield Route(function, method, properties.get("Path", "/{proxy+}"))
             case "Schedule" | "ScheduleV2":
                 yield _schedule(function, name, properties)
-            case "MSK":
-                yield _kafka_trigger(function, properties)
             case other:
                 raise TemplateError(f"{function}.{name}: events of type {other} do not exist on one machine")
 
@@ -189,6 +192,11 @@ def seconds(expression: str) -> int:
     raise TemplateError(f"the schedule {expression!r} is not understood here")
 
 
+def _invoked(mapping: Mapping[str, Any]) -> str:
+    """The logical id in `!Ref OneFunction.Alias`, which only CloudFormation resolves."""
+    return str(mapping["Properties"]["FunctionName"]["Ref"]).partition(".")[0]
+
+
 def _kafka_trigger(function: str, properties: Mapping[str, Any]) -> KafkaTrigger:
     if "FilterCriteria" in properties:
         raise TemplateError(f"{function}: FilterCriteria are not understood here")
@@ -204,8 +212,8 @@ def _kafka_trigger(function: str, properties: Mapping[str, Any]) -> KafkaTrigger
     return KafkaTrigger(
         function=function,
         topic=topics[0],
-        group=properties.get("ConsumerGroupId", function),
-        source_arn=properties.get("Stream", _NO_CLUSTER),
+        group=properties.get("AmazonManagedKafkaEventSourceConfig", {}).get("ConsumerGroupId", function),
+        source_arn=properties.get("EventSourceArn", _NO_CLUSTER),
         from_beginning=position == "TRIM_HORIZON",
         batch_size=batch_size,
         window_seconds=float(properties.get("MaximumBatchingWindowInSeconds", KafkaTrigger.window_seconds)),

@@ -22,6 +22,8 @@ UNOBSERVED = {
 }
 """Actions that a role may have although nobody is seen to ask for them."""
 
+READ_SECRET = "secretsmanager:GetSecretValue"
+
 Resources = Mapping[str, Resource]
 
 
@@ -152,6 +154,10 @@ def _polled(trigger: Mapping[str, Any], logs: str) -> set[Call]:
             return _of_cluster("group", trigger["AmazonManagedKafkaEventSourceConfig"]["ConsumerGroupId"])
         return str(trigger["EventSourceArn"])
 
+    if "SelfManagedEventSource" in trigger:
+        secrets = {one["URI"] for one in trigger["SourceAccessConfigurations"] if ":secret:" in one["URI"]}
+        rest = published.LAMBDA_READS_ANY_KAFKA - {READ_SECRET}
+        return {Call(READ_SECRET, one) for one in secrets} | {Call(action, on(action)) for action in rest}
     return {Call(action, on(action)) for action in published.LAMBDA_READS_MSK | published.LAMBDA_FINDS_MSK}
 
 

@@ -37,6 +37,25 @@ asks for it or for kafka:DescribeClusterV2, and logs:CreateLogGroup, because the
 
 AWS Lambda Developer Guide, Managing access and permissions for an Amazon MSK cluster."""
 
+LAMBDA_READS_ANY_KAFKA = frozenset(
+    {
+        "secretsmanager:GetSecretValue",
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeVpcs",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeSecurityGroups",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+)
+"""Of a cluster that is not MSK's, in a VPC, signed in to by a secret; kms:Decrypt, too, if that has a key of
+one's own. Without logs:CreateLogGroup, because the groups are there already.
+
+AWS Lambda Developer Guide, Configuring Lambda execution role permissions for self-managed Apache Kafka
+(https://docs.aws.amazon.com/lambda/latest/dg/with-kafka-permissions.html)."""
+
 LAMBDA_IN_A_VPC = frozenset(
     {
         "ec2:CreateNetworkInterface",

@@ -77,6 +77,10 @@ PURPOSE: dict[str, tuple[str, tuple[str, ...]]] = {
         "takes the stack to a cluster that you have; its own stays, outside the stack",
         ("Kafka", "Kafka.*"),
     ),
+    "KafkaBootstrap": (
+        "takes the stack to a cluster that you have; its own stays, outside the stack",
+        ("Kafka", "Kafka.*"),
+    ),
     "DatabaseHost": (
         "takes the stack to a database that you have; its own stays, outside the stack",
         ("Database", "Database.*"),

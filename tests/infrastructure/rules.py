@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
 from checkout.base.settings import DECLARED
 from tests.infrastructure import alarm_rules, published, transformed
 from tests.infrastructure.transformed import ROOT, Template, Templates, of_type
@@ -75,7 +77,9 @@ def problems(templates: Templates, profile: str) -> list[str]:
 
 
 def _triggers(templates: Templates, profile: str) -> Iterator[str]:
-    found = of_type(templates.application, "AWS::Lambda::EventSourceMapping")
+    kind = "AWS::Lambda::EventSourceMapping"
+    known = PROVIDER_SCHEMA_MANAGER.get_resource_schema(transformed.REGION, kind).schema["properties"].keys()
+    found = of_type(templates.application, kind)
     if len(found) != 2:
         yield f"there are {len(found)} Kafka triggers instead of 2"
     for name, trigger in found.items():
@@ -92,7 +96,10 @@ def _triggers(templates: Templates, profile: str) -> Iterator[str]:
             yield f"{name}: pollers on demand have no such options"
         if ("ProvisionedPollerConfig" in trigger) != (profile == "prod"):
             yield f"{name}: its pollers are not those of {profile}"
-        if not trigger["AmazonManagedKafkaEventSourceConfig"].get("ConsumerGroupId"):
+        for option in sorted(trigger.keys() - known):
+            yield f"{name}: there is no option {option}"
+        config = "SelfManaged" if "SelfManagedEventSource" in trigger else "AmazonManaged"
+        if not trigger[f"{config}KafkaEventSourceConfig"].get("ConsumerGroupId"):
             yield f"{name}: a new consumer group would begin anew"
     variables = templates.source["Globals"]["Function"]["Environment"]["Variables"]
     if variables.get("KAFKA_PARTIAL_RESPONSES") != {"Fn::If": ["HasProvisionedPollers", "true", "false"]}:
@@ -287,6 +294,7 @@ def _setup(source: Template) -> Iterator[str]:
         "database": migrates["CHECKOUT_DATABASE_URL"]["Fn::Sub"][1]["Host"],
         "Kafka cluster": migrates["KAFKA_CLUSTER_ARN"],
         "prefix of topics": {"Ref": "TopicPrefix"},
+        "Kafka that is not MSK's": {"Ref": "KafkaBootstrap"},
         "secret": migrates["SECRET_ARN"],
         "secret of Stripe's values": migrates["STRIPE_SECRET_ARN"],
     }

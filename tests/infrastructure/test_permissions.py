@@ -24,6 +24,12 @@ STACKS = {
         "SecretKeyArn": KEY,
         "StripeSecretReaders": READER,
     },
+    "any Kafka": {
+        "Profile": "dev",
+        "KafkaBootstrap": "b-1.example.com:9092,b-2.example.com:9092",
+        "KafkaSecretArn": f"{SECRETS}:kafka",
+        "KafkaRootSecretArn": f"{SECRETS}:root",
+    },
 }
 FUNCTIONS = sorted(
     name for name, one in SOURCE.application["Resources"].items() if one["Type"] == "AWS::Lambda::Function"
@@ -49,7 +55,7 @@ def role(stack: str, function: str) -> Resource:
     return resources(stack)[f"{function}Role"]
 
 
-@pytest.mark.parametrize("profile", ["dev", "prod"])
+@pytest.mark.parametrize("profile", ["dev", "prod", "any Kafka"])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_allows_exactly_what_its_function_asks_for(profile: str, function: str) -> None:
     calls, grants = asked(profile, function), granted(role(profile, function))
@@ -144,6 +150,15 @@ def test_stripe_s_secret_is_closed_to_all_but_who_needs_it() -> None:
         READER,
     }
     assert "StripeSecretPolicy" not in resources("prod"), "without readers nobody could configure it"
+
+
+def test_the_secret_of_any_kafka_is_for_those_who_publish_consume_or_create_topics() -> None:
+    secrets = {f"{SECRETS}:kafka", f"{SECRETS}:root"}
+    for function in FUNCTIONS:
+        on_msk = {one.action for one in granted(role("dev", function))}
+        more = secrets if "kafka-cluster:Connect" in on_msk else set()
+        assert read(role("any Kafka", function)) == READS[function] | more
+    assert not secrets & read(role("any Kafka", "AccountFunction"))
 
 
 # That it bites

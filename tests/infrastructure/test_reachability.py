@@ -52,6 +52,27 @@ def test_exactly_the_intended_pairs_can_talk(profile: str, endpoints: str, broke
     assert reachability.unattached_groups(resources) == set()
 
 
+def test_brokers_outside_are_reached_on_their_port_alone() -> None:
+    found = {
+        "KafkaBootstrap": "b-1.example.com:9092,b-2.example.com:9092",
+        "KafkaSecretArn": "arn:…:secret:x",
+    }
+    resources = copy.deepcopy(whole.resources(SOURCE, {"Profile": "dev", **found}))
+
+    assert matrix(resources) == {
+        ("functions", "database"): {"tcp 5432"},
+        ("functions", OUTSIDE): {"tcp 443", "tcp 9092"},
+        ("database", "database"): {"tcp 5432"},
+    }
+    [functions] = set(places(resources)["functions"].values())
+    for trigger in (one for one in resources.values() if one["Type"] == "AWS::Lambda::EventSourceMapping"):
+        access = trigger["Properties"]["SourceAccessConfigurations"]
+        assert {one["Type"] for one in access} == {"SASL_SCRAM_512_AUTH", "VPC_SUBNET", "VPC_SECURITY_GROUP"}
+        assert whole.referred(access) == functions.groups | functions.subnets, (
+            "the pollers are where these are"
+        )
+
+
 @pytest.mark.parametrize("profile", ["dev", "prod"])
 def test_all_functions_are_in_one_place(profile: str) -> None:
     """So what one of them reaches, each does."""

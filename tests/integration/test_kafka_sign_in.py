@@ -1,6 +1,7 @@
 """Signing in to Apache Kafka as MSK has it: by TLS, with a password (SCRAM) or a token (OAUTHBEARER)."""
 
 import base64
+import json
 import logging
 import ssl
 import time
@@ -11,19 +12,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
+from moto import mock_aws
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, Unavailable
 from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
+from checkout.system import System
 from tests.support.secure_kafka import PASSWORD, SECONDS, TOPIC, Secure, unsecured
-from tests.support.settings import put
+from tests.support.settings import put, sign_in_to_aws
 
 pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.
 
 MESSAGE = Message("7", TOPIC, "1", b"{}")
+ACCOUNT = {"KAFKA_USERNAME": "a", "KAFKA_PASSWORD": "b"}
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +39,84 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 
 
 def bearer(secure: Secure, token: str) -> dict[str, Any]:
-    options = kafka_sign_in.iam(str(secure.authority.root))
+    options = kafka_sign_in.iam(kafka_sign_in.tls_context(str(secure.authority.root)))
     return options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(lambda: token)}
 
 
-def scram(secure: Secure, password: str = PASSWORD, root: Path | None = None) -> dict[str, Any]:
-    return kafka_sign_in.scram("checkout", password, str(root or secure.authority.root))
+def by_password(
+    secure: Secure, password: str = PASSWORD, root: Path | None = None, mechanism: str = "SCRAM-SHA-512"
+) -> dict[str, Any]:
+    trusted = kafka_sign_in.tls_context(str(root or secure.authority.root))
+    return kafka_sign_in.by_password(mechanism, "checkout", password, trusted)
 
 
 def publish(address: str, options: dict[str, Any]) -> tuple[list[str], KafkaPublisher]:
-    publisher = KafkaPublisher([address], sign_in=options)
+    publisher = KafkaPublisher([address], sign_in=lambda: options)
     return list(publisher.publish([MESSAGE], SECONDS)), publisher
 
 
-def test_by_password(secure: Secure) -> None:
-    assert publish(secure.address, scram(secure))[0] == ["7"]
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
+def test_by_password(secure: Secure, mechanism: str) -> None:
+    assert publish(secure.address, by_password(secure, mechanism=mechanism))[0] == ["7"]
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Secrets Manager's client in an empty account; what is read is not kept."""
+    sign_in_to_aws(monkeypatch)
+    monkeypatch.setattr(timing, "SECRETS_KEEP", 0)
+    with mock_aws():
+        yield boto3.client("secretsmanager")
+
+
+def test_by_secrets_of_its_own_whose_password_may_change(secure: Secure, secrets: Any) -> None:
+    def account(password: str) -> str:
+        return json.dumps({"username": "rotated", "password": password})
+
+    secure.add_user("rotated", "first")
+    arn = secrets.create_secret(Name="kafka", SecretString=account("first"))["ARN"]
+    root = json.dumps({"certificate": secure.authority.root.read_text()})
+    config = Config(
+        {
+            "KAFKA_BROKERS": secure.address,
+            "KAFKA_SECURITY": "SCRAM-SHA-256",
+            "KAFKA_SECRET_ARN": arn,
+            "KAFKA_ROOT_SECRET_ARN": secrets.create_secret(Name="root", SecretString=root)["ARN"],
+            "KAFKA_CA_FILE": "/opt/python/certifi/cacert.pem",
+        }
+    )
+    publisher = System(config).kafka_publisher
+    assert list(publisher.publish([MESSAGE], SECONDS)) == ["7"]
+
+    secure.add_user("rotated", "second")
+    secrets.put_secret_value(SecretId=arn, SecretString=account("second"))
+    publisher.close()
+    assert list(publisher.publish([MESSAGE], SECONDS)) == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KAFKA_SECRET_ARN", '{"username": "a"}', "KAFKA_SECRET_ARN needs the keys username and password"),
+        ("KAFKA_ROOT_SECRET_ARN", "{}", "KAFKA_ROOT_SECRET_ARN needs the key certificate"),
+        ("KAFKA_ROOT_SECRET_ARN", '{"certificate": "x"}', "KAFKA_ROOT_SECRET_ARN must be one in PEM"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_said(secrets: Any, name: str, value: str, said: str) -> None:
+    arn = secrets.create_secret(Name="kafka", SecretString=value)["ARN"]
+    with pytest.raises(ConfigurationError, match=said):
+        kafka_sign_in.options(Config({"KAFKA_SECURITY": "SCRAM", name: arn}))
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), ConfigurationError("without a password")])
+def test_without_a_password_nothing_is_published_and_nothing_raised(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> dict[str, Any]:
+        raise error
+
+    assert list(KafkaPublisher(["127.0.0.1:1"], sign_in=away).publish([MESSAGE], 0.5)) == []
+    assert str(error) in [record.__dict__.get("reason") for record in caplog.records]
 
 
 def test_by_token(secure: Secure) -> None:
@@ -56,20 +124,20 @@ def test_by_token(secure: Secure) -> None:
 
 
 def test_topics_are_made_by_who_has_signed_in(secure: Secure) -> None:
-    options = {"bootstrap_servers": [secure.address], **scram(secure)}
+    options = {"bootstrap_servers": [secure.address], **by_password(secure)}
     assert "new.checkout.requests" in topics.ensure(options, "new.", topics.Owner("shop.1"))
 
 
 def wrong(secure: Secure, how: str) -> tuple[str, dict[str, Any]]:
     match how:
         case "password":
-            return secure.address, scram(secure, "wrong")
+            return secure.address, by_password(secure, "wrong")
         case "expired token":
             return secure.address, bearer(secure, unsecured(-1))
         case "authority":
-            return secure.address, scram(secure, root=secure.other.root)
+            return secure.address, by_password(secure, root=secure.other.root)
         case _:
-            return f"localhost:{secure.port}", scram(secure)
+            return f"localhost:{secure.port}", by_password(secure)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +154,7 @@ def test_what_is_wrong_is_said_once_and_nothing_secret(
 ) -> None:
     address, options = wrong(secure, how)
     began = time.monotonic()
-    publisher = KafkaPublisher([address], sign_in=options)
+    publisher = KafkaPublisher([address], sign_in=lambda: options)
     assert list(publisher.publish([MESSAGE], 2.0)) == []
     assert time.monotonic() - began < 8
     [line] = [record for record in caplog.records if record.name == "checkout"]
@@ -96,7 +164,7 @@ def test_what_is_wrong_is_said_once_and_nothing_secret(
     for secret in (PASSWORD, "wrong", unsecured(-1)[:40]):
         assert secret not in caplog.text
     with pytest.raises(Unavailable, match=said):
-        KafkaPublisher([address], sign_in=options).require(TOPIC, 2.0)
+        KafkaPublisher([address], sign_in=lambda: options).require(TOPIC, 2.0)
 
 
 def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> None:
@@ -107,10 +175,9 @@ def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> No
         made.append(time.monotonic())
         return unsecured(3)
 
-    options = kafka_sign_in.iam(str(secure.authority.root))
-    publisher = KafkaPublisher(
-        [secure.address], sign_in=options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(make)}
-    )
+    options = kafka_sign_in.iam(kafka_sign_in.tls_context(str(secure.authority.root)))
+    provided = options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(make)}
+    publisher = KafkaPublisher([secure.address], sign_in=lambda: provided)
     publisher.signed_in_seconds = 1.0
     began, published = time.monotonic(), 0
     while time.monotonic() < began + 6 or published <= 20 or len(made) < 4:
@@ -153,7 +220,10 @@ def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"KAFKA_SECURITY": ""}, None),
         ({"KAFKA_SECURITY": "PLAINTEXT"}, None),
-        ({"KAFKA_SECURITY": "SCRAM", "KAFKA_USERNAME": "a", "KAFKA_PASSWORD": "b"}, "SCRAM-SHA-512"),
+        ({"KAFKA_SECURITY": "SCRAM", **ACCOUNT}, "SCRAM-SHA-512"),
+        ({"KAFKA_SECURITY": "SCRAM-SHA-256", **ACCOUNT}, "SCRAM-SHA-256"),
+        ({"KAFKA_SECURITY": "SCRAM-SHA-512", **ACCOUNT}, "SCRAM-SHA-512"),
+        ({"KAFKA_SECURITY": "PLAIN", **ACCOUNT}, "PLAIN"),
         ({"KAFKA_SECURITY": "IAM"}, "OAUTHBEARER"),
     ],
 )
@@ -188,4 +258,4 @@ def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("empty.pem", "gone.pem"):
         with pytest.raises(ConfigurationError, match="KAFKA_CA_FILE must be a file of certificates"):
-            kafka_sign_in.iam(str(tmp_path / name))
+            kafka_sign_in.tls_context(str(tmp_path / name))

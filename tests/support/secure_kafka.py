@@ -22,6 +22,7 @@ TOPIC = "checkout.finished"
 USER, PASSWORD = "checkout", "correct horse"
 SECONDS = 10.0
 _BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
@@ -48,26 +49,29 @@ class Secure:
                 f"{listener}.ssl.keystore.type": "PEM",
                 f"{listener}.ssl.keystore.certificate.chain": chain.replace("\n", "\\n"),
                 f"{listener}.ssl.keystore.key": key.replace("\n", "\\n"),
-                f"{listener}.sasl.enabled.mechanisms": "SCRAM-SHA-512,OAUTHBEARER",
+                f"{listener}.sasl.enabled.mechanisms": "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,OAUTHBEARER",
                 f"{listener}.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
+                f"{listener}.scram-sha-256.sasl.jaas.config": f"{_SCRAM} required;",
+                f"{listener}.plain.sasl.jaas.config": f'{_PLAIN} required user_{USER}="{PASSWORD}";',
                 f"{listener}.oauthbearer.sasl.jaas.config": f"{_BEARER} required"
                 ' unsecuredLoginStringClaim_sub="broker";',
                 f"{listener}.oauthbearer.connections.max.reauth.ms": f"{1000 * token_seconds}",
             },
         )
         self.node.start()
-        self._add_user(USER, PASSWORD)
+        self.add_user(USER, PASSWORD)
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def _add_user(self, name: str, password: str) -> None:
+    def add_user(self, name: str, password: str) -> None:
         admin = AdminClient({"bootstrap.servers": self.node.address})
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        change = UserScramCredentialUpsertion(name, info, password.encode())
-        for done in admin.alter_user_scram_credentials([change]).values():
-            done.result(SECONDS)
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            info = ScramCredentialInfo(mechanism, 4096)
+            change = UserScramCredentialUpsertion(name, info, password.encode())
+            for done in admin.alter_user_scram_credentials([change]).values():
+                done.result(SECONDS)
 
 
 def unsecured(seconds: float = 300) -> str:

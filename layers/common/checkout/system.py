@@ -101,7 +101,7 @@ class System:
         from checkout.outbox.producer import KafkaPublisher
 
         config = self.config
-        brokers = config.kafka_brokers, config.kafka_api_version, sign_in.options(config)
+        brokers = config.kafka_brokers, config.kafka_api_version, sign_in.later(config)
         return KafkaPublisher(*brokers, config.kafka_idle_seconds, config.prefixed(""))
 
     @cached_property

@@ -13,6 +13,10 @@ DATABASE = {
 }
 SECRET = "arn:aws:secretsmanager:eu-west-1:1:secret:both"
 KAFKA = {"KafkaClusterArn": "arn:aws:kafka:eu-west-1:1:cluster/x/y"}
+ANY_KAFKA = {
+    "KafkaBootstrap": "b-1.example.com:9092,b-2.example.com:9092",
+    "KafkaSecretArn": "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+}
 DOMAIN = {
     "CertificateArn": "arn:aws:acm:eu-west-1:1:certificate/x",
     "PublicOrigin": "https://pay.example.com",
@@ -36,6 +40,9 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         {"KafkaVersion": "3.9.x.kraft", "KafkaInstanceType": "kafka.m7g.large"},
         {"KafkaVersion": "3.9.x", "Profile": "prod"},
         NETWORK | KAFKA | {"KafkaVersion": "3.9.x"},
+        ANY_KAFKA,
+        NETWORK | DATABASE | ANY_KAFKA | {"KafkaMechanism": "PLAIN", "KafkaRootSecretArn": "arn:x"},
+        ANY_KAFKA | {"KafkaVersion": "3.9.x"},
     ],
 )
 def test_what_works(told: dict[str, str]) -> None:
@@ -50,6 +57,8 @@ def test_what_works(told: dict[str, str]) -> None:
         (NETWORK | without(DATABASE, "DatabaseMasterSecretArn"), "needs DatabaseMasterSecretArn, too"),
         (without(DOMAIN, "PublicOrigin"), "CertificateArn needs PublicOrigin"),
         (dict.fromkeys(("SecretArn", "StripeSecretArn"), SECRET), "must be another secret than SecretArn"),
+        (NETWORK | KAFKA | ANY_KAFKA, "are two clusters: give one of them"),
+        (without(ANY_KAFKA, "KafkaSecretArn"), "KafkaBootstrap needs KafkaSecretArn"),
     ],
 )
 def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> None:
@@ -69,6 +78,9 @@ def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> 
         (NETWORK | {"SecurityGroupIds": "sg-1"}, "of functions, database, brokers in this order"),
         ({"KafkaVersion": "3.9.x"}, "give KafkaInstanceType=kafka.m7g.large, too"),
         ({"KafkaVersion": "4.0.x.kraft", "Profile": "prod", "KafkaBrokerType": "standard"}, "4.0.x.kraft"),
+        (without(ANY_KAFKA, "KafkaBootstrap"), "KafkaSecretArn need KafkaBootstrap"),
+        (ANY_KAFKA | {"KafkaBootstrap": "b:9092,b:9093"}, "brokers on one port, and KafkaBootstrap has 2"),
+        (NETWORK | ANY_KAFKA | {"SubnetIds": "subnet-1"}, "3 SubnetIds, one for each zone, and 1 are given"),
         (without(NETWORK, "VpcId"), "SecurityGroupIds and SubnetIds are of a network that you have"),
     ],
 )

@@ -44,10 +44,11 @@ Resources:
         Tick:
           Type: Schedule
           Properties: {Schedule: rate(15 minutes), Input: '{"a": 1}'}
-        Kafka:
-          Type: MSK
-          Properties: &msk
-            Stream: !Ref Cluster
+  OneKafka:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+            FunctionName: !Ref One.Alias
+            EventSourceArn: !Ref Cluster
             Topics: [topic]
             StartingPosition: TRIM_HORIZON
 """
@@ -87,7 +88,7 @@ def test_events_become_routes_schedules_and_triggers(tmp_path: Path) -> None:
 
 def test_a_trigger_has_every_option_of_the_template(tmp_path: Path) -> None:
     options = """
-            ConsumerGroupId: group
+            AmazonManagedKafkaEventSourceConfig: {ConsumerGroupId: group}
             BatchSize: 10
             MaximumBatchingWindowInSeconds: 2
             ProvisionedPollerConfig: {MinimumPollers: 1}
@@ -138,7 +139,7 @@ def test_other_schedules_are_refused(expression: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("Type: MSK", "Type: SQS", "SQS"),
+        ("Type: HttpApi", "Type: SQS", "SQS"),
         ("Topics: [topic]", "Topics: [a, b]", "one topic"),
         ("TRIM_HORIZON", "AT_TIMESTAMP", "AT_TIMESTAMP"),
         ("Topics: [topic]", "Topics: [topic]\n            BatchSize: 10001", "10,000"),

@@ -26,8 +26,9 @@ class Config(Settings):
         self.environment = environment
         arns = {name: self._text(name) for name in _KEPT_IN}
         self._managers = {name: SecretsManager(arn) for name, arn in arns.items() if arn}
-        master = self.database_master_secret_arn
-        self._master = SecretsManager(master) if master else None
+        self._master = _secret_of(self.database_master_secret_arn)
+        self._kafka = _secret_of(self.kafka_secret_arn)
+        self._kafka_root = _secret_of(self.kafka_root_secret_arn)
 
     def check(self) -> None:
         """What is refused at start: before a migration, and before a new version gets traffic.
@@ -107,8 +108,18 @@ class Config(Settings):
         return self._several("CHECKOUT_SERVICE_TOKEN")
 
     def kafka_credentials(self) -> tuple[str, str]:
-        """Name and password, for KAFKA_SECURITY=SCRAM."""
+        """Name and password, for KAFKA_SECURITY=SCRAM or PLAIN."""
+        if self._kafka is not None:
+            return _account(self._kafka, "KAFKA_SECRET_ARN")
         return self._secret("KAFKA_USERNAME"), self._secret("KAFKA_PASSWORD")
+
+    def kafka_root(self) -> str | None:
+        """The certificates, in PEM, that the brokers' ones chain to; None if no secret has them."""
+        if self._kafka_root is None:
+            return None
+        if not (found := self._kafka_root.get("certificate")):
+            raise ConfigurationError("The secret KAFKA_ROOT_SECRET_ARN needs the key certificate.")
+        return found
 
     def checkout_database_url(self) -> str:
         return self._signed_in(self._secret("CHECKOUT_DATABASE_URL"))
@@ -134,7 +145,7 @@ class Config(Settings):
     def unread_secrets(self) -> Iterator[None]:
         """Within the block, no secret is read from Secrets Manager: that raises Unavailable."""
         with ExitStack() as stack:
-            for manager in (*self._managers.values(), self._master):
+            for manager in (*self._managers.values(), self._master, self._kafka, self._kafka_root):
                 if manager is not None:
                     stack.enter_context(manager.unread())
             yield
@@ -157,11 +168,7 @@ class Config(Settings):
         if self._master is None:
             role = self.database_role
             return url if role is None or "@" in url else url.replace("://", f"://{role}@", 1)
-        name, password = self._master.get("username"), self._master.get("password")
-        if not name or not password:
-            raise ConfigurationError(
-                "The secret DATABASE_MASTER_SECRET_ARN needs the keys username and password."
-            )
+        name, password = _account(self._master, "DATABASE_MASTER_SECRET_ARN")
         scheme, _, rest = url.partition("://")
         server, slash, database = rest.partition("/")
         user = f"{quote(name, safe='')}:{quote(password, safe='')}"
@@ -203,6 +210,17 @@ class Config(Settings):
             return setting.moment(text) if text else None
         except ValueError as error:
             raise ConfigurationError(f"{name} {error}.") from error
+
+
+def _secret_of(arn: str | None) -> SecretsManager | None:
+    return SecretsManager(arn) if arn else None
+
+
+def _account(secret: SecretsManager, setting_name: str) -> tuple[str, str]:
+    name, password = secret.get("username"), secret.get("password")
+    if not name or not password:
+        raise ConfigurationError(f"The secret {setting_name} needs the keys username and password.")
+    return name, password
 
 
 def _is_ahead(moment: datetime | None) -> bool:

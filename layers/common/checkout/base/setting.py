@@ -156,9 +156,9 @@ def is_iam(given: str) -> bool:
 
 
 def security(given: str) -> str:
-    if given not in ("PLAINTEXT", "SCRAM", "IAM"):
-        raise ValueError("is PLAINTEXT, SCRAM or IAM")
-    return given
+    if given not in ("PLAINTEXT", "SCRAM", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "IAM"):
+        raise ValueError("is PLAINTEXT, SCRAM, SCRAM-SHA-256, SCRAM-SHA-512, PLAIN or IAM")
+    return given.removesuffix("-SHA-512")
 
 
 def currency(given: str) -> str:

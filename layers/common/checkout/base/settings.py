@@ -51,8 +51,8 @@ SECRETS = (
         is_required=True,
     ),
     Secret("DATABASE_URL", "`postgresql://…` with `users` and the ledger", kept_in=OF_DATABASES),
-    Secret("KAFKA_USERNAME", "for `SCRAM`"),
-    Secret("KAFKA_PASSWORD", "for `SCRAM`"),
+    Secret("KAFKA_USERNAME", "for `SCRAM` and `PLAIN`"),
+    Secret("KAFKA_PASSWORD", "for `SCRAM` and `PLAIN`"),
 )
 
 
@@ -93,10 +93,21 @@ class Settings:
     kafka_security = Setting(
         "KAFKA_SECURITY",
         setting.security,
-        "how to sign in to the brokers: `PLAINTEXT`, or by TLS with `SCRAM` or `IAM`",
+        "how to sign in to the brokers: `PLAINTEXT`, or by TLS with `SCRAM` (the same as `SCRAM-SHA-512`),"
+        " `SCRAM-SHA-256`, `PLAIN` or `IAM`",
         default="PLAINTEXT",
     )
+    kafka_secret_arn = Setting(
+        "KAFKA_SECRET_ARN",
+        setting.optional_text,
+        "the secret with `username` and `password`, instead of `KAFKA_USERNAME` and `KAFKA_PASSWORD`",
+    )
     kafka_ca_file = Setting("KAFKA_CA_FILE", setting.optional_text, "whom to trust by TLS")
+    kafka_root_secret_arn = Setting(
+        "KAFKA_ROOT_SECRET_ARN",
+        setting.optional_text,
+        "the secret with the `certificate` (PEM) to trust by TLS, instead of `KAFKA_CA_FILE`",
+    )
     kafka_idle_seconds = Setting(
         "KAFKA_IDLE_SECONDS",
         setting.number,

@@ -6,9 +6,11 @@ NO_ANSWER = "The brokers that KAFKA_BROKERS names do not answer."
 
 _REASONS = {
     "mismatch, certificate": "The certificate is not of the host that KAFKA_BROKERS names.",
-    "CERTIFICATE_VERIFY_FAILED": "The certificate is of no authority in KAFKA_CA_FILE (empty: Amazon's).",
-    "SaslAuthenticationFailed": "The brokers refuse KAFKA_USERNAME and KAFKA_PASSWORD, or with"
-    " KAFKA_SECURITY=IAM the token: is kafka-cluster:Connect allowed, and the clock right?",
+    "CERTIFICATE_VERIFY_FAILED": "The certificate is of no authority in KAFKA_CA_FILE (empty: Amazon's) or"
+    " KAFKA_ROOT_SECRET_ARN.",
+    "SaslAuthenticationFailed": "The brokers refuse KAFKA_USERNAME and KAFKA_PASSWORD (or those in"
+    " KAFKA_SECRET_ARN), or with KAFKA_SECURITY=IAM the token: is kafka-cluster:Connect allowed, and the"
+    " clock right?",
     "SaslMechanism": "The brokers do not know the way to sign in that KAFKA_SECURITY names.",
     "socket disconnected": "The brokers hang up. If they are well: are KAFKA_SECURITY, KAFKA_USERNAME and"
     " KAFKA_PASSWORD those of this listener?",

@@ -1,7 +1,7 @@
 """Publishing to Kafka, with a bounded wait, from a process that may be frozen between two events."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from kafka.errors import (
 from kafka.producer.future import FutureRecordMetadata
 
 from checkout.base import telemetry, timing
-from checkout.base.errors import Unavailable
+from checkout.base.errors import CheckoutError, Unavailable
 from checkout.outbox.complaints import Complaints
 from checkout.outbox.table import Message
 
@@ -33,17 +33,18 @@ class KafkaPublisher:
         self,
         brokers: Sequence[str],
         api_version: tuple[int, ...] | None = None,
-        sign_in: Mapping[str, Any] | None = None,
+        sign_in: Callable[[], Mapping[str, Any]] = dict,
         idle_seconds: float = timing.KAFKA_IDLE,
         topic_prefix: str = "",
     ) -> None:
-        """`api_version` is for brokers that cannot negotiate it; `sign_in` is of kafka_sign_in. The brokers'
-        names of topics have the prefix, those of messages do not."""
+        """`api_version` is for brokers that cannot negotiate it; `sign_in` gives what sign_in.py says,
+        anew for each producer, since passwords change. The brokers' names of topics have the prefix, those of
+        messages do not."""
         self._topic_prefix = topic_prefix
         self._idle_seconds = idle_seconds
         self._brokers = list(brokers)
         self._api_version = api_version
-        self._sign_in = dict(sign_in or {})
+        self._sign_in = sign_in
         self.signed_in_seconds: float = timing.PRODUCER_SIGNED_IN
         self._made_at = 0.0
         self._complaints = Complaints()
@@ -112,6 +113,9 @@ class KafkaPublisher:
                 continue
             except (KafkaError, OSError):
                 return sent, refused, True
+            except CheckoutError as error:
+                telemetry.logger.warning("no sign-in to Kafka", extra={"reason": error.detail})
+                return sent, refused, True
             sent.append((message.effect_key, future))
         return sent, refused, False
 
@@ -149,7 +153,7 @@ class KafkaPublisher:
                 reconnect_backoff_max_ms=500,
                 # Nobody reads its own, and a tenth of its time goes into them.
                 metrics_enabled=False,
-                **self._sign_in,
+                **self._sign_in(),
             )
             self._made_at = time.time()
         return self._producer

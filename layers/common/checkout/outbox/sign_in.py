@@ -1,4 +1,4 @@
-"""How we sign in to Kafka: by name and password (SCRAM), or as MSK has it by IAM; both by TLS.
+"""How we sign in to Kafka: by name and password (SCRAM or PLAIN), or as MSK has it by IAM; always by TLS.
 
 What gives options, gives those of a kafka-python client.
 """
@@ -6,7 +6,8 @@ What gives options, gives those of a kafka-python client.
 import base64
 import ssl
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,27 @@ from checkout.base.errors import ConfigurationError, Unavailable
 AMAZON_ROOTS = Path(__file__).parents[1] / "certificates" / "amazon-roots.pem"
 """What MSK's certificates chain to."""
 
+_MECHANISMS = {"SCRAM": "SCRAM-SHA-512"}
+"""Where KAFKA_SECURITY is not the mechanism's own name."""
+
 
 def options(config: Config) -> dict[str, Any]:
-    """As KAFKA_SECURITY says."""
-    match config.kafka_security:
-        case "SCRAM":
-            return scram(*config.kafka_credentials(), config.kafka_ca_file)
-        case "IAM":
-            return iam(config.kafka_ca_file)
-        case _:
-            return {}
+    """As KAFKA_SECURITY says. Raises ConfigurationError; Unavailable if Secrets Manager does not answer."""
+    security = config.kafka_security
+    if security == "PLAINTEXT":
+        return {}
+    root = config.kafka_root()
+    trusted = tls_context(ca_data=root) if root else tls_context(config.kafka_ca_file or str(AMAZON_ROOTS))
+    if security == "IAM":
+        return iam(trusted)
+    return by_password(_MECHANISMS.get(security, security), *config.kafka_credentials(), trusted)
+
+
+def later(config: Config) -> Callable[[], dict[str, Any]]:
+    """Gives the options anew, since passwords change. Raises ConfigurationError at once, though."""
+    with suppress(Unavailable):
+        options(config)
+    return partial(options, config)
 
 
 def client(config: Config) -> dict[str, Any]:
@@ -37,40 +49,46 @@ def client(config: Config) -> dict[str, Any]:
     return {**servers, **options(config)}
 
 
-def scram(username: str, password: str, ca_file: str | None) -> dict[str, Any]:
+def by_password(mechanism: str, username: str, password: str, trusted: ssl.SSLContext) -> dict[str, Any]:
     return {
-        **_by_tls(ca_file),
-        "sasl_mechanism": "SCRAM-SHA-512",
+        **_by_tls(trusted),
+        "sasl_mechanism": mechanism,
         "sasl_plain_username": username,
         "sasl_plain_password": password,
     }
 
 
-def iam(ca_file: str | None) -> dict[str, Any]:
+def iam(trusted: ssl.SSLContext) -> dict[str, Any]:
     """Each connection takes a new token. What makes one is imported here: at init, not in the first event."""
     import boto3  # noqa: F401
     import botocore.auth  # noqa: F401
 
     return {
-        **_by_tls(ca_file),
+        **_by_tls(trusted),
         "sasl_mechanism": "OAUTHBEARER",
         "sasl_oauth_token_provider": Tokens(msk_token),
     }
 
 
-def _by_tls(ca_file: str | None) -> dict[str, Any]:
-    return {"security_protocol": "SASL_SSL", "ssl_context": tls_context(ca_file or str(AMAZON_ROOTS))}
+def _by_tls(trusted: ssl.SSLContext) -> dict[str, Any]:
+    return {"security_protocol": "SASL_SSL", "ssl_context": trusted}
 
 
 @cache
-def tls_context(ca_file: str) -> ssl.SSLContext:
+def tls_context(ca_file: str | None = None, ca_data: str | None = None) -> ssl.SSLContext:
     """One for all connections: kafka-python would read the file again for each. Raises ConfigurationError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_verify_locations(ca_file)
+        if ca_data is not None:
+            context.load_verify_locations(cadata=ca_data)
+        else:
+            context.load_verify_locations(ca_file)
     except OSError as error:
-        raise ConfigurationError(f"KAFKA_CA_FILE must be a file of certificates in PEM: {error}") from error
+        what = "KAFKA_CA_FILE must be a file of certificates"
+        if ca_data is not None:
+            what = "The certificate in KAFKA_ROOT_SECRET_ARN must be one"
+        raise ConfigurationError(f"{what} in PEM: {error}") from error
     return context
 
 
