@@ -66,6 +66,7 @@ def problems(templates: Templates, profile: str) -> list[str]:
         *_wildcards(templates),
         *_database(templates.nested["database"], profile),
         *_kafka(templates.nested["kafka"]),
+        *_delivered(templates),
         *_state(templates),
         *alarm_rules.problems(templates),
         *_releases(templates),
@@ -225,6 +226,16 @@ def _kafka(template: Template) -> Iterator[str]:
             yield "a record can be acknowledged and lost with one broker"
         if int(told.get("log.retention.hours", 0)) < 96:
             yield "records do not outlive a long weekend"
+
+
+def _delivered(templates: Templates) -> Iterator[str]:
+    """Logs that AWS's services write. Others would each add to a policy of the account, which is limited."""
+    [stage] = of_type(templates.application, "AWS::ApiGatewayV2::Stage").values()
+    [api, _] = stage["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"]
+    groups = {api: of_type(templates.application, "AWS::Logs::LogGroup")[api]}
+    for name, group in {**groups, **of_type(templates.nested["kafka"], "AWS::Logs::LogGroup")}.items():
+        if "/aws/vendedlogs/" not in str(group.get("LogGroupName")):
+            yield f"{name} is not under /aws/vendedlogs/"
 
 
 def _state(templates: Templates) -> Iterator[str]:

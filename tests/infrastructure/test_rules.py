@@ -104,6 +104,10 @@ def with_a_configuration_that_goes(_: Template, nested: dict[str, Template]) -> 
     nested["kafka"]["Resources"]["Configuration"]["DeletionPolicy"] = "Delete"
 
 
+def with_broker_logs_of_any_name(_: Template, nested: dict[str, Template]) -> None:
+    del nested["kafka"]["Resources"]["Logs"]["Properties"]["LogGroupName"]
+
+
 def without_log_group(source: Template, _: dict[str, Template]) -> None:
     del source["Resources"]["AccountFunction"]["Properties"]["LoggingConfig"]
 
@@ -198,6 +202,7 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
             with_a_configuration_that_goes,
             "Configuration: by its DeletionPolicy it would go before the cluster",
         ),
+        (with_broker_logs_of_any_name, "Logs is not under /aws/vendedlogs/"),
         (without_log_group, "AccountFunction has no log group of its own"),
         (without_variable, "CHECKOUT_APP_ID is read and not set"),
         (with_wildcard, "AccountFunctionRole: s3:* is a wildcard"),
