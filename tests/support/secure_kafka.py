@@ -3,7 +3,9 @@
 import base64
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -29,8 +31,16 @@ _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 class Secure:
     """A node with a second listener, which admits only who has signed in."""
 
-    def __init__(self, folder: Path, *, token_seconds: int = 3) -> None:
-        """After `token_seconds` it ends a connection, whatever its token says."""
+    def __init__(
+        self,
+        folder: Path,
+        topics: Mapping[str, int] = MappingProxyType({TOPIC: 3}),
+        properties: Mapping[str, str] = MappingProxyType({}),
+        *,
+        token_seconds: int = 3,
+    ) -> None:
+        """`topics` by name, with their partitions; `properties` are further settings of the node.
+        After `token_seconds` it ends a connection, whatever its token says."""
         self.authority = Authority(folder, "ours")
         self.other = Authority(folder, "other")
         self.port = processes.free_port()
@@ -40,7 +50,7 @@ class Secure:
         share_jars(data)
         listener = "listener.name.secure"
         self.node = ApacheKafka(
-            {TOPIC: 3},
+            topics,
             data,
             properties={
                 "listeners": "PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}"
@@ -56,6 +66,7 @@ class Secure:
                 f"{listener}.oauthbearer.sasl.jaas.config": f"{_BEARER} required"
                 ' unsecuredLoginStringClaim_sub="broker";',
                 f"{listener}.oauthbearer.connections.max.reauth.ms": f"{1000 * token_seconds}",
+                **properties,
             },
         )
         self.node.start()
