@@ -32,7 +32,7 @@ WITHOUT_SECRETS = {"checkout_finished_consumer", "outbox_relay"}
 def needs(function: str) -> list[str]:
     """What a function has rights on: its role in each database, and its role on AWS."""
     name = "".join(word.capitalize() for word in function.split("_"))
-    publishes = "kafka-cluster:WriteData" in str(transformed.source()["Resources"][f"{name}Role"])
+    publishes = "kafka-cluster:WriteData" in str(transformed.source()["Resources"][f"{name}FunctionRole"])
     found = {
         SECRETS: function not in WITHOUT_SECRETS,
         CHECKOUT: function in privileges.CHECKOUT,
