@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from checkout.base import secrets_manager
 from checkout.operations import caller_identity
 from checkout.release.kept_secrets import STRIPE
 from deployment.smoke import SmokeFailed, result_of
@@ -90,7 +91,12 @@ class AwsSystem:
         return found
 
     def _values(self, output: str) -> dict[str, str]:
-        answer = _client("secretsmanager").get_secret_value(SecretId=self.output(output))
+        try:
+            answer = _client("secretsmanager").get_secret_value(SecretId=self.output(output))
+        except ClientError as error:
+            if secrets_manager.is_empty(error.response):
+                return {}
+            raise
         found: dict[str, str] = json.loads(answer["SecretString"])
         return found
 

@@ -3,6 +3,7 @@
 What is taken out or replaced, because MiniStack has no such thing or because the machine has none:
 
 - resource types of LACKING, and the alarms that calculate (`Metrics`); references to them become plain text
+- a new secret has an empty object, since an empty text is what MiniStack puts into one without
 - UpdatePolicy: without CodeDeploy an alias shifts at once
 - the network, the database and the cluster are given by parameters, so their nested stacks are not made
 - `migrate` connects to a PostgreSQL of this machine, without TLS and IAM; its handler writes down the
@@ -262,6 +263,8 @@ def without_lacking(template: Template) -> Template:
     kept = {name: one for name, one in resources.items() if name not in gone}
     for one in kept.values():
         one.pop("UpdatePolicy", None)
+        if one["Type"] == "AWS::SecretsManager::Secret":
+            one["Properties"]["SecretString"] = "{}"
     written: Template = _without_names(template | {"Resources": kept}, gone)
     return written
 

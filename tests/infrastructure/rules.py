@@ -261,6 +261,9 @@ def _state(templates: Templates) -> Iterator[str]:
                 yield f"{name}: by its {policy} it would go before the cluster, which stays and needs it"
     if templates.application["Resources"]["Database"].get("DeletionPolicy") not in RETAINED:
         yield "Database: with DatabaseHost its cluster would go"
+    for name, secret in of_type(templates.application, "AWS::SecretsManager::Secret").items():
+        if secret.keys() & {"SecretString", "GenerateSecretString"}:
+            yield f"{name}: another text in the template would replace what it holds"
     for name, queue in of_type(templates.application, "AWS::SQS::Queue").items():
         if queue.get("SqsManagedSseEnabled") is not True:
             yield f"{name} is not encrypted"

@@ -177,9 +177,14 @@ def with_setup_of_the_first_cluster_only(source: Template, _: dict[str, Template
     del source["Resources"]["Setup"]["Properties"]["KafkaClusterArn"]
 
 
+def with_a_secret_s_text(source: Template, nested: dict[str, Template]) -> None:
+    source["Resources"]["StripeSecret"]["Properties"]["SecretString"] = "{}"
+
+
 @pytest.mark.parametrize(
     ("change", "noticed"),
     [
+        (with_a_secret_s_text, "StripeSecret: another text in the template would replace what it holds"),
         (
             without_kafka_permission,
             "CheckoutFinishedConsumerFunctionRole lacks kafka-cluster:DescribeTopic, kafka-cluster:ReadData",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from checkout.base import terminal
 from checkout.operations import caller_identity
@@ -128,6 +129,24 @@ def test_where_it_is_and_what_its_tokens_must_have(aws: Aws) -> None:
 def test_what_is_not_configured_is_named_with_the_command(aws: Aws) -> None:
     with pytest.raises(SmokeFailed, match="JWT_SECRET is not configured: make configure STACK=checkout"):
         AwsSystem("checkout").secret("JWT_SECRET")
+
+
+def test_a_secret_into_which_nothing_was_put_has_no_values(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(message: str) -> None:
+        def get(SecretId: str) -> Any:  # noqa: N803
+            raise ClientError(
+                {"Error": {"Code": "ResourceNotFoundException", "Message": message}}, "GetSecretValue"
+            )
+
+        monkeypatch.setattr(aws, "get_secret_value", get)
+
+    refuse("Secrets Manager can't find the specified secret value for staging label: AWSCURRENT")
+    assert AwsSystem("checkout").stripe_secrets == {}
+    with pytest.raises(SmokeFailed, match="STRIPE_SECRET is not configured: make configure STACK=checkout"):
+        AwsSystem("checkout").secret("STRIPE_SECRET")
+    refuse("Secrets Manager can't find the specified secret.")
+    with pytest.raises(ClientError):
+        AwsSystem("checkout").secret("STRIPE_SECRET")
 
 
 def test_a_verb_goes_to_the_function_of_the_operations(aws: Aws) -> None:
