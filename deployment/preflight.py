@@ -33,9 +33,6 @@ LONGEST_NAME = 40
 MINUTES = 90
 """How long credentials should still live. A first deployment takes 70 minutes, at its longest."""
 
-_VPCS = ("vpc", "L-F678F1CE")
-_ADDRESSES = ("ec2", "L-0263D0A3")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -231,13 +228,13 @@ def _concurrency() -> Iterator[Problem]:
 
 
 def _vpcs() -> Iterator[Problem]:
-    used, allowed = len(_client("ec2").describe_vpcs()["Vpcs"]), _quota(*_VPCS)
+    used, allowed = len(_client("ec2").describe_vpcs()["Vpcs"]), _quota("vpc", "L-F678F1CE")
     if used + 1 > allowed:
         yield Problem(f"{used} of {allowed} VPCs are used: delete one, raise the quota, or give VpcId")
 
 
 def _addresses(needed: int) -> Iterator[Problem]:
-    used, allowed = len(_client("ec2").describe_addresses()["Addresses"]), _quota(*_ADDRESSES)
+    used, allowed = len(_client("ec2").describe_addresses()["Addresses"]), _quota("ec2", "L-0263D0A3")
     if used + needed > allowed:
         yield Problem(f"{used} of {allowed} elastic addresses are used, and {needed} more are needed")
 

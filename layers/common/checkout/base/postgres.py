@@ -12,11 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class
 from psycopg2.extras import execute_values
 
 from checkout.base import telemetry, timing
-from checkout.base.errors import (
-    DatabaseContended,
-    DatabaseUnavailable,
-    InvariantBroken,
-)
+from checkout.base.errors import DatabaseContended, DatabaseUnavailable, InvariantBroken
 from checkout.base.postgres_errors import mapped
 from checkout.base.postgres_url import Token, server_of
 
@@ -29,7 +25,6 @@ TIMEOUTS = {
     "idle_in_transaction_session_timeout": f"{timing.DATABASE_IDLE_IN_TRANSACTION}s",
 }
 """What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
-
 
 _COUNTED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
 """Divides by zero if a statement does not change one row: see postgres_errors."""
@@ -101,10 +96,6 @@ class Transaction:
     @property
     def rowcount(self) -> int:
         return self._cursor.rowcount
-
-    @property
-    def connection(self) -> psycopg2.extensions.connection:
-        return self._cursor.connection
 
     def mogrify(self, sql: Sql, parameters: Parameters = None) -> bytes:
         return self._cursor.mogrify(sql, parameters)
@@ -211,8 +202,7 @@ class Database:
         connection.autocommit = True
         if self._token is None:
             with connection.cursor() as cursor:
-                settings = ", ".join(["set_config(%s, %s, false)"] * len(TIMEOUTS))
-                cursor.execute(f"SELECT {settings}", [part for pair in TIMEOUTS.items() for part in pair])
+                cursor.execute(*_set_config(TIMEOUTS, local=False))
         return connection
 
     def _rollback(self) -> None:
@@ -241,11 +231,14 @@ def array(values: Iterable[str | int | None]) -> str:
 
 
 def limit(tx: Transaction, **seconds: float) -> None:
-    """Set `lock_timeout` and others for this transaction. Only if needed: RDS Proxy then keeps a server
-    connection for the session."""
+    """Set `lock_timeout` and others for this transaction. RDS Proxy then pins the session: only if needed."""
     timeouts = {name: f"{max(1, round(limit * 1000))}ms" for name, limit in seconds.items()}
-    settings = ", ".join(["set_config(%s, %s, true)"] * len(timeouts))
-    tx.execute(f"SELECT {settings}", [part for pair in timeouts.items() for part in pair])
+    tx.execute(*_set_config(timeouts, local=True))
+
+
+def _set_config(settings: Mapping[str, str], *, local: bool) -> tuple[str, list[str]]:
+    calls = ", ".join([f"set_config(%s, %s, {local})"] * len(settings))
+    return f"SELECT {calls}", [part for pair in settings.items() for part in pair]
 
 
 def take_time(tx: Transaction) -> None:
