@@ -68,7 +68,7 @@ class Transaction:
     def execute_values(self, sql: str, rows: Iterable[Sequence[Any]], template: str | None = None) -> None:
         """`sql` with all rows in the place of `%s`, in one round trip; nothing if there are none."""
         given = list(rows)
-        execute_values(cast(Any, self), sql, given, template, page_size=max(1, len(given)))
+        execute_values(cast(Any, self), sql.encode(), given, template, page_size=max(1, len(given)))
 
     def tuples(self, sql: Sql, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Execute it for rows that are tuples: to build dictionaries of thousands takes too long."""
