@@ -291,7 +291,7 @@ def test_a_release_that_knows_more_applies_what_the_one_before_it_parked(
 ) -> None:
     fns.consume(finished("r1"))
     with monkeypatch.context() as before:
-        before.setattr(finished_event, "DIRECTIONS", {"success": 1})
+        before.setattr(finished_event, "_STATUSES", {"success"})
         fns.consume(refund("r1"))
     [record] = parked.page()
     assert (record.reason, record.effect_key) == ("status is missing or unknown", None)
