@@ -1,6 +1,5 @@
 """Amounts that Stripe never takes: the refusal names the field, and known rules need no call to Stripe."""
 
-import json
 from typing import Any
 from uuid import uuid4
 
@@ -18,8 +17,7 @@ SESSIONS = "/v1/checkout/sessions"
 
 
 def answers(broker: Broker, request_id: str) -> list[dict[str, Any]]:
-    values = [json.loads(record.value) for record in Topic(broker.address).records() if record.value]
-    return [value for value in values if value["request_id"] == request_id]
+    return Topic(broker.address).of_request(request_id)
 
 
 def configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:

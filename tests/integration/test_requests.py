@@ -34,12 +34,7 @@ Answers = Callable[[str], list[dict[str, Any]]]
 @pytest.fixture
 def answers(broker: Broker) -> Answers:
     """What is on checkout.finished for a request."""
-
-    def found(request_id: str) -> list[dict[str, Any]]:
-        values = [json.loads(record.value) for record in Topic(broker.address).records() if record.value]
-        return [value for value in values if value["request_id"] == request_id]
-
-    return found
+    return Topic(broker.address).of_request
 
 
 def parked(fns: Functions) -> list[dict[str, Any]]:

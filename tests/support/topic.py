@@ -1,6 +1,8 @@
 """`checkout.finished` observed from outside, next to the trigger that consumes it."""
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
@@ -25,6 +27,12 @@ class Topic:
         found = tail.read()
         tail.close()
         return found
+
+    def of_request(self, request_id: str) -> list[dict[str, Any]]:
+        """The contents of the records of a request."""
+        contents = [json.loads(record.value) for record in self.records() if record.value]
+        # What another test's records lack is no matter.
+        return [one for one in contents if one.get("request_id") == request_id]
 
     def produce(self, records: Iterable[Record]) -> None:
         """Append copies, each to its own partition, and wait for the broker's acknowledgement."""
