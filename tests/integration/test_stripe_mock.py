@@ -197,13 +197,13 @@ class Deployed:
     def __init__(self, origin: str, url: str, secrets: dict[str, str]) -> None:
         self.stripe_api_url = origin
         self.url = url
-        self.secrets = secrets
+        self.stripe_secrets = secrets
 
     def output(self, _: str) -> str:
         return self.url
 
-    def store_secrets(self, changed: dict[str, str]) -> None:
-        self.secrets |= changed
+    def store_stripe_secrets(self, changed: dict[str, str]) -> None:
+        self.stripe_secrets |= changed
 
 
 @pytest.mark.parametrize("is_known", [False, True])
@@ -224,7 +224,7 @@ def test_so_is_the_endpoint_that_a_deployment_makes_or_keeps(
     configure.configure(cast(AwsSystem, system), str, said.append)
 
     assert ("exists, with its" if is_known else "created at Stripe") in said[0]
-    assert system.secrets["STRIPE_SECRET"] == "sk_test_tests"
+    assert system.stripe_secrets["STRIPE_SECRET"] == "sk_test_tests"
 
 
 def test_so_are_the_last_calls_of_a_rotation_and_of_a_smoke_test(stripe_mock: str) -> None:

@@ -115,9 +115,9 @@ class RunningStack(Project):
         """After the next start the topic is consumed by a new group, which begins with the first record."""
         template = self.folder / "template.yaml"
         text = template.read_text()
-        named = f"ConsumerGroupId: {self.trigger_group}\n"
+        named = f'"${{TopicPrefix}}{self.trigger_group}"'
         assert text.count(named) == 1
-        template.write_text(text.replace(named, f"ConsumerGroupId: {group}\n"))
+        template.write_text(text.replace(named, f'"${{TopicPrefix}}{group}"'))
         self.trigger_group = group
 
     # What users do
