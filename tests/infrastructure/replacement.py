@@ -86,6 +86,10 @@ PURPOSE: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Database", "Database.*"),
     ),
     "SecretArn": ("takes the stack to a secret that you have; its own stays, outside the stack", ("Secret",)),
+    "StripeSecretArn": (
+        "takes the stack to a secret that you have; its own stays, outside the stack",
+        ("StripeSecret",),
+    ),
 }
 """Parameters that are there to replace or to take away something: the reason, and the paths that may go."""
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
 from tests.support import brokers
-from tests.support.brokers import IS_APACHE, AnyBroker, forgets
+from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
 from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
@@ -60,8 +61,11 @@ class Function:
 
 
 @pytest.fixture
-def broker(own_broker: AnyBroker) -> AnyBroker:
-    return own_broker
+def broker(tmp_path: Path) -> Iterator[AnyBroker]:
+    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
+    broker.start()
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from confluent_kafka import Producer
 from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from tests.support.brokers import IS_APACHE, AnyBroker
+from tests.support.brokers import IS_APACHE, new_broker
 
 TOPIC = "checkout.finished"
 TRIGGER = KafkaTrigger(
@@ -30,9 +31,7 @@ def fails() -> "Future[Result]":
 
 
 @pytest.mark.parametrize("away", [raises, fails])
-def test_its_records_come_again_until_it_can(
-    away: Callable[[], "Future[Result]"], own_broker: AnyBroker
-) -> None:
+def test_its_records_come_again_until_it_can(away: Callable[[], "Future[Result]"], tmp_path: Path) -> None:
     attempts: list[dict[str, Any]] = []
     invoked = threading.Event()
     logged: list[str] = []
@@ -46,11 +45,13 @@ def test_its_records_come_again_until_it_can(
         future.set_result(Result(b"null"))
         return future
 
+    broker = new_broker({TOPIC: 1}, tmp_path / "kafka")
+    broker.start()
     poller = Poller(
-        TRIGGER, own_broker.address, invoke, logged.append, forgetful=not IS_APACHE, maximum_backoff=0.2
+        TRIGGER, broker.address, invoke, logged.append, forgetful=not IS_APACHE, maximum_backoff=0.2
     )
     try:
-        producer = Producer({"bootstrap.servers": own_broker.address, "log_level": 2})
+        producer = Producer({"bootstrap.servers": broker.address, "log_level": 2})
         producer.produce(TOPIC, b"a")
         assert producer.flush(10) == 0
         poller.start()
@@ -58,5 +59,6 @@ def test_its_records_come_again_until_it_can(
         assert invoked.wait(20), logged
     finally:
         poller.stop()
+        broker.stop()
     assert [event["records"] for event in attempts[1:]] == [attempts[0]["records"]] * 3
     assert sum("nobody there" in line for line in logged) == 3

@@ -297,10 +297,11 @@ def own_search(fns: Functions) -> lost_entries.LostEntries:
     from checkout.outbox.delivery import Delivery
     from checkout.reconciliation.decisions import Decisions
     from checkout.reconciliation.evidence import FindEvidence
+    from checkout.system import System
 
     checkout = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
     application = Database(lambda: fns.settings["DATABASE_URL"])
-    delivery = Delivery(checkout, system().kafka_publisher)
+    delivery = Delivery(checkout, System(system().config).kafka_publisher)
     again = reemission.Reemission(checkout, application, delivery, system().config)
     decisions = Decisions(checkout, application)
     evidence = FindEvidence(checkout, system().stripe_api, system().config)

@@ -15,6 +15,7 @@ from checkout.release import topics
 from checkout.release.topics import Owner
 from local.kafka.apache import ApacheKafka
 from tests.support.apache_kafka import share_jars
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(240)  # The first test may have to wait for the download.
 
@@ -42,12 +43,24 @@ def make(kafka: ApacheKafka, name: str, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.address})
     [made] = admin.create_topics([NewTopic(name, 1, 1, config=config)]).values()
     made.result(timeout=10)
+    until_seen(kafka, name)
+
+
+def ensure(kafka: ApacheKafka, prefix: str, owner: Owner) -> list[str]:
+    made = topics.ensure(options(kafka), prefix, owner)
+    until_seen(kafka, *made)
+    return list(made)
+
+
+def until_seen(kafka: ApacheKafka, *names: str) -> None:
+    """The controller has a topic before the broker lists it."""
+    eventually(lambda: partitions(kafka).keys() >= set(names))
 
 
 def test_what_is_missing_is_made_once_and_what_is_there_stays(kafka: ApacheKafka) -> None:
     mark, requests, finished = "a.checkout.owner.shop.1", "a.checkout.requests", "a.checkout.finished"
-    assert topics.ensure(options(kafka), "a.", Owner("shop.1")) == [mark, requests, finished]
-    assert topics.ensure(options(kafka), "a.", Owner("shop.1", 6)) == []
+    assert ensure(kafka, "a.", Owner("shop.1")) == [mark, requests, finished]
+    assert ensure(kafka, "a.", Owner("shop.1", 6)) == []
 
     found = partitions(kafka)
     assert (found[mark], found[requests], found[finished]) == (1, 3, 3)
@@ -60,30 +73,30 @@ def test_what_is_missing_is_made_once_and_what_is_there_stays(kafka: ApacheKafka
 def test_a_topic_that_another_run_made_meanwhile_is_no_failure(
     kafka: ApacheKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topics.ensure(options(kafka), "b.", Owner("shop.1"))
+    ensure(kafka, "b.", Owner("shop.1"))
     monkeypatch.setattr(KafkaAdminClient, "list_topics", lambda _: [])
 
-    assert topics.ensure(options(kafka), "b.", Owner("shop.1")) == []
+    assert ensure(kafka, "b.", Owner("shop.1")) == []
 
 
 def test_the_topics_of_another_stack_are_refused(kafka: ApacheKafka) -> None:
-    topics.ensure(options(kafka), "c.", Owner("shop.1"))
+    ensure(kafka, "c.", Owner("shop.1"))
 
     for had_them in (False, True):
         with pytest.raises(ConfigurationError, match=r"the topic c\.checkout\.owner\.shop\.1 says"):
-            topics.ensure(options(kafka), "c.", Owner("shop.2", had_them=had_them))
-    assert len(topics.ensure(options(kafka), "c.staging.", Owner("shop.2"))) == 3
-    assert topics.ensure(options(kafka), "c.", Owner("shop.1")) == []
+            ensure(kafka, "c.", Owner("shop.2", had_them=had_them))
+    assert len(ensure(kafka, "c.staging.", Owner("shop.2"))) == 3
+    assert ensure(kafka, "c.", Owner("shop.1")) == []
 
 
 def test_topics_without_a_mark_are_taken_by_who_had_them_alone(kafka: ApacheKafka) -> None:
     make(kafka, "d.checkout.finished")
 
     with pytest.raises(ConfigurationError, match=r"make the topic d\.checkout\.owner\.new\.1 with"):
-        topics.ensure(options(kafka), "d.", Owner("new.1"))
+        ensure(kafka, "d.", Owner("new.1"))
     assert "d.checkout.requests" not in partitions(kafka)
 
-    made = topics.ensure(options(kafka), "d.", Owner("old.1", had_them=True))
+    made = ensure(kafka, "d.", Owner("old.1", had_them=True))
     assert made == ["d.checkout.owner.old.1", "d.checkout.requests"]
 
 
@@ -91,7 +104,7 @@ def test_topics_that_somebody_made_for_the_stack_are_taken(kafka: ApacheKafka) -
     for name in ("e.checkout.owner.new.1", "e.checkout.requests", "e.checkout.finished"):
         make(kafka, name)
 
-    assert topics.ensure(options(kafka), "e.", Owner("new.1")) == []
+    assert ensure(kafka, "e.", Owner("new.1")) == []
 
 
 @pytest.mark.parametrize("dies_after", [1, 2])
@@ -109,12 +122,13 @@ def test_a_run_that_died_on_the_way_is_completed(
 
     monkeypatch.setattr(KafkaAdminClient, "create_topics", dies)
     with pytest.raises(KeyboardInterrupt):
-        topics.ensure(options(kafka), prefix, Owner("shop.1"))
+        ensure(kafka, prefix, Owner("shop.1"))
     monkeypatch.undo()
+    until_seen(kafka, *made)
 
     with pytest.raises(ConfigurationError, match="belong to another stack"):
-        topics.ensure(options(kafka), prefix, Owner("shop.2"))
-    assert len(topics.ensure(options(kafka), prefix, Owner("shop.1"))) == 3 - dies_after
+        ensure(kafka, prefix, Owner("shop.2"))
+    assert len(ensure(kafka, prefix, Owner("shop.1"))) == 3 - dies_after
 
 
 def test_brokers_that_are_away_are_told() -> None:
