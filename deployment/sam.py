@@ -56,7 +56,7 @@ def compile_modules(build: Path, python: str) -> None:
     for folder in [*build.rglob("__pycache__")]:
         shutil.rmtree(folder)  # From the working tree, of whatever was run there.
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    # Paths in the build, so that the same sources always give the same bytecode.
+    # Bytecode names its source: by the path in the build, the same sources always give the same bytecode.
     if subprocess.run([*command, "-s", str(build), str(build)], check=False).returncode:
         raise SamFailed(f"the modules in {build} cannot be compiled")
 

@@ -18,10 +18,8 @@ LAMBDA_READS_MSK = frozenset(
 AWS Lambda Developer Guide, Using Lambda with Amazon MSK, "IAM role-based authentication"
 (https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html)."""
 
-LAMBDA_FINDS_MSK = frozenset(
+_POLLER_IN_A_VPC = frozenset(
     {
-        "kafka:DescribeClusterV2",
-        "kafka:GetBootstrapBrokers",
         "ec2:CreateNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeVpcs",
@@ -32,24 +30,15 @@ LAMBDA_FINDS_MSK = frozenset(
         "logs:PutLogEvents",
     }
 )
+"""What both of AWS's lists below share."""
+
+LAMBDA_FINDS_MSK = _POLLER_IN_A_VPC | {"kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"}
 """The managed policy AWSLambdaMSKExecutionRole without two actions: kafka:DescribeCluster, because the guide
 asks for it or for kafka:DescribeClusterV2, and logs:CreateLogGroup, because the groups are there already.
 
 AWS Lambda Developer Guide, Managing access and permissions for an Amazon MSK cluster."""
 
-LAMBDA_READS_ANY_KAFKA = frozenset(
-    {
-        "secretsmanager:GetSecretValue",
-        "ec2:CreateNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeVpcs",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeSecurityGroups",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-    }
-)
+LAMBDA_READS_ANY_KAFKA = _POLLER_IN_A_VPC | {"secretsmanager:GetSecretValue"}
 """Of a cluster that is not MSK's, in a VPC, signed in to by a secret; kms:Decrypt, too, if that has a key of
 one's own. Without logs:CreateLogGroup, because the groups are there already.
 

@@ -81,7 +81,7 @@ class Recorded:
 
 
 class Movement(Protocol):
-    """One of a balance, wherever it was read."""
+    """A movement of a balance, from whichever table it was read."""
 
     @property
     def effect_key(self) -> str: ...
