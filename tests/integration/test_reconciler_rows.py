@@ -8,6 +8,7 @@ import pytest
 from checkout.base import postgres
 from checkout.outbox.producer import KafkaPublisher
 from checkout.payments.stripe_api import StripeApi
+from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
 from checkout.reconciliation.uncredited import Reemission
 from checkout.reconciliation.unfinished import Unfinished
 from tests.support import functions
@@ -50,6 +51,30 @@ def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
     queued = [row["effect_key"] for row in fns.checkout("SELECT effect_key FROM outbox ORDER BY id")]
     [of_other] = fns.checkout("SELECT effect_key FROM reversals WHERE payment_intent_id = 'pi_2'")
     assert queued == ["success:pi_2", of_other["effect_key"]]
+
+
+@pytest.mark.parametrize("comparisons", [PAYMENTS, REVERSALS], ids=["payments", "reversals"])
+def test_a_row_that_somebody_holds_is_neither_marked_nor_compared_again(
+    fns: Functions, known: KnownStripe, comparisons: Comparisons
+) -> None:
+    for intent in ("pi_1", "pi_2"):
+        taken_back = refund(intent)
+        known.knows(taken_back["id"], taken_back)
+        fns.webhook(event(session_object(intent, payment_intent=intent)))
+        fns.webhook(event(taken_back, "refund.created"))
+    table = comparisons.table
+    names = [
+        row["name"]
+        for row in fns.checkout(f"SELECT {comparisons.key} AS name FROM {table} ORDER BY payment_intent_id")
+    ]
+    with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
+        somebody.execute(f"SELECT 1 FROM {table} WHERE payment_intent_id = 'pi_1' FOR UPDATE")
+        with system().checkout_database.transaction() as tx:
+            comparisons.mark_credited(tx, names)
+        marked = fns.checkout(f"SELECT payment_intent_id FROM {table} WHERE credited_at IS NOT NULL")
+        with system().checkout_database.transaction() as tx:
+            assert comparisons.retry_at_once(tx, names) == 1
+    assert [row["payment_intent_id"] for row in marked] == ["pi_2"]
 
 
 def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(

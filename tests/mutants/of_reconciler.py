@@ -120,6 +120,13 @@ MUTANTS = [
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
     ),
     Mutant(
+        file="reconciliation/comparisons_table.py",
+        text="WHERE {self.key} = ANY(%s) FOR UPDATE SKIP LOCKED",
+        instead="WHERE {self.key} = ANY(%s) FOR UPDATE",
+        breaks="one locked row keeps all others from being marked as credited",
+        caught_by=f"{ROWS}::test_a_row_that_somebody_holds_is_neither_marked_nor_compared_again",
+    ),
+    Mutant(
         file=UNFINISHED_TABLE,
         text="LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
         instead="LIMIT %(limit)s FOR UPDATE)",
