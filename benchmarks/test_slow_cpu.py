@@ -8,12 +8,9 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -25,7 +22,7 @@ from benchmarks import slow_cpu
 from checkout.base.postgres import Database
 from checkout.release.migrate import Migrate
 from local.stack.postgres import Postgres
-from tests.support import lambda_events, stripe_events
+from tests.support import fake_aws, lambda_events, stripe_events
 from tests.support.functions import environment, query
 from tests.support.secure_kafka import Secure, unsecured
 from tests.support.tls import Authority, PostgresOverTls
@@ -38,20 +35,6 @@ BEGUN = (
     " stripe_session_id) VALUES (%s, 1, 500, 'eur', 'balance_topup', 'session_created', %s)"
 )
 STRIPES = {"STRIPE_SECRET": "sk_test_tests", "STRIPE_WEBHOOK_SECRET": stripe_events.WEBHOOK_SECRET}
-
-
-class SecretsManager(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps({"SecretString": json.dumps(STRIPES)}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/x-amz-json-1.1")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +52,30 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     Migrate(*[Database(server.url)] * 2)()
     where = urlsplit(server.url())
     over_tls = PostgresOverTls(certificate, ("127.0.0.1", where.port or 5432))
-    api = ThreadingHTTPServer(("127.0.0.1", 0), SecretsManager)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    api.socket = context.wrap_socket(api.socket, server_side=True)
-    threading.Thread(target=api.serve_forever, args=[0.05], daemon=True).start()
     kafka = Secure(tmp_path_factory.mktemp("kafka"), token_seconds=900)
     url = f"postgresql://{where.username}@127.0.0.1:{over_tls.port}{where.path}"
-    yield (
-        server.url(),
-        {
-            **environment(f"{url}?sslmode=verify-full&sslrootcert={trusted}", "", kafka.address),
-            **dict.fromkeys(STRIPES, ""),
-            "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:stripe",
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"https://127.0.0.1:{api.server_port}",
-            "AWS_CA_BUNDLE": str(public),
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "DATABASE_AUTH": "IAM",
-            "KAFKA_SECURITY": "IAM",
-            "KAFKA_API_VERSION": "",
-            "KAFKA_CA_FILE": str(kafka.authority.root),
-            "TOKEN": unsecured(3_600),
-        },
-    )
+    with fake_aws.serving(STRIPES, context) as port:
+        yield (
+            server.url(),
+            {
+                **environment(f"{url}?sslmode=verify-full&sslrootcert={trusted}", "", kafka.address),
+                **dict.fromkeys(STRIPES, ""),
+                "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:stripe",
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"https://127.0.0.1:{port}",
+                "AWS_CA_BUNDLE": str(public),
+                "AWS_DEFAULT_REGION": "eu-central-1",
+                "AWS_ACCESS_KEY_ID": "testing",
+                "AWS_SECRET_ACCESS_KEY": "testing",
+                "DATABASE_AUTH": "IAM",
+                "KAFKA_SECURITY": "IAM",
+                "KAFKA_API_VERSION": "",
+                "KAFKA_CA_FILE": str(kafka.authority.root),
+                "TOKEN": unsecured(3_600),
+            },
+        )
     kafka.node.stop()
-    api.shutdown()
     over_tls.close()
     server.stop()
 

@@ -8,9 +8,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.outbox.record import Record
-from tests.support import lambda_events, samples, stripe_events
+from tests.support import fake_aws, lambda_events, samples, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, finished, requested
 from tests.support.stripe_simulator import Simulator
 
@@ -43,38 +41,18 @@ print(json.dumps({"answer": answer, "imported": sorted(set(sys.modules) - before
 """
 
 
-class Aws(BaseHTTPRequestHandler):
-    """Secrets Manager, Lambda and CodeDeploy, as far as a first event asks them."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        asks_for_secret = self.headers.get("x-amz-target") == "secretsmanager.GetSecretValue"
-        body = json.dumps({"SecretString": json.dumps(SECRETS)} if asks_for_secret else {}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/x-amz-json-1.1")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def aws() -> Iterator[dict[str, str]]:
     """The environment of a function on AWS."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Aws)
-    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
-        "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:stripe",
-    }
-    server.shutdown()
-    server.server_close()
+    with fake_aws.serving(SECRETS) as port:
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:checkout",
+            "STRIPE_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:stripe",
+        }
 
 
 def http(route: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
