@@ -69,12 +69,7 @@ class _Api:
         call = "POST sessions"
         fault = self._faults.at_stripe(call, WRITING)
         key, asked = options["idempotency_key"], json.dumps(parameters, sort_keys=True)
-        if fault == LOST_BEFORE:
-            raise _error("APIConnectionError", "connection reset")
-        if fault == IN_USE:
-            raise _error("APIError", "key in use", http_status=409)
-        if fault == TOO_MANY:
-            raise _error("RateLimitError", "too many requests", http_status=429)
+        _raise_early(fault)
         known = self._keys.known.get(key)
         if known is None or known[2] + KEYS_LIVE < self._clock.epoch:
             made = None if fault == ERROR_BEFORE else self._account.create_session(parameters)
@@ -159,13 +154,20 @@ class _Api:
 
     def _reading(self, call: str, names: Sequence[str] = READING) -> str | None:
         fault = self._faults.at_stripe(call, names)
-        if fault == LOST_BEFORE:
-            raise _error("APIConnectionError", "connection reset")
+        _raise_early(fault)
         if fault == ERROR_BEFORE:
             raise _error("APIError", "internal error", http_status=500)
-        if fault == TOO_MANY:
-            raise _error("RateLimitError", "too many requests", http_status=429)
         return fault
+
+
+def _raise_early(fault: str | None) -> None:
+    """Raise the fault if Stripe does nothing because of it, and keeps no answer."""
+    if fault == LOST_BEFORE:
+        raise _error("APIConnectionError", "connection reset")
+    if fault == IN_USE:
+        raise _error("APIError", "key in use", http_status=409)
+    if fault == TOO_MANY:
+        raise _error("RateLimitError", "too many requests", http_status=429)
 
 
 def _error(name: str, *given: Any, **more: Any) -> Exception:
