@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
@@ -81,4 +81,4 @@ def _now(admin: KafkaAdminClient, reading: Reading) -> Reading:
         if not error.retriable:  # A group that a broker has just taken over is loaded for a while.
             raise
         committed = -1
-    return Reading(reading.topic, reading.group, reading.partition, reading.offset, committed)
+    return replace(reading, committed=committed)
