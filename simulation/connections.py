@@ -68,6 +68,15 @@ class Connection:
         self.closed = 0
         self._database, self._faults = database, faults
         self.in_transaction = self._is_aborted = False
+        self._planned: dict[bytes, bytes] = {}
+        """Statements that were composed, and what executes them by their plans."""
+
+    def compose(self, mogrify: Callable[..., bytes], query: bytes, variables: Any) -> bytes:
+        """The statement with its values."""
+        composed = mogrify(query, variables)
+        if (plan := self._database.plans.executing(query, variables)) is not None:
+            self._planned[composed] = mogrify(plan[0], plan[1] or None)
+        return composed
 
     def cursor(self, cursor_factory: object = None) -> "Cursor":  # noqa: ARG002 - it is always ours
         if self.closed:
@@ -92,11 +101,25 @@ class Connection:
             self._lose()
         if fault in REFUSED_BY_SERVER:
             self._refuse(fault, statements)
-        self._execute(execute, statements)
+        self._execute(execute, self._by_plans(statements))
         if fault == LOST_AFTER:
             self._lose()
         elif fault == DIES_AFTER:
             self._faults.die()
+
+    def _by_plans(self, statements: bytes) -> bytes:
+        """The same, with plans for those that stand for themselves."""
+        for composed, planned in self._planned.items():
+            start = statements.find(composed)
+            end = start + len(composed)
+            if (
+                start >= 0
+                and (start == 0 or statements[start - 2 : start] == b"; ")
+                and (end == len(statements) or statements[end : end + 2] == b"; ")
+            ):
+                statements = statements[:start] + planned + statements[end:]
+        self._planned.clear()
+        return statements
 
     def _execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
         body, begins, ends = _parts(statements)
@@ -153,9 +176,15 @@ class Cursor(PlainCursor):
 
     of: Connection
 
+    def mogrify(self, query: Any, variables: Any = None) -> bytes:
+        given = query.encode() if isinstance(query, str) else query
+        if not isinstance(given, bytes):
+            return super().mogrify(given, variables)
+        return self.of.compose(super().mogrify, given, variables)
+
     def execute(self, query: Any, variables: Any = None) -> None:
         given = query.encode() if isinstance(query, str) else query
-        statements = given if variables is None else self.mogrify(given, variables)
+        statements = given if variables is None else super().mogrify(given, variables)
         self.of.execute(super().execute, statements)
 
 

@@ -7,9 +7,8 @@ So two transactions are never open at once, and nobody ever waits for a lock.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from psycopg2.extras import RealDictCursor
-
 from simulation.clock import Clock
+from simulation.plans import Plans
 from simulation.server import connected
 
 TRANSACTION = "code"
@@ -22,6 +21,7 @@ class WorldDatabase:
         self.name = name
         self.connection: Any = connected(url)
         self.connection.autocommit = True  # Since BEGIN is sent here.
+        self.plans = Plans(self.connection)
         self.commits = 0
         self.is_open = False
         self.refuses_debt = False
@@ -31,6 +31,8 @@ class WorldDatabase:
         self._clock = clock
         self._told = ""
         """What the server knows of the time and of the application's rule."""
+        self._before = ""
+        """What goes with the next statement."""
         self._made = 0
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
@@ -41,20 +43,26 @@ class WorldDatabase:
         self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
         self.refuses_debt = False
         # Sequences are not rolled back.
-        self._told = ""
+        self._told = self._before = ""
         self._send(f"BEGIN; SELECT {self._sequences}")
 
     def end_world(self) -> None:
+        self._before = ""
         self._send("ROLLBACK")
 
+    def _preceding(self) -> str:
+        """What goes before the next statement that is sent."""
+        before, self._before = self._before, ""
+        return before
+
     def _news(self) -> str:
-        """What the server is to be told before a savepoint, so that it stays told."""
+        """The same before a savepoint, with what the server is to be told, so that it stays told."""
         rule = "on" if self.refuses_debt else "off"
         news = f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.refuses = '{rule}'; "
         if news == self._told:
-            return ""
+            return self._preceding()
         self._told = news
-        return news
+        return self._preceding() + news
 
     def open(self, statements: bytes, execute: Callable[[bytes], None]) -> None:
         """Begin a transaction of the code with these statements, which `execute` sends."""
@@ -63,10 +71,8 @@ class WorldDatabase:
         execute(b"%sSAVEPOINT code; %s" % (self._news().encode(), statements))
 
     def commit(self) -> None:
-        self._send("RELEASE SAVEPOINT code")
-        self.committed()
-
-    def committed(self) -> None:
+        """Its savepoint is given up with the next statement: a round trip less."""
+        self._before = "RELEASE SAVEPOINT code; "
         self.is_open = False
         self.commits += 1
 
@@ -93,9 +99,12 @@ class WorldDatabase:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """What the world itself asks, between the transactions of the code."""
         assert not self.is_open, "the world asks within a transaction"
-        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(sql, tuple(parameters))
-            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        text = self.plans.executing(sql.encode(), parameters or None)
+        with self.connection.cursor() as cursor:
+            statement, given = text or (sql.encode(), parameters)
+            cursor.execute(self._preceding().encode() + statement, tuple(given) or None)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
     def as_application(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """In a transaction of its own, now. Raises psycopg2.Error, with nothing changed."""
@@ -111,4 +120,4 @@ class WorldDatabase:
 
     def _send(self, sql: str) -> None:
         with self.connection.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(self._preceding() + sql)

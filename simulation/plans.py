@@ -1,0 +1,56 @@
+"""The statements of a connection, each planned once: planning takes PostgreSQL longer than executing, and a
+world has the same few hundred statements over and over.
+
+A statement is prepared when it is first seen, so its plan is the same in whatever world that is.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg2
+
+_PREPARABLE = re.compile(rb"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+_PLACEHOLDER = re.compile(rb"%(?:\((\w+)\))?s|%%")
+
+
+class Plans:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._known: dict[bytes, tuple[bytes, list[str | None]] | None] = {}
+        """By text: what executes it, and the names of its parameters."""
+
+    def executing(self, text: bytes, parameters: Any) -> tuple[bytes, Sequence[Any]] | None:
+        """What executes this statement by its plan, with its parameters; None if it has no plan."""
+        if not _PREPARABLE.match(text):
+            return None
+        if text not in self._known:
+            self._known[text] = self._prepared(text, has_parameters=parameters is not None)
+        known = self._known[text]
+        if known is None:
+            return None
+        execute, names = known
+        if isinstance(parameters, Mapping):
+            return execute, [parameters[name] for name in names]
+        return execute, tuple(parameters or ())
+
+    def _prepared(self, text: bytes, *, has_parameters: bool) -> tuple[bytes, list[str | None]] | None:
+        names: list[str | None] = []
+
+        def numbered(found: re.Match[bytes]) -> bytes:
+            if found[0] == b"%%":
+                return b"%"
+            names.append(found[1].decode() if found[1] else None)
+            return b"$%d" % len(names)
+
+        body = _PLACEHOLDER.sub(numbered, text) if has_parameters else text
+        plan = b"plan_%d" % len(self._known)
+        with self._connection.cursor() as cursor:
+            cursor.execute(b"SAVEPOINT plan")
+            try:
+                cursor.execute(b"PREPARE %s AS %s; RELEASE SAVEPOINT plan" % (plan, body))
+            except psycopg2.Error:
+                # A parameter whose type does not follow from the text, or several statements.
+                cursor.execute(b"ROLLBACK TO SAVEPOINT plan; RELEASE SAVEPOINT plan")
+                return None
+        return b"EXECUTE %s%s" % (plan, b"(%s)" % b", ".join([b"%s"] * len(names)) if names else b""), names
