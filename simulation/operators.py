@@ -48,7 +48,13 @@ def discard(world: World) -> None:
     world.decided.add(chosen["payment_intent_id"])
     outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
     if group == "parked" and not isinstance(outcome, BaseException):
-        world.discarded |= {one["effect_key"] for one in outcome.content["discarded"]} - {None}
+        keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
+        # What gives back stands for the whole refund, as long as nothing of it was taken.
+        takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
+        entered = world.application.rows(
+            "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(takings)]
+        )
+        world.discarded |= keys | (takings - {row["effect_key"] for row in entered})
 
 
 def run(world: World, *words: str) -> Any:

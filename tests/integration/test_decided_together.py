@@ -195,6 +195,56 @@ def test_both_are_discarded_together(fns: Functions, topic: Topic, parked: Parke
 
 
 @pytest.mark.usefixtures("as_operator")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_was_discarded_before_it_was_taken_is_not_taken(
+    fns: Functions, topic: Topic, parked: ParkedRecords, capsys: pytest.CaptureFixture[str], pair: str
+) -> None:
+    """Kafka has lost what takes it, and the reconciler emits that again after the decision."""
+    taken, given = PAIRS[pair]()
+    topic.deliver(finished("r1", payment_intent_id=taken.get("payment_intent_id")), given)
+    [record] = parked.page()
+    parked.discard(record.id, reason="it gives back what nobody took", operator="ada")
+    capsys.readouterr()
+
+    topic.deliver(taken, given)
+
+    assert fns.balance() == 500, "Stripe: 500 - 500 + 500"
+    assert parked.page() == []
+    assert "RecordParked" not in capsys.readouterr().out
+    together = parked.replayed_with(record.id)
+    assert {one.resolution for one in together} == {"discarded"}
+    assert parked.replay(record.id).credited == 2
+    assert len(fns.application("SELECT 1 FROM ledger_entries")) == 3
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_a_decision_about_one_return_of_a_dispute_leaves_its_others(
+    fns: Functions, topic: Topic, parked: ParkedRecords
+) -> None:
+    """Two withdrawals and two returns, in any order, of which one return was discarded before all others."""
+    moved = {
+        source_id: finished(
+            "r1", status=status, source_id=source_id, payment_intent_id="pi_1", dispute_id="du_1"
+        )
+        for source_id, status in (
+            ("txn_1", "disputed"),
+            ("txn_2", "dispute_won"),
+            ("txn_3", "disputed"),
+            ("txn_4", "dispute_won"),
+        )
+    }
+    for order in permutations(["txn_1", "txn_3", "txn_4"]):
+        fns.empty_databases()
+        fns.add_users(1)
+        topic.deliver(finished("r1", payment_intent_id="pi_1"), moved["txn_2"])
+        [record] = parked.page()
+        parked.discard(record.id, reason="no")
+        for source_id in order:
+            topic.deliver(moved[source_id])
+        assert (fns.balance(), undecided(fns)) == (500, []), order
+
+
+@pytest.mark.usefixtures("as_operator")
 def test_another_refund_and_another_dispute_are_decided_alone(
     fns: Functions, topic: Topic, parked: ParkedRecords
 ) -> None:

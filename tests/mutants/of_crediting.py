@@ -42,10 +42,17 @@ MUTANTS = [
     ),
     Mutant(
         file=DECIDING,
-        text="        return None if _is_covered(taken, [*given, effect]) else NOT_TAKEN",
+        text="        return TAKING_IS_PARKED if any(True for _ in self._missing(self._open, effect)) else NOT_TAKEN",
         instead="        return None",
         breaks="what comes before what it gives back is credited, though that is refused later",
         caught_by=f"{TOGETHER}::test_what_could_not_be_taken_is_not_given_back",
+    ),
+    Mutant(
+        file=DECIDING,
+        text="            return GIVING_IS_DISCARDED if self._is_given_up(effect) else None",
+        instead="            return None",
+        breaks="what takes is entered alone, after what gives it back was discarded",
+        caught_by=f"{TOGETHER}::test_what_was_discarded_before_it_was_taken_is_not_taken",
     ),
     Mutant(
         file=DECIDING,

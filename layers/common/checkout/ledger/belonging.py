@@ -121,6 +121,10 @@ class Movements:
         candidates = self.under(taking_key(giving)) if by_refund else self._of_payment(giving)
         return (one for one in candidates if is_taking_of(one, giving))
 
+    def givings_of(self, taking: Effect) -> Iterator[Effect]:
+        """What returns to the same user what `taking` takes."""
+        return (one for one in self._of_payment(taking) if is_taking_of(taking, one))
+
     def returns_with(self, giving: Effect) -> Iterator[Effect]:
         """What else the same refund or dispute gave back to the same user."""
         return (

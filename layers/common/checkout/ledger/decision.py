@@ -1,7 +1,8 @@
 """Decide which movements of a batch are entered, and which are not. Pure.
 
 A reversal is decided together with its credit, and what is given back together with what was taken: if one is
-parked or discarded, so is what depends on it.
+parked or discarded, so is what depends on it. If what is given back was discarded before anything was taken,
+nothing is taken either: the decision is about both.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ CREDIT_IS_DISCARDED = "the credit that it reverses is discarded"
 NOT_TAKEN = "what it gives back has not been taken yet; it is entered together with that"
 TAKING_IS_PARKED = "what it gives back is parked or discarded, so it is decided together with that"
 TAKING_IS_DISCARDED = "what it gives back is discarded, so it was never taken"
+GIVING_IS_DISCARDED = "what gives it back is discarded, so it is not taken either"
 
 
 class Movement(Struct, frozen=True, gc=False):
@@ -154,22 +156,36 @@ class _Deciding:
             is_open = any(True for _ in self._open.credits_of(effect))
             own = any(one.user_id == effect.user_id for one in self._discarded.credits_of(effect))
             return CREDIT_IS_DISCARDED if own and not is_open else None
-        if effect.kind in TAKING_OF:
-            is_open = any(True for _ in self._missing(self._open, effect))
-            is_discarded = any(True for _ in self._missing(self._discarded, effect))
-            return TAKING_IS_DISCARDED if is_discarded and not is_open else None
-        return None
+        if effect.kind not in TAKING_OF:
+            return GIVING_IS_DISCARDED if self._is_given_up(effect) else None
+        is_open = any(True for _ in self._missing(self._open, effect))
+        is_discarded = any(True for _ in self._missing(self._discarded, effect))
+        return TAKING_IS_DISCARDED if is_discarded and not is_open and not self._is_taken(effect) else None
 
     def _parked_with(self, effect: Effect) -> str | None:
         if self._lacks_credit(effect):
             return CREDIT_IS_PARKED
-        if effect.kind not in TAKING_OF:
+        if effect.kind not in TAKING_OF or self._is_taken(effect):
             return None
-        if any(True for _ in self._missing(self._open, effect)):
-            return TAKING_IS_PARKED
-        taken = chain(self._entered.takings_of(effect), self._coming.takings_of(effect))
-        given = chain(self._entered.returns_with(effect), self._coming.returns_with(effect))
-        return None if _is_covered(taken, [*given, effect]) else NOT_TAKEN
+        return TAKING_IS_PARKED if any(True for _ in self._missing(self._open, effect)) else NOT_TAKEN
+
+    def _is_taken(self, giving: Effect) -> bool:
+        """True if what was entered of its refund or dispute has taken what `giving` gives back."""
+        return self._covers((self._entered, self._coming), [giving])
+
+    def _is_given_up(self, taking: Effect) -> bool:
+        """True if an operator has discarded what gives it back, before anything was taken: what takes it must
+        not be entered alone."""
+        given_up = list(self._discarded.givings_of(taking))
+        return bool(given_up) and not self._covers((self._entered, self._coming, self._discarded), given_up)
+
+    def _covers(self, done: Collection[Movements], givings: Sequence[Effect]) -> bool:
+        """True if what `done` has taken suffices for these, all of one refund or dispute, and for what it has
+        given back."""
+        one = givings[0]
+        taken = chain.from_iterable(movements.takings_of(one) for movements in done)
+        given = chain.from_iterable(movements.returns_with(one) for movements in done)
+        return _is_covered(taken, [*given, *givings])
 
     def _lacks_credit(self, effect: Effect) -> bool:
         """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
