@@ -35,11 +35,11 @@ class Topic:
         """By offset; None is a record that was lost."""
         self.stored = [0] * PARTITIONS
         """The group's offsets."""
-        self.ever: set[bytes] = set()
-        """The values of all records that were appended."""
+        self.ever: dict[bytes, str] = {}
+        """The values of all records that were appended, with their keys, oldest first."""
 
     def append(self, key: str, value: bytes) -> None:
-        self.ever.add(value)
+        self.ever[value] = key
         number = zlib.crc32(key.encode()) % PARTITIONS
         partition = self.partitions[number]
         partition.append(Record(self.name, number, len(partition), key.encode(), value))
@@ -71,6 +71,14 @@ class Topic:
         self.partitions = [[] for _ in range(PARTITIONS)]
         self.stored = [0] * PARTITIONS
 
+    def find_lost(self) -> None:
+        """Everything that was ever appended is there, and the group has read it all."""
+        there = {record.value for records in self.partitions for record in records if record is not None}
+        for value, key in [*self.ever.items()]:
+            if value not in there:
+                self.append(key, value)
+        self.stored = [len(records) for records in self.partitions]
+
     def lose(self, number: int, offset: int) -> None:
         self.partitions[number][offset] = None
 
@@ -95,7 +103,7 @@ class WorldsPublisher(KafkaPublisher):
                 self._topics[message.topic].append(message.key, message.value)
         else:
             for message in taken:
-                self._topics[message.topic].ever.add(message.value)
+                self._topics[message.topic].ever[message.value] = message.key
         self._faults.after_publish()
         return [] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken]
 

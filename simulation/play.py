@@ -38,6 +38,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "consume requests": traffic.consume_requests,
     "relay": traffic.relay,
     "reconcile": traffic.reconcile,
+    "die again and again": traffic.die_again_and_again,
     "lose record": traffic.lose_record,
     "reset offsets": traffic.reset_offsets,
     "empty topic": traffic.empty_topic,

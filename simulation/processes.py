@@ -59,7 +59,7 @@ class Environment:
 
     def at_statement(self, database: str) -> str | None:
         self._require_alive()
-        fault = self._world.fault(f"{database} statement", self._world.swarm.at_statement)
+        fault = self._last() or self._world.fault(f"{database} statement", self._world.swarm.at_statement)
         if fault in (connections.LOST_BEFORE, connections.LOST_AFTER):
             self._world.counts["lost answers"] += 1
         return fault
@@ -103,7 +103,7 @@ class Environment:
     def _at_call(self, place: str, names: Sequence[str]) -> str | None:
         self._require_alive()
         own = [one for one in AT_A_CALL if one in self._world.swarm.at_statement]
-        fault = self._world.fault(place, [*names, *own])
+        fault = self._last() or self._world.fault(place, [*names, *own])
         if fault == DIES_BEFORE:
             self.die()
         if fault == FREEZES:
@@ -112,6 +112,11 @@ class Environment:
         if fault is not None and "lost" in fault:
             self._world.counts["lost answers"] += 1
         return None if fault in AT_A_CALL else fault
+
+    def _last(self) -> str | None:
+        if not self._world.is_last_call():
+            return None
+        return DIES_BEFORE if self._world.tape.chance(0.5) else DIES_AFTER
 
     def _after_call(self) -> None:
         if self._dies_after_call:

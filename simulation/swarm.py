@@ -31,6 +31,7 @@ WEIGHTS = {
     "consume requests": 3.0,
     "relay": 4.0,
     "reconcile": 4.0,
+    "die again and again": 8.0,
     "lose record": 1.0,
     "reset offsets": 1.0,
     "empty topic": 0.3,

@@ -1,5 +1,7 @@
 """What runs by itself: Stripe's webhooks, Kafka's triggers, the schedules; and how each of them fails."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from checkout.base.errors import CheckoutError
@@ -11,6 +13,9 @@ from simulation.world import World
 
 BATCHES = (1, 2, 10, 1000)
 RUN_SECONDS = 240.0
+TIMES_READ_AGAIN = 8
+MOST_DEATHS = 12
+"""In a row."""
 
 
 def deliver(world: World) -> None:
@@ -85,10 +90,11 @@ def consume(world: World, *, all_: bool = False) -> None:
 
 
 def read_topic_again(world: World) -> None:
-    """All records three times, in any order, in one batch."""
+    """All records that ever were on it, several times, in any order, in one batch."""
     topic = world.topics[FINISHED]
+    topic.find_lost()
     known = [record for records in topic.partitions for record in records if record is not None]
-    batch = world.tape.shuffled(known * 3)
+    batch = world.tape.shuffled(known * TIMES_READ_AGAIN)
     if batch:
         world.counts["deliveries"] += len(batch)
         deadline = world.clock.epoch + 30
@@ -129,6 +135,26 @@ def reconcile(world: World) -> Any:
         seen = {name: value for name, value in found.as_dict().items() if value}
         world.say(f"reconcile → {seen}")
     return found
+
+
+def die_again_and_again(world: World) -> None:
+    """The same work is begun anew after each death, and each time the process comes a little further."""
+    due = world.webhooks.due()
+    works: list[Callable[[], object]] = [
+        *(partial(deliver_one, world, delivery) for delivery in world.tape.shuffled(due)[:2]),
+        partial(consume, world, all_=True),
+        partial(consume_requests, world, all_=True),
+        partial(relay, world),
+        partial(reconcile, world),
+    ]
+    work, calls = world.tape.pick(works), 0
+    for _ in range(MOST_DEATHS):
+        world.dies_after(calls)
+        work()
+        if world.calls_left is not None:
+            break
+        calls += world.tape.number(1, 2)
+    world.dies_after(None)
 
 
 def lose_record(world: World) -> None:

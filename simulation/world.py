@@ -75,6 +75,8 @@ class World:
         self.log: list[str] = []
         self.counts: Counter[str] = Counter()
         self.is_calm = False
+        self.calls_left: int | None = None
+        """A process dies at the call after so many; None if that is left to the faults."""
         application.refuses_debt = self.swarm.refuses_debt
         self.act: Callable[[], None] = lambda: None
         """One more act, chosen by the tape."""
@@ -96,6 +98,20 @@ class World:
         if found is not None:
             self.say(f"  fault at {place}: {found}")
         return found
+
+    def dies_after(self, calls: int | None) -> None:
+        """See `calls_left`."""
+        self.calls_left = calls
+
+    def is_last_call(self) -> bool:
+        """True if the process that makes this call dies at it."""
+        if self.calls_left is None:
+            return False
+        self.calls_left -= 1
+        if self.calls_left >= 0:
+            return False
+        self.calls_left = None
+        return True
 
     def run(self, what: str, act: Callable[..., Any]) -> Any:
         """`act` in a process. Returns what it returns, its CheckoutError, or Died."""
