@@ -25,7 +25,7 @@ WITH_BROKER := $(filter-out $(ANY_BROKER),$(wildcard tests/integration/test_*.py
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
 	verification webhook_to_credit)
-CHECKED := layers/common/checkout local stripe_simulator deployment simulation tests benchmarks
+CHECKED := layers/common/checkout local stripe_simulator deployment simulation tests benchmarks examples
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25

@@ -90,6 +90,10 @@ class AwsSystem:
             raise SmokeFailed(f"{name} is not configured: make configure STACK={self.name}")
         return found
 
+    @property
+    def signs_tokens(self) -> bool:
+        return bool(self._values("SecretArn").get("JWT_SECRET"))
+
     def _values(self, output: str) -> dict[str, str]:
         try:
             answer = _client("secretsmanager").get_secret_value(SecretId=self.output(output))

@@ -26,6 +26,7 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
         yield f"a database that you have needs {missing}, too"
     if "CertificateArn" in given:
         yield from _domain(configured.get("PublicOrigin", ""))
+    yield from _identity(configured)
     yield from _any_kafka(configured, given)
     yield from _brokers(configured)
     if "StripeSecretArn" in given and configured["StripeSecretArn"] == configured.get("SecretArn"):
@@ -48,6 +49,13 @@ def kafka_version(configured: Mapping[str, str]) -> str | None:
     ):
         return None
     return configured.get("KafkaVersion", KAFKA_VERSION)
+
+
+def _identity(configured: Mapping[str, str]) -> Iterator[str]:
+    if configured.get("JwtJwksUrl"):
+        for name in ("JwtIssuer", "JwtAudience"):
+            if configured.get(name, "") in ("", "any"):
+                yield f"JwtJwksUrl needs {name}: its keys may sign other applications' tokens, too"
 
 
 def _any_kafka(configured: Mapping[str, str], given: set[str]) -> Iterator[str]:

@@ -37,6 +37,10 @@ def purchase(stack: Description, say: Callable[[str], None] = terminal.say) -> N
 
     At the simulator the page is paid as a browser would; at Stripe the reader of the printed address pays.
     """
+    if stack.demo_token is None:
+        raise DemoError(
+            "the users' tokens are those of JWT_JWKS_URL; with JWT_SECRET, too, there is a demo user"
+        )
     simulated = "stripe.com" not in stack.stripe_api_url
     bearer = {"authorization": f"Bearer {stack.demo_token}"}
     before = _balance(stack, bearer)

@@ -5,7 +5,13 @@ import os
 from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.config import Config
 from checkout.base.telemetry import correlate, instrumented
-from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    CHECKOUT_DATABASE,
+    IDENTITY_PROVIDER,
+    SECRETS,
+    self_checking,
+)
 from checkout.system import System
 
 system = System(Config(os.environ))
@@ -47,5 +53,6 @@ handler = instrumented(
         SECRETS,
         CHECKOUT_DATABASE,
         APPLICATION_DATABASE,
+        IDENTITY_PROVIDER,
     )
 )

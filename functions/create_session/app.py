@@ -6,7 +6,13 @@ from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.config import Config
 from checkout.base.telemetry import instrumented
 from checkout.outbox.finished_event import iso_utc
-from checkout.release.self_check import APPLICATION_DATABASE, CHECKOUT_DATABASE, SECRETS, self_checking
+from checkout.release.self_check import (
+    APPLICATION_DATABASE,
+    CHECKOUT_DATABASE,
+    IDENTITY_PROVIDER,
+    SECRETS,
+    self_checking,
+)
 from checkout.sessions.session_request import SessionRequest
 from checkout.system import System
 
@@ -40,5 +46,6 @@ handler = instrumented(
         SECRETS,
         CHECKOUT_DATABASE,
         APPLICATION_DATABASE,
+        IDENTITY_PROVIDER,
     )
 )

@@ -8,6 +8,7 @@ from typing import Any
 import jwt
 import psycopg2
 
+from checkout.base import setting
 from local.stack.description import Description
 from local.stack.settings import Settings
 
@@ -39,7 +40,7 @@ def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
         kafka_brokers=variables["KAFKA_BROKERS"],
         kafka_api_version=variables["KAFKA_API_VERSION"] or None,
         kafka_topic_prefix=settings.topic_prefix,
-        jwt_secret=variables["JWT_SECRET"],
+        jwt_secret=variables.get("JWT_SECRET"),
         service_token=settings.current("CHECKOUT_SERVICE_TOKEN"),
         stripe_secret=variables["STRIPE_SECRET"],
         stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
@@ -50,14 +51,21 @@ def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
     )
 
 
-def _token(variables: Mapping[str, str]) -> str:
+def _token(variables: Mapping[str, str]) -> str | None:
+    if "JWT_SECRET" not in variables:
+        return None
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
-        "sub": str(USER_ID),
         "iat": now,
         "exp": now + timedelta(days=_TOKEN_DAYS),
     }
     for claim_name, variable in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
         if variable in variables:
-            claims[claim_name] = variables[variable]
+            # Of several audiences one is enough.
+            claims[claim_name] = variables[variable].split(",")[0].strip()
+    *objects, name = setting.claim(variables.get("JWT_USER_CLAIM", "sub"))
+    place = claims
+    for one in objects:
+        place = place.setdefault(one, {})
+    place[name] = str(USER_ID)
     return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")

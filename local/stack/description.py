@@ -28,13 +28,15 @@ class Description:
     """The version that a Kafka client must be given: `2.3` for the embedded broker, null for any other."""
     kafka_topic_prefix: str
     """What is before the names of topics and consumer groups; empty if nothing was given."""
-    jwt_secret: str
+    jwt_secret: str | None
+    """None if an identity provider alone signs the users' tokens."""
     service_token: str
     stripe_secret: str
     stripe_webhook_secret: str
     checkout_app_id: str
     demo_user_id: int
-    demo_token: str
+    demo_token: str | None
+    """A token of the demo user; None without `jwt_secret`."""
     pid: int
 
     def write(self, data: Path) -> None:
@@ -49,7 +51,7 @@ class Description:
             "STRIPE_API_BASE": self.stripe_api_url,
             "STRIPE_SECRET": self.stripe_secret,
             "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
-            "JWT_SECRET": self.jwt_secret,
+            "JWT_SECRET": self.jwt_secret or "",
             "CHECKOUT_SERVICE_TOKEN": self.service_token,
             "CHECKOUT_APP_ID": self.checkout_app_id,
             "KAFKA_API_VERSION": self.kafka_api_version or "",

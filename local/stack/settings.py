@@ -145,9 +145,14 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         stripe_port=_number(given, "STRIPE_PORT", 9997, 65535),
         environments=_number(given, "FUNCTION_ENVIRONMENTS", 2, 64),
         given=given,
-        secrets={name: value for name, value in kept.items() if name != _APP_ID},
+        secrets={name: value for name, value in kept.items() if name not in _without(given)},
         app_id=kept[_APP_ID],
     )
+
+
+def _without(given: Mapping[str, str]) -> set[str]:
+    """What is kept, and no secret of this stack: an identity provider signs the tokens instead of us."""
+    return {_APP_ID, *(["JWT_SECRET"] if "JWT_JWKS_URL" in given else [])}
 
 
 def parse(text: str) -> dict[str, str]:

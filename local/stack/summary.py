@@ -9,10 +9,12 @@ from local.stack.settings import Settings
 def of(found: Description, settings: Settings) -> str:
     """The lines to print once everything is ready."""
     lines = {
-        "Balance page": f"{found.balance_page_url}#token={found.demo_token}",
+        "Balance page": f"{found.balance_page_url}#token={found.demo_token or '<a token of your provider>'}",
         "API": f"{found.api_url}  (Authorization: Bearer <the token above>, user {found.demo_user_id})",
         "Service token": f"{found.service_token}  (X-Service-Token)",
-        "JWT secret": f"{found.jwt_secret}  (HS256)",
+        "JWT secret": f"{found.jwt_secret}  (HS256)"
+        if found.jwt_secret
+        else "none: tokens are JWT_JWKS_URL's",
         "Stripe API": found.stripe_api_url,
         "Stripe secret key": found.stripe_secret,
         "Webhook secret": found.stripe_webhook_secret,

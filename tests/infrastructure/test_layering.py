@@ -36,7 +36,8 @@ HOMES = {
         "outbox/triggers.py",
         "release/topics.py",
     },
-    "jwt": {"api/callers.py"},
+    "jwt": {"api/tokens.py", "api/key_set.py"},
+    "cryptography": {"api/key_set.py"},
 }
 """The only modules that import a driver: its exceptions stop there."""
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.outbox.record import Record
+from examples import identity_provider
 from tests.support import fake_aws, lambda_events, samples, stripe_events
 from tests.support.functions import JWT_SECRET, SERVICE_TOKEN, Functions, bearer, finished, requested
 from tests.support.stripe_simulator import Simulator
@@ -87,6 +88,30 @@ def first_sample(function: str) -> dict[str, Any]:
     )
 
 
+@pytest.mark.parametrize("function", ["account", "create_session"])
+@pytest.mark.parametrize("address", ["configuration_url", "keys_url"])
+def test_nor_does_the_first_token_of_an_identity_provider(
+    fns: Functions, stripe: Simulator, aws: dict[str, str], function: str, address: str
+) -> None:
+    with identity_provider.serving() as provider:
+        provider.add_key("one")
+        event = EVENTS[function]
+        token = provider.token("one", {"sub": "1", "client_id": "shop"})
+        event = {**event, "headers": {**event["headers"], "authorization": f"Bearer {token}"}}
+        settings = {
+            **{name: value for name, value in fns.settings.items() if name not in SECRETS},
+            **{"JWT_JWKS_URL": getattr(provider, address), "JWT_ISSUER": provider.issuer},
+            "JWT_AUDIENCE": "shop",
+            **aws,
+        }
+
+        seen = observed(function, event, settings)
+
+        assert seen["answer"]["statusCode"] in (200, 201), seen
+        assert seen["imported"] == []
+        assert provider.asked, "and nothing was fetched at import"
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_first_event_imports_nothing(
     fns: Functions, stripe: Simulator, aws: dict[str, str], function: str
@@ -103,6 +128,15 @@ def test_the_first_event_imports_nothing(
             " VALUES (%s, 'checkout.finished', '1', '{}', now() - interval '1 hour')",
             (str(uuid4()),),
         )
+    given = {name: value for name, value in fns.settings.items() if name not in SECRETS}
+
+    seen = observed(function, event, {**given, **aws})
+
+    assert seen["imported"] == [], seen
+
+
+def observed(function: str, event: dict[str, Any], settings: dict[str, str]) -> dict[str, Any]:
+    """The answer to a first event in a fresh process, and what was imported meanwhile."""
     paths = [ROOT / "functions" / function, ROOT / "layers" / "common"]
     done = subprocess.run(
         [sys.executable, "-c", OBSERVED, json.dumps(event), str(ROOT)],
@@ -110,8 +144,7 @@ def test_the_first_event_imports_nothing(
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
             "NEW_VERSIONS": "arn:aws:lambda:eu-central-1:123456789012:function:one:7",
-            **{name: value for name, value in fns.settings.items() if name not in SECRETS},
-            **aws,
+            **settings,
         },
         cwd="/",
         capture_output=True,
@@ -120,5 +153,5 @@ def test_the_first_event_imports_nothing(
     )
 
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["imported"] == [], done.stdout
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

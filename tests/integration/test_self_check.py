@@ -25,6 +25,8 @@ from tests.support.stripe_events import event, session_object
 
 ROOT = Path(__file__).parents[2]
 SECRETS, CHECKOUT, APPLICATION, BROKER = "secrets", "checkout database", "application database", "broker"
+PROVIDER = "identity provider"
+TAKE_TOKENS = {"account", "create_session"}
 WITHOUT_SECRETS = {"checkout_finished_consumer", "outbox_relay"}
 """They read none but those that they connect with."""
 
@@ -38,6 +40,7 @@ def needs(function: str) -> list[str]:
         CHECKOUT: function in privileges.CHECKOUT,
         APPLICATION: function in privileges.APPLICATION,
         BROKER: publishes,
+        PROVIDER: function in TAKE_TOKENS,
     }
     return [need for need, is_needed in found.items() if is_needed]
 
@@ -52,10 +55,11 @@ def test_a_function_reaches_what_it_needs(fns: Functions, function: str) -> None
 
 
 AWAY = {
-    SECRETS: ("SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none"),
-    CHECKOUT: ("CHECKOUT_DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),
-    APPLICATION: ("DATABASE_URL", "postgresql://x@127.0.0.1:1/x"),
-    BROKER: ("KAFKA_BROKERS", "127.0.0.1:1"),
+    SECRETS: {"SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none"},
+    CHECKOUT: {"CHECKOUT_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+    APPLICATION: {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+    BROKER: {"KAFKA_BROKERS": "127.0.0.1:1"},
+    PROVIDER: {"JWT_JWKS_URL": "http://127.0.0.1:1/", "JWT_ISSUER": "them", "JWT_AUDIENCE": "us"},
 }
 
 
@@ -67,7 +71,7 @@ def test_what_is_not_there_fails_the_check(
 ) -> None:
     monkeypatch.setattr(timing, "SELF_CHECK_BROKER", 0.3)
     put(monkeypatch, AWS_EC2_METADATA_DISABLED="true")
-    fns.set(**dict([AWAY[need]]))
+    fns.set(**AWAY[need])
 
     with pytest.raises(CheckoutError):
         fns.invoke(function, self_check.EVENT)

@@ -134,6 +134,21 @@ def test_create_sets_everything_up_and_names_the_brokers(
     assert fns.get("/checkout/balance").status == 200, "granted again"
 
 
+def test_a_provider_s_users_need_no_secret_of_ours(
+    account: None, fns: Functions, bucket: Bucket, made_topics: list[Any]
+) -> None:
+    client = boto3.client("secretsmanager")
+    arn = client.create_secret(Name="checkout", SecretString="{}")["ARN"]
+    fns.set(SECRET_ARN=arn, JWT_SECRET=None)
+    fns.set(JWT_JWKS_URL="https://id.example.com/keys", JWT_ISSUER="them", JWT_AUDIENCE="us")
+
+    ask(fns, bucket)
+
+    assert bucket.answer["Status"] == "SUCCESS", bucket.answer
+    kept = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+    assert kept.keys() == {"CHECKOUT_SERVICE_TOKEN"}
+
+
 STRIPES = {
     "STRIPE_SECRET": "sk_test_1",
     "STRIPE_WEBHOOK_SECRET": "whsec_of_an_earlier_release",

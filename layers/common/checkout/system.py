@@ -18,6 +18,7 @@ from checkout.base.postgres import Database
 if TYPE_CHECKING:
     from checkout.api.accounts import Accounts
     from checkout.api.callers import Authenticator
+    from checkout.api.identity_provider import IdentityProvider
     from checkout.base.rds_token import RdsTokens
     from checkout.ledger.crediting import CreditBalances
     from checkout.outbox.delivery import Delivery
@@ -107,25 +108,39 @@ class System:
     @cached_property
     def authenticator(self) -> "Authenticator":
         from checkout.api.callers import Authenticator
+        from checkout.api.tokens import Rules, Tokens
 
         config = self.config
         config.jwt_secrets()
         config.service_tokens()
+        rules = Rules(config.jwt_audiences, config.jwt_issuer, config.jwt_max_age_seconds)
         return Authenticator(
-            config.jwt_secrets,
+            Tokens(config.jwt_secrets, rules, self.identity_provider),
             config.service_tokens,
             lambda: config.refresh_secrets("JWT_SECRET"),
-            audience=config.jwt_audience,
-            issuer=config.jwt_issuer,
-            max_age_seconds=config.jwt_max_age_seconds,
+            user_claim=config.jwt_user_claim,
         )
+
+    @cached_property
+    def identity_provider(self) -> "IdentityProvider | None":
+        """None if users' tokens are signed with JWT_SECRET alone."""
+        config = self.config
+        config.require_identity()
+        if config.jwt_jwks_url is None:
+            return None
+        from checkout.api.identity_provider import IdentityProvider
+
+        return IdentityProvider(config.jwt_jwks_url, config.jwt_issuer or "")
 
     @cached_property
     def accounts(self) -> "Accounts":
         from checkout.api.accounts import Accounts
 
         return Accounts(
-            self.checkout_database, self.application_database, self.config.currency, self.config.jwt_secrets
+            self.checkout_database,
+            self.application_database,
+            self.config.currency,
+            self.config.sealing_secrets,
         )
 
     @cached_property

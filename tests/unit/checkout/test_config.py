@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from checkout.api.callers import Authenticator
+from checkout.api.tokens import Rules, Tokens
 from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, NotAuthenticated, NotYetConfigured, Unavailable
@@ -30,7 +31,7 @@ def test_defaults() -> None:
     )
     assert config.database_url() == "postgresql://x"
     assert config.public_origin == "https://pay.example.com"
-    assert (config.kafka_api_version, config.stripe_api_base, config.jwt_audience, config.jwt_issuer) == (
+    assert (config.kafka_api_version, config.stripe_api_base, config.jwt_jwks_url, config.jwt_issuer) == (
         None,
     ) * 4
     assert config.refresh_secrets("JWT_SECRET") is False
@@ -214,7 +215,7 @@ def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
         current[0] = JWT_SECRET
         return True
 
-    authenticator = Authenticator(lambda: [current[0]], lambda: ["service"], refresh)
+    authenticator = Authenticator(Tokens(lambda: [current[0]], Rules()), lambda: ["service"], refresh)
     assert authenticator.user(bearer(7)) == 7
     with pytest.raises(NotAuthenticated):
         authenticator.user({"authorization": "Bearer x"})
@@ -224,9 +225,8 @@ def test_audience_and_issuer_count_only_where_configured() -> None:
     from tests.support.functions import JWT_SECRET, token
 
     def user(audience: str | None = None, issuer: str | None = None) -> int:
-        authenticator = Authenticator(
-            lambda: [JWT_SECRET], lambda: ["service"], lambda: False, audience=audience, issuer=issuer
-        )
+        rules = Rules(frozenset({audience} if audience else ()), issuer)
+        authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: ["service"], lambda: False)
         return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
 
     assert user() == user(audience="us") == user(issuer="them") == 7
@@ -254,9 +254,8 @@ def test_a_token_lives_no_longer_than_it_may(
     now = int(time.time())
     monkeypatch.setattr(time, "time", lambda: now)
     given = {name: now + seconds for name, seconds in claims.items()}
-    authenticator = Authenticator(
-        lambda: [JWT_SECRET], lambda: ["service"], lambda: False, max_age_seconds=3600
-    )
+    rules = Rules(max_age_seconds=3600)
+    authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: ["service"], lambda: False)
     headers = {"authorization": f"Bearer {token(7, **given)}"}
 
     if is_valid:
@@ -305,7 +304,8 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
     settings = {"JWT_SECRET": new, "JWT_SECRET_PREVIOUS": old}
 
     def user(secret: str) -> int:
-        authenticator = Authenticator(Config(settings).jwt_secrets, lambda: ["service"], lambda: False)
+        tokens = Tokens(Config(settings).jwt_secrets, Rules())
+        authenticator = Authenticator(tokens, lambda: ["service"], lambda: False)
         claims = {"sub": "7", "exp": int(time.time()) + 60}
         return authenticator.user({"authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"})
 
@@ -314,3 +314,79 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
     assert user(new) == 7
     with pytest.raises(NotAuthenticated):
         user(old)
+
+
+# An identity provider
+
+PROVIDER = {
+    "JWT_JWKS_URL": "https://id.example.com/.well-known/openid-configuration",
+    "JWT_ISSUER": "https://id.example.com",
+    "JWT_AUDIENCE": "web, app",
+}
+
+
+def test_a_provider_signs_instead_of_our_secret_or_next_to_it() -> None:
+    config = Config({**PROVIDER, "JWT_SECRET_PREVIOUS": "p" * 32, "CHECKOUT_SERVICE_TOKEN": "s" * 20})
+    config.check()
+    assert config.jwt_secrets() == ()
+    assert config.jwt_audiences == {"web", "app"}
+    assert config.sealing_secrets() == ("s" * 20,)
+    assert Config({**PROVIDER, "JWT_SECRET": "j" * 32}).sealing_secrets() == ("j" * 32,)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"JWT_ISSUER": ""}, "JWT_ISSUER is not set, and JWT_JWKS_URL needs it"),
+        ({"JWT_AUDIENCE": ""}, "JWT_AUDIENCE is not set, and JWT_JWKS_URL needs it"),
+        ({"JWT_AUDIENCE": "web,"}, "JWT_AUDIENCE has an empty element"),
+        ({"JWT_JWKS_URL": "http://id.example.com/keys"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_JWKS_URL": "http://keys/"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_JWKS_URL": "https://me@id.example.com/"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_JWKS_URL": "https://id.example.com/#keys"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_JWKS_URL": "https://id.example.com:x/"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_JWKS_URL": "file:///keys"}, "JWT_JWKS_URL must be https"),
+        ({"JWT_USER_CLAIM": "/o/~2"}, "JWT_USER_CLAIM is a claim's name"),
+    ],
+)
+def test_a_provider_that_cannot_be_trusted_is_refused_at_start(changed: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        Config({**PROVIDER, **changed}).check()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/keys", "http://[::1]/keys", "https://id.example.com:8443/k?a=b"]
+)
+def test_a_provider_on_this_machine_needs_no_tls(url: str) -> None:
+    assert Config({**PROVIDER, "JWT_JWKS_URL": url}).jwt_jwks_url == url
+
+
+@pytest.mark.parametrize(
+    ("claim", "claims", "expected"),
+    [
+        (None, {"sub": "7"}, 7),
+        ("org_id", {"sub": "7", "org_id": "8"}, 8),
+        ("https://example.com/account.id", {"https://example.com/account.id": "8"}, 8),
+        ("/o/id", {"o": {"id": "8"}}, 8),
+        ("/a~1b/c~0d", {"a/b": {"c~d": "8"}}, 8),
+        ("org_id", {"sub": "7"}, None),
+        ("/o/id", {"o": "8"}, None),
+        ("/o/0", {"o": ["8"]}, None),
+        ("/o", {"o": {"id": "8"}}, None),
+        ("org_id", {"org_id": 8}, None),
+    ],
+)
+def test_another_claim_can_name_the_account(
+    claim: str | None, claims: dict[str, Any], expected: int | None
+) -> None:
+    from tests.support.functions import JWT_SECRET, token
+
+    names = Config({"JWT_USER_CLAIM": claim or ""}).jwt_user_claim
+    tokens = Tokens(lambda: [JWT_SECRET], Rules())
+    authenticator = Authenticator(tokens, lambda: ["service"], lambda: False, user_claim=names)
+    headers = {"authorization": f"Bearer {token('1', **{'sub': None, **claims})}"}
+    if expected is None:
+        with pytest.raises(NotAuthenticated):
+            authenticator.user(headers)
+    else:
+        assert authenticator.user(headers) == expected

@@ -35,7 +35,8 @@ class Config(Settings):
 
         Raises ConfigurationError, which names the setting, or Unavailable.
         """
-        _ = self.redirect_origins
+        _ = self.redirect_origins, self.jwt_user_claim
+        self.require_identity()
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         for secret in SECRETS:
@@ -98,14 +99,32 @@ class Config(Settings):
         until = self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         return (current, *(previous if _is_ahead(until) else ()))
 
+    def require_identity(self) -> None:
+        """Raises ConfigurationError if an identity provider's tokens could be another application's: many
+        tenants have one key set."""
+        if self.jwt_jwks_url is not None:
+            for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audiences)):
+                if not value:
+                    raise ConfigurationError(
+                        f"{name} is not set, and JWT_JWKS_URL needs it: its keys may sign other"
+                        " applications' tokens, too."
+                    )
+
     def jwt_secrets(self) -> tuple[str, ...]:
-        """The one that tokens are made with; and JWT_SECRET_PREVIOUS, until JWT_SECRET_PREVIOUS_UNTIL."""
+        """The one that tokens are made with; and JWT_SECRET_PREVIOUS, until JWT_SECRET_PREVIOUS_UNTIL. None
+        if an identity provider signs them and JWT_SECRET is not set."""
+        if self.jwt_jwks_url is not None and not self._optional_secret("JWT_SECRET"):
+            return ()
         current, previous = self._secret("JWT_SECRET"), self._optional_secret("JWT_SECRET_PREVIOUS")
         until = self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         return (current, previous) if previous and _is_ahead(until) else (current,)
 
     def service_tokens(self) -> tuple[str, ...]:
         return self._several("CHECKOUT_SERVICE_TOKEN")
+
+    def sealing_secrets(self) -> tuple[str, ...]:
+        """What cursors are sealed with: the first; the others open them, too."""
+        return self.jwt_secrets() or self.service_tokens()
 
     def kafka_credentials(self) -> tuple[str, str]:
         """Name and password, for KAFKA_SECURITY=SCRAM or PLAIN."""

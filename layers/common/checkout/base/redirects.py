@@ -1,4 +1,4 @@
-"""Where a customer may be sent back to after Stripe's page."""
+"""Addresses: where a customer may be sent back to after Stripe's page, and what we may fetch."""
 
 import re
 from ipaddress import ip_address
@@ -39,6 +39,19 @@ def is_protected(origin: str) -> bool:
     except ValueError:
         is_here = "." not in host
     return parts.scheme == "https" or is_here
+
+
+def is_fetchable(url: str) -> bool:
+    """True for an address whose answer nobody on the way can change: https, or http at a loopback address. It
+    names neither a user nor a fragment."""
+    known = origin_of(url)
+    if known is None or "#" in url:
+        return False
+    parts = urlsplit(known)
+    try:
+        return parts.scheme == "https" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def is_relative(url: str) -> bool:

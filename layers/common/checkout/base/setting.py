@@ -1,14 +1,14 @@
 """What one setting is, and how its text is read."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, Protocol, TypeVar, cast, overload
 
 from checkout.base import currencies
 from checkout.base.errors import ConfigurationError
-from checkout.base.redirects import is_protected, origin_of
+from checkout.base.redirects import is_fetchable, is_protected, origin_of
 
 T = TypeVar("T")
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -206,6 +206,27 @@ def origins(given: str) -> frozenset[str]:
     if any(origin_of(origin) != origin for origin in found):
         raise ValueError("is https://host[:port],https://host[:port]")
     return frozenset(map(_protected, found))
+
+
+def fetchable(given: str) -> str | None:
+    if not is_fetchable(given):
+        raise ValueError("must be https://…, or http at a loopback address: http can be changed on the way")
+    return given
+
+
+def audiences(given: str) -> frozenset[str]:
+    if not all(parts(given)):
+        raise ValueError("has an empty element; it is several with commas between them: app-1,app-2")
+    return frozenset(parts(given))
+
+
+def claim(given: str) -> Sequence[str]:
+    """The names that lead to it: one, or those of a JSON Pointer (RFC 6901)."""
+    if not given.startswith("/"):
+        return (given,)
+    if re.search(r"~(?![01])", given):
+        raise ValueError("is a claim's name (org_id), or a JSON Pointer (/o/id), where ~ is ~0 and / is ~1")
+    return tuple(name.replace("~1", "/").replace("~0", "~") for name in given[1:].split("/"))
 
 
 def moment(given: str) -> datetime:

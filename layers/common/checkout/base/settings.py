@@ -3,10 +3,13 @@
 A test holds the README's table, .env.example and the templates to this.
 """
 
+from collections.abc import Sequence
+
 from checkout.base import setting, timing
 from checkout.base.setting import Secret, Setting
 
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
+SUBJECT: Sequence[str] = ("sub",)
 
 OF_CALLERS = "SECRET_ARN"
 OF_STRIPE = "STRIPE_SECRET_ARN"
@@ -25,7 +28,10 @@ SECRETS = (
         least_bytes=20,
     ),
     Secret(
-        "JWT_SECRET", "HS256 key of the users' tokens, 32 bytes or more", is_required=True, least_bytes=32
+        "JWT_SECRET",
+        "HS256 key of the users' tokens, 32 bytes or more; with `JWT_JWKS_URL` there need be none",
+        is_required=True,
+        least_bytes=32,
     ),
     Secret("JWT_SECRET_PREVIOUS", "accepted, too, while the other is being rotated", least_bytes=32),
     # These two are next to the secrets, since they change with them.
@@ -184,8 +190,27 @@ class Settings:
     max_body_bytes = Setting(
         "MAX_BODY_BYTES", setting.number, "largest body of an API request", default=65_536
     )
-    jwt_audience = Setting("JWT_AUDIENCE", setting.optional_text, "`aud` that tokens must have")
+    jwt_jwks_url = Setting(
+        "JWT_JWKS_URL",
+        setting.fetchable,
+        "the identity provider that signs the users' tokens: its key set, or its"
+        " `…/.well-known/openid-configuration`; needs `JWT_ISSUER` and `JWT_AUDIENCE`",
+    )
+    jwt_audiences = Setting(
+        "JWT_AUDIENCE",
+        setting.audiences,
+        "`aud` that tokens must have; without `aud` it is their `client_id`, or else `azp`; of several,"
+        " comma-separated, one",
+        default=frozenset[str](),
+    )
     jwt_issuer = Setting("JWT_ISSUER", setting.optional_text, "`iss` that tokens must have")
+    jwt_user_claim = Setting(
+        "JWT_USER_CLAIM",
+        setting.claim,
+        "which claim names the account: `org_id`, or a JSON Pointer such as `/o/id`; one that never passes"
+        " to somebody else, so no email",
+        default=SUBJECT,
+    )
     jwt_max_age_seconds = Setting(
         "JWT_MAX_AGE_SECONDS",
         setting.number,

@@ -104,6 +104,18 @@ SECRETS_KEEP = 300
 SECRETS_REFRESH = 10
 """A caller with a wrong token must not make us ask Secrets Manager at every request."""
 
+# The identity provider
+
+PROVIDER_READ = 3
+"""For its configuration and its keys together."""
+
+PROVIDER_PAUSE = 60
+"""Between two attempts to read them, failed ones included."""
+
+PROVIDER_KEEP = 900
+PROVIDER_KEEP_AT_MOST = 86_400
+"""While the provider is away."""
+
 # The runs of the reconciler and of operators
 
 GRACE = 20

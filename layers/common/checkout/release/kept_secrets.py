@@ -14,7 +14,10 @@ from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.settings import OF_CALLERS, OF_STRIPE
 
-GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
+_GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
+_BESIDE_A_PROVIDER = ("CHECKOUT_SERVICE_TOKEN",)
+"""An identity provider signs the users' tokens then, and nobody else shall."""
+
 STRIPE = "STRIPE_"
 """What the names of Stripe's values begin with, including those that only `make configure` reads."""
 
@@ -25,7 +28,8 @@ def complete(config: Config) -> None:
     Repeating it is harmless. Raises ConfigurationError, Unavailable.
     """
     callers, stripe = config.secrets_manager(OF_CALLERS), config.secrets_manager(OF_STRIPE)
-    generated = callers.generate_missing(GENERATED) if callers else []
+    wanted = _GENERATED if config.jwt_jwks_url is None else _BESIDE_A_PROVIDER
+    generated = callers.generate_missing(wanted) if callers else []
     copied = stripe.copy_missing(callers, STRIPE) if callers and stripe else []
     telemetry.logger.info("secrets are complete", extra={"generated": generated, "copied": copied})
     config.check()

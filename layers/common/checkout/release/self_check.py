@@ -22,7 +22,12 @@ SECRETS = "secrets"
 CHECKOUT_DATABASE = "checkout database"
 APPLICATION_DATABASE = "application database"
 BROKER = "broker"
+IDENTITY_PROVIDER = "identity provider"
 EVERYTHING = (SECRETS, CHECKOUT_DATABASE, APPLICATION_DATABASE, BROKER)
+
+
+class Provider(Protocol):
+    def require(self) -> None: ...
 
 
 class Parts(Protocol):
@@ -36,6 +41,8 @@ class Parts(Protocol):
     def application_database(self) -> Database: ...
     @property
     def kafka_publisher(self) -> "KafkaPublisher": ...
+    @property
+    def identity_provider(self) -> "Provider | None": ...
 
 
 def _reach(database: Database) -> None:
@@ -43,10 +50,17 @@ def _reach(database: Database) -> None:
         tx.execute("SELECT 1")
 
 
+def _reach_provider(provider: Provider | None) -> None:
+    """Nothing to reach if users' tokens are signed with our own secret."""
+    if provider is not None:
+        provider.require()
+
+
 CHECKS: dict[str, Callable[[Parts], None]] = {
     SECRETS: lambda parts: parts.config.require_secrets(),
     CHECKOUT_DATABASE: lambda parts: _reach(parts.checkout_database),
     APPLICATION_DATABASE: lambda parts: _reach(parts.application_database),
+    IDENTITY_PROVIDER: lambda parts: _reach_provider(parts.identity_provider),
     BROKER: lambda parts: parts.kafka_publisher.require(finished_event.TOPIC, timing.SELF_CHECK_BROKER),
 }
 """Each raises a CheckoutError if the need of this name is not met."""
