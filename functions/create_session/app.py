@@ -4,6 +4,7 @@ import os
 
 from checkout.api.http import Request, Response, answering, json_response
 from checkout.base.config import Config
+from checkout.base.services import SESSIONS
 from checkout.base.telemetry import instrumented
 from checkout.outbox.finished_event import iso_utc
 from checkout.release.self_check import (
@@ -24,6 +25,7 @@ def create(request: Request) -> Response:
     """Raises NotYetConfigured before anything is stored that could not be carried on."""
     config = system.config
     caller = system.authenticator.caller(request.headers)
+    caller.require(SESSIONS)
     body = request.json(config.max_body_bytes)
     wanted = SessionRequest.of(body, caller.user_id, config, caller.email)
     config.stripe_secret()

@@ -19,7 +19,7 @@ from typing import Any
 from checkout.api.response_headers import PROTECTION
 from checkout.base import currencies
 from checkout.base.config import Config
-from checkout.base.errors import ConfigurationError
+from checkout.base.errors import CheckoutError, ConfigurationError, NotFound
 
 STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"
@@ -150,9 +150,9 @@ def handler(event: Mapping[str, Any], _context: object) -> Response:
     try:
         asset = page_asset() if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
     except ConfigurationError as error:
-        return _problem(error.status, error.title, error.detail)
+        return _problem(error)
     if asset is None:
-        return _problem(404, "Not found", "The Balance page has no such file.")
+        return _problem(NotFound("The Balance page has no such file."))
     if _is_known(asset.etag, event.get("headers") or {}):
         return {"statusCode": 304, "headers": _headers(asset)}
     return {"statusCode": 200, "headers": _headers(asset), "body": asset.body}
@@ -225,7 +225,10 @@ def _is_known(etag: str, headers: Mapping[str, str]) -> bool:
     return etag in known or known == ["*"]
 
 
-def _problem(status: int, title: str, detail: str) -> Response:
+def _problem(error: CheckoutError) -> Response:
     headers = {"cache-control": "no-store", "content-type": "application/problem+json"}
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return {"statusCode": status, "headers": SECURITY_HEADERS | headers, "body": json.dumps(problem)}
+    problem = {
+        **{"type": "about:blank", "title": error.title, "status": error.status},
+        **{"code": error.code, "detail": error.detail},
+    }
+    return {"statusCode": error.status, "headers": SECURITY_HEADERS | headers, "body": json.dumps(problem)}

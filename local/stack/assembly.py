@@ -80,10 +80,7 @@ class Stack:
     async def _start_all(self, listener: socket.socket) -> Description:
         began = time.monotonic()
         settings, console = self._settings, self._console
-        used = map(settings.secret, settings.secrets)
-        console.hide(
-            [*settings.secrets.values(), *(part.strip() for secret in used for part in secret.split(","))]
-        )
+        console.hide(settings.hidden)
         databases = asyncio.create_task(self._start_databases())
         broker = asyncio.create_task(self._start_broker())
         simulator = asyncio.create_task(self._start_stripe())

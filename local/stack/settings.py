@@ -8,8 +8,11 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from checkout.base import services
 
 EMBEDDED_KAFKA_API_VERSION = "2.3"
 _APP_ID = "CHECKOUT_APP_ID"
@@ -103,6 +106,17 @@ class Settings:
     def current(self, name: str) -> str:
         """The first of the comma-separated values of a secret: all are accepted during a rotation."""
         return self.secret(name).split(",")[0].strip()
+
+    @property
+    def hidden(self) -> list[str]:
+        """What no line may show: the secrets, and each part of those that are lists."""
+        found = list(self.secrets.values())
+        for secret in map(self.secret, self.secrets):
+            found += [part.strip() for part in secret.split(",")]
+        with suppress(ValueError):  # `migrate` says what is wrong.
+            for service in services.services(self.given.get("SERVICES", "{}")):
+                found += service.tokens
+        return found
 
     def variables(self, checkout_url: str, application_url: str, brokers: str) -> dict[str, str]:
         """The functions' environment on this machine. Given settings win."""

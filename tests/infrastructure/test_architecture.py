@@ -1,10 +1,12 @@
 """docs/architecture.md says what the code does."""
 
 import re
+from collections.abc import Iterator
 from typing import get_type_hints
 
 import pytest
 
+from checkout.base.errors import CheckoutError, Refused
 from checkout.outbox.effects import DIRECTIONS, WITHOUT_EFFECT
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.outbox.request_event import CheckoutRequestEvent
@@ -57,6 +59,18 @@ def test_every_status_has_its_direction() -> None:
     words = {1: "up", -1: "down"}
     wanted = {name: words[direction] for name, direction in DIRECTIONS.items()}
     assert said == wanted | dict.fromkeys(WITHOUT_EFFECT, "not touched")
+
+
+def test_every_code_has_its_status() -> None:
+    def family(error: type[CheckoutError]) -> Iterator[type[CheckoutError]]:
+        yield error
+        for one in error.__subclasses__():
+            yield from family(one)
+
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", section("HTTP"), re.MULTILINE)
+    of_an_operator = {(str(Refused.status), Refused.code)}
+    raised = {(str(error.status), error.code) for error in family(CheckoutError)}
+    assert set(rows) == raised - of_an_operator
 
 
 def test_every_table_is_there_and_no_other() -> None:

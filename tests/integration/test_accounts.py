@@ -83,6 +83,7 @@ def test_an_error_that_was_not_meant_says_nothing_about_us(
     assert answer.json == {
         "type": "about:blank",
         "title": "Internal error",
+        "code": "internal_error",
         "status": 500,
         "detail": "Something went wrong on our side.",
     }

@@ -19,7 +19,7 @@ def refused(fns: Functions, answer: Answer, status: int) -> Any:
     """A problem of RFC 9457, and no trace in the database."""
     assert answer.status == status, answer.json
     assert answer.headers["content-type"] == "application/problem+json"
-    assert {"type", "title", "status", "detail"} <= answer.json.keys()
+    assert {"type", "title", "status", "code", "detail"} <= answer.json.keys()
     assert answer.json["status"] == status
     assert fns.checkout("SELECT * FROM checkout_transactions") == []
     return answer.json["detail"]

@@ -1,5 +1,6 @@
 """Creating a session: the row before Stripe, one session for one request_id, whatever Stripe does."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from checkout.payments.stripe_api import StripeApi
 from checkout.sessions.create import CreateSession
 from checkout.sessions.session_request import SessionRequest
 from tests.support import functions
-from tests.support.functions import SERVICE_TOKEN, Functions, bearer
+from tests.support.functions import SERVICE_TOKEN, Answer, Functions, bearer
 from tests.support.stripe_events import APP_ID, event, session_object
 from tests.support.stripe_simulator import Simulator
 
@@ -268,3 +269,33 @@ def test_an_event_of_another_api_version_is_read_again(fns: Functions, stripe: S
     unlucky = event(claimed, api_version="2019-01-01", is_known=False)
     assert fns.webhook(unlucky).status == 502
     assert fns.checkout("SELECT 1 FROM stripe_events WHERE event_id = %s", (unlucky["id"],)) == []
+
+
+SHOP = "token-of-the-shop-with-20-characters"
+
+
+def test_a_named_service_may_do_what_its_scopes_say(
+    fns: Functions, stripe: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def create(*scopes: str) -> Answer:
+        fns.set(SERVICES=json.dumps({"shop": {"tokens": [SHOP, SHOP + "2"], "scopes": scopes}}))
+        return fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SHOP})
+
+    assert create("sessions").status == 201
+    refused = create("balances:read", "balances:spend")
+    assert (refused.status, refused.json["code"]) == (403, "missing_scope")
+    assert "sessions" in refused.json["detail"]
+    written = capsys.readouterr().out
+    assert '"caller":"service:shop"' in written
+    assert SHOP not in written
+    fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SERVICE_TOKEN})
+    assert '"caller":"service"' in capsys.readouterr().out
+    assert fns.http("account", "GET /checkout/balance", headers={"x-service-token": SHOP}).status == 401
+
+
+def test_a_service_that_cannot_be_read_is_named_without_its_token(fns: Functions) -> None:
+    fns.set(SERVICES=json.dumps({"shop": {"tokens": [SERVICE_TOKEN], "scopes": ["sessions"]}}))
+    answer = fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SERVICE_TOKEN})
+    assert (answer.status, answer.json["code"]) == (503, "not_configured")
+    assert "SERVICES" in answer.json["detail"]
+    assert SERVICE_TOKEN not in answer.json["detail"]

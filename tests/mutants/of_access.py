@@ -2,7 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-TOKENS = "api/callers.py"
+CALLERS = "api/callers.py"
+TOKENS = "api/tokens.py"
 ACCOUNTS = "api/accounts.py"
 COMMAND = "operations/command.py"
 BAD = "tests/integration/test_bad_requests.py"
@@ -11,29 +12,50 @@ OF_ACCOUNTS = "tests/integration/test_accounts.py"
 MUTANTS = [
     Mutant(
         file=TOKENS,
-        text='algorithms=["HS256"],',
-        instead='algorithms=["HS256", "HS512"],',
-        breaks="a token of another algorithm opens a balance",
-        caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
+        text="algorithms=[algorithm],",
+        instead='algorithms=[algorithm, "RS512", "PS256"],',
+        breaks="the token decides the algorithm",
+        caught_by="tests/unit/checkout/test_identity_provider.py::test_the_key_decides_the_algorithm",
     ),
     Mutant(
         file=TOKENS,
-        text='"require": ["exp", "sub"]',
-        instead='"require": ["sub"]',
+        text='"require": ["exp"]',
+        instead='"require": []',
         breaks="a token without an end opens a balance for ever",
         caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
     ),
     Mutant(
         file=TOKENS,
-        text="        if lives_too_long or user_id is None:\n",
-        instead="        if user_id is None:\n",
+        text="self._is_for_us(claims) and not self._lives_too_long(claims)",
+        instead="self._is_for_us(claims)",
         breaks="a token that ends in years opens a balance",
         caught_by=f"{BAD}::test_a_token_that_is_not_valid_is_401_before_anything_else",
     ),
     Mutant(
+        file="api/key_set.py",
+        text='{("RSA", None): "RS256",',
+        instead='{("oct", None): "HS256", ("RSA", None): "RS256",',
+        breaks="a symmetric key of a published key set signs tokens",
+        caught_by="tests/unit/checkout/test_identity_provider.py::test_a_key_that_cannot_sign_a_users_token_is_ignored",
+    ),
+    Mutant(
         file=TOKENS,
-        text="        return any(matches)\n",
-        instead="        return bool(matches)\n",
+        text="        if not self._rules.audiences:\n",
+        instead="        if self._rules is not None:\n",
+        breaks="a token of another application of the same provider opens a balance",
+        caught_by="tests/unit/checkout/test_identity_provider.py::test_one_audience_is_enough",
+    ),
+    Mutant(
+        file=CALLERS,
+        text="scope not in self.service.scopes",
+        instead="scope == ''",
+        breaks="every service may do everything",
+        caught_by="tests/integration/test_create_session.py::test_a_named_service_may_do_what_its_scopes_say",
+    ),
+    Mutant(
+        file=CALLERS,
+        text="            if hmac.compare_digest(given, known.encode())\n",
+        instead="            if given is not None\n",
         breaks="whatever is sent as a service token opens every balance",
         caught_by=f"{BAD}::test_a_wrong_service_token_is_401",
     ),

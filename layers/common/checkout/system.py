@@ -112,11 +112,11 @@ class System:
 
         config = self.config
         config.jwt_secrets()
-        config.service_tokens()
+        config.services()
         rules = Rules(config.jwt_audiences, config.jwt_issuer, config.jwt_max_age_seconds)
         return Authenticator(
             Tokens(config.jwt_secrets, rules, self.identity_provider),
-            config.service_tokens,
+            config.services,
             lambda: config.refresh_secrets("JWT_SECRET"),
             user_claim=config.jwt_user_claim,
         )

@@ -215,7 +215,7 @@ def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
         current[0] = JWT_SECRET
         return True
 
-    authenticator = Authenticator(Tokens(lambda: [current[0]], Rules()), lambda: ["service"], refresh)
+    authenticator = Authenticator(Tokens(lambda: [current[0]], Rules()), lambda: (), refresh)
     assert authenticator.user(bearer(7)) == 7
     with pytest.raises(NotAuthenticated):
         authenticator.user({"authorization": "Bearer x"})
@@ -226,7 +226,7 @@ def test_audience_and_issuer_count_only_where_configured() -> None:
 
     def user(audience: str | None = None, issuer: str | None = None) -> int:
         rules = Rules(frozenset({audience} if audience else ()), issuer)
-        authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: ["service"], lambda: False)
+        authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: (), lambda: False)
         return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
 
     assert user() == user(audience="us") == user(issuer="them") == 7
@@ -255,7 +255,7 @@ def test_a_token_lives_no_longer_than_it_may(
     monkeypatch.setattr(time, "time", lambda: now)
     given = {name: now + seconds for name, seconds in claims.items()}
     rules = Rules(max_age_seconds=3600)
-    authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: ["service"], lambda: False)
+    authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: (), lambda: False)
     headers = {"authorization": f"Bearer {token(7, **given)}"}
 
     if is_valid:
@@ -305,7 +305,7 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
 
     def user(secret: str) -> int:
         tokens = Tokens(Config(settings).jwt_secrets, Rules())
-        authenticator = Authenticator(tokens, lambda: ["service"], lambda: False)
+        authenticator = Authenticator(tokens, lambda: (), lambda: False)
         claims = {"sub": "7", "exp": int(time.time()) + 60}
         return authenticator.user({"authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"})
 
@@ -383,7 +383,7 @@ def test_another_claim_can_name_the_account(
 
     names = Config({"JWT_USER_CLAIM": claim or ""}).jwt_user_claim
     tokens = Tokens(lambda: [JWT_SECRET], Rules())
-    authenticator = Authenticator(tokens, lambda: ["service"], lambda: False, user_claim=names)
+    authenticator = Authenticator(tokens, lambda: (), lambda: False, user_claim=names)
     headers = {"authorization": f"Bearer {token('1', **{'sub': None, **claims})}"}
     if expected is None:
         with pytest.raises(NotAuthenticated):

@@ -194,3 +194,18 @@ def test_of_several_secrets_the_first_is_current(tmp_path: Path) -> None:
     assert found.current("STRIPE_WEBHOOK_SECRET") == "whsec_new"
     assert found.current("CHECKOUT_SERVICE_TOKEN") == "only"
     assert found.variables("", "", "")["STRIPE_WEBHOOK_SECRET"] == " whsec_new , whsec_old"
+
+
+def test_with_an_identity_provider_no_secret_signs_tokens(tmp_path: Path) -> None:
+    found = load(tmp_path, JWT_JWKS_URL="https://id.example.com/keys")
+    assert "JWT_SECRET" not in found.variables("a", "b", "c")
+    assert found.variables("a", "b", "c")["CHECKOUT_SERVICE_TOKEN"]
+    both = load(tmp_path, JWT_JWKS_URL="https://id.example.com/keys", JWT_SECRET="x" * 32)
+    assert both.variables("a", "b", "c")["JWT_SECRET"] == "x" * 32
+
+
+def test_tokens_of_named_services_are_hidden(tmp_path: Path) -> None:
+    token = "a-token-of-20-characters"
+    found = load(tmp_path, SERVICES=f'{{"shop": {{"tokens": ["{token}"], "scopes": []}}}}')
+    assert token in found.hidden
+    assert load(tmp_path, SERVICES="nonsense").hidden

@@ -221,8 +221,8 @@ def test_what_is_not_a_file_of_the_page_is_not_found(name: str) -> None:
     assert response["headers"]["content-type"] == "application/problem+json"
     assert response["headers"]["cache-control"] == "no-store"
     problem = json.loads(response["body"])
-    assert problem.keys() == {"type", "title", "status", "detail"}
-    assert (problem["title"], problem["status"]) == ("Not found", 404)
+    assert problem.keys() == {"type", "title", "status", "code", "detail"}
+    assert (problem["title"], problem["status"], problem["code"]) == ("Not found", 404, "not_found")
 
 
 @pytest.mark.parametrize("asset", [None, "page.js", "config.json", "nothing.js"])

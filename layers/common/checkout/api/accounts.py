@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from checkout.api.seal import opened, sealed
-from checkout.base.errors import InvalidRequest, NotFound
+from checkout.base.errors import InvalidRequest, NotFound, UnknownUser
 from checkout.base.postgres import Database
 from checkout.base.text import positive_bigint, request_identifier
 from checkout.ledger import table as ledger
@@ -57,7 +57,7 @@ class Accounts:
         with self._application.autocommit() as tx:
             balance = ledger.balance(tx, user_id)
         if balance is None:
-            raise NotFound("There is no such user.")
+            raise UnknownUser
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
 
     def _cursor(self, user_id: int, row_id: int) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from checkout.api.tokens import Tokens
-from checkout.base.errors import InvalidRequest, NotAuthenticated
+from checkout.base import telemetry
+from checkout.base.errors import InvalidRequest, MissingScope, NotAuthenticated
+from checkout.base.services import Service
 from checkout.base.text import email_address, user_id_from_digits
 
 T = TypeVar("T")
@@ -14,11 +16,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is None for a service, which names the user in the body. `email` is the one in a user's
-    token, unless the token says that it is not verified."""
+    """A user, or a `service`, which has no account of its own and names the user. `email` is the one in a
+    user's token, unless the token says that it is not verified."""
 
     user_id: int | None
     email: str | None = None
+    service: Service | None = None
+
+    def require(self, scope: str) -> None:
+        """Raises MissingScope for a service that may not do this. A user may do all that is open to users."""
+        if self.service is not None and scope not in self.service.scopes:
+            raise MissingScope(f"This service's token has not the scope {scope}.")
 
 
 class Authenticator:
@@ -28,14 +36,14 @@ class Authenticator:
     def __init__(
         self,
         tokens: Tokens,
-        service_tokens: Callable[[], Sequence[str]],
+        services: Callable[[], Sequence[Service]],
         refresh: Callable[[], bool],
         *,
         user_claim: Sequence[str] = ("sub",),
     ) -> None:
         """`user_claim` are the names that lead to the claim with the account's id, from object to object."""
         self._tokens = tokens
-        self._service_tokens = service_tokens
+        self._services = services
         self._refresh = refresh
         self._user_claim = user_claim
 
@@ -51,11 +59,16 @@ class Authenticator:
             user = self._twice(lambda: self._user(authorization))
             if user is None:
                 raise NotAuthenticated("The bearer token is not valid.")
-        if service_token is not None and not self._twice(lambda: self._is_service(service_token) or None):
-            raise NotAuthenticated("The service token is not valid.")
+        service = None
+        if service_token is not None:
+            service = self._twice(lambda: self._service(service_token))
+            if service is None:
+                raise NotAuthenticated("The service token is not valid.")
         if authorization is not None and service_token is not None:
             raise InvalidRequest("Send either Authorization or X-Service-Token, not both.")
-        return Caller(None) if user is None else user
+        if service is not None:
+            telemetry.logger.append_keys(caller=service.label)
+        return Caller(None, service=service) if user is None else user
 
     def user(self, headers: Mapping[str, str]) -> int:
         """The user's id. Raises NotAuthenticated for a service, which has no account of its own."""
@@ -68,10 +81,16 @@ class Authenticator:
         result = check()
         return check() if result is None and self._refresh() else result
 
-    def _is_service(self, token: str) -> bool:
+    def _service(self, token: str) -> Service | None:
         given = token.encode("utf-8", "surrogateescape")
-        matches = [hmac.compare_digest(given, known.encode()) for known in self._service_tokens()]
-        return any(matches)
+        # All are compared, so the time does not tell which one is almost right.
+        matches = [
+            service
+            for service in self._services()
+            for known in service.tokens
+            if hmac.compare_digest(given, known.encode())
+        ]
+        return matches[0] if matches else None
 
     def _user(self, authorization: str) -> Caller | None:
         scheme, _, token = authorization.partition(" ")

@@ -100,6 +100,7 @@ def problem_response(error: CheckoutError, request_id: str | None = None) -> Res
         "type": "about:blank",
         "title": error.title,
         "status": error.status,
+        "code": error.code,
         "detail": error.detail,
     }
     if request_id is not None:
@@ -145,7 +146,7 @@ def _answered(error: Exception, context: object) -> Response:
     elif error.status >= 500:
         log = logger.error
         count_of_version("ServerErrors", context)
-    log("refused", extra={"status": error.status, "detail": error.detail})
+    log("refused", extra={"status": error.status, "code": error.code, "detail": error.detail})
     return problem_response(error, request_id)
 
 

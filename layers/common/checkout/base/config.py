@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from checkout.base import currencies, setting
+from checkout.base import currencies, services, setting
 from checkout.base.errors import ConfigurationError, NotYetConfigured
 from checkout.base.redirects import origin_of
 from checkout.base.secrets_manager import SecretsManager
+from checkout.base.services import SESSIONS, Service
 from checkout.base.setting import text_of
 from checkout.base.settings import OF_CALLERS, OF_DATABASES, SECRETS, Settings
 
@@ -37,6 +38,7 @@ class Config(Settings):
         """
         _ = self.redirect_origins, self.jwt_user_claim
         self.require_identity()
+        _ = self._named_services()
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         for secret in SECRETS:
@@ -50,6 +52,8 @@ class Config(Settings):
                     f" to a secret of its own, and give its ARN as {OF_DATABASES} (the template's parameter"
                     " DatabaseUrlSecretArn)."
                 )
+        if self._optional_secret("CHECKOUT_SERVICE_TOKEN"):
+            _ = self.services()
         least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
         if most // step * step < least:
             raise ConfigurationError(
@@ -121,6 +125,16 @@ class Config(Settings):
 
     def service_tokens(self) -> tuple[str, ...]:
         return self._several("CHECKOUT_SERVICE_TOKEN")
+
+    def services(self) -> tuple[Service, ...]:
+        """Whoever may call: those of SERVICES, and CHECKOUT_SERVICE_TOKEN's, which may create sessions."""
+        unnamed = Service(None, tuple(dict.fromkeys(self.service_tokens())), frozenset({SESSIONS}))
+        found = (unnamed, *self._named_services())
+        try:
+            services.require_different(found)
+        except ValueError as error:
+            raise ConfigurationError(f"SERVICES and CHECKOUT_SERVICE_TOKEN {error}.") from error
+        return found
 
     def sealing_secrets(self) -> tuple[str, ...]:
         """What cursors are sealed with: the first; the others open them, too."""
@@ -222,6 +236,13 @@ class Config(Settings):
         if not all(values):
             raise ConfigurationError(f"{name} has an empty element, which anybody could sign with.")
         return values
+
+    def _named_services(self) -> tuple[Service, ...]:
+        text = self._optional_secret("SERVICES")
+        try:
+            return services.services(text) if text else ()
+        except ValueError as error:
+            raise ConfigurationError(f"SERVICES {error}.") from error
 
     def _moment(self, name: str) -> datetime | None:
         text = self._optional_secret(name)

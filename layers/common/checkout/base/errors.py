@@ -7,9 +7,11 @@ from collections.abc import Collection
 
 
 class CheckoutError(Exception):
-    """Base of all errors raised on purpose. The text is safe to show to a caller."""
+    """Base of all errors raised on purpose. The text is safe to show to a caller, and `code` says what it is
+    to a program: docs/architecture.md lists them, and none changes."""
 
     status = 500
+    code = "internal_error"
     title = "Internal error"
 
     def __init__(self, detail: str) -> None:
@@ -25,12 +27,14 @@ class InvalidRequest(CheckoutError):
     """A field is wrong; the detail names it and says what would be right."""
 
     status = 400
+    code = "invalid_request"
     title = "Invalid request"
 
 
 class InvalidSignature(InvalidRequest):
     """The bytes were not signed by Stripe with a secret of ours, or not within the last five minutes."""
 
+    code = "invalid_signature"
     title = "Invalid signature"
 
 
@@ -38,6 +42,7 @@ class NotAuthenticated(CheckoutError):
     """No token, or one that is not valid. Says no more than that."""
 
     status = 401
+    code = "not_authenticated"
     title = "Not authenticated"
 
     def __init__(self, detail: str) -> None:
@@ -49,34 +54,56 @@ class Forbidden(CheckoutError):
     """Whoever it is, not from there."""
 
     status = 403
+    code = "forbidden"
     title = "Forbidden"
+
+
+class MissingScope(Forbidden):
+    """The service is known, and may not do this; the detail names the scope."""
+
+    code = "missing_scope"
 
 
 class NotFound(CheckoutError):
     """It does not exist, or it is somebody else's."""
 
     status = 404
+    code = "not_found"
     title = "Not found"
+
+
+class UnknownUser(NotFound):
+    """The application's table has no such user."""
+
+    code = "unknown_user"
+
+    def __init__(self, detail: str = "There is no such user.") -> None:
+        super().__init__(detail)
 
 
 class Conflict(CheckoutError):
     """The same request_id stands for something else already."""
 
     status = 409
+    code = "request_id_conflict"
     title = "Conflict"
 
 
 class RefusedBefore(Conflict):
     """The request was refused once, and that was its answer; a new attempt needs a request_id of its own."""
 
+    code = "refused_before"
+
 
 class BodyTooLarge(CheckoutError):
     status = 413
+    code = "content_too_large"
     title = "Content too large"
 
 
 class UnsupportedMediaType(CheckoutError):
     status = 415
+    code = "unsupported_media_type"
     title = "Unsupported media type"
 
 
@@ -84,6 +111,7 @@ class TooManyRequests(CheckoutError):
     """A limit of the caller's is reached; it ends in `retry_after` seconds."""
 
     status = 429
+    code = "too_many_requests"
     title = "Too many requests"
 
     def __init__(self, detail: str, retry_after: int) -> None:
@@ -98,6 +126,7 @@ class Refused(CheckoutError):
     """It cannot be done as things are; the detail says why, and nothing was changed."""
 
     status = 409
+    code = "refused"
     title = "Refused"
 
 
@@ -108,11 +137,14 @@ class ConfigurationError(CheckoutError):
     """A setting is missing or unusable; the detail names it, never its value."""
 
     status = 503
+    code = "not_configured"
     title = "Not configured"
 
 
 class NotYetConfigured(ConfigurationError):
     """A new stack does not have Stripe's values yet. Nothing has failed, and no alarm is due."""
+
+    code = "not_yet_configured"
 
 
 class InvariantBroken(CheckoutError):
@@ -126,6 +158,7 @@ class Unavailable(CheckoutError):
     """Transient: the same call may succeed later."""
 
     status = 503
+    code = "temporarily_unavailable"
     title = "Temporarily unavailable"
 
 
@@ -160,6 +193,7 @@ class StripeError(CheckoutError):
     """Stripe could not be asked, or refused. Mapped to 502."""
 
     status = 502
+    code = "stripe_unavailable"
     title = "Stripe is not available"
 
 
@@ -187,6 +221,7 @@ class StripeRefusedField(StripeRefusedForGood):
     """Stripe never takes what the caller asked for; the detail names the field."""
 
     status = 400
+    code = InvalidRequest.code
     title = "Invalid request"
 
 
@@ -196,6 +231,7 @@ class StripeKeyTaken(StripeError):
     the key."""
 
     status = 409
+    code = Conflict.code
     title = "Conflict"
 
 

@@ -111,7 +111,10 @@ class SecretsManager:
             raise ConfigurationError(
                 "The secret in Secrets Manager must be a JSON object of names and values."
             )
-        self._values = values
+        # What is JSON itself can be written as it is, or as a text.
+        self._values = {
+            name: json.dumps(value) if isinstance(value, dict) else value for name, value in values.items()
+        }
         self._read_at = time.time()
 
     def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:

@@ -45,10 +45,17 @@ SECRETS = (
     ),
     Secret(
         "CHECKOUT_SERVICE_TOKEN",
-        "what services send as `X-Service-Token`, 20 characters or more; several, comma-separated",
+        "what a service sends as `X-Service-Token` to create sessions, 20 characters or more; several,"
+        " comma-separated",
         is_required=True,
         has_several=True,
         least_bytes=20,
+    ),
+    Secret(
+        "SERVICES",
+        'services with names and scopes: `{"shop": {"tokens": ["…"], "scopes": ["sessions"]}}`; the scopes'
+        " are `sessions`, `balances:read`, `balances:spend`, `balances:grant`; a token has 20 characters or"
+        " more",
     ),
     Secret(
         "CHECKOUT_DATABASE_URL",
@@ -136,7 +143,8 @@ class Settings:
     secret_arn = Setting(
         OF_CALLERS,
         setting.optional_text,
-        "the secret in Secrets Manager with what callers sign in by: `JWT_…`, `CHECKOUT_SERVICE_TOKEN`; a"
+        "the secret in Secrets Manager with what callers sign in by: `JWT_…`, `CHECKOUT_SERVICE_TOKEN`,"
+        " `SERVICES`; a"
         " value in the environment wins over it",
     )
     stripe_secret_arn = Setting(

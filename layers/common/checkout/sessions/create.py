@@ -21,7 +21,6 @@ from checkout.base import telemetry, timing
 from checkout.base.config import Config
 from checkout.base.errors import (
     Conflict,
-    NotFound,
     RefusedBefore,
     StripeError,
     StripeKeyInUse,
@@ -30,6 +29,7 @@ from checkout.base.errors import (
     StripeOutcomeUnknown,
     StripeRefused,
     StripeRefusedField,
+    UnknownUser,
 )
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger import table as ledger
@@ -57,7 +57,7 @@ class CreateSession:
         """The payment with its session, and True if that is new: then, and only then, `also` was called in
         the transaction that keeps it. `origin` is where Stripe sends the browser back to.
 
-        Raises InvalidRequest, NotFound (no such user), Conflict (the request_id stands for something else),
+        Raises InvalidRequest, UnknownUser, Conflict (the request_id stands for something else),
         TooManyRequests, StripeError (the same request_id may be tried again) and DatabaseUnavailable.
         """
         request_id = request.request_id or str(uuid4())
@@ -90,7 +90,7 @@ class CreateSession:
         request.require_allowed(self._config)
         with self._application.autocommit() as tx:
             if not ledger.user_exists(tx, request.user_id):
-                raise NotFound("There is no such user.")
+                raise UnknownUser
         limits.enforce(usage, self._config, request.amount_cents)
 
     def _remember(
