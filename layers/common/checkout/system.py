@@ -110,12 +110,12 @@ class System:
         from checkout.api.callers import Authenticator
         from checkout.api.tokens import Rules, Tokens
 
-        config = self.config
+        config, provider = self.config, self.identity_provider
         config.jwt_secrets()
         config.services()
         rules = Rules(config.jwt_audiences, config.jwt_issuer, config.jwt_max_age_seconds)
         return Authenticator(
-            Tokens(config.jwt_secrets, rules, self.identity_provider),
+            Tokens(config.jwt_secrets, rules, provider),
             config.services,
             lambda: config.refresh_secrets("JWT_SECRET"),
             user_claim=config.jwt_user_claim,
