@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from checkout.base.errors import NotFound
 from functions.web import app
 from tests.end_to_end.balance_page import TOKEN, BalancePage
 from tests.end_to_end.fake_checkout import FakeCheckout
@@ -104,7 +105,7 @@ def test_a_deployment_in_the_middle_of_a_visit_changes_nothing(
     handler = app.handler
 
     def replaced(event: dict[str, object], context: object) -> app.Response:
-        monkeypatch.setattr(app, "handler", lambda *_: app._problem(404, "Not found", "Of another release."))
+        monkeypatch.setattr(app, "handler", lambda *_: app._problem(NotFound("Of another release.")))
         return handler(event, context)
 
     monkeypatch.setattr(app, "handler", replaced)

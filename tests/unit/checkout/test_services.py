@@ -67,7 +67,8 @@ def test_a_token_of_the_unnamed_service_is_nobody_else_s() -> None:
 
 def test_the_unnamed_service_may_do_what_it_could_before() -> None:
     [unnamed] = Config({"CHECKOUT_SERVICE_TOKEN": f"{TOKEN}, {TOKEN}"}).services()
-    assert (unnamed.scopes, unnamed.tokens, unnamed.label) == ({"sessions"}, (TOKEN,), "service")
+    assert unnamed == Service(None, (TOKEN,), frozenset({"sessions"}))
+    assert unnamed.label == "service"
 
 
 def test_in_secrets_manager_it_can_be_written_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

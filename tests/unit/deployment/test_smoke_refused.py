@@ -24,6 +24,7 @@ class System:
     api_url = "https://api"
     stripe_api_url: str | None = None
     claims: Mapping[str, str] = {}
+    signs_tokens = True
 
     def __init__(self, webhook_sources: str, key: str = "sk_test_1", committed: int = 8) -> None:
         self.webhook_sources = webhook_sources
@@ -81,6 +82,19 @@ def test_also_in_live_mode_the_topics_are_read(asked: list[str], key: str) -> No
         "a record without effect was read from checkout.finished",
         "live mode: nothing was credited",
     ]
+
+
+def test_a_token_that_only_the_identity_provider_can_sign_is_not_made_up(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(System, "signs_tokens", False)
+    monkeypatch.setattr(smoke.Smoke, "takes_webhooks", lambda _: True)
+    monkeypatch.setattr(smoke.Smoke, "foreign_event", lambda _: None)
+
+    smoke.run(System(""), said.append)
+
+    assert said[-1].startswith("no JWT_SECRET")
 
 
 def test_a_topic_that_is_not_read_is_a_failure_with_a_place_to_look(asked: list[str]) -> None:
