@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checkout.base.errors import NotFound, Refused
+from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.operations.verbs.corrections import Corrections
 from checkout.system import System
 from tests.support.functions import Functions, finished, system
@@ -134,6 +134,24 @@ def test_a_user_who_was_credited_before_is_opened_only_by_name(
     for act in (corrections.open_balance, corrections.unexplained):
         with pytest.raises(NotFound, match="no user 404"):
             act(404)
+
+
+@pytest.mark.parametrize("body", ["RETURN NULL;", "NEW.balance := NEW.balance - 1; RETURN NEW;"])
+def test_a_correction_that_a_trigger_thwarts_is_refused(
+    fns: Functions, corrections: Corrections, request: pytest.FixtureRequest, body: str
+) -> None:
+    fns.consume(finished())
+    request.addfinalizer(lambda: fns.application("DROP FUNCTION rule CASCADE"))
+    fns.application(
+        f"UPDATE users SET balance = 9999; CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$"
+        f" BEGIN {body} END $$;"
+        " CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION rule()"
+    )
+    with pytest.raises(DataRefused, match="did not move by exactly the amount"):
+        corrections.rebuild_balance(1, reason="edited by hand", operator="ada")
+    with pytest.raises(Refused, match="did not move by exactly the amount"):
+        corrections.adjust(key="1", user_id=1, amount_cents=5, reason="a gift", operator="ada")
+    assert fns.balance() == 9999
 
 
 def test_a_balance_edited_by_hand_is_rebuilt_from_the_ledger(

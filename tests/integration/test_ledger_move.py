@@ -176,6 +176,30 @@ def test_a_sum_beyond_bigint_is_refused(fns: Functions) -> None:
     assert fns.balance() == 2**63 - 1
 
 
+TRIGGERS = {
+    "skips the update": "RETURN NULL;",
+    "keeps the balance": "NEW.balance := OLD.balance; RETURN NEW;",
+    "takes a fee": "NEW.balance := NEW.balance - 1; RETURN NEW;",
+}
+
+
+@pytest.mark.parametrize("body", TRIGGERS.values(), ids=TRIGGERS)
+@pytest.mark.parametrize("amount_cents", [-300, 300])
+def test_a_trigger_that_does_something_else_with_the_balance_is_noticed(
+    fns: Functions, request: pytest.FixtureRequest, amount_cents: int, body: str
+) -> None:
+    fns.consume(finished())
+    request.addfinalizer(lambda: fns.application("DROP FUNCTION rule CASCADE"))
+    fns.application(
+        f"CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
+        " CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION rule()"
+    )
+    with pytest.raises(errors.TriggeredDataChangeViolation, match="did not move by exactly the amount"):
+        move(fns, amount_cents=amount_cents)
+    assert fns.balance() == 500
+    assert len(entries(fns)) == 1, "the debit would have been paid by nobody"
+
+
 def test_it_is_part_of_the_callers_transaction(fns: Functions) -> None:
     fns.consume(finished())
     connection = psycopg2.connect(fns.settings["DATABASE_URL"])

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 LEDGER = "ledger/table.py"
-MOVE = "release/migrations/application/0005_ledger_move_beside_foreign_keys.sql"
+MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sql"
 TABLES = "release/migrations/application/0001_ledger.sql"
 EFFECTS = "outbox/effects.py"
 FINISHED = "outbox/finished_event.py"

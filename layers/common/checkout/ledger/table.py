@@ -220,13 +220,16 @@ def unexplained(tx: Transaction, user_id: int) -> tuple[int, bool] | None:
 
 
 def rebuild_balance(tx: Transaction, user_id: int) -> tuple[int, int]:
-    """Set a locked user's balance to the sum of the entries; returns what it was and what it is."""
+    """Set a locked user's balance to the sum of the entries; returns what it was and what it is. Raises
+    BalanceNotMoved."""
     tx.execute(
-        "UPDATE users SET balance ="
-        " (SELECT COALESCE(sum(amount_cents), 0) FROM ledger_entries WHERE user_id = users.id)"
-        " FROM (SELECT balance FROM users WHERE id = %s) AS before"
-        " WHERE id = %s RETURNING before.balance AS before, users.balance AS after",
-        (user_id, user_id),
+        "UPDATE users SET balance = entered.cents FROM"
+        " (SELECT COALESCE(sum(amount_cents), 0) AS cents FROM ledger_entries WHERE user_id = %s) AS entered,"
+        " (SELECT balance FROM users WHERE id = %s) AS before"
+        " WHERE id = %s RETURNING before.balance AS before, users.balance AS after, entered.cents",
+        (user_id, user_id, user_id),
     )
-    [row] = _rows(tx)
+    row = next(iter(_rows(tx)), None)
+    if row is None or row["after"] != row["cents"]:
+        raise BalanceNotMoved({user_id})
     return row["before"], row["after"]
