@@ -5,6 +5,7 @@ Exit status: 0 all rules held; 1 a rule was broken in some world, which is print
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections import Counter
@@ -44,7 +45,9 @@ def main() -> int:
             if elapsed - last_said > given.every:
                 last_said = elapsed
                 print(report.progress(done, len(wanted), elapsed, len(broken)), file=sys.stderr, flush=True)
-    print(report.summary(done, time.monotonic() - began, counts, broken))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
+    print(report.summary(done, time.monotonic() - began, cpu, counts, broken))
     return 1 if broken else 0
 
 

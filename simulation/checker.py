@@ -3,8 +3,10 @@ with the system.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from typing import Any
 
+from simulation.corruption import Corrupted
 from simulation.kafka import FINISHED, REQUESTS
 from simulation.truth import CREDIT, TAKINGS, Fact, fact_of, facts
 from simulation.world import World
@@ -83,12 +85,19 @@ class Checker:
         if lost := {fact for fact in lost if fact.intent not in settled}:
             raise Broken("after the drill nothing is lost", _listed(lost))
 
-    def verified(self, offences: dict[str, int]) -> None:
-        """What `verify` found, with its count, once all is right: nothing, but for what is not entered."""
+    def verified(self, offences: Collection[str]) -> None:
+        """What `verify` found, once all is right: nothing, but for what is not entered."""
         if self._silent and not offences:
             raise Broken("what is not entered is reported", _listed(self._silent))
         if offences and not self._world.decided and not self._contested():
             raise Broken("verify reports nothing where all is right", f"{offences}")
+
+    def corrupted(self, made: Corrupted, offences: Collection[str]) -> None:
+        """What `verify` found after that: that, and nothing else."""
+        if unseen := set(made.must) - set(offences):
+            raise Broken("verify finds what was corrupted", f"{made.what}: not {_listed(unseen)}")
+        if others := set(offences) - set(made.must) - set(made.may):
+            raise Broken("verify finds nothing but what was corrupted", f"{made.what}: {_listed(others)}")
 
     def _contested(self) -> set[str]:
         """Payments of a request that two users claim, or that has several after a restore: an event names
@@ -119,7 +128,8 @@ class Checker:
             if balance != sums[user_id]:
                 raise Broken("a balance is the sum of its entries", f"user {user_id}: {balance}")
         must, may = facts(self._world.account)
-        moves = {(move.key, move.user_id, move.amount) for move in self._world.moves}
+        known = {*self._world.moves, *self._world.attempted}
+        moves = {(move.key, move.user_id, move.amount) for move in known}
         seen: Counter[tuple[str, str]] = Counter()
         for row in rows:
             fact = fact_of(row)

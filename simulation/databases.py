@@ -9,7 +9,7 @@ from typing import Any
 
 from simulation.clock import Clock
 from simulation.plans import Plans
-from simulation.server import connected
+from simulation.server import NO_RULE, connected
 
 TRANSACTION = "code"
 
@@ -24,10 +24,10 @@ class WorldDatabase:
         self.plans = Plans(self.connection)
         self.commits = 0
         self.is_open = False
-        self.refuses_debt = False
-        """True while the application has a rule against balances below 0."""
-        self.backups: list[tuple[str, float]] = []
-        """Savepoints and their times, oldest first."""
+        self.rule = NO_RULE
+        """What the application does with balances: see server.RULES."""
+        self.backups: list[tuple[str, float, str]] = []
+        """Savepoints and their times, oldest first; and what sets the sequences to their values of then."""
         self._clock = clock
         self._told = ""
         """What the server knows of the time and of the application's rule."""
@@ -36,15 +36,15 @@ class WorldDatabase:
         self._made = 0
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
-            names = [name for (name,) in cursor.fetchall()]
-        self._sequences = ", ".join(f"setval('sim.{name}', 1, false)" for name in sorted(names))
+            self._sequences = sorted(name for (name,) in cursor.fetchall())
 
     def begin_world(self) -> None:
         self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
-        self.refuses_debt = False
+        self.rule = NO_RULE
         # Sequences are not rolled back.
         self._told = self._before = ""
-        self._send(f"BEGIN; SELECT {self._sequences}")
+        first = ", ".join(f"setval('sim.{name}', 1, false)" for name in self._sequences)
+        self._send(f"BEGIN; SELECT {first}")
 
     def end_world(self) -> None:
         self._before = ""
@@ -57,8 +57,7 @@ class WorldDatabase:
 
     def _news(self) -> str:
         """The same before a savepoint, with what the server is to be told, so that it stays told."""
-        rule = "on" if self.refuses_debt else "off"
-        news = f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.refuses = '{rule}'; "
+        news = f"SET LOCAL sim.now = '{self._clock.epoch:.6f}'; SET LOCAL sim.rule = '{self.rule}'; "
         if news == self._told:
             return self._preceding()
         self._told = news
@@ -85,13 +84,23 @@ class WorldDatabase:
         assert not self.is_open, "a backup within a transaction"
         self._made += 1
         self._send(f"SAVEPOINT backup_{self._made}")
-        self.backups.append((f"backup_{self._made}", self._clock.epoch))
+        self.backups.append((f"backup_{self._made}", self._clock.epoch, self._sequences_now()))
+
+    def _sequences_now(self) -> str:
+        """What sets them to these values. They are not rolled back, but a restore gives ids out again."""
+        found = self.rows(
+            "SELECT quote_ident(sequencename) AS name, COALESCE(last_value, 1) AS value,"
+            " last_value IS NOT NULL AS is_called FROM pg_sequences WHERE schemaname = 'sim' ORDER BY 1"
+        )
+        return "SELECT " + ", ".join(
+            f"setval('sim.{row['name']}', {row['value']}, {row['is_called']})" for row in found
+        )
 
     def restore(self, number: int) -> float:
         """To the backup of this number. Returns its time; later ones are gone."""
         assert not self.is_open, "a restore within a transaction"
-        name, time = self.backups[number]
-        self._send(f"ROLLBACK TO SAVEPOINT {name}")
+        name, time, sequences = self.backups[number]
+        self._send(f"ROLLBACK TO SAVEPOINT {name}; {sequences}")
         self._told = ""
         del self.backups[number + 1 :]
         return time

@@ -7,7 +7,7 @@ from typing import Any
 
 from checkout.operations import command
 from checkout.operations.journal import Caller
-from simulation.world import World
+from simulation.world import USERS, Move, World
 
 
 def operate(world: World) -> None:
@@ -24,12 +24,41 @@ def operate(world: World) -> None:
     ]
     choices += [("parked", "replay", str(world.tape.pick(parked)["id"]))] * 3 if parked else []
     choices += [("held", "replay", world.tape.pick(held)["event_id"])] * 3 if held else []
+    refunds = [one["id"] for kind in ("refund", "dispute") for one in world.account.all(kind)]
+    choices += [("reread", world.tape.pick(refunds))] * 2 if refunds else []
+    choices += [("erase", "--older-than", "31"), ("erase-user", *_of_user(world), "--reason", "asked")]
     if world.requests:
         choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2
     chosen = world.tape.pick(choices)
     if "replay" in chosen:
         world.discarded.clear()
     run(world, *chosen)
+
+
+def adjust(world: World) -> None:
+    """Once by its key, however often it is asked."""
+    tried = sorted(world.attempted, key=lambda move: move.key)
+    if tried and world.tape.chance(0.5):
+        move = world.tape.pick(tried)
+    else:
+        move = Move(
+            f"adjust:{world.tape.digits(32):08x}",
+            world.tape.pick(USERS),
+            world.tape.pick((-700, -20, 30, 500)),
+        )
+    world.attempted.add(move)
+    outcome = run(
+        world,
+        *("adjust", "--key", move.key.removeprefix("adjust:"), "--user", str(move.user_id)),
+        *("--amount-cents", str(move.amount), "--reason", "a mistake"),
+        *(["--allow-overdraft"] if world.tape.chance(0.5) else []),
+    )
+    if not isinstance(outcome, BaseException) and move not in world.moves:
+        world.moves.append(move)
+
+
+def _of_user(world: World) -> tuple[str, str]:
+    return "--user", str(world.tape.pick(USERS))
 
 
 def discard(world: World) -> None:
@@ -96,4 +125,4 @@ def _parser() -> Any:
     return command.parser()
 
 
-_DECISIONS = {"parked", "held", "adjust"}
+_DECISIONS = {"parked", "held", "adjust", "erase-user", "reread"}

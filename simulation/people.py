@@ -6,6 +6,7 @@ import psycopg2
 
 from checkout.sessions.session_request import SessionRequest
 from simulation.kafka import REQUESTS
+from simulation.server import NO_RULE
 from simulation.stripe_model.account import OPEN
 from simulation.world import APP_ID, USERS, Move, Request, World
 
@@ -167,6 +168,13 @@ def move_balance(world: World) -> None:
         return  # Too small a balance, or the user is gone.
     world.moves.append(Move(key, user_id, amount))
     world.say(f"user {user_id} moves {amount}")
+
+
+def change_rule(world: World) -> None:
+    """The application is deployed anew, with its rule about balances or without."""
+    application = world.application
+    application.rule = NO_RULE if application.rule != NO_RULE else world.swarm.rule
+    world.say(f"the application's rule: {application.rule}")
 
 
 def repeat_moves(world: World) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import operators, people, traffic
+from simulation import corruption, operators, people, traffic
 from simulation.checker import Broken, Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
 from simulation.processes import Died, Processes
+from simulation.server import NO_RULE
 from simulation.stripe_model.account import Resource
 from simulation.tape import Choice, Place, Tape
 from simulation.world import USERS, World
@@ -48,6 +49,9 @@ ACTS: dict[str, Callable[[World], object]] = {
     "restore": operators.restore,
     "operate": operators.operate,
     "discard": operators.discard,
+    "adjust": operators.adjust,
+    "change rule": people.change_rule,
+    "pass a month": lambda world: pass_a_month(world),
     "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
     "poison": traffic.poison,
@@ -130,7 +134,7 @@ def act(world: World) -> None:
 def settle(world: World, checker: Checker) -> None:
     """Faults end. All must be right after some periods, and stay right for one more."""
     world.is_calm = True
-    world.application.refuses_debt = False
+    world.application.rule = NO_RULE
     world.say("faults end")
     for user_id in USERS:
         people.enter_user(world, user_id)
@@ -152,8 +156,32 @@ def settle(world: World, checker: Checker) -> None:
     traffic.read_topic_again(world)
     checker.after_step()
     checker.at_end()
+    offences = verify(world)
+    checker.verified(offences)
+    if not offences and (corrupted := corruption.corrupt(world)) is not None:
+        checker.corrupted(corrupted, verify(world))
+
+
+def verify(world: World) -> set[str]:
+    """The names of what it found."""
     found = world.processes.run(lambda system: Verify(system)())
-    checker.verified({one.name: one.count for one in found if one.is_offence and one.count})
+    return {one.name for one in found if one.is_offence and one.count}
+
+
+def pass_a_month(world: World) -> None:
+    """In which nothing fails. After it Stripe does not list any more what was before."""
+    if world.depth or world.restored_to is not None:
+        return
+    world.is_calm = True
+    for _ in range(2):
+        period(world, 960)
+    for database in (world.checkout, world.application):
+        # A restore from them could not be mended from Stripe's lists.
+        database.backups.clear()
+    world.clock.pass_(31 * 24 * 3600)
+    period(world, 960)
+    world.is_calm = False
+    world.say("a month has passed")
 
 
 def period(world: World, seconds: float) -> None:

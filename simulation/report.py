@@ -11,9 +11,13 @@ def progress(done: int, of: int, seconds: float, broken: int) -> str:
     return f"{done:,} of {of:,} worlds, {done / seconds:.1f} a second, {broken} broken"
 
 
-def summary(done: int, seconds: float, counts: Counter[str], broken: Sequence[Result]) -> str:
+def summary(
+    done: int, seconds: float, cpu_seconds: float, counts: Counter[str], broken: Sequence[Result]
+) -> str:
+    """`cpu_seconds` are those of all processes, PostgreSQL's too."""
     rules = Counter(str(one.played.rule) for one in broken)
-    lines = [f"{done:,} worlds in {seconds:.0f} s, {done / max(seconds, 0.001):.1f} a second"]
+    each, rate = cpu_seconds / done, done / max(seconds, 0.001)
+    lines = [f"{done:,} worlds in {seconds:.0f} s, {each:.2f} CPU seconds each, {rate:.1f} a second"]
     lines += [f"  {count:>9,} {what}" for what, count in sorted(counts.items())]
     lines += [f"  {count:>9,} broken: {rule}" for rule, count in rules.most_common()]
     lines.append("every rule held" if not broken else f"broken in the worlds {sorted(_seeds(broken))}")

@@ -37,16 +37,27 @@ _CLOCK = """
 """
 
 _RULE = """
-    CREATE FUNCTION sim.refuse_debt() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION sim.judge() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        rule CONSTANT text := pg_catalog.current_setting('sim.rule', true);
     BEGIN
-        IF NEW.balance < 0 AND pg_catalog.current_setting('sim.refuses', true) = 'on' THEN
+        IF rule = 'debt' AND NEW.balance < 0 THEN
             RAISE EXCEPTION 'no balance below 0';
+        ELSIF rule = 'check' AND NEW.balance < 0 THEN
+            RAISE EXCEPTION 'no balance below 0' USING ERRCODE = 'check_violation';
+        ELSIF rule = 'closed' AND NEW.id = 2 THEN
+            RAISE EXCEPTION 'the account is closed';
+        ELSIF rule = 'skipped' AND NEW.id = 2 THEN
+            RETURN NULL;
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER no_debt BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.refuse_debt();
+    CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.judge();
 """
-"""A rule that the application has in some worlds."""
+NO_RULE = "none"
+RULES = ("debt", "check", "closed", "skipped")
+"""What an application may do with a change of a balance: refuse one that falls below 0, by a trigger or as a
+constraint does; and refuse any of user 2, or silently skip it."""
 
 
 @contextmanager

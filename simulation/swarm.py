@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from simulation import connections, kafka
+from simulation import connections, kafka, server
 from simulation.stripe_model import api
 
 AT_STATEMENT = (
@@ -41,6 +41,9 @@ WEIGHTS = {
     "restore": 2.0,
     "operate": 5.0,
     "discard": 1.5,
+    "adjust": 1.5,
+    "change rule": 1.0,
+    "pass a month": 0.5,
     "pay elsewhere": 1.5,
     "foreign payment": 1.0,
     "poison": 1.0,
@@ -59,7 +62,8 @@ class Swarm:
     at_stripe: Sequence[str]
     at_publish: Sequence[str]
     rate: float
-    refuses_debt: bool
+    rule: str
+    """Of the application: see server.RULES."""
 
 
 def of(seed: int) -> Swarm:
@@ -76,5 +80,5 @@ def of(seed: int) -> Swarm:
         at_stripe=half(sorted({*api.READING, *api.WRITING})),
         at_publish=half(kafka.PUBLISHING),
         rate=random.choice(RATES),
-        refuses_debt=random.random() < 0.3,
+        rule=random.choice((*server.RULES, *[server.NO_RULE] * 6)),
     )

@@ -59,6 +59,8 @@ class World:
         self.signed_up: list[int] = []
         self.requests: list[Request] = []
         self.moves: list[Move] = []
+        self.attempted: set[Move] = set()
+        """What an operator has tried to move, and may have."""
         self.poison: set[bytes] = set()
         """Values of records that can never be applied."""
         self.decided: set[str] = set()
@@ -77,10 +79,11 @@ class World:
         self.is_calm = False
         self.calls_left: int | None = None
         """A process dies at the call after so many; None if that is left to the faults."""
-        application.refuses_debt = self.swarm.refuses_debt
+        application.rule = self.swarm.rule
         self.act: Callable[[], None] = lambda: None
         """One more act, chosen by the tape."""
-        self._depth = 0
+        self.depth = 0
+        """Above 0 while others act because a process waits."""
         self.processes: Processes
         clock.while_asleep = self.meanwhile
 
@@ -89,7 +92,7 @@ class World:
         return OLD_API_VERSION if self.tape.chance(0.05) else API_VERSION
 
     def say(self, line: str) -> None:
-        self.log.append("  " * self._depth + line)
+        self.log.append("  " * self.depth + line)
 
     def fault(self, place: str, names: Sequence[str]) -> str | None:
         if self.is_calm:
@@ -122,7 +125,7 @@ class World:
 
     def restored(self, database: WorldDatabase, number: int) -> None:
         """Roll the database back to its backup of this number; the functions are deployed anew."""
-        if self._depth:
+        if self.depth:
             return
         before = self._entries()
         time = database.restore(number)
@@ -145,11 +148,11 @@ class World:
 
     def meanwhile(self) -> None:
         """While a process waits without a transaction, others act."""
-        if self._depth or self.is_calm or self.checkout.is_open or self.application.is_open:
+        if self.depth or self.is_calm or self.checkout.is_open or self.application.is_open:
             return
-        self._depth += 1
+        self.depth += 1
         try:
             for _ in range(self.tape.number(0, 2)):
                 self.act()
         finally:
-            self._depth -= 1
+            self.depth -= 1
