@@ -61,8 +61,8 @@ simulate: .venv/dev.stamp ## Play worlds with all faults (SEEDS=10000; SEED= rep
 		$(and $(SEED),--seed $(SEED)) $(and $(STEPS),--steps $(STEPS)) $(and $(MENDED),--mended $(MENDED))
 	@$(if $(SEED),,$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation)
 
-mutants: .venv/dev.stamp ## Put each known mistake into the money code and check that its test fails (ABOUT=outbox selects some)
-	@$(PYTHON) -m tests.mutants $(ABOUT)
+mutants: .venv/dev.stamp ## Put each known mistake into the money code, and see what catches it (ABOUT=outbox selects some; ONLY=tests or worlds)
+	@$(PYTHON) -m tests.mutants $(and $(ONLY),--only $(ONLY)) $(ABOUT)
 
 fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= limits it)
 	@$(PYTHON) -m tests.fuzz $(and $(SEED),--seed $(SEED)) $(and $(INPUTS),--inputs $(INPUTS))

@@ -51,7 +51,7 @@ class Checker:
         """All is settled."""
         must, may = facts(self._world.account)
         entered = self._entered()
-        decided = self._world.decided | self._contested()
+        decided = self._world.decided | contested(self._world)
         if missing := {fact for fact in must - entered if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(missing)}")
         self._silent = {fact for fact in must - entered if fact.intent not in self._loud()}
@@ -65,7 +65,13 @@ class Checker:
         if uncredited := {fact for fact in entered if fact.intent not in credited}:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
         keys = {row["effect_key"] for row in self._rows()}
-        if kept := keys & self._world.discarded:
+        # A replay takes a decision back, also that about what belongs to the record.
+        replayed = self._world.application.rows(
+            "SELECT effect_key FROM parked_events WHERE resolution = 'replayed'"
+        )
+        undone = {row["effect_key"] or "" for row in replayed}
+        undone |= {key.replace("refund_failed:", "refunded:") for key in undone}
+        if kept := (keys & self._world.discarded) - undone:
             raise Broken("what an operator discarded is not entered", _listed(kept))
         if lost := {move.key for move in self._world.moves} - keys:
             raise Broken("the application's own movements are there", _listed(lost))
@@ -80,7 +86,7 @@ class Checker:
             for row in world.application.rows("SELECT payment_intent_id FROM parked_events")
         }
         must, _ = facts(world.account)
-        settled = parked | world.decided | self._contested()
+        settled = parked | world.decided | contested(world)
         lost = {fact for fact in must if (fact.kind, fact.source) in world.lost - entered}
         if lost := {fact for fact in lost if fact.intent not in settled}:
             raise Broken("after the drill nothing is lost", _listed(lost))
@@ -89,7 +95,7 @@ class Checker:
         """What `verify` found, once all is right: nothing, but for what is not entered."""
         if self._silent and not offences:
             raise Broken("what is not entered is reported", _listed(self._silent))
-        if offences and not self._world.decided and not self._contested():
+        if offences and not self._world.decided and not contested(self._world):
             raise Broken("verify reports nothing where all is right", f"{offences}")
 
     def corrupted(self, made: Corrupted, offences: Collection[str]) -> None:
@@ -98,25 +104,6 @@ class Checker:
             raise Broken("verify finds what was corrupted", f"{made.what}: not {_listed(unseen)}")
         if others := set(offences) - set(made.must) - set(made.may):
             raise Broken("verify finds nothing but what was corrupted", f"{made.what}: {_listed(others)}")
-
-    def _contested(self) -> set[str]:
-        """Payments of a request that two users claim, or that has several after a restore: an event names
-        another user than the row, or two payments have each other's request_id. Such a payment may be left to
-        an operator."""
-        users: defaultdict[str, set[int]] = defaultdict(set)
-        intents: defaultdict[str, set[str]] = defaultdict(set)
-        for request in self._world.requests:
-            users[request.request_id].add(request.user_id)
-        for session in self._world.account.all("checkout.session"):
-            metadata = session["metadata"]
-            users[metadata["request_id"]].add(int(metadata["user_id"]))
-            intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
-        return {
-            intent
-            for request_id, those in intents.items()
-            if len(users[request_id]) > 1 or (self._world.restores and len(those) > 1)
-            for intent in those
-        }
 
     def _ledger(self) -> None:
         rows = self._rows()
@@ -143,6 +130,7 @@ class Checker:
         if twice := [key for key, count in seen.items() if count > 1]:
             raise Broken("an effect is entered once", f"{twice}")
         self._taken_before_given(rows)
+        self._nothing_is_overdrawn(rows)
         keys = {row["effect_key"] for row in rows}
         if vanished := self._entries - keys:
             raise Broken("an entry stays", _listed(vanished))
@@ -160,6 +148,17 @@ class Checker:
                 sums[disputes.get(row["source_id"], row["source_id"])] += row["amount_cents"]
         if given := [source for source, total in sums.items() if total > 0]:
             raise Broken("nothing is given back that was not taken", f"{given}")
+
+    def _nothing_is_overdrawn(self, rows: list[dict[str, Any]]) -> None:
+        """The application spends what there is. After a restore it enters anew what it has spent."""
+        if self._world.restores:
+            return
+        moves = {move.key for move in self._world.moves}
+        balances: Counter[int] = Counter()
+        for row in rows:
+            balances[row["user_id"]] += row["amount_cents"]
+            if row["effect_key"] in moves and row["amount_cents"] < 0 > balances[row["user_id"]]:
+                raise Broken("the application spends what there is", row["effect_key"])
 
     def _kafka(self) -> None:
         world = self._world
@@ -198,7 +197,7 @@ class Checker:
 
     def _nothing_is_left(self) -> None:
         world = self._world
-        exempt = list(self._contested() | world.decided)
+        exempt = list(contested(world) | world.decided)
         for what, found in (
             ("outbox", world.checkout.rows("SELECT effect_key FROM outbox")),
             (
@@ -242,3 +241,23 @@ class Checker:
 
 def _listed(things: set[Any]) -> str:
     return ", ".join(sorted(map(str, things))[:LISTED])
+
+
+def contested(world: World) -> set[str]:
+    """Payments of a request that two users claim, or that has several after a restore: an event names
+    another user than the row, or two payments have each other's request_id. Such a payment may be left to
+    an operator."""
+    users: defaultdict[str, set[int]] = defaultdict(set)
+    intents: defaultdict[str, set[str]] = defaultdict(set)
+    for request in world.requests:
+        users[request.request_id].add(request.user_id)
+    for session in world.account.all("checkout.session"):
+        metadata = session["metadata"]
+        users[metadata["request_id"]].add(int(metadata["user_id"]))
+        intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
+    return {
+        intent
+        for request_id, those in intents.items()
+        if len(users[request_id]) > 1 or (world.restores and len(those) > 1)
+        for intent in those
+    }

@@ -22,7 +22,7 @@ REFUSED_BY_SERVER = {
     "read-only server": psycopg2.errors.ReadOnlySqlTransaction,
     "server shuts down": psycopg2.errors.AdminShutdown,
 }
-_SQLSTATES = {
+SQLSTATES = {
     "lock timeout": "55P03",
     "statement timeout": "57014",
     "deadlock": "40P01",
@@ -122,7 +122,7 @@ class Connection:
         return statements
 
     def _execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
-        body, begins, ends = _parts(statements)
+        body, begins, ends = parts(statements)
         if begins:
             self.in_transaction = True
             self._database.open(body or b"SELECT", execute)
@@ -161,7 +161,7 @@ class Connection:
             self._database.open(b"SELECT", self._database.connection.cursor().execute)
         self._is_aborted = self.in_transaction
         error = REFUSED_BY_SERVER[fault](fault)
-        cast(Any, error).__setstate__({"pgcode": _SQLSTATES[fault]})
+        cast(Any, error).__setstate__({"pgcode": SQLSTATES[fault]})
         if fault == "server shuts down":
             self.close()
         raise error
@@ -188,7 +188,7 @@ class Cursor(PlainCursor):
         self.of.execute(super().execute, statements)
 
 
-def _parts(statements: bytes) -> tuple[bytes, bool, bytes | None]:
+def parts(statements: bytes) -> tuple[bytes, bool, bytes | None]:
     """What stands between BEGIN and COMMIT or ROLLBACK; whether it begins; how it ends."""
     begins = statements.startswith(b"BEGIN; ")
     body = statements.removeprefix(b"BEGIN; ")

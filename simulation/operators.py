@@ -30,8 +30,6 @@ def operate(world: World) -> None:
     if world.requests:
         choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2
     chosen = world.tape.pick(choices)
-    if "replay" in chosen:
-        world.discarded.clear()
     run(world, *chosen)
 
 
@@ -70,20 +68,25 @@ def discard(world: World) -> None:
         "SELECT event_id AS id, payment_intent_id FROM stripe_events"
         " WHERE outcome IN ('waiting', 'held') ORDER BY 1"
     )
-    group, among = ("parked", parked) if parked and world.tape.chance(0.5) else ("held", held)
+    group, among = ("parked", parked) if parked and world.tape.chance(0.7) else ("held", held)
     if not among:
         return
     chosen = world.tape.pick(among)
     world.decided.add(chosen["payment_intent_id"])
     outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
     if group == "parked" and not isinstance(outcome, BaseException):
-        keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
-        # What gives back stands for the whole refund, as long as nothing of it was taken.
-        takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
-        entered = world.application.rows(
-            "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(takings)]
-        )
-        world.discarded |= keys | (takings - {row["effect_key"] for row in entered})
+        note_discarded(world, outcome)
+
+
+def note_discarded(world: World, outcome: Any) -> None:
+    """What `parked discard` has said."""
+    keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
+    # What gives back stands for the whole refund, as long as nothing of it was taken.
+    takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
+    entered = world.application.rows(
+        "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(takings)]
+    )
+    world.discarded |= keys | (takings - {row["effect_key"] for row in entered})
 
 
 def run(world: World, *words: str) -> Any:
@@ -125,4 +128,4 @@ def _parser() -> Any:
     return command.parser()
 
 
-_DECISIONS = {"parked", "held", "adjust", "erase-user", "reread"}
+_DECISIONS = {"parked", "held", "adjust", "rebuild-balance", "erase-user", "reread"}

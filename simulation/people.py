@@ -30,8 +30,11 @@ def enter_user(world: World, user_id: int) -> None:
 def ask(world: World) -> None:
     """For a new session, or again; rarely under the request_id of somebody else."""
     request = _some_request(world, again=0.4)
-    if request is None:
-        return
+    if request is not None:
+        ask_for(world, request)
+
+
+def ask_for(world: World, request: Request) -> None:
     wanted = SessionRequest(request.user_id, request.amount, None, request.request_id)
     found = world.run(
         f"user {request.user_id} asks for {request.amount} ({_short(request.request_id)})",

@@ -40,6 +40,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "relay": traffic.relay,
     "reconcile": traffic.reconcile,
     "die again and again": traffic.die_again_and_again,
+    "broker away": traffic.broker_away,
     "lose record": traffic.lose_record,
     "reset offsets": traffic.reset_offsets,
     "empty topic": traffic.empty_topic,
@@ -108,9 +109,9 @@ class Player:
                     people.enter_user(world, user_id)
             for step in steps:
                 world.tape.begin(step)
-                world.act = lambda: act(world)
+                world.act = lambda: self._act(world)
                 world.say(f"step {step}")
-                act(world)
+                self._act(world)
                 checker.after_step()
             step = max(steps, default=0) + 1
             world.tape.begin(step)
@@ -124,6 +125,9 @@ class Player:
         if played.rule is not None:
             played.stripe = world.account.events
         return played
+
+    def _act(self, world: World) -> None:
+        act(world)
 
 
 def act(world: World) -> None:

@@ -11,8 +11,7 @@ from checkout.base.config import Config
 from checkout.base.errors import CheckoutError
 from checkout.system import System
 from simulation import connections
-from simulation.connections import WorldsDatabase
-from simulation.kafka import WorldsPublisher
+from simulation.kafka import AWAY, WorldsPublisher
 from simulation.stripe_model import webhooks
 from simulation.stripe_model.api import WorldsStripeApi
 from simulation.world import APP_ID, World
@@ -48,7 +47,7 @@ class Environment:
         self.is_dead = self.is_running = False
         self._world = world
         self._dies_after_call = False
-        self._databases = WorldsDatabase(world.checkout, self), WorldsDatabase(world.application, self)
+        self._databases = world.connecting(world.checkout, self), world.connecting(world.application, self)
         self.system = System(
             CONFIG,
             checkout_database=self._databases[0],
@@ -79,6 +78,8 @@ class Environment:
         return self._world.tape.number(0, most)
 
     def at_publish(self, names: Sequence[str]) -> str | None:
+        if not self._world.is_calm and self._world.clock.epoch < self._world.broker_returns:
+            return AWAY
         return self._at_call("publish", [one for one in names if one in self._world.swarm.at_publish])
 
     def after_publish(self) -> None:

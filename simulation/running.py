@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from simulation import clock, server
+from simulation.interleaved.play import InterleavedPlayer
 from simulation.play import STEPS, Played, Player
 from simulation.quiet import be_quiet
 from simulation.shrinking import Shrinking
 from simulation.tape import Place
 
 CHUNK = 4
+ONE_IN = 10
+"""In one of so many worlds several processes work at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ def playing(processes: int) -> Iterator[Any]:
 
 
 def play(wanted: Wanted) -> Result:
-    [player] = _PLAYERS
+    [players] = _PLAYERS
+    player = players.of(wanted.seed)
     played = player.play(wanted.seed, wanted.steps, wanted.mended)
     if played.rule is None or not wanted.shrinks:
         return Result(played)
@@ -65,12 +69,23 @@ def play(wanted: Wanted) -> Result:
     return Result(played, shrinking.played, shrinking.steps, sorted(shrinking.mended))
 
 
-_PLAYERS: list[Player] = []
+class Players:
+    """One for each of the two kinds of worlds. To be made before the clock is installed."""
+
+    def __init__(self, virtual: clock.Clock, urls: dict[str, str]) -> None:
+        given = virtual, urls[server.CHECKOUT], urls[server.APPLICATION]
+        self._serial, self._interleaved = Player(*given), InterleavedPlayer(*given)
+
+    def of(self, seed: int) -> Player:
+        return self._serial if seed % ONE_IN else self._interleaved
+
+
+_PLAYERS: list[Players] = []
 """The one of this process."""
 
 
 def _begin(urls: Any) -> None:
     given, virtual = urls.get(), clock.Clock()
     be_quiet()
-    _PLAYERS.append(Player(virtual, given[server.CHECKOUT], given[server.APPLICATION]))
+    _PLAYERS.append(Players(virtual, given))
     clock.install(virtual)

@@ -157,6 +157,12 @@ def die_again_and_again(world: World) -> None:
     world.dies_after(None)
 
 
+def broker_away(world: World) -> None:
+    seconds = world.tape.pick((60, 600, 4000))
+    world.broker_returns = world.clock.epoch + seconds
+    world.say(f"Kafka is away for {seconds} s")
+
+
 def lose_record(world: World) -> None:
     """Kafka loses it, although it was acknowledged."""
     topic = world.topics[FINISHED]

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from simulation import kafka, swarm
+from simulation import connections, kafka, swarm
 from simulation.clock import Clock
+from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
 from simulation.kafka import Topic
 from simulation.stripe_model.account import Account
@@ -67,6 +68,8 @@ class World:
         """Payment intents of which an operator has discarded something, or may have."""
         self.discarded: set[str] = set()
         """Effect keys that stay discarded: nobody replays them, and no restore takes the decision back."""
+        self.broker_returns = 0.0
+        """Until then Kafka takes nothing."""
         self.unpublished: dict[str, bytes] = {}
         """By effect key what Kafka did not take: the outbox still has it."""
         self.restored_to: float | None = None
@@ -85,6 +88,8 @@ class World:
         self.depth = 0
         """Above 0 while others act because a process waits."""
         self.processes: Processes
+        self.connecting: Callable[[WorldDatabase, connections.Faults], WorldsDatabase] = WorldsDatabase
+        """Makes what a process knows of a database."""
         clock.while_asleep = self.meanwhile
 
     def _api_version(self) -> str:

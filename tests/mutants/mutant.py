@@ -1,10 +1,29 @@
 """One mistake, written down so that it survives what is changed around it."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 CHECKOUT = "layers/common/checkout"
+
+
+MOST_WORLDS = 500
+
+
+class Worlds(Enum):
+    """In which worlds of the simulation a mistake must show."""
+
+    SERIAL = "one process after the other"
+    INTERLEAVED = "several processes at once: a lock is missing, or held"
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """See simulation/running.py."""
+        if self is Worlds.INTERLEAVED:
+            return range(10, 10 * MOST_WORLDS + 1, 10)
+        return [seed for seed in range(1, 2 * MOST_WORLDS) if seed % 10][:MOST_WORLDS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +35,11 @@ class Mutant:
     instead: str
     breaks: str
     """What goes wrong then, in a sentence."""
-    caught_by: str
-    """The test that fails then: `tests/integration/test_delivery.py::test_name`."""
+    caught_by: str | None = None
+    """The test that fails then: `tests/integration/test_delivery.py::test_name`. None if only worlds show it.
+    """
+    worlds: Worlds | None = None
+    """None if the simulation has no part in what goes wrong then."""
 
     @property
     def path(self) -> Path:
@@ -56,7 +78,9 @@ def unusable(mutants: list[Mutant], root: Path) -> list[str]:
             complaints.append(f"there is no {mutant.path}: adapt the list of mutants")
         except Unusable as reason:
             complaints.append(str(reason))
-        if not _exists(root, mutant.caught_by):
+        if mutant.caught_by is None and mutant.worlds is None:
+            complaints.append(f"nothing catches it: {mutant.breaks}")
+        if mutant.caught_by is not None and not _exists(root, mutant.caught_by):
             complaints.append(f"there is no {mutant.caught_by}: adapt the list of mutants")
     return complaints
 

@@ -1,6 +1,6 @@
 """A batch of records, each effect once."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 CREDITING = "ledger/crediting.py"
 BATCH = "ledger/batch.py"
@@ -46,6 +46,7 @@ MUTANTS = [
         instead="        return None",
         breaks="what comes before what it gives back is credited, though that is refused later",
         caught_by=f"{TOGETHER}::test_what_could_not_be_taken_is_not_given_back",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=DECIDING,
@@ -83,6 +84,7 @@ MUTANTS = [
         instead="UPDATE users SET balance = total.amount_cents\n",
         breaks="a credit replaces the balance",
         caught_by=f"{OF_CREDITING}::test_reversals_go_down_and_come_back_and_may_go_below_zero",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=LEDGER,

@@ -1,6 +1,6 @@
 """What is believed, what Stripe is asked, and what an operator has decided about a refund or dispute."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 READINGS = "payments/readings.py"
 SETTLEMENT = "payments/settlement.py"
@@ -62,6 +62,7 @@ MUTANTS = [
         instead="",
         breaks="a session that nobody here began is credited on its word",
         caught_by=f"{NOT_BEGUN}::test_any_other_is_credited_as_stripe_has_it",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,

@@ -1,6 +1,6 @@
 """From the record to the balance, and what an application or an operator does to it."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 LEDGER = "ledger/table.py"
 MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sql"
@@ -113,6 +113,7 @@ MUTANTS = [
         instead='"refunded": 1,',
         breaks="a refund is credited",
         caught_by=f"{OF_DOMAIN}::test_the_effect_of_each_status",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=EFFECTS,
@@ -120,6 +121,7 @@ MUTANTS = [
         instead='"dispute_won": -1,',
         breaks="a dispute that was won is taken a second time",
         caught_by=f"{OF_DOMAIN}::test_the_effect_of_each_status",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=EFFECTS,
@@ -127,6 +129,7 @@ MUTANTS = [
         instead='    return f"reversal:{source_id}"',
         breaks="a refund and its failure have one key, so that only the first of them counts",
         caught_by=f"{OF_DOMAIN}::test_the_effect_of_each_status",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=EFFECTS,

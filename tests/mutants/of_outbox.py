@@ -1,6 +1,6 @@
 """From the commit to Kafka."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 OUTBOX = "outbox/table.py"
 DELIVERY = "outbox/delivery.py"
@@ -41,6 +41,7 @@ MUTANTS = [
         instead="                    outbox.remove(tx, [message.effect_key for message in messages])\n            except",
         breaks="what the broker did not acknowledge to a webhook is lost",
         caught_by=f"{ROWS}::test_what_is_published_at_once_stays_until_the_broker_has_acknowledged_it",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=DELIVERY,

@@ -1,6 +1,6 @@
 """From what Stripe says to what a payment is."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 DECISIONS = "payments/decisions.py"
 EMISSIONS = "payments/emissions.py"
@@ -91,6 +91,7 @@ MUTANTS = [
         instead="        payment_intent_id=row.payment_intent_id,\n",
         breaks="no refund finds its payment",
         caught_by=f"{OF_REVERSALS}::test_the_session_says_what_was_taken_back",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,
@@ -105,6 +106,7 @@ MUTANTS = [
         instead="    if True:\n",
         breaks="the second payment of a request is not credited",
         caught_by=f"{BAD}::test_another_session_of_a_known_request_is_a_payment_of_its_own_and_loud",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,
@@ -134,6 +136,7 @@ MUTANTS = [
         instead='            kinds: tuple[str, ...] = ("refunded",)\n',
         breaks="a refund that has not happened is taken from the balance",
         caught_by=f"{OF_REVERSALS}::test_what_moved_nothing_yet_does_not_wait",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -141,6 +144,7 @@ MUTANTS = [
         instead='            kinds = ("refund_failed",)\n',
         breaks="a failed refund gives back what was never taken",
         caught_by=f"{OF_REVERSALS}::test_two_handlers_that_read_different_statuses_of_a_refund_at_the_same_moment",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -149,6 +153,7 @@ MUTANTS = [
         breaks="a dispute that was won is taken from the balance once more",
         caught_by="tests/integration/test_discarded_reversals.py"
         "::test_a_dispute_that_is_won_after_it_was_discarded_gives_nothing_back",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SIGNATURE,

@@ -1,6 +1,6 @@
 """What was missed, what was lost, and how far Stripe's lists were read."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 STRIPE_LISTS = "reconciliation/stripe_lists.py"
 REEMISSION = "reconciliation/uncredited.py"
@@ -97,6 +97,7 @@ MUTANTS = [
         breaks="the same payments are emitted by every run, and the others never",
         caught_by="tests/integration/test_delivery.py"
         "::test_a_payment_that_kafka_lost_is_emitted_again_with_doubling_waits",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REEMISSION,

@@ -1,6 +1,6 @@
 """The last line of defence: what `verify` must see, and what must not alarm."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 AUDIT = "operations/audit_ledger.py"
 VERIFY = "operations/verbs/verify.py"
@@ -61,6 +61,7 @@ MUTANTS = [
         instead="found.created",
         breaks="a bank debit that nobody has answered raises an alarm",
         caught_by=f"{OF_BOOKS}::test_a_bank_debit_is_no_offence_while_it_is_pending_nor_when_it_has_failed",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=BOOKS,

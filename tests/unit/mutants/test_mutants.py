@@ -1,25 +1,29 @@
 """`make mutants`: its list goes with the code, and it reports what no test catches."""
 
+import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.mutants.__main__ import main
 from tests.mutants.catalogue import MUTANTS
-from tests.mutants.mutant import CHECKOUT, Mutant, unusable
-from tests.mutants.trial import Workspace, first_failure, try_each
+from tests.mutants.mutant import CHECKOUT, Mutant, Worlds, unusable
+from tests.mutants.trial import Layers, Workspace, first_failure, try_each
+from tests.mutants.worlds import Found, found
 
 ROOT = Path(__file__).parents[3]
 TEST = "tests/test_adding.py"
 
 
-def mutant(**fields: str) -> Mutant:
+def mutant(**fields: Any) -> Mutant:
     """Of `project`, and good, unless a field says something else."""
-    given = {
+    given: dict[str, Any] = {
         "file": "adding.py",
         "text": "one + other",
         "instead": "one - other",
@@ -75,12 +79,13 @@ def test_the_list_is_long_and_names_each_mistake_once() -> None:
         ({"instead": "one + other"}, "changes nothing"),
         ({"instead": "one +"}, "makes no Python"),
         ({"caught_by": f"{TEST}::test_gone"}, f"no {TEST}::test_gone"),
+        ({"caught_by": None}, "nothing catches it"),
         ({"caught_by": "tests/gone.py::test_a_sum"}, "no tests/gone.py::test_a_sum"),
     ],
     ids=str,
 )
 def test_what_does_not_go_with_the_code_is_named(
-    project: Path, wrong: dict[str, str], complaint: str
+    project: Path, wrong: dict[str, str | None], complaint: str
 ) -> None:
     assert unusable([mutant()], project) == []
     [said] = unusable([mutant(**wrong)], project)
@@ -93,6 +98,37 @@ def test_a_mutant_is_caught_by_its_own_test_alone(project: Path, workspaces: lis
     assert [verdict.is_caught for verdict in verdicts] == [True, False, False]
     assert "assert" in verdicts[0].says
     assert "one + other" in (project / CHECKOUT / "adding.py").read_text(), "only copies are changed"
+
+
+class World(Workspace):
+    """Its worlds find what `found` says."""
+
+    found: Found | None = None
+
+    def simulate(self, mutant: Mutant, seeds: Sequence[int], *, shrinks: bool = True) -> Found | None:
+        del mutant, shrinks
+        assert len(seeds) == 7
+        return self.found
+
+
+def test_what_worlds_must_show_is_caught_only_if_one_does(project: Path, tmp_path: Path) -> None:
+    tried = [mutant(caught_by=None, worlds=Worlds.SERIAL)]
+    with closing(World(project, tmp_path / "copy")) as workspace:
+        [verdict] = try_each(tried, [workspace], lambda _: None, Layers(worlds=7))
+        assert not verdict.is_caught
+        assert "7 worlds" in verdict.says
+        workspace.found = Found(3, 3, "a rule", 2, 0.5, 1.5)
+        [verdict] = try_each(tried, [workspace], lambda _: None, Layers(worlds=7))
+        assert verdict.is_caught
+        assert verdict.found == workspace.found
+
+
+def test_what_a_world_says_is_read() -> None:
+    said = "a line\nfound: {}\n"
+    assert found(said.format("null")) is None
+    assert found(said.format(json.dumps(asdict(Found(3, 3, "a rule", 2, 0.5, 1.5))))) is not None
+    with pytest.raises(LookupError, match="a line"):
+        found("a line\n")
 
 
 def test_what_keeps_a_test_from_running_is_no_catch(workspaces: list[Workspace]) -> None:

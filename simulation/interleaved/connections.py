@@ -1,0 +1,100 @@
+"""Connections of the code that are PostgreSQL's own. Before each statement others may go on."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import psycopg2
+import psycopg2.errors
+
+from simulation.connections import (
+    REFUSED_BY_SERVER,
+    SQLSTATES,
+    Connection,
+    Cursor,
+    Faults,
+    WorldsDatabase,
+    parts,
+)
+from simulation.databases import WorldDatabase
+from simulation.interleaved.databases import SharedDatabase
+from simulation.interleaved.turns import Turns
+from simulation.server import connected
+
+
+class GatedDatabase(WorldsDatabase):
+    def __init__(self, database: WorldDatabase, faults: Faults, turns: Turns) -> None:
+        super().__init__(database, faults)
+        assert isinstance(database, SharedDatabase)
+        self._shared, self._turns = database, turns
+
+    def _connect(self) -> Any:
+        if self._faults.at_connect(self._world.name):
+            raise psycopg2.OperationalError("connection refused")
+        return GatedConnection(self._shared, self._faults, self._turns)
+
+
+class GatedConnection(Connection):
+    def __init__(self, database: SharedDatabase, faults: Faults, turns: Turns) -> None:
+        super().__init__(database, faults)
+        self._shared, self._turns = database, turns
+        self._real = connected(database.url)
+        self._real.autocommit = True  # Since BEGIN is sent by the code.
+        self._pid = self._real.info.backend_pid
+
+    def cursor(self, cursor_factory: object = None) -> Cursor:  # noqa: ARG002 - it is always ours
+        if self.closed:
+            raise psycopg2.InterfaceError("connection already closed")
+        made: Cursor = self._real.cursor(cursor_factory=Cursor)
+        made.of = self
+        return made
+
+    def close(self) -> None:
+        if not self.closed:
+            self._real.close()
+            self._turns.await_end(self._pid)
+        self.closed, self.in_transaction, self._is_aborted = 1, False, False
+
+    def execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        self._turns.pause()
+        super().execute(execute, statements)
+
+    def _execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        _, begins, ends = parts(statements)
+        if self._is_aborted and ends is None:
+            raise psycopg2.errors.InFailedSqlTransaction("the transaction is aborted")
+        if ends == b"ROLLBACK" and not (begins or self.in_transaction):
+            return
+        if begins:
+            told = self._shared.told(local=True).encode()
+            statements = b"BEGIN; " + told + statements.removeprefix(b"BEGIN; ")
+        elif not self.in_transaction:
+            statements = self._shared.told(local=False).encode() + statements
+        self.in_transaction = begins or self.in_transaction
+        if self._is_aborted:
+            statements = b"ROLLBACK"
+        try:
+            self._turns.executing(self._pid, lambda: execute(statements))
+        except psycopg2.errors.QueryCanceled:
+            raise self._ended_wait() from None
+        if ends is not None or not self.in_transaction:
+            self._shared.commits += 1
+            self._end_transaction()
+
+    def _refuse(self, fault: str, statements: bytes) -> None:
+        if statements == b"ROLLBACK":
+            return
+        self._is_aborted = self.in_transaction
+        if fault == "server shuts down":
+            self.close()
+        raise _error(fault)
+
+    def _ended_wait(self) -> psycopg2.Error:
+        actor = self._turns.actor
+        assert actor is not None
+        return _error(actor.ended_by)
+
+
+def _error(name: str) -> psycopg2.Error:
+    error = REFUSED_BY_SERVER[name](name)
+    cast(Any, error).__setstate__({"pgcode": SQLSTATES[name]})
+    return error

@@ -1,0 +1,99 @@
+"""A database of a world that several connections use. What is committed stays, until the world ends and all
+tables are emptied. There are no backups."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
+
+from simulation.clock import Clock
+from simulation.databases import WorldDatabase
+from simulation.plans import Plans
+from simulation.server import connected
+
+_NO_TIMEOUTS = """
+    CREATE OR REPLACE FUNCTION sim.set_config(text, text, boolean) RETURNS text LANGUAGE sql
+        AS $$ SELECT $2 $$
+"""
+"""The time that the code gives a lock or a statement is the world's, and passes when the seed says so."""
+
+_ORDERS = "CREATE TABLE IF NOT EXISTS sim.orders (user_id bigint REFERENCES sim.users)"
+"""A table of the application's, with a row that refers to the user who pays."""
+
+_TABLES = """
+    SELECT coalesce(string_agg(format('sim.%I', tablename), ', '), '') FROM pg_tables
+    WHERE schemaname = 'sim' AND tablename NOT LIKE '%migrations'
+"""
+
+
+class _NoPlans(Plans):
+    def executing(self, text: bytes, parameters: Any) -> None:
+        del text, parameters
+
+
+class SharedDatabase(WorldDatabase):
+    """A copy of a migrated database, made for the worlds with several connections."""
+
+    def __init__(self, name: str, url: str, clock: Clock) -> None:
+        self.name, self.url = name, _copied(url)
+        self.commits = 0
+        self.is_open = False  # No transaction of the code is in the way of the world's own.
+        self.refuses_debt = False
+        self.backups = []
+        self._clock = clock
+        self.connection = connected(self.url)
+        self.connection.autocommit = True
+        self.plans = _NoPlans(self.connection)
+        self._before = ""
+        self._send(_NO_TIMEOUTS if name == "checkout" else f"{_NO_TIMEOUTS}; {_ORDERS}")
+        with self.connection.cursor() as cursor:
+            cursor.execute(_TABLES)
+            [self._emptied] = cursor.fetchone()
+
+    def begin_world(self) -> None:
+        self.commits, self.refuses_debt = 0, False
+        # The ledger has a trigger against it.
+        self._send(
+            f"SET session_replication_role = replica; TRUNCATE {self._emptied} RESTART IDENTITY CASCADE;"
+            " RESET session_replication_role"
+        )
+
+    def end_world(self) -> None:
+        pass
+
+    def told(self, *, local: bool) -> str:
+        """What a session must be told of the time, and of the application's rule, before it goes on."""
+        scope, rule = "LOCAL" if local else "SESSION", "on" if self.refuses_debt else "off"
+        return f"SET {scope} sim.now = '{self._clock.epoch:.6f}'; SET {scope} sim.refuses = '{rule}'; "
+
+    def back_up(self) -> None:
+        raise NotImplementedError
+
+    def restore(self, number: int) -> float:
+        raise NotImplementedError
+
+    def as_application(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(f"{self.told(local=False)}{sql}", tuple(parameters))
+            self.commits += 1
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def _copied(url: str) -> str:
+    """The URL of a copy. The database has no connections but this process's, which does not use them now."""
+    parts = urlsplit(url)
+    name = parts.path.removeprefix("/")
+    source = name.rpartition("_")[0]
+    with closing(psycopg2.connect(urlunsplit(parts._replace(path="/postgres")))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            copy = f"{name}_shared"
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [copy])
+            if cursor.fetchone() is None:
+                made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                cursor.execute(made.format(sql.Identifier(copy), sql.Identifier(source)))
+    return urlunsplit(parts._replace(path=f"/{copy}"))

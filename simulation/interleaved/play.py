@@ -1,0 +1,155 @@
+"""Play one world in which several act at once."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from simulation import play
+from simulation.checker import Broken, contested
+from simulation.clock import BEGINNING, Clock
+from simulation.interleaved import groups
+from simulation.interleaved.databases import SharedDatabase
+from simulation.interleaved.turns import Actor, Turns
+from simulation.interleaved.world import InterleavedWorld, held_row
+from simulation.play import STEPS, Played, Player
+from simulation.processes import Died, Processes
+from simulation.server import connected
+from simulation.tape import Place, Tape
+from simulation.world import World
+
+ALONE = {
+    "sign up": 2.0,
+    "ask": 6.0,
+    "ask through Kafka": 2.0,
+    "pay": 14.0,
+    "end debit": 6.0,
+    "refund": 6.0,
+    "move refund": 6.0,
+    "dispute": 4.0,
+    "move dispute": 8.0,
+    "expire": 1.0,
+    "tell twice": 2.0,
+    "lose event": 2.0,
+    "lose record": 1.0,
+    "poison": 0.5,
+    "pass time": 6.0,
+    "pay elsewhere": 1.0,
+}
+TOGETHER = 0.5
+STAYS = (0.0, 0.5, 0.9)
+_OF_USERS = (groups.CONSUMER, groups.APPLICATION, groups.OPERATOR)
+"""They lock rows of users."""
+
+
+class InterleavedPlayer(Player):
+    def __init__(self, clock: Clock, checkout_url: str, application_url: str) -> None:
+        self._clock = clock
+        self._checkout = SharedDatabase("checkout", checkout_url, clock)
+        self._application = SharedDatabase("application", application_url, clock)
+        self._watcher = connected(self._checkout.url)
+        self._watcher.autocommit = True
+
+    def play(
+        self, seed: int, steps: Sequence[int] = range(1, STEPS + 1), mended: Collection[Place] = ()
+    ) -> Played:
+        self._clock.epoch = BEGINNING
+        for database in (self._checkout, self._application):
+            database.begin_world()
+        turns = Turns(self._watcher)
+        world = InterleavedWorld(Tape(seed, mended), self._clock, self._checkout, self._application, turns)
+        world.processes = Processes(world)
+        turns.on_wait = lambda one, others: _judge_wait(world, one, others)
+        turns.on_deadlock = lambda those: world.breaks("nobody deadlocks", _kinds(those))
+        try:
+            return self._played(world, steps)
+        finally:
+            world.end()
+
+    def _act(self, world: World) -> None:
+        assert isinstance(world, InterleavedWorld)
+        if not world.first_users:
+            world.first_users = tuple(world.signed_up)
+        if world.tape.chance(TOGETHER):
+            together(world)
+        else:
+            play.ACTS[world.tape.weighted(ALONE)](world)
+
+
+def together(world: InterleavedWorld) -> None:
+    actors = groups.some(world)
+    if not actors:
+        return
+    holder = held_row(world, _holdable(world)) if world.tape.chance(0.3) else None
+    world.say(f"at once: {_kinds(actors)}")
+    world.at_once = actors
+    world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
+    if holder is not None:
+        holder.close()
+    for error in [one.error for one in actors if one.error is not None]:
+        raise error
+    if world.broken:
+        raise world.broken[0]
+    _judge_results(world, actors)
+    _judge_parked(world)
+
+
+def _holdable(world: InterleavedWorld) -> list[tuple[Any, str, str]]:
+    return [
+        (world.application, "users", "id"),
+        (world.application, "users", "id"),
+        (world.checkout, "outbox", "effect_key"),
+        (world.checkout, "checkout_transactions", "request_id"),
+        (world.checkout, "reversals", "effect_key"),
+        (world.checkout, "stripe_events", "event_id"),
+    ]
+
+
+def _judge_wait(world: InterleavedWorld, one: Actor, others: Collection[Actor]) -> None:
+    """Who waits although it must not. Without `others` for a row that somebody holds."""
+    world.counts["waits for locks"] += 1
+    world.say(f"{one.kind} waits for {_kinds(others) or 'somebody'}")
+    if one.kind == groups.RELAY:
+        world.breaks("a relay waits for nobody", _kinds(others))
+    if any(other.kind == groups.RELAY for other in others):
+        world.breaks("nobody waits for a relay", one.kind)
+    if one.kind == groups.CONSUMER and not others:
+        # It waits for a user who is held, after it has credited the others.
+        users = groups.users_of(one.about)
+        rows = world.application.rows(
+            "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"
+        )
+        done = {row["effect_key"] for row in rows}
+        left = {user_id for key, user_id in users.items() if key not in done and user_id in world.signed_up}
+        rivals = [other.kind for other in world.at_once if other.kind in _OF_USERS]
+        if len(left) > 1 and rivals == [groups.CONSUMER]:
+            world.breaks("a user who is held keeps nobody else waiting", f"{sorted(left)}")
+
+
+def _judge_results(world: InterleavedWorld, actors: Sequence[Actor]) -> None:
+    """Where nothing fails, a row that somebody holds ends no part of a run."""
+    if world.swarm.rate:
+        return
+    for one in actors:
+        if one.kind == groups.RECONCILER:
+            found: Any = one.result
+            if isinstance(found, BaseException) or found.failed:
+                raise Broken("a row that is held ends no part of a run", f"{found}")
+        if one.kind in (groups.RELAY, groups.CONSUMER) and isinstance(one.result, Exception | Died):
+            raise Broken("a row that is held fails nobody", f"{one.kind}: {one.result!r}")
+
+
+def _judge_parked(world: InterleavedWorld) -> None:
+    """A payment of a user who is there can be entered, whoever else is at work."""
+    if world.application.refuses_debt:
+        return
+    found = world.application.rows(
+        "SELECT p.effect_key, p.reason FROM parked_events p JOIN users u ON u.id = p.user_id"
+        " WHERE starts_with(p.effect_key, 'success:') AND p.resolution IS NULL AND p.currency = 'eur'"
+        "   AND (p.payment_intent_id = ANY(%s)) IS NOT TRUE AND p.user_id = ANY(%s)",
+        [list(world.decided | contested(world)), list(world.first_users)],
+    )
+    if found:
+        raise Broken("what can be entered is not parked", f"{found}")
+
+
+def _kinds(actors: Collection[Actor]) -> str:
+    return ", ".join(one.kind for one in actors)

@@ -1,0 +1,229 @@
+"""Whose turn it is. Actors are threads of which one at a time goes on, from one statement to the next.
+
+A statement can wait at the server for a lock that another actor holds: PostgreSQL is asked
+(pg_blocking_pids). Then the others go on, and the one who waits goes on once it has the lock, or its wait is
+ended as by lock_timeout. PostgreSQL's own timeouts and its search for deadlocks come too late to matter, so
+the seed decides all of this.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Protocol
+
+STUCK_SECONDS = 60.0
+LOOK_SECONDS = 0.002
+
+
+class State(Enum):
+    READY = auto()
+    """Stands before a statement, or has not begun."""
+    GOING = auto()
+    EXECUTING = auto()
+    """A statement of it is at the server."""
+    EXECUTED = auto()
+    """A statement that had to wait is done."""
+    ENDED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """`kind` is what it does: "relay"."""
+
+    kind: str
+    act: Callable[[], object]
+    state: State = State.READY
+    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    pid: int = 0
+    """Of the server's process that executes its statement."""
+    waits_for: frozenset[int] = frozenset()
+    """Those who are in its way there."""
+    ended_by: str = ""
+    """Why its wait is ended: "lock timeout" or "deadlock"."""
+    about: Any = None
+    """A consumer's batch."""
+    error: BaseException | None = None
+    result: object = None
+
+
+class Chance(Protocol):
+    """The tape."""
+
+    def chance(self, probability: float) -> bool: ...
+    def pick(self, among: Sequence[Any]) -> Any: ...
+
+
+class Turns:
+    """`watcher` is a connection on which nobody ever waits."""
+
+    def __init__(self, watcher: Any) -> None:
+        self._watcher = watcher
+        self._changed = threading.Condition()
+        self._own = threading.local()
+        self._going: Actor | None = None
+        self._users: dict[int, Actor] = {}
+        """Who used the server's process last."""
+        self.impatience = 0.0
+        """How probable it is that a wait ends before it is its time."""
+        self.on_wait: Callable[[Actor, Collection[Actor]], None] = lambda _one, _others: None
+        """Called once for each statement that waits, with those in its way: nobody if these are no actors."""
+        self.on_deadlock: Callable[[Collection[Actor]], None] = lambda _: None
+
+    @property
+    def actor(self) -> Actor | None:
+        """The one who asks; None if it is nobody's turn."""
+        found: Actor | None = getattr(self._own, "actor", None)
+        return found
+
+    # Called by actors
+
+    def pause(self) -> None:
+        """Let others go on, if they may."""
+        actor = self.actor
+        if actor is None:
+            return
+        with self._changed:
+            actor.state = State.READY
+            self._changed.notify_all()
+        actor.go.acquire()
+
+    def executing(self, pid: int, execute: Callable[[], None]) -> None:
+        """Raises psycopg2's QueryCanceled if the wait was ended; `ended_by` says why."""
+        actor = self.actor
+        if actor is None:
+            execute()
+            return
+        actor.pid, actor.ended_by = pid, ""
+        with self._changed:
+            self._users[pid], actor.state = actor, State.EXECUTING
+        try:
+            execute()
+        finally:
+            with self._changed:
+                has_waited = self._going is not actor
+                actor.state = State.EXECUTED if has_waited else State.GOING
+                self._changed.notify_all()
+            if has_waited:
+                actor.go.acquire()
+
+    def await_end(self, pid: int) -> None:
+        """Until the server has ended the session, and given up its locks."""
+        ends = time.monotonic() + STUCK_SECONDS
+        while self._asked("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]):
+            if time.monotonic() > ends:
+                raise RuntimeError(f"the session {pid} does not end")
+            time.sleep(LOOK_SECONDS)
+
+    # Called by the world
+
+    def play(self, actors: Sequence[Actor], tape: Chance, *, stays: float) -> None:
+        """All of them at once, to their ends. With the probability `stays` the same one goes on."""
+        self._users.clear()
+        threads = [threading.Thread(target=self._begin, args=(one,), daemon=True) for one in actors]
+        for thread in threads:
+            thread.start()
+        last: Actor | None = None
+        while left := [one for one in actors if one.state is not State.ENDED]:
+            ready = [one for one in left if one.state in (State.READY, State.EXECUTED)]
+            waiting = [one for one in left if one.state is State.EXECUTING]
+            if not ready:
+                self._end_a_wait(waiting, actors)
+                continue
+            if waiting and tape.chance(self.impatience):
+                self._cancel(tape.pick(waiting), "lock timeout")
+            chosen = last if last in ready and tape.chance(stays) else tape.pick(ready)
+            last = chosen
+            self._let_go(chosen)
+            self._settle(actors)
+        for thread in threads:
+            thread.join()
+
+    def _begin(self, actor: Actor) -> None:
+        actor.go.acquire()
+        self._own.actor = actor
+        try:
+            actor.result = actor.act()
+        except BaseException as error:  # noqa: BLE001 - the world raises it when all have ended
+            actor.error = error
+        with self._changed:
+            actor.state = State.ENDED
+            self._changed.notify_all()
+
+    def _let_go(self, actor: Actor) -> None:
+        with self._changed:
+            self._going, actor.state = actor, State.GOING
+        actor.go.release()
+
+    def _settle(self, actors: Sequence[Actor]) -> None:
+        """Until each has stopped, or waits for another one."""
+        ends = time.monotonic() + STUCK_SECONDS
+        while True:
+            with self._changed:
+                if self._going in _moving(actors):
+                    self._changed.wait(LOOK_SECONDS)
+                moving = _moving(actors)
+            if not moving:
+                break
+            blocked = self._blocked([one for one in moving if one.state is State.EXECUTING])
+            with self._changed:
+                moving = _moving(actors)
+                if all(one.state is State.EXECUTING and blocked.get(one) for one in moving):
+                    self._going = None
+                    break
+            if time.monotonic() > ends:
+                raise RuntimeError(f"{[(one.kind, one.state) for one in moving]} do not go on")
+        self._note_waits(actors, {one: blocked[one] for one in moving})
+
+    def _note_waits(self, actors: Sequence[Actor], waiting: Mapping[Actor, frozenset[int]]) -> None:
+        new = [one for one in waiting if not one.waits_for]
+        for one in actors:
+            one.waits_for = waiting.get(one, frozenset())
+        for one in new:
+            self.on_wait(one, self._in_the_way_of(one))
+            if any(one is not other and one.waits_for == other.waits_for for other in waiting):
+                # Both would go on at once, in an order that no seed decides.
+                self._cancel(one, "lock timeout")
+                one.waits_for = frozenset()
+
+    def _blocked(self, executing: Sequence[Actor]) -> dict[Actor, frozenset[int]]:
+        if not executing:
+            return {}
+        rows = self._asked(
+            "SELECT pid, pg_blocking_pids(pid) FROM unnest(%s::int[]) AS pid",
+            [[one.pid for one in executing]],
+        )
+        found = {pid: frozenset(pids) for pid, pids in rows}
+        return {one: found[one.pid] for one in executing}
+
+    def _end_a_wait(self, waiting: Sequence[Actor], actors: Sequence[Actor]) -> None:
+        """Everybody waits: for somebody who is no actor, or for each other."""
+        for one in waiting:
+            if one.waits_for - self._users.keys():
+                self._cancel(one, "lock timeout")
+                break
+        else:
+            self.on_deadlock(waiting)
+            self._cancel(waiting[-1], "deadlock")
+        self._settle(actors)
+
+    def _in_the_way_of(self, actor: Actor) -> list[Actor]:
+        return [self._users[pid] for pid in sorted(actor.waits_for & self._users.keys())]
+
+    def _cancel(self, actor: Actor, why: str) -> None:
+        actor.ended_by = why
+        self._asked("SELECT pg_cancel_backend(%s)", [actor.pid])
+        with self._changed:
+            if not self._changed.wait_for(lambda: actor.state is not State.EXECUTING, STUCK_SECONDS):
+                raise RuntimeError(f"the wait of {actor.kind} does not end")
+
+    def _asked(self, sql: str, given: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._watcher.cursor() as cursor:
+            cursor.execute(sql, given)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+
+def _moving(actors: Sequence[Actor]) -> list[Actor]:
+    return [one for one in actors if one.state in (State.GOING, State.EXECUTING)]

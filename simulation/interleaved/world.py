@@ -1,0 +1,96 @@
+"""A world in which several act at once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from simulation.checker import Broken
+from simulation.clock import Clock
+from simulation.connections import Faults, WorldsDatabase
+from simulation.databases import WorldDatabase
+from simulation.interleaved.connections import GatedConnection, GatedDatabase
+from simulation.interleaved.databases import SharedDatabase
+from simulation.interleaved.turns import Actor, Turns
+from simulation.kafka import AWAY, HALF
+from simulation.tape import Tape
+from simulation.world import World
+
+RATES = (0.0, 0.0, 0.01, 0.03)
+
+
+class InterleavedWorld(World):
+    def __init__(
+        self, tape: Tape, clock: Clock, checkout: SharedDatabase, application: SharedDatabase, turns: Turns
+    ) -> None:
+        super().__init__(tape, clock, checkout, application)
+        self.swarm = replace(self.swarm, rate=tape.pick(RATES))
+        self.turns = turns
+        turns.impatience = self.swarm.rate
+        self.broken: list[Broken] = []
+        """Rules that were broken while several acted."""
+        self.at_once: Sequence[Actor] = ()
+        self.first_users: Sequence[int] = ()
+        """Those who were there before anything happened."""
+        self._databases: list[GatedDatabase] = []
+        self.connecting = self._connecting
+
+    def _connecting(self, database: WorldDatabase, faults: Faults) -> WorldsDatabase:
+        made = GatedDatabase(database, faults, self.turns)
+        self._databases.append(made)
+        return made
+
+    def as_somebody(self, database: WorldDatabase) -> GatedConnection:
+        """A connection of somebody else's, to whom nothing happens."""
+        assert isinstance(database, SharedDatabase)
+        return GatedConnection(database, _NoFaults(), self.turns)
+
+    def end(self) -> None:
+        for database in self._databases:
+            database.close()
+
+    def breaks(self, rule: str, text: str) -> None:
+        """Said when all have ended."""
+        self.broken.append(Broken(rule, text))
+
+    def say(self, line: str) -> None:
+        actor = self.turns.actor
+        super().say(line if actor is None else f"  [{actor.kind}] {line}")
+
+    def fault(self, place: str, names: Sequence[str]) -> str | None:
+        """The broker is away more often than anything else fails."""
+        if place == "publish" and not self.is_calm:
+            away = self.tape.fault(place, [AWAY, HALF], 0.2)
+            if away is not None:
+                self.say(f"  fault at publish: {away}")
+                return away
+        return super().fault(place, names)
+
+    def meanwhile(self) -> None:
+        self.turns.pause()
+
+
+class _NoFaults:
+    def at_statement(self, database: str) -> str | None:
+        del database
+        return None
+
+    def at_connect(self, database: str) -> bool:
+        del database
+        return False
+
+    def die(self) -> None: ...
+    def freeze(self) -> None: ...
+
+
+def held_row(world: InterleavedWorld, choices: Sequence[tuple[WorldDatabase, str, str]]) -> Any:
+    """A connection that holds some row of one of these (database, table, key); None if it has none."""
+    database, table, key = world.tape.pick(choices)
+    rows = database.rows(f"SELECT {key} AS key FROM {table} ORDER BY 1")  # noqa: S608 - our own names
+    if not rows:
+        return None
+    chosen = world.tape.pick(rows)["key"]
+    connection = world.as_somebody(database)
+    with connection.cursor() as cursor:
+        cursor.execute(f"BEGIN; SELECT FROM {table} WHERE {key} = %s FOR UPDATE", (chosen,))
+    world.say(f"somebody holds {chosen} of {table}")
+    return connection
