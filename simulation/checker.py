@@ -2,24 +2,19 @@
 with the system.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+from simulation.broken import Broken
+from simulation.contested import contested
 from simulation.corruption import Corrupted
 from simulation.kafka import FINISHED, REQUESTS
+from simulation.states import States
 from simulation.truth import CREDIT, TAKINGS, Fact, fact_of, facts
 from simulation.world import World
 
 LISTED = 5
-
-
-class Broken(AssertionError):
-    """A rule does not hold; `rule` names it."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(f"{rule}: {text}")
-        self.rule = rule
 
 
 class Checker:
@@ -27,6 +22,7 @@ class Checker:
         self._world = world
         self._commits = (-1, -1)
         self._restores = 0
+        self._states = States(world)
         self._entries: set[str] = set()
         self._outbox: dict[str, bytes] = {}
         self._silent: set[Fact] = set()
@@ -38,11 +34,13 @@ class Checker:
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}
+            self._states.forget()
             self._commits = (-1, -1)
         if commits[1] != self._commits[1]:
             self._ledger()
         if commits[0] != self._commits[0]:
             self._kafka()
+            self._states.check()
             if world.restored_to is None:
                 self._seen()
         self._commits = commits
@@ -153,11 +151,10 @@ class Checker:
         """The application spends what there is. After a restore it enters anew what it has spent."""
         if self._world.restores:
             return
-        moves = {move.key for move in self._world.moves}
         balances: Counter[int] = Counter()
         for row in rows:
             balances[row["user_id"]] += row["amount_cents"]
-            if row["effect_key"] in moves and row["amount_cents"] < 0 > balances[row["user_id"]]:
+            if row["kind"] == "spent" and row["amount_cents"] < 0 > balances[row["user_id"]]:
                 raise Broken("the application spends what there is", row["effect_key"])
 
     def _kafka(self) -> None:
@@ -241,23 +238,3 @@ class Checker:
 
 def _listed(things: set[Any]) -> str:
     return ", ".join(sorted(map(str, things))[:LISTED])
-
-
-def contested(world: World) -> set[str]:
-    """Payments of a request that two users claim, or that has several after a restore: an event names
-    another user than the row, or two payments have each other's request_id. Such a payment may be left to
-    an operator."""
-    users: defaultdict[str, set[int]] = defaultdict(set)
-    intents: defaultdict[str, set[str]] = defaultdict(set)
-    for request in world.requests:
-        users[request.request_id].add(request.user_id)
-    for session in world.account.all("checkout.session"):
-        metadata = session["metadata"]
-        users[metadata["request_id"]].add(int(metadata["user_id"]))
-        intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
-    return {
-        intent
-        for request_id, those in intents.items()
-        if len(users[request_id]) > 1 or (world.restores and len(those) > 1)
-        for intent in those
-    }

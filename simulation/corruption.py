@@ -135,5 +135,4 @@ def _move(world: World, user_id: int, cents: int) -> None:
 
 def _by_hand(database: WorldDatabase, sql: str, *parameters: object) -> None:
     """As a replica: no trigger is asked."""
-    database.as_application("SET LOCAL session_replication_role = replica")
-    database.as_application(sql, parameters)
+    database.as_application(f"SET LOCAL session_replication_role = replica; {sql}", parameters)

@@ -7,6 +7,7 @@ import psycopg2
 from checkout.sessions.session_request import SessionRequest
 from simulation.kafka import REQUESTS
 from simulation.server import NO_RULE
+from simulation.stripe_model import oddities
 from simulation.stripe_model.account import OPEN
 from simulation.world import APP_ID, USERS, Move, Request, World
 
@@ -60,6 +61,8 @@ def pay(world: World) -> None:
     open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
     if open_:
         session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
+        if world.tape.chance(0.05):
+            oddities.reprice(world.account, session_id, world.tape.pick(AMOUNTS))
         world.account.pay(session_id, by_debit=by_debit)
         world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
 

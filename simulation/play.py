@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import corruption, operators, people, traffic
-from simulation.checker import Broken, Checker
+from simulation import corruption, misleading, operators, people, traffic
+from simulation.broken import Broken
+from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
 from simulation.processes import Died, Processes
@@ -56,6 +57,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
     "poison": traffic.poison,
+    "mislead": misleading.mislead,
 }
 
 

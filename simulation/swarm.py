@@ -47,7 +47,8 @@ WEIGHTS = {
     "pass a month": 0.5,
     "pay elsewhere": 1.5,
     "foreign payment": 1.0,
-    "poison": 1.0,
+    "poison": 2.0,
+    "mislead": 0.5,
 }
 ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
 """Without these nothing happens."""

@@ -25,7 +25,8 @@ def deliver(world: World) -> None:
         deliver_one(world, delivery)
 
 
-def deliver_one(world: World, delivery: Delivery) -> None:
+def deliver_one(world: World, delivery: Delivery) -> object:
+    """Returns the answer."""
     body, header = world.webhooks.signed(delivery, rotated=world.tape.chance(0.2))
     event = delivery.event
     delivery.attempts += 1
@@ -39,6 +40,7 @@ def deliver_one(world: World, delivery: Delivery) -> None:
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
     elif world.is_calm:
         raise AssertionError(f"nothing fails, and a webhook is answered with {outcome!r}")
+    return outcome
 
 
 def require_stored(world: World, event_id: str) -> None:

@@ -28,7 +28,9 @@ def facts(account: Account) -> tuple[set[Fact], set[Fact]]:
     must, may = set(), set()
     owners = {}
     for session in account.all("checkout.session", payment_status="paid"):
-        if session["metadata"]["checkout_app"] != APP_ID:
+        if session["metadata"]["checkout_app"] != APP_ID or session["mode"] != "payment":
+            continue
+        if session["payment_intent"] is None:
             continue
         intent, user_id = session["payment_intent"], int(session["metadata"]["user_id"])
         owners[intent] = user_id

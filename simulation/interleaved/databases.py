@@ -13,7 +13,7 @@ from psycopg2.extras import RealDictCursor
 from simulation.clock import Clock
 from simulation.databases import WorldDatabase
 from simulation.plans import Plans
-from simulation.server import connected
+from simulation.server import NO_RULE, connected
 
 _NO_TIMEOUTS = """
     CREATE OR REPLACE FUNCTION sim.set_config(text, text, boolean) RETURNS text LANGUAGE sql
@@ -42,7 +42,7 @@ class SharedDatabase(WorldDatabase):
         self.name, self.url = name, _copied(url)
         self.commits = 0
         self.is_open = False  # No transaction of the code is in the way of the world's own.
-        self.refuses_debt = False
+        self.rule = NO_RULE
         self.backups = []
         self._clock = clock
         self.connection = connected(self.url)
@@ -55,7 +55,7 @@ class SharedDatabase(WorldDatabase):
             [self._emptied] = cursor.fetchone()
 
     def begin_world(self) -> None:
-        self.commits, self.refuses_debt = 0, False
+        self.commits, self.rule = 0, NO_RULE
         # The ledger has a trigger against it.
         self._send(
             f"SET session_replication_role = replica; TRUNCATE {self._emptied} RESTART IDENTITY CASCADE;"
@@ -67,8 +67,8 @@ class SharedDatabase(WorldDatabase):
 
     def told(self, *, local: bool) -> str:
         """What a session must be told of the time, and of the application's rule, before it goes on."""
-        scope, rule = "LOCAL" if local else "SESSION", "on" if self.refuses_debt else "off"
-        return f"SET {scope} sim.now = '{self._clock.epoch:.6f}'; SET {scope} sim.refuses = '{rule}'; "
+        scope = "LOCAL" if local else "SESSION"
+        return f"SET {scope} sim.now = '{self._clock.epoch:.6f}'; SET {scope} sim.rule = '{self.rule}'; "
 
     def back_up(self) -> None:
         raise NotImplementedError

@@ -1,23 +1,15 @@
 """Who works at once: mostly at the same thing."""
 
-import json
 from collections.abc import Callable, Sequence
 
-import psycopg2
-
 from checkout.base.errors import CheckoutError
-from checkout.outbox.record import Record, first_of_each_partition
 from simulation import operators, people, traffic
+from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
 from simulation.processes import Died
-from simulation.world import Move, Request
-
-RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
-OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
-
-Actors = list[Actor]
+from simulation.world import Request
 
 HAPPENING = (
     people.pay,
@@ -29,7 +21,7 @@ HAPPENING = (
 )
 
 
-def webhooks(world: InterleavedWorld) -> Actors:
+def webhooks(world: InterleavedWorld) -> actors.Actors:
     """Of one payment, or the same event twice; mostly of what has just happened."""
     seen = len(world.account.events)
     for _ in range(world.tape.number(0, 2)):
@@ -39,14 +31,14 @@ def webhooks(world: InterleavedWorld) -> Actors:
         return []
     new = [one for one in due if one.event in world.account.events[seen:]]
     first = world.tape.pick(new or due)
-    intent = _intent_of(first.event)
-    related = [one for one in due if _intent_of(one.event) == intent]
+    intent = actors.intent_of(first.event)
+    related = [one for one in due if actors.intent_of(one.event) == intent]
     among = related if world.tape.chance(0.7) else due
     chosen = [first, *(world.tape.pick(among) for _ in range(world.tape.number(1, 2)))]
-    return [Actor(WEBHOOK, lambda one=one: traffic.deliver_one(world, one)) for one in chosen]  # type: ignore[misc]
+    return [actors.webhook(world, one) for one in chosen]
 
 
-def consumers(world: InterleavedWorld) -> Actors:
+def consumers(world: InterleavedWorld) -> actors.Actors:
     """Of one batch, as while partitions change hands, or of parts of it."""
     topic = world.topics[FINISHED]
     if world.tape.chance(0.3):
@@ -55,54 +47,20 @@ def consumers(world: InterleavedWorld) -> Actors:
     batches = [whole]
     if world.tape.chance(0.7):
         batches.append(whole if world.tape.chance(0.5) else topic.batch(range(PARTITIONS), 1))
-    return [consumer(world, batch) for batch in batches if batch]
+    return [actors.consumer(world, batch) for batch in batches if batch]
 
 
-def consumer(world: InterleavedWorld, batch: Sequence[Record]) -> Actor:
-    def act() -> None:
-        world.counts["deliveries"] += len(batch)
-        deadline = world.clock.epoch + 30
-        tally = world.run(f"consume {len(batch)}", lambda system: system.credit_balances(batch, deadline))
-        if not isinstance(tally, BaseException):
-            again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
-            world.topics[FINISHED].store(batch, again)
-
-    return Actor(CONSUMER, act, about=batch)
+def relays(world: InterleavedWorld) -> actors.Actors:
+    return [actors.relay(world), actors.relay(world), *webhooks(world)[: world.tape.number(0, 1)]]
 
 
-def relays(world: InterleavedWorld) -> Actors:
-    world.clock.pass_(6)
-    return [relay(world), relay(world)]
-
-
-def relay(world: InterleavedWorld) -> Actor:
-    def act() -> object:
-        deadline = world.clock.epoch + 30
-        return world.run("relay", lambda system: system.delivery.relay(deadline))
-
-    return Actor(RELAY, act)
-
-
-def reconciler(world: InterleavedWorld) -> Actors:
-    return [Actor(RECONCILER, lambda: traffic.reconcile(world))]
-
-
-def operator(world: InterleavedWorld) -> Actors:
-    if world.tape.chance(0.3) and world.signed_up:
-        user_id = world.tape.pick(world.signed_up)
-        words = ("rebuild-balance", "--user", str(user_id), "--reason", "doubt")
-        return [Actor(OPERATOR, lambda: operators.run(world, *words))]
-    act = operators.discard if world.tape.chance(0.4) else operators.operate
-    return [Actor(OPERATOR, lambda: act(world))]
-
-
-def decisions(world: InterleavedWorld) -> Actors:
+def decisions(world: InterleavedWorld) -> actors.Actors:
     """Two operators discard the same record."""
     found = world.application.rows(
         "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
     )
     if not found:
-        return operator(world)
+        return actors.operator(world)
     chosen = world.tape.pick(found)
     world.decided.add(chosen["payment_intent_id"])
     done: list[str] = []
@@ -116,82 +74,109 @@ def decisions(world: InterleavedWorld) -> Actors:
         if len(done) > 1:
             world.breaks("a record is decided by one operator", chosen["id"])
 
-    return [Actor(OPERATOR, lambda: discard("first")), Actor(OPERATOR, lambda: discard("second"))]
+    return [
+        Actor(actors.OPERATOR, lambda: discard("first")),
+        Actor(actors.OPERATOR, lambda: discard("second")),
+    ]
 
 
-def askers(world: InterleavedWorld) -> Actors:
+def askers(world: InterleavedWorld) -> actors.Actors:
     """One request, twice at once."""
     if not world.requests:
         return []
     request: Request = world.tape.pick(world.requests)
-    return [Actor(USER, lambda: people.ask_for(world, request)) for _ in range(2)]
+    return [Actor(actors.USER, lambda: people.ask_for(world, request)) for _ in range(2)]
 
 
-def requests(world: InterleavedWorld) -> Actors:
-    return [Actor(REQUESTS, lambda: traffic.consume_requests(world))]
-
-
-def application(world: InterleavedWorld) -> Actors:
-    """Moves balances of some users in a transaction of its own, which lasts."""
-    users = sorted({world.tape.pick(world.signed_up) for _ in range(2)}) if world.signed_up else []
-    return [Actor(APPLICATION, lambda: _move(world, users))] if users else []
-
-
-def spenders(world: InterleavedWorld) -> Actors:
+def spenders(world: InterleavedWorld) -> actors.Actors:
     """Two orders of a user, each paid in its own transaction."""
     if not world.signed_up:
         return []
     users = [world.tape.pick(world.signed_up)]
-    return [Actor(APPLICATION, lambda: _move(world, users)) for _ in range(2)]
+    return [Actor(actors.APPLICATION, lambda: actors.move(world, users)) for _ in range(2)]
 
 
-def _move(world: InterleavedWorld, users: Sequence[int]) -> None:
-    moves = [
-        Move(f"spent:{world.tape.digits(32):08x}", user_id, world.tape.pick((-300, -500, 20)))
-        for user_id in users
-    ]
-    connection = world.as_somebody(world.application)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN; SELECT 1")
-            for move in moves:
-                cursor.execute("INSERT INTO orders (user_id) VALUES (%s)", (move.user_id,))
-                given = (move.key, move.user_id, move.amount)
-                cursor.execute("SELECT ledger_move(%s, %s, %s, 'eur', 'spent')", given)
-            cursor.execute("COMMIT")
-    except psycopg2.Error as error:
-        world.say(f"the application cannot move: {type(error).__name__}")
-    else:
-        world.moves += moves
-        world.say(f"the application moves {[(one.user_id, one.amount) for one in moves]}")
-    finally:
-        connection.close()
-
-
-def mixture(world: InterleavedWorld) -> Actors:
+def mixture(world: InterleavedWorld) -> actors.Actors:
     """Of each kind one, at most."""
     chosen = world.tape.shuffled(
-        [webhooks, consumers, relays, reconciler, operator, askers, requests, application]
+        [
+            webhooks,
+            consumers,
+            relays,
+            actors.reconciler,
+            actors.operator,
+            askers,
+            actors.requests,
+            actors.application,
+        ]
     )
-    found: Actors = []
+    found: actors.Actors = []
     for make in chosen[:3]:
         found += make(world)[:1]
     return found
 
 
-def beside(world: InterleavedWorld) -> Actors:
+def beside(world: InterleavedWorld) -> actors.Actors:
     """A reconciler, and somebody else."""
-    other = world.tape.pick([webhooks, relays, operator, reconciler, consumers, askers])
-    return [*reconciler(world), *other(world)[:1]]
+    other = world.tape.pick([webhooks, relays, actors.operator, actors.reconciler, consumers, askers])
+    return [*actors.reconciler(world), *other(world)[:1]]
 
 
-def decider(world: InterleavedWorld) -> Actors:
+def beside_a_relay(world: InterleavedWorld) -> actors.Actors:
+    return [*webhooks(world)[:2], actors.relay(world)]
+
+
+def discarder(world: InterleavedWorld) -> actors.Actors:
+    """An operator discards an event while others of its payment are handled, or it is retried."""
+    found = world.checkout.rows(
+        "SELECT event_id, payment_intent_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
+        " ORDER BY event_id"
+    )
+    if not found:
+        return decider(world)
+    chosen = world.tape.pick(found)
+    world.decided.add(chosen["payment_intent_id"])
+    words = ("held", "discard", chosen["event_id"], "--reason", "no")
+    events = [
+        one
+        for one in world.webhooks.deliveries
+        if actors.intent_of(one.event) == chosen["payment_intent_id"]
+        and one.event["id"] != chosen["event_id"]
+    ]
+    others = actors.reconciler(world) if not events or world.tape.chance(0.3) else []
+    if not others:
+        others = [actors.webhook(world, world.tape.pick(events))]
+    return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), *others]
+
+
+def late_reconciler(world: InterleavedWorld) -> actors.Actors:
+    """When much is due."""
+    world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
+    return actors.reconciler(world)
+
+
+def late_consumer(world: InterleavedWorld) -> actors.Actors:
+    """One, of all that is left."""
+    batch = world.topics[FINISHED].batch(range(PARTITIONS), 1000)
+    return [actors.consumer(world, batch)] if batch else []
+
+
+def rebuilder(world: InterleavedWorld) -> actors.Actors:
+    """A balance is rebuilt, or moved by the application, while it is credited."""
+    if not world.signed_up:
+        return []
+    words = ("rebuild-balance", "--user", str(world.tape.pick(world.signed_up)), "--reason", "doubt")
+    rebuilds = [Actor(actors.OPERATOR, lambda: operators.run(world, *words))]
+    return [*late_consumer(world), *(rebuilds if world.tape.chance(0.5) else actors.application(world))]
+
+
+def decider(world: InterleavedWorld) -> actors.Actors:
     """An operator, and somebody else."""
-    other = world.tape.pick([webhooks, webhooks, consumers, consumers, reconciler])
-    return [*operator(world), *other(world)[:1]]
+    other = world.tape.pick([webhooks, webhooks, consumers, consumers, actors.reconciler])
+    return [*actors.operator(world), *other(world)[:1]]
 
 
-GROUPS: dict[Callable[[InterleavedWorld], Actors], float] = {
+GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     webhooks: 6.0,
     consumers: 4.0,
     relays: 1.0,
@@ -200,27 +185,46 @@ GROUPS: dict[Callable[[InterleavedWorld], Actors], float] = {
     beside: 2.0,
     askers: 1.0,
     spenders: 1.0,
-    mixture: 4.0,
+    mixture: 3.0,
+    beside_a_relay: 2.0,
+    discarder: 2.0,
+    late_reconciler: 2.0,
+    late_consumer: 2.0,
+    rebuilder: 2.0,
 }
 
 
-def some(world: InterleavedWorld) -> Actors:
-    return world.tape.pick([make for make, weight in GROUPS.items() for _ in range(int(weight))])(world)
+Row = tuple[str, str, str]
+"""Database, table with a condition, and key."""
+
+USERS, CHECKOUT = ("application", "users", "id"), "checkout"
+_PAYMENTS = "checkout_transactions WHERE"
+UNCREDITED = (
+    (
+        CHECKOUT,
+        "checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL",
+        "request_id",
+    ),
+    (CHECKOUT, "checkout_transactions WHERE status <> 'payment_succeeded'", "request_id"),
+    (CHECKOUT, "reversals WHERE state = 'emitted' AND credited_at IS NULL", "effect_key"),
+)
+ROWS = (
+    USERS,
+    *UNCREDITED,
+    (CHECKOUT, "outbox", "effect_key"),
+    (CHECKOUT, "stripe_events", "event_id"),
+)
+MOSTLY_HELD: dict[Callable[[InterleavedWorld], actors.Actors], Sequence[Row]] = {
+    late_reconciler: UNCREDITED,
+    late_consumer: [USERS],
+}
 
 
-def users_of(batch: Sequence[Record]) -> dict[str, int]:
-    """By effect key the users of the payments in a batch."""
-    found = {}
-    for record in batch:
-        try:
-            event = json.loads(record.value)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("status") == "success":
-            found[f"success:{event['request_id']}"] = event["user_id"]
-    return found
-
-
-def _intent_of(event: object) -> object:
-    one = event["data"]["object"]  # type: ignore[index]
-    return one.get("payment_intent")
+def some(world: InterleavedWorld) -> tuple[actors.Actors, Sequence[Row]]:
+    """And the rows of which somebody may hold one meanwhile."""
+    make = world.tape.pick([make for make, weight in GROUPS.items() for _ in range(int(weight))])
+    actors = make(world)
+    rows = MOSTLY_HELD.get(make)
+    if rows is None:
+        rows = ROWS if world.tape.chance(0.2) else ()
+    return actors, rows

@@ -4,15 +4,17 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from simulation import play
-from simulation.checker import Broken, contested
+from simulation.broken import Broken
 from simulation.clock import BEGINNING, Clock
+from simulation.contested import contested
+from simulation.interleaved import actors as kinds
 from simulation.interleaved import groups
 from simulation.interleaved.databases import SharedDatabase
 from simulation.interleaved.turns import Actor, Turns
 from simulation.interleaved.world import InterleavedWorld, held_row
 from simulation.play import STEPS, Played, Player
 from simulation.processes import Died, Processes
-from simulation.server import connected
+from simulation.server import NO_RULE, connected
 from simulation.tape import Place, Tape
 from simulation.world import World
 
@@ -36,7 +38,7 @@ ALONE = {
 }
 TOGETHER = 0.5
 STAYS = (0.0, 0.5, 0.9)
-_OF_USERS = (groups.CONSUMER, groups.APPLICATION, groups.OPERATOR)
+_OF_USERS = (kinds.CONSUMER, kinds.APPLICATION, kinds.OPERATOR)
 """They lock rows of users."""
 
 
@@ -75,10 +77,14 @@ class InterleavedPlayer(Player):
 
 
 def together(world: InterleavedWorld) -> None:
-    actors = groups.some(world)
+    actors, rows = groups.some(world)
     if not actors:
         return
-    holder = held_row(world, _holdable(world)) if world.tape.chance(0.3) else None
+    holder = None
+    if rows and world.tape.chance(0.8):
+        name, those, key = world.tape.pick(rows)
+        database = world.checkout if name == "checkout" else world.application
+        holder = held_row(world, database, those, key)
     world.say(f"at once: {_kinds(actors)}")
     world.at_once = actors
     world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
@@ -92,35 +98,24 @@ def together(world: InterleavedWorld) -> None:
     _judge_parked(world)
 
 
-def _holdable(world: InterleavedWorld) -> list[tuple[Any, str, str]]:
-    return [
-        (world.application, "users", "id"),
-        (world.application, "users", "id"),
-        (world.checkout, "outbox", "effect_key"),
-        (world.checkout, "checkout_transactions", "request_id"),
-        (world.checkout, "reversals", "effect_key"),
-        (world.checkout, "stripe_events", "event_id"),
-    ]
-
-
 def _judge_wait(world: InterleavedWorld, one: Actor, others: Collection[Actor]) -> None:
     """Who waits although it must not. Without `others` for a row that somebody holds."""
     world.counts["waits for locks"] += 1
     world.say(f"{one.kind} waits for {_kinds(others) or 'somebody'}")
-    if one.kind == groups.RELAY:
+    if one.kind == kinds.RELAY:
         world.breaks("a relay waits for nobody", _kinds(others))
-    if any(other.kind == groups.RELAY for other in others):
+    if any(other.kind == kinds.RELAY for other in others):
         world.breaks("nobody waits for a relay", one.kind)
-    if one.kind == groups.CONSUMER and not others:
+    if one.kind == kinds.CONSUMER and not others:
         # It waits for a user who is held, after it has credited the others.
-        users = groups.users_of(one.about)
+        users = kinds.users_of(one.about)
         rows = world.application.rows(
             "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"
         )
         done = {row["effect_key"] for row in rows}
         left = {user_id for key, user_id in users.items() if key not in done and user_id in world.signed_up}
         rivals = [other.kind for other in world.at_once if other.kind in _OF_USERS]
-        if len(left) > 1 and rivals == [groups.CONSUMER]:
+        if len(left) > 1 and rivals == [kinds.CONSUMER]:
             world.breaks("a user who is held keeps nobody else waiting", f"{sorted(left)}")
 
 
@@ -129,17 +124,17 @@ def _judge_results(world: InterleavedWorld, actors: Sequence[Actor]) -> None:
     if world.swarm.rate:
         return
     for one in actors:
-        if one.kind == groups.RECONCILER:
+        if one.kind == kinds.RECONCILER:
             found: Any = one.result
             if isinstance(found, BaseException) or found.failed:
                 raise Broken("a row that is held ends no part of a run", f"{found}")
-        if one.kind in (groups.RELAY, groups.CONSUMER) and isinstance(one.result, Exception | Died):
+        if one.kind in (kinds.RELAY, kinds.CONSUMER) and isinstance(one.result, Exception | Died):
             raise Broken("a row that is held fails nobody", f"{one.kind}: {one.result!r}")
 
 
 def _judge_parked(world: InterleavedWorld) -> None:
     """A payment of a user who is there can be entered, whoever else is at work."""
-    if world.application.refuses_debt:
+    if world.application.rule != NO_RULE:
         return
     found = world.application.rows(
         "SELECT p.effect_key, p.reason FROM parked_events p JOIN users u ON u.id = p.user_id"

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from simulation.checker import Broken
+from simulation.broken import Broken
 from simulation.clock import Clock
 from simulation.connections import Faults, WorldsDatabase
 from simulation.databases import WorldDatabase
@@ -26,6 +25,8 @@ class InterleavedWorld(World):
         self.swarm = replace(self.swarm, rate=tape.pick(RATES))
         self.turns = turns
         turns.impatience = self.swarm.rate
+        self.settled: set[str] = set()
+        """Ids of events of which a webhook said so."""
         self.broken: list[Broken] = []
         """Rules that were broken while several acted."""
         self.at_once: Sequence[Actor] = ()
@@ -58,6 +59,8 @@ class InterleavedWorld(World):
 
     def fault(self, place: str, names: Sequence[str]) -> str | None:
         """The broker is away more often than anything else fails."""
+        if "statement" not in place and "connect" not in place:
+            self.turns.pause()
         if place == "publish" and not self.is_calm:
             away = self.tape.fault(place, [AWAY, HALF], 0.2)
             if away is not None:
@@ -82,13 +85,12 @@ class _NoFaults:
     def freeze(self) -> None: ...
 
 
-def held_row(world: InterleavedWorld, choices: Sequence[tuple[WorldDatabase, str, str]]) -> Any:
-    """A connection that holds some row of one of these (database, table, key); None if it has none."""
-    database, table, key = world.tape.pick(choices)
-    rows = database.rows(f"SELECT {key} AS key FROM {table} ORDER BY 1")  # noqa: S608 - our own names
-    if not rows:
+def held_row(world: InterleavedWorld, database: WorldDatabase, rows: str, key: str) -> GatedConnection | None:
+    """A connection that holds one of these rows ("outbox WHERE …"); None if there are none."""
+    found = database.rows(f"SELECT {key} AS key FROM {rows} ORDER BY 1")  # noqa: S608 - our own names
+    if not found:
         return None
-    chosen = world.tape.pick(rows)["key"]
+    chosen, table = world.tape.pick(found)["key"], rows.partition(" ")[0]
     connection = world.as_somebody(database)
     with connection.cursor() as cursor:
         cursor.execute(f"BEGIN; SELECT FROM {table} WHERE {key} = %s FOR UPDATE", (chosen,))

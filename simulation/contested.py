@@ -1,0 +1,25 @@
+"""Payments about which nobody can decide but a person."""
+
+from collections import defaultdict
+
+from simulation.world import World
+
+
+def contested(world: World) -> set[str]:
+    """Payments of a request that two users claim, or that has several after a restore: an event names
+    another user than the row, or two payments have each other's request_id. Such a payment may be left to
+    an operator."""
+    users: defaultdict[str, set[int]] = defaultdict(set)
+    intents: defaultdict[str, set[str]] = defaultdict(set)
+    for request in world.requests:
+        users[request.request_id].add(request.user_id)
+    for session in world.account.all("checkout.session"):
+        metadata = session["metadata"]
+        users[metadata["request_id"]].add(int(metadata["user_id"]))
+        intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
+    return {
+        intent
+        for request_id, those in intents.items()
+        if len(users[request_id]) > 1 or (world.restores and len(those) > 1)
+        for intent in those
+    }

@@ -1,0 +1,118 @@
+"""Who works: one process, operator or application each."""
+
+import json
+from collections.abc import Sequence
+
+import psycopg2
+
+from checkout.outbox.record import Record, first_of_each_partition
+from simulation import operators, traffic
+from simulation.interleaved.turns import Actor
+from simulation.interleaved.world import InterleavedWorld
+from simulation.kafka import FINISHED
+from simulation.stripe_model.webhooks import Delivery
+from simulation.world import Move
+
+RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
+OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
+
+Actors = list[Actor]
+
+
+def webhook(world: InterleavedWorld, delivery: Delivery) -> Actor:
+    def act() -> None:
+        answer, event_id = traffic.deliver_one(world, delivery), delivery.event["id"]
+        if isinstance(answer, str) and answer != "duplicate":
+            if event_id in world.settled:
+                world.breaks("an event is settled once", event_id)
+            world.settled.add(event_id)
+
+    return Actor(WEBHOOK, act)
+
+
+def consumer(world: InterleavedWorld, batch: Sequence[Record]) -> Actor:
+    def act() -> None:
+        world.counts["deliveries"] += len(batch)
+        deadline = world.clock.epoch + 30
+        tally = world.run(f"consume {len(batch)}", lambda system: system.credit_balances(batch, deadline))
+        if not isinstance(tally, BaseException):
+            again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
+            world.topics[FINISHED].store(batch, again)
+
+    return Actor(CONSUMER, act, about=batch)
+
+
+def relay(world: InterleavedWorld) -> Actor:
+    def act() -> object:
+        # What is committed meanwhile is old enough then.
+        for _ in range(world.tape.pick((0, 0, 4, 12))):
+            world.turns.pause()
+        world.clock.pass_(6)
+        deadline = world.clock.epoch + 30
+        return world.run("relay", lambda system: system.delivery.relay(deadline))
+
+    return Actor(RELAY, act)
+
+
+def reconciler(world: InterleavedWorld) -> Actors:
+    return [Actor(RECONCILER, lambda: traffic.reconcile(world))]
+
+
+def operator(world: InterleavedWorld) -> Actors:
+    if world.tape.chance(0.3) and world.signed_up:
+        user_id = world.tape.pick(world.signed_up)
+        words = ("rebuild-balance", "--user", str(user_id), "--reason", "doubt")
+        return [Actor(OPERATOR, lambda: operators.run(world, *words))]
+    act = operators.discard if world.tape.chance(0.4) else operators.operate
+    return [Actor(OPERATOR, lambda: act(world))]
+
+
+def requests(world: InterleavedWorld) -> Actors:
+    return [Actor(REQUESTS, lambda: traffic.consume_requests(world))]
+
+
+def application(world: InterleavedWorld) -> Actors:
+    """Moves balances of some users in a transaction of its own, which lasts."""
+    users = sorted({world.tape.pick(world.signed_up) for _ in range(2)}) if world.signed_up else []
+    return [Actor(APPLICATION, lambda: move(world, users))] if users else []
+
+
+def move(world: InterleavedWorld, users: Sequence[int]) -> None:
+    moves = [
+        Move(f"spent:{world.tape.digits(32):08x}", user_id, world.tape.pick((-300, -500, 20)))
+        for user_id in users
+    ]
+    connection = world.as_somebody(world.application)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN; SELECT 1")
+            for move in moves:
+                cursor.execute("INSERT INTO orders (user_id) VALUES (%s)", (move.user_id,))
+                given = (move.key, move.user_id, move.amount)
+                cursor.execute("SELECT ledgermove(%s, %s, %s, 'eur', 'spent')", given)
+            cursor.execute("COMMIT")
+    except psycopg2.Error as error:
+        world.say(f"the application cannot move: {type(error).__name__}")
+    else:
+        world.moves += moves
+        world.say(f"the application moves {[(one.user_id, one.amount) for one in moves]}")
+    finally:
+        connection.close()
+
+
+def users_of(batch: Sequence[Record]) -> dict[str, int]:
+    """By effect key the users of the payments in a batch."""
+    found = {}
+    for record in batch:
+        try:
+            event = json.loads(record.value)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("status") == "success":
+            found[f"success:{event['request_id']}"] = event["user_id"]
+    return found
+
+
+def intent_of(event: object) -> object:
+    one = event["data"]["object"]  # type: ignore[index]
+    return one.get("payment_intent")

@@ -1,0 +1,77 @@
+"""What is no payment to us, although it says so: sent by somebody else, or of another kind. It must not be
+credited."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from simulation.stripe_model import oddities
+from simulation.stripe_model.webhooks import SECRET
+from simulation.world import API_VERSION, APP_ID, USERS, World
+
+LATER = 3600
+FORGED, FOR_LATER, CONNECTED = "forged", "signed for later", "of a connected account"
+SUBSCRIPTION, WITHOUT_INTENT = "a subscription", "without a payment intent"
+
+
+def mislead(world: World) -> None:
+    kind = world.tape.pick((FORGED, FOR_LATER, CONNECTED, SUBSCRIPTION, WITHOUT_INTENT))
+    price = {"currency": "eur", "unit_amount": 500}
+    metadata = {
+        "checkout_app": APP_ID,
+        "request_id": f"misleading-{world.tape.digits(64):016x}",
+        "user_id": str(world.tape.pick(USERS)),
+        "purpose": "balance_topup",
+    }
+    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
+    if kind in (SUBSCRIPTION, WITHOUT_INTENT):
+        session = world.account.create_session(asked)
+        intent = None if kind == WITHOUT_INTENT else f"pi_{world.tape.digits(64):016x}"
+        mode = "subscription" if kind == SUBSCRIPTION else "payment"
+        oddities.complete(
+            world.account, session["id"], mode=mode, payment_intent=intent, payment_status="paid"
+        )
+        # It is held until an operator has looked at it.
+        world.decided.add(intent or session["id"])
+        world.say(f"{session['id']} is paid, {kind}")
+        return
+    event = _event(world, metadata)
+    if kind == CONNECTED:
+        event["account"] = "acct_connected"
+    body, now = json.dumps(event).encode(), int(world.clock.epoch)
+    moment = now + LATER if kind == FOR_LATER else now
+    secret = "whsec_of_somebody_else" if kind == FORGED else SECRET
+    signed = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    header = f"t={moment},v1={signed}"
+    outcome = world.run(f"webhook {kind}", lambda system: system.receive_webhook(body, header))
+    if kind != CONNECTED and not isinstance(outcome, BaseException):
+        raise AssertionError(f"{kind}, and answered with {outcome!r}")
+
+
+def _event(world: World, metadata: dict[str, str]) -> dict[str, Any]:
+    number, now = f"{world.tape.digits(64):016x}", int(world.clock.epoch)
+    return {
+        "id": f"evt_{number}",
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": now,
+        "data": {
+            "object": {
+                "id": f"cs_test_{number}",
+                "object": "checkout.session",
+                "amount_total": 500,
+                "currency": "eur",
+                "expires_at": now + 3600,
+                "livemode": False,
+                "metadata": metadata,
+                "mode": "payment",
+                "payment_intent": f"pi_{number}",
+                "payment_status": "paid",
+                "status": "complete",
+                "url": None,
+            }
+        },
+        "livemode": False,
+        "type": "checkout.session.completed",
+    }
