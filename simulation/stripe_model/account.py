@@ -50,12 +50,14 @@ class Account:
 
     def create_session(self, parameters: Mapping[str, Any]) -> Resource:
         [item] = parameters["line_items"]
+        price = item["price_data"]["unit_amount"] * item["quantity"]
         session_id = self._id("cs_test_")
         return self._make(
             {
                 "id": session_id,
                 "object": "checkout.session",
-                "amount_total": item["price_data"]["unit_amount"] * item["quantity"],
+                "amount_subtotal": price,
+                "amount_total": price,
                 "currency": item["price_data"]["currency"],
                 "expires_at": int(self._clock.epoch) + EXPIRES_AFTER,
                 "livemode": False,
@@ -64,6 +66,7 @@ class Account:
                 "payment_intent": None,
                 "payment_status": "unpaid",
                 "status": OPEN,
+                "total_details": {"amount_discount": 0, "amount_tax": 0},
                 "url": f"https://checkout.stripe.com/c/pay/{session_id}",
             }
         )

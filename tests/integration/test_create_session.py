@@ -41,7 +41,7 @@ def test_a_session_is_what_was_asked_for(fns: Functions, stripe: Simulator) -> N
     answer = fns.create({"amount_cents": 1234, "currency": "EUR", "request_id": request_id.upper()})
 
     assert answer.status == 201
-    assert answer.json.keys() == {"request_id", "session_id", "url", "expires_at"}
+    assert answer.json.keys() == {"request_id", "session_id", "url", "credit_cents", "expires_at"}
     assert answer.json["request_id"] == request_id
     session = stripe.get(f"{SESSIONS}/{answer.json['session_id']}")
     assert (session["amount_total"], session["currency"], session["mode"]) == (1234, "eur", "payment")
@@ -50,6 +50,8 @@ def test_a_session_is_what_was_asked_for(fns: Functions, stripe: Simulator) -> N
         "request_id": request_id,
         "user_id": "1",
         "purpose": "balance_topup",
+        "amount_cents": "1234",
+        "credit_cents": "1234",
     }
     assert session["success_url"] == (
         "https://pay.example.com/balance?status=success&session_id={CHECKOUT_SESSION_ID}"

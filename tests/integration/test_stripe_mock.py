@@ -21,6 +21,7 @@ import stripe
 
 from checkout.base.errors import StripeRefusedForGood
 from checkout.payments.events import HANDLED
+from checkout.payments.price import Price
 from checkout.payments.stripe_api import Listing, StripeApi
 from checkout.payments.stripe_event import API_VERSION
 from checkout.sessions.session_request import SessionRequest
@@ -123,6 +124,7 @@ REQUEST_ID = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
 PARAMETERS = stripe_parameters(
     SessionRequest(2**63 - 1, 1_000_000, None, REQUEST_ID),
     REQUEST_ID,
+    price=Price(1_000_000, 1_100_000),
     app_id="checkout-tests",
     currency="eur",
     origin="https://pay.example.com",

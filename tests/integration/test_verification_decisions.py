@@ -181,7 +181,7 @@ def test_with_other_facts_it_is_another_finding(
     fns: Functions, wrong: str, accepting: AcceptFindings
 ) -> None:
     accepting.accept(wrong, **ACCOUNTED)
-    fns.checkout("UPDATE checkout_transactions SET paid_cents = 600")
+    fns.checkout("UPDATE checkout_transactions SET credit_cents = 600")
     [other] = found(fns)["EntryDiffersFromPayment"]
     assert other["finding"] != wrong
 
@@ -191,7 +191,7 @@ def test_only_what_was_shown_can_be_accepted(fns: Functions, wrong: str, accepti
         with pytest.raises(NotFound, match="has shown no finding 0123456789ab in the last 7 days"):
             act("0123456789ab")
     fns.checkout("UPDATE verify_findings SET shown_at = now() - interval '8 days'")
-    fns.checkout("UPDATE checkout_transactions SET paid_cents = 400")
+    fns.checkout("UPDATE checkout_transactions SET credit_cents = 400")
     Verify(system())()
     with pytest.raises(NotFound):
         accepting.shown(wrong)

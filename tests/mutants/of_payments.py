@@ -11,6 +11,7 @@ SESSION_EVENT = "payments/session_event.py"
 REVERSAL_EVENT = "payments/reversal_event.py"
 SIGNATURE = "payments/signature.py"
 RACES = "tests/integration/test_payment_races.py"
+PRICE = "tests/integration/test_price.py"
 BAD = "tests/integration/test_bad_webhooks.py"
 OF_REVERSALS = "tests/integration/test_reversals.py"
 
@@ -73,10 +74,52 @@ MUTANTS = [
     ),
     Mutant(
         file=EMISSIONS,
-        text="        amount_cents=payment.paid_cents,\n",
+        text="        amount_cents=payment.credited_cents if payment.purpose == TOP_UP else payment.paid_cents,\n",
         instead="        amount_cents=payment.amount_cents,\n",
-        breaks="what was asked is credited, and not what was paid",
-        caught_by="tests/integration/test_webhook_to_credit.py::test_what_is_emitted_is_what_was_paid",
+        breaks="what was asked is credited, and not what was promised for what was paid",
+        caught_by=f"{PRICE}::test_what_is_credited",
+    ),
+    Mutant(
+        file=EMISSIONS,
+        text="        amount_cents=payment.credited_cents if payment.purpose == TOP_UP else payment.paid_cents,\n",
+        instead="        amount_cents=payment.paid_cents,\n",
+        breaks="the tax is credited",
+        caught_by=f"{PRICE}::test_what_is_credited",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="        moved = replace(moved, credit_cents=credit_cents)\n",
+        instead="",
+        breaks="a session that came to less than was asked is credited as if it had come to all of it",
+        caught_by=f"{PRICE}::test_another_subtotal_is_credited_in_proportion_and_loud",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="    promised = reported.promised\n",
+        instead="    promised = Price(reported.totals.subtotal_cents, reported.totals.subtotal_cents)\n",
+        breaks="a payment whose row is lost loses its bonus",
+        caught_by=f"{PRICE}::test_a_row_that_is_made_from_an_event_keeps_the_promise",
+    ),
+    Mutant(
+        file="payments/price.py",
+        text="        return self.total_cents - self.subtotal_cents + self.discount_cents in (0, self.tax_cents)\n",
+        instead="        return True\n",
+        breaks="a total that nothing explains is believed without asking Stripe",
+        caught_by=f"{PRICE}::test_a_total_that_nothing_explains_is_read_at_stripe",
+    ),
+    Mutant(
+        file="payments/price.py",
+        text="        return self.total_cents == 0 and self.discount_cents == self.subtotal_cents\n",
+        instead="        return self.total_cents == 0\n",
+        breaks="what no discount made free is credited",
+        caught_by=f"{PRICE}::test_what_is_free_without_a_full_discount_is_held",
+    ),
+    Mutant(
+        file="payments/payment.py",
+        text="        cents = self.paid_cents if self.credit_cents is None else self.credit_cents\n",
+        instead="        cents = self.price.credit_cents\n",
+        breaks="what the release before credited is emitted with another amount",
+        caught_by=f"{PRICE}::test_what_the_release_before_has_credited_stays",
     ),
     Mutant(
         file=EMISSIONS,
@@ -110,8 +153,8 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSION_EVENT,
-        text='        case "paid", _:\n',
-        instead='        case "paid" | "no_payment_required", _:\n',
+        text='        case "no_payment_required", _ if totals.is_free and session.get("status") == "complete":\n',
+        instead='        case "no_payment_required", _:\n',
         breaks="what nobody paid is credited",
         caught_by=f"{BAD}::test_no_payment_required_is_held",
     ),

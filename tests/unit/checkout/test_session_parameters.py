@@ -9,6 +9,7 @@ import pytest
 import stripe
 from stripe.params.checkout import SessionCreateParams
 
+from checkout.payments.price import Price
 from checkout.payments.stripe_event import API_VERSION
 from checkout.sessions.session_request import SessionRequest
 from checkout.sessions.stripe_parameters import stripe_parameters
@@ -21,7 +22,12 @@ def parameters(purpose: str = "balance_topup") -> dict[str, Any]:
     request_id = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
     request = SessionRequest(1, 500, None, request_id, purpose)
     return stripe_parameters(
-        request, request_id, app_id="checkout-tests", currency="eur", origin="https://pay.example.com"
+        request,
+        request_id,
+        price=Price(500, 550),
+        app_id="checkout-tests",
+        currency="eur",
+        origin="https://pay.example.com",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from checkout.base.postgres import Transaction
 from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
+from checkout.payments import table as payments_table
 
 RANGE = 20_000
 """The most ledger entries, payments or users of a range. All of it is in memory if it differs."""
@@ -27,7 +28,7 @@ _SIZES: Mapping[Side, tuple[tuple[str, str], ...]] = {
 _IN_RANGE = "user_id > %(after)s AND user_id <= %(upto)s"
 _EFFECTS: Mapping[Side, str] = {
     "checkout": (
-        "SELECT 'success:' || request_id AS effect_key, user_id, paid_cents AS amount_cents,"
+        "SELECT 'success:' || request_id AS effect_key, user_id, credited_cents AS amount_cents,"
         "       paid_currency AS currency, completed_at AS at, request_id, payment_intent_id"
         " FROM payments WHERE is_paid"
         " UNION ALL"
@@ -42,6 +43,7 @@ _EFFECTS: Mapping[Side, str] = {
 _PAYMENTS = (
     "WITH payments AS MATERIALIZED ("
     " SELECT request_id, user_id, payment_intent_id, paid_cents, paid_currency, completed_at,"
+    f"       {payments_table.CREDITED_CENTS} AS credited_cents,"
     "        refunded_cents, disputed_cents,"
     "        status = 'payment_succeeded' AND purpose = %(purpose)s AS is_paid"
     f" FROM checkout_transactions WHERE {_IN_RANGE}),"
@@ -53,6 +55,7 @@ _PAYMENTS = (
     "          AND e.outcome IN ('held', 'waiting')) AS is_discarded"
     " FROM payments p JOIN reversals r ON r.payment_intent_id = p.payment_intent_id)"
 )
+_WITHOUT_INTENT = "is_paid AND paid_cents > 0 AND payment_intent_id IS NULL"
 # A credit is its payment intent's, if it knows that: outbox/effects.py says why.
 _DIGEST = (
     "('x' || substr(md5(concat_ws('|', CASE WHEN effect_key LIKE 'success:%%'"
@@ -138,7 +141,7 @@ def in_checkout(tx: Transaction, users: Users) -> InCheckout:
         "         (SELECT count(*) FROM reversed WHERE is_discarded) AS discarded_reversals,"
         "         (SELECT count(*) FROM payments WHERE refunded_cents + disputed_cents > paid_cents)"
         "           AS reversed_beyond_paid,"
-        "         (SELECT count(*) FROM payments WHERE is_paid AND payment_intent_id IS NULL)"
+        f"        (SELECT count(*) FROM payments WHERE {_WITHOUT_INTENT})"
         "           AS without_payment_intent"
         " FROM effects",
         _parameters(users),
@@ -226,12 +229,11 @@ def reversed_beyond_paid(tx: Transaction, users: Users) -> list[Row]:
 
 
 def without_payment_intent(tx: Transaction, users: Users) -> list[Row]:
-    """Succeeded payments without a payment intent, by which Stripe's books would have them."""
+    """Succeeded payments without a payment intent, by which Stripe's books would have what was paid."""
     tx.execute(
         f"{_PAYMENTS}"
         " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"
-        " FROM payments"
-        " WHERE is_paid AND payment_intent_id IS NULL ORDER BY user_id, request_id",
+        f" FROM payments WHERE {_WITHOUT_INTENT} ORDER BY user_id, request_id",
         _parameters(users),
     )
     return tx.fetchall()

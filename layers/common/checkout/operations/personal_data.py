@@ -12,6 +12,7 @@ _OF_RESOURCE = (
     "object",
     "created",
     "amount_refunded",
+    "amount_subtotal",
     "amount_total",
     "currency",
     "livemode",
@@ -20,7 +21,8 @@ _OF_RESOURCE = (
     "recovered_from",
     "status",
 )
-_OF_METADATA = ("checkout_app", "request_id", "user_id", "purpose")
+_OF_TOTALS = ("amount_discount", "amount_tax")
+_OF_METADATA = ("checkout_app", "request_id", "user_id", "purpose", "amount_cents", "credit_cents")
 
 
 def without_personal_data(payload: str) -> str:
@@ -35,6 +37,8 @@ def without_personal_data(payload: str) -> str:
     kept = _only(resource, _OF_RESOURCE)
     if isinstance(resource.get("metadata"), dict):
         kept["metadata"] = _only(resource["metadata"], _OF_METADATA)
+    if isinstance(resource.get("total_details"), dict):
+        kept["total_details"] = _only(resource["total_details"], _OF_TOTALS)
     if "payment_intent" in resource:
         kept["payment_intent"] = payment_intent_of(resource)
     return json.dumps(_only(event, _OF_EVENT) | {"data": {"object": kept}})

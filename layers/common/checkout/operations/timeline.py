@@ -56,7 +56,9 @@ def _payment(row: Row) -> Moments:
     yield row["at"], "payment", f"{asked}{status}{_with(row, *names)}"
     if "completed_at" in row:
         paid = f", {row['paid_cents']} {shown(row['paid_currency'])} paid" if "paid_cents" in row else ""
-        yield row["completed_at"], "payment", f"{shown(row['status'])}{paid}"
+        credited = row.get("credit_cents", row.get("paid_cents"))
+        more = f", for a credit of {credited}" if paid and credited != row["paid_cents"] else ""
+        yield row["completed_at"], "payment", f"{shown(row['status'])}{paid}{more}"
     yield from _seen(row, "the credit")
 
 

@@ -1,7 +1,7 @@
 """The fields of a record on one of our topics, with the types that its contract says."""
 
 from checkout.base import strict_json
-from checkout.base.text import identifier, is_storable, positive_bigint, request_identifier
+from checkout.base.text import MAX_BIGINT, identifier, is_storable, positive_bigint, request_identifier
 
 
 class Unprocessable(ValueError):
@@ -34,6 +34,12 @@ class Fields:
         if value is None:
             raise Unprocessable(f"{name} must be an integer from 1 to 2^63-1")
         return value
+
+    def total(self, name: str) -> int | None:
+        value = self[name]
+        if value is None or (type(value) is int and 0 <= value <= MAX_BIGINT):
+            return value
+        raise Unprocessable(f"{name} must be an integer from 0 to 2^63-1, or null")
 
     def identifier(self, name: str) -> str | None:
         return self._identifier(name, self[name])

@@ -15,10 +15,13 @@ CONSUMER_GROUP = "checkout-finished-consumer"
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_IDENTIFIER_LENGTH)]
 Positive = Annotated[int, Meta(ge=1, le=MAX_BIGINT)]
+Total = Annotated[int, Meta(ge=0, le=MAX_BIGINT)]
 
 
 class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
-    """`amount_cents` is positive minor units; `status` says the direction. `timestamp` is ISO 8601 UTC."""
+    """`amount_cents` is what moves the balance, in positive minor units; `status` says the direction. In
+    `session_created` and `failed` it is the price, and with another purpose than the balance what was paid.
+    `timestamp` is ISO 8601 UTC."""
 
     request_id: Identifier
     user_id: Positive
@@ -35,6 +38,12 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
     source_id: Identifier | None = None
     dispute_id: Identifier | None = None
     """Stripe's `dp_…`. Each balance transaction of a dispute is a `source_id` of its own."""
+    paid_cents: Total | None = None
+    tax_cents: Total | None = None
+    discount_cents: Total | None = None
+    """Of a `success`: what was paid, the tax in it, and what was left out of it."""
+    reversed_cents: Positive | None = None
+    """Of a reversal: the money that Stripe took back or returned."""
 
     def encoded(self) -> bytes:
         """The record's value; its key is `user_id` in decimal."""
@@ -113,6 +122,12 @@ def _of_any_producer(value: bytes, default_currency: str) -> CheckoutFinishedEve
         event_id=fields.identifier("event_id"),
         source_id=fields.identifier("source_id"),
         dispute_id=fields.identifier("dispute_id"),
+        paid_cents=fields.total("paid_cents"),
+        tax_cents=fields.total("tax_cents"),
+        discount_cents=fields.total("discount_cents"),
+        reversed_cents=None
+        if fields["reversed_cents"] is None
+        else fields.positive_integer("reversed_cents"),
     )
 
 

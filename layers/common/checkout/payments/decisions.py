@@ -10,6 +10,7 @@ from datetime import datetime
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.base.text import MAX_IDENTIFIER_LENGTH
+from checkout.outbox.effects import TOP_UP
 from checkout.payments import emissions, locked, reversals, session_event, table
 from checkout.payments.emissions import Emission
 from checkout.payments.locked import Locked, Report
@@ -18,6 +19,9 @@ from checkout.payments.payment import FINAL, SMOKE_PAYMENT, Payment, Status
 from checkout.payments.reversals import NO_CHANGES, Changes
 from checkout.payments.session_event import SessionReport
 
+NO_PROMISE = "metadata.amount_cents and metadata.credit_cents do not say what is credited"
+CREDITS_NOTHING = "what its amount_subtotal credits is nothing, or beyond BIGINT"
+PAID_NOTHING = "nothing was paid, and it is for another purpose than the balance"
 TOO_LONG = f"request_id and session id together exceed {MAX_IDENTIFIER_LENGTH} characters"
 
 
@@ -59,8 +63,14 @@ def _of_session(
         return Decision(applied)
     moved = _moved(row, reported, event_id, found.now)
     if reported.is_paid:
+        credit_cents = row.price.credit_for(reported.totals.subtotal_cents)
+        if credit_cents is None:
+            return Decision(Parked(CREDITS_NOTHING, row.request_id))
+        if row.purpose != TOP_UP and not moved.paid_cents:
+            return Decision(Parked(PAID_NOTHING, row.request_id))
+        moved = replace(moved, credit_cents=credit_cents)
         telemetry.count("PaymentsSucceeded")
-        _compare_paid_with_asked(moved)
+        _compare_paid_with_asked(row, reported)
         changes = reversals.release(moved, found.reversals)
         released = [emissions.reversal(moved, one) for one in changes.emitted]
         return Decision(applied, moved, True, [emissions.success(moved), *released], changes)
@@ -77,7 +87,9 @@ def _moved(row: Payment, reported: SessionReport, event_id: str | None, now: dat
         stripe_session_id=row.stripe_session_id or reported.session_id,
         stripe_session_url=row.stripe_session_url or reported.session_url,
         payment_intent_id=reported.payment_intent_id or row.payment_intent_id,
-        paid_cents=reported.amount_cents if reported.is_paid else None,
+        paid_cents=reported.totals.total_cents if reported.is_paid else None,
+        tax_cents=reported.totals.tax_cents if reported.is_paid else None,
+        discount_cents=reported.totals.discount_cents if reported.is_paid else None,
         paid_currency=reported.currency if reported.is_paid else None,
         paid_event_id=event_id if reported.is_paid else None,
         completed_at=now if reported.status in FINAL else None,
@@ -89,8 +101,13 @@ def _of_unknown_session(
     tx: Transaction, reported: SessionReport, named: Payment | None, event_id: str | None
 ) -> Decision | Unconfirmed:
     """Make its row: the request's if there is none, else that of a second payment of the request."""
+    promised = reported.promised
+    if promised is None:
+        return Decision(Parked(NO_PROMISE))
+    if promised.credit_for(reported.totals.subtotal_cents) is None:
+        return Decision(Parked(CREDITS_NOTHING))
     if named is None:
-        table.insert_reported(tx, reported.request_id, reported, event_id)
+        table.insert_reported(tx, reported.request_id, reported, promised, event_id)
         found = locked.read(tx, reported)
         if found.of_session(reported.session_id) is not None:
             telemetry.logger.warning("made the row of a session that we did not know")
@@ -100,7 +117,7 @@ def _of_unknown_session(
         return Decision(Parked(TOO_LONG))
     is_second = table.is_any_paid(tx, named.user_id, named.request_id)
     for name in names:
-        table.insert_reported(tx, name, reported, event_id)
+        table.insert_reported(tx, name, reported, promised, event_id)
         found = locked.read(tx, reported)
         if (row := found.of_session(reported.session_id)) is not None:
             _alert_second_payment(reported, row, is_second=is_second)
@@ -132,11 +149,12 @@ def _alert_contradiction(reported: SessionReport, row: Payment) -> None:
         )
 
 
-def _compare_paid_with_asked(row: Payment) -> None:
-    if (row.paid_cents, row.paid_currency) != (row.amount_cents, row.currency):
+def _compare_paid_with_asked(row: Payment, reported: SessionReport) -> None:
+    asked, came_to = row.amount_cents, reported.totals.subtotal_cents
+    if (came_to, reported.currency) != (asked, row.currency):
         telemetry.alert(
             "PaidDiffersFromAsked",
-            "paid another amount or currency than asked; credited as paid",
-            asked=f"{row.amount_cents} {row.currency}",
-            paid=f"{row.paid_cents} {row.paid_currency}",
+            "the session came to another amount or currency than asked; credited in proportion",
+            asked=f"{asked} {row.currency}",
+            paid=f"{came_to} {reported.currency}",
         )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from checkout.base.errors import InvariantBroken
-from checkout.outbox.effects import answer_key, failed_key, success_key
+from checkout.outbox.effects import TOP_UP, answer_key, failed_key, success_key
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.payments.payment import Payment
 from checkout.payments.reversals_table import StoredReversal
@@ -22,16 +22,20 @@ def success(payment: Payment) -> Emission:
 
 
 def success_event(payment: Payment) -> CheckoutFinishedEvent:
-    """The `success` of a succeeded payment, from what was paid."""
+    """The `success` of a succeeded payment: with what it credits, or, with another purpose than the balance,
+    with what was paid."""
     if payment.paid_cents is None or payment.paid_currency is None or payment.completed_at is None:
         raise InvariantBroken(f"payment {payment.request_id} succeeded without an amount")
     return _event(
         payment,
         "success",
         at=payment.completed_at,
-        amount_cents=payment.paid_cents,
+        amount_cents=payment.credited_cents if payment.purpose == TOP_UP else payment.paid_cents,
         currency=payment.paid_currency,
         event_id=payment.paid_event_id,
+        paid_cents=payment.paid_cents,
+        tax_cents=payment.tax_cents,
+        discount_cents=payment.discount_cents,
     )
 
 
@@ -75,6 +79,7 @@ def reversal_event(payment: Payment, stored: StoredReversal) -> CheckoutFinished
         currency=stored.reversal.currency,
         event_id=stored.event_id,
         source_id=stored.reversal.source_id,
+        reversed_cents=stored.reversal.amount_cents,
         dispute_id=stored.reversal.dispute_id,
     )
 

@@ -11,8 +11,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from checkout.base.errors import InvariantBroken
 from checkout.base.text import uuid_in_lower_case
 from checkout.outbox.effects import TOP_UP, Effect, success_key
+from checkout.payments.price import Price
 
 SMOKE_PAYMENT = "pi_smoke_"
 """How the payment intent of a payment begins that `make smoke` made up: Stripe's books cannot have it."""
@@ -46,8 +48,13 @@ WITHOUT_PAYMENT = frozenset({Status.SESSION_FAILED, Status.SESSION_EXPIRED, Stat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A row of checkout_transactions. `amount_cents` is what was asked, `paid_cents` what was paid;
-    `refunded_cents` and `disputed_cents` are what Stripe has taken back of it and not returned."""
+    """A row of checkout_transactions. `amount_cents` is the price, before tax and discount, and
+    `credit_cents` what moves the balance once it is paid; both in minor units, like all of these.
+
+    `paid_cents` is what was paid, with `tax_cents` and less `discount_cents`; `refunded_cents` and
+    `disputed_cents` are what Stripe has taken back of it and not returned. In rows of the release before,
+    `credit_cents`, `tax_cents` and `discount_cents` are None.
+    """
 
     request_id: str
     user_id: int
@@ -62,6 +69,9 @@ class Payment:
     paid_cents: int | None
     paid_currency: str | None
     paid_event_id: str | None
+    credit_cents: int | None
+    tax_cents: int | None
+    discount_cents: int | None
     refunded_cents: int
     disputed_cents: int
     stripe_parameters: dict[str, Any] | None
@@ -78,6 +88,22 @@ class Payment:
         return self.status is Status.SESSION_FAILED and self.completed_at is not None
 
     @property
+    def price(self) -> Price:
+        """What was asked for. The release before credits the amount itself."""
+        return Price(self.amount_cents, self.credit_cents or self.amount_cents)
+
+    @property
+    def credited_cents(self) -> int:
+        """What moves the balance, of a payment that has succeeded. The release before credits what was paid.
+
+        Raises InvariantBroken for any other.
+        """
+        cents = self.paid_cents if self.credit_cents is None else self.credit_cents
+        if self.paid_cents is None or not cents:
+            raise InvariantBroken(f"payment {self.request_id} succeeded without an amount")
+        return cents
+
+    @property
     def credit(self) -> Effect | None:
         """What the ledger must have of it; None if it is not paid, or is for another purpose."""
         if self.paid_cents is None or self.paid_currency is None or self.purpose != TOP_UP:
@@ -85,7 +111,7 @@ class Payment:
         return Effect(
             effect_key=success_key(self.request_id),
             user_id=self.user_id,
-            amount_cents=self.paid_cents,
+            amount_cents=self.credited_cents,
             currency=self.paid_currency,
             kind="success",
             request_id=self.request_id,

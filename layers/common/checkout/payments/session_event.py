@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from checkout.base.text import (
-    identifier,
-    is_storable,
-    positive_bigint,
-    request_identifier,
-    user_id_from_digits,
-)
+from checkout.base.text import identifier, is_storable, request_identifier, user_id_from_digits
 from checkout.outbox.effects import TOP_UP
+from checkout.payments import price
 from checkout.payments.outcomes import Ignored, Outcome, Parked
 from checkout.payments.payment import Payment, Status
+from checkout.payments.price import Price, Totals
 
 HANDLED = frozenset(
     {
@@ -37,7 +33,10 @@ class SessionReport:
     user_id: int
     purpose: str
     status: Status
-    amount_cents: int
+    totals: Totals
+    promised: Price | None
+    """What its metadata says; None if that makes no sense."""
+
     currency: str
     error_message: str | None = None
     recovered_from: str | None = None
@@ -98,18 +97,18 @@ def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False
     purpose = metadata.get("purpose", TOP_UP)
     if identifier(purpose) is None:
         return Parked("metadata.purpose is not usable")
-    amount_cents = positive_bigint(session.get("amount_total"))
-    if amount_cents is None:
-        return Parked("amount_total is not a positive integer within BIGINT")
+    totals = price.totals(session)
+    if isinstance(totals, Parked):
+        return totals
     currency = identifier(session.get("currency"))
     if currency is None:
         return Parked("currency is missing")
-    state = _state(event_type, session)
+    state = _state(event_type, session, totals)
     if isinstance(state, Parked):
         return state
     status, error_message = state
     payment_intent_id = payment_intent_of(session)
-    if status is Status.PAYMENT_SUCCEEDED and payment_intent_id is None:
+    if status is Status.PAYMENT_SUCCEEDED and payment_intent_id is None and not totals.is_free:
         return Parked("it is paid, and has no payment intent")
     url = session.get("url")
     return SessionReport(
@@ -120,7 +119,8 @@ def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False
         user_id=user_id,
         purpose=str(purpose),
         status=status,
-        amount_cents=amount_cents,
+        totals=totals,
+        promised=price.promised(metadata, totals.subtotal_cents),
         currency=currency.lower(),
         error_message=error_message,
         recovered_from=identifier(session.get("recovered_from")),
@@ -128,13 +128,17 @@ def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False
     )
 
 
-def _state(event_type: str, session: Mapping[str, Any]) -> tuple[Status, str | None] | Parked:
+def _state(event_type: str, session: Mapping[str, Any], totals: Totals) -> tuple[Status, str | None] | Parked:
     """Of the payment, and why it failed."""
     match session.get("payment_status"), event_type:
+        case "paid", _ if totals.total_cents > 0 or totals.is_free:
+            return Status.PAYMENT_SUCCEEDED, None
         case "paid", _:
+            return Parked("amount_total is 0, and amount_discount is not all of amount_subtotal")
+        case "no_payment_required", _ if totals.is_free and session.get("status") == "complete":
             return Status.PAYMENT_SUCCEEDED, None
         case "no_payment_required", _:
-            return Parked("no payment was required, so there is nothing to credit")
+            return Parked("no payment was required, and amount_discount is not all of amount_subtotal")
         case "unpaid", "checkout.session.completed" if session.get("status") != "open":
             return Status.PAYMENT_PROCESSING, None
         case "unpaid", "checkout.session.async_payment_failed":
@@ -164,13 +168,14 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
 
 def is_believed(reported: SessionReport, row: Payment | None) -> bool:
     """True if Stripe need not be asked: it was, or the session was begun for this row, and paid as was
-    asked."""
+    asked, but for tax and discount."""
     if reported.is_read:
         return True
     if row is None or row.stripe_session_id != reported.session_id:
         return False
     return not reported.is_paid or (
-        (reported.amount_cents, reported.currency) == (row.amount_cents, row.currency)
+        (reported.totals.subtotal_cents, reported.currency) == (row.amount_cents, row.currency)
+        and reported.totals.add_up
         and row.payment_intent_id in (None, reported.payment_intent_id)
     )
 
@@ -190,7 +195,7 @@ def difference(reported: SessionReport, row: Payment) -> str | None:
         return "another user"
     if not _is_of_request(row, reported.request_id):
         return "another request"
-    if (row.paid_cents, row.paid_currency) != (reported.amount_cents, reported.currency):
+    if (row.paid_cents, row.paid_currency) != (reported.totals.total_cents, reported.currency):
         return "another amount or currency"
     if row.payment_intent_id not in (None, reported.payment_intent_id):
         return "another payment intent"

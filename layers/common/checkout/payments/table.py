@@ -8,9 +8,13 @@ from psycopg2.extras import Json
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
 from checkout.payments.payment import Payment, Status
+from checkout.payments.price import Price
 from checkout.payments.session_event import SessionReport
 
 COLUMNS = ", ".join(Payment.__slots__)
+
+CREDITED_CENTS = "COALESCE(credit_cents, paid_cents)"
+"""`Payment.credited_cents` of a row that has succeeded."""
 
 
 def payment(row: dict[str, Any]) -> Payment:
@@ -80,21 +84,18 @@ def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
     )
 
 
-def insert_reported(tx: Transaction, request_id: str, reported: SessionReport, event_id: str | None) -> None:
+def insert_reported(
+    tx: Transaction, request_id: str, reported: SessionReport, promised: Price, event_id: str | None
+) -> None:
     """A row for a session of ours that Stripe knows and we do not; its state is still to be moved. A row that
     has this request_id already stays as it is: the caller must look."""
     tx.queue(
-        "INSERT INTO checkout_transactions"
-        " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_session_id)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, credit_cents, currency,"
+        " purpose, status, metadata, stripe_session_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_id) DO NOTHING",
         (
-            request_id,
-            reported.user_id,
-            reported.amount_cents,
-            reported.currency,
-            reported.purpose,
-            Status.SESSION_PENDING,
-            Json({"made_from_event": event_id}),
+            *(request_id, reported.user_id, promised.amount_cents, promised.credit_cents, reported.currency),
+            *(reported.purpose, Status.SESSION_PENDING, Json({"made_from_event": event_id})),
             reported.session_id,
         ),
     )
@@ -112,12 +113,14 @@ def move(tx: Transaction, moved: Payment, *, is_read: bool) -> None:
     tx.queue(
         "UPDATE checkout_transactions SET status = %s, error_message = %s, stripe_session_id = %s,"
         " stripe_session_url = %s, payment_intent_id = %s, paid_cents = %s, paid_currency = %s,"
-        " paid_event_id = %s, paid_read_at = CASE WHEN %s THEN now() END, completed_at = %s, updated_at = %s"
+        " credit_cents = %s, tax_cents = %s, discount_cents = %s, paid_event_id = %s,"
+        " paid_read_at = CASE WHEN %s THEN now() END, completed_at = %s, updated_at = %s"
         " WHERE request_id = %s",
         (
             *(moved.status, moved.error_message, moved.stripe_session_id),
             *(moved.stripe_session_url, moved.payment_intent_id, moved.paid_cents, moved.paid_currency),
-            *(moved.paid_event_id, moved.paid_cents is not None and is_read, moved.completed_at),
+            *(moved.credit_cents, moved.tax_cents, moved.discount_cents, moved.paid_event_id),
+            *(moved.paid_cents is not None and is_read, moved.completed_at),
             *(moved.updated_at, moved.request_id),
         ),
         changes_one_row=True,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction, take_time
 from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
+from checkout.payments.table import CREDITED_CENTS
 
 
 class Movement(NamedTuple):
@@ -92,8 +93,8 @@ def payments(
         position,
     )
     found = tx.tuples(
-        "SELECT 'success:' || request_id, user_id, paid_cents, paid_currency, payment_intent_id, request_id,"
-        f" extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
+        f"SELECT 'success:' || request_id, user_id, {CREDITED_CENTS}, paid_currency, payment_intent_id,"
+        f" request_id, extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
         " AND id > %(after)s AND id <= %(until)s ORDER BY id",
         {**position, "until": scope.last_id if until is None else until},
     )

@@ -15,7 +15,9 @@ READ_BALANCE = "SELECT (id), SELECT (balance)"
 MOVE_BALANCE = "SELECT (id), SELECT (balance), UPDATE (balance)"
 """Of `users`, whose other columns are nobody's business here."""
 
-_ASKED = "request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters"
+_ASKED = (
+    "request_id, user_id, amount_cents, credit_cents, currency, purpose, status, metadata, stripe_parameters"
+)
 _ANSWERED = (
     "status, stripe_parameters, stripe_session_id, stripe_session_url, expires_at, error_message,"
     " stripe_attempt, completed_at, updated_at"

@@ -35,6 +35,7 @@ from checkout.base.postgres import Database, Transaction
 from checkout.ledger import table as ledger
 from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
+from checkout.payments.price import Price
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import limits, table
 from checkout.sessions.limits import Usage
@@ -99,12 +100,19 @@ class CreateSession:
         """The row, committed; None if it must be read again who has the request_id, or what the user has
         begun."""
         currency = self._config.currency
+        price = Price(request.amount_cents, request.amount_cents)
         parameters = stripe_parameters(
-            request, request_id, app_id=self._config.app_id, currency=currency, origin=origin
+            request, request_id, price=price, app_id=self._config.app_id, currency=currency, origin=origin
         )
         with self._checkout.autocommit() as tx:
             return table.insert_pending(
-                tx, request, request_id, currency=currency, parameters=parameters, latest_id=usage.latest_id
+                tx,
+                request,
+                request_id,
+                credit_cents=price.credit_cents,
+                currency=currency,
+                parameters=parameters,
+                latest_id=usage.latest_id,
             )
 
     def _ask(self, row: Payment) -> CreatedSession | Payment:

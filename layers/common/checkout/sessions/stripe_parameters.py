@@ -3,11 +3,12 @@
 from typing import Any
 
 from checkout.outbox.effects import TOP_UP
+from checkout.payments.price import Price
 from checkout.sessions.session_request import SessionRequest, absolute
 
 
 def stripe_parameters(
-    request: SessionRequest, request_id: str, *, app_id: str, currency: str, origin: str
+    request: SessionRequest, request_id: str, *, price: Price, app_id: str, currency: str, origin: str
 ) -> dict[str, Any]:
     """https://docs.stripe.com/api/checkout/sessions/create, for one payment of one amount.
 
@@ -20,6 +21,7 @@ def stripe_parameters(
         "request_id": request_id,
         "user_id": str(request.user_id),
         "purpose": purpose,
+        **price.metadata,
     }
     return {
         "mode": "payment",
@@ -28,7 +30,7 @@ def stripe_parameters(
                 "quantity": 1,
                 "price_data": {
                     "currency": currency,
-                    "unit_amount": request.amount_cents,
+                    "unit_amount": price.amount_cents,
                     "product_data": {
                         "name": "Balance top-up" if purpose == TOP_UP else "Payment",
                         "description": f"For account {request.user_id}",

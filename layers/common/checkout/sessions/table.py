@@ -50,6 +50,7 @@ def insert_pending(
     request: SessionRequest,
     request_id: str,
     *,
+    credit_cents: int,
     currency: str,
     parameters: dict[str, Any],
     latest_id: int,
@@ -64,12 +65,13 @@ def insert_pending(
     tx.queue("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout user {user_id}",))
     tx.execute(
         "INSERT INTO checkout_transactions"
-        " (request_id, user_id, amount_cents, currency, purpose, status, metadata, stripe_parameters)"
-        " SELECT %s, %s, %s, %s, %s, %s, %s, %s"
+        " (request_id, user_id, amount_cents, credit_cents, currency, purpose, status, metadata,"
+        "  stripe_parameters)"
+        " SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s"
         " WHERE NOT EXISTS (SELECT FROM checkout_transactions WHERE user_id = %s AND id > %s)"
         f" ON CONFLICT (request_id) DO NOTHING RETURNING {COLUMNS}",
         (
-            *(request_id, user_id, request.amount_cents, currency, request.purpose),
+            *(request_id, user_id, request.amount_cents, credit_cents, currency, request.purpose),
             *(Status.SESSION_PENDING, Json(parameters["metadata"]), Json(parameters)),
             *(user_id, latest_id),
         ),

@@ -94,9 +94,9 @@ def _steps(table: str, time_column: str, rows: Iterable[Row]) -> Iterable[dict[s
 # ANY(ARRAY(SELECT …)), not IN (SELECT …): next to an OR only that uses an index.
 
 _PAYMENT = (
-    "request_id, user_id, status, amount_cents, currency, purpose, paid_cents, paid_currency, refunded_cents,"
-    " disputed_cents, stripe_session_id, payment_intent_id, stripe_attempt, error_message, created_at,"
-    " updated_at, completed_at, credited_at, recheck_at"
+    "request_id, user_id, status, amount_cents, credit_cents, currency, purpose, paid_cents, paid_currency,"
+    " tax_cents, discount_cents, refunded_cents, disputed_cents, stripe_session_id, payment_intent_id,"
+    " stripe_attempt, error_message, created_at, updated_at, completed_at, credited_at, recheck_at"
 )
 _ENTRY = (
     "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id, topic,"
