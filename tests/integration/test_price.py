@@ -43,6 +43,9 @@ def priced(
     return session
 
 
+NO_DETAILS: tuple[Any, ...] = ([], "none", {"amount_tax": -1}, {"amount_discount": "1"})
+
+
 def free(subtotal: int, discount: int, **more: Any) -> dict[str, Any]:
     session = priced(subtotal, 0, discount=discount, payment_status="no_payment_required", **more)
     return {**session, "payment_intent": None}
@@ -170,7 +173,7 @@ def test_another_subtotal_is_credited_in_proportion_and_loud(
 def test_what_credits_nothing_or_too_much_is_held(
     fns: Functions, asked: tuple[int, int], subtotal: int, has_row: bool
 ) -> None:
-    session = priced(subtotal, subtotal, promised=tuple(map(str, asked)))
+    session = priced(subtotal, subtotal, promised=(str(asked[0]), str(asked[1])))
     if has_row:
         begun(fns, session, *asked)
     paid = event(session)
@@ -212,8 +215,8 @@ def test_a_promise_that_makes_no_sense_is_held(fns: Functions, promised: tuple[A
 @pytest.mark.parametrize(
     "change",
     [
-        *({"amount_subtotal": value} for value in (0, -1, 1.5, "1000", True, 2**63)),
-        *({"total_details": value} for value in ([], "none", {"amount_tax": -1}, {"amount_discount": "1"})),
+        *({"amount_subtotal": subtotal} for subtotal in (0, -1, 1.5, "1000", True, 2**63)),
+        *({"total_details": details} for details in NO_DETAILS),
     ],
 )
 def test_totals_that_make_no_sense_are_held(fns: Functions, change: dict[str, Any]) -> None:

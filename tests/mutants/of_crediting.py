@@ -42,8 +42,8 @@ MUTANTS = [
     ),
     Mutant(
         file=DECIDING,
-        text="        return TAKING_IS_PARKED if any(True for _ in self._missing(self._open, effect)) else NOT_TAKEN",
-        instead="        return None",
+        text="        if effect.kind not in TAKING_OF or self._is_taken(effect):\n            return None\n",
+        instead="        return None\n",
         breaks="what comes before what it gives back is credited, though that is refused later",
         caught_by=f"{TOGETHER}::test_what_could_not_be_taken_is_not_given_back",
         worlds=Worlds.SERIAL,

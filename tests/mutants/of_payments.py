@@ -11,6 +11,7 @@ SESSION_EVENT = "payments/session_event.py"
 REVERSAL_EVENT = "payments/reversal_event.py"
 SIGNATURE = "payments/signature.py"
 RACES = "tests/integration/test_payment_races.py"
+SHARES = "tests/integration/test_shares.py"
 PRICE = "tests/integration/test_price.py"
 BAD = "tests/integration/test_bad_webhooks.py"
 OF_REVERSALS = "tests/integration/test_reversals.py"
@@ -157,6 +158,70 @@ MUTANTS = [
         instead='        case "no_payment_required", _:\n',
         breaks="what nobody paid is credited",
         caught_by=f"{BAD}::test_no_payment_required_is_held",
+    ),
+    Mutant(
+        file="payments/shares.py",
+        text="    return (2 * credit_cents * reversed_cents + paid_cents) // (2 * paid_cents)\n",
+        instead="    return credit_cents * reversed_cents // paid_cents\n",
+        breaks="half a cent is rounded down",
+        caught_by=f"{SHARES}::test_full_refunds_take_exactly_the_credit_though_one_failed_between",
+    ),
+    Mutant(
+        file="payments/shares.py",
+        text="        coins += direction * moved\n",
+        instead="        coins += direction * one.reversal.amount_cents\n",
+        breaks="two refunds that are taken in at once do not take their share",
+        caught_by="tests/unit/checkout/test_proportion.py::test_what_is_taken_back_is_the_share_of_what_stripe_took_back",
+    ),
+    Mutant(
+        file=REVERSALS,
+        text='            [one for one in own if one.state == "emitted"],\n',
+        instead="            [],\n",
+        breaks="each refund is rounded by itself, and full refunds take more than the credit",
+        caught_by=f"{SHARES}::test_full_refunds_take_exactly_the_credit_though_one_failed_between",
+    ),
+    Mutant(
+        file=REVERSALS,
+        text="            event_id if report.subject in (None, one.object_id) else None,\n",
+        instead="            event_id,\n",
+        breaks="with the event of one refund another one is discarded",
+        caught_by=f"{SHARES}::test_what_is_discarded_with_its_event_is_not_another_refund",
+    ),
+    Mutant(
+        file=EMISSIONS,
+        text=" for one in emitted if one.moved_cents\n",
+        instead=" for one in emitted\n",
+        breaks="a share of nothing is parked for ever",
+        caught_by=f"{SHARES}::test_a_share_of_nothing_emits_nothing_and_its_failure_can_return_one",
+    ),
+    Mutant(
+        file="ledger/decision.py",
+        text="[effect], rounding=1)",
+        instead="[effect])",
+        breaks="what returns one more than was taken is parked for ever",
+        caught_by=f"{SHARES}::test_a_share_of_nothing_emits_nothing_and_its_failure_can_return_one",
+    ),
+    Mutant(
+        file="payments/readings.py",
+        text="        if event.type in reversal_event.REFUND_EVENTS and not goes_alone:\n",
+        instead="        if False:\n",
+        breaks="after a restore the second refund takes the share of the first",
+        caught_by=f"{SHARES}::test_new_refunds_are_taken_in_by_time_whichever_event_comes_first",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text="            first.setdefault(amount < 0, movement)\n",
+        instead="            first[amount < 0] = movement\n",
+        breaks="not the first withdrawal in another currency takes the dispute's amount",
+        caught_by="tests/unit/checkout/test_proportion.py::"
+        "test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way",
+    ),
+    Mutant(
+        file="reconciliation/entered_shares.py",
+        text="<= ROUNDING:",
+        instead=">= 0:",
+        breaks="an entry of a wrong amount is taken for the right one",
+        caught_by=f"{SHARES}::test_what_is_more_than_a_rounding_is_emitted_again_and_loud",
     ),
     Mutant(
         file=REVERSALS,

@@ -101,8 +101,8 @@ MUTANTS = [
     ),
     Mutant(
         file=REEMISSION,
-        text="{key for key, place in places.items() if place is Place.ENTERED}",
-        instead="{key for key, place in places.items() if place is not Place.NOWHERE}",
+        text="            if place is Place.ENTERED or (place is Place.NOWHERE and key in nothing)\n",
+        instead="            if place is not Place.NOWHERE or key in nothing\n",
         breaks="an entry of another user stands for the payment",
         caught_by=f"{OF_RECONCILER}::test_an_entry_of_another_user_does_not_stand_for_the_payment",
     ),

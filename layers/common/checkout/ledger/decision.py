@@ -167,7 +167,10 @@ class _Deciding:
             return CREDIT_IS_PARKED
         if effect.kind not in TAKING_OF or self._is_taken(effect):
             return None
-        return TAKING_IS_PARKED if any(True for _ in self._missing(self._open, effect)) else NOT_TAKEN
+        if any(True for _ in self._missing(self._open, effect)):
+            return TAKING_IS_PARKED
+        # A share of the credit is rounded: what took nothing has no entry, and can give 1 back.
+        return None if self._covers((self._entered, self._coming), [effect], rounding=1) else NOT_TAKEN
 
     def _is_taken(self, giving: Effect) -> bool:
         """True if what was entered of its refund or dispute has taken what `giving` gives back."""
@@ -179,13 +182,13 @@ class _Deciding:
         given_up = list(self._discarded.givings_of(taking))
         return bool(given_up) and not self._covers((self._entered, self._coming, self._discarded), given_up)
 
-    def _covers(self, done: Collection[Movements], givings: Sequence[Effect]) -> bool:
+    def _covers(self, done: Collection[Movements], givings: Sequence[Effect], rounding: int = 0) -> bool:
         """True if what `done` has taken suffices for these, all of one refund or dispute, and for what it has
         given back."""
         one = givings[0]
         taken = chain.from_iterable(movements.takings_of(one) for movements in done)
         given = chain.from_iterable(movements.returns_with(one) for movements in done)
-        return _is_covered(taken, [*given, *givings])
+        return _is_covered(taken, [*given, *givings], rounding)
 
     def _lacks_credit(self, effect: Effect) -> bool:
         """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
@@ -205,12 +208,13 @@ class _Deciding:
         )
 
 
-def _is_covered(taken: Iterable[Effect], given: Iterable[Effect]) -> bool:
-    """True if it was taken as often as it is given back, or as much: a dispute can return its money in parts,
-    and at another rate of exchange."""
+def _is_covered(taken: Iterable[Effect], given: Iterable[Effect], rounding: int) -> bool:
+    """True if it was taken as often as it is given back, or as much, but for the rounding of each return: a
+    dispute can return its money in parts."""
     takings = {one.effect_key: one.amount_cents for one in taken}
     returns = {one.effect_key: one.amount_cents for one in given}
-    return len(takings) >= len(returns) or -sum(takings.values()) >= sum(returns.values())
+    most = -sum(takings.values()) + rounding * len(returns)
+    return len(takings) >= len(returns) or most >= sum(returns.values())
 
 
 def parts(movements: Sequence[Movement], most: int) -> list[list[Movement]]:

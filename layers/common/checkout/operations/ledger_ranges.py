@@ -33,7 +33,7 @@ _EFFECTS: Mapping[Side, str] = {
         " FROM payments WHERE is_paid"
         " UNION ALL"
         " SELECT effect_key, user_id, amount_cents, currency, emitted_at, request_id, payment_intent_id"
-        " FROM reversed WHERE state = 'emitted'"
+        " FROM reversed WHERE state = 'emitted' AND amount_cents <> 0"
     ),
     "application": (
         "SELECT effect_key, user_id, amount_cents, currency, created_at AS at, request_id, payment_intent_id"
@@ -49,7 +49,10 @@ _PAYMENTS = (
     f" FROM checkout_transactions WHERE {_IN_RANGE}),"
     " reversed AS MATERIALIZED ("
     " SELECT r.effect_key, p.user_id,"
-    "        CASE WHEN r.kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END AS amount_cents,"
+    "        CASE WHEN r.kind = ANY(%(down)s) THEN -1 ELSE 1 END * CASE"
+    "          WHEN r.credit_cents IS NULL AND r.state = 'held' AND p.paid_cents > 0"
+    "          THEN round(r.amount_cents::numeric * p.credited_cents / p.paid_cents)::bigint"
+    "          ELSE COALESCE(r.credit_cents, r.amount_cents) END AS amount_cents,"
     "        r.currency, r.emitted_at, p.request_id, r.payment_intent_id, r.state,"
     "        r.state = 'held' AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.event_id = r.event_id"
     "          AND e.outcome IN ('held', 'waiting')) AS is_discarded"

@@ -73,7 +73,9 @@ def _event(row: Row) -> Moments:
 def _reversal(row: Row) -> Moments:
     effect, state = shown(row["effect_key"]), "" if "emitted_at" in row else f", {shown(row['state'])}"
     details = _with(row, "event_id", "recheck_at")
-    yield row["at"], "reversal", f"{effect}: {_money(row['amount_cents'], row)}{state}{details}"
+    moved = row.get("credit_cents", row["amount_cents"])
+    share = f", {moved} of the balance" if moved != row["amount_cents"] else ""
+    yield row["at"], "reversal", f"{effect}: {_money(row['amount_cents'], row)}{share}{state}{details}"
     if "emitted_at" in row:
         yield row["emitted_at"], "reversal", f"{effect} emitted"
     yield from _seen(row, effect)

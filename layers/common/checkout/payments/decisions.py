@@ -41,7 +41,7 @@ def decide(tx: Transaction, report: Report, found: Locked, event_id: str | None)
         return _of_session(tx, report, found, event_id)
     outcome, changes = reversals.decide(report, found, event_id)
     payment = next(iter(found.payments), None)
-    emitted = [emissions.reversal(payment, one) for one in changes.emitted if payment is not None]
+    emitted = [] if payment is None else emissions.of_reversals(payment, changes.emitted)
     return Decision(outcome, payment, False, emitted, changes)
 
 
@@ -72,7 +72,7 @@ def _of_session(
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(row, reported)
         changes = reversals.release(moved, found.reversals)
-        released = [emissions.reversal(moved, one) for one in changes.emitted]
+        released = emissions.of_reversals(moved, changes.emitted)
         return Decision(applied, moved, True, [emissions.success(moved), *released], changes)
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
         return Decision(applied, moved, True, [emissions.failed(moved, event_id)])

@@ -1,5 +1,6 @@
 """What goes to Kafka about a payment. Each event is the same whenever it is built."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,8 +67,11 @@ def answer(payment: Payment) -> Emission:
     return Emission(answer_key(payment.request_id), event)
 
 
-def reversal(payment: Payment, stored: StoredReversal) -> Emission:
-    return Emission(stored.reversal.effect_key, reversal_event(payment, stored))
+def of_reversals(payment: Payment, emitted: Iterable[StoredReversal]) -> list[Emission]:
+    """Those that move something. With a low rate, the share of a small refund can be nothing."""
+    return [
+        Emission(one.reversal.effect_key, reversal_event(payment, one)) for one in emitted if one.moved_cents
+    ]
 
 
 def reversal_event(payment: Payment, stored: StoredReversal) -> CheckoutFinishedEvent:
@@ -75,7 +79,7 @@ def reversal_event(payment: Payment, stored: StoredReversal) -> CheckoutFinished
         payment,
         stored.reversal.kind,
         at=payment.completed_at or payment.updated_at,
-        amount_cents=stored.reversal.amount_cents,
+        amount_cents=stored.moved_cents,
         currency=stored.reversal.currency,
         event_id=stored.event_id,
         source_id=stored.reversal.source_id,

@@ -125,7 +125,8 @@ class StripeEvents:
             return Reread(report.stored_as, report.reason, {})
         outcome = self._apply(report).outcome
         with self._checkout.autocommit() as tx:
-            states = reversals_table.states(tx, [key for one in report.objects for key in one.effect_keys])
+            about = [one for one in report.objects if report.subject in (None, one.object_id)]
+            states = reversals_table.states(tx, [key for one in about for key in one.effect_keys])
         return Reread(outcome.stored_as, outcome.reason, states)
 
     def _stored(self, event_id: str) -> StripeEvent:

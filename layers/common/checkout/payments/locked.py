@@ -55,7 +55,7 @@ _OF_REVERSALS = _READ.format(
     payments="payment_intent_id = %(payment_intent_id)s ORDER BY id LIMIT 1",
     more=f"(SELECT json_agg(r) FROM (SELECT {reversals_table.COLUMNS} FROM reversals"
     "   WHERE payment_intent_id = %(payment_intent_id)s OR effect_key = ANY(%(effect_keys)s)"
-    "   ORDER BY created_at, effect_key) AS r) AS reversals,"
+    f"   ORDER BY {reversals_table.IN_ORDER}) AS r) AS reversals,"
     " (SELECT json_object_agg(object_id, event_id) FROM discarded_reversals"
     "   WHERE object_id = ANY(%(objects)s)) AS discarded",
 )

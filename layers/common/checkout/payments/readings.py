@@ -19,6 +19,7 @@ from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Behind, Ignored, Outcome, Parked
 from checkout.payments.reversal_event import ReversalReport, Reversed
 from checkout.payments.session_event import SessionReport
+from checkout.payments.shares import is_in_proportion
 from checkout.payments.stripe_event import API_VERSION, StripeEvent
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ class Readings:
         """
         match object_id.partition("_")[0]:
             case "re" | "pyr":
-                return self._of_one(self._stripe().refund(object_id), reversal_event.of_refund)
+                return self._of_one(self._stripe().refund(object_id))
             case "du" | "dp":
-                return self._of_one(self._stripe().dispute(object_id), reversal_event.of_dispute)
+                return self._of_one(self._stripe().dispute(object_id))
             case "pi":
-                if (outcome := self._unless_top_up(object_id)) is not None:
+                if isinstance(outcome := self._top_up(object_id), Outcome):
                     return outcome
-                refunds = map(reversal_event.of_refund, self._stripe().refunds_of(object_id))
+                refunds = _refunds(self._stripe().refunds_of(object_id))
                 disputes = map(reversal_event.of_dispute, self._stripe().disputes_of(object_id))
                 return _report(object_id, [*refunds, *disputes])
             case _:
@@ -78,15 +79,19 @@ class Readings:
                     " intent (pi_…)."
                 )
 
-    def _of_one(
-        self, resource: Resource, read: Callable[[Resource], Reversed | Parked]
-    ) -> ReversalReport | Outcome:
+    def _of_one(self, resource: Resource) -> ReversalReport | Outcome:
         payment_intent_id = session_event.payment_intent_of(resource)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
-        return self._unless_top_up(payment_intent_id) or _report(
-            payment_intent_id, [read(resource)], identifier(resource.get("id"))
-        )
+        if isinstance(goes_alone := self._top_up(payment_intent_id), Outcome):
+            return goes_alone
+        subject = str(resource["id"])
+        if resource["object"] == "dispute":
+            return _report(payment_intent_id, [reversal_event.of_dispute(resource)], subject)
+        if goes_alone:
+            return _report(payment_intent_id, [reversal_event.of_refund(resource)], subject)
+        refunds = self._stripe().refunds_of(payment_intent_id)
+        return _report(payment_intent_id, _refunds(refunds, subject), subject)
 
     def _of(self, event: StripeEvent, *, is_asked: bool) -> Reading:
         if event.is_thin:
@@ -120,19 +125,22 @@ class Readings:
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
         # The mode first: with the key of the other one Stripe would know neither the payment nor the refund.
-        if (outcome := self._unless_our_mode(event) or self._unless_top_up(payment_intent_id)) is not None:
-            return outcome
+        goes_alone = self._unless_our_mode(event) or self._top_up(payment_intent_id)
+        if isinstance(goes_alone, Outcome):
+            return goes_alone
         if event.type in reversal_event.CHARGE_EVENTS:
             refunds = self._stripe().refunds_of(payment_intent_id)
             if reversal_event.refunds_are_behind(refunds, event.object):
                 return Behind(BEHIND)
-            return _report(payment_intent_id, list(map(reversal_event.of_refund, refunds)))
-        return self._refund_or_dispute(event, payment_intent_id)
-
-    def _refund_or_dispute(self, event: StripeEvent, payment_intent_id: str) -> Reading:
+            return _report(payment_intent_id, _refunds(refunds))
         object_id = identifier(event.object.get("id"))
         if object_id is None:
             return Parked(WITHOUT_ID)
+        if event.type in reversal_event.REFUND_EVENTS and not goes_alone:
+            return self._refund_among_all(event, payment_intent_id, object_id)
+        return self._refund_or_dispute(event, payment_intent_id, object_id)
+
+    def _refund_or_dispute(self, event: StripeEvent, payment_intent_id: str, object_id: str) -> Reading:
         is_dispute = event.type in reversal_event.DISPUTE_EVENTS
         answer = (self._stripe().dispute if is_dispute else self._stripe().refund)(object_id)
         is_behind = reversal_event.dispute_is_behind if is_dispute else reversal_event.refund_is_behind
@@ -143,22 +151,36 @@ class Readings:
         read = reversal_event.of_dispute if is_dispute else reversal_event.of_refund
         return _report(payment_intent_id, [read(answer)], object_id)
 
-    def _unless_top_up(self, payment_intent_id: str) -> Outcome | None:
-        """Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
-        intent."""
+    def _refund_among_all(self, event: StripeEvent, payment_intent_id: str, object_id: str) -> Reading:
+        """What a refund takes depends on those before it, and these may be new to us: after a restore."""
+        refunds = self._stripe().refunds_of(payment_intent_id)
+        answer = next((one for one in refunds if one.get("id") == object_id), None)
+        if answer is None or reversal_event.refund_is_behind(answer, event.object):
+            return Behind(BEHIND)
+        return _report(payment_intent_id, _refunds(refunds, object_id), object_id)
+
+    def _top_up(self, payment_intent_id: str) -> bool | Outcome:
+        """True if a refund of the payment takes the money itself, so that it depends on no other one; the
+        outcome if the payment is not ours, or for another purpose.
+
+        Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
+        intent.
+        """
         with self._checkout.autocommit() as tx:
             payment = table.find_payment(tx, payment_intent_id)
         if payment is not None:
             telemetry.correlate(payment.request_id)
-            purpose = payment.purpose
+            purpose, goes_alone = payment.purpose, not is_in_proportion(payment)
         else:
             intent = self._stripe().payment_intent(payment_intent_id)
             if not session_event.is_ours(intent, self._config.app_id):
                 return _of_another_application(intent)
             purpose = str(intent["metadata"].get("purpose", TOP_UP))
+            credit = intent["metadata"].get("credit_cents")
+            goes_alone = credit is None or credit == str(intent.get("amount"))
         if purpose != TOP_UP:
             return Ignored("its payment is for another purpose than the balance")
-        return None
+        return goes_alone
 
     def _unless_ours(self, session: Resource) -> Outcome | None:
         return None if self._is_ours(session) else _of_another_application(session)
@@ -184,6 +206,12 @@ def _reported(event_type: str, session: Resource, *, is_read: bool) -> SessionRe
     if isinstance(reported, SessionReport):
         telemetry.correlate(reported.request_id)
     return reported
+
+
+def _refunds(refunds: Sequence[Resource], subject: str | None = None) -> list[Reversed | Parked]:
+    """Without those that make no sense and are not the `subject`: their own events are parked."""
+    read = [(one.get("id"), reversal_event.of_refund(one)) for one in reversal_event.in_order(refunds)]
+    return [one for name, one in read if subject in (None, name) or isinstance(one, Reversed)]
 
 
 def _report(

@@ -4,7 +4,7 @@ A refund acts by its status alone, not by what was seen of it before, and a disp
 So two handlers that read different moments of the same object come to the same sum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,8 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """A refund or dispute (`object_id`), with all the movements that Stripe knows of it now."""
+    """A refund or dispute (`object_id`), with all the movements that Stripe knows of it now, in their
+    order."""
 
     object_id: str
     movements: tuple[Reversal, ...]
@@ -65,8 +66,8 @@ class Reversed:
 
 @dataclass(frozen=True, slots=True)
 class ReversalReport:
-    """What Stripe knows now of refunds and disputes of one payment. `subject` is the one that the event is
-    about; None if it is about the charge."""
+    """What Stripe knows now of refunds and disputes of one payment, in the order in which they are taken in.
+    `subject` is the one that the event is about; None if it is about the charge."""
 
     payment_intent_id: str
     objects: tuple[Reversed, ...]
@@ -95,19 +96,54 @@ def of_refund(refund: Mapping[str, Any]) -> Reversed | Parked:
 
 def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     """One movement for each of its balance transactions: the amount that moved, without Stripe's fee. Parked
-    if it makes no sense."""
+    if it makes no sense.
+
+    They are in the currency in which Stripe settles with us. If that is not the dispute's, the first
+    withdrawal took the dispute's amount, and the first reinstatement returned it.
+    """
     dispute_id = identifier(dispute.get("id"))
     movements = dispute.get("balance_transactions")
     if not isinstance(movements, list):
         return Parked("the dispute has no list of balance transactions")
-    reversals: list[Reversal | Parked] = []
     for movement in movements:
-        if not isinstance(movement, Mapping) or type(amount := movement.get("amount")) is not int:
+        if not isinstance(movement, Mapping) or type(movement.get("amount")) is not int:
             return Parked("a balance transaction of the dispute has no amount")
-        if amount != 0:
+    whole = {movement.get("id") for movement in settled_elsewhere(dispute)}
+    reversals: list[Reversal | Parked] = []
+    for movement in in_order(movements):
+        if amount := movement["amount"]:
             kind = "disputed" if amount < 0 else "dispute_won"
-            reversals.append(_reversal(kind, movement, abs(amount), dispute_id))
+            moved = {**movement, **_amount_of(dispute)} if movement.get("id") in whole else movement
+            reversals.append(_reversal(kind, moved, abs(moved["amount"]), dispute_id))
     return _reversed(dispute_id, reversals)
+
+
+def in_order(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By time and id; Stripe lists the newest first, and its times have whole seconds."""
+    return sorted(resources, key=lambda one: (_created(one), str(one.get("id"))))
+
+
+def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The first withdrawal and the first reinstatement in another currency than the dispute's."""
+    currency = dispute.get("currency")
+    listed = dispute.get("balance_transactions")
+    if identifier(currency) is None or positive_bigint(dispute.get("amount")) is None:
+        return []
+    first: dict[bool, Mapping[str, Any]] = {}
+    for movement in in_order(one for one in listed or () if isinstance(one, Mapping)):
+        amount, own = movement.get("amount"), str(movement.get("currency"))
+        if type(amount) is int and amount and own.lower() != str(currency).lower():
+            first.setdefault(amount < 0, movement)
+    return list(first.values())
+
+
+def _amount_of(dispute: Mapping[str, Any]) -> dict[str, Any]:
+    return {"amount": dispute["amount"], "currency": dispute["currency"]}
+
+
+def _created(resource: Mapping[str, Any]) -> int:
+    created = resource.get("created")
+    return created if type(created) is int else 0
 
 
 def refund_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waitin
 from checkout.payments.payment import Payment, Status
 from checkout.payments.reversal_event import Reversal, ReversalReport, Reversed
 from checkout.payments.reversals_table import StoredReversal
+from checkout.payments.shares import with_shares
 
 UNPAID = "its payment has not succeeded yet"
 DISCARDED = "an operator has discarded what it is about"
@@ -33,10 +34,10 @@ class Changes:
     def write(self, tx: Transaction, payment_intent_id: str) -> None:
         for one in self.reported:
             reversals_table.insert(tx, one)
-        for state, those in (("emitted", self.emitted), ("held", (*self.held, *self.foreign))):
-            if those:
-                reversals_table.settle(tx, [one.reversal.effect_key for one in those], state)
+        if held := [one.reversal.effect_key for one in (*self.held, *self.foreign)]:
+            reversals_table.hold(tx, held)
         if self.emitted:
+            reversals_table.emit(tx, self.emitted)
             reversals_table.total(tx, payment_intent_id)
 
 
@@ -55,7 +56,13 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
 
     wanted = [one for one in report.objects if not is_discarded(one)]
     reported = [
-        StoredReversal(movement, report.payment_intent_id, event_id, "waiting" if one in wanted else "held")
+        StoredReversal(
+            movement,
+            report.payment_intent_id,
+            # Another refund of the payment has an event of its own, and is not discarded with this one.
+            event_id if report.subject in (None, one.object_id) else None,
+            "waiting" if one in wanted else "held",
+        )
         for one in report.objects
         for movement in one.movements
     ]
@@ -67,44 +74,46 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     stored = [replace(one, state="held") if one in to_hold else one for one in stored]
     changes = release(paid, stored) if paid is not None else NO_CHANGES
     changes = replace(changes, reported=reported, held=[*to_hold, *changes.held])
-    undecided = [one for one in report.objects if one.object_id not in locked.discarded]
+    about = [one for one in report.objects if report.subject in (None, one.object_id)]
+    undecided = [one for one in about if one.object_id not in locked.discarded]
     if paid is not None and any(
         movement.currency != paid.paid_currency for one in undecided for movement in one.movements
     ):
         return Parked(OTHER_CURRENCY), changes
-    if report.objects and not wanted:
+    if about and not any(one in wanted for one in about):
         return Ignored(DISCARDED), changes
-    if paid is None and any(one.movements for one in wanted):
+    if paid is None and any(one.movements for one in about if one in wanted):
         return Waiting(UNPAID), changes
     return Applied(request_id=paid.request_id if paid is not None else None), changes
 
 
 def _with(known: Sequence[StoredReversal], reported: Iterable[StoredReversal]) -> list[StoredReversal]:
-    """All of them, in the order in which they are emitted. A known one stays as it is, except that it gets
-    its dispute."""
-    disputes = {one.reversal.effect_key: one.reversal.dispute_id for one in reported}
+    """All of them, in the order in which they are emitted: as `reversals_table.insert` leaves those that are
+    known, and then the new ones as they are reported."""
     new = {one.reversal.effect_key: one for one in reported}
-    for one in known:
-        new.pop(one.reversal.effect_key, None)
-    return [
-        *(replace(one, reversal=_in_dispute(one.reversal, disputes)) for one in known),
-        *(new[key] for key in sorted(new)),
-    ]
+    merged = [_merged(one, new.pop(one.reversal.effect_key, one).reversal) for one in known]
+    return [*merged, *new.values()]
 
 
-def _in_dispute(reversal: Reversal, disputes: dict[str, str | None]) -> Reversal:
-    return replace(reversal, dispute_id=reversal.dispute_id or disputes.get(reversal.effect_key))
+def _merged(known: StoredReversal, reported: Reversal) -> StoredReversal:
+    moved = known.reversal if known.state == "emitted" else reported
+    dispute_id = known.reversal.dispute_id or reported.dispute_id
+    return replace(known, reversal=replace(moved, dispute_id=dispute_id))
 
 
 def release(paid: Payment, stored: Iterable[StoredReversal]) -> Changes:
-    """Emit what waits for this succeeded payment, except what belongs to a refund or dispute of which a
-    movement is held, or is in another currency: nothing of it acts alone."""
+    """Emit what waits for this succeeded payment, each with its share of the credit, except what belongs to a
+    refund or dispute of which a movement is held, or is in another currency: nothing of it acts alone."""
     own = [one for one in stored if one.payment_intent_id == paid.payment_intent_id]
     held = {one.reversal.object_id for one in own if one.state == "held"}
     waiting = [one for one in own if one.state == "waiting" and one.reversal.object_id not in held]
     foreign = {one.reversal.object_id for one in waiting if one.reversal.currency != paid.paid_currency}
     return Changes(
-        emitted=[one for one in waiting if one.reversal.object_id not in foreign],
+        emitted=with_shares(
+            paid,
+            [one for one in own if one.state == "emitted"],
+            [one for one in waiting if one.reversal.object_id not in foreign],
+        ),
         held=[one for one in own if one.state == "waiting" and one.reversal.object_id in held],
         foreign=[one for one in waiting if one.reversal.object_id in foreign],
     )

@@ -11,12 +11,20 @@ from checkout.payments.reversal_event import Reversal
 
 @dataclass(frozen=True, slots=True)
 class StoredReversal:
-    """A row, with what its event on Kafka needs. `state` is waiting, emitted or held."""
+    """A row, with what its event on Kafka needs. `state` is waiting, emitted or held. `credit_cents` is what
+    it moves of the balance, decided when it was first emitted; None in rows of the release before, which
+    moved the money itself."""
 
     reversal: Reversal
     payment_intent_id: str
     event_id: str | None
     state: str
+    credit_cents: int | None = None
+
+    @property
+    def moved_cents(self) -> int:
+        """What it moves of the balance; 0 emits nothing."""
+        return self.reversal.amount_cents if self.credit_cents is None else self.credit_cents
 
 
 def stored_reversal(row: Mapping[str, Any]) -> StoredReversal:
@@ -25,6 +33,7 @@ def stored_reversal(row: Mapping[str, Any]) -> StoredReversal:
         row["payment_intent_id"],
         row["event_id"],
         row["state"],
+        row["credit_cents"],
     )
 
 
@@ -32,21 +41,37 @@ def stored_reversals(tx: Transaction) -> list[StoredReversal]:
     return [stored_reversal(row) for row in tx.fetchall()]
 
 
-COLUMNS = "kind, source_id, amount_cents, currency, dispute_id, payment_intent_id, event_id, state"
+COLUMNS = (
+    "kind, source_id, amount_cents, currency, dispute_id, payment_intent_id, event_id, state, credit_cents"
+)
+
+MOVED_CENTS = "COALESCE(credit_cents, amount_cents)"
+"""`StoredReversal.moved_cents` of an emitted row."""
+
+IN_ORDER = "created_at, kind IN ('refund_failed', 'dispute_won'), effect_key"
+"""In which they are emitted: what was stored at once takes before it gives back."""
 
 _OBJECT = "COALESCE(dispute_id, source_id)"
 """The refund or dispute that a row belongs to. An earlier release did not store the dispute."""
 
 
 def insert(tx: Transaction, stored: StoredReversal) -> None:
-    """A row that is there stays as it is, except that it gets its dispute."""
+    """A row that is there stays as it is, except that it gets its dispute, and, unless it was emitted, the
+    amount that is reported."""
     reversal = stored.reversal
     tx.queue(
         "INSERT INTO reversals (effect_key, kind, source_id, amount_cents, currency, dispute_id,"
         "   payment_intent_id, event_id, state)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (effect_key) DO UPDATE SET dispute_id = EXCLUDED.dispute_id"
-        " WHERE reversals.dispute_id IS NULL AND EXCLUDED.dispute_id IS NOT NULL",
+        " ON CONFLICT (effect_key) DO UPDATE"
+        " SET dispute_id = COALESCE(reversals.dispute_id, EXCLUDED.dispute_id),"
+        "   amount_cents = CASE WHEN reversals.state = 'emitted' THEN reversals.amount_cents"
+        "     ELSE EXCLUDED.amount_cents END,"
+        "   currency = CASE WHEN reversals.state = 'emitted' THEN reversals.currency"
+        "     ELSE EXCLUDED.currency END"
+        " WHERE (reversals.dispute_id IS NULL AND EXCLUDED.dispute_id IS NOT NULL)"
+        "   OR (reversals.state <> 'emitted' AND (reversals.amount_cents, reversals.currency)"
+        "     <> (EXCLUDED.amount_cents, EXCLUDED.currency))",
         (
             *(reversal.effect_key, reversal.kind, reversal.source_id, reversal.amount_cents),
             *(reversal.currency, reversal.dispute_id),
@@ -58,7 +83,7 @@ def insert(tx: Transaction, stored: StoredReversal) -> None:
 def of_payment_intent(tx: Transaction, payment_intent_id: str) -> Sequence[StoredReversal]:
     """In the order in which they are emitted."""
     tx.execute(
-        f"SELECT {COLUMNS} FROM reversals WHERE payment_intent_id = %s ORDER BY created_at, effect_key",
+        f"SELECT {COLUMNS} FROM reversals WHERE payment_intent_id = %s ORDER BY {IN_ORDER}",
         (payment_intent_id,),
     )
     return stored_reversals(tx)
@@ -108,12 +133,31 @@ def revive(tx: Transaction, effect_keys: Collection[str]) -> None:
     )
 
 
-def settle(tx: Transaction, effect_keys: Collection[str], state: str) -> None:
-    """`state` is emitted or held."""
+def hold(tx: Transaction, effect_keys: Collection[str]) -> None:
     tx.queue(
-        "UPDATE reversals SET state = %s, updated_at = now(),"
-        " emitted_at = CASE WHEN %s = 'emitted' THEN now() END WHERE effect_key = ANY(%s)",
-        (state, state, list(effect_keys)),
+        "UPDATE reversals SET state = 'held', updated_at = now(), emitted_at = NULL"
+        " WHERE effect_key = ANY(%s)",
+        (list(effect_keys),),
+    )
+
+
+def emit(tx: Transaction, emitted: Collection[StoredReversal]) -> None:
+    """With what each of them moves of the balance."""
+    tx.queue(
+        "UPDATE reversals SET state = 'emitted', updated_at = now(), emitted_at = now(),"
+        " credit_cents = given.credit_cents"
+        " FROM unnest(%s::text[], %s::bigint[]) AS given (effect_key, credit_cents)"
+        " WHERE reversals.effect_key = given.effect_key",
+        ([one.reversal.effect_key for one in emitted], [one.moved_cents for one in emitted]),
+    )
+
+
+def keep_entered(tx: Transaction, effect_key: str, credit_cents: int) -> None:
+    """Keep what the ledger has of an emitted one, and had before a restore of this database."""
+    tx.execute(
+        "UPDATE reversals SET credit_cents = %s, updated_at = now()"
+        " WHERE effect_key = %s AND state = 'emitted'",
+        (credit_cents, effect_key),
     )
 
 

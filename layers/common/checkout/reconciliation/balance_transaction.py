@@ -6,6 +6,7 @@ from typing import Any
 
 from checkout.base.text import identifier
 from checkout.outbox.effects import TOP_UP, reversal_key
+from checkout.payments import reversal_event
 from checkout.payments.session_event import is_ours, payment_intent_of
 
 # https://docs.stripe.com/reports/reporting-categories
@@ -45,7 +46,7 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
     """The movement of a balance transaction with its source expanded; None if it is of no payment.
 
     Stripe may settle in another currency than the customer paid in: the amount of a payment or refund is that
-    of its source.
+    of its source, and so are those of the first withdrawal and reinstatement of a dispute.
     """
     source, category = (
         transaction.get("source"),
@@ -59,6 +60,9 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
     amount, currency = transaction["amount"], transaction["currency"]
     key = _key(transaction["id"], category, source, payment_intent_id, amount)
     in_payments_currency = category in _PAYMENTS | _REFUNDS and not key.startswith(UNKNOWN)
+    if category in _DISPUTES and source.get("object") == "dispute":
+        whole = {one.get("id") for one in reversal_event.settled_elsewhere(source)}
+        in_payments_currency = transaction["id"] in whole
     if in_payments_currency and currency != source["currency"]:
         amount, currency = source["amount"] if amount > 0 else -source["amount"], source["currency"]
     purpose = (source.get("metadata") or {}).get("purpose", TOP_UP)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction, take_time
 from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
+from checkout.payments.reversals_table import MOVED_CENTS
 from checkout.payments.table import CREDITED_CENTS
 
 
@@ -51,7 +52,10 @@ _PAYMENTS = (
     "FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
     f" AND {_LOOKED_FOR.format(at='completed_at')}"
 )
-_REVERSALS = f"FROM reversals r WHERE state = 'emitted' AND {_LOOKED_FOR.format(at='emitted_at')}"
+_REVERSALS = (
+    f"FROM reversals r WHERE state = 'emitted' AND {MOVED_CENTS} <> 0"
+    f" AND {_LOOKED_FOR.format(at='emitted_at')}"
+)
 
 
 class Scope(NamedTuple):
@@ -114,9 +118,10 @@ def reversals(
     )
     found = tx.tuples(
         "SELECT effect_key, t.user_id,"
-        "       CASE WHEN kind = ANY(%(down)s) THEN -r.amount_cents ELSE r.amount_cents END, r.currency,"
+        "       CASE WHEN kind = ANY(%(down)s) THEN -1 ELSE 1 END * r.moved_cents, r.currency,"
         "       r.payment_intent_id, t.request_id, extract(epoch FROM r.emitted_at)::float, r.was_seen"
-        f" FROM (SELECT r.*, credited_at IS NOT NULL AS was_seen {_REVERSALS} AND effect_key > %(after)s"
+        f" FROM (SELECT r.*, {MOVED_CENTS} AS moved_cents, credited_at IS NOT NULL AS was_seen {_REVERSALS}"
+        "         AND effect_key > %(after)s"
         "         AND (%(until)s::text IS NULL OR effect_key <= %(until)s)) AS r"
         " JOIN LATERAL (SELECT user_id, request_id FROM checkout_transactions"
         "   WHERE payment_intent_id = r.payment_intent_id ORDER BY id LIMIT 1) AS t ON true"

@@ -24,10 +24,12 @@ from checkout.payments import table as payments_table
 from checkout.payments.emissions import reversal_event, success_event
 from checkout.payments.payment import Payment
 from checkout.payments.reversals_table import StoredReversal
+from checkout.payments.shares import is_in_proportion
 from checkout.reconciliation import discarded_effects
 from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation import uncredited_reversals_table as reversals
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
+from checkout.reconciliation.entered_shares import EnteredShares
 
 MOST_AT_ONCE = 500
 MOST_EMITTED = 500
@@ -68,6 +70,7 @@ class Reemission:
         self._application = application
         self._delivery = delivery
         self._config = config
+        self._shares = EnteredShares(checkout, application)
 
     def __call__(
         self, *, deadline: float, dry_run: bool = False, most_emitted: int | None = None
@@ -141,7 +144,7 @@ class Reemission:
         while True:
             with self._checkout.transaction() as tx:
                 rows = reversals.page(tx, before=before, behind=last, limit=MOST_AT_ONCE)
-                events = _events_of(tx, rows)
+                events = _events(_with_payments(tx, rows))
             yield events
             if len(rows) < MOST_AT_ONCE:
                 return
@@ -149,31 +152,36 @@ class Reemission:
 
     def _compare_due(self, *, dry_run: bool) -> Compared:
         with self._checkout.transaction() as tx:
-            due = self._due(tx)
+            due, shares = self._due(tx)
             credited, parked = self._found(tx, due)
-            missing = due.keys() - credited - parked
+            entered = self._shares.find({key: due[key] for key in shares - credited})
+            missing = due.keys() - credited - parked - entered.keys()
             queued = []
             if not dry_run:
                 self._schedule(tx, credited, missing | parked)
                 # Credits first, since a reversal must not overtake the credit that it reverses.
                 in_order = sorted(missing, key=lambda key: (due[key].status != "success", key))
                 queued = [enqueue(tx, key, due[key]) for key in in_order]
+        if not dry_run:
+            self._shares.keep(entered)
         if missing and not dry_run:
             telemetry.logger.warning("emitted again", extra={"effect_keys": sorted(missing)})
             telemetry.count("UncreditedPaymentsEmitted", len(missing))
             self._delivery.at_once([message for message in queued if message is not None])
         return Compared(credited=len(credited), parked=len(parked), emitted=len(missing))
 
-    def _due(self, tx: Transaction) -> dict[str, CheckoutFinishedEvent]:
-        """Events whose effect is due to be compared, by effect key."""
+    def _due(self, tx: Transaction) -> tuple[dict[str, CheckoutFinishedEvent], set[str]]:
+        """Events whose effect is due to be compared, by effect key; and the keys of those reversals that take
+        a share of a credit which is not what was paid."""
         after = self._config.reemit_after_seconds
         paid = payments.due(tx, purpose=TOP_UP, after_seconds=after, limit=MOST_AT_ONCE)
         due = {success_key(row.request_id): success_event(row) for row in paid}
         if len(paid) == MOST_AT_ONCE:
             # No reversal overtakes a credit that is still to come.
-            return due
-        taken_back = reversals.due(tx, after_seconds=after, limit=MOST_AT_ONCE)
-        return due | _events_of(tx, taken_back)
+            return due, set()
+        taken_back = _with_payments(tx, reversals.due(tx, after_seconds=after, limit=MOST_AT_ONCE))
+        shares = {one.reversal.effect_key for one, row in taken_back.items() if is_in_proportion(row)}
+        return due | _events(taken_back), shares
 
     def _found(self, tx: Transaction, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
         """The keys of those that are in the ledger, and of those that are parked or were discarded, with the
@@ -184,7 +192,12 @@ class Reemission:
         effects = [effect for event in due.values() if (effect := event.effect)]
         with self._application.transaction() as there:
             places = whereabouts.find(there, effects)
-        credited = {key for key, place in places.items() if place is Place.ENTERED}
+        nothing = {effect.effect_key for effect in effects if effect.amount_cents == 0}
+        credited = {
+            key
+            for key, place in places.items()
+            if place is Place.ENTERED or (place is Place.NOWHERE and key in nothing)
+        }
         parked = {key for key, place in places.items() if place in (Place.PARKED, Place.DISCARDED)}
         missing = due.keys() - credited - parked
         decided = discarded_effects.among(tx, missing) if missing else set()
@@ -207,7 +220,12 @@ def _by_table(effect_keys: Collection[str]) -> Iterator[tuple[Comparisons, list[
     yield PAYMENTS, [key.removeprefix(success_key("")) for key in effect_keys if is_credit(key)]
 
 
-def _events_of(tx: Transaction, stored: Sequence[StoredReversal]) -> dict[str, CheckoutFinishedEvent]:
-    """The events of those whose payment is known, by effect key."""
+def _with_payments(tx: Transaction, stored: Sequence[StoredReversal]) -> dict[StoredReversal, Payment]:
+    """Those whose payment is known."""
     rows = {one: payments_table.find_payment(tx, one.payment_intent_id) for one in stored}
-    return {one.reversal.effect_key: reversal_event(row, one) for one, row in rows.items() if row is not None}
+    return {one: row for one, row in rows.items() if row is not None}
+
+
+def _events(taken_back: Mapping[StoredReversal, Payment]) -> dict[str, CheckoutFinishedEvent]:
+    """By effect key."""
+    return {one.reversal.effect_key: reversal_event(row, one) for one, row in taken_back.items()}

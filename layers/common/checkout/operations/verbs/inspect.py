@@ -150,8 +150,8 @@ def _events(
 
 def _reversals(tx: Transaction, payment_intents: Collection[str]) -> list[Row]:
     tx.execute(
-        "SELECT effect_key, payment_intent_id, amount_cents, currency, state, event_id, emitted_at,"
-        " credited_at, recheck_at, created_at FROM reversals WHERE payment_intent_id = ANY(%s)",
+        "SELECT effect_key, payment_intent_id, amount_cents, credit_cents, currency, state, event_id,"
+        " emitted_at, credited_at, recheck_at, created_at FROM reversals WHERE payment_intent_id = ANY(%s)",
         (list(payment_intents),),
     )
     return tx.fetchall()

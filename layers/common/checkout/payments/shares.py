@@ -1,0 +1,52 @@
+"""The share of a credit that goes with the money which Stripe takes back or returns. Pure.
+
+If Stripe has taken R back of a payment and not returned it, `share` of the credit has been taken back. Each
+movement moves the difference to what was moved before, so the sum depends on R alone, in every order: full
+refunds take exactly the credit, and failed ones nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from checkout.base.errors import InvariantBroken
+from checkout.outbox.effects import DIRECTIONS
+from checkout.payments.payment import Payment
+from checkout.payments.reversals_table import StoredReversal
+
+
+def share(credit_cents: int, reversed_cents: int, paid_cents: int) -> int:
+    """round(credit × reversed / paid), half up."""
+    return (2 * credit_cents * reversed_cents + paid_cents) // (2 * paid_cents)
+
+
+def is_in_proportion(payment: Payment) -> bool:
+    """True if what is taken back is not simply the money, as far as that is known before it is paid."""
+    if payment.paid_cents is None:
+        return payment.price.credit_cents != payment.amount_cents
+    return payment.credited_cents != payment.paid_cents
+
+
+def with_shares(
+    payment: Payment, emitted: Iterable[StoredReversal], emitting: Iterable[StoredReversal]
+) -> list[StoredReversal]:
+    """Those that are emitted now, each with the `credit_cents` that it moves, which may be 0. `emitted` are
+    those of the payment that were emitted before; what these moved stands."""
+    money = coins = 0
+    for one in emitted:
+        money += DIRECTIONS[one.reversal.kind] * one.reversal.amount_cents
+        coins += DIRECTIONS[one.reversal.kind] * one.moved_cents
+    shared = []
+    for one in emitting:
+        direction = DIRECTIONS[one.reversal.kind]
+        money += direction * one.reversal.amount_cents
+        # Not below 0: what the ledger had before a restore can be more than the share.
+        moved = max(0, direction * (-_share_of(payment, -money) - coins))
+        coins += direction * moved
+        shared.append(replace(one, credit_cents=moved))
+    return shared
+
+
+def _share_of(payment: Payment, reversed_cents: int) -> int:
+    if not payment.paid_cents:
+        raise InvariantBroken(f"payment {payment.request_id} has reversals, and nothing was paid")
+    return share(payment.credited_cents, reversed_cents, payment.paid_cents)
