@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg2
 import uvicorn
-from kafka import KafkaProducer
+from confluent_kafka import Producer
 
 from local.gateway.server import claim
 
@@ -32,8 +32,8 @@ def connection() -> psycopg2.extensions.connection:
 
 
 @cache
-def producer() -> KafkaProducer:
-    return KafkaProducer(bootstrap_servers=os.environ["FLOOR_BROKERS"], api_version=(2, 3))
+def producer() -> Producer:
+    return Producer({"bootstrap.servers": os.environ["FLOOR_BROKERS"], "linger.ms": 0})
 
 
 async def app(
@@ -58,7 +58,8 @@ async def app(
                 "INSERT INTO floor_events VALUES (%s, %s) ON CONFLICT DO NOTHING",
                 (json.loads(body)["id"], body.decode()),
             )
-        producer().send(TOPIC, body).get(2)
+        producer().produce(TOPIC, body)
+        producer().flush(2)
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 

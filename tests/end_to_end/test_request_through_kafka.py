@@ -34,10 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 @pytest.fixture
 def kafka(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """What a service must know of it, also in this process's environment."""
-    settings = {
-        "KAFKA_BROKERS": stack.description["kafka_brokers"],
-        "KAFKA_API_VERSION": stack.description["kafka_api_version"],
-    }
+    settings = {"KAFKA_BROKERS": stack.description["kafka_brokers"]}
     system = System(Config(settings))
     monkeypatch.setattr(checkout.publisher, "_system", lambda: system)
     yield settings

@@ -101,10 +101,25 @@ class Recorder:
         """In the place of kafka-python's producer and administration."""
         if options["sasl_mechanism"] != "OAUTHBEARER":
             return Kafka(lambda *_: None)  # By a password: what it may do is not AWS's concern.
-        token = options["sasl_oauth_token_provider"].token()
+        return Kafka(self._signed_in(options["sasl_oauth_token_provider"].token()))
+
+    def producer(self) -> type:
+        """In the place of librdkafka's."""
+        signed_in = self._signed_in
+
+        class Producer(Kafka):
+            def __init__(self, settings: Mapping[str, Any]) -> None:
+                by_token = settings["sasl.mechanism"] == "OAUTHBEARER"
+                super().__init__(lambda *_: None)
+                if by_token:
+                    super().__init__(signed_in(settings["oauth_cb"]("")[0]))
+
+        return Producer
+
+    def _signed_in(self, token: str) -> Callable[[str, str], None]:
         asked = parse_qs(urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()).query)
         self.note(asked["Action"][0], "cluster")
-        return Kafka(self.note)
+        return self.note
 
 
 class Kafka:
@@ -126,9 +141,21 @@ class Kafka:
         future.get.return_value = SimpleNamespace(partition=0, offset=0)
         return future
 
-    def list_topics(self) -> list[str]:
-        """Those that the role may describe; none are there yet."""
-        return []
+    def produce(self, topic: str, *_: Any, on_delivery: Callable[[Any, Any], None], **__: Any) -> None:
+        self.send(topic)
+        on_delivery(None, None)
+
+    def poll(self, _: float) -> None:
+        pass
+
+    def purge(self) -> None:
+        pass
+
+    def list_topics(self, topic: str | None = None, _: float = 0) -> Any:
+        """Those that the role may describe; none are there yet, but for the one that is asked for."""
+        if topic is None:
+            return []
+        return SimpleNamespace(topics={topic: SimpleNamespace(partitions=self.partitions_for(topic))})
 
     def create_topics(self, topics: Mapping[str, Any]) -> None:
         for topic in topics:
@@ -155,6 +182,7 @@ def run(function: str) -> Recorder:
     with (
         mock.patch.object(botocore.client.BaseClient, "_make_api_call", _method(recorder.api)),
         mock.patch.object(psycopg2, "connect", recorder.connection),
+        mock.patch("confluent_kafka.Producer", recorder.producer()),
         mock.patch("kafka.KafkaProducer", recorder.kafka),
         mock.patch("kafka.KafkaAdminClient", recorder.kafka),
         mock.patch("urllib.request.urlopen"),

@@ -13,7 +13,7 @@ from kafka import KafkaConsumer
 from kafka.errors import TopicAuthorizationFailedError
 
 from checkout.base.errors import ConfigurationError, Unavailable
-from checkout.outbox import finished_event, request_event, sign_in, triggers
+from checkout.outbox import administration, finished_event, request_event, sign_in, triggers
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
 from checkout.release import topics
@@ -75,20 +75,13 @@ class Cluster:
 class User:
     def __init__(self, name: str, cluster: Cluster, secure: Secure) -> None:
         self._cluster = cluster
-        trusted = sign_in.tls_context(str(secure.authority.root))
+        trusted = secure.authority.root.read_text()
         self._by_password = sign_in.by_password("SCRAM-SHA-512", name, PASSWORD, trusted)
         self._address = secure.address
-        self.client = {"bootstrap_servers": [secure.address], **self._by_password}
+        by_password = administration.translated(self._by_password)
+        self.client = {"bootstrap_servers": [secure.address], **by_password}
         """Options of a client of kafka-python, which our code has."""
-        self._settings: dict[str, Any] = {
-            "bootstrap.servers": secure.address,
-            "security.protocol": "SASL_SSL",
-            "ssl.ca.location": str(secure.authority.root),
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": name,
-            "sasl.password": PASSWORD,
-            "log_level": 2,
-        }
+        self._settings = {"bootstrap.servers": secure.address, **self._by_password, "log_level": 2}
         self._admin = AdminClient(self._settings)
 
     # What our functions and Lambda do

@@ -29,10 +29,9 @@ HOMES = {
         "base/postgres_url.py",
         "release/roles_table.py",
     },
+    "confluent_kafka": {"outbox/producer.py", "outbox/complaints.py"},
     "kafka": {
-        "outbox/producer.py",
-        "outbox/complaints.py",
-        "outbox/sign_in.py",
+        "outbox/administration.py",
         "outbox/triggers.py",
         "release/topics.py",
     },

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from kafka.partitioner import murmur2
 
 from checkout.base import timing
 from checkout.base.errors import Unavailable
@@ -26,6 +28,7 @@ from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
+from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
 
@@ -167,11 +170,36 @@ def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_
             publisher.require(TOPIC, 0.5)
 
 
+def clients_threads() -> list[str]:
+    """Of librdkafka's clients in this process."""
+    names = (path.read_text() for path in Path("/proc/self/task").glob("*/comm"))
+    return [name for name in names if name.startswith("rdk:")]
+
+
+def test_what_was_given_up_has_nobody_who_would_send_it_later(own_broker: AnyBroker) -> None:
+    before = len(clients_threads())
+    publisher = KafkaPublisher([own_broker.address])
+    freeze(own_broker)
+    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
+    thaw(own_broker)
+    eventually(lambda: len(clients_threads()) <= before)
+
+
+def test_a_key_has_the_partition_that_other_clients_give_it(own_broker: AnyBroker) -> None:
+    publisher = KafkaPublisher([own_broker.address])
+    messages = [Message(str(user), TOPIC, str(user), b"{}") for user in range(1, 21)]
+    assert publisher.publish(messages, 5) == [message.effect_key for message in messages]
+    publisher.close()
+    partitions = {record.key: record.partition for record in published(own_broker)}
+    assert partitions == {key: (murmur2(key) & 0x7FFFFFFF) % 3 for key in partitions}
+    assert len(set(partitions.values())) == 3
+
+
 def test_after_a_failure_nobody_waits_for_a_while(
     own_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "PRODUCER_PAUSE", 60)
-    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    publisher = KafkaPublisher([own_broker.address])
     own_broker.kill()
     assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
     own_broker.start()
@@ -190,7 +218,7 @@ def test_relays_side_by_side_share_the_work(fns: Functions, own_broker: AnyBroke
 
     def relay(_: int) -> int:
         database = Database(lambda: fns.settings["CHECKOUT_DATABASE_URL"])
-        publisher = KafkaPublisher([own_broker.address], (2, 3))
+        publisher = KafkaPublisher([own_broker.address])
         done, left = Delivery(database, publisher).relay(time.monotonic() + 30)
         publisher.close()
         database.close()
@@ -226,7 +254,7 @@ def test_a_webhook_does_not_wait_for_a_relay_that_waits_for_the_broker(
 
 
 def test_one_message_that_the_broker_refuses_does_not_stop_the_others(own_broker: AnyBroker) -> None:
-    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    publisher = KafkaPublisher([own_broker.address])
     messages = [
         Message("1", TOPIC, "1", b"{}"),
         Message("2", TOPIC, "1", b"x" * 2_000_000),
@@ -270,7 +298,7 @@ def test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud(
 def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     own_broker: AnyBroker,
 ) -> None:
-    publisher = KafkaPublisher([own_broker.address], (2, 3))
+    publisher = KafkaPublisher([own_broker.address])
     publisher.publish([Message("1", TOPIC, "1", b"{}")], 5)
     first = publisher._producer
     publisher._last_used -= timing.KAFKA_IDLE + 1
@@ -289,7 +317,7 @@ def test_a_database_that_went_away_after_the_publish_only_means_twice(
 ) -> None:
     request_id = pay(fns)
     message = Message("1", TOPIC, "1", b"{}")
-    assert Delivery(Database(url), KafkaPublisher([own_broker.address], (2, 3))).at_once([message]) == 1
+    assert Delivery(Database(url), KafkaPublisher([own_broker.address])).at_once([message]) == 1
     assert fns.row(request_id)["status"] == "payment_succeeded"
 
 

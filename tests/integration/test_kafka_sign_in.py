@@ -2,7 +2,6 @@
 
 import base64
 import json
-import logging
 import ssl
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from moto import mock_aws
 from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, Unavailable
+from checkout.outbox import administration
 from checkout.outbox import sign_in as kafka_sign_in
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.table import Message
@@ -39,25 +39,26 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 
 
 def bearer(secure: Secure, token: str) -> dict[str, Any]:
-    options = kafka_sign_in.iam(kafka_sign_in.tls_context(str(secure.authority.root)))
-    return options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(lambda: token)}
+    return kafka_sign_in.by_token(lambda: token, secure.authority.root.read_text())
 
 
 def by_password(
     secure: Secure, password: str = PASSWORD, root: Path | None = None, mechanism: str = "SCRAM-SHA-512"
 ) -> dict[str, Any]:
-    trusted = kafka_sign_in.tls_context(str(root or secure.authority.root))
+    trusted = (root or secure.authority.root).read_text()
     return kafka_sign_in.by_password(mechanism, "checkout", password, trusted)
 
 
-def publish(address: str, options: dict[str, Any]) -> tuple[list[str], KafkaPublisher]:
-    publisher = KafkaPublisher([address], sign_in=lambda: options)
-    return list(publisher.publish([MESSAGE], SECONDS)), publisher
+def publish(address: str, settings: dict[str, Any]) -> list[str]:
+    publisher = KafkaPublisher([address], sign_in=lambda: settings)
+    published = list(publisher.publish([MESSAGE], SECONDS))
+    publisher.close()
+    return published
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
 def test_by_password(secure: Secure, mechanism: str) -> None:
-    assert publish(secure.address, by_password(secure, mechanism=mechanism))[0] == ["7"]
+    assert publish(secure.address, by_password(secure, mechanism=mechanism)) == ["7"]
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_by_secrets_of_its_own_whose_password_may_change(secure: Secure, secrets
 def test_what_is_wrong_with_a_secret_is_said(secrets: Any, name: str, value: str, said: str) -> None:
     arn = secrets.create_secret(Name="kafka", SecretString=value)["ARN"]
     with pytest.raises(ConfigurationError, match=said):
-        kafka_sign_in.options(Config({"KAFKA_SECURITY": "SCRAM", name: arn}))
+        kafka_sign_in.settings(Config({"KAFKA_SECURITY": "SCRAM", name: arn}))
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), ConfigurationError("without a password")])
@@ -120,12 +121,30 @@ def test_without_a_password_nothing_is_published_and_nothing_raised(
 
 
 def test_by_token(secure: Secure) -> None:
-    assert publish(secure.address, bearer(secure, unsecured()))[0] == ["7"]
+    publisher = KafkaPublisher([secure.address], sign_in=lambda: bearer(secure, unsecured()))
+    publisher.require(TOPIC, SECONDS)
+    assert publisher.publish([MESSAGE], SECONDS) == ["7"]
+    publisher.close()
+
+
+def test_a_producer_with_a_token_works_at_once() -> None:
+    """The client's own constructor sleeps for a second."""
+    token = kafka_sign_in.by_token(lambda: "token", kafka_sign_in.AMAZON_ROOTS.read_text())
+    publisher = KafkaPublisher(["127.0.0.1:1"], sign_in=lambda: token)
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        publisher._connected(5)
+        took.append(time.monotonic() - began)
+        publisher.close()
+    assert min(took) < 0.5
 
 
 def test_topics_are_made_by_who_has_signed_in(secure: Secure) -> None:
-    options = {"bootstrap_servers": [secure.address], **by_password(secure)}
-    assert "new.checkout.requests" in topics.ensure(options, "new.", topics.Owner("shop.1"))
+    for number, settings in enumerate((by_password(secure), bearer(secure, unsecured()))):
+        options = {"bootstrap_servers": [secure.address], **administration.translated(settings)}
+        made = topics.ensure(options, f"new{number}.", topics.Owner("shop.1"))
+        assert f"new{number}.checkout.requests" in made
 
 
 def wrong(secure: Secure, how: str) -> tuple[str, dict[str, Any]]:
@@ -146,25 +165,24 @@ def wrong(secure: Secure, how: str) -> tuple[str, dict[str, Any]]:
         ("password", "KAFKA_USERNAME"),
         ("expired token", "KAFKA_SECURITY"),
         ("authority", "KAFKA_CA_FILE"),
-        ("host", "KAFKA_BROKERS"),
+        ("host", "not of the host"),
     ],
 )
 def test_what_is_wrong_is_said_once_and_nothing_secret(
     secure: Secure, how: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    address, options = wrong(secure, how)
+    address, settings = wrong(secure, how)
     began = time.monotonic()
-    publisher = KafkaPublisher([address], sign_in=lambda: options)
+    publisher = KafkaPublisher([address], sign_in=lambda: settings)
     assert list(publisher.publish([MESSAGE], 2.0)) == []
     assert time.monotonic() - began < 8
     [line] = [record for record in caplog.records if record.name == "checkout"]
     assert line.getMessage() == "no connection to Kafka"
     assert said in line.__dict__["reason"]
-    assert logging.getLogger("kafka").propagate is False, "its own lines would be printed, too"
     for secret in (PASSWORD, "wrong", unsecured(-1)[:40]):
         assert secret not in caplog.text
     with pytest.raises(Unavailable, match=said):
-        KafkaPublisher([address], sign_in=lambda: options).require(TOPIC, 2.0)
+        KafkaPublisher([address], sign_in=lambda: settings).require(TOPIC, 2.0)
 
 
 def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> None:
@@ -175,9 +193,8 @@ def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> No
         made.append(time.monotonic())
         return unsecured(3)
 
-    options = kafka_sign_in.iam(kafka_sign_in.tls_context(str(secure.authority.root)))
-    provided = options | {"sasl_oauth_token_provider": kafka_sign_in.Tokens(make)}
-    publisher = KafkaPublisher([secure.address], sign_in=lambda: provided)
+    settings = kafka_sign_in.by_token(make, secure.authority.root.read_text())
+    publisher = KafkaPublisher([secure.address], sign_in=lambda: settings)
     publisher.signed_in_seconds = 1.0
     began, published = time.monotonic(), 0
     while time.monotonic() < began + 6 or published <= 20 or len(made) < 4:
@@ -228,34 +245,19 @@ def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_setting_picks_the_way(settings: dict[str, str], mechanism: str | None) -> None:
-    options = kafka_sign_in.options(Config(settings))
-    assert options.get("sasl_mechanism") == mechanism
+    found = kafka_sign_in.settings(Config(settings))
+    assert found.get("sasl.mechanism") == mechanism
     if mechanism:
-        assert options["security_protocol"] == "SASL_SSL"
-        trusted = options["ssl_context"].get_ca_certs()
-        assert len(trusted) == 5, "Amazon's alone"
-        assert options["ssl_context"].verify_mode == ssl.CERT_REQUIRED
-        assert options["ssl_context"].check_hostname is True
-
-
-def test_roots_are_read_once_for_all_connections(secure: Secure, monkeypatch: pytest.MonkeyPatch) -> None:
-    kafka_sign_in.tls_context.cache_clear()
-    read: list[str] = []
-    load = ssl.SSLContext.load_verify_locations
-
-    def counted(context: ssl.SSLContext, file: str) -> None:
-        read.append(file)
-        load(context, file)
-
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
-    for _ in range(2):
-        assert publish(secure.address, bearer(secure, unsecured()))[0] == ["7"]
-
-    assert read == [str(secure.authority.root)]
+        assert found["security.protocol"] == "SASL_SSL"
+        assert found["ssl.ca.pem"] == kafka_sign_in.AMAZON_ROOTS.read_text()
+        context = administration.translated(found)["ssl_context"]
+        assert len(context.get_ca_certs()) == 5, "Amazon's alone"
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname is True
 
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("empty.pem", "gone.pem"):
         with pytest.raises(ConfigurationError, match="KAFKA_CA_FILE must be a file of certificates"):
-            kafka_sign_in.tls_context(str(tmp_path / name))
+            kafka_sign_in.roots(str(tmp_path / name))

@@ -152,7 +152,7 @@ def test_every_in_sync_replica_must_have_a_message_before_it_is_acknowledged() -
     broker = Broker({TOPIC: 1})
     broker.start()
     with closing(TappedBroker(broker)) as tapped:
-        publisher = KafkaPublisher([tapped.address], (2, 3))
+        publisher = KafkaPublisher([tapped.address])
         assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 20) == ["1"]
         publisher.close()
     broker.stop()

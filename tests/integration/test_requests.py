@@ -187,7 +187,7 @@ def test_the_same_message_to_several_consumers_at_once(
     def consume(number: int) -> list[Record]:
         checkout, application = Database(config.checkout_database_url), Database(config.database_url)
         stripe_api = StripeApi(config.stripe_secret, config.stripe_api_base)
-        publisher = KafkaPublisher(config.kafka_brokers, config.kafka_api_version)
+        publisher = KafkaPublisher(config.kafka_brokers)
         answering = AnswerRequests(
             checkout,
             application,

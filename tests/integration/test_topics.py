@@ -156,6 +156,7 @@ def test_a_message_that_the_brokers_refuse_for_its_size_does_not_stop_the_others
     messages = [Message(str(number), "small", "1", b"x" * size) for number, size in enumerate((5, 20_000, 5))]
 
     assert list(publisher.publish(messages, 10.0)) == ["0", "2"]
+    assert publisher.refused == {"1"}, "although brokers refuse all that was sent together"
     # It was not the broker that was away, so nobody is made to pause.
     assert list(publisher.publish(messages[:1], 10.0)) == ["0"]
     publisher.close()

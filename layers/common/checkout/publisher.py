@@ -2,8 +2,7 @@
 
 The answer comes on `checkout.finished` under the same request_id: `session_created` with `session_url`, where
 the customer pays, or `failed` with `error_message`; after `session_created` also what becomes of the payment.
-Needs KAFKA_BROKERS (and KAFKA_API_VERSION where a broker cannot negotiate it), and the stack's
-KAFKA_TOPIC_PREFIX, if it has one.
+Needs KAFKA_BROKERS, and the stack's KAFKA_TOPIC_PREFIX, if it has one.
 """
 
 import argparse
@@ -67,8 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m checkout.publisher",
         description="Ask for a Checkout session on the topic checkout.requests; prints the request_id.",
-        epilog="Reads KAFKA_BROKERS, KAFKA_API_VERSION and KAFKA_TOPIC_PREFIX. The answer comes on the topic"
-        " checkout.finished.",
+        epilog="Reads KAFKA_BROKERS and KAFKA_TOPIC_PREFIX. The answer comes on the topic checkout.finished.",
     )
     parser.add_argument(
         "--user", dest="user_id", type=int, required=True, metavar="ID", help="whose balance is topped up"

@@ -102,7 +102,7 @@ class System:
         from checkout.outbox.producer import KafkaPublisher
 
         config = self.config
-        brokers = config.kafka_brokers, config.kafka_api_version, sign_in.later(config)
+        brokers = config.kafka_brokers, sign_in.later(config)
         return KafkaPublisher(*brokers, config.kafka_idle_seconds, config.prefixed(""))
 
     @cached_property
@@ -233,7 +233,7 @@ class System:
 
     @cached_property
     def setup(self) -> "Setup":
-        from checkout.outbox import sign_in
+        from checkout.outbox import administration
         from checkout.release import kept_secrets, msk, topics
         from checkout.release.setup import Setup
 
@@ -241,8 +241,9 @@ class System:
         config.prepare("JWT_SECRET", "STRIPE_SECRET")
 
         def ensure_topics(brokers: str, owner: topics.Owner) -> list[str]:
-            servers = {"bootstrap_servers": brokers.split(","), "api_version": config.kafka_api_version}
-            return topics.ensure({**servers, **sign_in.options(config)}, config.prefixed(""), owner)
+            return topics.ensure(
+                administration.options(config, brokers.split(",")), config.prefixed(""), owner
+            )
 
         parts = self.migrate, self.grant_roles, partial(kept_secrets.complete, config)
         return Setup(*parts, partial(msk.brokers, config), ensure_topics)

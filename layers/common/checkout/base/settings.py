@@ -133,7 +133,11 @@ class Settings:
         "`false` where the trigger polls on demand, and repeats a batch as a whole",
         default=True,
     )
-    kafka_api_version = Setting("KAFKA_API_VERSION", setting.version, "for brokers that cannot negotiate it")
+    kafka_api_version = Setting(
+        "KAFKA_API_VERSION",
+        setting.version,
+        "for `migrate` and `operations` alone: what brokers speak that cannot negotiate it",
+    )
     app_id = Setting(
         "CHECKOUT_APP_ID",
         setting.text,

@@ -90,8 +90,7 @@ KAFKA_IDLE = 45
 
 
 def longest_publish(timeout: float) -> float:
-    """The brokers are looked for, and then waited for, each for the whole time."""
-    return 2 * timeout + PRODUCER_CLOSE
+    return timeout + PRODUCER_CLOSE
 
 
 # Secrets Manager

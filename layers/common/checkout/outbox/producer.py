@@ -2,25 +2,42 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from threading import Event, Thread
 from typing import Any
 
-from kafka import KafkaProducer
-from kafka.errors import (
-    InvalidRecordError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
-from kafka.producer.future import FutureRecordMetadata
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from checkout.base import telemetry, timing
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.outbox.complaints import Complaints
 from checkout.outbox.table import Message
 
-_REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, ValueError, TypeError)
-"""What is wrong with a message itself: it would be refused again, and the others are not."""
+_REFUSED = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_MSG_SIZE,
+}
+"""What is wrong with a message itself: it would be refused again."""
+
+_OF_A_BATCH = _REFUSED | {KafkaError._INVALID_DIFFERENT_RECORD}
+"""What brokers say of all messages that were sent together, though only one may be wrong."""
+
+_SETTINGS = {
+    "acks": "all",
+    "linger.ms": 0,
+    # Java's and kafka-python's, so a user's records stay in one partition whoever publishes them.
+    "partitioner": "murmur2_random",
+    # Consumers know a repeated effect by its key, so an idempotent producer's introduction to the brokers
+    # would buy nothing. One request at a time keeps the order of retries.
+    "enable.idempotence": False,
+    "max.in.flight.requests.per.connection": 1,
+    "reconnect.backoff.max.ms": 500,
+    # Nobody reads its own, and what it has to say is in what `Complaints` finds.
+    "enable.metrics.push": False,
+    "log_level": 0,
+}
+"""librdkafka's. How long it would retry does not matter: `publish` ends that."""
 
 
 class KafkaPublisher:
@@ -32,30 +49,28 @@ class KafkaPublisher:
     def __init__(
         self,
         brokers: Sequence[str],
-        api_version: tuple[int, ...] | None = None,
         sign_in: Callable[[], Mapping[str, Any]] = dict,
         idle_seconds: float = timing.KAFKA_IDLE,
         topic_prefix: str = "",
     ) -> None:
-        """`api_version` is for brokers that cannot negotiate it; `sign_in` gives what sign_in.py says,
-        anew for each producer, since passwords change. The brokers' names of topics have the prefix, those of
-        messages do not."""
+        """`sign_in` gives what sign_in.py says, anew for each producer, since passwords change. The brokers'
+        names of topics have the prefix, those of messages do not."""
         self._topic_prefix = topic_prefix
         self._idle_seconds = idle_seconds
-        self._brokers = list(brokers)
-        self._api_version = api_version
+        self._brokers = ",".join(brokers)
         self._sign_in = sign_in
         self.signed_in_seconds: float = timing.PRODUCER_SIGNED_IN
         self._made_at = 0.0
         self._complaints = Complaints()
-        self._producer: KafkaProducer | None = None
+        self._producer: Producer | None = None
         self._last_used = 0.0
         self._paused_until = 0.0
 
     def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
         """The effect keys of those that the brokers have acknowledged (all in-sync replicas) within the time.
 
-        The others may or may not arrive, but for those in `refused`. Never raises for a broker's sake.
+        The others may or may not have arrived, but for those in `refused`; none is sent after this returns.
+        Never raises for a broker's sake.
         """
         now = time.time()
         self.refused = frozenset()
@@ -64,96 +79,113 @@ class KafkaPublisher:
         if now - self._last_used > self._idle_seconds or now - self._made_at > self.signed_in_seconds:
             self.close()
         deadline = now + timeout_seconds
-        sent, refused, broker_away = self._send(messages, timeout_seconds)
-        acknowledged = []
-        for effect_key, future in sent:
-            try:
-                future.get(timeout=max(0.0, deadline - time.time()))
-                acknowledged.append(effect_key)
-            except _REFUSED:
-                refused.append(effect_key)
-            except KafkaError:
-                broker_away = True
-        self.refused = frozenset(refused)
+        answers = self._answers(messages, deadline)
+        if len(messages) > 1:
+            for message in messages:
+                if _code(answers.get(message.effect_key)) in _OF_A_BATCH:
+                    del answers[message.effect_key]
+                    answers |= self._answers([message], deadline)
+        acknowledged = {key for key, error in answers.items() if error is None}
+        self.refused = {key for key, error in answers.items() if _code(error) in _REFUSED}
         self._last_used = time.time()
-        if broker_away:
+        if any(message.effect_key not in acknowledged | self.refused for message in messages):
             self.close()
             telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
             self._paused_until = time.time() + timing.PRODUCER_PAUSE
-        return acknowledged
+        return [message.effect_key for message in messages if message.effect_key in acknowledged]
 
     def require(self, topic: str, timeout_seconds: float) -> None:
         """Raises Unavailable unless the brokers answer and have the topic."""
         topic = self._topic_prefix + topic
         try:
-            partitions = self._connected(timeout_seconds).partitions_for(topic)
-        except (KafkaError, OSError) as error:
+            producer = self._connected(timeout_seconds)
+            found = producer.list_topics(topic, timeout_seconds).topics[topic]
+        except KafkaException as error:
             self.close()
             raise Unavailable(f"No connection to Kafka. {self._complaints.taken()}") from error
-        if not partitions:
+        if not found.partitions:
             raise Unavailable(f"Kafka has no topic {topic}.")
 
-    def _send(
-        self, messages: Sequence[Message], timeout_seconds: float
-    ) -> tuple[list[tuple[str, FutureRecordMetadata]], list[str], bool]:
-        """What is on its way, what is refused, and whether the broker seems away. One bad message does not
-        stop the rest."""
-        sent: list[tuple[str, FutureRecordMetadata]] = []
-        refused: list[str] = []
-        for message in messages:
-            try:
-                future = self._connected(timeout_seconds).send(
-                    self._topic_prefix + message.topic,
-                    key=message.key.encode(),
-                    value=message.value,
-                    headers=[("traceparent", message.traceparent.encode())] if message.traceparent else [],
-                )
-            except _REFUSED:
-                refused.append(message.effect_key)
-                continue
-            except (KafkaError, OSError):
-                return sent, refused, True
-            except CheckoutError as error:
-                telemetry.logger.warning("no sign-in to Kafka", extra={"reason": error.detail})
-                return sent, refused, True
-            sent.append((message.effect_key, future))
-        return sent, refused, False
+    def _answers(self, messages: Sequence[Message], deadline: float) -> dict[str, KafkaError | None]:
+        """By effect key, of those that the brokers have answered in time: None for an acknowledgement."""
+        answers: dict[str, KafkaError | None] = {}
+        asked = {message.effect_key for message in messages}
+        try:
+            producer = self._connected(deadline - time.time())
+            for message in messages:
+                self._send(producer, message, answers)
+            while len(answers) < len(asked) and (left := deadline - time.time()) > 0:
+                producer.poll(left)
+        except KafkaException as error:
+            self._complaints.note(error.args[0])
+        except CheckoutError as error:
+            telemetry.logger.warning("no sign-in to Kafka", extra={"reason": error.detail})
+        return answers
+
+    def _send(self, producer: Producer, message: Message, answers: dict[str, KafkaError | None]) -> None:
+        """Begin; the answer comes while the producer is polled. One bad message does not stop the rest."""
+        try:
+            producer.produce(
+                self._topic_prefix + message.topic,
+                message.value,
+                message.key.encode(),
+                on_delivery=lambda error, _: answers.__setitem__(message.effect_key, error),
+                headers=[("traceparent", message.traceparent.encode())] if message.traceparent else None,
+            )
+        except KafkaException as error:
+            answers[message.effect_key] = error.args[0]
 
     def close(self) -> None:
         """Gives up what is not sent yet."""
-        producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        try:
-            producer.close(timeout=0)
-        except KafkaError:
-            # With a record on its way it raises and closes nothing: its thread would go on, and the
-            # garbage collection would wait for a second.
-            producer._sender.force_close()
-            producer._sender.join(timing.PRODUCER_CLOSE)
-            with suppress(KafkaError):
-                producer.close(timeout=0)
-
-    def _connected(self, timeout_seconds: float) -> KafkaProducer:
         if self._producer is None:
-            milliseconds = int(timeout_seconds * 1000)
-            self._producer = KafkaProducer(
-                bootstrap_servers=self._brokers,
-                api_version=self._api_version,
-                acks="all",
-                # Consumers know a repeated effect by its key, so the 100 ms in which an idempotent producer
-                # introduces itself would buy nothing. One request at a time keeps the order of retries.
-                enable_idempotence=False,
-                max_in_flight_requests_per_connection=1,
-                max_block_ms=milliseconds,
-                bootstrap_timeout_ms=milliseconds,
-                request_timeout_ms=milliseconds,
-                delivery_timeout_ms=milliseconds + 1,
-                connections_max_idle_ms=int(self._idle_seconds * 1000),
-                reconnect_backoff_max_ms=500,
-                # Nobody reads its own, and a tenth of its time goes into them.
-                metrics_enabled=False,
+            return
+        # Its threads may wait for a DNS server that does not answer, and whoever ends them for these.
+        ending = Thread(target=_end, args=(self._producer,), daemon=True)
+        self._producer = None
+        ending.start()
+        ending.join(timing.PRODUCER_CLOSE)
+
+    def _connected(self, timeout_seconds: float) -> Producer:
+        if self._producer is None:
+            settings = {
+                **_SETTINGS,
+                "bootstrap.servers": self._brokers,
+                "connections.max.idle.ms": int(self._idle_seconds * 1000),
+                "error_cb": self._complaints.note,
                 **self._sign_in(),
-            )
+            }
+            by_token = "oauth_cb" in settings
+            self._producer = _by_token(settings, timeout_seconds) if by_token else Producer(settings)
             self._made_at = time.time()
         return self._producer
+
+
+def _code(error: KafkaError | None) -> int | None:
+    return None if error is None else error.code()
+
+
+def _end(producer: Producer) -> None:
+    """Whoever has the last reference to a producer ends its threads and connections."""
+    producer.purge()
+    producer.poll(0)
+
+
+def _by_token(settings: dict[str, Any], timeout_seconds: float) -> Producer:
+    """A producer that signs in with a token. Raises Unavailable if there is none.
+
+    confluent-kafka's constructor asks for the token from another thread, and sleeps for a whole second
+    meanwhile (its pull request 2130). So it has a thread of its own: what it makes is complete when it asks.
+    """
+    make: Callable[[str], tuple[str, float]] = settings["oauth_cb"]
+    asked = Event()
+    tokens = [make("")]  # An error is raised to the caller here, and would be lost there.
+
+    def token(config: str) -> tuple[str, float]:
+        asked.set()
+        return tokens.pop() if tokens else make(config)
+
+    producer = Producer.__new__(Producer)
+    Thread(target=Producer.__init__, args=(producer, {**settings, "oauth_cb": token}), daemon=True).start()
+    if not asked.wait(timeout_seconds):
+        raise Unavailable("The Kafka client did not start in time.")
+    return producer

@@ -1,17 +1,16 @@
 """How we sign in to Kafka: by name and password (SCRAM or PLAIN), or as MSK has it by IAM; always by TLS.
 
-What gives options, gives those of a kafka-python client.
+What gives settings, gives librdkafka's; administration.py makes those of kafka-python of them.
 """
 
 import base64
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-
-from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from checkout.base import timing
 from checkout.base.config import Config
@@ -24,81 +23,71 @@ _MECHANISMS = {"SCRAM": "SCRAM-SHA-512"}
 """Where KAFKA_SECURITY is not the mechanism's own name."""
 
 
-def options(config: Config) -> dict[str, Any]:
+def settings(config: Config) -> dict[str, Any]:
     """As KAFKA_SECURITY says. Raises ConfigurationError; Unavailable if Secrets Manager does not answer."""
     security = config.kafka_security
     if security == "PLAINTEXT":
         return {}
     root = config.kafka_root()
-    trusted = tls_context(ca_data=root) if root else tls_context(config.kafka_ca_file or str(AMAZON_ROOTS))
+    trusted = _in_pem(root) if root else roots(config.kafka_ca_file or str(AMAZON_ROOTS))
     if security == "IAM":
         return iam(trusted)
     return by_password(_MECHANISMS.get(security, security), *config.kafka_credentials(), trusted)
 
 
 def later(config: Config) -> Callable[[], dict[str, Any]]:
-    """Gives the options anew, since passwords change. Raises ConfigurationError at once, though."""
+    """Gives the settings anew, since passwords change. Raises ConfigurationError at once, though."""
     with suppress(Unavailable):
-        options(config)
-    return partial(options, config)
+        settings(config)
+    return partial(settings, config)
 
 
-def client(config: Config) -> dict[str, Any]:
-    """With the brokers, too."""
-    servers = {"bootstrap_servers": config.kafka_brokers, "api_version": config.kafka_api_version}
-    return {**servers, **options(config)}
+def by_password(mechanism: str, username: str, password: str, trusted: str) -> dict[str, Any]:
+    """`trusted` are certificates in PEM."""
+    return {**_by_tls(mechanism, trusted), "sasl.username": username, "sasl.password": password}
 
 
-def by_password(mechanism: str, username: str, password: str, trusted: ssl.SSLContext) -> dict[str, Any]:
-    return {
-        **_by_tls(trusted),
-        "sasl_mechanism": mechanism,
-        "sasl_plain_username": username,
-        "sasl_plain_password": password,
-    }
-
-
-def iam(trusted: ssl.SSLContext) -> dict[str, Any]:
-    """Each connection takes a new token. What makes one is imported here: at init, not in the first event."""
+def iam(trusted: str) -> dict[str, Any]:
+    """Each producer takes a new token. What makes one is imported here: at init, not in the first event."""
     import boto3  # noqa: F401
     import botocore.auth  # noqa: F401
 
+    return by_token(msk_token, trusted)
+
+
+def by_token(make: Callable[[], str], trusted: str) -> dict[str, Any]:
     return {
-        **_by_tls(trusted),
-        "sasl_mechanism": "OAUTHBEARER",
-        "sasl_oauth_token_provider": Tokens(msk_token),
+        **_by_tls("OAUTHBEARER", trusted),
+        "oauth_cb": lambda _: (make(), time.time() + timing.KAFKA_TOKEN),
     }
 
 
-def _by_tls(trusted: ssl.SSLContext) -> dict[str, Any]:
-    return {"security_protocol": "SASL_SSL", "ssl_context": trusted}
+def _by_tls(mechanism: str, trusted: str) -> dict[str, Any]:
+    return {"security.protocol": "SASL_SSL", "sasl.mechanism": mechanism, "ssl.ca.pem": trusted}
 
 
 @cache
-def tls_context(ca_file: str | None = None, ca_data: str | None = None) -> ssl.SSLContext:
-    """One for all connections: kafka-python would read the file again for each. Raises ConfigurationError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def roots(file: str) -> str:
+    """The certificates in a file. Raises ConfigurationError."""
     try:
-        if ca_data is not None:
-            context.load_verify_locations(cadata=ca_data)
-        else:
-            context.load_verify_locations(ca_file)
+        return _checked(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"KAFKA_CA_FILE must be a file of certificates in PEM: {error}") from error
+
+
+def _in_pem(root: str) -> str:
+    try:
+        return _checked(root)
     except OSError as error:
-        what = "KAFKA_CA_FILE must be a file of certificates"
-        if ca_data is not None:
-            what = "The certificate in KAFKA_ROOT_SECRET_ARN must be one"
-        raise ConfigurationError(f"{what} in PEM: {error}") from error
-    return context
+        raise ConfigurationError(
+            f"The certificate in KAFKA_ROOT_SECRET_ARN must be one in PEM: {error}"
+        ) from error
 
 
-class Tokens(AbstractTokenProvider):  # type: ignore[misc]
-    def __init__(self, make: Callable[[], str]) -> None:
-        super().__init__()
-        self._make = make
-
-    def token(self) -> str:
-        return self._make()
+def _checked(pem: str) -> str:
+    """Raises OSError if there is no certificate."""
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    return pem
 
 
 def msk_token() -> str:

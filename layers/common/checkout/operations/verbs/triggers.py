@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from checkout.base import timing
 from checkout.operations.verb import Outcome, Verbs
-from checkout.outbox import sign_in
+from checkout.outbox import administration
 from checkout.outbox.triggers import read
 from checkout.system import System
 
@@ -17,7 +17,9 @@ def declare(verbs: Verbs) -> None:
 def triggers(_: Namespace, system: System) -> Outcome:
     """Changes no payment and no balance: probes.py says why. Raises Unavailable."""
     config = system.config
-    found = read(sign_in.client(config), config.prefixed(""), timing.TRIGGER_COMMIT)
+    found = read(
+        administration.options(config, config.kafka_brokers), config.prefixed(""), timing.TRIGGER_COMMIT
+    )
     return Outcome(
         {"triggers": [{**asdict(one), "is_past": one.is_past} for one in found]},
         clean=all(one.is_past for one in found),
