@@ -30,6 +30,9 @@ _TABLES = """
 """
 
 
+TICK_SECONDS = 0.0001
+
+
 class _NoPlans(Plans):
     def executing(self, text: bytes, parameters: Any) -> None:
         del text, parameters
@@ -66,7 +69,12 @@ class SharedDatabase(WorldDatabase):
         pass
 
     def told(self, *, local: bool) -> str:
-        """What a session must be told of the time, and of the application's rule, before it goes on."""
+        """What a session must be told of the time, and of the application's rule, before it goes on.
+
+        No two transactions have the same time: where a query's order does not decide between two rows, it
+        would be that of the table's pages, and no seed decides that.
+        """
+        self._clock.pass_(TICK_SECONDS)
         scope = "LOCAL" if local else "SESSION"
         return f"SET {scope} sim.now = '{self._clock.epoch:.6f}'; SET {scope} sim.rule = '{self.rule}'; "
 
@@ -85,10 +93,9 @@ class SharedDatabase(WorldDatabase):
 
 def _copied(url: str) -> str:
     """The URL of a copy. The database has no connections but this process's, which does not use them now."""
-    parts = urlsplit(url)
-    name = parts.path.removeprefix("/")
+    name = urlsplit(url).path.removeprefix("/")
     source = name.rpartition("_")[0]
-    with closing(psycopg2.connect(urlunsplit(parts._replace(path="/postgres")))) as connection:
+    with closing(psycopg2.connect(beside(url, "postgres"))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             copy = f"{name}_shared"
@@ -96,4 +103,9 @@ def _copied(url: str) -> str:
             if cursor.fetchone() is None:
                 made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
                 cursor.execute(made.format(sql.Identifier(copy), sql.Identifier(source)))
-    return urlunsplit(parts._replace(path=f"/{copy}"))
+    return beside(url, copy)
+
+
+def beside(url: str, name: str) -> str:
+    """Another database of the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

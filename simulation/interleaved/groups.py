@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from checkout.base.errors import CheckoutError
 from simulation import operators, people, traffic
-from simulation.interleaved import actors
+from simulation.interleaved import actors, crossings
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
@@ -149,27 +149,6 @@ def discarder(world: InterleavedWorld) -> actors.Actors:
     return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), *others]
 
 
-def late_reconciler(world: InterleavedWorld) -> actors.Actors:
-    """When much is due."""
-    world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
-    return actors.reconciler(world)
-
-
-def late_consumer(world: InterleavedWorld) -> actors.Actors:
-    """One, of all that is left."""
-    batch = world.topics[FINISHED].batch(range(PARTITIONS), 1000)
-    return [actors.consumer(world, batch)] if batch else []
-
-
-def rebuilder(world: InterleavedWorld) -> actors.Actors:
-    """A balance is rebuilt, or moved by the application, while it is credited."""
-    if not world.signed_up:
-        return []
-    words = ("rebuild-balance", "--user", str(world.tape.pick(world.signed_up)), "--reason", "doubt")
-    rebuilds = [Actor(actors.OPERATOR, lambda: operators.run(world, *words))]
-    return [*late_consumer(world), *(rebuilds if world.tape.chance(0.5) else actors.application(world))]
-
-
 def decider(world: InterleavedWorld) -> actors.Actors:
     """An operator, and somebody else."""
     other = world.tape.pick([webhooks, webhooks, consumers, consumers, actors.reconciler])
@@ -188,9 +167,11 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     mixture: 3.0,
     beside_a_relay: 2.0,
     discarder: 2.0,
-    late_reconciler: 2.0,
-    late_consumer: 2.0,
-    rebuilder: 2.0,
+    crossings.late_reconciler: 2.0,
+    crossings.late_consumer: 2.0,
+    crossings.rebuilder: 3.0,
+    crossings.paid_and_reversed: 3.0,
+    crossings.returned_and_discarded: 2.0,
 }
 
 
@@ -215,8 +196,8 @@ ROWS = (
     (CHECKOUT, "stripe_events", "event_id"),
 )
 MOSTLY_HELD: dict[Callable[[InterleavedWorld], actors.Actors], Sequence[Row]] = {
-    late_reconciler: UNCREDITED,
-    late_consumer: [USERS],
+    crossings.late_reconciler: UNCREDITED,
+    crossings.late_consumer: [USERS],
 }
 
 

@@ -106,6 +106,7 @@ MUTANTS = [
         instead="    existing: set[int] = set()\n",
         breaks="who is locked is parked as if there were no such user",
         caught_by=f"{LOCKED}::test_a_user_who_is_not_there_does_not_wait_and_one_who_is_locked_is_not_parked",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=BATCH,

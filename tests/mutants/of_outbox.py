@@ -13,6 +13,7 @@ MUTANTS = [
         instead="WHERE effect_key = ANY(%s) FOR UPDATE)",
         breaks="a webhook waits for a row that a relay holds while it waits for the broker",
         caught_by=f"{ROWS}::test_a_published_row_that_a_relay_holds_is_left_to_it_and_the_others_go",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=OUTBOX,
@@ -20,6 +21,7 @@ MUTANTS = [
         instead='" ORDER BY id LIMIT %s FOR UPDATE"',
         breaks="a relay waits for the rows that another one holds",
         caught_by=f"{ROWS}::test_a_relay_passes_by_what_another_one_holds",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=OUTBOX,

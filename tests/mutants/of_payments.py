@@ -51,6 +51,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="an event that is delivered twice at once is applied twice",
         caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file="payments/inbox.py",

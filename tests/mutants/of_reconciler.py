@@ -112,6 +112,7 @@ MUTANTS = [
         instead="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE",
         breaks="one locked payment ends the search for all lost ones",
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file="reconciliation/uncredited_reversals_table.py",
@@ -119,6 +120,7 @@ MUTANTS = [
         instead="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE",
         breaks="one locked reversal ends the search for all lost ones",
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file="reconciliation/comparisons_table.py",

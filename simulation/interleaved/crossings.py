@@ -1,0 +1,91 @@
+"""What meets on its way: groups for which something happens first, so that it is handled at once."""
+
+from simulation import operators, people, traffic
+from simulation.interleaved import actors
+from simulation.interleaved.turns import Actor
+from simulation.interleaved.world import InterleavedWorld
+from simulation.kafka import FINISHED, PARTITIONS
+from simulation.stripe_model.account import OPEN, Resource
+from simulation.stripe_model.webhooks import Delivery
+
+
+def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
+    """A payment, and what takes it back."""
+    charge = _paid(world, by_debit=False)
+    if charge is None:
+        return []
+    if world.tape.chance(0.5):
+        world.account.refund(charge["id"], charge["amount"], "succeeded")
+    else:
+        world.account.dispute(charge["id"])
+        [dispute] = world.account.all("dispute", charge=charge["id"])
+        world.account.move_dispute(dispute["id"], withdrawn=True)
+    world.say(f"{charge['payment_intent']} is taken back at once")
+    deliveries = _of(world, charge["payment_intent"])
+    paid, last = deliveries[0], deliveries[-1]
+    return [actors.webhook(world, paid), actors.webhook(world, last)]
+
+
+def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
+    """What a dispute returns, while an operator discards what it took, before its payment has come."""
+    charge = _paid(world, by_debit=True)
+    if charge is None:
+        return []
+    intent = charge["payment_intent"]
+    world.account.dispute(charge["id"])
+    [dispute] = world.account.all("dispute", charge=charge["id"])
+    world.account.move_dispute(dispute["id"], withdrawn=True)
+    taken = _of(world, intent)[-1]
+    traffic.deliver_one(world, taken)
+    world.account.move_dispute(dispute["id"], withdrawn=False)
+    returned = _of(world, intent)[-1]
+    world.account.end_debit(charge["id"], settles=True)
+    world.say(f"{intent} is disputed before it has settled")
+    world.decided.add(intent)
+    words = ("held", "discard", taken.event["id"], "--reason", "no")
+    return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), actors.webhook(world, returned)]
+
+
+def late_reconciler(world: InterleavedWorld) -> actors.Actors:
+    """When much is due."""
+    world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
+    return actors.reconciler(world)
+
+
+def late_consumer(world: InterleavedWorld) -> actors.Actors:
+    """One, of the payments of several users."""
+    for _ in range(3):
+        people.ask(world)
+        _paid(world, by_debit=False)
+    for delivery in world.webhooks.due():
+        traffic.deliver_one(world, delivery)
+    batch = world.topics[FINISHED].batch(range(PARTITIONS), 1000)
+    return [actors.consumer(world, batch)] if batch else []
+
+
+def rebuilder(world: InterleavedWorld) -> actors.Actors:
+    """A balance is rebuilt, or moved by the application, while it is credited."""
+    if not world.signed_up:
+        return []
+    words = ("rebuild-balance", "--user", str(world.tape.pick(world.signed_up)), "--reason", "doubt")
+    rebuilds = [Actor(actors.OPERATOR, lambda: operators.run(world, *words))]
+    credits_ = late_consumer(world)
+    return [*credits_, *(rebuilds if world.tape.chance(0.5) else actors.application(world))]
+
+
+def _paid(world: InterleavedWorld, *, by_debit: bool) -> Resource | None:
+    """The charge of a session that is paid now; None if none is open."""
+    known = [session for request in world.requests for session in request.sessions]
+    open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
+    if not open_:
+        return None
+    session_id = world.tape.pick(open_)
+    world.account.pay(session_id, by_debit=by_debit)
+    world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
+    return world.account.all("charge")[-1]
+
+
+def _of(world: InterleavedWorld, intent: str) -> list[Delivery]:
+    """The deliveries of its events, oldest first."""
+    world.webhooks.due()
+    return [one for one in world.webhooks.deliveries if actors.intent_of(one.event) == intent]
