@@ -100,10 +100,12 @@ def move(world: InterleavedWorld, users: Sequence[int]) -> None:
         connection.close()
 
 
-def users_of(batch: Sequence[Record]) -> dict[str, int]:
+def users_of(world: InterleavedWorld, batch: Sequence[Record]) -> dict[str, int]:
     """By effect key the users of the payments in a batch."""
     found = {}
     for record in batch:
+        if record.value in world.poison:
+            continue
         try:
             event = json.loads(record.value)
         except ValueError:

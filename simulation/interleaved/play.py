@@ -109,7 +109,7 @@ def _judge_wait(world: InterleavedWorld, one: Actor, others: Collection[Actor]) 
         world.breaks("nobody waits for a relay", one.kind)
     if one.kind == kinds.CONSUMER and not others:
         # It waits for a user who is held, after it has credited the others.
-        users = kinds.users_of(one.about)
+        users = kinds.users_of(world, one.about)
         rows = world.application.rows(
             "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"
         )
