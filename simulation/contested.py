@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 
-from simulation.world import World
+from simulation.world import CURRENCY, World
 
 
 def contested(world: World) -> set[str]:
-    """Payments of a request that two users claim, or that has several after a restore: an event names
-    another user than the row, or two payments have each other's request_id. Such a payment may be left to
-    an operator."""
+    """Payments in another currency than the balances'; those of a request that two users claim, or that has
+    several after a restore: an event names another user than the row, or two payments have each other's
+    request_id. Such a payment may be left to an operator."""
     users: defaultdict[str, set[int]] = defaultdict(set)
     intents: defaultdict[str, set[str]] = defaultdict(set)
     for request in world.requests:
@@ -17,7 +17,8 @@ def contested(world: World) -> set[str]:
         metadata = session["metadata"]
         users[metadata["request_id"]].add(int(metadata["user_id"]))
         intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
-    return {
+    foreign = {one["id"] for one in world.account.all("payment_intent") if one["currency"] != CURRENCY}
+    return foreign | {
         intent
         for request_id, those in intents.items()
         if len(users[request_id]) > 1 or (world.restores and len(those) > 1)

@@ -26,6 +26,8 @@ def operate(world: World) -> None:
     choices += [("held", "replay", world.tape.pick(held)["event_id"])] * 3 if held else []
     refunds = [one["id"] for kind in ("refund", "dispute") for one in world.account.all(kind)]
     choices += [("reread", world.tape.pick(refunds))] * 2 if refunds else []
+    # Where a balance is the sum of its entries, these change nothing.
+    choices += [("rebuild-balance", *_of_user(world), "--reason", "a look"), ("opening-balances",)]
     choices += [("erase", "--older-than", "31"), ("erase-user", *_of_user(world), "--reason", "asked")]
     if world.requests:
         choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2
@@ -128,4 +130,4 @@ def _parser() -> Any:
     return command.parser()
 
 
-_DECISIONS = {"parked", "held", "adjust", "rebuild-balance", "erase-user", "reread"}
+_DECISIONS = {"parked", "held", "adjust", "erase-user", "reread", "rebuild-balance", "opening-balances"}

@@ -9,7 +9,7 @@ from simulation.kafka import REQUESTS
 from simulation.server import NO_RULE
 from simulation.stripe_model import oddities
 from simulation.stripe_model.account import OPEN
-from simulation.world import APP_ID, USERS, Move, Request, World
+from simulation.world import APP_ID, CURRENCY, USERS, Move, Request, World
 
 ORIGIN = "https://pay.example.com"
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
@@ -68,11 +68,13 @@ def pay(world: World) -> None:
 
 
 def pay_elsewhere(world: World) -> None:
-    """A session with our metadata that was not begun here, of a request that may be known."""
+    """A session with our metadata that was not begun here, of a request that may be known, and rarely in
+    another currency than that of the balances."""
     request = _some_request(world, again=0.5)
     if request is None:
         return
-    price = {"currency": "eur", "unit_amount": world.tape.pick(AMOUNTS)}
+    currency = "usd" if world.tape.chance(0.2) else CURRENCY
+    price = {"currency": currency, "unit_amount": world.tape.pick(AMOUNTS)}
     metadata = {
         "checkout_app": APP_ID,
         "request_id": request.request_id,
@@ -82,12 +84,12 @@ def pay_elsewhere(world: World) -> None:
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
     session = world.account.create_session(asked)
     world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
-    world.say(f"{session['id']}, not begun here, is paid for {_short(request.request_id)}")
+    world.say(f"{session['id']}, not begun here, is paid in {currency} for {_short(request.request_id)}")
 
 
 def foreign_payment(world: World) -> None:
     """Of another application on the same account. None of it is ours."""
-    price = {"currency": "eur", "unit_amount": world.tape.pick(AMOUNTS)}
+    price = {"currency": CURRENCY, "unit_amount": world.tape.pick(AMOUNTS)}
     metadata = {"checkout_app": "another", "request_id": "r", "user_id": "1", "purpose": "balance_topup"}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
     session = world.account.create_session(asked)
@@ -151,12 +153,13 @@ def move_dispute(world: World) -> None:
         return
     moved = world.tape.pick(going)
     movements = moved["balance_transactions"]
-    is_taken = len(movements) % 2 == 1
-    if movements and (len(movements) > 3 or world.tape.chance(0.3)):
+    is_taken = world.account.taken_by(moved) > 0
+    if movements and (len(movements) > 4 or world.tape.chance(0.3)):
         world.account.close_dispute(moved["id"], "lost" if is_taken else "won")
         world.say(f"{moved['id']} is closed")
     else:
-        world.account.move_dispute(moved["id"], withdrawn=not is_taken)
+        in_part = is_taken and world.tape.chance(0.25)
+        world.account.move_dispute(moved["id"], withdrawn=not is_taken, in_part=in_part)
         world.say(f"{moved['id']}: {'returned' if is_taken else 'withdrawn'}")
 
 

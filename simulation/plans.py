@@ -5,7 +5,7 @@ A statement is prepared when it is first seen, so its plan is the same in whatev
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
@@ -22,19 +22,19 @@ class Plans:
 
     def executing(self, text: bytes, parameters: Any) -> tuple[bytes, Sequence[Any]] | None:
         """What executes this statement by its plan, with its parameters; None if it has no plan."""
-        if not _PREPARABLE.match(text):
-            return None
         if text not in self._known:
             self._known[text] = self._prepared(text, has_parameters=parameters is not None)
         known = self._known[text]
         if known is None:
             return None
         execute, names = known
-        if isinstance(parameters, Mapping):
+        if isinstance(parameters, dict):
             return execute, [parameters[name] for name in names]
         return execute, tuple(parameters or ())
 
     def _prepared(self, text: bytes, *, has_parameters: bool) -> tuple[bytes, list[str | None]] | None:
+        if not _PREPARABLE.match(text):
+            return None
         names: list[str | None] = []
 
         def numbered(found: re.Match[bytes]) -> bytes:

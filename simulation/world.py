@@ -18,6 +18,7 @@ from simulation.tape import Tape
 API_VERSION = "2026-10-28.endive"
 OLD_API_VERSION = "2025-09-30.clover"
 APP_ID = "world"
+CURRENCY = "eur"
 USERS = (1, 2, 3)
 
 

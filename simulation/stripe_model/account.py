@@ -180,10 +180,15 @@ class Account:
         )
         self._report("charge.dispute.created", dispute["id"])
 
-    def move_dispute(self, dispute_id: str, *, withdrawn: bool) -> None:
-        """The bank takes the money, or gives it back."""
+    def taken_by(self, dispute: Mapping[str, Any]) -> int:
+        """What the bank has of it now."""
+        return -sum(int(moved["amount"]) for moved in dispute["balance_transactions"])
+
+    def move_dispute(self, dispute_id: str, *, withdrawn: bool, in_part: bool = False) -> None:
+        """The bank takes the money, or gives it back, at once or in parts."""
         dispute = self.now(dispute_id)
-        amount = -dispute["amount"] if withdrawn else dispute["amount"]
+        taken = self.taken_by(dispute)
+        amount = -dispute["amount"] if withdrawn else max(1, taken // 2) if in_part else taken
         category = "dispute" if withdrawn else "dispute_reversal"
         moved = self.now(self._book(category, amount, dispute["currency"], dispute_id))
         listed = [*dispute["balance_transactions"], {name: moved[name] for name in _LISTED}]

@@ -68,6 +68,18 @@ def test_what_must_be_in_the_ledger_is_what_the_books_say(account: Account) -> N
     assert booked(account) == sum(fact.amount for fact in must | may) == 300
 
 
+def test_a_bank_can_return_a_disputes_money_in_parts(account: Account) -> None:
+    account.dispute(paid(account))
+    [dispute] = account.all("dispute")
+    account.move_dispute(dispute["id"], withdrawn=True)
+    account.move_dispute(dispute["id"], withdrawn=False, in_part=True)
+    assert account.taken_by(account.now(dispute["id"])) == 250
+    account.move_dispute(dispute["id"], withdrawn=False)
+    assert account.taken_by(account.now(dispute["id"])) == 0
+    must, _ = truth.facts(account)
+    assert sorted(fact.amount for fact in must) == [-500, 250, 250, 500]
+
+
 def test_a_webhook_is_due_until_it_is_answered_or_stripe_gives_up(account: Account, clock: Clock) -> None:
     webhooks = Webhooks(account, clock)
     paid(account)
@@ -89,3 +101,15 @@ def test_offsets_are_stored_up_to_the_first_record_that_must_come_again() -> Non
     topic.store(batch, [(partition, 1)])
     assert [record.value for record in topic.batch([partition], 10)] == [b"1", b"2"]
     assert topic.lag() == 2
+
+
+def test_what_kafka_has_lost_is_found_again() -> None:
+    topic = Topic("topic")
+    topic.append("1", b"lost")
+    topic.begin_anew()
+    topic.append("1", b"kept")
+    topic.ever[b"acknowledged, and never appended"] = "1"
+    topic.find_lost()
+    values = [record.value for records in topic.partitions for record in records if record is not None]
+    assert values == [b"kept", b"lost", b"acknowledged, and never appended"]
+    assert topic.lag() == 0
