@@ -82,9 +82,9 @@ def _migrate(server: Postgres) -> None:
         server.create_database(name)
         with closing(connected(server.url(name))) as connection, connection, connection.cursor() as cursor:
             cursor.execute(_CLOCK)
-    made = [_Migrated(partial(server.url, name)) for name in (CHECKOUT, APPLICATION)]
-    Migrate(*made)()
-    for database in made:
+    checkout, application = (_Migrated(partial(server.url, name)) for name in (CHECKOUT, APPLICATION))
+    Migrate(checkout, application)()
+    for database in (checkout, application):
         database.close()
     with closing(connected(server.url(APPLICATION))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(_RULE)

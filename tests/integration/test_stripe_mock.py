@@ -19,6 +19,7 @@ import pytest
 import requests
 import stripe
 
+from checkout.base.config import Config
 from checkout.base.errors import StripeRefusedForGood
 from checkout.payments.events import HANDLED
 from checkout.payments.price import Price
@@ -124,10 +125,10 @@ REQUEST_ID = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
 PARAMETERS = stripe_parameters(
     SessionRequest(2**63 - 1, 1_000_000, None, REQUEST_ID),
     REQUEST_ID,
-    price=Price(1_000_000, 1_100_000),
-    app_id="checkout-tests",
-    currency="eur",
+    Price(1_000_000, 1_100_000),
+    Config({"CHECKOUT_APP_ID": "checkout-tests"}),
     origin="https://pay.example.com",
+    now=0,
 )
 
 

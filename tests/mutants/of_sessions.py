@@ -13,6 +13,29 @@ OF_REQUESTS = "tests/integration/test_requests.py"
 
 MUTANTS = [
     Mutant(
+        file="sessions/session_request.py",
+        text="        if config.offers_only:\n",
+        instead="        if False:\n",
+        breaks="an amount that is not for sale is sold",
+        caught_by="tests/integration/test_price_list.py::test_other_amounts_are_refused_with_the_list",
+    ),
+    Mutant(
+        file="sessions/create.py",
+        text='        if row.stripe_parameters.get("expires_at", 0) is None:\n',
+        instead="        if False:\n",
+        breaks="a request that Stripe refused for its age is refused for ever",
+        caught_by="tests/integration/test_price_list.py::"
+        "test_when_a_session_expires_is_computed_anew_for_a_new_idempotency_key",
+    ),
+    Mutant(
+        file="release/migrate.py",
+        text="        if self._prices:\n",
+        instead="        if False:\n",
+        breaks="during the deployment that brings prices, the release before credits the tax",
+        caught_by="tests/integration/test_price_list.py::"
+        "test_prices_are_refused_in_the_run_that_adds_their_columns_to_payments",
+    ),
+    Mutant(
         file=TABLE,
         text='" WHERE request_id = %s AND (stripe_session_id IS NULL OR stripe_session_id = %s)"',
         instead='" WHERE request_id = %s AND %s IS NOT NULL"',

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from checkout.base import snapshot
+from checkout.base import price_settings, snapshot
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError
 from checkout.base.postgres import Database
@@ -223,7 +223,9 @@ class System:
     def migrate(self) -> "Migrate":
         from checkout.release.migrate import Migrate
 
-        return Migrate(self.checkout_database, self.application_database)
+        return Migrate(
+            self.checkout_database, self.application_database, price_settings.set_in(self.config.environment)
+        )
 
     @cached_property
     def grant_roles(self) -> "GrantRoles":

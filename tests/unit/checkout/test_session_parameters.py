@@ -1,5 +1,6 @@
 """What a session is created with, by the types of Stripe's library, which are made from our API version."""
 
+import json
 import sys
 import typing
 from types import UnionType
@@ -9,6 +10,7 @@ import pytest
 import stripe
 from stripe.params.checkout import SessionCreateParams
 
+from checkout.base.config import Config
 from checkout.payments.price import Price
 from checkout.payments.stripe_event import API_VERSION
 from checkout.sessions.session_request import SessionRequest
@@ -18,16 +20,34 @@ NAMES_OF_REQUEST_OPTIONS = {**vars(typing), "StripeContext": object}
 """What the library's annotations of a call's options name, and its modules of parameters do not import."""
 
 
+SWITCHED_ON = {
+    "CHECKOUT_APP_ID": "checkout-tests",
+    "PRICE_TAX_BEHAVIOR": "exclusive",
+    "PRICE_TAX_CODE": "txcd_10000000",
+    "SESSION_EXPIRES_IN_MINUTES": "31",
+    "STRIPE_SESSION_OPTIONS": json.dumps(
+        {
+            "automatic_tax": {"enabled": True},
+            "tax_id_collection": {"enabled": True},
+            "billing_address_collection": "auto",
+            "allow_promotion_codes": True,
+            "invoice_creation": {"enabled": True},
+            "locale": "de",
+            "custom_text": {"submit": {"message": "Thank you"}},
+            "consent_collection": {"promotions": "auto"},
+            "submit_type": "pay",
+            "phone_number_collection": {"enabled": True},
+        }
+    ),
+}
+
+
 def parameters(purpose: str = "balance_topup") -> dict[str, Any]:
     request_id = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
     request = SessionRequest(1, 500, None, request_id, purpose)
+    config = Config(SWITCHED_ON)
     return stripe_parameters(
-        request,
-        request_id,
-        price=Price(500, 550),
-        app_id="checkout-tests",
-        currency="eur",
-        origin="https://pay.example.com",
+        request, request_id, Price(500, 550), config, origin="https://pay.example.com", now=1_800_000_000
     )
 
 

@@ -102,6 +102,7 @@ def problem_response(error: CheckoutError, request_id: str | None = None) -> Res
         "status": error.status,
         "code": error.code,
         "detail": error.detail,
+        **error.more,
     }
     if request_id is not None:
         problem["request_id"] = request_id

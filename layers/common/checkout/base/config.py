@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from checkout.base import currencies, services, setting
+from checkout.base import currencies, price_settings, services, setting
 from checkout.base.errors import ConfigurationError, NotYetConfigured
 from checkout.base.redirects import origin_of
 from checkout.base.secrets_manager import SecretsManager
@@ -60,6 +60,7 @@ class Config(Settings):
                 f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {self.currency} is charged in"
                 f" multiples of {step}: from {least} to {most} there is no amount."
             )
+        price_settings.check(self, self.currency, range(-(-least // step) * step, most + 1, step))
 
     # What follows from several settings
 

@@ -18,6 +18,8 @@ class CheckoutError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.headers: dict[str, str] = {}
+        self.more: dict[str, object] = {}
+        """What a problem says besides."""
 
 
 # What the caller sent

@@ -6,6 +6,7 @@ A test holds the README's table, .env.example and the templates to this.
 from collections.abc import Sequence
 
 from checkout.base import setting, timing
+from checkout.base.price_settings import PriceSettings
 from checkout.base.setting import Secret, Setting
 
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
@@ -69,7 +70,7 @@ SECRETS = (
 )
 
 
-class Settings:
+class Settings(PriceSettings):
     """What is not secret."""
 
     database_by_iam = Setting(
@@ -265,5 +266,7 @@ class Settings:
 
 
 DECLARED = {
-    one.name: one for one in (*SECRETS, *vars(Settings).values()) if isinstance(one, Secret | Setting)
+    one.name: one
+    for one in (*SECRETS, *vars(Settings).values(), *vars(PriceSettings).values())
+    if isinstance(one, Secret | Setting)
 }

@@ -29,14 +29,19 @@ def object_from(data: bytes) -> dict[str, object]:
     """
     if not data:
         raise NotJson("empty, where a JSON object was expected")
+    value = value_from(data)
+    if not isinstance(value, dict):
+        raise NotJson("not a JSON object")
+    return value
+
+
+def value_from(data: bytes) -> object:
+    """The same for any JSON value."""
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
+        return _DECODER.decode(data.decode("utf-8"))
     except NotJson:
         raise
     except UnicodeDecodeError as error:
         raise NotJson("not UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise NotJson("not valid JSON") from error
-    if not isinstance(value, dict):
-        raise NotJson("not a JSON object")
-    return value

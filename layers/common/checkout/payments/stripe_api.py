@@ -183,6 +183,8 @@ def _mapped(error: stripe.StripeError) -> StripeError:
     what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
     if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
+    if isinstance(error, stripe.InvalidRequestError) and error.param == "expires_at":
+        return StripeRefused(f"Stripe refused the request, which was too old ({what}); try again.")
     if isinstance(error, stripe.InvalidRequestError):
         if (field := _field(error)) is not None:
             return StripeRefusedField(f"{field} is not what Stripe takes: {error.user_message or what}")

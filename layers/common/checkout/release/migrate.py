@@ -1,20 +1,30 @@
 """Bring both databases to the schema of this release. The table schema_migrations has what was applied."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from checkout.base import telemetry
+from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database, Transaction
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class Migrate:
-    def __init__(self, checkout: Database, application: Database) -> None:
+    def __init__(self, checkout: Database, application: Database, prices: Sequence[str] = ()) -> None:
+        """`prices` are the names of those settings that are set with which the release before would credit
+        something else."""
         self._databases = {"checkout": checkout, "application": application}
+        self._prices = prices
 
     def __call__(self) -> list[str]:
         """Apply what is new, in the order of its numbers, each file in a transaction of its own, under a lock
-        that makes parallel runs wait. Returns what was applied now, as `checkout/0001_transactions.sql`."""
+        that makes parallel runs wait. Returns what was applied now, as `checkout/0001_transactions.sql`.
+
+        Raises ConfigurationError, with nothing applied, if prices are set while the release before works.
+        """
+        if self._prices:
+            self._require_prices_are_known()
         applied = []
         for folder, database in self._databases.items():
             for path in sorted((MIGRATIONS / folder).glob("*.sql")):
@@ -26,6 +36,23 @@ class Migrate:
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
         return applied
+
+    def _require_prices_are_known(self) -> None:
+        with self._databases["checkout"].transaction() as tx:
+            tx.execute(
+                "SELECT EXISTS(SELECT FROM pg_attribute WHERE attname = 'credit_cents'"
+                "   AND attrelid = to_regclass('checkout_transactions')) AS are_known,"
+                " to_regclass('checkout_transactions') IS NULL AS is_new"
+            )
+            row = tx.row()
+            if row["are_known"] or row["is_new"]:
+                return
+            tx.execute("SELECT FROM checkout_transactions LIMIT 1")
+            if tx.fetchone() is not None:
+                raise ConfigurationError(
+                    f"{', '.join(self._prices)} can be set with the next deployment: until this one is"
+                    " complete, the release before would credit what is paid."
+                )
 
 
 def _is_applied(tx: Transaction, name: str) -> bool:

@@ -15,6 +15,7 @@ stays, and both answer with it.
 
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from checkout.base import telemetry, timing
@@ -35,12 +36,11 @@ from checkout.base.postgres import Database, Transaction
 from checkout.ledger import table as ledger
 from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
-from checkout.payments.price import Price
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import limits, table
 from checkout.sessions.limits import Usage
 from checkout.sessions.session_request import SessionRequest
-from checkout.sessions.stripe_parameters import stripe_parameters
+from checkout.sessions.stripe_parameters import expiry, stripe_parameters
 
 InSameCommit = Callable[[Transaction, Payment], None]
 
@@ -99,10 +99,9 @@ class CreateSession:
     ) -> Payment | None:
         """The row, committed; None if it must be read again who has the request_id, or what the user has
         begun."""
-        currency = self._config.currency
-        price = Price(request.amount_cents, request.amount_cents)
+        price = request.price(self._config)
         parameters = stripe_parameters(
-            request, request_id, price=price, app_id=self._config.app_id, currency=currency, origin=origin
+            request, request_id, price, self._config, origin=origin, now=time.time()
         )
         with self._checkout.autocommit() as tx:
             return table.insert_pending(
@@ -110,7 +109,7 @@ class CreateSession:
                 request,
                 request_id,
                 credit_cents=price.credit_cents,
-                currency=currency,
+                currency=self._config.currency,
                 parameters=parameters,
                 latest_id=usage.latest_id,
             )
@@ -120,10 +119,16 @@ class CreateSession:
         _require_not_refused(row)
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
+        if row.stripe_parameters.get("expires_at", 0) is None:
+            with self._checkout.autocommit() as tx:
+                row = table.renew_expiry(tx, row, expiry(self._config, time.time()))
+        return self._create(row, row.stripe_parameters or {})
+
+    def _create(self, row: Payment, parameters: dict[str, Any]) -> CreatedSession | Payment:
         give_up_at = time.monotonic() + timing.KEY_IN_USE
         while True:
             try:
-                return self._stripe.create_session(row.stripe_parameters, row.idempotency_key)
+                return self._stripe.create_session(parameters, row.idempotency_key)
             except StripeKeyInUse:
                 if time.monotonic() > give_up_at:
                     raise

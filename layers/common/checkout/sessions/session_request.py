@@ -1,7 +1,8 @@
 """What a caller asks for when a session is to be created, and the rules for it. Pure."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from checkout.base import currencies, telemetry
 from checkout.base.config import Config
@@ -10,6 +11,7 @@ from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
 from checkout.outbox.effects import TOP_UP
 from checkout.payments.payment import Payment
+from checkout.payments.price import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,30 @@ class SessionRequest:
             raise InvalidRequest(_amount_rule(config))
         if self.currency not in (None, config.currency):
             raise InvalidRequest(_currency_rule(config))
+        self.price(config)
         for field, url in (("success_url", self.success_url), ("cancel_url", self.cancel_url)):
             address = absolute(url)
             if address is not None and origin_of(address) not in config.redirect_origins:
                 raise InvalidRequest(f"{field} must be on PUBLIC_ORIGIN or one of ALLOWED_REDIRECT_ORIGINS.")
+
+    def price(self, config: Config) -> Price:
+        """What it costs and credits. With another purpose than the balance nothing is credited, and the two
+        are the same. Raises InvalidRequest if the price list refuses it, or if it credits nothing."""
+        if self.purpose != TOP_UP:
+            return Price(self.amount_cents, self.amount_cents)
+        for offer in config.offers:
+            if offer.amount_cents == self.amount_cents:
+                return Price(offer.amount_cents, offer.credit_cents)
+        if config.offers_only:
+            listed = ", ".join(str(offer.amount_cents) for offer in config.offers)
+            error = InvalidRequest(f"amount_cents must be one of {listed}.")
+            error.more["prices"] = [asdict(offer) for offer in config.offers]
+            raise error
+        credit_cents = int(self.amount_cents * config.credit_per_cent)
+        if credit_cents < 1:
+            least = math.ceil(1 / config.credit_per_cent)
+            raise InvalidRequest(f"amount_cents must be at least {least}: less credits nothing.")
+        return Price(self.amount_cents, credit_cents)
 
     def require_same(self, row: Payment) -> None:
         """Raises Conflict if the row of this request_id is another request's."""

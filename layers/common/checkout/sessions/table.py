@@ -1,5 +1,6 @@
 """SQL of checkout_transactions that only creating a session needs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from psycopg2.extras import Json
@@ -102,6 +103,18 @@ def session_created(tx: Transaction, request_id: str, session: CreatedSession) -
     return optional(tx) or existing(tx, request_id)
 
 
+def renew_expiry(tx: Transaction, row: Payment, expiry: Mapping[str, int]) -> Payment:
+    """Keep when the session of an idempotency key that was not sent yet expires; what another process has
+    kept for it stays."""
+    tx.execute(
+        "UPDATE checkout_transactions SET stripe_parameters = (stripe_parameters - 'expires_at') || %s::jsonb"
+        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_parameters -> 'expires_at' = 'null'"
+        f" RETURNING {COLUMNS}",
+        (Json(dict(expiry)), row.request_id, row.stripe_attempt),
+    )
+    return optional(tx) or existing(tx, row.request_id)
+
+
 def session_failed(
     tx: Transaction,
     request_id: str,
@@ -114,13 +127,16 @@ def session_failed(
     """Record that an attempt failed, unless another attempt, a refusal or an event has moved the row.
 
     `for_good` refuses the request: there will be no other attempt. The customer's email goes as soon as the
-    parameters are not sent with this idempotency key again.
+    parameters are not sent with this idempotency key again, and when the session expires is null from then
+    until the next attempt.
     """
     tx.execute(
         "UPDATE checkout_transactions"
         " SET status = %s, error_message = %s, stripe_attempt = %s, updated_at = now(),"
         " completed_at = CASE WHEN %s THEN now() END,"
         " stripe_parameters = stripe_parameters - CASE WHEN %s THEN 'customer_email' ELSE '' END"
+        "   || CASE WHEN %s AND stripe_parameters ? 'expires_at' THEN '{\"expires_at\": null}'::jsonb"
+        "     ELSE '{}' END"
         " WHERE request_id = %s AND stripe_attempt = %s AND stripe_session_id IS NULL AND status = ANY(%s)"
         "   AND completed_at IS NULL",
         (
@@ -129,6 +145,7 @@ def session_failed(
             next_attempt,
             for_good,
             for_good or next_attempt != attempt,
+            next_attempt != attempt,
             request_id,
             attempt,
             [Status.SESSION_PENDING, Status.SESSION_FAILED],
