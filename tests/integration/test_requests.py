@@ -69,6 +69,8 @@ def test_a_session_and_its_answer(fns: Functions, stripe: Simulator, answers: An
         "request_id": request_id,
         "user_id": "1",
         "purpose": "balance_topup",
+        "amount_cents": "1234",
+        "credit_cents": "1234",
     }
     assert session["cancel_url"] == "https://pay.example.com/balance?status=cancel"
     row = fns.row(request_id)
