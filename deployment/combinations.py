@@ -33,6 +33,8 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
         yield "StripeSecretArn must be another secret than SecretArn, which more functions may read"
     if "VpcId" in given:
         yield from _network(configured, given)
+        if configured.get("FlowLogs") == "true":
+            yield "FlowLogs are of a new network; who owns the one of VpcId records what goes through it"
     elif lost := sorted(given & {"SubnetIds", "SecurityGroupIds"}):
         yield f"{' and '.join(lost)} are of a network that you have: give its VpcId, too"
     elif is_new and (elsewhere := sorted(given & {"KafkaClusterArn", "DatabaseHost"})):

@@ -18,6 +18,8 @@ PARTITIONS = 6
 ZONES = 3
 COPIED_GB = 10
 COPY_DAYS = 35
+FLOW_GB = 1  # A month, with little traffic.
+AUDIT_MONTHS = 12
 
 # The use of one top-up, by the flow of docs/architecture.md.
 HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
@@ -154,6 +156,11 @@ def _options() -> Iterator[str]:
         "`InterfaceEndpoints`, in three zones": ZONES * usd["interface_endpoint_hour"] * hours,
         "`DataKeyArn`: a KMS key": usd["key_month"],
         f"`DatabaseCopyVaultArn`: {COPIED_GB} GB copied each night, kept for {COPY_DAYS} days": copies,
+        f"`FlowLogs`: {FLOW_GB} GB a month, kept for a year": FLOW_GB
+        * (usd["flow_logs_gb"] + AUDIT_MONTHS * usd["s3_gb_month"]),
+        "`AuditTrail`, each 100 thousand invocations of the operations": usd["trail_data_100k"],
+        "`AuditTrail=account`, the first trail of the account": 0.0,
+        "`AuditTrail=account` next to another trail, each 100 thousand events": usd["trail_events_100k"],
         "`MonthlyBudgetUsd`, tags, roles, protection": 0.0,
     }
     yield from _heading("option, idle", ["USD a month"])

@@ -37,9 +37,9 @@ OWN_NETWORK = {
 
 STACKS = {
     "dev": {"Profile": "dev"},
-    "prod": {"Profile": "prod"},
+    "prod": {"Profile": "prod", "FlowLogs": "true"},
     "dev, own network": {"Profile": "dev", **OWN_NETWORK},
-    "prod, own network": {"Profile": "prod", **OWN_NETWORK},
+    "prod, own network": {"Profile": "prod", "AuditTrail": "operations", **OWN_NETWORK},
 }
 """The stacks of which each parameter is changed."""
 
@@ -85,6 +85,8 @@ PURPOSE: dict[str, tuple[str, tuple[str, ...]]] = {
         "takes the stack to a database that you have; its own stays, outside the stack",
         ("Database", "Database.*"),
     ),
+    "FlowLogs": ("ends the records; the bucket that has them stays, outside the stack", ("Audit.Bucket",)),
+    "AuditTrail": ("ends the records; the bucket that has them stays, outside the stack", ("Audit.Bucket",)),
     "SecretArn": ("takes the stack to a secret that you have; its own stays, outside the stack", ("Secret",)),
     "StripeSecretArn": (
         "takes the stack to a secret that you have; its own stays, outside the stack",

@@ -26,8 +26,16 @@ NOT_USED = {
     "logs": "without data protection, indexes, tokens or streams: "
     "logs:*DataProtectionPolicy logs:*IndexPolic* logs:*KmsKey logs:PutBearer* logs:*DeletionProtection "
     "firehose:* s3:REST*",
-    "brokers": "write no logs to S3, and have no certificates of a private authority: "
-    "s3:*BucketPolicy acm-pca:*",
+    "brokers": "have no certificates of a private authority: acm-pca:*",
+    "the network": "is of no scaling group: autoscaling:*",
+    "the bucket of records": "has none of S3's other features: "
+    "s3tables:* s3:*BucketMetadata* s3:*AccelerateConfiguration s3:*AnalyticsConfiguration "
+    "s3:*InventoryConfiguration s3:*MetricsConfiguration s3:*ReplicationConfiguration "
+    "s3:*IntelligentTieringConfiguration s3:*ObjectLockConfiguration s3:*ObjectAcl s3:DeleteObject "
+    "s3:DeleteBucketWebsite s3:DeleteBucketCors s3:DeleteBucketEncryption s3:DeleteBucketLifecycle "
+    "s3:DeleteBucketReplication",
+    "the trail": "has no insights, aggregations or organization: "
+    "cloudtrail:*InsightSelectors cloudtrail:*EventConfiguration organizations:*",
     "secrets": "are not copied to other regions: secretsmanager:*Region*",
     "topics": "have no subscriptions in the template: sns:*ubscribe sns:*DataProtectionPolicy",
     "tags of the API": "are put and deleted like everything else of it: apigateway:*TagResource",

@@ -147,3 +147,107 @@ def test_a_copy_outlives_the_stack_and_a_hasty_hand() -> None:
 
     assert vault["DeletionPolicy"] == "Retain"
     assert vault["Properties"]["LockConfiguration"]["MinRetentionDays"] == 7
+
+
+# Records of who did what
+
+
+def audited(**parameters: str) -> dict[str, Resource]:
+    """What there is of the records, by name."""
+    found = whole.resources(SOURCE, DEV | parameters)
+    return {path.removeprefix("Audit."): one for path, one in found.items() if path.startswith("Audit.")}
+
+
+def test_nothing_is_recorded_unless_somebody_wants_it() -> None:
+    assert audited() == {}
+
+
+def test_connections_of_the_new_network_are_recorded() -> None:
+    found = audited(FlowLogs="true", AuditDays="30")
+
+    assert found.keys() == {"Bucket", "BucketPolicy", "FlowLog"}
+    flows = found["FlowLog"]["Properties"]
+    assert (flows["ResourceType"], flows["ResourceId"]) == ("VPC", "<Network.Vpc>")
+    assert flows["TrafficType"] == "ALL"
+    assert flows["LogDestination"] == "<Audit.Bucket@Arn>"
+    [rule] = found["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == "30"
+
+
+def selected(**parameters: str) -> list[dict[str, Any]]:
+    """The fields of each selector of the trail."""
+    trail = audited(**parameters)["OperationsTrail"]["Properties"]
+    return [
+        {one.pop("Field"): one for one in copy.deepcopy(selector["FieldSelectors"])}
+        for selector in trail["AdvancedEventSelectors"]
+    ]
+
+
+INVOCATIONS = {
+    "eventCategory": {"Equals": ["Data"]},
+    "resources.type": {"Equals": ["AWS::Lambda::Function"]},
+    "resources.ARN": {"StartsWith": ["<OperationsFunction@Arn>"]},
+}
+
+
+def test_who_invokes_the_operations_is_recorded_and_nothing_else() -> None:
+    assert selected(AuditTrail="operations") == [INVOCATIONS]
+
+
+def test_who_reads_a_secret_is_a_management_event() -> None:
+    """So it is recorded with all of these, except of two services whose calls would be most of them."""
+    [invocations, management] = selected(AuditTrail="account")
+
+    assert invocations == INVOCATIONS
+    assert management == {
+        "eventCategory": {"Equals": ["Management"]},
+        "eventSource": {"NotEquals": ["kms.amazonaws.com", "rdsdata.amazonaws.com"]},
+    }
+
+
+def writers(resources: dict[str, Resource]) -> dict[str, str]:
+    """By service that may write into the bucket, whose writing that must be; "" for anybody's."""
+    found: dict[str, str] = {}
+    for one in resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]:
+        if one["Effect"] == "Allow" and one["Action"] == "s3:PutObject":
+            condition = one.get("Condition", {})
+            both = condition.get("StringEquals", {}) | condition.get("ArnLike", {})
+            assert one["Resource"] == f"<Audit.Bucket@Arn>/AWSLogs/{whole.ACCOUNT}/*"
+            found[one["Principal"]["Service"]] = both.get("aws:SourceArn", "")
+    return found
+
+
+def test_only_aws_itself_and_for_this_stack_writes_records() -> None:
+    found = audited(FlowLogs="true", AuditTrail="operations")
+    trail = found["OperationsTrail"]["Properties"]
+    here = f"{transformed.REGION}:{whole.ACCOUNT}"
+
+    assert trail["S3BucketName"] == "<Audit.Bucket>"
+    assert trail["IsLogging"] is trail["EnableLogFileValidation"] is True
+    assert writers(found) == {
+        "cloudtrail.amazonaws.com": f"arn:aws:cloudtrail:{here}:trail/{trail['TrailName']}",
+        "delivery.logs.amazonaws.com": f"arn:aws:logs:{here}:*",
+    }
+    del found["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][1]["Condition"]
+    assert writers(found)["delivery.logs.amazonaws.com"] == "", "that bites"
+
+
+def test_the_bucket_of_records_is_private_encrypted_and_outlives_the_stack() -> None:
+    found = audited(AuditTrail="operations")
+    bucket = found["Bucket"]
+
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["Properties"]["PublicAccessBlockConfiguration"]) == 4
+    assert "BucketEncryption" in bucket["Properties"]
+    [by_tls, *_] = found["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert by_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (by_tls["Effect"], by_tls["Principal"]) == ("Deny", "*")
+
+
+def test_the_stack_s_role_may_make_that_bucket_and_no_other() -> None:
+    name = audited(AuditTrail="operations")["Bucket"]["Properties"]["BucketName"]
+    [statement] = [one for one in deployer.statements("StackParts") if "s3:CreateBucket" in one["Action"]]
+
+    assert statement["Resource"]["Fn::Sub"].endswith(":s3:::checkout-audit-*")
+    assert name.startswith("checkout-audit-")

@@ -25,6 +25,7 @@ SHAPES = {
         "CertificateArn": "arn:aws:acm:x",
         "PublicOrigin": "https://pay.example",
     },
+    "audited": {"Profile": "dev", "FlowLogs": "true", "AuditTrail": "account"},
 }
 """Parameters of the application that change which resources there are."""
 

@@ -43,6 +43,8 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         ANY_KAFKA,
         NETWORK | DATABASE | ANY_KAFKA | {"KafkaMechanism": "PLAIN", "KafkaRootSecretArn": "arn:x"},
         ANY_KAFKA | {"KafkaVersion": "3.9.x"},
+        {"FlowLogs": "true", "AuditTrail": "account"},
+        NETWORK | {"FlowLogs": "false", "AuditTrail": "operations"},
     ],
 )
 def test_what_works(told: dict[str, str]) -> None:
@@ -59,6 +61,7 @@ def test_what_works(told: dict[str, str]) -> None:
         (dict.fromkeys(("SecretArn", "StripeSecretArn"), SECRET), "must be another secret than SecretArn"),
         (NETWORK | KAFKA | ANY_KAFKA, "are two clusters: give one of them"),
         (without(ANY_KAFKA, "KafkaSecretArn"), "KafkaBootstrap needs KafkaSecretArn"),
+        (NETWORK | {"FlowLogs": "true"}, "FlowLogs are of a new network"),
     ],
 )
 def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> None:

@@ -53,8 +53,8 @@ def test_every_price_is_used() -> None:
 
 
 def test_every_option_that_costs_something_is_a_parameter() -> None:
-    named = set(re.findall(r"`([A-Z]\w+)`", costs.table()))
-    assert {"DataKeyArn", "DatabaseCopyVaultArn", "InterfaceEndpoints"} <= named
+    named = set(re.findall(r"`([A-Z]\w+)", costs.table()))
+    assert {"AuditTrail", "DataKeyArn", "DatabaseCopyVaultArn", "FlowLogs", "InterfaceEndpoints"} <= named
     assert named <= transformed.source()["Parameters"].keys()
 
 
