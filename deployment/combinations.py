@@ -14,6 +14,8 @@ KAFKA_VERSION = "3.8.x"
 SMALL_BROKERS = "kafka.t3.small"
 LAST_WITH_SMALL_BROKERS = (3, 8)
 
+DATA_KEY = "DataKeyArn"
+
 _OF_BOOTSTRAP = ("KafkaSecretArn", "KafkaMechanism", "KafkaRootSecretArn")
 _DATABASE = ("DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn")
 
@@ -40,6 +42,15 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     elif is_new and (elsewhere := sorted(given & {"KafkaClusterArn", "DatabaseHost"})):
         # An existing stack may have them in its own network: a restored cluster, for example.
         yield f"a new network cannot reach {' and '.join(elsewhere)}: give the VpcId of a network that can"
+
+
+def refused_after(before: Mapping[str, str], configured: Mapping[str, str]) -> Iterator[str]:
+    """Why a stack with the parameters `before` cannot get these, or not in one step."""
+    if (kept := before.get(DATA_KEY, "")) != configured.get(DATA_KEY, ""):
+        yield (
+            f"{DATA_KEY} of the stack is {kept or 'empty'}, for ever: database and brokers of another key"
+            " would be other ones, and empty. To change it, restore (docs/deploy.md, A key of your own)"
+        )
 
 
 def kafka_version(configured: Mapping[str, str]) -> str | None:

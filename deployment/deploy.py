@@ -1,12 +1,24 @@
 """Builds and deploys with SAM; samconfig.toml says what each environment is."""
 
+import re
 import secrets
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployment import ROOT, build, combinations, costs, infrastructure, preflight, protection, region, tags
+from deployment import (
+    ROOT,
+    build,
+    combinations,
+    costs,
+    infrastructure,
+    kept,
+    preflight,
+    protection,
+    region,
+    tags,
+)
 from deployment.build import release_of
 from deployment.preflight import Problem
 from deployment.sam import BUILD
@@ -15,7 +27,6 @@ from deployment.sam import sam as _sam
 MINUTES = "40 to 70 minutes the first time (Kafka and the database), 5 to 15 later"
 APP_ID = "CheckoutAppId"
 ZONES = "Zones"
-DATA_KEY = "DataKeyArn"
 
 SAMCONFIG = ROOT / "samconfig.toml"
 
@@ -127,11 +138,9 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
         return found
     is_new = preflight.status_of(stack) is None
     refused = [*combinations.refused(configured, is_new=is_new)]
-    if not is_new and (kept := preflight.data_key_of(stack)) != configured.get(DATA_KEY, ""):
-        refused.append(
-            f"{DATA_KEY} of {stack} is {kept or 'empty'}, for ever: database and brokers of another key would"
-            " be other ones, and empty. To change it, restore (docs/deploy.md, A key of your own)"
-        )
+    if not is_new:
+        before = preflight.parameters_of(stack)
+        refused += [*kept.unsaid(before, configured), *combinations.refused_after(before, configured)]
     return [*found, *map(Problem, refused)]
 
 
@@ -203,7 +212,14 @@ def _parameters(environment: str, command: str) -> dict[str, Any]:
 
 
 def _pairs(parameters: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in sorted(parameters.items())]
+    """As sam takes them: it ends a value that is not quoted at its first blank, and refuses an empty one."""
+    return [f"{name}={_quoted(value)}" for name, value in sorted(parameters.items())]
+
+
+def _quoted(value: str) -> str:
+    if value and not re.search(r'[\s"]', value):
+        return value
+    return '"' + value.replace('"', r"\"") + '"'
 
 
 def _environment(environment: str) -> tuple[str, ...]:

@@ -124,12 +124,7 @@ def status_of(stack: str) -> str | None:
 
 def app_id_of(stack: str) -> str | None:
     """The stack's CheckoutAppId; None if there is no such stack yet. Raises what boto3 raises."""
-    return _parameters(stack).get("CheckoutAppId")
-
-
-def data_key_of(stack: str) -> str:
-    """The stack's DataKeyArn, or an empty string. Raises what boto3 raises."""
-    return _parameters(stack).get("DataKeyArn", "")
+    return parameters_of(stack).get("CheckoutAppId")
 
 
 def tags_of(stack: str) -> dict[str, str]:
@@ -137,7 +132,8 @@ def tags_of(stack: str) -> dict[str, str]:
     return {one["Key"]: one["Value"] for one in (_described(stack) or {}).get("Tags", [])}
 
 
-def _parameters(stack: str) -> dict[str, str]:
+def parameters_of(stack: str) -> dict[str, str]:
+    """The stack's parameters; none if there is no such stack. Raises what boto3 raises."""
     given = (_described(stack) or {}).get("Parameters", [])
     return {one["ParameterKey"]: one["ParameterValue"] for one in given}
 
@@ -184,7 +180,7 @@ def usable_zones() -> list[str]:
 
 def zones_of(stack: str) -> str:
     """The stack's Zones, or an empty string if it took the region's first. Raises what boto3 raises."""
-    return _parameters(stack).get("Zones", "")
+    return parameters_of(stack).get("Zones", "")
 
 
 def _zones(given: Sequence[str]) -> Iterator[Problem]:

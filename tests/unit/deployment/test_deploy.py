@@ -11,6 +11,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
+from samcli.cli.types import CfnParameterOverridesType
 
 from deployment import build, combinations, deploy, infrastructure, preflight, protection
 from deployment.deploy import NotDeployed
@@ -30,7 +31,7 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
-    monkeypatch.setattr(preflight, "data_key_of", lambda _: "")
+    monkeypatch.setattr(preflight, "parameters_of", lambda _: {})
     monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
@@ -227,13 +228,13 @@ def test_parameters_that_cannot_work_together_stop_it(
 def test_data_keeps_its_key(
     sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, kept: str, given: str, is_refused: bool
 ) -> None:
-    monkeypatch.setattr(preflight, "data_key_of", lambda _: kept)
+    monkeypatch.setattr(preflight, "parameters_of", lambda _: {"DataKeyArn": kept})
     monkeypatch.setattr(deploy, "settings", lambda _: {"DataKeyArn": given} if given else {})
     said: list[str] = []
     if is_refused:
         with pytest.raises(NotDeployed, match="could not succeed"):
             deploy.deploy("dev", lambda _: True, said.append)
-        assert f"stop: DataKeyArn of checkout is {kept or 'empty'}, for ever" in said[0]
+        assert f"stop: DataKeyArn of the stack is {kept or 'empty'}, for ever" in said[0]
         return
     deploy.deploy("dev", lambda _: True, said.append)
     assert len(sam) == 2
@@ -268,6 +269,59 @@ def test_a_network_keeps_its_zones(sam: list[tuple[str, ...]], monkeypatch: pyte
     monkeypatch.setattr(deploy, "settings", lambda _: {"Zones": "z-a,z-b,z-d"})
     with pytest.raises(NotDeployed, match="Zones of checkout is z-b,z-c,z-d"):
         deploy.deploy("dev", lambda _: True, lambda _: None)
+
+
+def test_sam_gets_every_value_as_it_is_written(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sam ends a value without quotes at its first blank, and refuses an empty one."""
+    told = {
+        "JwtIssuer": "a b",
+        "JwtAudience": "",
+        "PublicOrigin": "https://x.example",
+        "JwtMaxAgeSeconds": 'q"',
+    }
+    monkeypatch.setattr(deploy, "settings", lambda _: told)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    for command in sam:
+        given = command[command.index("--parameter-overrides") + 1 :]
+        assert told.items() <= CfnParameterOverridesType().convert(given, None, None).items()
+
+
+@pytest.mark.parametrize(
+    ("kept", "told", "noticed"),
+    [
+        (
+            {"JwtAudience": "any"},
+            {},
+            ["stop: JwtAudience of the stack is any, and CloudFormation would keep"],
+        ),
+        ({"JwtAudience": "any"}, {"JwtAudience": ""}, []),
+        ({"JwtAudience": "any"}, {"JwtAudience": "any"}, []),
+        ({"JwtAudience": "", "MonthlyBudgetUsd": "0"}, {}, []),
+        ({"CheckoutAppId": "kept", "Release": "b" * 64, "Zones": "z-a,z-b,z-c"}, {}, []),
+        ({"OfAnEarlierRelease": "x"}, {}, []),
+    ],
+)
+def test_no_parameter_stays_without_being_written(
+    sam: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    kept: dict[str, str],
+    told: dict[str, str],
+    noticed: list[str],
+) -> None:
+    """CloudFormation keeps the value of a parameter that sam is not given."""
+    monkeypatch.setattr(preflight, "parameters_of", lambda _: kept)
+    monkeypatch.setattr(deploy, "settings", lambda _: told)
+    said: list[str] = []
+    if noticed:
+        with pytest.raises(NotDeployed, match="could not succeed"):
+            deploy.deploy("dev", lambda _: True, said.append)
+    else:
+        deploy.deploy("dev", lambda _: True, said.append)
+    stops = [line for line in said if line.startswith("stop")]
+    assert len(stops) == len(noticed)
+    assert all(line.startswith(what) for line, what in zip(stops, noticed, strict=True))
 
 
 @pytest.mark.parametrize("told", [{}, {"VpcId": "vpc-1"}])

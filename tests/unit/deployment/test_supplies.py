@@ -156,5 +156,5 @@ def test_a_build_is_promoted_and_not_made_again(made: Path, monkeypatch: pytest.
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
-    monkeypatch.setattr(preflight, "data_key_of", lambda _: "")
+    monkeypatch.setattr(preflight, "parameters_of", lambda _: {})
     put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")
