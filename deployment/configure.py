@@ -1,8 +1,8 @@
 """Stripe's side of a stack: its key in the secret with Stripe's values, and the webhook endpoint at Stripe.
 
-May be repeated at any time. The known endpoint (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept; any other
-with the same address is deleted last, since nobody knows its signing secret. If the process dies between two
-steps, the next run repairs it:
+May be repeated at any time. The known endpoint (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept, and moved if
+the stack has another address; any other with the stack's address is deleted last, since nobody knows its
+signing secret. If the process dies between two steps, the next run repairs it:
 
     created at Stripe, not stored      the next run creates another one and deletes this one
     stored, an earlier release's copy  the next run takes the copy out of the callers' secret
@@ -77,8 +77,10 @@ def _configure(
     system: AwsSystem, client: Any, key: str, say: Callable[[str], None], *, rotate: bool, leaked: bool
 ) -> None:
     secrets, url = system.stripe_secrets, system.output("WebhookUrl")
-    ours = [found for found in client.list({"limit": 100}).auto_paging_iter() if found.url == url]
-    known = next((one for one in ours if one.id == secrets.get("STRIPE_WEBHOOK_ENDPOINT")), None)
+    stored = secrets.get("STRIPE_WEBHOOK_ENDPOINT")
+    listed = client.list({"limit": 100}).auto_paging_iter()
+    ours = [found for found in listed if found.url == url or found.id == stored]
+    known = next((one for one in ours if one.id == stored), None)
     if known is not None and known.api_version != API_VERSION:
         say(f"the endpoint has version {known.api_version} instead of {API_VERSION}: it is replaced")
         known = None
@@ -101,7 +103,9 @@ def _configure(
             say(f"the previous secret is accepted until {until} or the next run")
         say(f"endpoint {made.id} created at Stripe for {url}")
     else:
-        made = client.update(known.id, {"enabled_events": sorted(HANDLED), "disabled": False})
+        made = client.update(known.id, {"url": url, "enabled_events": sorted(HANDLED), "disabled": False})
+        if known.url != url:
+            say(f"endpoint {made.id} is moved from {known.url} to {url}")
         changed = {"STRIPE_WEBHOOK_SECRET": before}
         say(f"endpoint {made.id} exists, with its {len(HANDLED)} types of events")
     if until or secrets.get(PREVIOUS_UNTIL):
@@ -112,5 +116,5 @@ def _configure(
     for other in ours:
         if other.id != made.id:
             client.delete(other.id)
-            say(f"endpoint {other.id} with the same address deleted")
+            say(f"endpoint {other.id} deleted")
     say(f"{'live' if '_live_' in key else 'test'} mode; next: make smoke STACK={system.name}")

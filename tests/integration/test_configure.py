@@ -115,6 +115,33 @@ def test_again_is_harmless_and_mends_the_types(system: AwsSystem, stripe: Simula
     assert system.stripe_secrets == before
 
 
+def test_another_address_moves_the_endpoint(system: AwsSystem, stripe: Simulator) -> None:
+    """As when CloudFront comes in front: one endpoint, with the secret of before, which is accepted."""
+    run(system)
+    before, [endpoint] = system.stripe_secrets, endpoints(stripe)
+    update = stripe.client.v1.webhook_endpoints.update
+    update(endpoint.id, {"url": "http://127.0.0.1:8/webhooks/stripe"})
+    assert endpoints(stripe) == []
+    said = run(system)
+    [moved] = endpoints(stripe)
+    assert moved.id == endpoint.id
+    assert system.stripe_secrets == before
+    assert f"moved from http://127.0.0.1:8/webhooks/stripe to {URL}" in said
+
+
+def test_rotation_at_another_address_leaves_no_endpoint_at_the_old_one(
+    system: AwsSystem, stripe: Simulator
+) -> None:
+    run(system)
+    [endpoint] = endpoints(stripe)
+    stripe.client.v1.webhook_endpoints.update(endpoint.id, {"url": "http://127.0.0.1:8/webhooks/stripe"})
+    run(system, rotate=True)
+    [replaced] = endpoints(stripe)
+    listed = [one.id for one in stripe.client.v1.webhook_endpoints.list().data]
+    assert replaced.id in listed
+    assert endpoint.id not in listed
+
+
 def test_rotation_accepts_both_until_the_next_run(system: AwsSystem, stripe: Simulator) -> None:
     run(system)
     old = system.stripe_secrets["STRIPE_WEBHOOK_SECRET"]
