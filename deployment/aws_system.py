@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -28,6 +29,7 @@ stays enabled, with the problem as its last result."""
 ANY_AUDIENCE = "any"
 """The template's value for tokens whose `aud` is not checked."""
 
+_HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 15.0
 _LONGEST_VERB = Config(read_timeout=330)
 
@@ -62,9 +64,8 @@ class AwsSystem:
 
     def output(self, key: str) -> str:
         """An output of the stack. Raises NoSuchStack, also if the stack has no such output."""
-        for one in self._stack.get("Outputs", []):
-            if one["OutputKey"] == key:
-                return str(one["OutputValue"])
+        if (found := self._outputs.get(key)) is not None:
+            return found
         raise NoSuchStack(f"the stack {self.name} has no output {key}: is it complete, and of this project?")
 
     @property
@@ -128,11 +129,17 @@ class AwsSystem:
         return found
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
-        """Check the Kafka triggers and the alarms."""
+        """Check the Kafka triggers, the alarms, and the API's own name if CloudFront is the only way."""
+        if closed := self._outputs.get("ClosedUrl"):
+            yield "the API answers through CloudFront alone", _answered(closed)
         triggers = self._resources("AWS::Lambda::EventSourceMapping")
         stopped = _left(lambda: _stopped(triggers), TRIGGER_SECONDS)
         yield f"{len(triggers)} Kafka triggers read their topics", "; ".join(stopped) or None
         yield "no alarm is raised", ", ".join(_left(self._raised, ALARM_SECONDS)) or None
+
+    @property
+    def _outputs(self) -> dict[str, str]:
+        return {str(one["OutputKey"]): str(one["OutputValue"]) for one in self._stack.get("Outputs", [])}
 
     def _raised(self) -> list[str]:
         pages = (
@@ -200,6 +207,15 @@ def _stopped(triggers: Sequence[str]) -> list[str]:
         for one in found
         if one["State"] != "Enabled" or one.get("LastProcessingResult") not in READING
     ]
+
+
+def _answered(url: str) -> str | None:
+    """The problem if the API answers there."""
+    try:
+        answer = requests.get(f"{url}/health", timeout=_HTTP_SECONDS)
+    except requests.RequestException:
+        return None
+    return f"{url} is answered {answer.status_code}, too" if answer.ok else None
 
 
 def _client(service: str) -> Any:

@@ -29,6 +29,7 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     if "CertificateArn" in given:
         yield from _domain(configured.get("PublicOrigin", ""))
     yield from _identity(configured)
+    yield from _edge(given)
     yield from _any_kafka(configured, given)
     yield from _brokers(configured)
     if "StripeSecretArn" in given and configured["StripeSecretArn"] == configured.get("SecretArn"):
@@ -51,6 +52,18 @@ def refused_after(before: Mapping[str, str], configured: Mapping[str, str]) -> I
             f"{DATA_KEY} of the stack is {kept or 'empty'}, for ever: database and brokers of another key"
             " would be other ones, and empty. To change it, restore (docs/deploy.md, A key of your own)"
         )
+    if {_ways(before), _ways(configured)} == {"direct", "edge"}:
+        yield (
+            "customers and Stripe would not reach the stack until DNS and the webhook endpoint are changed:"
+            " deploy with EdgeOnly=false first, which opens both ways (docs/deploy.md, CloudFront and WAF)"
+        )
+
+
+def _ways(parameters: Mapping[str, str]) -> str:
+    """How requests reach the API: `direct`, through the `edge`, or `both`."""
+    if not parameters.get("EdgeCertificateArn"):
+        return "direct"
+    return "both" if parameters.get("EdgeOnly") == "false" else "edge"
 
 
 def kafka_version(configured: Mapping[str, str]) -> str | None:
@@ -95,6 +108,22 @@ def _brokers(configured: Mapping[str, str]) -> Iterator[str]:
         return
     if tuple(int(part) for part in version.split(".")[:2]) > LAST_WITH_SMALL_BROKERS:
         yield f"Kafka {version} does not run on {SMALL_BROKERS}: give KafkaInstanceType=kafka.m7g.large, too"
+
+
+def _edge(given: set[str]) -> Iterator[str]:
+    if "EdgeCertificateArn" not in given:
+        if "EdgeWebAclArn" in given:
+            yield "EdgeWebAclArn needs EdgeCertificateArn, the certificate of CloudFront"
+        return
+    if "CertificateArn" not in given:
+        yield "EdgeCertificateArn needs CertificateArn and PublicOrigin, by which CloudFront reaches the API"
+    if "EdgeWebAclArn" not in given:
+        yield "EdgeCertificateArn needs EdgeWebAclArn (infrastructure/firewall.yaml)"
+    if "StripeWebhookSources" in given:
+        yield (
+            "behind CloudFront the API sees no addresses but CloudFront's: give StripeWebhookSources to"
+            " infrastructure/firewall.yaml instead"
+        )
 
 
 def _domain(origin: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ COPIED_GB = 10
 COPY_DAYS = 35
 FLOW_GB = 1  # A month, with little traffic.
 AUDIT_MONTHS = 12
+WAF_RULES = 4
 
 # The use of one top-up, by the flow of docs/architecture.md.
 HTTP_REQUESTS = 12  # Page 2, session 1, webhook 1, status, balance and history 8.
@@ -156,6 +157,10 @@ def _options() -> Iterator[str]:
         "`InterfaceEndpoints`, in three zones": ZONES * usd["interface_endpoint_hour"] * hours,
         "`DataKeyArn`: a KMS key": usd["key_month"],
         f"`DatabaseCopyVaultArn`: {COPIED_GB} GB copied each night, kept for {COPY_DAYS} days": copies,
+        f"`EdgeCertificateArn`: CloudFront, and WAF with {WAF_RULES} rules": usd["waf_acl_month"]
+        + WAF_RULES * usd["waf_rule_month"]
+        + usd["secret_month"],
+        "`EdgeCertificateArn`, each million requests": usd["waf_million"] + usd["cloudfront_million"],
         f"`FlowLogs`: {FLOW_GB} GB a month, kept for a year": FLOW_GB
         * (usd["flow_logs_gb"] + AUDIT_MONTHS * usd["s3_gb_month"]),
         "`AuditTrail`, each 100 thousand invocations of the operations": usd["trail_data_100k"],

@@ -39,7 +39,10 @@ STACKS = {
     "dev": {"Profile": "dev"},
     "prod": {"Profile": "prod", "FlowLogs": "true"},
     "dev, own network": {"Profile": "dev", **OWN_NETWORK},
-    "prod, own network": {"Profile": "prod", "AuditTrail": "operations", **OWN_NETWORK},
+    "prod, own network": {
+        **{"Profile": "prod", "AuditTrail": "operations", "EdgeCertificateArn": "arn:aws:acm:us-east-1:x"},
+        **OWN_NETWORK,
+    },
 }
 """The stacks of which each parameter is changed."""
 
@@ -87,6 +90,10 @@ PURPOSE: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "FlowLogs": ("ends the records; the bucket that has them stays, outside the stack", ("Audit.Bucket",)),
     "AuditTrail": ("ends the records; the bucket that has them stays, outside the stack", ("Audit.Bucket",)),
+    "EdgeCertificateArn": (
+        "takes CloudFront away; the path by which it reaches the API is of no use without it",
+        ("Edge.OriginPath",),
+    ),
     "SecretArn": ("takes the stack to a secret that you have; its own stays, outside the stack", ("Secret",)),
     "StripeSecretArn": (
         "takes the stack to a secret that you have; its own stays, outside the stack",
@@ -120,6 +127,7 @@ _CANDIDATES = (
         )
     ),
     "arn:aws:iam::444455556666:policy/other",
+    "arn:aws:acm:us-east-1:444455556666:certificate/other",
     "arn:aws:wafv2:us-east-1:444455556666:global/webacl/other/id",
     "other@example.com",
     "b-1.other.example:9096",
@@ -170,6 +178,8 @@ def other_values(declared: Template, current: str) -> Iterator[str]:
     if "AllowedValues" in declared:
         yield from (value for value in declared["AllowedValues"] if value != current)
         return
+    if current not in ("", declared.get("Default", current)):
+        yield declared["Default"]
     pattern, many = declared.get("AllowedPattern", ".*"), declared["Type"] == "CommaDelimitedList"
     for value in ("7", "8") if declared["Type"] == "Number" else _CANDIDATES:
         if value not in current and re.search(pattern, value):

@@ -248,6 +248,8 @@ def _state(templates: Templates) -> Iterator[str]:
     for template in (templates.application, *templates.nested.values()):
         for name, resource in template["Resources"].items():
             wanted = kept.get(str(resource["Type"]), set())
+            if "GenerateSecretString" in resource.get("Properties", {}):
+                continue  # CloudFormation makes another one; in the application's own secrets it may not.
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
                 # CloudFormation knows RetainExceptOnCreate for a deletion alone.
                 kinds = wanted - ({"RetainExceptOnCreate"} if policy == "UpdateReplacePolicy" else set())

@@ -34,6 +34,9 @@ NOT_USED = {
     "s3:*IntelligentTieringConfiguration s3:*ObjectLockConfiguration s3:*ObjectAcl s3:DeleteObject "
     "s3:DeleteBucketWebsite s3:DeleteBucketCors s3:DeleteBucketEncryption s3:DeleteBucketLifecycle "
     "s3:DeleteBucketReplication",
+    "CloudFront": "with one distribution for itself: "
+    "cloudfront:*ConnectionGroup cloudfront:*VpcOrigin cloudfront:*StagingConfig "
+    "cloudfront:CreateDistributionWithTags",  # To IAM it is CreateDistribution and TagResource.
     "the trail": "has no insights, aggregations or organization: "
     "cloudtrail:*InsightSelectors cloudtrail:*EventConfiguration organizations:*",
     "secrets": "are not copied to other regions: secretsmanager:*Region*",
@@ -50,6 +53,7 @@ OWN_REASONS = {
     "s3:GetObjectVersion": "uploads",
     "cloudformation:CreateChangeSet": "the transformation of SAM's template",
     "lambda:InvokeFunction": "the custom resource",
+    "wafv2:GetWebACL": "whoever gives a distribution a web ACL may have to be able to see it",
 }
 
 

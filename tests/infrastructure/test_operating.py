@@ -102,7 +102,7 @@ def test_anybody_uses_the_key_through_a_service_and_in_this_account_alone() -> N
     assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
 
 
-@pytest.mark.parametrize("name", ["key", "deployer", "vault"])
+@pytest.mark.parametrize("name", ["key", "deployer", "vault", "firewall"])
 def test_what_is_deployed_by_itself_is_valid(name: str) -> None:
     text = (transformed.ROOT / "infrastructure" / f"{name}.yaml").read_text()
 

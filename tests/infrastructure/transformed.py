@@ -14,7 +14,7 @@ from local.lambda_runtime.intrinsics import Resolver
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
-STACKS = ("network", "database", "backup", "kafka", "audit", "monitoring")
+STACKS = ("network", "database", "backup", "kafka", "audit", "edge", "monitoring")
 
 Template = dict[str, Any]
 Resource = dict[str, Any]

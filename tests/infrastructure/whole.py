@@ -25,6 +25,13 @@ SHAPES = {
         "CertificateArn": "arn:aws:acm:x",
         "PublicOrigin": "https://pay.example",
     },
+    "behind CloudFront": {
+        "Profile": "dev",
+        "CertificateArn": "arn:aws:acm:x",
+        "PublicOrigin": "https://pay.example",
+        "EdgeCertificateArn": "arn:aws:acm:us-east-1:x",
+        "EdgeWebAclArn": "arn:aws:wafv2:us-east-1:x:global/webacl/x",
+    },
     "audited": {"Profile": "dev", "FlowLogs": "true", "AuditTrail": "account"},
 }
 """Parameters of the application that change which resources there are."""

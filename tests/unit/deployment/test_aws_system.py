@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from checkout.base import terminal
@@ -174,6 +175,30 @@ def test_triggers_and_alarms(aws: Aws) -> None:
         "consumer is Disabled (User action), last result: No records processed",
         "checkout-Monitoring-OutboxStuck-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [(403, None), (404, None), (None, None), (200, "https://own is answered 200, too")],
+)
+def test_behind_cloudfront_the_api_s_own_name_answers_nothing(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, answer: int | None, problem: str | None
+) -> None:
+    asked: list[str] = []
+
+    def get(url: str, **_: Any) -> requests.Response:
+        asked.append(url)
+        if answer is None:
+            raise requests.ConnectionError
+        response = requests.Response()
+        response.status_code = answer
+        return response
+
+    monkeypatch.setattr(requests, "get", get)
+    aws.outputs["ClosedUrl"] = "https://own"
+    first = next(iter(AwsSystem("checkout").checks()))
+    assert first == ("the API answers through CloudFront alone", problem)
+    assert asked == ["https://own/health"]
 
 
 REFUSED = "PROBLEM: Cluster failed to authorize Lambda."

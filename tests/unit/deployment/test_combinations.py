@@ -22,6 +22,11 @@ DOMAIN = {
     "PublicOrigin": "https://pay.example.com",
 }
 
+EDGE = DOMAIN | {
+    "EdgeCertificateArn": "arn:aws:acm:us-east-1:1:certificate/x",
+    "EdgeWebAclArn": "arn:aws:wafv2:us-east-1:1:global/webacl/x/y",
+}
+
 
 def without(parameters: dict[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in parameters.items() if key != name}
@@ -44,6 +49,8 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         NETWORK | DATABASE | ANY_KAFKA | {"KafkaMechanism": "PLAIN", "KafkaRootSecretArn": "arn:x"},
         ANY_KAFKA | {"KafkaVersion": "3.9.x"},
         {"FlowLogs": "true", "AuditTrail": "account"},
+        EDGE,
+        EDGE | {"EdgeOnly": "false"},
         NETWORK | {"FlowLogs": "false", "AuditTrail": "operations"},
     ],
 )
@@ -62,6 +69,9 @@ def test_what_works(told: dict[str, str]) -> None:
         (NETWORK | KAFKA | ANY_KAFKA, "are two clusters: give one of them"),
         (without(ANY_KAFKA, "KafkaSecretArn"), "KafkaBootstrap needs KafkaSecretArn"),
         (NETWORK | {"FlowLogs": "true"}, "FlowLogs are of a new network"),
+        (without(EDGE, "CertificateArn"), "EdgeCertificateArn needs CertificateArn"),
+        (without(EDGE, "EdgeWebAclArn"), "EdgeCertificateArn needs EdgeWebAclArn"),
+        (EDGE | {"StripeWebhookSources": "192.0.2.1"}, "give StripeWebhookSources to"),
     ],
 )
 def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> None:
@@ -75,6 +85,7 @@ def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> 
     [
         (without(DATABASE, "DatabaseHost") | NETWORK, "needs DatabaseHost, too"),
         (DOMAIN | {"PublicOrigin": "https://example.com/pay"}, "a name without a path"),
+        (without(EDGE, "EdgeCertificateArn"), "EdgeWebAclArn needs EdgeCertificateArn"),
         (without(NETWORK, "SubnetIds"), "3 SubnetIds, one for each broker, and 0 are given"),
         (NETWORK | {"SubnetIds": "subnet-1,subnet-2"}, "and 2 are given"),
         (NETWORK | KAFKA | {"SubnetIds": "subnet-1"}, "2 SubnetIds or more, and 1 are given"),

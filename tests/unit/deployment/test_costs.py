@@ -54,8 +54,14 @@ def test_every_price_is_used() -> None:
 
 def test_every_option_that_costs_something_is_a_parameter() -> None:
     named = set(re.findall(r"`([A-Z]\w+)", costs.table()))
-    assert {"AuditTrail", "DataKeyArn", "DatabaseCopyVaultArn", "FlowLogs", "InterfaceEndpoints"} <= named
+    assert {"AuditTrail", "DataKeyArn", "DatabaseCopyVaultArn", "EdgeCertificateArn"} <= named
+    assert {"FlowLogs", "InterfaceEndpoints"} <= named
     assert named <= transformed.source()["Parameters"].keys()
+
+
+def test_waf_s_rules_are_counted() -> None:
+    rules = transformed.nested("firewall")["Resources"]["WebAcl"]["Properties"]["Rules"]
+    assert len([rule for rule in rules if "Name" in rule]) == costs.WAF_RULES
 
 
 def test_what_lambda_and_rds_keep_is_counted_as_the_templates_have_it() -> None:

@@ -324,6 +324,58 @@ def test_no_parameter_stays_without_being_written(
     assert all(line.startswith(what) for line, what in zip(stops, noticed, strict=True))
 
 
+EDGE = {
+    "PublicOrigin": "https://pay.example.com",
+    "CertificateArn": "arn:aws:acm:eu-west-1:1:certificate/x",
+    "EdgeCertificateArn": "arn:aws:acm:us-east-1:1:certificate/x",
+    "EdgeWebAclArn": "arn:aws:wafv2:us-east-1:1:global/webacl/x/y",
+}
+OFF = EDGE | {"EdgeCertificateArn": "", "EdgeWebAclArn": ""}
+BOTH = EDGE | {"EdgeOnly": "false"}
+ONLY = EDGE | {"EdgeOnly": "true"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stops"),
+    [
+        (OFF, ONLY, True),
+        (ONLY, OFF | {"EdgeOnly": "true"}, True),
+        ({}, EDGE, True),
+        (OFF, BOTH, False),
+        (BOTH, ONLY, False),
+        (ONLY, BOTH, False),
+        (BOTH, OFF | {"EdgeOnly": "false"}, False),
+        (ONLY, EDGE, False),
+    ],
+)
+def test_no_step_closes_the_way_that_dns_and_stripe_still_use(
+    sam: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    before: dict[str, str],
+    after: dict[str, str],
+    stops: bool,
+) -> None:
+    monkeypatch.setattr(preflight, "parameters_of", lambda _: before)
+    monkeypatch.setattr(deploy, "settings", lambda _: after)
+    said: list[str] = []
+    if stops:
+        with pytest.raises(NotDeployed, match="could not succeed"):
+            deploy.deploy("dev", lambda _: True, said.append)
+        [stop] = [line for line in said if line.startswith("stop")]
+        assert "deploy with EdgeOnly=false first" in stop
+    else:
+        deploy.deploy("dev", lambda _: True, said.append)
+
+
+def test_a_new_stack_may_begin_behind_cloudfront(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "status_of", lambda _: None)
+    monkeypatch.setattr(deploy, "settings", lambda _: EDGE)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert len(sam) == 2
+
+
 @pytest.mark.parametrize("told", [{}, {"VpcId": "vpc-1"}])
 def test_a_network_that_never_had_zones_gets_none(
     sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
