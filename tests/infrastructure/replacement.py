@@ -113,6 +113,7 @@ _CANDIDATES = (
     "kafka.m7g.large",
     "b" * 64,
     "https://other.example",
+    "https://other.example/keys",
     *(
         f"arn:aws:{service}:{REGION}:444455556666:{resource}"
         for service, resource in (
