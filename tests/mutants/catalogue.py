@@ -4,6 +4,7 @@ from tests.mutants import (
     of_access,
     of_crediting,
     of_evidence,
+    of_incidents,
     of_ledger,
     of_outbox,
     of_payments,
@@ -13,7 +14,7 @@ from tests.mutants import (
     of_verification,
 )
 
-MUTANTS = [
+_OF_THE_CODE = [
     *of_access.MUTANTS,
     *of_sessions.MUTANTS,
     *of_payments.MUTANTS,
@@ -25,3 +26,5 @@ MUTANTS = [
     *of_restore.MUTANTS,
     *of_verification.MUTANTS,
 ]
+
+MUTANTS = [*_OF_THE_CODE, *of_incidents.mutants(_OF_THE_CODE)]
