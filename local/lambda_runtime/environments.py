@@ -1,6 +1,6 @@
 """The execution environments of a function: one for each event at the same time, up to a limit.
 
-They belong to one event loop, are started when needed, and stay warm.
+They belong to one event loop, are started when needed, and stay warm until the code changes.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local.lambda_runtime.environment import MAX_PAYLOAD, Environment, EnvironmentEnded
+from local.lambda_runtime.sources import Sources
 from local.lambda_runtime.template import Function
 
 _INIT_SECONDS = 30.0
@@ -63,6 +64,8 @@ class FunctionEnvironments:
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Environment] = []
         self._all: set[Environment] = set()
+        self._outdated: set[Environment] = set()
+        self._sources = Sources(self._paths)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._stopping = False
@@ -75,6 +78,7 @@ class FunctionEnvironments:
     async def warm(self) -> None:
         """Start one environment unless one is idle. A handler that cannot be imported is only logged."""
         async with self._slots:
+            self._notice_changes()
             if not self._idle and isinstance(started := await self._start(), Environment):
                 self._rest(started)
 
@@ -91,6 +95,7 @@ class FunctionEnvironments:
         finally:
             self._waiting -= 1
         try:
+            self._notice_changes()
             environment = self._idle.pop() if self._idle else await self._start()
             return (
                 environment if isinstance(environment, Result) else await self._handle(environment, payload)
@@ -160,8 +165,18 @@ class FunctionEnvironments:
             return Result(answer, is_error=True)
         return environment
 
+    def _notice_changes(self) -> None:
+        """End the environments that have loaded other code; a busy one ends when it has answered."""
+        if self._sources.have_changed():
+            self._log_line("[INFO] the code has changed, and is loaded anew")
+            self._outdated |= self._all
+            while self._idle:
+                self._rest(self._idle.pop())
+
     def _rest(self, environment: Environment) -> None:
-        if self._stopping:
+        if self._stopping or environment in self._outdated:
+            self._outdated.discard(environment)
+            self._all.discard(environment)
             self._in_background(environment.stop())
         else:
             self._idle.append(environment)

@@ -16,6 +16,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from local.lambda_runtime import sources
 from local.lambda_runtime.environment import MAX_PAYLOAD
 from local.lambda_runtime.environments import FunctionEnvironments, PayloadTooLarge
 from local.lambda_runtime.template import Function
@@ -359,3 +360,79 @@ def test_a_warm_round_trip_takes_less_than_a_few_milliseconds(bench: Bench) -> N
         assert sorted(took)[50] < 0.01
 
     bench.run("def handler(event, context): return event", scenario)
+
+
+ANSWERS = "from shared import WHERE\ndef handler(event, context): return "
+
+
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each event looks for changes, however short it is since the last one did."""
+    monkeypatch.setattr(sources, "PAUSE", 0)
+
+
+@pytest.mark.usefixtures("attentive")
+def test_edited_code_answers_the_next_event(bench: Bench) -> None:
+    async def scenario(environments: FunctionEnvironments) -> None:
+        assert (await environments.invoke({})).value == ["first", "layer"]
+        [before] = environments.pids
+
+        (bench.folder / "small" / "app.py").write_text(ANSWERS + '["the second one", WHERE]')
+        assert (await environments.invoke({})).value == ["the second one", "layer"]
+        assert bench.lines == ["[INFO] the code has changed, and is loaded anew"]
+        await until(lambda: not psutil.pid_exists(before))
+
+        (bench.folder / "layer" / "shared.py").write_text("WHERE = 'another layer'")
+        assert (await environments.invoke({})).value == ["the second one", "another layer"]
+        [now] = environments.pids
+        assert (await environments.invoke({})).value == ["the second one", "another layer"]
+        assert environments.pids == [now]
+
+    bench.run(ANSWERS + '["first", WHERE]', scenario)
+
+
+@pytest.mark.usefixtures("attentive")
+def test_edited_code_that_is_no_python_is_an_error_until_it_is_mended(bench: Bench) -> None:
+    """The code from before does not go on answering."""
+    app = bench.folder / "small" / "app.py"
+
+    async def scenario(environments: FunctionEnvironments) -> None:
+        assert (await environments.invoke({})).value == "good"
+        app.write_text("def handler(event, context) return 1")
+        for _ in range(2):
+            failed = await environments.invoke({})
+            assert (failed.is_error, failed.value["errorType"]) == (True, "Runtime.UserCodeSyntaxError")
+        shown = "\n".join(bench.lines)
+        assert "expected ':' (app.py, line 1)" in shown
+
+        app.write_text(ANSWERS + '"mended"')
+        assert (await environments.invoke({})).value == "mended"
+
+    bench.run(ANSWERS + '"good"', scenario)
+
+
+@pytest.mark.usefixtures("attentive")
+def test_an_environment_that_is_busy_while_the_code_is_edited_answers_and_ends(bench: Bench) -> None:
+    app = bench.folder / "small" / "app.py"
+
+    async def scenario(environments: FunctionEnvironments) -> None:
+        running = asyncio.create_task(environments.invoke({"wait": True}))
+        await until(lambda: "begun" in bench.lines)
+        [busy] = environments.pids
+        app.write_text(ANSWERS + '"edited"')
+        assert (await environments.invoke({})).value == "edited"
+        (bench.folder / "go").touch()
+        assert (await running).value == "old"
+        await until(lambda: not psutil.pid_exists(busy))
+        assert (await environments.invoke({})).value == "edited"
+
+    old = f"""
+        import time
+        from pathlib import Path
+        def handler(event, context):
+            print("begun")
+            while not Path({str(bench.folder / "go")!r}).exists():
+                time.sleep(0.01)
+            return "old"
+        """
+    bench.run(old, scenario, size=2)
