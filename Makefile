@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
+.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -29,6 +29,11 @@ CHECKED := layers/common/checkout local stripe_simulator deployment simulation t
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 25
+
+doctor: ## Say what this machine has, what it lacks, and what that would enable; installs nothing
+	@python=$(PYTHON); [ -x "$$python" ] || python=$$($(WORKING_PYTHON)); \
+	if [ -z "$$python" ]; then echo "Python 3.11 or later is needed, 3.13 at best." >&2; exit 1; fi; \
+	exec "$$python" -m local.doctor
 
 run: .venv/run.stamp ## Start everything on this machine and keep serving
 	@exec $(PYTHON) -m local run
@@ -114,7 +119,8 @@ audit: .venv/audit.stamp ## Check all pinned packages for known vulnerabilities
 		.venv/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 sbom: .venv/audit.stamp ## Write sbom.json, the packages on Lambda in CycloneDX format
-	@.venv/audit/bin/cyclonedx-py requirements layers/common/requirements.txt --output-reproducible -o sbom.json
+	@.venv/audit/bin/cyclonedx-py requirements layers/common/requirements.txt --pyproject pyproject.toml \
+		--output-reproducible -o sbom.json
 
 clean: ## Delete all data of the local stack
 	@rm -rf .local

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from checkout.base import terminal
-from local import demo, samples, signing
+from local import demo, doctor, samples, signing
 from local.kafka import jars, topics
 from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
@@ -174,6 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("demo", help="make one whole purchase and check the balance").set_defaults(
         command=buy
     )
+
+    examined = commands.add_parser("doctor", help="say what this machine has and lacks")
+    examined.set_defaults(command=lambda _: doctor.main())
 
     served = commands.add_parser("kafka", help="fetch Apache Kafka and keep it running")
     served.set_defaults(command=serve_kafka)

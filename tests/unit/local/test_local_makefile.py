@@ -49,6 +49,10 @@ def test_help_is_the_default_and_lists_every_target(project: Path) -> None:
     assert {"run", "demo", "test", "lint"} < set(listed)
 
 
+def test_the_doctor_installs_nothing(project: Path) -> None:
+    assert make(project, "doctor") == ["PORT= python -m local.doctor"]
+
+
 def test_both_ways_to_set_a_port_are_the_same(project: Path) -> None:
     make(project, "run")
 
