@@ -1,0 +1,48 @@
+"""The pages of the project itself: the version, the changelog, and what other pages link to."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+PAGES = ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "docs/threats.md"]
+LOCKS = re.compile(r"(^|/)(requirements[\w-]*|checkov|ministack|audit)\.txt$")
+"""Of packages, which have versions of their own."""
+
+
+def test_the_changelog_begins_with_the_version() -> None:
+    releases = re.findall(r"^## \[(.+?)\] - (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0][0] == VERSION
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for _, day in releases[1:])
+
+
+def test_nothing_else_repeats_the_version() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.splitlines()
+    kept = [name for name in listed if not LOCKS.search(name) and (ROOT / name).is_file()]
+    word = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.]*\d)".encode())
+    found = {name for name in kept if word.search((ROOT / name).read_bytes())}
+    assert found == {"pyproject.toml", "CHANGELOG.md"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_each_threat_has_its_test() -> None:
+    section = (ROOT / "docs" / "threats.md").read_text().partition("## Threats")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    assert [row[0] for row in rows if len(row) != 3 or "](../tests/" not in row[2]] == []
