@@ -82,8 +82,10 @@ test-sam-local: .venv/dev.stamp ## Make a top-up in Lambda's own containers, and
 	@$(PYTHON) -m pytest --timeout 300 tests/sam_local
 
 check-aws: .venv/dev.stamp .venv/checkov.stamp .venv/ministack.stamp ## Check the templates and what is built from them, without an account
+	@echo "Validating the templates"
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate
 	@SAM_CLI_TELEMETRY=0 $(PYTHON) -m samcli validate --lint
+	@echo "Checking what the templates become"
 	@$(PYTHON) -m tests.infrastructure.written .aws-sam/checked
 	@.venv/checkov/bin/checkov --config-file infrastructure/checkov.yaml -d .aws-sam/checked
 	@$(PYTHON) -m pytest -n 2 --dist loadfile tests/infrastructure
@@ -102,11 +104,13 @@ smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; witho
 lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@echo "Checking the types of $(CHECKED)"
 	@$(PYTHON) -m mypy $(CHECKED)
-	@for function in functions/*/app.py; do $(PYTHON) -m mypy --no-error-summary "$$function" || exit 1; done
+	@for function in functions/*/app.py; do echo "Checking the types of $$function"; $(PYTHON) -m mypy --no-error-summary "$$function" || exit 1; done
 
 # The most constrained first, whose versions the others take.
 lock: .venv/dev.stamp ## Pin the packages of the *.in files with their hashes; UPGRADE=--upgrade takes the newest
+	@echo "Resolving the packages of six files"
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) local/requirements.in -c requirements-dev.txt -o local/requirements.txt
 	@$(LOCK) layers/common/requirements.in -c requirements-dev.txt -o layers/common/requirements.txt
@@ -116,6 +120,7 @@ lock: .venv/dev.stamp ## Pin the packages of the *.in files with their hashes; U
 
 audit: .venv/audit.stamp ## Check all pinned packages for known vulnerabilities
 	@for lock in requirements-dev.txt infrastructure/checkov.txt infrastructure/ministack.txt .github/audit.txt; do \
+		echo "Looking up the packages of $$lock"; \
 		.venv/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 sbom: .venv/audit.stamp ## Write sbom.json, the packages on Lambda in CycloneDX format

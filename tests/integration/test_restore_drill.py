@@ -31,6 +31,7 @@ LOST_EVERY = 33 if PAYMENTS < 100_000 else 50
 USERS = PAYMENTS // 100
 REVERSED_EVERY = 200
 RECORDS_A_BATCH = 1_000
+SAY_EVERY_SECONDS = 2
 
 pytestmark = pytest.mark.timeout(max(240, PAYMENTS // 500))
 
@@ -111,7 +112,7 @@ def expected(fns: Functions) -> dict[int, int]:
 class Operator:
     """Types the command, and watches how far it is."""
 
-    def __init__(self, settings: dict[str, str], since: str) -> None:
+    def __init__(self, settings: dict[str, str], since: str, say: Callable[[str], None]) -> None:
         role = f"?options=-c%20role%3D{privileges.role_of('operations')}"
         urls = {name: settings[name] + role for name in ("CHECKOUT_DATABASE_URL", "DATABASE_URL")}
         self._environment = {
@@ -123,17 +124,29 @@ class Operator:
         self._command = [sys.executable, "-m", "checkout.operations", "--operator", "ada"]
         self._command += ["reconcile", "--since", since, "--wait", "--json"]
         self.seen: list[dict[str, int]] = []
+        self._say = say
+        self._said_at = time.monotonic()
+
+    def _see(self, line: str) -> dict[str, int] | None:
+        """The step that a line tells, which is said every few seconds."""
+        step = _step(line)
+        if step is not None:
+            self.seen.append(step)
+            if time.monotonic() - self._said_at > SAY_EVERY_SECONDS:
+                self._said_at = time.monotonic()
+                self._say(f"{step['looked_at']:,} looked at, {step['missing']:,} missing")
+        return step
 
     def kill_when(self, is_far_enough: Callable[[dict[str, int]], bool]) -> dict[str, int]:
         """SIGKILL, as soon as the progress says so."""
         with self._running() as process:
             assert process.stderr is not None
             for line in process.stderr:
-                if (step := _step(line)) is not None:
-                    self.seen.append(step)
-                    if is_far_enough(step):
-                        process.send_signal(signal.SIGKILL)
-                        return step
+                step = self._see(line)
+                if step is not None and is_far_enough(step):
+                    process.send_signal(signal.SIGKILL)
+                    self._say(f"killed at {step['looked_at']:,}")
+                    return step
             raise AssertionError(f"it ended before: {self.seen}")
 
     def finish(self) -> Any:
@@ -142,8 +155,7 @@ class Operator:
             assert process.stderr is not None
             assert process.stdout is not None
             for line in process.stderr:
-                if (step := _step(line)) is not None:
-                    self.seen.append(step)
+                self._see(line)
             answer = process.stdout.read()
         assert process.returncode == 0, answer
         return json.loads(answer)
@@ -199,18 +211,24 @@ def test_among_many_payments_what_is_lost_is_entered_to_the_cent_however_often_t
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(text, flush=True)
+
     at = int(time.time()) - 7200
     began = time.monotonic()
+    say(f"\nmaking {PAYMENTS:,} payments")
     make(fns, at)
     balances = expected(fns)
     never_seen, taken_back = PAYMENTS // (3 * LOST_EVERY), PAYMENTS // (2 * REVERSED_EVERY)
     lost = PAYMENTS // LOST_EVERY - never_seen
     made = time.monotonic() - began
+    say(f"made in {made:.0f} s; searching for what is lost")
     tail = Tail(broker.address)
     with Simulator(tmp_path / "stripe") as simulator:
         fns.set(STRIPE_API_BASE=simulator.url)
         fns.settings["STRIPE_API_BASE"] = simulator.url
-        operator = Operator(fns.settings, datetime.fromtimestamp(at, UTC).isoformat())
+        operator = Operator(fns.settings, datetime.fromtimestamp(at, UTC).isoformat(), say)
         began = time.monotonic()
 
         first = operator.kill_when(lambda step: step["looked_at"] >= PAYMENTS // 20)
@@ -236,9 +254,8 @@ def test_among_many_payments_what_is_lost_is_entered_to_the_cent_however_often_t
     assert fns.application("SELECT 1 FROM parked_events") == []
     findings = fns.invoke("operations", {"verb": "verify"})["result"]["findings"]
     assert [one for one in findings if one["count"] and "Stripe" not in one["name"]] == []
-    with capsys.disabled():
-        print(
-            f"\n{PAYMENTS:,} payments, {lost + never_seen + taken_back:,} entries lost: made in {made:.0f} s,"
-            f" found and entered in {seconds:.0f} s; killed at {first['looked_at']:,}"
-            f" and {second['looked_at']:,}"
-        )
+    say(
+        f"{PAYMENTS:,} payments, {lost + never_seen + taken_back:,} entries lost: made in {made:.0f} s,"
+        f" found and entered in {seconds:.0f} s; killed at {first['looked_at']:,}"
+        f" and {second['looked_at']:,}"
+    )

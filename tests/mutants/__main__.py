@@ -3,6 +3,7 @@
 import argparse
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +18,7 @@ from tests.mutants.worlds import Found
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
+SAY_EVERY_SECONDS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         tests = sorted({one.caught_by for one in wanted if one.caught_by is not None and layers.tests})
         print(f"{len(wanted)} mutants, {len(tests)} tests; without a mutant they must pass", flush=True)
-        if (output := first_failure(tests, workspaces)) is not None:
+        with _still("without a mutant"):
+            output = first_failure(tests, workspaces)
+        if output is not None:
             print(output, "A test fails without any mutant.", sep="\n", file=sys.stderr)
             return 1
         verdicts = try_each(wanted, workspaces, _Progress(len(wanted)), layers)
@@ -88,6 +92,24 @@ def _databases(folder: Path, layers: Layers) -> Iterator[list[dict[str, str] | N
         return
     with server.serving(folder, AT_ONCE) as urls:
         yield [*urls]
+
+
+@contextmanager
+def _still(what: str) -> Iterator[None]:
+    """Say every few seconds for how long it has been going on."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def say() -> None:
+        while not ended.wait(SAY_EVERY_SECONDS):
+            print(f"        {what}: {time.monotonic() - began:.0f} s", flush=True)
+
+    saying = threading.Thread(target=say, daemon=True)
+    saying.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        saying.join()
 
 
 class _Progress:
