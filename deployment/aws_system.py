@@ -10,7 +10,8 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from checkout.base import secrets_manager
+from checkout.base import secrets_manager, user_ids
+from checkout.base.user_ids import UserIds
 from checkout.operations import caller_identity
 from checkout.release.kept_secrets import STRIPE
 from deployment.smoke import SmokeFailed, result_of
@@ -90,6 +91,10 @@ class AwsSystem:
         if not found:
             raise SmokeFailed(f"{name} is not configured: make configure STACK={self.name}")
         return found
+
+    @property
+    def user_ids(self) -> UserIds:
+        return user_ids.of(self._parameter("UserIdType") or "bigint")
 
     @property
     def signs_tokens(self) -> bool:

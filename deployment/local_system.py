@@ -8,6 +8,8 @@ from typing import Any
 
 import jwt
 
+from checkout.base import user_ids
+from checkout.base.user_ids import UserIds
 from deployment import ROOT
 from deployment.smoke import SmokeFailed, result_of
 from local.stack.description import Description
@@ -43,6 +45,10 @@ class LocalSystem:
 
     def secret(self, name: str) -> str:
         return self._secrets[name]
+
+    @property
+    def user_ids(self) -> UserIds:
+        return user_ids.kind_of(self._found.demo_user_id)
 
     @property
     def signs_tokens(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import jwt
 import requests
 
-from checkout.outbox.probes import USER_ID
+from checkout.base.user_ids import UserIds
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.payments.stripe_event import API_VERSION
 from deployment.stripe_client import stripe_client
@@ -51,6 +51,10 @@ class System(Protocol):
     @property
     def webhook_sources(self) -> str:
         """The addresses that webhooks must come from; empty means any."""
+
+    @property
+    def user_ids(self) -> UserIds:
+        """What users' ids are."""
 
     @property
     def signs_tokens(self) -> bool:
@@ -100,6 +104,7 @@ class Smoke:
 
     def __init__(self, system: System, say: Callable[[str], None]) -> None:
         self._system = system
+        self._user = str(system.user_ids.probe)
         self._say = say
         self._http = requests.Session()
 
@@ -152,7 +157,7 @@ class Smoke:
 
     def payment(self) -> None:
         """Create a session, pay it with an event that we sign, wait for the credit, and take it back."""
-        self._system.operate("add-user", "--user", str(USER_ID), "--email", "smoke@example.com", *_OPERATOR)
+        self._system.operate("add-user", "--user", self._user, "--email", "smoke@example.com", *_OPERATOR)
         before = self._balance()
         session = self._create_session()
         request_id = session["request_id"]
@@ -174,7 +179,7 @@ class Smoke:
         finally:
             client.v1.checkout.sessions.expire(session["session_id"])
         self._system.operate(
-            *("adjust", "--key", f"smoke:{request_id}", "--user", str(USER_ID)),
+            *("adjust", "--key", f"smoke:{request_id}", "--user", self._user),
             *(f"--amount-cents={-AMOUNT_CENTS}", "--reason", "smoke test", *_OPERATOR, "--yes"),
         )
         self._expect_balance(before)
@@ -205,7 +210,7 @@ class Smoke:
 
     def _expect_balance(self, cents: int) -> None:
         if (found := self._balance()) != cents:
-            raise SmokeFailed(f"the balance of user {USER_ID} is {found} instead of {cents}")
+            raise SmokeFailed(f"the balance of user {self._user} is {found} instead of {cents}")
 
     def _event(self, thing: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -226,7 +231,7 @@ class Smoke:
 
     def _token(self) -> dict[str, str]:
         now = int(time.time())
-        claims = {**self._system.claims, "sub": str(USER_ID), "iat": now, "exp": now + _TOKEN_SECONDS}
+        claims = {**self._system.claims, "sub": self._user, "iat": now, "exp": now + _TOKEN_SECONDS}
         return _bearer(jwt.encode(claims, self._system.secret("JWT_SECRET"), "HS256"))
 
     def _expect(

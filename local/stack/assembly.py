@@ -93,7 +93,7 @@ class Stack:
         self._functions = functions
         await self._migrate(functions)
         try:
-            await asyncio.to_thread(demo_user.insert, variables["DATABASE_URL"])
+            await asyncio.to_thread(demo_user.insert, variables["DATABASE_URL"], demo_user.id_in(variables))
         except psycopg2.Error as error:
             raise StackError(f"the demo user cannot be created: {error}".rstrip()) from error
         await self._start_gateway(functions, listener)

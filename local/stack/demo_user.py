@@ -8,25 +8,36 @@ from typing import Any
 import jwt
 import psycopg2
 
-from checkout.base import setting
+from checkout.base import setting, user_ids
+from checkout.base.user_ids import UserId
 from local.stack.description import Description
 from local.stack.settings import Settings
 
-USER_ID = 1
 _TOKEN_DAYS = 30
 
 
-def insert(url: str) -> None:
-    """Insert the demo user, unless the application's database has that user. Raises psycopg2.Error."""
+def insert(url: str, user_id: UserId) -> None:
+    """Insert the demo user, unless the application's database has that user, or brought a table of its own,
+    whose rows it makes itself. Raises psycopg2.Error."""
     connection = psycopg2.connect(url)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
-                (USER_ID, "demo@example.com"),
+                "SELECT count(*) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'email'"
+                " AND NOT attisdropped"
             )
+            if cursor.fetchone() == (1,):
+                cursor.execute(
+                    "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
+                    (user_id, "demo@example.com"),
+                )
     finally:
         connection.close()
+
+
+def id_in(variables: Mapping[str, str]) -> UserId:
+    """The demo user's id, of the type that the functions are told."""
+    return user_ids.of(variables.get("USER_ID_TYPE", "bigint")).demo
 
 
 def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
@@ -45,7 +56,7 @@ def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
         stripe_secret=variables["STRIPE_SECRET"],
         stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
         checkout_app_id=variables["CHECKOUT_APP_ID"],
-        demo_user_id=USER_ID,
+        demo_user_id=id_in(variables),
         demo_token=_token(variables),
         pid=os.getpid(),
     )
@@ -67,5 +78,5 @@ def _token(variables: Mapping[str, str]) -> str | None:
     place = claims
     for one in objects:
         place = place.setdefault(one, {})
-    place[name] = str(USER_ID)
+    place[name] = str(id_in(variables))
     return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")

@@ -34,7 +34,7 @@ class Description:
     stripe_secret: str
     stripe_webhook_secret: str
     checkout_app_id: str
-    demo_user_id: int
+    demo_user_id: int | str
     demo_token: str | None
     """A token of the demo user; None without `jwt_secret`."""
     pid: int

@@ -99,7 +99,7 @@ class User:
     def probes(self) -> bool:
         """Return True if the records were published, and the groups could be asked."""
         try:
-            return len(triggers.read(self.client, PREFIX, 0)) == 2
+            return len(triggers.read(self.client, PREFIX, 1, 0)) == 2
         except Unavailable:
             return False
 

@@ -6,7 +6,9 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
+from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
+from checkout.base.user_ids import KINDS
 from checkout.release.migrate import Migrate
 from tests.support import functions
 from tests.support.functions import query
@@ -29,8 +31,8 @@ def adopter(databases: tuple[str, str]) -> Iterator[str]:
     connection.close()
 
 
-def migrate(url: str) -> list[str]:
-    database = Database(lambda: url)
+def migrate(url: str, kind: str = "bigint") -> list[str]:
+    database = Database(lambda: url, user_ids=KINDS[kind])
     try:
         return Migrate(database, database)()
     finally:
@@ -61,3 +63,174 @@ def test_what_was_entered_while_it_was_null_is_in_it_afterwards(adopter: str) ->
     query(adopter, "DELETE FROM schema_migrations WHERE name LIKE 'application/0006%%'")
     assert len(migrate(adopter)) == 1
     assert balances(adopter) == {1: 500, 2: 700}
+
+
+# A table or a view of the application's own
+
+
+UUID_ACCOUNTS = (
+    "CREATE TABLE accounts (uuid UUID PRIMARY KEY, name TEXT, coins INTEGER NOT NULL DEFAULT 0);"
+    " CREATE VIEW users AS SELECT uuid AS id, coins AS balance FROM accounts"
+)
+ONE = "0e9cbb2a-7f4d-4c6f-9a51-2f0f4ab1f5d7"
+
+REFUSED = {
+    "a view of two tables": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL); CREATE TABLE b (id BIGINT);"
+        " CREATE VIEW users AS SELECT a.id, a.balance FROM a JOIN b USING (id)",
+        "cannot update by itself",
+    ),
+    "an expression": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, coins BIGINT NOT NULL);"
+        " CREATE VIEW users AS SELECT id, COALESCE(coins, 0) AS balance FROM a",
+        "has no column balance that is a column",
+    ),
+    "an id that is an expression": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);"
+        " CREATE VIEW users AS SELECT id + 0 AS id, balance FROM a",
+        "has no column id that is a column",
+    ),
+    "members of one organisation": (
+        "bigint",
+        "CREATE TABLE members (org_id BIGINT NOT NULL, person TEXT, coins BIGINT NOT NULL);"
+        " CREATE VIEW users AS SELECT org_id AS id, coins AS balance FROM members",
+        "not both UNIQUE and NOT NULL",
+    ),
+    "unique among the living": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT NOT NULL, is_gone BOOLEAN, balance BIGINT NOT NULL DEFAULT 0);"
+        " CREATE UNIQUE INDEX ON users (id) WHERE NOT is_gone",
+        "not both UNIQUE and NOT NULL",
+    ),
+    "unique with another column": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT NOT NULL, tenant INT NOT NULL, PRIMARY KEY (id, tenant))",
+        "not both UNIQUE and NOT NULL",
+    ),
+    "an id that may be NULL": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT UNIQUE)",
+        "not both UNIQUE and NOT NULL",
+    ),
+    "a balance in euros": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT PRIMARY KEY, balance NUMERIC NOT NULL)",
+        "has a balance of type numeric: it must be INTEGER or BIGINT",
+    ),
+    "a balance that may be NULL, in a view": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, balance BIGINT);"
+        " CREATE VIEW users AS SELECT id, balance FROM a",
+        "has a balance that may be NULL",
+    ),
+    "a view without a balance": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY); CREATE VIEW users AS SELECT id FROM a",
+        "has no column balance",
+    ),
+    "a table without an id": ("bigint", "CREATE TABLE users (number BIGINT PRIMARY KEY)", "has no column id"),
+    "another type": (
+        "bigint",
+        "CREATE TABLE users (id UUID PRIMARY KEY)",
+        "has an id of type uuid, and USER_ID_TYPE is bigint",
+    ),
+    "numbers for texts": (
+        "text",
+        "CREATE TABLE users (id BIGINT PRIMARY KEY)",
+        "has an id of type bigint, and USER_ID_TYPE is text",
+    ),
+    "padded texts": (
+        "text",
+        "CREATE TABLE users (id CHAR(36) PRIMARY KEY)",
+        "has an id of type character",
+    ),
+    "a domain": (
+        "text",
+        "CREATE DOMAIN user_id AS TEXT; CREATE TABLE users (id user_id PRIMARY KEY)",
+        "has an id of type user_id",
+    ),
+    "a collation for which two texts are one": (
+        "text",
+        # A build without ICU cannot make one.
+        "CREATE COLLATION loose (provider = libc, locale = 'C');"
+        " UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose';"
+        " CREATE TABLE users (id TEXT COLLATE loose PRIMARY KEY)",
+        "collation is not deterministic",
+    ),
+    "a copy": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);"
+        " CREATE MATERIALIZED VIEW users AS SELECT id, balance FROM a",
+        "neither a table nor a view",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_could_lose_or_double_money_is_refused_with_nothing_changed(adopter: str, name: str) -> None:
+    kind, made, why = REFUSED[name]
+    query(adopter, f"DROP TABLE users; {made}")
+
+    with pytest.raises(ConfigurationError, match=why) as raised:
+        migrate(adopter, kind)
+
+    assert "DATABASE_URL" in raised.value.detail
+    assert query(adopter, "SELECT to_regclass('ledger_entries') AS made") == [{"made": None}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("bigint", "CREATE TABLE users (id SMALLINT PRIMARY KEY)"),
+        ("bigint", "CREATE TABLE users (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL DEFAULT 0)"),
+        ("uuid", "CREATE TABLE users (id UUID PRIMARY KEY)"),
+        ("text", "CREATE TABLE users (id VARCHAR(36) PRIMARY KEY)"),
+        ("text", 'CREATE TABLE users (id TEXT COLLATE "C" NOT NULL UNIQUE)'),
+        ("text", 'CREATE TABLE users (id TEXT COLLATE "POSIX" PRIMARY KEY)'),
+        ("uuid", UUID_ACCOUNTS),
+        (
+            "uuid",
+            UUID_ACCOUNTS.replace("VIEW users", "VIEW inner_users")
+            + " WHERE coins >= 0; CREATE VIEW users AS SELECT balance, id FROM inner_users",
+        ),
+    ],
+)
+def test_a_table_or_view_that_can_be_moved_is_taken(adopter: str, kind: str, made: str) -> None:
+    query(adopter, f"DROP TABLE users; {made}")
+    migrate(adopter, kind)
+    user = {"bigint": "7", "uuid": ONE, "text": "auth0|x"}[kind]
+    [place] = query(adopter, "SELECT relkind::text AS kind FROM pg_class WHERE oid = 'users'::regclass")
+    table, column = ("users", "id") if place["kind"] == "r" else ("accounts", "uuid")
+    query(adopter, f"INSERT INTO {table} ({column}) VALUES (%s)", (user,))
+
+    query(adopter, "SELECT ledger_move('gift:1', %s, 5, 'eur', 'gift')", (user,))
+    with pytest.raises(errors.ForeignKeyViolation):
+        query(adopter, "SELECT ledger_move('gift:2', %s, 5, 'eur', 'gift')", (user[:-1] + "8",))
+
+    assert query(adopter, "SELECT balance FROM users") == [{"balance": 5}]
+    refers = query(
+        adopter, "SELECT 1 FROM pg_constraint WHERE confrelid = 'users'::regclass AND contype = 'f'"
+    )
+    assert len(refers) == (1 if place["kind"] == "r" else 0)
+    assert migrate(adopter, kind) == []
+    other = "bigint" if kind != "bigint" else "uuid"
+    with pytest.raises(ConfigurationError, match=f"USER_ID_TYPE is {other}"):
+        migrate(adopter, other)
+
+
+def test_migrate_says_that_the_rows_of_a_view_are_not_guarded(
+    adopter: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    query(adopter, f"DROP TABLE users; {UUID_ACCOUNTS}")
+    migrate(adopter, "uuid")
+    assert "whoever has entries must not be deleted" in caplog.text
+
+
+def test_a_balance_that_becomes_nullable_later_is_refused(adopter: str) -> None:
+    migrate(adopter)
+    query(adopter, "ALTER TABLE users ALTER balance DROP NOT NULL")
+    with pytest.raises(ConfigurationError, match="has a balance that may be NULL"):
+        migrate(adopter)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base.user_ids import UserIds
 from checkout.ledger import crediting
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
 from checkout.outbox.record import Record
@@ -166,10 +167,10 @@ def test_an_applications_constraint_parks_alone_what_violates_it(fns: Functions)
 def test_whatever_a_decoder_raises_parks_its_record_alone(
     fns: Functions, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def decoder(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
+    def decoder(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutFinishedEvent:
         if b"poison" in value:
             raise error
-        return decoded(value, default_currency)
+        return decoded(value, default_currency, user_ids)
 
     monkeypatch.setattr(crediting, "decoded", decoder)
     fns.consume(finished(), b"poison", finished())

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.errors import Refused
+from checkout.base.user_ids import BIGINT
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verbs import erase as erasure
 from checkout.operations.verbs.erase import Erase
@@ -105,8 +106,8 @@ def test_an_erased_event_means_the_same_to_the_handlers() -> None:
     for status in ("paid", "unpaid"):
         whole = told(payment_status=status)
         kept = stripe_event.parsed(without_personal_data(json.dumps(whole)).encode())
-        of_whole = session_event.report(whole["type"], whole["data"]["object"])
-        of_kept = session_event.report(kept.type, kept.object)
+        of_whole = session_event.report(whole["type"], whole["data"]["object"], BIGINT)
+        of_kept = session_event.report(kept.type, kept.object, BIGINT)
 
         assert (kept.id, kept.livemode, kept.api_version) == (whole["id"], False, whole["api_version"])
         assert isinstance(of_whole, session_event.SessionReport)

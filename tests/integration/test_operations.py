@@ -140,7 +140,10 @@ def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, ter
     assert terminal.run("held", "discard", "evt_1", "--reason", "a test", *ADA, "--yes") == 0
     [row] = fns.checkout("SELECT outcome, reason FROM stripe_events")
     assert row["outcome"] == "ignored"
-    assert row["reason"] == "discarded by ada: a test (it was held: metadata.user_id is not a user's number)"
+    assert (
+        row["reason"]
+        == "discarded by ada: a test (it was held: metadata.user_id is not a user's id (bigint))"
+    )
     assert terminal.run("held", "discard", "evt_1", "--reason", "again", *ADA, "--yes") == 2
     assert terminal.run("held", "show", "evt_404") == 2
 

@@ -11,6 +11,7 @@ from stripe import StripeObject
 
 from checkout.base.errors import StripeNotReached, StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.base.text import MAX_BIGINT
+from checkout.base.user_ids import UserIds
 from checkout.payments import session_event, stripe_api
 from checkout.payments.outcomes import Parked
 from checkout.payments.session_event import SessionReport
@@ -83,10 +84,12 @@ def test_what_our_code_cannot_read_waits_for_a_release_that_can(
     lists(lambda **_: (page, False))
     report = session_event.report
 
-    def broken(event_type: str, session: dict[str, Any], *, is_read: bool) -> SessionReport | Parked:
+    def broken(
+        event_type: str, session: dict[str, Any], user_ids: UserIds, *, is_read: bool
+    ) -> SessionReport | Parked:
         if session["metadata"]["request_id"] == bad:
             raise KeyError("a mistake of ours")
-        return report(event_type, session, is_read=is_read)
+        return report(event_type, session, user_ids, is_read=is_read)
 
     with monkeypatch.context() as this_release:
         this_release.setattr(session_event, "report", broken)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from checkout.base.user_ids import BIGINT
 from checkout.outbox import probes
 from checkout.outbox.record import Record
 from checkout.release import privileges
@@ -137,7 +138,7 @@ def test_what_shows_that_the_topics_are_read_has_no_effect_in_the_release_before
 ) -> None:
     """A rollback, and the minutes of a deployment, leave the triggers to it."""
     for probe, function in zip(
-        probes.probes(), ("checkout_finished_consumer", "checkout_requests_consumer"), strict=True
+        probes.probes(BIGINT.probe), ("checkout_finished_consumer", "checkout_requests_consumer"), strict=True
     ):
         record = Record(probe.topic, 0, 0, probe.key, probe.value)
         for _ in range(2):

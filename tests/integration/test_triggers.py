@@ -9,8 +9,9 @@ import pytest
 
 from checkout.base import timing
 from checkout.base.errors import Unavailable
+from checkout.base.user_ids import BIGINT
 from checkout.outbox import finished_event, request_event, triggers
-from checkout.outbox.probes import CURRENCY, PURPOSE, REQUEST_ID, USER_ID, Probe, probes
+from checkout.outbox.probes import CURRENCY, PURPOSE, REQUEST_ID, Probe, probes
 from checkout.outbox.record import Record
 from deployment.smoke import Smoke, SmokeFailed, result_of
 from local.kafka.embedded import Broker
@@ -21,6 +22,7 @@ from tests.support.functions import Functions
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
 
+USER_ID = BIGINT.probe
 GROUPS = {event.TOPIC: event.CONSUMER_GROUP for event in (finished_event, request_event)}
 
 
@@ -81,17 +83,17 @@ def test_smoke_fails_unless_both_topics_are_read(
 
 def test_brokers_that_are_away_are_told() -> None:
     with pytest.raises(Unavailable, match="Kafka does not answer"):
-        triggers.read({"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, "", 1)
+        triggers.read({"bootstrap_servers": ["127.0.0.1:1"], "bootstrap_timeout_ms": 200}, "", 1, 1)
 
 
 # What the consumers do with it
 
 
 def records(partition: int = 0) -> list[Record]:
-    return [Record(one.topic, partition, 0, one.key, one.value) for one in probes()]
+    return [Record(one.topic, partition, 0, one.key, one.value) for one in probes(USER_ID)]
 
 
-@pytest.mark.parametrize("users", [(), (USER_ID,)], ids=["a stranger", "somebody's number"])
+@pytest.mark.parametrize("users", [(), (int(USER_ID),)], ids=["a stranger", "somebody's number"])
 def test_its_records_have_no_effect_however_often_they_come(
     fns: Functions, broker: Broker, silent: Simulator, users: tuple[int, ...]
 ) -> None:
@@ -127,15 +129,15 @@ def test_its_records_have_no_effect_however_often_they_come(
 def test_each_of_three_reasons_alone_keeps_a_record_from_crediting(
     fns: Functions, changed: Mapping[str, str]
 ) -> None:
-    fns.add_users(USER_ID)
-    [probe] = [one for one in probes() if one.topic == finished_event.TOPIC]
+    fns.add_users(int(USER_ID))
+    [probe] = [one for one in probes(USER_ID) if one.topic == finished_event.TOPIC]
 
     fns.consume({**json.loads(probe.value), **changed})
 
     assert fns.application("SELECT effect_key FROM ledger_entries") == []
-    assert fns.balance(USER_ID) == 0
+    assert fns.balance(int(USER_ID)) == 0
 
 
 def test_there_is_one_for_each_topic() -> None:
-    assert {one.topic: one.group for one in probes()} == GROUPS
-    assert all(isinstance(one, Probe) and one.key == str(USER_ID).encode() for one in probes())
+    assert {one.topic: one.group for one in probes(USER_ID)} == GROUPS
+    assert all(isinstance(one, Probe) and one.key == str(USER_ID).encode() for one in probes(USER_ID))

@@ -67,6 +67,21 @@ MUTANTS = [
         caught_by=f"{BAD}::test_a_sub_that_is_no_user_is_401",
     ),
     Mutant(
+        file="base/user_ids.py",
+        text="    return None if found == NIL else found\n",
+        instead="    return found\n",
+        breaks="nobody checks the entries of a user",
+        caught_by="tests/unit/checkout/test_user_ids.py::test_an_id_in_json_has_one_type_and_one_form",
+    ),
+    Mutant(
+        file="release/application_users.py",
+        text="    if not column.is_unique or not column.is_not_null:\n",
+        instead="    if not column.is_not_null:\n",
+        breaks="one credit reaches all members of an organisation",
+        caught_by="tests/integration/test_adoption.py"
+        "::test_what_could_lose_or_double_money_is_refused_with_nothing_changed",
+    ),
+    Mutant(
         file=ACCOUNTS,
         text="if row is None or row.user_id != user_id:",
         instead="if row is None:",

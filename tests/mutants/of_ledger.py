@@ -16,15 +16,15 @@ OF_PARKED = "tests/integration/test_parked_records.py"
 MUTANTS = [
     Mutant(
         file=LEDGER,
-        text="WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
-        instead="WHERE id = ANY(%s::bigint[]) FOR NO KEY UPDATE",
+        text='WHERE id = ANY(%s::{tx.user_ids.array}) ORDER BY id"\n',
+        instead='WHERE id = ANY(%s::{tx.user_ids.array})"\n',
         breaks="an application and an operator that move the balances of the same users deadlock",
         caught_by=f"{RACES}::test_what_waits_for_several_users_locks_them_in_one_order",
     ),
     Mutant(
         file=LEDGER,
-        text=' FOR NO KEY UPDATE"\n        + (" SKIP LOCKED" if skip_locked else ""),',
-        instead='",',
+        text='" FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else ""),',
+        instead='"",',
         breaks="somebody moves a balance between our look at it and our entry",
         caught_by="tests/integration/test_locked_users.py::test_nobody_moves_a_balance_while_it_is_credited",
     ),

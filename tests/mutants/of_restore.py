@@ -39,7 +39,7 @@ MUTANTS = [
     ),
     Mutant(
         file=PAGE,
-        text="        return {movement for movement in newer if movement.user_id > newest}\n",
+        text="        return {movement for movement in newer if _number(movement) > newest}\n",
         instead="        return frozenset()\n",
         breaks="somebody else's payment is credited to the user who got the number anew",
         caught_by=f"{OF_LOST}"

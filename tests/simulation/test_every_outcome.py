@@ -22,6 +22,7 @@ import pytest
 
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import BIGINT, UserId
 from checkout.ledger.decision import NOT_TAKEN
 from checkout.operations.verbs.verify import Verify
 from checkout.outbox.delivery import Delivery
@@ -428,9 +429,9 @@ def check_emitted_once(
 ) -> None:
     """However often it was told. `failed` moves nothing; where the payment succeeds in the end, some orders
     emit it before and some never."""
-    emitted: dict[int, Counter[str]] = defaultdict(Counter)
+    emitted: dict[UserId, Counter[str]] = defaultdict(Counter)
     for message in messages:
-        event = decoded(message.value, "eur")
+        event = decoded(message.value, "eur", BIGINT)
         emitted[event.user_id][event.effect.effect_key if event.effect else event.status] += 1
     effects = expected.entries.keys() | (set() if expected.entries else {"failed"})
     for telling, order in told.items():

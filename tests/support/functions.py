@@ -145,7 +145,7 @@ class Functions:
         given = {"content-type": "application/json", **(bearer() if headers is None else headers)}
         return self.http("create_session", "POST /checkout/sessions", body, headers=given, **event)
 
-    def get(self, route: str, user_id: int = 1, **event: Any) -> Answer:
+    def get(self, route: str, user_id: int | str = 1, **event: Any) -> Answer:
         return self.http("account", f"GET {route}", headers=bearer(user_id), **event)
 
     def webhook(self, event: dict[str, Any] | bytes, signature: str | None = "", **more: Any) -> Answer:

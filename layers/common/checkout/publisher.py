@@ -16,6 +16,7 @@ from checkout.base import terminal, timing
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
 from checkout.outbox.request_event import TOPIC, CheckoutRequestEvent, decoded
@@ -29,7 +30,7 @@ def _system() -> System:
 
 
 def request_session(
-    user_id: int,
+    user_id: UserId,
     amount_cents: int,
     *,
     request_id: str | None = None,
@@ -55,21 +56,28 @@ def request_session(
         success_url=success_url,
         cancel_url=cancel_url,
     )
-    accepted = decoded(event.encoded())
-    message = Message(event.request_id, TOPIC, str(user_id), event.encoded())
+    accepted = decoded(event.encoded(), _system().config.user_ids)
+    # In its canonical form: one user's records have one key.
+    message = Message(event.request_id, TOPIC, str(accepted.user_id), event.encoded())
     if not _system().kafka_publisher.publish([message], timing.PUBLISH_REQUEST):
         raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
     return accepted.request_id
+
+
+def _user(given: str) -> UserId:
+    """As it is, if it is none: the request is refused with the reason."""
+    return _system().config.user_ids.from_text(given) or given
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m checkout.publisher",
         description="Ask for a Checkout session on the topic checkout.requests; prints the request_id.",
-        epilog="Reads KAFKA_BROKERS and KAFKA_TOPIC_PREFIX. The answer comes on the topic checkout.finished.",
+        epilog="Reads KAFKA_BROKERS, KAFKA_TOPIC_PREFIX and USER_ID_TYPE. The answer comes on the topic"
+        " checkout.finished.",
     )
     parser.add_argument(
-        "--user", dest="user_id", type=int, required=True, metavar="ID", help="whose balance is topped up"
+        "--user", dest="user_id", type=_user, required=True, metavar="ID", help="whose balance is topped up"
     )
     parser.add_argument("--amount-cents", type=int, required=True, metavar="N", help="in minor units")
     parser.add_argument("--request-id", metavar="TEXT", help="the same one again gives the same session")

@@ -79,7 +79,12 @@ class System:
     def _database(self, setting: str, url: Callable[[], str]) -> Database:
         self.config.prepare(setting)
         seconds = self.config.database_connect_timeout_seconds
-        return Database(url, token=self._rds_tokens, connect_timeout_seconds=seconds)
+        return Database(
+            url,
+            token=self._rds_tokens,
+            connect_timeout_seconds=seconds,
+            user_ids=self.config.user_ids,
+        )
 
     @cached_property
     def _rds_tokens(self) -> "RdsTokens | None":
@@ -119,6 +124,7 @@ class System:
             config.services,
             lambda: config.refresh_secrets("JWT_SECRET"),
             user_claim=config.jwt_user_claim,
+            user_ids=config.user_ids,
         )
 
     @cached_property

@@ -17,6 +17,7 @@ from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, NotAuthenticated, NotYetConfigured, Unavailable
 from checkout.base.secrets_manager import SecretsManager
+from checkout.base.user_ids import UserId
 from tests.support.functions import bearer
 from tests.support.settings import put, sign_in_to_aws
 
@@ -224,7 +225,7 @@ def test_a_token_made_with_the_newest_secret_is_tried_again() -> None:
 def test_audience_and_issuer_count_only_where_configured() -> None:
     from tests.support.functions import JWT_SECRET, token
 
-    def user(audience: str | None = None, issuer: str | None = None) -> int:
+    def user(audience: str | None = None, issuer: str | None = None) -> UserId:
         rules = Rules(frozenset({audience} if audience else ()), issuer)
         authenticator = Authenticator(Tokens(lambda: [JWT_SECRET], rules), lambda: (), lambda: False)
         return authenticator.user({"authorization": f"bearer {token(7, aud='us', iss='them')}"})
@@ -303,7 +304,7 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_there() -> None:
     old, new = "o" * 32, "n" * 32
     settings = {"JWT_SECRET": new, "JWT_SECRET_PREVIOUS": old}
 
-    def user(secret: str) -> int:
+    def user(secret: str) -> UserId:
         tokens = Tokens(Config(settings).jwt_secrets, Rules())
         authenticator = Authenticator(tokens, lambda: (), lambda: False)
         claims = {"sub": "7", "exp": int(time.time()) + 60}

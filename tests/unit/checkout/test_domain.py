@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.base import strict_json, text
+from checkout.base.user_ids import BIGINT
 from checkout.outbox import finished_event
 from checkout.outbox.fields import Unprocessable
 from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
@@ -50,7 +51,7 @@ def test_bytes_are_an_object_or_refused_with_a_reason(data: bytes) -> None:
 )
 def test_a_record_is_an_event_or_unprocessable_and_nothing_else(value: bytes) -> None:
     try:
-        event = decoded(value, "eur")
+        event = decoded(value, "eur", BIGINT)
         effect = event.effect
     except Unprocessable as reason:
         assert str(reason)
@@ -71,7 +72,7 @@ def test_an_event_comes_back_as_it_went(message: str, amount_cents: int) -> None
         error_message=message if text.is_storable(message) else None,
         timestamp="2026-11-23T12:00:00.000Z",
     )
-    assert decoded(event.encoded(), "usd") == event
+    assert decoded(event.encoded(), "usd", BIGINT) == event
 
 
 def texts_in(fields: dict[str, Any], written: str) -> list[str]:
@@ -120,8 +121,8 @@ def test_what_is_read_the_fast_way_is_what_the_strict_way_reads(
 ) -> None:
     for value in texts_in(fields, written):
         data = value.encode(encoding, "surrogatepass" if encoding == "utf-8" else "replace")
-        if (event := finished_event._as_written_by_us(data)) is not None:
-            assert finished_event._of_any_producer(data, "usd") == event
+        if (event := finished_event._as_written_by_us(data, BIGINT)) is not None:
+            assert finished_event._of_any_producer(data, "usd", BIGINT) == event
 
 
 @given(st.text(), st.text())
@@ -145,7 +146,7 @@ def test_an_event_is_written_as_compact_json(request_id: str, message: str) -> N
 )
 def test_the_effect_of_each_status(status: str, source_id: str | None, key: str, amount: int) -> None:
     fields = {"request_id": "ABC", "user_id": 1, "amount_cents": 5, "status": status, "source_id": source_id}
-    effect = decoded(json.dumps(fields).encode(), "eur").effect
+    effect = decoded(json.dumps(fields).encode(), "eur", BIGINT).effect
     assert effect is not None
     assert (effect.effect_key, effect.amount_cents, effect.request_id) == (key, amount, "abc")
     assert effect.claim == (1, amount, "eur")
@@ -154,16 +155,16 @@ def test_the_effect_of_each_status(status: str, source_id: str | None, key: str,
 def test_a_dispute_s_event_says_which_dispute_it_is_about_and_may_leave_it_out() -> None:
     won = {"request_id": "r", "user_id": 1, "amount_cents": 5, "status": "dispute_won", "source_id": "txn_2"}
     for fields, dispute_id in (({}, None), ({"dispute_id": None}, None), ({"dispute_id": "dp_1"}, "dp_1")):
-        effect = decoded(json.dumps(won | fields).encode(), "eur").effect
+        effect = decoded(json.dumps(won | fields).encode(), "eur", BIGINT).effect
         assert effect is not None
         assert effect.dispute_id == dispute_id
     with pytest.raises(Unprocessable, match="dispute_id"):
-        decoded(json.dumps(won | {"dispute_id": 5}).encode(), "eur")
+        decoded(json.dumps(won | {"dispute_id": 5}).encode(), "eur", BIGINT)
 
 
 def test_a_claim_is_the_user_the_amount_and_the_currency() -> None:
     fields = {"request_id": "a", "user_id": 7, "amount_cents": 5, "status": "success", "currency": "USD"}
-    effect = decoded(json.dumps(fields).encode(), "eur").effect
+    effect = decoded(json.dumps(fields).encode(), "eur", BIGINT).effect
     assert effect is not None
     assert effect.claim == (7, 5, "usd")
 

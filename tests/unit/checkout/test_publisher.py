@@ -9,6 +9,7 @@ import pytest
 from checkout import publisher
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
+from checkout.base.user_ids import BIGINT
 from checkout.outbox.producer import KafkaPublisher
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
@@ -58,7 +59,7 @@ def test_it_is_read_as_it_was_written(published: list[Message]) -> None:
         success_url="https://shop.example.com/paid",
         cancel_url="/basket",
     )
-    event = decoded(published[0].value)
+    event = decoded(published[0].value, BIGINT)
     assert returned == event.request_id == "order 注文"
     assert event == CheckoutRequestEvent(
         request_id="order 注文",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from checkout.base.user_ids import BIGINT
 from deployment import smoke
 from deployment.smoke import SmokeFailed
 
@@ -25,6 +26,7 @@ class System:
     stripe_api_url: str | None = None
     claims: Mapping[str, str] = {}
     signs_tokens = True
+    user_ids = BIGINT
 
     def __init__(self, webhook_sources: str, key: str = "sk_test_1", committed: int = 8) -> None:
         self.webhook_sources = webhook_sources

@@ -7,6 +7,7 @@ from checkout.api.seal import opened, sealed
 from checkout.base.errors import InvalidRequest, NotFound, UnknownUser
 from checkout.base.postgres import Database
 from checkout.base.text import positive_bigint, request_identifier
+from checkout.base.user_ids import UserId
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
@@ -29,7 +30,7 @@ class Accounts:
         self._currency = currency
         self._secrets = secrets
 
-    def session(self, user_id: int, request_id: str) -> dict[str, Any]:
+    def session(self, user_id: UserId, request_id: str) -> dict[str, Any]:
         """The session of this request. Raises NotFound if there is none or it is another user's."""
         known_as = request_identifier(request_id)
         row = None
@@ -40,7 +41,7 @@ class Accounts:
             raise NotFound("There is no such session.")
         return self._resources([row])[0]
 
-    def transactions(self, user_id: int, query: Mapping[str, str]) -> dict[str, Any]:
+    def transactions(self, user_id: UserId, query: Mapping[str, str]) -> dict[str, Any]:
         """One page, newest first. `query` may have `limit` and `cursor`. Raises InvalidRequest."""
         limit = _limit(query.get("limit"))
         before_id = self._before_id(user_id, query.get("cursor"))
@@ -52,7 +53,7 @@ class Accounts:
             "next_cursor": self._cursor(user_id, page[-1].id) if len(rows) > limit else None,
         }
 
-    def balance(self, user_id: int) -> dict[str, Any]:
+    def balance(self, user_id: UserId) -> dict[str, Any]:
         """The balance in minor units, which may be negative. Raises NotFound if there is no such user."""
         with self._application.autocommit() as tx:
             balance = ledger.balance(tx, user_id)
@@ -60,12 +61,12 @@ class Accounts:
             raise UnknownUser
         return {"user_id": user_id, "balance_cents": balance, "currency": self._currency}
 
-    def _cursor(self, user_id: int, row_id: int) -> str:
+    def _cursor(self, user_id: UserId, row_id: int) -> str:
         """A sealed row id: ids are counted over all users, and nobody shall read from them how many there
         are."""
         return sealed(self._secrets()[0], _context(user_id), row_id)
 
-    def _before_id(self, user_id: int, cursor: str | None) -> int | None:
+    def _before_id(self, user_id: UserId, cursor: str | None) -> int | None:
         if cursor is None:
             return None
         before_id = positive_bigint(opened(self._secrets(), _context(user_id), cursor))
@@ -116,5 +117,5 @@ def _limit(text: str | None) -> int:
     raise InvalidRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}.")
 
 
-def _context(user_id: int) -> str:
+def _context(user_id: UserId) -> str:
     return f"transactions of {user_id}"

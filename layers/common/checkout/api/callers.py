@@ -9,7 +9,8 @@ from checkout.api.tokens import Tokens
 from checkout.base import telemetry
 from checkout.base.errors import InvalidRequest, MissingScope, NotAuthenticated
 from checkout.base.services import Service
-from checkout.base.text import email_address, user_id_from_digits
+from checkout.base.text import email_address
+from checkout.base.user_ids import BIGINT, UserId, UserIds
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class Caller:
     """A user, or a `service`, which has no account of its own and names the user. `email` is the one in a
     user's token, unless the token says that it is not verified."""
 
-    user_id: int | None
+    user_id: UserId | None
     email: str | None = None
     service: Service | None = None
 
@@ -40,12 +41,14 @@ class Authenticator:
         refresh: Callable[[], bool],
         *,
         user_claim: Sequence[str] = ("sub",),
+        user_ids: UserIds = BIGINT,
     ) -> None:
         """`user_claim` are the names that lead to the claim with the account's id, from object to object."""
         self._tokens = tokens
         self._services = services
         self._refresh = refresh
         self._user_claim = user_claim
+        self._user_ids = user_ids
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Raises NotAuthenticated, or InvalidRequest if there is a valid token of each kind; Unavailable if
@@ -70,7 +73,7 @@ class Authenticator:
             telemetry.logger.append_keys(caller=service.label)
         return Caller(None, service=service) if user is None else user
 
-    def user(self, headers: Mapping[str, str]) -> int:
+    def user(self, headers: Mapping[str, str]) -> UserId:
         """The user's id. Raises NotAuthenticated for a service, which has no account of its own."""
         user_id = self.caller(headers).user_id
         if user_id is None:
@@ -97,7 +100,7 @@ class Authenticator:
         claims = self._tokens.claims(token.strip()) if scheme.lower() == "bearer" else None
         if claims is None:
             return None
-        user_id = user_id_from_digits(_named(claims, self._user_claim))
+        user_id = self._user_ids.from_text(_named(claims, self._user_claim))
         if user_id is None:
             return None
         is_verified = claims.get("email_verified", True) is True

@@ -5,6 +5,8 @@ Foreign exceptions (psycopg2, kafka, stripe, jwt) are mapped to these where they
 
 from collections.abc import Collection
 
+from checkout.base.user_ids import UserId
+
 
 class CheckoutError(Exception):
     """Base of all errors raised on purpose. The text is safe to show to a caller, and `code` says what it is
@@ -183,7 +185,7 @@ class DataRefused(CheckoutError):
 class BalanceNotMoved(DataRefused):
     """Entries were made, and these users' balances did not move by exactly their sum."""
 
-    def __init__(self, user_ids: Collection[int]) -> None:
+    def __init__(self, user_ids: Collection[UserId]) -> None:
         super().__init__(
             "",
             "the balance did not move by exactly the amount: a trigger or policy on users is in the way",

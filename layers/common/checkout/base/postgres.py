@@ -15,6 +15,7 @@ from checkout.base import telemetry, timing
 from checkout.base.errors import DatabaseContended, DatabaseUnavailable, InvariantBroken
 from checkout.base.postgres_errors import mapped
 from checkout.base.postgres_url import Token, server_of
+from checkout.base.user_ids import BIGINT, UserIds
 
 Sql: TypeAlias = str | bytes | composed.Composable
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
@@ -38,6 +39,7 @@ class Transaction:
     """
 
     def __init__(self, database: "Database", opening: Sequence[str]) -> None:
+        self.user_ids = database.user_ids
         self._database = database
         self._queued = [statement.encode() for statement in opening]
         self._cursor = database.cursor()
@@ -125,6 +127,7 @@ class Database:
         *,
         token: Token | None = None,
         connect_timeout_seconds: int = timing.DATABASE_CONNECT,
+        user_ids: UserIds = BIGINT,
     ) -> None:
         """`url` is asked at every connect, since the password in it may have been rotated.
 
@@ -132,6 +135,7 @@ class Database:
         connection outlives it. The role brings its timeouts along, and nothing is ever SET: RDS Proxy, which
         may stand between, would keep a server connection for this client alone from then on.
         """
+        self.user_ids = user_ids
         self._url = url
         self._token = token
         self._connect_timeout_seconds = connect_timeout_seconds

@@ -5,7 +5,7 @@ A test holds the README's table, .env.example and the templates to this.
 
 from collections.abc import Sequence
 
-from checkout.base import setting, timing
+from checkout.base import setting, timing, user_ids
 from checkout.base.price_settings import PriceSettings
 from checkout.base.setting import Secret, Setting
 
@@ -229,6 +229,12 @@ class Settings(PriceSettings):
         setting.number,
         "how long a user's token may live, whatever its `exp` says",
         default=86_400,
+    )
+    user_ids = Setting(
+        "USER_ID_TYPE",
+        user_ids.of,
+        "what users' ids are: `bigint`, `uuid` or `text`, as in the application's table; chosen once",
+        default=user_ids.BIGINT,
     )
     foreign_producers = Setting(
         "FOREIGN_PRODUCERS",

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from checkout.base import postgres, timing
 from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import UserId
 from checkout.ledger import entering, parking
 from checkout.ledger.decision import Movement, in_order, parts
 from checkout.ledger.entering import Read, Tally
@@ -52,16 +53,16 @@ class CreditingBatch:
         self._queue: deque[_Group] = deque()
         self._tried = False
         self._to_park: list[Parked] = []
-        self._late: dict[int, list[Movement]] = {}
+        self._late: dict[UserId, list[Movement]] = {}
         """By user: what is tried again, with patience, after all others."""
-        self._waiting: set[int] = set()
+        self._waiting: set[UserId] = set()
         """Users for whom nothing more is done in this delivery."""
-        self.in_the_way: set[int] = set()
+        self.in_the_way: set[UserId] = set()
         """Users for whose records another transaction held a lock."""
         self._patience_ends = 0.0
 
     def settle(
-        self, movements: Sequence[Movement], to_park: Sequence[Parked], *, apart: Collection[int]
+        self, movements: Sequence[Movement], to_park: Sequence[Parked], *, apart: Collection[UserId]
     ) -> None:
         """Raises DatabaseUnavailable."""
         self._to_park = list(to_park)
@@ -70,7 +71,9 @@ class CreditingBatch:
             chosen = [one for one in movements if (one.effect.user_id in apart) is wanted]
             self._queue.append(_Group(in_order(chosen), mode))
         self._work()
-        self._queue.extend(_Group(self._late[user_id], _Mode.PATIENT) for user_id in sorted(self._late))
+        self._queue.extend(
+            _Group(self._late[user_id], _Mode.PATIENT) for user_id in sorted(self._late, key=str)
+        )
         self._late = {}
         self._patience_ends = time.monotonic() + timing.LOCKED_USERS
         self._work()
@@ -189,5 +192,5 @@ class CreditingBatch:
         self.tally.parked += 1
 
 
-def _are_all_of(movements: Sequence[Movement], user_ids: Collection[int]) -> bool:
+def _are_all_of(movements: Sequence[Movement], user_ids: Collection[UserId]) -> bool:
     return all(movement.effect.user_id in user_ids for movement in movements)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from checkout.base import telemetry
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import UserId
 from checkout.ledger import entering
 from checkout.ledger.batch import CreditingBatch
 from checkout.ledger.decision import Movement
@@ -30,7 +31,7 @@ class CreditBalances:
     def __init__(self, application: Database, currency: str) -> None:
         self._application = application
         self._currency = currency
-        self._apart: set[int] = set()
+        self._apart: set[UserId] = set()
         """Users who were locked in the last batch. Credited apart, they do not delay the others."""
 
     def __call__(self, records: Sequence[Record], deadline: float = math.inf) -> BatchTally:
@@ -74,7 +75,7 @@ class CreditBalances:
     def _read(self, record: Record) -> Movement | Parked | None:
         """What a record asks for; None if it moves no balance, Parked if it can never be read."""
         try:
-            event = decoded(record.value, self._currency)
+            event = decoded(record.value, self._currency, self._application.user_ids)
             effect = event.effect
         except Unprocessable as reason:
             return Parked(record, str(reason), None)
@@ -89,7 +90,7 @@ class CreditBalances:
 
 def _report(again: Sequence[Movement]) -> None:
     telemetry.count("CreditsDeferred", len(again))
-    users = sorted({movement.effect.user_id for movement in again})
+    users = sorted({movement.effect.user_id for movement in again}, key=str)
     telemetry.logger.warning(
         "credits must come again: somebody holds what they need, or the time was up",
         extra={"records": len(again), "users": len(users), "user_ids": users[:10]},

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from checkout.base.errors import DataRefused
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.ledger import decision as crediting
 from checkout.ledger import parked
 from checkout.ledger import table as ledger
@@ -36,8 +37,8 @@ class Plan:
     """What to do with a group of movements. All rows that it depends on are locked."""
 
     decision: Decision
-    balances: dict[int, int]
-    held: set[int]
+    balances: dict[UserId, int]
+    held: set[UserId]
     """Users for whom nothing is done, since another transaction locks their rows."""
     brings_along: bool
     """True if parked records are entered, too."""
@@ -126,7 +127,9 @@ def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
     return tally, to_park
 
 
-def _lock(tx: Transaction, user_ids: set[int], *, wait: bool) -> tuple[dict[int, int], set[int], set[int]]:
+def _lock(
+    tx: Transaction, user_ids: set[UserId], *, wait: bool
+) -> tuple[dict[UserId, int], set[UserId], set[UserId]]:
     """Returns the balances of the users locked here, the users that another transaction locks, and those
     whose rows cannot be locked at all."""
     balances = ledger.lock_users(tx, user_ids, skip_locked=not wait)
@@ -139,7 +142,7 @@ def _lock(tx: Transaction, user_ids: set[int], *, wait: bool) -> tuple[dict[int,
     return balances, set(), existing - balances.keys()
 
 
-def _judged(movement: Movement, balances: Collection[int], hidden: Collection[int]) -> Movement:
+def _judged(movement: Movement, balances: Collection[UserId], hidden: Collection[UserId]) -> Movement:
     user_id = movement.effect.user_id
     if user_id in balances or movement.rejection is not None:
         return movement
@@ -182,7 +185,7 @@ def _brought(one: Undone, read: Read) -> Movement | None:
     return replace(found, parked_id=one.id)
 
 
-def _credit(tx: Transaction, movements: Sequence[Movement], balances: dict[int, int]) -> set[str]:
+def _credit(tx: Transaction, movements: Sequence[Movement], balances: dict[UserId, int]) -> set[str]:
     if not movements:
         return set()
     return ledger.credit(tx, [(movement.effect, movement.record) for movement in movements], balances)

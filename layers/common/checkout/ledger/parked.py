@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from checkout.base.postgres import Transaction, array
+from checkout.base.user_ids import UserId
 from checkout.ledger.decision import Undone
 from checkout.outbox.effects import Effect, effect_of
 from checkout.outbox.record import Record
@@ -41,7 +42,7 @@ class ParkedRecord:
     reason: str
     effect_key: str | None
     request_id: str | None
-    user_id: int | None
+    user_id: UserId | None
     amount_cents: int | None
     currency: str | None
     payment_intent_id: str | None

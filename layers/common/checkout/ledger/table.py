@@ -6,18 +6,20 @@ from typing import Any
 
 from checkout.base.errors import BalanceNotMoved
 from checkout.base.postgres import Transaction, array
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
 
-Claim = tuple[int, int, str, str | None]
+Claim = tuple[UserId, int, str, str | None]
 """User, signed amount, currency, payment intent."""
 
 _COLUMNS = {
-    **{"effect_key": "text", "user_id": "bigint", "amount_cents": "bigint", "currency": "text"},
+    **{"effect_key": "text", "user_id": "", "amount_cents": "bigint", "currency": "text"},
     **{"kind": "text", "request_id": "text", "source_id": "text", "payment_intent_id": "text"},
     **{"dispute_id": "text", "topic": "text", "partition": "int", "kafka_offset": "bigint"},
 }
-"""Of ledger_entries, each with its type: what a movement says, as _of_effect and _of_record read it."""
+"""Of ledger_entries, each with its type: what a movement says, as _of_effect and _of_record read it. That of
+a user's id is USER_ID_TYPE."""
 
 _of_effect = attrgetter(
     *("effect_key", "user_id", "amount_cents", "currency", "kind", "request_id", "source_id"),
@@ -30,12 +32,21 @@ def _rows(tx: Transaction) -> list[dict[str, Any]]:
     return tx.fetchall()
 
 
-def user_exists(tx: Transaction, user_id: int) -> bool:
+def user_exists(tx: Transaction, user_id: UserId) -> bool:
     tx.execute("SELECT 1 FROM users WHERE id = %s", (user_id,))
     return tx.fetchone() is not None
 
 
-def add_user(tx: Transaction, user_id: int, email: str) -> bool:
+def has_emails(tx: Transaction) -> bool:
+    """False if users is the application's own table or view, and has no such column."""
+    tx.execute(
+        "SELECT 1 FROM pg_attribute"
+        " WHERE attrelid = 'users'::regclass AND attname = 'email' AND NOT attisdropped"
+    )
+    return tx.fetchone() is not None
+
+
+def add_user(tx: Transaction, user_id: UserId, email: str) -> bool:
     """Return True if the user was created."""
     tx.execute(
         "INSERT INTO users (id, email) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING RETURNING id",
@@ -44,34 +55,36 @@ def add_user(tx: Transaction, user_id: int, email: str) -> bool:
     return tx.fetchone() is not None
 
 
-def balance(tx: Transaction, user_id: int) -> int | None:
+def balance(tx: Transaction, user_id: UserId) -> int | None:
     """Minor units; None if there is no such user."""
     tx.execute("SELECT balance FROM users WHERE id = %s", (user_id,))
     row = tx.fetchone()
     return None if row is None else int(row["balance"])
 
 
-def lock_users(tx: Transaction, user_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, int]:
+def lock_users(
+    tx: Transaction, user_ids: Collection[UserId], *, skip_locked: bool = False
+) -> dict[UserId, int]:
     """Lock those that exist, in the order of their ids, so batches never deadlock. Returns their balances.
 
     With `skip_locked` those that another transaction locks are left out. An application may go on inserting
     rows that refer to the users.
     """
     rows = tx.tuples(
-        "SELECT id, balance FROM users WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
-        + (" SKIP LOCKED" if skip_locked else ""),
+        f"SELECT id, balance FROM users WHERE id = ANY(%s::{tx.user_ids.array}) ORDER BY id"
+        " FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else ""),
         (array(user_ids),),
     )
     return dict(rows)
 
 
-def existing_users(tx: Transaction, user_ids: Collection[int]) -> set[int]:
-    tx.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(user_ids),))
+def existing_users(tx: Transaction, user_ids: Collection[UserId]) -> set[UserId]:
+    tx.execute(f"SELECT id FROM users WHERE id = ANY(%s::{tx.user_ids.array})", (array(user_ids),))
     return {row["id"] for row in _rows(tx)}
 
 
 def credit(
-    tx: Transaction, movements: Sequence[tuple[Effect, Record]], balances: Mapping[int, int]
+    tx: Transaction, movements: Sequence[tuple[Effect, Record]], balances: Mapping[UserId, int]
 ) -> set[str]:
     """Enter the movements and add to each balance what was really entered, in one statement.
 
@@ -88,7 +101,7 @@ def credit(
     arrays = {name: array(all_) for name, all_ in columns.items() if name not in same}
     selected = [
         f"unnest(%({name})s::{type_}[]) AS {name}" if name in arrays else f"%({name})s::{type_}"
-        for name, type_ in _COLUMNS.items()
+        for name, type_ in (_COLUMNS | {"user_id": tx.user_ids.name}).items()
     ]
     returned = tx.tuples(
         f"""
@@ -102,7 +115,8 @@ def credit(
             UPDATE users SET balance = balance + total.amount_cents
             FROM (SELECT user_id, sum(amount_cents)::bigint AS amount_cents
                   FROM entered GROUP BY user_id) AS total
-            WHERE users.id = total.user_id AND users.id = ANY(%(locked)s::bigint[])
+            WHERE users.id = total.user_id{tx.user_ids.collate}
+              AND users.id = ANY(%(locked)s::{tx.user_ids.array})
             RETURNING users.id, users.balance)
         SELECT effect_key, NULL AS id, NULL AS balance FROM entered
         UNION ALL SELECT NULL, id, balance FROM moved
@@ -135,7 +149,7 @@ def related(
     tx: Transaction,
     effect_keys: Collection[str],
     payment_intents: Collection[str],
-    disputed: Collection[int],
+    disputed: Collection[UserId],
 ) -> list[Effect]:
     """Entries under these keys, credits of these payment intents, and what disputes took from these users or
     gave back. An entry may come twice."""
@@ -148,9 +162,9 @@ def related(
         f" UNION ALL SELECT {columns} FROM ledger_entries"
         "   WHERE kind = 'success' AND payment_intent_id = ANY(%s::text[])"
         f" UNION ALL SELECT {columns} FROM ledger_entries"
-        "   WHERE kind = 'disputed' AND user_id = ANY(%s::bigint[])"
+        f"   WHERE kind = 'disputed' AND user_id = ANY(%s::{tx.user_ids.array})"
         f" UNION ALL SELECT {columns} FROM ledger_entries"
-        "   WHERE kind = 'dispute_won' AND user_id = ANY(%s::bigint[])",
+        f"   WHERE kind = 'dispute_won' AND user_id = ANY(%s::{tx.user_ids.array})",
         (array(effect_keys), array(payment_intents), array(disputed), array(disputed)),
     )
     # Only what an application entered itself has no request_id, and its keys are not those of payments.
@@ -161,7 +175,7 @@ def move(
     tx: Transaction,
     *,
     effect_key: str,
-    user_id: int,
+    user_id: UserId,
     amount_cents: int,
     currency: str,
     kind: str,
@@ -179,47 +193,48 @@ def move(
     return bool(_rows(tx)[0]["moved"])
 
 
-def unopened(tx: Transaction, *, after_user_id: int, limit: int) -> list[int]:
+def unopened(tx: Transaction, *, after_user_id: UserId, limit: int) -> list[UserId]:
     """Users who have a balance and no entry, in the order of their ids. None is locked: what another
     transaction commits while we wait for its lock could take a user off this list."""
     tx.execute(
         "SELECT id FROM users WHERE id > %s AND balance <> 0"
-        " AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id)"
+        f" AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = users.id{tx.user_ids.collate})"
         " ORDER BY id LIMIT %s",
         (after_user_id, limit),
     )
     return [row["id"] for row in _rows(tx)]
 
 
-def open_balances(tx: Transaction, user_ids: Collection[int], *, currency: str, reason: str) -> int:
+def open_balances(tx: Transaction, user_ids: Collection[UserId], *, currency: str, reason: str) -> int:
     """Enter `opening:<user_id>` for what the users' other entries do not explain; balances stay as they are.
     The users must be locked. Returns how many were entered."""
     tx.execute(
         "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, reason)"
         " SELECT 'opening:' || u.id, u.id, u.balance - entered.cents, %s, 'opening', %s FROM users u,"
-        "   LATERAL (SELECT COALESCE(sum(amount_cents), 0) AS cents FROM ledger_entries WHERE user_id = u.id)"
-        "   AS entered"
-        " WHERE u.id = ANY(%s) AND u.balance <> entered.cents"
+        "   LATERAL (SELECT COALESCE(sum(amount_cents), 0) AS cents FROM ledger_entries"
+        f"  WHERE user_id = u.id{tx.user_ids.collate}) AS entered"
+        f" WHERE u.id = ANY(%s::{tx.user_ids.array}) AND u.balance <> entered.cents"
         "   AND NOT EXISTS (SELECT FROM ledger_entries WHERE effect_key = 'opening:' || u.id)",
-        (currency, reason, list(user_ids)),
+        (currency, reason, array(user_ids)),
     )
     return tx.rowcount
 
 
-def unexplained(tx: Transaction, user_id: int) -> tuple[int, bool] | None:
+def unexplained(tx: Transaction, user_id: UserId) -> tuple[int, bool] | None:
     """What the user's entries do not explain of the balance, and whether one of them is an opening; None if
     there is no such user."""
     tx.execute(
         "SELECT u.balance - COALESCE(sum(e.amount_cents), 0) AS cents,"
         "       COALESCE(bool_or(e.kind = 'opening'), false) AS is_opened"
-        " FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id WHERE u.id = %s GROUP BY u.id",
+        f" FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id{tx.user_ids.collate} WHERE u.id = %s"
+        " GROUP BY u.id, u.balance",
         (user_id,),
     )
     row = next(iter(_rows(tx)), None)
     return None if row is None else (int(row["cents"]), row["is_opened"])
 
 
-def rebuild_balance(tx: Transaction, user_id: int) -> tuple[int, int]:
+def rebuild_balance(tx: Transaction, user_id: UserId) -> tuple[int, int]:
     """Set a locked user's balance to the sum of the entries; returns what it was and what it is. Raises
     BalanceNotMoved."""
     tx.execute(

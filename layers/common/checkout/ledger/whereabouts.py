@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserIds
 from checkout.ledger import whereabouts_table as whereabouts
 from checkout.ledger.whereabouts_table import Decision, ParkedMovement
 from checkout.outbox.effects import Effect, Recorded, are_one
@@ -64,7 +65,10 @@ def _parked(tx: Transaction, effects: Collection[Effect]) -> dict[str, Place]:
     """The places of those that are parked. If one was parked several times, any discard counts."""
     if not effects:
         return {}
-    records = [(_recorded(record), record.decision) for record in whereabouts.parked(tx, *_names(effects))]
+    records = [
+        (_recorded(record, tx.user_ids), record.decision)
+        for record in whereabouts.parked(tx, *_names(effects))
+    ]
     by_name = _by_key_and_intent([recorded for recorded, _ in records])
     decisions: dict[Recorded, set[Decision]] = {}
     for recorded, decision in records:
@@ -91,12 +95,12 @@ def _names(effects: Collection[Effect]) -> tuple[set[str], set[str]]:
     }
 
 
-def _recorded(record: ParkedMovement) -> Recorded:
+def _recorded(record: ParkedMovement, user_ids: UserIds) -> Recorded:
     """Its payment intent is unknown if only the bytes had it and they were erased."""
     intent = record.payment_intent_id
     if intent is None and record.value:
         try:
-            intent = decoded(record.value, record.claim[2]).payment_intent_id
+            intent = decoded(record.value, record.claim[2], user_ids).payment_intent_id
         except Unprocessable:
             intent = None
     return Recorded(record.effect_key, record.claim, intent)

@@ -8,26 +8,26 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from checkout.base.postgres import Database, Transaction, take_time
+from checkout.base.user_ids import UserId
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
 from checkout.operations import ledger_ranges
 from checkout.operations.comparison import Seen, compare
 from checkout.operations.findings import Findings, Row
-from checkout.operations.ledger_ranges import FIRST_USER, LAST_USER, Users
+from checkout.operations.ledger_ranges import Users
 from checkout.outbox.effects import is_credit
 
 SETTLED_AFTER_SECONDS = 1800
 
 
 class LedgerAudit:
-    START = FIRST_USER
-
     def __init__(self, checkout: Database, application: Database, currency: str) -> None:
         self._checkout = checkout
         self._application = application
         self._currency = currency
+        self.start = application.user_ids.first
 
-    def range(self, after: int, findings: Findings) -> tuple[int | None, int]:
+    def range(self, after: UserId, findings: Findings) -> tuple[UserId | None, int]:
         """Check the users after `after`; returns the last of them, or None if there are no more, and how
         many ledger entries they have. Raises DatabaseUnavailable."""
         # Always the ledger first: what has an entry then has had its payment for longer.
@@ -36,9 +36,11 @@ class LedgerAudit:
                 take_time(tx)
             users = Users(
                 after,
-                min(
-                    ledger_ranges.end_of_range(there, "application", after),
-                    ledger_ranges.end_of_range(here, "checkout", after),
+                ledger_ranges.least(
+                    [
+                        ledger_ranges.end_of_range(there, "application", after),
+                        ledger_ranges.end_of_range(here, "checkout", after),
+                    ]
                 ),
             )
             ledger = ledger_ranges.in_ledger(there, users, self._currency)
@@ -59,7 +61,7 @@ class LedgerAudit:
             if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):
                 _compare(there, here, users, findings, undone)
             findings.add("DiscardedButPaid", *undone.outstanding())
-        return (None if users.upto == LAST_USER else users.upto), ledger.entries
+        return (None if users.upto == there.user_ids.last else users.upto), ledger.entries
 
 
 def _compare(

@@ -8,6 +8,7 @@ from typing import Any
 
 from checkout.base import timing
 from checkout.base.errors import InvalidRequest, Refused
+from checkout.base.user_ids import UserId, UserIds
 from checkout.operations import journal, text, verbs
 from checkout.operations.journal import Caller
 from checkout.operations.verb import PROGRAM, Changes, Outcome, Parser, Verb, Verbs, operator
@@ -39,6 +40,8 @@ def execute(
     Raises Refused, InvalidRequest if nobody answers for a decision, and what the verb raises.
     """
     verb: Verb = given.verb
+    if getattr(given, "user", None) is not None:
+        given.user = _user(given.user, system.config.user_ids)
     if verb.changes is Changes.BY_DECISION and given.operator is None:
         raise InvalidRequest(f"{verb.name} needs --operator: the journal says who decided it.")
     plan = None if verb.plan is None else verb.plan(given, system)
@@ -47,6 +50,13 @@ def execute(
     if journal.is_due(given):
         return journal.recorded(given, system, caller(), plan)
     return verb.run(given, system)
+
+
+def _user(text: str, user_ids: UserIds) -> UserId:
+    user_id = user_ids.from_text(text)
+    if user_id is None:
+        raise InvalidRequest(f"argument --user: must be a user's id: {user_ids.rule}")
+    return user_id
 
 
 def written(given: argparse.Namespace, content: dict[str, Any]) -> str:

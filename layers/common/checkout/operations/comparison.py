@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import Effect, are_one, effect_of, is_credit
 
 
@@ -12,7 +13,7 @@ class Seen(NamedTuple):
     to be still on its way."""
 
     effect_key: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str
     is_settled: bool
@@ -20,7 +21,7 @@ class Seen(NamedTuple):
     payment_intent_id: str | None
 
     @property
-    def claim(self) -> tuple[int, int, str]:
+    def claim(self) -> tuple[UserId, int, str]:
         return self.user_id, self.amount_cents, self.currency
 
     @property
@@ -83,7 +84,7 @@ def _candidates(movement: Seen, by_key: dict[str, Seen], by_intent: dict[str, Se
 
 
 def _first(
-    candidates: Iterable[Seen], left: dict[str, Seen], claim: tuple[int, int, str] | None = None
+    candidates: Iterable[Seen], left: dict[str, Seen], claim: tuple[UserId, int, str] | None = None
 ) -> Seen | None:
     return next(
         (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 
 _SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
 _DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"
@@ -31,7 +32,7 @@ def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
     return _payloads(tx)
 
 
-def names_of(tx: Transaction, user_id: int) -> list[str]:
+def names_of(tx: Transaction, user_id: UserId) -> list[str]:
     """The names of this user's payments in payloads, as JSON without spaces.
 
     An event that was not applied may name its payment nowhere else. It is searched as text: PostgreSQL's JSON
@@ -49,7 +50,7 @@ def names_of(tx: Transaction, user_id: int) -> list[str]:
     return [row["name"] for row in tx.fetchall()]
 
 
-def events_of(tx: Transaction, user_id: int, names: Sequence[str], limit: int) -> dict[str, str]:
+def events_of(tx: Transaction, user_id: UserId, names: Sequence[str], limit: int) -> dict[str, str]:
     """Settled events about this user's payments and their payloads, locked; `names` from `names_of`."""
     tx.execute(
         f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED} AND {_OF_USER}"
@@ -68,7 +69,7 @@ def replace_payloads(tx: Transaction, payloads: Mapping[str, str]) -> None:
     )
 
 
-def unsettled_of(tx: Transaction, user_id: int, names: Sequence[str]) -> list[str]:
+def unsettled_of(tx: Transaction, user_id: UserId, names: Sequence[str]) -> list[str]:
     """Events about this user's payments that are still to be applied; `names` from `names_of`."""
     tx.execute(
         "SELECT event_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
@@ -94,7 +95,7 @@ def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
     return tx.rowcount
 
 
-def erase_emails_of(tx: Transaction, user_id: int) -> None:
+def erase_emails_of(tx: Transaction, user_id: UserId) -> None:
     """Erase the emails of this user's requests that are not pending."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
@@ -113,14 +114,14 @@ def erase_parked_older_than(tx: Transaction, days: int, limit: int) -> int:
     )
 
 
-def erase_parked_of(tx: Transaction, user_id: int) -> int:
+def erase_parked_of(tx: Transaction, user_id: UserId) -> int:
     """Erase the bytes of this user's decided records; returns how many."""
     return _erase_parked(
         tx, f"SELECT id FROM parked_events WHERE {_DECIDED} AND user_id = %s FOR UPDATE", (user_id,)
     )
 
 
-def _erase_parked(tx: Transaction, chosen: str, parameters: tuple[int, ...]) -> int:
+def _erase_parked(tx: Transaction, chosen: str, parameters: tuple[UserId, ...]) -> int:
     tx.execute(
         "UPDATE parked_events SET value_hash = sha256(value), value = '', key = NULL, erased_at = now()"
         f" WHERE id IN ({chosen})",
@@ -129,7 +130,7 @@ def _erase_parked(tx: Transaction, chosen: str, parameters: tuple[int, ...]) -> 
     return tx.rowcount
 
 
-def open_parked_of(tx: Transaction, user_id: int) -> list[int]:
+def open_parked_of(tx: Transaction, user_id: UserId) -> list[int]:
     """Records of this user that nobody has decided about."""
     tx.execute(
         "SELECT id FROM parked_events WHERE resolved_at IS NULL AND user_id = %s ORDER BY id", (user_id,)

@@ -5,18 +5,17 @@ of a range, and only a range that differs is read. Every statement is bounded by
 only a single user is never divided.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 from checkout.payments import table as payments_table
 
 RANGE = 20_000
 """The most ledger entries, payments or users of a range. All of it is in memory if it differs."""
-
-FIRST_USER, LAST_USER = -(2**63), 2**63 - 1
 
 Side = Literal["checkout", "application"]
 Row = dict[str, Any]
@@ -25,6 +24,7 @@ _SIZES: Mapping[Side, tuple[tuple[str, str], ...]] = {
     "application": (("ledger_entries", "user_id"), ("users", "id")),
     "checkout": (("checkout_transactions", "user_id"),),
 }
+# Of our own tables, whose texts are compared byte by byte.
 _IN_RANGE = "user_id > %(after)s AND user_id <= %(upto)s"
 _EFFECTS: Mapping[Side, str] = {
     "checkout": (
@@ -73,10 +73,10 @@ _PARAMETERS = {
 
 
 class Users(NamedTuple):
-    """A range: those with a number above `after`, up to and including `upto`."""
+    """A range: those with an id above `after`, up to and including `upto`."""
 
-    after: int
-    upto: int
+    after: UserId
+    upto: UserId
 
 
 class InLedger(NamedTuple):
@@ -103,17 +103,32 @@ def _parameters(users: Users, **more: object) -> dict[str, object]:
     return {**_PARAMETERS, "after": users.after, "upto": users.upto, **more}
 
 
-def end_of_range(tx: Transaction, side: Side, after: int) -> int:
+def _users(tx: Transaction) -> str:
+    """The users of a range, in the order of our own tables whatever the application's is."""
+    collate = tx.user_ids.collate
+    return (
+        f"(SELECT id{collate} AS id, balance FROM users"
+        f" WHERE id > %(after)s{collate} AND id <= %(upto)s{collate})"
+    )
+
+
+def least(ids: Sequence[Any]) -> UserId:
+    """Of ids that have one type; texts in the order of their code points, which is that of their bytes."""
+    found: UserId = min(ids)
+    return found
+
+
+def end_of_range(tx: Transaction, side: Side, after: UserId) -> UserId:
     """The last user of a range after `after`, as far as this database is concerned."""
-    ends = []
+    ends, collate = [], tx.user_ids.collate
     for table, column in _SIZES[side]:
         tx.execute(
-            f"SELECT {column} AS user_id FROM {table} WHERE {column} > %s"
-            f" ORDER BY {column} OFFSET %s LIMIT 1",
+            f"SELECT {column} AS user_id FROM {table} WHERE {column} > %s{collate}"
+            f" ORDER BY {column}{collate} OFFSET %s LIMIT 1",
             (after, RANGE - 1),
         )
         ends += [row["user_id"] for row in tx.fetchall()]
-    return min(ends, default=LAST_USER)
+    return least([*ends, tx.user_ids.last])
 
 
 def in_ledger(tx: Transaction, users: Users, currency: str) -> InLedger:
@@ -130,8 +145,7 @@ def in_ledger(tx: Transaction, users: Users, currency: str) -> InLedger:
         "        count(*) FILTER (WHERE COALESCE(balance, 0) <> COALESCE(total, 0)) AS wrong_balances,"
         "        COALESCE(sum(foreign_currencies), 0) AS foreign_currencies"
         " FROM of_user FULL JOIN"
-        "   (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u"
-        "   ON u.id = of_user.user_id",
+        f"  {_users(tx)} AS u ON u.id = of_user.user_id",
         _parameters(users, currency=currency),
     )
     return InLedger(**{name: int(number) for name, number in tx.fetchall()[0].items()})
@@ -204,7 +218,7 @@ def wrong_balances(tx: Transaction, users: Users) -> list[Row]:
     tx.execute(
         "SELECT COALESCE(u.id, e.user_id) AS user_id, u.balance AS balance_cents,"
         "       COALESCE(e.total, 0)::text AS ledger_cents"
-        " FROM (SELECT id, balance FROM users WHERE id > %(after)s AND id <= %(upto)s) AS u FULL JOIN"
+        f" FROM {_users(tx)} AS u FULL JOIN"
         "   (SELECT user_id, sum(amount_cents) AS total FROM ledger_entries"
         f"   WHERE {_IN_RANGE} GROUP BY user_id) AS e ON e.user_id = u.id"
         " WHERE COALESCE(u.balance, 0) <> COALESCE(e.total, 0) ORDER BY 1",

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from checkout.base.errors import InvalidRequest
-from checkout.base.text import MAX_BIGINT, identifier, user_id_from_digits
+from checkout.base.text import MAX_BIGINT, identifier
 from checkout.operations import text
 from checkout.system import System
 
@@ -124,7 +124,7 @@ def reasoned(parser: Parser) -> None:
 
 
 def of_user(parser: Parser, *, required: bool = True, what: str | None = None) -> None:
-    parser.add_argument("--user", type=_user, required=required, metavar="NUMBER", help=what)
+    parser.add_argument("--user", type=a_text, required=required, metavar="ID", help=what)
 
 
 # Types of arguments
@@ -170,10 +170,3 @@ def moment(given: str) -> int:
 
 
 _limit = number(1, MOST_LISTED)
-
-
-def _user(given: str) -> int:
-    user_id = user_id_from_digits(given)
-    if user_id is None:
-        raise ArgumentTypeError("must be a user's number")
-    return user_id

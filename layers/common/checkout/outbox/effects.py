@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from checkout.base.user_ids import UserId
+
 TOP_UP = "balance_topup"
 
 Direction = Literal[1, -1]
@@ -23,7 +25,7 @@ class Effect(Struct, frozen=True, gc=False):
     """One movement of one user's balance, in signed minor units."""
 
     effect_key: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str
     kind: str
@@ -39,14 +41,14 @@ class Effect(Struct, frozen=True, gc=False):
         return (self.effect_key,) if intent is None else (self.effect_key, intent)
 
     @property
-    def claim(self) -> tuple[int, int, str]:
+    def claim(self) -> tuple[UserId, int, str]:
         """What must be the same whenever the same key comes again."""
         return (self.user_id, self.amount_cents, self.currency)
 
 
 def effect_of(
     effect_key: str,
-    claim: tuple[int, int, str],
+    claim: tuple[UserId, int, str],
     *,
     request_id: str | None,
     payment_intent_id: str | None,
@@ -76,7 +78,7 @@ class Recorded:
     """A movement as it is on record: in the ledger, or as a record that was parked."""
 
     effect_key: str
-    claim: tuple[int, int, str]
+    claim: tuple[UserId, int, str]
     payment_intent_id: str | None
 
 

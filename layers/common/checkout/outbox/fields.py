@@ -2,6 +2,7 @@
 
 from checkout.base import strict_json
 from checkout.base.text import MAX_BIGINT, identifier, is_storable, positive_bigint, request_identifier
+from checkout.base.user_ids import UserId, UserIds
 
 
 class Unprocessable(ValueError):
@@ -28,6 +29,12 @@ class Fields:
         if request_id is None:
             raise Unprocessable("request_id must be a text of 1 to 255 characters")
         return request_id
+
+    def user_id(self, user_ids: UserIds) -> UserId:
+        value = user_ids.from_json(self["user_id"])
+        if value is None:
+            raise Unprocessable(f"user_id must be {user_ids.rule}")
+        return value
 
     def positive_integer(self, name: str) -> int:
         value = positive_bigint(self[name])

@@ -7,6 +7,7 @@ from msgspec import Meta, MsgspecError, Struct
 from msgspec.json import Decoder, encode
 
 from checkout.base.text import MAX_BIGINT, MAX_IDENTIFIER_LENGTH
+from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, reversal_key, success_key
 from checkout.outbox.fields import Fields, Unprocessable
 
@@ -24,7 +25,7 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
     `timestamp` is ISO 8601 UTC."""
 
     request_id: Identifier
-    user_id: Positive
+    user_id: Positive | Identifier
     amount_cents: Positive
     currency: Identifier
     purpose: Identifier
@@ -46,7 +47,7 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
     """Of a reversal: the money that Stripe took back or returned."""
 
     def encoded(self) -> bytes:
-        """The record's value; its key is `user_id` in decimal."""
+        """The record's value; its key is the text of `user_id`."""
         return encode(self)
 
     @property
@@ -78,13 +79,13 @@ _STATUSES = frozenset(DIRECTIONS) | WITHOUT_EFFECT
 _BACKSLASH = ord("\\")
 
 
-def decoded(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
+def decoded(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutFinishedEvent:
     """The event in a record's value. Unknown fields are ignored; a missing or null currency or purpose is the
     default. Raises Unprocessable, naming the field, for what can never work."""
-    return _as_written_by_us(value) or _of_any_producer(value, default_currency)
+    return _as_written_by_us(value, user_ids) or _of_any_producer(value, default_currency, user_ids)
 
 
-def _as_written_by_us(value: bytes) -> CheckoutFinishedEvent | None:
+def _as_written_by_us(value: bytes, user_ids: UserIds) -> CheckoutFinishedEvent | None:
     """The event, if these bytes are what `encoded` writes for it: then no key came twice, and no field is
     missing or unknown. Left to the slower reader is also what has an escape (it may be NUL or half of a
     surrogate pair) or an identifier to be put in lower case."""
@@ -96,20 +97,21 @@ def _as_written_by_us(value: bytes) -> CheckoutFinishedEvent | None:
         encode(event) == value
         and _BACKSLASH not in value
         and event.status in _STATUSES
+        and event.user_id == user_ids.from_json(event.user_id)
         and event.request_id.lower() == event.request_id
         and event.currency.lower() == event.currency
     )
     return event if is_ours else None
 
 
-def _of_any_producer(value: bytes, default_currency: str) -> CheckoutFinishedEvent:
+def _of_any_producer(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutFinishedEvent:
     fields = Fields(value)
     status = fields["status"]
     if not isinstance(status, str) or status not in _STATUSES:
         raise Unprocessable("status is missing or unknown")
     return CheckoutFinishedEvent(
         request_id=fields.request_id,
-        user_id=fields.positive_integer("user_id"),
+        user_id=fields.user_id(user_ids),
         amount_cents=fields.positive_integer("amount_cents"),
         currency=fields.identifier_in_lower_case("currency") or default_currency,
         purpose=fields.identifier("purpose") or TOP_UP,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from checkout.base.user_ids import UserId
 from checkout.outbox import finished_event, request_event
 from checkout.outbox.finished_event import CheckoutFinishedEvent, iso_utc
 from checkout.outbox.request_event import CheckoutRequestEvent
@@ -20,9 +21,6 @@ REQUEST_ID = "smoke:triggers"
 PURPOSE = "smoke"
 CURRENCY = "xxx"
 """ISO 4217's code for no currency."""
-
-USER_ID = 9_000_000_000_000_000_001
-"""Far from any user of the application."""
 
 AMOUNT_CENTS = 1
 
@@ -36,12 +34,12 @@ class Probe(Struct, frozen=True):
     value: bytes
 
 
-def probes() -> list[Probe]:
-    """One for each topic."""
+def probes(user_id: UserId) -> list[Probe]:
+    """One for each topic, with an id that no user of the application has."""
     now = iso_utc(datetime.now(UTC))
     finished = CheckoutFinishedEvent(
         request_id=REQUEST_ID,
-        user_id=USER_ID,
+        user_id=user_id,
         amount_cents=AMOUNT_CENTS,
         currency=CURRENCY,
         purpose=PURPOSE,
@@ -51,13 +49,13 @@ def probes() -> list[Probe]:
     )
     requested = CheckoutRequestEvent(
         request_id=REQUEST_ID,
-        user_id=USER_ID,
+        user_id=user_id,
         amount_cents=AMOUNT_CENTS,
         currency=CURRENCY,
         purpose=PURPOSE,
         timestamp=now,
     )
-    key = str(USER_ID).encode()
+    key = str(user_id).encode()
     return [
         Probe(finished_event.TOPIC, finished_event.CONSUMER_GROUP, key, finished.encoded()),
         Probe(request_event.TOPIC, request_event.CONSUMER_GROUP, key, requested.encoded()),

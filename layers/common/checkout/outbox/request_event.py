@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+from checkout.base.user_ids import UserId, UserIds
 from checkout.outbox.effects import TOP_UP
 from checkout.outbox.fields import Fields
 
@@ -15,7 +16,7 @@ class CheckoutRequestEvent:
     """Asks for a Checkout session. None = not said: the balance's currency, our own page."""
 
     request_id: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str | None = None
     purpose: str = TOP_UP
@@ -24,11 +25,11 @@ class CheckoutRequestEvent:
     cancel_url: str | None = None
 
     def encoded(self) -> bytes:
-        """The record's value; its key is `user_id` in decimal."""
+        """The record's value; its key is the text of `user_id`."""
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
 
-def decoded(value: bytes) -> CheckoutRequestEvent:
+def decoded(value: bytes, user_ids: UserIds) -> CheckoutRequestEvent:
     """The event in a record's value. Required: request_id, user_id, amount_cents.
 
     Raises Unprocessable, naming the field, for what can never work.
@@ -36,7 +37,7 @@ def decoded(value: bytes) -> CheckoutRequestEvent:
     fields = Fields(value)
     return CheckoutRequestEvent(
         request_id=fields.request_id,
-        user_id=fields.positive_integer("user_id"),
+        user_id=fields.user_id(user_ids),
         amount_cents=fields.positive_integer("amount_cents"),
         currency=fields.identifier_in_lower_case("currency"),
         purpose=fields.identifier("purpose") or TOP_UP,

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from checkout.base import timing
 from checkout.base.errors import Unavailable
+from checkout.base.user_ids import UserId
 from checkout.outbox.probes import Probe, probes
 
 
@@ -29,16 +30,17 @@ class Reading:
         return self.committed > self.offset
 
 
-def read(client: Mapping[str, Any], prefix: str, seconds: float) -> list[Reading]:
+def read(client: Mapping[str, Any], prefix: str, user_id: UserId, seconds: float) -> list[Reading]:
     """Publish, and return once every probe is committed, or after so long. Raises Unavailable.
 
-    `client` are the options of a kafka-python client; `prefix` is that of topics and groups. If the process
+    `client` are the options of a kafka-python client; `prefix` is that of topics and groups,
+    and `user_id` one that no user has. If the process
     dies, a probe is left, for which nobody waits.
     """
     milliseconds = timing.PUBLISH_REQUEST * 1000
     options = {"bootstrap_timeout_ms": milliseconds, "request_timeout_ms": milliseconds, **client}
     try:
-        placed = _published(options, prefix)
+        placed = _published(options, prefix, user_id)
         admin = KafkaAdminClient(**options)
         try:
             return _followed(admin, placed, time.monotonic() + seconds)
@@ -48,12 +50,12 @@ def read(client: Mapping[str, Any], prefix: str, seconds: float) -> list[Reading
         raise Unavailable(f"Kafka does not answer, or refuses: {type(error).__name__}.") from error
 
 
-def _published(options: Mapping[str, Any], prefix: str) -> list[Reading]:
+def _published(options: Mapping[str, Any], prefix: str, user_id: UserId) -> list[Reading]:
     producer = KafkaProducer(
         **options, acks="all", enable_idempotence=False, max_block_ms=timing.PUBLISH_REQUEST * 1000
     )
     try:
-        return [_sent(producer, probe, prefix) for probe in probes()]
+        return [_sent(producer, probe, prefix) for probe in probes(user_id)]
     finally:
         producer.close(timeout=timing.PRODUCER_CLOSE)
 

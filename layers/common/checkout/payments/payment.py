@@ -13,6 +13,7 @@ from typing import Any
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.text import uuid_in_lower_case
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import TOP_UP, Effect, success_key
 from checkout.payments.price import Price
 
@@ -57,7 +58,7 @@ class Payment:
     """
 
     request_id: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str
     purpose: str

@@ -13,6 +13,7 @@ from checkout.base.config import Config
 from checkout.base.errors import InvalidRequest, StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.base.text import identifier
+from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import TOP_UP
 from checkout.payments import reversal_event, session_event, table
 from checkout.payments.locked import Reading
@@ -55,7 +56,9 @@ class Readings:
 
     def session(self, event_type: str, session: Resource) -> SessionReport | Outcome:
         """What Stripe has just answered, as an event of this type would report it."""
-        return self._unless_ours(session) or _reported(event_type, session, is_read=True)
+        return self._unless_ours(session) or _reported(
+            event_type, session, self._config.user_ids, is_read=True
+        )
 
     def of_object(self, object_id: str) -> ReversalReport | Outcome:
         """A refund, a dispute, or all of a payment intent, as Stripe has them now.
@@ -118,7 +121,7 @@ class Readings:
                 return Behind(BEHIND)
             if not self._is_ours(session):
                 return Parked("Stripe has the session as another application's")
-        return _reported(event.type, session, is_read=is_read)
+        return _reported(event.type, session, self._config.user_ids, is_read=is_read)
 
     def _reversal(self, event: StripeEvent) -> Reading:
         payment_intent_id = session_event.payment_intent_of(event.object)
@@ -201,8 +204,10 @@ class Readings:
         return None
 
 
-def _reported(event_type: str, session: Resource, *, is_read: bool) -> SessionReport | Parked:
-    reported = session_event.report(event_type, session, is_read=is_read)
+def _reported(
+    event_type: str, session: Resource, user_ids: UserIds, *, is_read: bool
+) -> SessionReport | Parked:
+    reported = session_event.report(event_type, session, user_ids, is_read=is_read)
     if isinstance(reported, SessionReport):
         telemetry.correlate(reported.request_id)
     return reported

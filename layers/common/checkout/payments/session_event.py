@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from checkout.base.text import identifier, is_storable, request_identifier, user_id_from_digits
+from checkout.base.text import identifier, is_storable, request_identifier
+from checkout.base.user_ids import UserId, UserIds
 from checkout.outbox.effects import TOP_UP
 from checkout.payments import price
 from checkout.payments.outcomes import Ignored, Outcome, Parked
@@ -30,7 +31,7 @@ class SessionReport:
     session_url: str | None
     payment_intent_id: str | None
     request_id: str
-    user_id: int
+    user_id: UserId
     purpose: str
     status: Status
     totals: Totals
@@ -79,7 +80,9 @@ def is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
     )
 
 
-def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False) -> SessionReport | Parked:
+def report(
+    event_type: str, session: Mapping[str, Any], user_ids: UserIds, *, is_read: bool = False
+) -> SessionReport | Parked:
     """Read a session of ours. Parked if it makes no sense."""
     metadata = session["metadata"]
     session_id = identifier(session.get("id"))
@@ -91,9 +94,9 @@ def report(event_type: str, session: Mapping[str, Any], *, is_read: bool = False
     request_id = request_identifier(metadata.get("request_id"))
     if request_id is None:
         return Parked("metadata.request_id is missing or not usable")
-    user_id = user_id_from_digits(metadata.get("user_id"))
+    user_id = user_ids.from_text(metadata.get("user_id"))
     if user_id is None:
-        return Parked("metadata.user_id is not a user's number")
+        return Parked(f"metadata.user_id is not a user's id ({user_ids.name})")
     purpose = metadata.get("purpose", TOP_UP)
     if identifier(purpose) is None:
         return Parked("metadata.purpose is not usable")

@@ -7,6 +7,7 @@ from psycopg2.extras import Json
 
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.payments.payment import Payment, Status
 from checkout.payments.price import Price
 from checkout.payments.session_event import SessionReport
@@ -58,7 +59,7 @@ def find_session(tx: Transaction, session_id: str) -> Payment | None:
     return optional(tx)
 
 
-def is_any_paid(tx: Transaction, user_id: int, request_id: str) -> bool:
+def is_any_paid(tx: Transaction, user_id: UserId, request_id: str) -> bool:
     """True if the request's session, or another one of the same request, was paid."""
     tx.execute(
         "SELECT 1 FROM checkout_transactions WHERE user_id = %s AND status = 'payment_succeeded'"
@@ -127,7 +128,7 @@ def move(tx: Transaction, moved: Payment, *, is_read: bool) -> None:
     )
 
 
-def page_of_user(tx: Transaction, user_id: int, *, before_id: int | None, limit: int) -> Sequence[Payment]:
+def page_of_user(tx: Transaction, user_id: UserId, *, before_id: int | None, limit: int) -> Sequence[Payment]:
     """Newest first, beginning below `before_id`."""
     tx.execute(
         f"SELECT {COLUMNS} FROM checkout_transactions"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from checkout.base.postgres import Database
+from checkout.base.user_ids import UserIds
 from checkout.ledger import table as ledger
 from checkout.ledger import whereabouts
 from checkout.ledger.parked import ParkedRecord
@@ -34,7 +35,7 @@ class Decisions:
     def keep(self, records: Sequence[ParkedRecord], *, reason: str, operator: str | None) -> None:
         """Keep that they are discarded. Call it before the application's transaction commits. Raises
         DatabaseUnavailable."""
-        discarded = [_discarded(record, reason, operator) for record in records]
+        discarded = [_discarded(record, reason, operator, self._application.user_ids) for record in records]
         with self._checkout.transaction() as tx:
             discarded_effects.keep(tx, [one for one in discarded if one is not None])
 
@@ -124,7 +125,9 @@ def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
     return list(decided.values())
 
 
-def _discarded(record: ParkedRecord, reason: str, operator: str | None) -> Discarded | None:
+def _discarded(
+    record: ParkedRecord, reason: str, operator: str | None, user_ids: UserIds
+) -> Discarded | None:
     """None if the record could not be read: then it has no effect that could be emitted again."""
     if (
         record.effect_key is None
@@ -133,7 +136,7 @@ def _discarded(record: ParkedRecord, reason: str, operator: str | None) -> Disca
         or record.currency is None
     ):
         return None
-    event = _said(record.value, record.currency)
+    event = _said(record.value, record.currency, user_ids)
     return Discarded(
         effect_key=record.effect_key,
         user_id=record.user_id,
@@ -152,8 +155,8 @@ def _discarded(record: ParkedRecord, reason: str, operator: str | None) -> Disca
     )
 
 
-def _said(value: bytes, currency: str) -> CheckoutFinishedEvent | None:
+def _said(value: bytes, currency: str, user_ids: UserIds) -> CheckoutFinishedEvent | None:
     try:
-        return decoded(value, currency) if value else None
+        return decoded(value, currency, user_ids) if value else None
     except Unprocessable:
         return None

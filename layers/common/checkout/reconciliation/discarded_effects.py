@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import Effect, effect_of
 
 
@@ -12,7 +13,7 @@ class Discarded:
     """A row. `value` is None if the record's bytes were erased; `parked_for` is why it was parked."""
 
     effect_key: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str
     request_id: str | None
@@ -74,7 +75,7 @@ def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Disca
         " WHERE (effect_key, user_id, amount_cents, currency) > (%s, %s, %s, %s)"
         " ORDER BY effect_key, user_id, amount_cents, currency LIMIT %s",
         (
-            *(behind.effect_key if behind else "", behind.user_id if behind else 0),
+            *(behind.effect_key if behind else "", behind.user_id if behind else tx.user_ids.first),
             *(behind.amount_cents if behind else 0, behind.currency if behind else "", limit),
         ),
     )

@@ -54,7 +54,9 @@ class FindEvidence:
             return "the row has no session"
         try:
             session = self._stripe.session(row.stripe_session_id)
-            reported = session_event.report("checkout.session.completed", session, is_read=True)
+            reported = session_event.report(
+                "checkout.session.completed", session, self._checkout.user_ids, is_read=True
+            )
         except (StripeObjectMissing, StripeRefusedForGood):
             return "Stripe knows no such session"
         if isinstance(reported, Parked):

@@ -26,6 +26,11 @@ NO_PARTITION = -1
 """Of a record that never was on Kafka."""
 
 
+def _number(movement: Movement) -> int:
+    """Of the user: only a number is given to the next one who comes, so any other id is none."""
+    return movement.user_id if isinstance(movement.user_id, int) else 0
+
+
 class LedgerComparison:
     def __init__(self, application: Database) -> None:
         self._application = application
@@ -76,12 +81,12 @@ class LedgerComparison:
         """Those whose user's number may have been given to another person since. If there is an entry that is
         older than a payment whose entry is lost, its user existed at the moment to which the database was
         restored, and so did all users with smaller numbers."""
-        newer = {movement for movement in missing if movement.user_id > position.newest_user}
+        newer = {movement for movement in missing if _number(movement) > position.newest_user}
         if not newer:
             return newer
         with self._application.transaction() as tx:
             newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))
-        return {movement for movement in newer if movement.user_id > newest}
+        return {movement for movement in newer if _number(movement) > newest}
 
     def _missing(self, movements: Collection[Movement]) -> list[Movement]:
         """Those that are neither in the ledger nor parked."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction, take_time
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
 from checkout.payments.reversals_table import MOVED_CENTS
 from checkout.payments.table import CREDITED_CENTS
@@ -17,7 +18,7 @@ class Movement(NamedTuple):
     entry was seen there once."""
 
     effect_key: str
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str
     payment_intent_id: str | None
@@ -142,7 +143,8 @@ def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[An
 
 
 def newest_user_of_sessions(tx: Transaction, before: float) -> int:
-    """The greatest id of a user who began a session before then (epoch seconds); 0 if nobody did."""
+    """The greatest id of a user who began a session before then (epoch seconds); 0 if nobody did, or
+    if ids are no numbers."""
     newest = _one(
         tx,
         "SELECT user_id FROM checkout_transactions"
@@ -150,18 +152,19 @@ def newest_user_of_sessions(tx: Transaction, before: float) -> int:
         " ORDER BY user_id DESC LIMIT 1",
         (before,),
     )
-    return int(newest or 0)
+    return newest if isinstance(newest, int) else 0
 
 
 def newest_user_of_entries(tx: Transaction, before: float) -> int:
-    """The greatest id of a user who has a ledger entry from before then (epoch seconds); 0 if nobody has."""
+    """The greatest id of a user who has a ledger entry from before then (epoch seconds); 0 if nobody has,
+    or if ids are no numbers."""
     newest = _one(
         tx,
         "SELECT user_id FROM ledger_entries WHERE created_at < to_timestamp(%s)"
         " ORDER BY user_id DESC LIMIT 1",
         (before,),
     )
-    return int(newest or 0)
+    return newest if isinstance(newest, int) else 0
 
 
 def _one(tx: Transaction, sql: str, parameters: Any = ()) -> Any:

@@ -6,8 +6,11 @@ from pathlib import Path
 from checkout.base import telemetry
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import BIGINT, UserIds
+from checkout.release import application_users, user_id_columns
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+MAKES_BALANCES_NOT_NULL = "application/0006_balance_not_null.sql"
 
 
 class Migrate:
@@ -21,8 +24,11 @@ class Migrate:
         """Apply what is new, in the order of its numbers, each file in a transaction of its own, under a lock
         that makes parallel runs wait. Returns what was applied now, as `checkout/0001_transactions.sql`.
 
-        Raises ConfigurationError, with nothing applied, if prices are set while the release before works.
+        Raises ConfigurationError, with nothing applied, if prices are set while the release before works, if
+        ids of another type are stored, or the application's users are not such that their balances can be
+        moved.
         """
+        self._require_usable()
         if self._prices:
             self._require_prices_are_known()
         applied = []
@@ -31,7 +37,7 @@ class Migrate:
                 name = f"{folder}/{path.name}"
                 with database.transaction() as tx:
                     if not _is_applied(tx, name):
-                        tx.execute(path.read_text(encoding="utf-8"))
+                        tx.execute(_for(tx.user_ids, path.read_text(encoding="utf-8")))
                         tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
@@ -53,6 +59,31 @@ class Migrate:
                     f"{', '.join(self._prices)} can be set with the next deployment: until this one is"
                     " complete, the release before would credit what is paid."
                 )
+
+    def _require_usable(self) -> None:
+        for folder, database in self._databases.items():
+            with database.transaction() as tx:
+                user_id_columns.require_same(tx, user_id_columns.TABLES[folder])
+                if folder == "application" and application_users.require_usable(
+                    tx, balance_is_made_not_null=not _is_applied(tx, MAKES_BALANCES_NOT_NULL)
+                ):
+                    telemetry.logger.warning(
+                        "users is a view, so entries cannot refer to its rows: whoever has entries must not"
+                        " be deleted"
+                    )
+
+
+def _for(user_ids: UserIds, sql: str) -> str:
+    """The migration for ids of this type."""
+    check = "CHECK (user_id > 0)" if user_ids is BIGINT else ""
+    for name, text in (
+        ("USER_ID_COLUMN", user_ids.sql_type),
+        ("USER_ID_PARAMETER", user_ids.name),
+        (" USER_ID_COLLATION", user_ids.collate),
+        (" USER_ID_CHECK", f" {check}".rstrip()),
+    ):
+        sql = sql.replace(name, text)
+    return sql
 
 
 def _is_applied(tx: Transaction, name: str) -> bool:

@@ -12,6 +12,7 @@ from checkout.base.config import Config
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
 from checkout.outbox import finished_event
+from checkout.release import user_id_columns
 
 if TYPE_CHECKING:
     from checkout.outbox.producer import KafkaPublisher
@@ -45,9 +46,9 @@ class Parts(Protocol):
     def identity_provider(self) -> "Provider | None": ...
 
 
-def _reach(database: Database) -> None:
+def _reach(database: Database, name: str) -> None:
     with database.autocommit() as tx:
-        tx.execute("SELECT 1")
+        user_id_columns.require_same(tx, user_id_columns.TABLES[name])
 
 
 def _reach_provider(provider: Provider | None) -> None:
@@ -58,8 +59,8 @@ def _reach_provider(provider: Provider | None) -> None:
 
 CHECKS: dict[str, Callable[[Parts], None]] = {
     SECRETS: lambda parts: parts.config.require_secrets(),
-    CHECKOUT_DATABASE: lambda parts: _reach(parts.checkout_database),
-    APPLICATION_DATABASE: lambda parts: _reach(parts.application_database),
+    CHECKOUT_DATABASE: lambda parts: _reach(parts.checkout_database, "checkout"),
+    APPLICATION_DATABASE: lambda parts: _reach(parts.application_database, "application"),
     IDENTITY_PROVIDER: lambda parts: _reach_provider(parts.identity_provider),
     BROKER: lambda parts: parts.kafka_publisher.require(finished_event.TOPIC, timing.SELF_CHECK_BROKER),
 }

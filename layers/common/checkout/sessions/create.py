@@ -33,6 +33,7 @@ from checkout.base.errors import (
     UnknownUser,
 )
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import UserId
 from checkout.ledger import table as ledger
 from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
@@ -83,7 +84,7 @@ class CreateSession:
         if isinstance(session, CreatedSession):
             self._keep(row, session, None)
 
-    def _read(self, request_id: str, user_id: int) -> tuple[Payment | None, Usage]:
+    def _read(self, request_id: str, user_id: UserId) -> tuple[Payment | None, Usage]:
         with self._checkout.autocommit() as tx:
             return table.find_with_usage(tx, request_id, user_id)
 

@@ -104,7 +104,7 @@ class AnswerRequests:
         """The answer, committed with the session or refusal that it reports; None if it is in the outbox
         already. Raises Unprocessable if there can never be one."""
         try:
-            event = decoded(record.value)
+            event = decoded(record.value, self._checkout.user_ids)
         except Unprocessable:
             raise
         except Exception as error:  # it would be raised again each time

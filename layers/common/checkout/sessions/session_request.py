@@ -9,6 +9,7 @@ from checkout.base.config import Config
 from checkout.base.errors import Conflict, InvalidRequest
 from checkout.base.redirects import is_relative, origin_of
 from checkout.base.text import positive_bigint, shortened, uuid_in_lower_case
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import TOP_UP
 from checkout.payments.payment import Payment
 from checkout.payments.price import Price
@@ -22,7 +23,7 @@ class SessionRequest:
     which Stripe's page then shows; another email does not make another request.
     """
 
-    user_id: int
+    user_id: UserId
     amount_cents: int
     currency: str | None
     request_id: str | None
@@ -33,7 +34,7 @@ class SessionRequest:
 
     @classmethod
     def of(
-        cls, fields: Mapping[str, object], user_id: int | None, config: Config, email: str | None = None
+        cls, fields: Mapping[str, object], user_id: UserId | None, config: Config, email: str | None = None
     ) -> "SessionRequest":
         """The request in an HTTP body, which names the user if `user_id` is None; `email` is that user's.
 
@@ -52,9 +53,9 @@ class SessionRequest:
                 f" {', '.join(sorted(allowed))}."
             )
         if user_id is None:
-            user_id = positive_bigint(fields.get("user_id"))
+            user_id = config.user_ids.from_json(fields.get("user_id"))
             if user_id is None:
-                raise InvalidRequest("user_id must be an integer from 1 to 2^63-1.")
+                raise InvalidRequest(f"user_id must be {config.user_ids.rule}.")
         amount_cents = positive_bigint(fields.get("amount_cents"))
         if amount_cents is None:
             raise InvalidRequest(_amount_rule(config))

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg2.extras import Json
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.payments.payment import OPEN, WITHOUT_PAYMENT, Payment, Status
 from checkout.payments.stripe_api import CreatedSession
 from checkout.payments.table import COLUMNS, existing, optional, payment
@@ -13,7 +14,7 @@ from checkout.sessions.limits import Usage
 from checkout.sessions.session_request import SessionRequest
 
 
-def find_with_usage(tx: Transaction, request_id: str, user_id: int) -> tuple[Payment | None, Usage]:
+def find_with_usage(tx: Transaction, request_id: str, user_id: UserId) -> tuple[Payment | None, Usage]:
     """The payment of this request, and what the user has begun to pay."""
     tx.execute(
         f"SELECT usage.*, {COLUMNS} FROM (SELECT COALESCE(max(id), 0) AS latest_id,"

@@ -8,6 +8,7 @@ from argparse import Namespace
 
 from checkout.base import telemetry
 from checkout.base.errors import DataRefused, NotFound, Refused
+from checkout.base.user_ids import UserId
 from checkout.ledger import table as ledger
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, amount, key, of_user, reasoned
 from checkout.system import System
@@ -122,7 +123,7 @@ class Corrections:
         self,
         *,
         key: str,
-        user_id: int,
+        user_id: UserId,
         amount_cents: int,
         reason: str,
         operator: str,
@@ -155,9 +156,12 @@ class Corrections:
         )
         return moved
 
-    def add_user(self, user_id: int, *, email: str) -> bool:
-        """Their balance is 0. Returns False if the number is taken; nothing was changed then."""
+    def add_user(self, user_id: UserId, *, email: str) -> bool:
+        """Their balance is 0. Returns False if the id is taken; nothing was changed then. Raises Refused if
+        users is the application's own, without email."""
         with self._application.transaction() as tx:
+            if not ledger.has_emails(tx):
+                raise Refused("users is the application's own, without email: add the user there.")
             return ledger.add_user(tx, user_id, email)
 
     def open_balances(self) -> int:
@@ -167,7 +171,7 @@ class Corrections:
         A user who is credited meanwhile gets an opening of what the credit does not explain; but one whose
         first credit was committed before is left: nobody knows that their balance was not edited by hand.
         """
-        opened, after = 0, -(2**63)
+        opened, after = 0, self._application.user_ids.first
         while True:
             with self._application.transaction() as tx:
                 user_ids = ledger.unopened(tx, after_user_id=after, limit=USERS_A_TRANSACTION)
@@ -177,7 +181,7 @@ class Corrections:
                 opened += ledger.open_balances(tx, user_ids, currency=self._currency, reason=OPENING_REASON)
                 after = user_ids[-1]
 
-    def open_balance(self, user_id: int) -> int:
+    def open_balance(self, user_id: UserId) -> int:
         """The same for one user, who may have entries already: what they do not explain is from before the
         ledger. Returns 1, or 0 if there is nothing to open. Raises NotFound."""
         with self._application.transaction() as tx:
@@ -185,7 +189,7 @@ class Corrections:
                 raise NotFound(f"There is no user {user_id}.")
             return ledger.open_balances(tx, {user_id}, currency=self._currency, reason=OPENING_REASON)
 
-    def unexplained(self, user_id: int) -> tuple[int, bool]:
+    def unexplained(self, user_id: UserId) -> tuple[int, bool]:
         """What the user's entries do not explain of their balance; and whether it may be from before the
         ledger, since there is no opening entry. Raises NotFound."""
         with self._application.transaction() as tx:
@@ -195,7 +199,7 @@ class Corrections:
         cents, is_opened = answer
         return cents, not is_opened
 
-    def rebuild_balance(self, user_id: int, *, reason: str, operator: str) -> tuple[int, int]:
+    def rebuild_balance(self, user_id: UserId, *, reason: str, operator: str) -> tuple[int, int]:
         """Make a balance that was edited by hand the sum of its entries again; returns (before, after).
 
         Raises NotFound.

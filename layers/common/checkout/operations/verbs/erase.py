@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from checkout.base import telemetry, timing
 from checkout.base.postgres import Transaction, take_time
+from checkout.base.user_ids import UserId
 from checkout.operations import erasure_table as erasure
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verb import (
@@ -109,7 +110,7 @@ class Erase:
                 return Erased(events, parked, complete=True)
         return Erased(events, parked, complete=False)
 
-    def user(self, user_id: int, *, reason: str, operator: str) -> ErasedUser:
+    def user(self, user_id: UserId, *, reason: str, operator: str) -> ErasedUser:
         """Everything that is settled of this user's payments. Repeating it erases what was settled
         meanwhile. Raises DatabaseUnavailable."""
         events = 0

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from checkout.base.errors import NotFound
-from checkout.base.postgres import Transaction
-from checkout.base.text import identifier, user_id_from_digits
+from checkout.base.postgres import Transaction, array
+from checkout.base.text import identifier
+from checkout.base.user_ids import UserId
 from checkout.operations import timeline
 from checkout.operations.verb import Outcome, Verbs
 from checkout.outbox.effects import success_key
@@ -22,7 +23,7 @@ NEWEST = 50
 def declare(verbs: Verbs) -> None:
     verbs.add(
         "inspect", "show one payment's whole story, or one user's, in order", run, lines=timeline.lines
-    ).add_argument("reference", help="request_id, Stripe's session or payment intent, or a user's number")
+    ).add_argument("reference", help="request_id, Stripe's session or payment intent, or a user's id")
 
 
 def run(given: Namespace, system: System) -> Outcome:
@@ -44,14 +45,14 @@ class Inspect:
         self._application = system.application_database
 
     def __call__(self, reference: str) -> Story:
-        """`reference` is a request_id, Stripe's session or payment intent, or a user's number; digits may be
-        a request_id's, too.
+        """`reference` is a request_id, Stripe's session or payment intent, or a user's id, which may be
+        a request_id, too.
 
         Raises NotFound if nothing is about it.
         """
         if identifier(reference) is None:
             raise NotFound("That is no reference.")
-        user_id = user_id_from_digits(reference)
+        user_id = self._checkout.user_ids.from_text(reference)
         with self._checkout.transaction() as tx:
             payments = _payments(tx, reference, user_id, NEWEST)
             requests = _named(payments, "request_id") | {reference.lower()}
@@ -111,7 +112,7 @@ _PARKED = (
 )
 
 
-def _payments(tx: Transaction, reference: str, user_id: int | None, newest: int) -> list[Row]:
+def _payments(tx: Transaction, reference: str, user_id: UserId | None, newest: int) -> list[Row]:
     """By request_id, Stripe's session or payment intent; and the newest of the user."""
     tx.execute(
         f"SELECT {_PAYMENT} FROM checkout_transactions"
@@ -166,17 +167,17 @@ def _outbox(tx: Transaction, request_ids: Collection[str]) -> list[Row]:
     return tx.fetchall()
 
 
-def _balances(tx: Transaction, user_ids: Collection[int]) -> list[Row]:
+def _balances(tx: Transaction, user_ids: Collection[UserId]) -> list[Row]:
     tx.execute(
         "SELECT id AS user_id, balance AS balance_cents, (SELECT COALESCE(sum(amount_cents), 0)::bigint"
-        " FROM ledger_entries WHERE user_id = users.id) AS ledger_cents"
-        " FROM users WHERE id = ANY(%s) ORDER BY id",
-        (list(user_ids),),
+        f" FROM ledger_entries WHERE user_id = users.id{tx.user_ids.collate}) AS ledger_cents"
+        f" FROM users WHERE id = ANY(%s::{tx.user_ids.array}) ORDER BY id",
+        (array(user_ids),),
     )
     return tx.fetchall()
 
 
-def _entries(tx: Transaction, effect_keys: Collection[str], user_id: int | None, newest: int) -> list[Row]:
+def _entries(tx: Transaction, effect_keys: Collection[str], user_id: UserId | None, newest: int) -> list[Row]:
     """Those of these keys, and the newest of the user."""
     tx.execute(
         f"SELECT {_ENTRY} FROM ledger_entries WHERE effect_key = ANY(%s)"
@@ -191,7 +192,7 @@ def _parked(
     tx: Transaction,
     request_ids: Collection[str],
     effect_keys: Collection[str],
-    user_id: int | None,
+    user_id: UserId | None,
     newest: int,
 ) -> list[Row]:
     """Those of these requests and keys, and the newest of the user."""

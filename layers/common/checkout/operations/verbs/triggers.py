@@ -17,9 +17,8 @@ def declare(verbs: Verbs) -> None:
 def triggers(_: Namespace, system: System) -> Outcome:
     """Changes no payment and no balance: probes.py says why. Raises Unavailable."""
     config = system.config
-    found = read(
-        administration.options(config, config.kafka_brokers), config.prefixed(""), timing.TRIGGER_COMMIT
-    )
+    brokers = administration.options(config, config.kafka_brokers)
+    found = read(brokers, config.prefixed(""), config.user_ids.probe, timing.TRIGGER_COMMIT)
     return Outcome(
         {"triggers": [{**asdict(one), "is_past": one.is_past} for one in found]},
         clean=all(one.is_past for one in found),

@@ -160,7 +160,7 @@ class Verify:
         return None if payment is None else {"part": "payments", "after": payment, "checked": checked}
 
     def _beginning(self, deadline: float | None, anew: bool) -> Position:
-        first: Position = {"part": "users", "after": self._ledger.START, "checked": 0}
+        first: Position = {"part": "users", "after": self._ledger.start, "checked": 0}
         if deadline is None or anew:
             return first
         with self._checkout.transaction() as tx:

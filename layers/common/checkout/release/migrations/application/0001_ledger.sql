@@ -1,15 +1,20 @@
--- The application may have `users` already; then only the balance is added to it.
+-- The application may have `users` already, as a table or a view (release/application_users.py): then the balance is
+-- added to a table that has none, and entries refer to its rows, which they cannot to those of a view.
 CREATE TABLE IF NOT EXISTS users (
-    id      BIGINT PRIMARY KEY,
+    id      USER_ID_COLUMN PRIMARY KEY,
     email   TEXT,
     balance BIGINT NOT NULL DEFAULT 0
 );
-ALTER TABLE users ADD COLUMN IF NOT EXISTS balance BIGINT NOT NULL DEFAULT 0;
+DO $$ BEGIN
+    IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'users'::regclass) THEN
+        ALTER TABLE users ADD COLUMN IF NOT EXISTS balance BIGINT NOT NULL DEFAULT 0;
+    END IF;
+END $$;
 
 CREATE TABLE ledger_entries (
     id                BIGSERIAL PRIMARY KEY,
     effect_key        TEXT NOT NULL UNIQUE,
-    user_id           BIGINT NOT NULL REFERENCES users (id),
+    user_id           USER_ID_COLUMN NOT NULL,
     amount_cents      BIGINT NOT NULL CHECK (amount_cents <> 0),
     currency          TEXT NOT NULL,
     kind              TEXT NOT NULL,
@@ -21,6 +26,12 @@ CREATE TABLE ledger_entries (
     kafka_offset      BIGINT,
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+DO $$ BEGIN
+    IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'users'::regclass) THEN
+        ALTER TABLE ledger_entries
+            ADD CONSTRAINT ledger_entries_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id);
+    END IF;
+END $$;
 COMMENT ON TABLE ledger_entries IS
     'Every movement of every balance, signed minor units. users.balance is the sum of the user''s entries.';
 CREATE INDEX ledger_entries_of_user ON ledger_entries (user_id, id);
@@ -41,7 +52,7 @@ CREATE TABLE parked_events (
     value        BYTEA NOT NULL,
     reason       TEXT NOT NULL,
     effect_key   TEXT,
-    user_id      BIGINT,
+    user_id      USER_ID_COLUMN,
     amount_cents BIGINT,
     currency     TEXT,
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now()

@@ -17,7 +17,7 @@ COMMENT ON COLUMN ledger_entries.operator IS 'Who adjusted the balance by hand; 
 -- transaction does so in the order of the user ids.
 CREATE FUNCTION ledger_move(
     effect_key      TEXT,
-    user_id         BIGINT,
+    user_id         USER_ID_PARAMETER,
     amount_cents    BIGINT,
     currency        TEXT,
     kind            TEXT,

@@ -3,7 +3,7 @@
 -- Two movements of one balance still wait for each other.
 CREATE OR REPLACE FUNCTION ledger_move(
     effect_key      TEXT,
-    user_id         BIGINT,
+    user_id         USER_ID_PARAMETER,
     amount_cents    BIGINT,
     currency        TEXT,
     kind            TEXT,

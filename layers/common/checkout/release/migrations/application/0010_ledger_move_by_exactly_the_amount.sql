@@ -2,7 +2,7 @@
 -- else an order would be paid by an entry that took nothing from the balance. The consumer requires the same.
 CREATE OR REPLACE FUNCTION ledger_move(
     effect_key      TEXT,
-    user_id         BIGINT,
+    user_id         USER_ID_PARAMETER,
     amount_cents    BIGINT,
     currency        TEXT,
     kind            TEXT,

@@ -1,7 +1,7 @@
 CREATE TABLE checkout_transactions (
     id                 BIGSERIAL PRIMARY KEY,
     request_id         TEXT NOT NULL UNIQUE CHECK (char_length(request_id) BETWEEN 1 AND 255),
-    user_id            BIGINT NOT NULL CHECK (user_id > 0),
+    user_id            USER_ID_COLUMN NOT NULL USER_ID_CHECK,
     amount_cents       BIGINT NOT NULL CHECK (amount_cents > 0),
     currency           TEXT NOT NULL,
     purpose            TEXT NOT NULL,

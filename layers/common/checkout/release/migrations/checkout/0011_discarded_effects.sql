@@ -1,6 +1,6 @@
 CREATE TABLE discarded_effects (
     effect_key        TEXT NOT NULL,
-    user_id           BIGINT NOT NULL,
+    user_id           USER_ID_COLUMN NOT NULL,
     amount_cents      BIGINT NOT NULL,
     currency          TEXT NOT NULL,
     request_id        TEXT,
