@@ -55,6 +55,8 @@ class System:
     def __init__(self, fns: Functions) -> None:
         self._fns = fns
 
+    user_ids = BIGINT
+
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
         return result_of(verb, self._fns.invoke("operations", {"verb": verb, "arguments": list(arguments)}))
 
