@@ -77,6 +77,7 @@ MUTANTS = [
         instead="is_other = False\n",
         breaks="dollars are credited as if they were euros",
         caught_by=f"{OF_RECORDS}::test_it_is_parked_and_the_rest_of_the_batch_is_credited",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=LEDGER,

@@ -55,6 +55,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="what no refund could ever find is credited",
         caught_by=f"{NOT_BEGUN}::test_paid_without_a_payment_intent_is_held",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,

@@ -78,6 +78,7 @@ MUTANTS = [
         instead="available < 0 THEN",
         breaks="a balance is overdrawn",
         caught_by=f"{OF_MOVE}::test_a_balance_is_not_overdrawn_unless_told_otherwise",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=MOVE,
