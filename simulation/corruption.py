@@ -79,10 +79,25 @@ def _paid_changed(world: World) -> Corrupted | None:
         "UPDATE checkout_transactions SET paid_cents = paid_cents + 1 WHERE payment_intent_id = %s",
         entry["payment_intent_id"],
     )
+    # Without a credit of its own, the payment's is what was paid.
     return Corrupted(
         f"what was paid as {entry['payment_intent_id']}",
-        ["EntryDiffersFromPayment", "TotalsDifferFromStripe"],
+        ["TotalsDifferFromStripe"],
+        ["EntryDiffersFromPayment"],
     )
+
+
+def _credit_changed(world: World) -> Corrupted | None:
+    entry = _some_entry(world, CREDIT)
+    if entry is None:
+        return None
+    _by_hand(
+        world.checkout,
+        "UPDATE checkout_transactions SET credit_cents = COALESCE(credit_cents, paid_cents) + 1"
+        " WHERE payment_intent_id = %s",
+        entry["payment_intent_id"],
+    )
+    return Corrupted(f"the credit of {entry['payment_intent_id']}", ["EntryDiffersFromPayment"])
 
 
 def _payment_gone(world: World) -> Corrupted | None:
@@ -116,7 +131,7 @@ def _reversal_gone(world: World) -> Corrupted | None:
 
 _KINDS: list[Callable[[World], Corrupted | None]] = [
     *(_balance, _entry_gone, _entry_changed, _entry_of_nobody),
-    *(_paid_changed, _payment_gone, _reversal_gone),
+    *(_paid_changed, _credit_changed, _payment_gone, _reversal_gone),
 ]
 
 

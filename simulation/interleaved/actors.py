@@ -89,7 +89,7 @@ def move(world: InterleavedWorld, users: Sequence[int]) -> None:
             for move in moves:
                 cursor.execute("INSERT INTO orders (user_id) VALUES (%s)", (move.user_id,))
                 given = (move.key, move.user_id, move.amount)
-                cursor.execute("SELECT ledgermove(%s, %s, %s, 'eur', 'spent')", given)
+                cursor.execute("SELECT ledger_move(%s, %s, %s, 'eur', 'spent')", given)
             cursor.execute("COMMIT")
     except psycopg2.Error as error:
         world.say(f"the application cannot move: {type(error).__name__}")

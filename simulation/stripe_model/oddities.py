@@ -7,7 +7,7 @@ from simulation.stripe_model.account import COMPLETE, Account
 
 def reprice(account: Account, session_id: str, amount: int) -> None:
     """It costs something else than was asked: a promotion, for example."""
-    account._change(session_id, amount_total=amount)
+    account._change(session_id, amount_subtotal=amount, amount_total=amount)
 
 
 def complete(account: Account, session_id: str, **fields: Any) -> None:
