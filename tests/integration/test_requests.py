@@ -91,6 +91,10 @@ def test_a_session_and_its_answer(fns: Functions, stripe: Simulator, answers: An
         "event_id": None,
         "source_id": None,
         "dispute_id": None,
+        "paid_cents": None,
+        "tax_cents": None,
+        "discount_cents": None,
+        "reversed_cents": None,
     }
     assert fns.checkout("SELECT 1 FROM outbox") == []
 
