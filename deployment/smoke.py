@@ -7,16 +7,16 @@ and records that must be refused or ignored are tried.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jwt
 import requests
 
-from checkout.base.user_ids import UserIds
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.payments.stripe_event import API_VERSION
 from deployment.stripe_client import stripe_client
+from deployment.system import System
 from local import signing
 from local.waiting import until
 
@@ -32,42 +32,6 @@ _OPERATOR = ("--operator", "smoke")
 
 class SmokeFailed(RuntimeError):
     """The message says what does not work, and where to look."""
-
-
-class System(Protocol):
-    """A running stack."""
-
-    @property
-    def api_url(self) -> str: ...
-
-    @property
-    def stripe_api_url(self) -> str | None:
-        """None means Stripe itself."""
-
-    @property
-    def claims(self) -> Mapping[str, str]:
-        """The claims that users' tokens must have in addition to sub and exp."""
-
-    @property
-    def webhook_sources(self) -> str:
-        """The addresses that webhooks must come from; empty means any."""
-
-    @property
-    def user_ids(self) -> UserIds:
-        """What users' ids are."""
-
-    @property
-    def signs_tokens(self) -> bool:
-        """False if users' tokens are an identity provider's alone, so that none can be made up."""
-
-    def secret(self, name: str) -> str:
-        """Raises SmokeFailed if the secret is not configured."""
-
-    def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
-        """The result of a verb of the operations. Raises SmokeFailed if it was refused."""
-
-    def checks(self) -> Iterator[tuple[str, str | None]]:
-        """The platform's own checks: what was checked, and the problem or None."""
 
 
 def result_of(verb: str, answer: dict[str, Any]) -> dict[str, Any]:

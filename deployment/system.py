@@ -1,0 +1,42 @@
+"""What `smoke` asks of a running stack, on AWS or on this machine."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from checkout.base.user_ids import UserIds
+
+
+class System(Protocol):
+    """A running stack."""
+
+    @property
+    def api_url(self) -> str: ...
+
+    @property
+    def stripe_api_url(self) -> str | None:
+        """None means Stripe itself."""
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        """The claims that users' tokens must have in addition to sub and exp."""
+
+    @property
+    def webhook_sources(self) -> str:
+        """The addresses that webhooks must come from; empty means any."""
+
+    @property
+    def user_ids(self) -> UserIds:
+        """What users' ids are."""
+
+    @property
+    def signs_tokens(self) -> bool:
+        """False if users' tokens are an identity provider's alone, so that none can be made up."""
+
+    def secret(self, name: str) -> str:
+        """Raises SmokeFailed if the secret is not configured."""
+
+    def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
+        """The result of a verb of the operations. Raises SmokeFailed if it was refused."""
+
+    def checks(self) -> Iterator[tuple[str, str | None]]:
+        """The platform's own checks: what was checked, and the problem or None."""
