@@ -52,6 +52,7 @@ READING: dict[str, tuple[str, ...]] = {
     "parked show": ("{parked}",),
     "held list": (),
     "held show": ("evt_1",),
+    "overview": (),
     "triggers": (),
 }
 BY_RULE = {"reconcile", "look-again", "erase"}

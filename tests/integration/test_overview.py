@@ -1,0 +1,157 @@
+"""`overview`: what waits where, and how far the newest payments have come, in both databases."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checkout.operations import overview_table
+from tests.support.functions import Functions, finished
+from tests.support.stripe_events import event, session_object
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture
+def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(capsys, monkeypatch)
+
+
+def pay(fns: Functions, request_id: str, **session: Any) -> None:
+    fns.webhook(event(session_object(request_id, session_id=f"cs_{request_id}", **session)))
+
+
+def stations(overview: dict[str, Any]) -> dict[str, str]:
+    return {payment["request_id"]: payment["station"] for payment in overview["newest"]}
+
+
+def depths(overview: dict[str, Any]) -> dict[str, int]:
+    return {queue["queue"]: queue["depth"] for queue in overview["queues"]}
+
+
+def test_each_station_of_a_payment_is_named(fns: Functions, terminal: Terminal) -> None:
+    pay(fns, "at-stripe", payment_status="unpaid")
+    expired = session_object("expired", session_id="cs_expired", payment_status="unpaid")
+    fns.webhook(event(expired, "checkout.session.expired"))
+    for request_id in ("at-kafka", "in-ledger", "parked", "in-outbox"):
+        pay(fns, request_id, payment_intent=f"pi_{request_id}")
+    fns.consume(finished("in-ledger"))
+    fns.consume(finished("parked", user_id=7))
+    fns.checkout(
+        "INSERT INTO outbox (effect_key, topic, key, value) VALUES ('success:in-outbox', 't', '1', '{}')"
+    )
+    # An event that names the row and could not be applied.
+    pay(fns, "held", payment_status="unpaid")
+    fns.checkout("UPDATE stripe_events SET outcome = 'held', reason = 'odd' WHERE request_id = 'held'")
+
+    overview = terminal.json("overview", "--brief")
+
+    assert stations(overview) == {
+        "at-stripe": "stripe",
+        "expired": "ended",
+        "at-kafka": "kafka",
+        "in-ledger": "ledger",
+        "parked": "parked",
+        "in-outbox": "outbox",
+        "held": "inbox",
+    }
+    assert depths(overview) == {"outbox": 1, "held": 1, "waiting": 0, "parked": 1, "uncredited": 3}
+    [parked] = [payment for payment in overview["newest"] if payment["request_id"] == "parked"]
+    assert parked["reason"] == "there is no such user"
+    assert "payments" not in overview
+
+
+def test_the_last_hours_are_counted_and_how_long_credits_took(fns: Functions, terminal: Terminal) -> None:
+    fns.add_users(2)
+    for request_id in ("r1", "r2", "old"):
+        pay(fns, request_id, payment_intent=f"pi_{request_id}")
+    fns.consume(finished("r1"), finished("r2", amount_cents=300))
+    fns.consume(finished("r1", status="refunded", source_id="re_1", amount_cents=100))
+    fns.checkout(
+        "UPDATE checkout_transactions SET completed_at = now() - interval '90 s' WHERE request_id = 'r1'"
+    )
+    fns.checkout(
+        "UPDATE checkout_transactions SET created_at = now() - interval '25 h' WHERE request_id = 'old'"
+    )
+
+    overview = terminal.json("overview")
+
+    assert (overview["payments"], overview["payments_by_status"]) == (2, {"payment_succeeded": 2})
+    assert (overview["credits"], overview["credited_cents"]) == (2, 800)
+    assert (overview["reversals"], overview["reversed_cents"]) == (1, 100)
+    assert overview["complete"]
+    assert overview["credit_seconds_p50"] < 60
+    assert 89 < overview["credit_seconds_p99"] < 150
+    assert len(overview["minutes"]) == 60
+    assert sum(minute["credits"] for minute in overview["minutes"]) == 2
+
+
+def test_what_only_the_applications_database_knows_is_unknown_while_that_is_away(
+    fns: Functions, terminal: Terminal
+) -> None:
+    pay(fns, "r1")
+    with fns.set(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"):
+        overview = terminal.json("overview", "--brief")
+
+    assert overview["away"] == ["application database"]
+    assert depths(overview) == {"outbox": 0, "held": 0, "waiting": 0, "parked": None, "uncredited": None}
+
+
+def test_it_reads_few_rows_however_long_the_tables_are(fns: Functions) -> None:
+    """No plan reads a whole table that grows: each has a limit by an index, or a partial index."""
+    for table, queries in overview_queries().items():
+        for query in queries:
+            plan = explained(fns, query)
+            assert f"Seq Scan on {table}" not in plan, plan
+
+
+def overview_queries() -> dict[str, list[str]]:
+    recorded: list[str] = []
+
+    class Recorder:
+        rowcount = 0
+
+        def execute(self, sql: str, parameters: Any = ()) -> None:
+            recorded.append(sql % tuple(map(_literal, parameters)))
+
+        def fetchall(self) -> list[dict[str, Any]]:
+            return [{"depth": 0, "seconds": 0.0}] if "depth" in recorded[-1] else []
+
+    tx: Any = Recorder()
+    calls: dict[str, list[Callable[[], object]]] = {
+        "checkout_transactions": [
+            lambda: overview_table.payments_by_status(tx, 24, 1000),
+            lambda: overview_table.paid_at(tx, ["r1"]),
+            lambda: overview_table.not_seen_in_the_ledger(tx, "balance_topup", 500),
+            lambda: overview_table.newest_payments(tx, 20),
+        ],
+        "stripe_events": [lambda: overview_table.unsettled_events(tx, "held")],
+        "ledger_entries": [
+            lambda: overview_table.entries_by_kind(tx, 24, 1000),
+            lambda: overview_table.newest_credits(tx, 24, 1000),
+            lambda: overview_table.entered_at(tx, ["success:r1"]),
+        ],
+        "parked_events": [lambda: overview_table.parked(tx), lambda: overview_table.parked_among(tx, ["k"])],
+    }
+    found: dict[str, list[str]] = {}
+    for table, made in calls.items():
+        recorded.clear()
+        for call in made:
+            call()
+        found[table] = list(recorded)
+    return found
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return "ARRAY[" + ", ".join(f"'{one}'" for one in value) + "]::text[]"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def explained(fns: Functions, query: str) -> str:
+    """The plan, as for a table so long that an index pays."""
+    where = fns.application if "ledger_entries" in query or "parked_events" in query else fns.checkout
+    where("SET enable_seqscan = off")
+    try:
+        return "\n".join(str(row["QUERY PLAN"]) for row in where(f"EXPLAIN {query}"))
+    finally:
+        where("RESET enable_seqscan")
