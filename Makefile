@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure smoke lint lock audit sbom clean
+.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure console smoke lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -97,6 +97,10 @@ deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (ON
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
 	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout)) \
 		$(if $(LEAKED),--leaked)
+
+console: .venv/dev.stamp ## Open the operators' console of a stack on AWS: STACK=its name; make run has its own
+	@PYTHONPATH=layers/common $(PYTHON) -m checkout.console --open \
+		--stack $(or $(STACK),$(error STACK is not set: make console STACK=checkout))
 
 smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; without STACK, the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)

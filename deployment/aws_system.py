@@ -11,8 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from checkout.base import secrets_manager, user_ids
+from checkout.base.errors import Unavailable
 from checkout.base.user_ids import UserIds
-from checkout.operations import caller_identity
+from checkout.operations import remote
 from checkout.release.kept_secrets import STRIPE
 from deployment.smoke import SmokeFailed, result_of
 from local.waiting import until
@@ -123,15 +124,10 @@ class AwsSystem:
 
         Raises SmokeFailed if the function fails.
         """
-        alias = self.output("OperationsFunction")
-        proof = caller_identity.proof(alias.split(":")[6], words)
-        event = {"verb": words[0], "arguments": words[1:], "identity": proof}
-        answer = _client("lambda").invoke(FunctionName=alias, Payload=json.dumps(event).encode())
-        payload = answer["Payload"].read().decode()
-        if "FunctionError" in answer:
-            raise SmokeFailed(f"operations {words[0]} failed: {payload}")
-        found: dict[str, Any] = json.loads(payload)
-        return found
+        try:
+            return dict(remote.operated(self.output("OperationsFunction"), words))
+        except Unavailable as error:
+            raise SmokeFailed(error.detail) from error
 
     def checks(self) -> Iterator[tuple[str, str | None]]:
         """Check the Kafka triggers, the alarms, and the API's own name if CloudFront is the only way."""

@@ -13,6 +13,7 @@ from checkout.base.errors import CheckoutError, InvalidRequest
 from checkout.base.telemetry import instrumented
 from checkout.operations import caller_identity, command, text
 from checkout.operations.journal import Caller
+from checkout.operations.verb import NotConfirmed
 from checkout.release.self_check import EVERYTHING, self_checking
 from checkout.system import System
 
@@ -21,7 +22,8 @@ system.prepare("reconcile", "credit_balances", "accounts")
 
 
 def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """{"clean", "result"}; or {"error"} if it was refused and nothing was changed."""
+    """{"clean", "result"}; or {"error"} if it was refused and nothing was changed, with {"plan"}, which says
+    what would change, if only the confirmation is missing."""
 
     def caller() -> Caller:
         return Caller(_identity(event, words, context.function_name), context.aws_request_id)
@@ -30,6 +32,8 @@ def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
         words = _words(event)
         given = command.parser().parse_args(words)
         outcome = command.execute(given, system, lambda _question: False, caller)
+    except NotConfirmed as refusal:
+        return {"error": refusal.detail, "plan": refusal.plan}
     except CheckoutError as error:
         if error.status >= 500:
             raise

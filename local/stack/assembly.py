@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 
 from checkout.base.text import printable
+from checkout.console.server import ConsoleServer
 from local.gateway.server import Gateway, Server, claim
 from local.kafka import apache as apache_kafka
 from local.kafka import topics
@@ -21,7 +22,7 @@ from local.kafka.trigger import Poller
 from local.lambda_runtime import schedules, template
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.functions import Functions
-from local.stack import demo_user, description, summary, supervisor
+from local.stack import demo_user, description, operators_console, summary, supervisor
 from local.stack.console import Console
 from local.stack.description import Description
 from local.stack.postgres import Postgres
@@ -52,6 +53,7 @@ class Stack:
         self._services: dict[str, supervisor.Startable] = {}
         self._functions: Functions | None = None
         self._server: Server | None = None
+        self._operators_console: ConsoleServer | None = None
         self._pollers: list[Poller] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._broker_host = HOST
@@ -98,8 +100,10 @@ class Stack:
             raise StackError(f"the demo user cannot be created: {error}".rstrip()) from error
         await self._start_gateway(functions, listener)
         self._start_triggers(functions, brokers)
+        self._operators_console = operators_console.server(functions)
+        self._operators_console.start()
         console.progress(f"gateway on port {settings.port}; started in {time.monotonic() - began:.1f} s")
-        return demo_user.describe(settings, variables)
+        return demo_user.describe(settings, variables, self._operators_console.url)
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
         return Functions(self._template, variables, self._console.log, self._settings.environments)
@@ -207,6 +211,8 @@ class Stack:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if (simulator := self._services.pop("Stripe simulator", None)) is not None:
             await asyncio.to_thread(simulator.stop)
+        if self._operators_console is not None:
+            await asyncio.to_thread(self._operators_console.stop)
         if self._server is not None:
             await self._server.stop()
         await asyncio.gather(*(asyncio.to_thread(poller.stop) for poller in self._pollers))

@@ -40,7 +40,7 @@ def id_in(variables: Mapping[str, str]) -> UserId:
     return user_ids.of(variables.get("USER_ID_TYPE", "bigint")).demo
 
 
-def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
+def describe(settings: Settings, variables: Mapping[str, str], console_url: str) -> Description:
     """What others need to use the stack, as the demo user for example."""
     return Description(
         api_url=settings.url,
@@ -58,6 +58,7 @@ def describe(settings: Settings, variables: Mapping[str, str]) -> Description:
         checkout_app_id=variables["CHECKOUT_APP_ID"],
         demo_user_id=id_in(variables),
         demo_token=_token(variables),
+        console_url=console_url,
         pid=os.getpid(),
     )
 

@@ -37,6 +37,8 @@ class Description:
     demo_user_id: int | str
     demo_token: str | None
     """A token of the demo user; None without `jwt_secret`."""
+    console_url: str
+    """The operators' console, with its token."""
     pid: int
 
     def write(self, data: Path) -> None:

@@ -10,6 +10,7 @@ def of(found: Description, settings: Settings) -> str:
     """The lines to print once everything is ready."""
     lines = {
         "Balance page": f"{found.balance_page_url}#token={found.demo_token or '<a token of your provider>'}",
+        "Operators' console": found.console_url,
         "API": f"{found.api_url}  (Authorization: Bearer <the token above>, user {found.demo_user_id})",
         "Service token": f"{found.service_token}  (X-Service-Token)",
         "JWT secret": f"{found.jwt_secret}  (HS256)"

@@ -39,6 +39,7 @@ KEYS = {
     "stripe_webhook_secret",
     "demo_user_id",
     "demo_token",
+    "console_url",
     "pid",
     "stripe_secret",
     "checkout_app_id",

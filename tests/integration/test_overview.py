@@ -58,6 +58,7 @@ def test_each_station_of_a_payment_is_named(fns: Functions, terminal: Terminal) 
     [parked] = [payment for payment in overview["newest"] if payment["request_id"] == "parked"]
     assert parked["reason"] == "there is no such user"
     assert "payments" not in overview
+    assert [one["queue"] for one in overview["attention"]] == ["held", "parked"]
 
 
 def test_the_last_hours_are_counted_and_how_long_credits_took(fns: Functions, terminal: Terminal) -> None:
@@ -93,6 +94,7 @@ def test_what_only_the_applications_database_knows_is_unknown_while_that_is_away
         overview = terminal.json("overview", "--brief")
 
     assert overview["away"] == ["application database"]
+    assert [one["sentence"] for one in overview["attention"]] == ["The application database is away."]
     assert depths(overview) == {"outbox": 0, "held": 0, "waiting": 0, "parked": None, "uncredited": None}
 
 

@@ -10,7 +10,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from checkout.base import terminal
-from checkout.operations import caller_identity
+from checkout.operations import caller_identity, remote
 from deployment import __main__ as program
 from deployment import aws_system, smoke
 from deployment.aws_system import AwsSystem
@@ -114,6 +114,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     made = Aws()
     monkeypatch.setattr(waiting, "time", Clock())
     monkeypatch.setattr(aws_system, "_client", lambda _: made)
+    monkeypatch.setattr(remote, "_client", lambda _: made)
     monkeypatch.setattr(caller_identity, "proof", lambda function, words: " ".join([function, *words]))
     return made
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from checkout.base import timing
-from checkout.base.errors import InvalidRequest, Refused
+from checkout.base.errors import InvalidRequest
 from checkout.base.user_ids import UserId, UserIds
 from checkout.operations import journal, text, verbs
 from checkout.operations.journal import Caller
-from checkout.operations.verb import PROGRAM, Changes, Outcome, Parser, Verb, Verbs, operator
+from checkout.operations.verb import PROGRAM, Changes, NotConfirmed, Outcome, Parser, Verb, Verbs, operator
 from checkout.system import System
 
 FAMILIES = [
@@ -37,7 +37,7 @@ def execute(
     """Run the verb that was parsed; what changes something is written to the journal with its `caller`.
     `confirm` is asked, in one sentence, before what a verb announces, unless --yes is given.
 
-    Raises Refused, InvalidRequest if nobody answers for a decision, and what the verb raises.
+    Raises NotConfirmed, InvalidRequest if nobody answers for a decision, and what the verb raises.
     """
     verb: Verb = given.verb
     if getattr(given, "user", None) is not None:
@@ -46,7 +46,7 @@ def execute(
         raise InvalidRequest(f"{verb.name} needs --operator: the journal says who decided it.")
     plan = None if verb.plan is None else verb.plan(given, system)
     if plan is not None and not given.yes and not confirm(plan):
-        raise Refused("Not confirmed, so nothing was changed; --yes confirms beforehand.")
+        raise NotConfirmed(plan)
     if journal.is_due(given):
         return journal.recorded(given, system, caller(), plan)
     return verb.run(given, system)

@@ -124,6 +124,13 @@ def of_all(content: dict[str, Any]) -> Iterator[str]:
     yield from lines({name: value for name, value in content.items() if name != "findings"})
 
 
+def said(name: str, count: int) -> dict[str, str]:
+    """The finding in a sentence, and what to do about it."""
+    words = WORDS[name]
+    number = f"{count} {words.one if count == 1 else words.several}"
+    return {"sentence": number if count else words.holds, "remedy": words.remedy}
+
+
 def _of_one(finding: dict[str, Any], good: str) -> Iterator[str]:
     # A function of another release may have checks that are not known here.
     name, count = finding["name"], finding["count"]

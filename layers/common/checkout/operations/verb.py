@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NoReturn
 
-from checkout.base.errors import InvalidRequest
+from checkout.base.errors import InvalidRequest, Refused
 from checkout.base.text import MAX_BIGINT, identifier
 from checkout.operations import text
 from checkout.system import System
@@ -28,6 +28,14 @@ class Changes(Enum):
 
 
 BY_RULE, BY_DECISION = Changes.BY_RULE, Changes.BY_DECISION
+
+
+class NotConfirmed(Refused):
+    """Nobody has confirmed `plan`, a sentence that announces what would change."""
+
+    def __init__(self, plan: str) -> None:
+        super().__init__("Not confirmed, so nothing was changed; --yes confirms beforehand.")
+        self.plan = plan
 
 
 @dataclass(frozen=True, slots=True)

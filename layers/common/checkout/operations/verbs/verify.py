@@ -53,8 +53,9 @@ def declare(verbs: Verbs) -> None:
 
 def run(given: Namespace, system: System) -> Outcome:
     verified = Verify(system)(deadline=time.monotonic() + given.seconds, anew=given.anew, progress=given.say)
+    findings = [{**asdict(found), **finding_words.said(found.name, found.count)} for found in verified]
     return Outcome(
-        {"findings": [asdict(finding) for finding in verified], "complete": verified.complete},
+        {"findings": findings, "complete": verified.complete},
         clean=verified.is_clean and verified.complete,
     )
 

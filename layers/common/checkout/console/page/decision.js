@@ -1,0 +1,80 @@
+// A decision of the operator: who and why, a preview of what will happen, and the confirmation.
+
+import { operate, Refused } from "./api.js";
+import { announce, element, notice, swap } from "./parts.js";
+
+let defaultOperator = "";
+
+/** Who decides, unless the operator writes another name. */
+export const setOperator = (name) => (defaultOperator = name);
+
+/** Ask, show the plan, and carry it out: `words` is the verb, `announces` the plan of a verb that has none,
+ * `then` is called after it is done. */
+export function decide({ title, words, byOperator = false, reason = false, announces = "", then }) {
+  const status = element("div", { "aria-live": "polite" });
+  const operator = element("input", { id: "operator", required: true, maxlength: "255", value: sessionStorage.getItem("operator") ?? defaultOperator });
+  const why = element("input", { id: "reason", required: true, maxlength: "255" });
+  const go = element("button", { type: "submit" }, announces ? "Do it" : "Preview");
+  const cancel = element("button", { type: "button", class: "plain", onclick: () => dialog.close() }, "Cancel");
+  let plan = announces || null;
+  const given = () => [
+    ...words,
+    ...(byOperator ? ["--operator", operator.value.trim()] : []),
+    ...(reason ? ["--reason", why.value.trim()] : []),
+  ];
+  const form = element(
+    "form",
+    { method: "dialog", onsubmit: (event) => (event.preventDefault(), submit()) },
+    element("h2", { id: "decision" }, title),
+    byOperator ? element("p", {}, element("label", { for: "operator" }, "Your name, for the journal"), operator) : null,
+    reason ? element("p", {}, element("label", { for: "reason" }, "Reason, for the journal: nothing personal"), why) : null,
+    announces ? element("p", {}, announces) : null,
+    status,
+    element("p", { class: "row" }, go, cancel),
+  );
+  const dialog = element("dialog", { "aria-labelledby": "decision", onclose: () => (dialog.remove(), then?.()) }, form);
+
+  async function submit() {
+    go.disabled = true;
+    try {
+      if (byOperator) sessionStorage.setItem("operator", operator.value.trim());
+      if (plan === null) await preview();
+      else await confirmed();
+    } catch (error) {
+      swap(status, notice("bad", error.message));
+      announce(error.message);
+    } finally {
+      go.disabled = false;
+    }
+  }
+
+  async function preview() {
+    try {
+      await operate(...given());
+      finish("Done: there was nothing to confirm.");
+    } catch (error) {
+      if (!(error instanceof Refused) || !error.plan) throw error;
+      plan = error.plan;
+      operator.readOnly = why.readOnly = true;
+      swap(status, notice("wait", `${plan}?`));
+      go.textContent = "Do it";
+      go.focus();
+    }
+  }
+
+  async function confirmed() {
+    const result = await operate(...given(), ...(announces ? [] : ["--yes"]));
+    finish("Done.", result);
+  }
+
+  function finish(text, result) {
+    announce(text);
+    swap(status, notice("good", text), result ? element("details", {}, element("summary", {}, "Result"), element("pre", {}, JSON.stringify(result, null, 2))) : null);
+    go.hidden = true;
+    cancel.textContent = "Close";
+    cancel.focus();
+  }
+
+  document.body.append(dialog);
+  dialog.showModal();
+}

@@ -1,0 +1,69 @@
+// What all views are made of.
+
+/** element("a", {href: "#live"}, "Live"); null children are left out. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** Replace the content, and leave the focus where it was: on the element with the same data-key. */
+export function swap(container, ...children) {
+  const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  container.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+/** Minor units → "€5.00". */
+export function money(cents, currency) {
+  try {
+    const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+    return format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
+  } catch {
+    return `${cents} ${currency}`;
+  }
+}
+
+/** Seconds → "12 s", "3 min", "2 h", "5 d". */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 100) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+}
+
+export const clock = (iso) => new Date(iso).toLocaleTimeString();
+export const moment = (iso) => new Date(iso).toLocaleString();
+
+/** A table with a caption; rows are lists of cells. */
+export function table(caption, heads, rows, empty) {
+  if (!rows.length) return element("p", { class: "quiet" }, empty);
+  return element(
+    "div",
+    { class: "scrolls", tabindex: "0", role: "region", "aria-label": caption },
+    element(
+      "table",
+      {},
+      element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
+      element("tbody", {}, rows.map((cells) => element("tr", {}, cells.map((cell) => element("td", {}, cell ?? "–"))))),
+    ),
+  );
+}
+
+/** A sentence that stands out; `tone` is good, wait or bad. */
+export const notice = (tone, ...children) => element("p", { class: "notice", "data-tone": tone }, ...children);
+
+/** Say it to a screen reader. */
+export function announce(text) {
+  const announcer = document.getElementById("announcer");
+  if (announcer.textContent !== text) announcer.textContent = text;
+}
+
+export const paymentLink = (reference, text = reference) =>
+  element("a", { href: `#payment/${encodeURIComponent(reference)}`, "data-key": `payment ${reference}` }, String(text));

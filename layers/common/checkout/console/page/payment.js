@@ -1,0 +1,98 @@
+// One payment's story, or one user's, as a timeline with the time between stations.
+
+import { operate } from "./api.js";
+import { duration, element, moment, money, notice, swap, table } from "./parts.js";
+
+const STATION = {
+  checkout_transactions: "Payment",
+  stripe_events: "Stripe",
+  reversals: "Reversal",
+  outbox: "Outbox",
+  ledger_entries: "Ledger",
+  parked_events: "Parked",
+};
+
+export function show(main, signal, reference) {
+  const answer = element("div", { "aria-live": "polite" });
+  const input = element("input", { id: "reference", name: "reference", value: reference ?? "", autocomplete: "off", spellcheck: "false" });
+  const form = element(
+    "form",
+    { role: "search", onsubmit: (event) => (event.preventDefault(), (location.hash = `payment/${encodeURIComponent(input.value.trim())}`)) },
+    element("label", { for: "reference" }, "Request id, Stripe's session or payment intent, or a user's id"),
+    element("div", { class: "row" }, input, element("button", {}, "Show")),
+  );
+  swap(main, element("h2", {}, "One payment"), form, answer);
+  if (reference) load(answer, reference, signal);
+  else input.focus();
+}
+
+async function load(answer, reference, signal) {
+  try {
+    const story = await operate("inspect", "--", reference);
+    if (!signal.aborted) swap(answer, balancesOf(story.balances), timelineOf(story.steps));
+  } catch (error) {
+    if (!signal.aborted) swap(answer, notice("bad", error.message));
+  }
+}
+
+function balancesOf(balances) {
+  const rows = balances.map((row) => [
+    String(row.user_id),
+    String(row.balance_cents),
+    row.balance_cents === row.ledger_cents ? "agrees" : `differs: ${row.ledger_cents}`,
+  ]);
+  return table("Balances, in minor units", ["User", "Balance", "Sum of the ledger"], rows, "No user of it is known.");
+}
+
+function timelineOf(steps) {
+  const first = steps.length ? new Date(steps[0].at) : null;
+  return element(
+    "ol",
+    { class: "timeline" },
+    steps.map((step, place) => {
+      const since = place ? `+${duration((new Date(step.at) - new Date(steps[place - 1].at)) / 1000)}` : moment(first);
+      const { at, table: name, ...fields } = step;
+      return element(
+        "li",
+        { "data-tone": toneOf(step) },
+        element("span", { class: "quiet" }, since),
+        element("strong", {}, STATION[name] ?? name),
+        element("span", {}, sentenceOf(step)),
+        element(
+          "details",
+          {},
+          element("summary", {}, "All fields"),
+          element("dl", { class: "fields" }, ...Object.entries({ at, ...fields }).map(([key, value]) => [element("dt", {}, key), element("dd", {}, textOf(value))]).flat()),
+        ),
+      );
+    }),
+  );
+}
+
+const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
+function toneOf(step) {
+  if (step.outcome === "held" || (step.table === "parked_events" && !step.resolution)) return "bad";
+  if (step.outcome === "waiting" || step.table === "outbox") return "wait";
+  return "good";
+}
+
+function sentenceOf(step) {
+  const amount = step.amount_cents === undefined ? "" : money(step.amount_cents, step.currency);
+  switch (step.table) {
+    case "checkout_transactions":
+      return `${amount} for user ${step.user_id}: ${step.status.replaceAll("_", " ")}`;
+    case "stripe_events":
+      return `${step.type}: ${step.outcome}${step.reason ? ` (${step.reason})` : ""}`;
+    case "reversals":
+      return `${step.effect_key}: ${amount}, ${step.state}`;
+    case "outbox":
+      return `${step.effect_key} waits to be published to ${step.topic}`;
+    case "ledger_entries":
+      return `${step.effect_key}: ${step.amount_cents > 0 ? "+" : ""}${amount} for user ${step.user_id}`;
+    case "parked_events":
+      return `${step.effect_key ?? "a record"}: ${step.reason}${step.resolution ? `, ${step.resolution}` : ""}`;
+    default:
+      return "";
+  }
+}

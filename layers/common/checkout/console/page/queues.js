@@ -1,0 +1,76 @@
+// What waits for somebody: parked records and held events, and the acts that settle them.
+
+import { operate } from "./api.js";
+import { decide } from "./decision.js";
+import { duration, element, moment, notice, paymentLink, swap, table } from "./parts.js";
+
+export async function show(main, signal) {
+  const content = element("div", {}, element("p", { class: "quiet" }, "Loading …"));
+  swap(main, element("h2", {}, "Queues"), content);
+  const refresh = async () => {
+    try {
+      const [overview, parked, held] = [
+        await operate("overview", "--brief"),
+        await operate("parked", "list"),
+        await operate("held", "list", "--waiting"),
+      ];
+      if (signal.aborted) return;
+      swap(content, depthsOf(overview.queues, refresh), parkedOf(parked.parked, refresh), heldOf(held.held, refresh));
+    } catch (error) {
+      if (!signal.aborted) swap(content, notice("bad", error.message));
+    }
+  };
+  await refresh();
+}
+
+function depthsOf(queues, refresh) {
+  const rows = queues.map((one) => [
+    one.queue,
+    one.depth === null ? "unknown" : String(one.depth),
+    one.depth ? duration(one.oldest_seconds) : "–",
+  ]);
+  return element(
+    "section",
+    {},
+    table("What waits", ["Queue", "Depth", "Oldest"], rows, ""),
+    element(
+      "p",
+      {},
+      act("Reconcile now", "reconcile", () => decide({ title: "Reconcile", words: ["reconcile"], then: refresh, announces: "Do now what the schedule does every 15 minutes: it reads what was missed, and emits what is not in the ledger." })),
+    ),
+  );
+}
+
+function parkedOf(records, refresh) {
+  const rows = records.map((record) => [
+    moment(record.created_at),
+    record.effect_key ? paymentLink(record.request_id ?? record.user_id, record.effect_key) : "unreadable",
+    record.user_id === null ? null : paymentLink(record.user_id),
+    record.reason,
+    element(
+      "span",
+      { class: "row" },
+      act("Replay", `replay ${record.id}`, () => decide({ title: `Replay parked record ${record.id}`, words: ["parked", "replay", record.id], byOperator: true, then: refresh })),
+      act("Discard", `discard ${record.id}`, () => decide({ title: `Discard parked record ${record.id}`, words: ["parked", "discard", record.id], byOperator: true, reason: true, then: refresh })),
+    ),
+  ]);
+  return table("Parked records", ["Since", "Effect", "User", "Reason", "Decide"], rows, "No record is parked.");
+}
+
+function heldOf(events, refresh) {
+  const rows = events.map((event) => [
+    moment(event.received_at),
+    `${event.type} ${event.event_id}`,
+    event.outcome,
+    event.reason,
+    element(
+      "span",
+      { class: "row" },
+      act("Replay", `replay ${event.event_id}`, () => decide({ title: `Replay ${event.event_id}`, words: ["held", "replay", event.event_id], byOperator: true, then: refresh })),
+      act("Discard", `discard ${event.event_id}`, () => decide({ title: `Discard ${event.event_id}`, words: ["held", "discard", event.event_id], byOperator: true, reason: true, then: refresh })),
+    ),
+  ]);
+  return table("Stripe's events that are held or wait", ["Since", "Event", "State", "Reason", "Decide"], rows, "No event is held, and none waits.");
+}
+
+const act = (text, key, onclick) => element("button", { type: "button", class: "small", "data-key": key, onclick }, text);

@@ -1,0 +1,147 @@
+"""Who gets what from the console's server: over HTTP, on loopback."""
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from checkout.base.errors import Unavailable
+from checkout.console.server import MAX_BODY, MAX_WORDS, About, ConsoleServer
+
+ABOUT = About("a stack", "ada")
+
+
+class Console:
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+        self.server = ConsoleServer(self._operate, ABOUT)
+        self.authority = self.server.origin.removeprefix("http://")
+        self.token = self.server.url.partition("#token=")[2]
+
+    def _operate(self, words: Sequence[str]) -> Mapping[str, Any]:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(list(words))
+        return {"clean": True, "result": {"words": list(words)}}
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | None] = {}
+    ) -> tuple[int, Any, http.client.HTTPMessage]:
+        """Status, content, headers. A header that is None is left out."""
+        given = {"Host": self.authority, "Authorization": f"Bearer {self.token}", **headers}
+        connection = http.client.HTTPConnection(self.authority, timeout=20)
+        try:
+            connection.putrequest(method, path, skip_host=True)
+            for name, value in {"Content-Length": str(len(body)), **given}.items():
+                if value is not None:
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            content = response.read()
+            is_json = response.headers["content-type"] == "application/json"
+            return response.status, json.loads(content) if is_json else content.decode(), response.headers
+        finally:
+            connection.close()
+
+    def operate(self, words: object, **headers: str | None) -> tuple[int, Any]:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.send("POST", "/operations", json.dumps({"words": words}).encode(), given)[:2]
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    made = Console()
+    made.server.start()
+    yield made
+    made.server.stop()
+
+
+def test_a_verb_is_run_for_whoever_has_the_token(console: Console) -> None:
+    assert console.operate(["parked", "list"]) == (
+        200,
+        {"clean": True, "result": {"words": ["parked", "list"]}},
+    )
+    assert console.send("POST", "/about")[:2] == (200, {"system": "a stack", "operator": "ada"})
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer ", "Bearer wrong", "Basic {}", "{}", "bearer {}"]
+)
+def test_without_the_token_no_verb_is_run(console: Console, authorization: str | None) -> None:
+    given = authorization and authorization.format(console.token)
+    status, answer = console.operate(["verify"], Authorization=given)
+    assert (status, console.asked) == (403, [])
+    assert "token" in answer["error"]
+    assert console.send("POST", "/about", headers={"Authorization": given})[0] == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:{port}"},
+        {"Host": "127.0.0.1"},
+        {"Host": None},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "https://127.0.0.1:{port}"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+def test_from_elsewhere_everything_is_refused(console: Console, headers: dict[str, str | None]) -> None:
+    port = console.authority.partition(":")[2]
+    given = {name: value and value.replace("{port}", port) for name, value in headers.items()}
+    for method, path, body in (("GET", "/", b""), ("POST", "/operations", b'{"words": ["verify"]}')):
+        assert console.send(method, path, body, given)[0] == 403
+    assert console.asked == []
+
+
+def test_its_own_page_may_ask_by_either_name_of_loopback(console: Console) -> None:
+    port = console.authority.partition(":")[2]
+    for name in ("127.0.0.1", "localhost"):
+        own = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}", "Sec-Fetch-Site": "same-origin"}
+        assert console.send("POST", "/about", headers=own)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"{}", b'{"words": []}', b'{"words": "verify"}', b'{"words": [1]}', b"\xff",
+     b"[" * 9999, json.dumps({"words": ["x"] * (MAX_WORDS + 1)}).encode()],
+)  # fmt: skip
+def test_what_is_no_verb_is_refused_with_a_hint(console: Console, body: bytes) -> None:
+    status, answer, _ = console.send("POST", "/operations", body)
+    assert status == 400
+    assert '{"words": ["verb", "argument", …]}' in answer["error"]
+
+
+@pytest.mark.parametrize("length", ["", "-1", "x", str(MAX_BODY + 1)])
+def test_a_body_of_no_or_too_great_length_is_not_read(console: Console, length: str) -> None:
+    status, _, _ = console.send("POST", "/operations", headers={"Content-Length": length})
+    assert status == 400
+
+
+def test_a_failure_of_the_operations_is_told_without_its_details(console: Console) -> None:
+    console.failure = Unavailable("The stack does not answer.")
+    assert console.operate(["verify"]) == (503, {"error": "The stack does not answer."})
+    console.failure = RuntimeError("postgresql://user:password@host")
+    status, answer = console.operate(["verify"])
+    assert status == 503
+    assert "password" not in answer["error"]
+
+
+def test_the_page_and_its_files_are_served_with_a_strict_policy(console: Console) -> None:
+    for path, kind in (("/", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")):
+        status, content, headers = console.send("GET", path, headers={"Authorization": None})
+        assert status == 200
+        assert headers["content-type"].startswith(kind)
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert console.token not in content
+    for path in ("/server.py", "/../server.py", "/%2e%2e/server.py", "/about"):
+        assert console.send("GET", path)[0] == 404
