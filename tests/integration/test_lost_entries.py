@@ -357,6 +357,19 @@ def test_more_than_stripe_keeps_is_said_to_be_out_of_reach(fns: Functions, tail:
     assert until_complete(fns, tail, ago(5 * DAY))[-1]["lost_entries"]["events_before"] is None
 
 
+def test_events_are_read_from_where_every_earlier_one_was_stored(fns: Functions) -> None:
+    """A webhook can come days after its event, and a restore takes away what it stored."""
+    now = time.time()
+
+    before_any_run = system().reconcile._lost_entries.begin(int(now))
+    assert abs(before_any_run.events_from - (now - 30 * DAY)) < 60
+    assert before_any_run.progress(0).events_before is None, "that is all there can be"
+
+    fns.invoke("reconciler", {})
+    after_one = system().reconcile._lost_entries.begin(int(now) + 1)
+    assert abs(after_one.events_from - (now - 3600)) < 60
+
+
 def test_it_is_not_complete_before_stripes_events_are_read(
     fns: Functions, silent: Simulator, tail: Tail
 ) -> None:

@@ -25,6 +25,13 @@ MUTANTS = [
     ),
     Mutant(
         file=LOST,
+        text="            known_until = read_until or int(began) - stripe_lists.STRIPE_KEEPS_SECONDS + _OVERLAP\n",
+        instead="            known_until = read_until or since\n",
+        breaks="a late webhook's event is lost by a restore from before the first run of the reconciler",
+        caught_by=f"{OF_LOST}::test_events_are_read_from_where_every_earlier_one_was_stored",
+    ),
+    Mutant(
+        file=LOST,
         text="            if position.left:\n",
         instead="            if False:\n",
         breaks="a lost payment that somebody held is forgotten",

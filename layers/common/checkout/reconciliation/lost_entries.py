@@ -32,6 +32,7 @@ from checkout.reconciliation.lost_entries_position import (
 )
 from checkout.reconciliation.uncredited import Compared, Reemission
 
+_OVERLAP = stripe_lists.OVERLAP_SECONDS
 SAME_MOMENT_SECONDS = 5
 """Times are given in whole seconds."""
 
@@ -136,11 +137,14 @@ class LostEntries:
             newest = lost_entries.newest_user_of_entries(tx, before)
         with self._checkout.transaction() as tx:
             read_until = stripe_lists.read_until(tx, missed_events.LIST)
+            began = lost_entries.clock(tx)
+            # What the last runs before the restore have read may be lost, too; and if none had read all, an
+            # event of any age may have come by a late webhook that is lost now.
+            known_until = read_until or int(began) - stripe_lists.STRIPE_KEEPS_SECONDS + _OVERLAP
             position = Position(
                 since=since,
-                began=lost_entries.clock(tx),
-                # What the last runs before the restore have read may be lost, too.
-                events_from=min(since, read_until or since) - stripe_lists.OVERLAP_SECONDS,
+                began=began,
+                events_from=min(since, known_until) - _OVERLAP,
                 last_id=lost_entries.last_payment_id(tx),
                 newest_user=max(newest, lost_entries.newest_user_of_sessions(tx, before)),
             )
