@@ -1,8 +1,7 @@
 """What is true at Stripe: sessions, payments, refunds, disputes and the books. Each change makes its events.
 
-Objects have the shapes of Stripe's API, with the fields that matter here. Every state that an object was in
-is kept as it was, so that an answer can come from an earlier one. Amounts are minor units, times epoch
-seconds.
+Objects have the shapes of Stripe's API, with the fields that matter here. Every state of an object is kept,
+so that an answer can come from an earlier one. Amounts are minor units, times epoch seconds.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +22,7 @@ class Account:
         self.states: dict[str, list[Resource]] = {}
         """The states of each object, oldest first."""
         self.events: list[Resource] = []
-        self.books: list[str] = []
-        """Ids of balance transactions."""
+        self.books: list[str] = []  # Ids of balance transactions.
         self._clock, self._digits, self._api_version = clock, digits, api_version
 
     # What there is

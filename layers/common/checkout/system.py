@@ -5,14 +5,12 @@ imported where its attribute is made, so a function imports what it uses: at imp
 """
 
 import encodings.idna  # noqa: F401 - imported by the first address that is resolved, if not here
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from checkout.base import price_settings, snapshot
-from checkout.base.config import Config
-from checkout.base.errors import CheckoutError
+from checkout.base import price_settings
+from checkout.base.parts import Parts
 from checkout.base.postgres import Database
 
 if TYPE_CHECKING:
@@ -36,31 +34,9 @@ if TYPE_CHECKING:
     from checkout.sessions.requests import AnswerRequests
 
 
-class System:
-    """Making it opens no connection and reads no secret.
-
-    An attribute that needs a setting which is missing or unusable raises ConfigurationError, each time until
-    the setting is there; NotYetConfigured and Unavailable come in the same way.
-    """
-
-    def __init__(self, config: Config, **overrides: Any) -> None:
-        """`overrides` replace attributes by name."""
-        if unknown := [name for name in overrides if not hasattr(type(self), name)]:
-            raise TypeError(f"System has no {', '.join(unknown)}.")
-        self.config = config
-        vars(self).update(overrides)
-
-    def prepare(self, *attributes: str, rarely: Collection[str] = ()) -> None:
-        """Import and make, in Lambda's init phase, what the first event needs, without asking anybody.
-
-        What few events need (`rarely`) is left to the first of them if an event waits for the init phase.
-        What cannot be made yet is left to the first event, which has an answer for a wrong setting.
-        """
-        snapshot.prepare(self.close)
-        with snapshot.lasting(), self.config.unread_secrets():
-            for attribute in (*attributes, *(rarely if self.config.is_initialized_ahead else ())):
-                with suppress(CheckoutError):
-                    getattr(self, attribute)
+class System(Parts):
+    """An attribute that needs a setting which is missing or unusable raises ConfigurationError, each time
+    until the setting is there; NotYetConfigured and Unavailable come in the same way."""
 
     def close(self) -> None:
         """End all connections. What is used again connects again."""

@@ -41,11 +41,12 @@ class Config(Settings):
         _ = self._named_services()
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         self._moment("JWT_SECRET_PREVIOUS_UNTIL")
+        callers = self._managers.get(OF_CALLERS)
         for secret in SECRETS:
             value = self._optional_secret(secret.name)
             if value:
                 secret.check(value)
-            elif secret.kept_in == OF_DATABASES and self._callers_have(secret.name):
+            elif secret.kept_in == OF_DATABASES and callers is not None and callers.get(secret.name):
                 # An earlier release read it there. Without it, another database would be credited.
                 raise ConfigurationError(
                     f"{secret.name} is in the secret of {OF_CALLERS}, where it is not read any more: move it"
@@ -53,14 +54,9 @@ class Config(Settings):
                     " DatabaseUrlSecretArn)."
                 )
         if self._optional_secret("CHECKOUT_SERVICE_TOKEN"):
-            _ = self.services()
-        least, most, step = self.min_amount_cents, self.max_amount_cents, currencies.step(self.currency)
-        if most // step * step < least:
-            raise ConfigurationError(
-                f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {self.currency} is charged in"
-                f" multiples of {step}: from {least} to {most} there is no amount."
-            )
-        price_settings.check(self, self.currency, range(-(-least // step) * step, most + 1, step))
+            self.services()
+        amounts = currencies.amounts(self.currency, self.min_amount_cents, self.max_amount_cents)
+        price_settings.check(self, self.currency, amounts)
 
     # What follows from several settings
 
@@ -103,17 +99,6 @@ class Config(Settings):
         current, *previous = self._several("STRIPE_WEBHOOK_SECRET")
         until = self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         return (current, *(previous if _is_ahead(until) else ()))
-
-    def require_identity(self) -> None:
-        """Raises ConfigurationError if an identity provider's tokens could be another application's: many
-        tenants have one key set."""
-        if self.jwt_jwks_url is not None:
-            for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audiences)):
-                if not value:
-                    raise ConfigurationError(
-                        f"{name} is not set, and JWT_JWKS_URL needs it: its keys may sign other"
-                        " applications' tokens, too."
-                    )
 
     def jwt_secrets(self) -> tuple[str, ...]:
         """The one that tokens are made with; and JWT_SECRET_PREVIOUS, until JWT_SECRET_PREVIOUS_UNTIL. None
@@ -213,10 +198,6 @@ class Config(Settings):
 
     def _manager_of(self, name: str) -> SecretsManager | None:
         return self._managers.get(_SECRETS[name].kept_in)
-
-    def _callers_have(self, name: str) -> bool:
-        manager = self._managers.get(OF_CALLERS)
-        return manager is not None and bool(manager.get(name))
 
     def _optional_secret(self, name: str) -> str | None:
         manager = self._manager_of(name)

@@ -6,6 +6,8 @@ and how much at most on the payment method: only Stripe knows that, so it is not
 
 import re
 
+from checkout.base.errors import ConfigurationError
+
 _CODE = re.compile(r"[a-z]{3}")
 
 _STEPS = {
@@ -43,3 +45,15 @@ def usual_least(currency: str) -> int:
     In another account it is what this is worth in the currency that it is paid out in.
     """
     return max(step(currency), _LEAST.get(currency, _LEAST_ELSEWHERE))
+
+
+def amounts(currency: str, least: int, most: int) -> range:
+    """The amounts within these bounds that Stripe charges. Raises ConfigurationError if there is none."""
+    multiple = step(currency)
+    found = range(-(-least // multiple) * multiple, most + 1, multiple)
+    if not found:
+        raise ConfigurationError(
+            f"MAX_AMOUNT_CENTS must be at least MIN_AMOUNT_CENTS, and {currency} is charged in multiples of"
+            f" {multiple}: from {least} to {most} there is no amount."
+        )
+    return found

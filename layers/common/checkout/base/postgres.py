@@ -63,9 +63,7 @@ class Transaction:
         """Execute it with the next statement, or with COMMIT. What it raises is raised there: InvariantBroken
         if it `changes_one_row` and PostgreSQL counts another number."""
         statement = self._cursor.mogrify(sql, parameters)
-        if changes_one_row:
-            statement = _COUNTED % statement
-        self._queued.append(statement)
+        self._queued.append(_COUNTED % statement if changes_one_row else statement)
 
     def execute_values(self, sql: str, rows: Iterable[Sequence[Any]], template: str | None = None) -> None:
         """`sql` with all rows in the place of `%s`, in one round trip; nothing if there are none."""
@@ -236,8 +234,8 @@ def array(values: Iterable[str | int | None]) -> str:
 
 def limit(tx: Transaction, **seconds: float) -> None:
     """Set `lock_timeout` and others for this transaction. RDS Proxy then pins the session: only if needed."""
-    timeouts = {name: f"{max(1, round(limit * 1000))}ms" for name, limit in seconds.items()}
-    tx.execute(*_set_config(timeouts, local=True))
+    milliseconds = {name: f"{max(1, round(limit * 1000))}ms" for name, limit in seconds.items()}
+    tx.execute(*_set_config(milliseconds, local=True))
 
 
 def _set_config(settings: Mapping[str, str], *, local: bool) -> tuple[str, list[str]]:
@@ -247,8 +245,5 @@ def _set_config(settings: Mapping[str, str], *, local: bool) -> tuple[str, list[
 
 def take_time(tx: Transaction) -> None:
     """Lengthen the time limits of this transaction."""
-    limit(
-        tx,
-        statement_timeout=timing.LONG_STATEMENT,
-        idle_in_transaction_session_timeout=timing.LONG_IDLE_IN_TRANSACTION,
-    )
+    long, idle = timing.LONG_STATEMENT, timing.LONG_IDLE_IN_TRANSACTION
+    limit(tx, statement_timeout=long, idle_in_transaction_session_timeout=idle)

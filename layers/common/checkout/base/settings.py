@@ -3,14 +3,12 @@
 A test holds the README's table, .env.example and the templates to this.
 """
 
-from collections.abc import Sequence
-
-from checkout.base import setting, timing, user_ids
+from checkout.base import setting, timing
+from checkout.base.identity_settings import IdentitySettings
 from checkout.base.price_settings import PriceSettings
 from checkout.base.setting import Secret, Setting
 
 DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
-SUBJECT: Sequence[str] = ("sub",)
 
 OF_CALLERS = "SECRET_ARN"
 OF_STRIPE = "STRIPE_SECRET_ARN"
@@ -70,7 +68,7 @@ SECRETS = (
 )
 
 
-class Settings(PriceSettings):
+class Settings(IdentitySettings, PriceSettings):
     """What is not secret."""
 
     database_by_iam = Setting(
@@ -203,39 +201,6 @@ class Settings(PriceSettings):
     max_body_bytes = Setting(
         "MAX_BODY_BYTES", setting.number, "largest body of an API request", default=65_536
     )
-    jwt_jwks_url = Setting(
-        "JWT_JWKS_URL",
-        setting.fetchable,
-        "the identity provider that signs the users' tokens: its key set, or its"
-        " `…/.well-known/openid-configuration`; needs `JWT_ISSUER` and `JWT_AUDIENCE`",
-    )
-    jwt_audiences = Setting(
-        "JWT_AUDIENCE",
-        setting.audiences,
-        "`aud` that tokens must have; without `aud` it is their `client_id`, or else `azp`; of several,"
-        " comma-separated, one",
-        default=frozenset[str](),
-    )
-    jwt_issuer = Setting("JWT_ISSUER", setting.optional_text, "`iss` that tokens must have")
-    jwt_user_claim = Setting(
-        "JWT_USER_CLAIM",
-        setting.claim,
-        "which claim names the account: `org_id`, or a JSON Pointer such as `/o/id`; one that never passes"
-        " to somebody else, so no email",
-        default=SUBJECT,
-    )
-    jwt_max_age_seconds = Setting(
-        "JWT_MAX_AGE_SECONDS",
-        setting.number,
-        "how long a user's token may live, whatever its `exp` says",
-        default=86_400,
-    )
-    user_ids = Setting(
-        "USER_ID_TYPE",
-        user_ids.of,
-        "what users' ids are: `bigint`, `uuid` or `text`, as in the application's table; chosen once",
-        default=user_ids.BIGINT,
-    )
     foreign_producers = Setting(
         "FOREIGN_PRODUCERS",
         setting.yes_or_no,
@@ -273,6 +238,6 @@ class Settings(PriceSettings):
 
 DECLARED = {
     one.name: one
-    for one in (*SECRETS, *vars(Settings).values(), *vars(PriceSettings).values())
+    for one in (*SECRETS, *(one for declaring in Settings.__mro__ for one in vars(declaring).values()))
     if isinstance(one, Secret | Setting)
 }

@@ -4,8 +4,9 @@ In Python it is an int, or a text in its one canonical form, which is also the k
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from checkout.base.text import (
     MAX_IDENTIFIER_LENGTH,
@@ -46,6 +47,12 @@ class UserIds:
     def array(self) -> str:
         """The type of `%s` in `= ANY(%s)`, for `postgres.array`. Said, since a column may be narrower."""
         return f"{self.name}[]"
+
+
+def least(ids: Sequence[Any]) -> UserId:
+    """Of ids that have one type; texts in the order of their code points, which is that of their bytes."""
+    found: UserId = min(ids)
+    return found
 
 
 def _uuid(value: object) -> str | None:

@@ -7,6 +7,7 @@ databases makes them differ, too, so what is absent is searched for again, and i
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from checkout.base import user_ids
 from checkout.base.postgres import Database, Transaction, take_time
 from checkout.base.user_ids import UserId
 from checkout.ledger import whereabouts
@@ -36,7 +37,7 @@ class LedgerAudit:
                 take_time(tx)
             users = Users(
                 after,
-                ledger_ranges.least(
+                user_ids.least(
                     [
                         ledger_ranges.end_of_range(there, "application", after),
                         ledger_ranges.end_of_range(here, "checkout", after),

@@ -5,11 +5,11 @@ of a range, and only a range that differs is read. Every statement is bounded by
 only a single user is never divided.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from checkout.base.postgres import Transaction
-from checkout.base.user_ids import UserId
+from checkout.base.user_ids import UserId, least
 from checkout.operations.comparison import Seen
 from checkout.outbox.effects import DIRECTIONS, TOP_UP
 from checkout.payments import table as payments_table
@@ -110,12 +110,6 @@ def _users(tx: Transaction) -> str:
         f"(SELECT id{collate} AS id, balance FROM users"
         f" WHERE id > %(after)s{collate} AND id <= %(upto)s{collate})"
     )
-
-
-def least(ids: Sequence[Any]) -> UserId:
-    """Of ids that have one type; texts in the order of their code points, which is that of their bytes."""
-    found: UserId = min(ids)
-    return found
 
 
 def end_of_range(tx: Transaction, side: Side, after: UserId) -> UserId:

@@ -8,10 +8,9 @@ from collections.abc import Collection
 from typing import Any
 
 from checkout.base.postgres import Transaction
+from checkout.operations.attention import Depth
 
 Row = dict[str, Any]
-Depth = tuple[int, float]
-"""How many, and the age of the oldest in seconds; 0 if there is none."""
 
 
 def payments_by_status(tx: Transaction, hours: int, most: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 from checkout.base.errors import DatabaseUnavailable
 from checkout.operations import overview_table as table
 from checkout.operations import text
-from checkout.operations.overview_table import Depth
+from checkout.operations.attention import Depth, attention
 from checkout.operations.verb import Outcome, Verbs
 from checkout.outbox.effects import TOP_UP, success_key
 from checkout.payments.payment import FINAL, Status
@@ -132,60 +132,6 @@ class Overview:
             "newest": [_progress(row, entered, parked) for row in newest],
         }
 
-
-def attention(queues: Mapping[str, Depth | None], away: list[str]) -> list[dict[str, str]]:
-    """What is not as it should be: the queue, a sentence, and what to do. Empty if all is well."""
-    found = [
-        {"queue": "", "sentence": f"The {name} is away.", "remedy": "Start it: nothing is lost meanwhile."}
-        for name in away
-    ]
-    for name, (least_seconds, one, several, remedy) in _WATCHED.items():
-        depth = queues.get(name)
-        if depth is not None and depth[0] and depth[1] >= least_seconds:
-            count = "One" if depth[0] == 1 else str(depth[0])
-            found.append(
-                {
-                    "queue": name,
-                    "sentence": f"{count} {one if depth[0] == 1 else several}",
-                    "remedy": remedy,
-                }
-            )
-    return found
-
-
-_WATCHED = {
-    "outbox": (
-        60,
-        "message has waited for Kafka for more than a minute.",
-        "messages wait for Kafka, the oldest for more than a minute.",
-        "Is the broker away? Start it, and the relay publishes them within a minute.",
-    ),
-    "held": (
-        0,
-        "event of Stripe's is held for a decision.",
-        "events of Stripe's are held for a decision.",
-        "See its reason, remove the cause, and replay it; or discard it.",
-    ),
-    "waiting": (
-        2 * 3600,
-        "event of Stripe's has waited for another one for more than two hours.",
-        "events of Stripe's wait for others, the oldest for more than two hours.",
-        "See its reason: reconcile reads from Stripe what it waits for.",
-    ),
-    "parked": (
-        0,
-        "record could not be applied and is parked.",
-        "records could not be applied and are parked.",
-        "See its reason, remove the cause, and replay it; or discard it.",
-    ),
-    "uncredited": (
-        60,
-        "payment was not credited within a minute.",
-        "payments are not credited, the oldest for more than a minute.",
-        "Does the consumer run? reconcile emits again what Kafka has lost.",
-    ),
-}
-"""Queue → the age in seconds from which it needs attention, one, several, and the remedy."""
 
 _NONE = {"entries": 0, "amount_cents": 0}
 _REVERSALS = frozenset({"refunded", "refund_failed", "disputed", "dispute_won"})
