@@ -1,6 +1,5 @@
 """A browser for the tests of the Balance page; they are skipped where none is installed."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,19 +9,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from functions.web import app
+from tests.end_to_end.browser import NoBrowser, launched
 from tests.end_to_end.fake_checkout import FakeCheckout, serving
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE_MS = 30_000
 WATCH_POLICY = """
 addEventListener("securitypolicyviolation", (event) => {
@@ -51,14 +40,14 @@ class Complaints:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One a module: while Playwright runs, no other test in this process can have an event loop."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed (looked for {', '.join(PROGRAMS)})")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield launched
-        launched.close()
+        try:
+            found = launched(playwright)
+        except NoBrowser as error:
+            pytest.skip(str(error))
+        yield found
+        found.close()
 
 
 @pytest.fixture

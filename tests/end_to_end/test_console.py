@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from checkout.outbox.record import Record
+from tests.end_to_end import screenshots
 from tests.support.functions import finished
 from tests.support.running_stack import RunningStack
 
@@ -109,6 +111,12 @@ def test_every_invariant_is_checked_with_its_remedy(console: Page, stack: Runnin
     stack.application("UPDATE users SET balance = 0 WHERE id = %s", (user_id,))
     console.get_by_role("button", name="Check all invariants").click()
     expect(row(console, "every balance is the sum of its entries")).to_contain_text("holds")
+
+
+def test_the_pictures_of_the_docs_can_be_taken(browser: Browser, stack: RunningStack, tmp_path: Path) -> None:
+    taken = screenshots.take(stack, browser.new_page, tmp_path)
+    assert {path.name for path in taken} == {path.name for path in screenshots.FOLDER.iterdir()}
+    assert all(path.stat().st_size > 10_000 for path in taken)
 
 
 @pytest.mark.parametrize("context_options", [{"color_scheme": "light"}, {"color_scheme": "dark"}], ids=str)
