@@ -49,7 +49,7 @@ def bring_up(options: argparse.Namespace) -> None:
     """Preflight, build, deploy."""
     given = {"built": options.built, "tagged": options.tags, "role": options.role_arn}
     given["only_infrastructure"] = options.only is not None
-    terminal.say(f"checking the account for {options.environment}")
+    terminal.complain(f"checking the account for {options.environment}")
     if options.plan:
         terminal.say(change_set.plan(options.environment, terminal.say, **given) or NO_CHANGES)
         return

@@ -1,12 +1,13 @@
 """Creating a session: the row before Stripe, one session for one request_id, whatever Stripe does."""
 
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 
-from checkout.base import timing
+from checkout.base import telemetry, timing
 from checkout.base.config import Config
 from checkout.base.errors import TooManyRequests
 from checkout.base.postgres import Database
@@ -277,8 +278,11 @@ SHOP = "token-of-the-shop-with-20-characters"
 
 
 def test_a_named_service_may_do_what_its_scopes_say(
-    fns: Functions, stripe: Simulator, capsys: pytest.CaptureFixture[str]
+    fns: Functions, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logs = io.StringIO()
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", logs)
+
     def create(*scopes: str) -> Answer:
         fns.set(SERVICES=json.dumps({"shop": {"tokens": [SHOP, SHOP + "2"], "scopes": scopes}}))
         return fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SHOP})
@@ -287,11 +291,10 @@ def test_a_named_service_may_do_what_its_scopes_say(
     refused = create("balances:read", "balances:spend")
     assert (refused.status, refused.json["code"]) == (403, "missing_scope")
     assert "sessions" in refused.json["detail"]
-    written = capsys.readouterr().out
-    assert '"caller":"service:shop"' in written
-    assert SHOP not in written
+    assert '"caller":"service:shop"' in logs.getvalue()
     fns.create({"amount_cents": 500, "user_id": 1}, {"x-service-token": SERVICE_TOKEN})
-    assert '"caller":"service"' in capsys.readouterr().out
+    assert '"caller":"service"' in logs.getvalue()
+    assert SHOP not in logs.getvalue()
     assert fns.http("account", "GET /checkout/balance", headers={"x-service-token": SHOP}).status == 401
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
-from checkout.release.migrate import MIGRATIONS, Migrate
+from checkout.base.user_ids import BIGINT
+from checkout.release.migrate import MIGRATIONS, Migrate, for_ids
 from tests.support import functions
 from tests.support.functions import Functions, query
 from tests.support.stripe_simulator import Simulator
@@ -124,7 +125,7 @@ def older(databases: tuple[str, str]) -> Iterator[str]:
     for path in sorted((MIGRATIONS / "checkout").glob("*.sql")):
         migration = f"checkout/{path.name}"
         if migration < BRINGS_PRICES:
-            query(url, path.read_text().replace("%", "%%"))
+            query(url, for_ids(BIGINT, path.read_text()).replace("%", "%%"))
             query(url, "INSERT INTO schema_migrations VALUES (%s)", (migration,))
     yield url
     functions.disconnect()

@@ -37,7 +37,7 @@ class Migrate:
                 name = f"{folder}/{path.name}"
                 with database.transaction() as tx:
                     if not _is_applied(tx, name):
-                        tx.execute(_for(tx.user_ids, path.read_text(encoding="utf-8")))
+                        tx.execute(for_ids(tx.user_ids, path.read_text(encoding="utf-8")))
                         tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
@@ -73,7 +73,7 @@ class Migrate:
                     )
 
 
-def _for(user_ids: UserIds, sql: str) -> str:
+def for_ids(user_ids: UserIds, sql: str) -> str:
     """The migration for ids of this type."""
     check = "CHECK (user_id > 0)" if user_ids is BIGINT else ""
     for name, text in (
