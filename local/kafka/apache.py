@@ -104,10 +104,16 @@ class ApacheKafka:
 
     def _hold(self) -> None:
         """Lock the folder until this process ends."""
-        self._lock = lock_file.hold(self._data / "lock")
+        lock = self._data / "lock"
+        starting = lock_file.hold(self._data / "starting")
+        if starting is not None:
+            with starting:
+                if not lock_file.is_held(lock):
+                    # That of a killed predecessor goes first: who finds the folder held believes the file.
+                    _brokers_file(self._data).unlink(missing_ok=True)
+                    self._lock = lock_file.hold(lock)
         if self._lock is None:
             raise ApacheKafkaError(f"another process runs Apache Kafka in {self._data}")
-        _brokers_file(self._data).unlink(missing_ok=True)  # Of a predecessor that was killed.
 
     def _let_go(self) -> None:
         if self._lock is not None:

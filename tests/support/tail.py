@@ -3,7 +3,7 @@
 import time
 from uuid import uuid4
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from checkout.outbox.record import Record
 
@@ -51,5 +51,16 @@ class Tail:
 
 def ends(consumer: Consumer, topic: str) -> list[int]:
     """The offset after the last record of each partition."""
-    partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-    return [int(consumer.get_watermark_offsets(one, timeout=SECONDS)[1]) for one in partitions]
+    return [_end(consumer, TopicPartition(topic, partition)) for partition in range(PARTITIONS)]
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """A broker that has just started does not know its partitions yet."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=SECONDS)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
