@@ -94,7 +94,12 @@ class Recorder:
         if query.get("Action") == ["connect"]:
             self.note("rds-db:connect", f"{server['host']}/{query['DBUser'][0]}")
         connection = mock.MagicMock()
-        connection.cursor.return_value.mogrify.return_value = b""
+        cursor = connection.cursor.return_value
+        cursor.mogrify.return_value, cursor.fetchone.return_value, cursor.fetchall.return_value = (
+            b"",
+            None,
+            [],
+        )
         return connection
 
     def kafka(self, **options: Any) -> Any:

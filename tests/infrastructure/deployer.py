@@ -73,10 +73,11 @@ def granted(resources: Mapping[str, Resource]) -> set[str]:
 
 
 def called() -> set[str]:
-    """The actions of AWS that deployment/ calls, by the services' models."""
+    """The actions of AWS that deployment/ calls, itself or to run a verb, by the services' models."""
     session = botocore.session.get_session()
     names, services = set(), set()
-    for path in (ROOT / "deployment").glob("*.py"):
+    remote = ROOT / "layers" / "common" / "checkout" / "operations" / "remote.py"
+    for path in (*(ROOT / "deployment").glob("*.py"), remote):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue

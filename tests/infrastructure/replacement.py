@@ -133,6 +133,10 @@ _CANDIDATES = (
     "other@example.com",
     "b-1.other.example:9096",
     "eu-west-1",
+    "txcd_10000000",
+    '[{"amount_cents": 1000, "credit_cents": 1100}]',
+    '{"allow_promotion_codes": true}',
+    "60",
 )
 
 Stateful = dict[str, dict[str, Any]]
