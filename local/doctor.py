@@ -32,6 +32,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SECONDS = 5.0
 """For a program to say its version: an engine that hangs counts as one that is not there."""
 
+_COLORS = re.compile("\x1b\\[[0-9;]*m")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -167,7 +169,7 @@ def _sam(root: Path) -> Finding:
 def _program(path: str | None, name: str, programs: tuple[str, ...], option: str, enables: str) -> Finding:
     for program in programs:
         if shutil.which(program, path=path) and (said := _said(path, program, option)):
-            return Finding(name, True, said.splitlines()[0][:60], enables)
+            return Finding(name, True, said.splitlines()[0].split(" built on ")[0][:60], enables)
     return Finding(name, False, f"no {programs[0]} on PATH", enables)
 
 
@@ -182,7 +184,7 @@ def _said(path: str | None, program: str, *arguments: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return (done.stdout + done.stderr).strip() if done.returncode == 0 else ""
+    return _COLORS.sub("", done.stdout + done.stderr).strip() if done.returncode == 0 else ""
 
 
 def _is_free(port: int) -> bool:

@@ -72,6 +72,17 @@ def test_what_is_there_is_named_with_its_version(machine: dict[str, str], tmp_pa
     ]
 
 
+def test_a_version_is_shown_without_colors_and_the_name_of_a_build(
+    machine: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(tmp_path, "mvn", "\x1b[1mApache Maven 3.9.9\x1b[m")
+    program(tmp_path, "chromium", "Chromium 140.0 built on Debian GNU/Linux 13 (trixie)")
+    doctor.main(machine, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith("Apache Maven 3.9.9") for line in lines)
+    assert any(line.endswith("Chromium 140.0") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("name", "prints", "status"),
     [("docker", "Cannot connect to the Docker daemon", 1), ("java", 'version "11.0.2"', 0)],
