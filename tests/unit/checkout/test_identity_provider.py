@@ -215,7 +215,9 @@ def jwk_of(key: Any, **members: Any) -> dict[str, Any]:
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 IGNORED: dict[str, Callable[[], Any]] = {
-    "a symmetric key": lambda: {"kty": "oct", "kid": "one", "k": "AAAA", "alg": "RS256"},
+    "a symmetric key": lambda: {"kty": "oct", "kid": "one", "k": "A" * 43},
+    "a symmetric key of HS256": lambda: {"kty": "oct", "kid": "one", "k": "A" * 43, "alg": "HS256"},
+    "a symmetric key that says it is not": lambda: {"kty": "oct", "kid": "one", "k": "AAAA", "alg": "RS256"},
     "RSA of 1024 bits": lambda: jwk_of(rsa.generate_private_key(public_exponent=65537, key_size=1024)),  # noqa: S505
     "P-384": lambda: jwk_of(ec.generate_private_key(ec.SECP384R1())),
     "an alg of another key type": lambda: jwk_of(RSA, alg="ES256"),
