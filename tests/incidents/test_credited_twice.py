@@ -11,19 +11,23 @@
 | getlago/lago-api #5870 | the same top-up was accepted twice by the API | a request_id has one session |
 """  # noqa: E501
 
+from contextlib import closing
 from uuid import uuid4
 
 import psycopg2
 import pytest
 
 from checkout.base import postgres
+from checkout.base.config import Config
+from checkout.payments import stripe_event
 from checkout.release.privileges import role_of
+from checkout.system import System
 from tests.support import functions
 from tests.support.functions import Functions, finished
 from tests.support.inbox import outcome
 from tests.support.published import Published
 from tests.support.second_connection import second_connection, waiting
-from tests.support.stripe_events import event, session_object
+from tests.support.stripe_events import encoded, event, session_object
 from tests.support.stripe_simulator import Simulator
 
 
@@ -33,17 +37,22 @@ def test_two_deliveries_at_the_same_moment(
     """Significant-Gravitas/AutoGPT #10672: two deliveries of one top-up both found it not yet applied, so
     $160 and $50 made $260."""
     monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
-    functions.forget_wiring()
     fns.consume(finished(amount_cents=16_000))
     url = fns.settings["CHECKOUT_DATABASE_URL"]
-    paid = event(session_object(str(uuid4()), amount=5_000, payment_intent="pi_1"))
+    paid = encoded(event(session_object(str(uuid4()), amount=5_000, payment_intent="pi_1")))
+
+    def deliver() -> str:
+        with closing(System(Config(fns.settings))) as environment:
+            return environment.stripe_events.record(stripe_event.parsed(paid))
+
     with second_connection(url) as other:
         # Both have looked, and found nothing, when the first of them gets the payment's lock.
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout payment pi_1', 0))")
-        first, second = (waiting(url, lambda: fns.webhook(paid)) for _ in range(2))
+        first = waiting(url, deliver)
+        second = waiting(url, deliver, waiters=2)
         other.commit()
-        answers = sorted(one.result(20).json["outcome"] for one in (first, second))
-    assert answers == ["applied", "duplicate"]
+        outcomes = sorted(one.result(20) for one in (first, second))
+    assert outcomes == ["applied", "duplicate"]
     assert published.balance() == 21_000
 
 

@@ -43,32 +43,34 @@ def second_connection(url: str) -> Iterator[SecondConnection]:
         yield other
 
 
-def waiting(url: str, act: Callable[[], T]) -> "Future[T]":
-    """Start `act` in a thread, and return once it waits for a lock in this database.
+def waiting(url: str, act: Callable[[], T], waiters: int = 1) -> "Future[T]":
+    """Start `act` in a thread, and return once so many wait for a lock in this database.
 
     Raises AssertionError if it ends without having waited.
     """
-    acting = waiting_or_done(url, act)
+    acting = waiting_or_done(url, act, waiters)
     assert not acting.done(), f"ended without waiting: {acting.exception() or acting.result()}"
     return acting
 
 
-def waiting_or_done(url: str, act: Callable[[], T]) -> "Future[T]":
-    """Start `act` in a thread, and return once it waits for a lock or has ended."""
+def waiting_or_done(url: str, act: Callable[[], T], waiters: int = 1) -> "Future[T]":
+    """Start `act` in a thread, and return once so many wait for a lock or it has ended."""
     pool = ThreadPoolExecutor(1)
     acting = pool.submit(act)
     pool.shutdown(wait=False)
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         eventually(
-            lambda: acting.done() or _waits(connection), PATIENCE_SECONDS, lambda: "neither waits nor ends"
+            lambda: acting.done() or _waiters(connection) >= waiters,
+            PATIENCE_SECONDS,
+            lambda: "neither waits nor ends",
         )
     return acting
 
 
-def _waits(connection: Any) -> bool:
+def _waiters(connection: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return cursor.fetchone() is not None
+        return int(cursor.rowcount)
