@@ -179,8 +179,8 @@ OWN = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text="    for movement in movements:\n        if not isinstance(movement, Mapping)",
-        instead="    for movement in movements[:1]:\n        if not isinstance(movement, Mapping)",
+        text="    for movement in in_order(movements):\n",
+        instead="    for movement in in_order(movements)[:1]:\n",
         breaks="of a dispute only the first balance transaction counts",
         caught_by=f"{TAKEN}::test_a_dispute_with_several_balance_transactions",
     ),
