@@ -190,8 +190,8 @@ def test_what_is_no_amount(value: Any) -> None:
 
 def test_the_largest_of_everything() -> None:
     assert text.positive_bigint(2**63 - 1) == 2**63 - 1
-    assert text.user_id_from_digits(str(2**63 - 1)) == 2**63 - 1
-    assert text.user_id_from_digits(str(2**63)) is None
+    assert text.positive_bigint_from_digits(str(2**63 - 1)) == 2**63 - 1
+    assert text.positive_bigint_from_digits(str(2**63)) is None
     assert text.identifier("x" * 255) == "x" * 255
 
 

@@ -53,7 +53,12 @@ def positive_bigint(value: object) -> int | None:
     return value if type(value) is int and 1 <= value <= MAX_BIGINT else None
 
 
-def user_id_from_digits(value: object) -> int | None:
+def bigint_from_zero(value: object) -> int | None:
+    """The same from 0 on."""
+    return 0 if type(value) is int and value == 0 else positive_bigint(value)
+
+
+def positive_bigint_from_digits(value: object) -> int | None:
     """ASCII digits, 1 to 2^63-1, no sign, no space, no leading zero; None for anything else."""
     if isinstance(value, str) and _POSITIVE_DECIMAL.fullmatch(value):
         return positive_bigint(int(value))

@@ -12,7 +12,7 @@ from checkout.base.text import (
     MAX_IDENTIFIER_LENGTH,
     identifier,
     positive_bigint,
-    user_id_from_digits,
+    positive_bigint_from_digits,
     uuid_in_lower_case,
 )
 
@@ -76,7 +76,7 @@ BIGINT = UserIds(
     demo=1,
     probe=9_000_000_000_000_000_001,
     from_json=positive_bigint,
-    from_text=user_id_from_digits,
+    from_text=positive_bigint_from_digits,
 )
 UUID = UserIds(
     name="uuid",

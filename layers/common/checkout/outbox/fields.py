@@ -1,7 +1,7 @@
 """The fields of a record on one of our topics, with the types that its contract says."""
 
 from checkout.base import strict_json
-from checkout.base.text import MAX_BIGINT, identifier, is_storable, positive_bigint, request_identifier
+from checkout.base.text import bigint_from_zero, identifier, is_storable, positive_bigint, request_identifier
 from checkout.base.user_ids import UserId, UserIds
 
 
@@ -43,10 +43,10 @@ class Fields:
         return value
 
     def total(self, name: str) -> int | None:
-        value = self[name]
-        if value is None or (type(value) is int and 0 <= value <= MAX_BIGINT):
-            return value
-        raise Unprocessable(f"{name} must be an integer from 0 to 2^63-1, or null")
+        value = bigint_from_zero(self[name])
+        if value is None and self[name] is not None:
+            raise Unprocessable(f"{name} must be an integer from 0 to 2^63-1, or null")
+        return value
 
     def identifier(self, name: str) -> str | None:
         return self._identifier(name, self[name])

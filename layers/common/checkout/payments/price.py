@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checkout.base.text import MAX_BIGINT, positive_bigint
+from checkout.base.text import bigint_from_zero, positive_bigint, positive_bigint_from_digits
 from checkout.payments.outcomes import Parked
 
 
@@ -53,7 +53,7 @@ def promised(metadata: Mapping[str, Any], subtotal_cents: int) -> Price | None:
     written = [metadata.get("amount_cents"), metadata.get("credit_cents")]
     if written == [None, None]:
         return Price(subtotal_cents, subtotal_cents)
-    amount_cents, credit_cents = map(_from_digits, written)
+    amount_cents, credit_cents = map(positive_bigint_from_digits, written)
     if amount_cents is None or credit_cents is None:
         return None
     return Price(amount_cents, credit_cents)
@@ -64,7 +64,7 @@ def totals(session: Mapping[str, Any]) -> Totals | Parked:
 
     Without a subtotal it is from an event of which an earlier release has erased all but the total.
     """
-    total_cents = _not_negative(session.get("amount_total"))
+    total_cents = bigint_from_zero(session.get("amount_total"))
     if total_cents is None:
         return Parked("amount_total is not an integer from 0 to 2^63-1")
     subtotal = session.get("amount_subtotal")
@@ -74,8 +74,8 @@ def totals(session: Mapping[str, Any]) -> Totals | Parked:
     if not isinstance(details, Mapping):
         return Parked("total_details is not an object")
     subtotal_cents = total_cents if subtotal is None else positive_bigint(subtotal)
-    discount_cents = _not_negative(details.get("amount_discount", 0))
-    tax_cents = _not_negative(details.get("amount_tax", 0))
+    discount_cents = bigint_from_zero(details.get("amount_discount", 0))
+    tax_cents = bigint_from_zero(details.get("amount_tax", 0))
     if not subtotal_cents:
         return Parked(
             f"{'amount_total' if subtotal is None else 'amount_subtotal'} is not a positive integer"
@@ -83,14 +83,3 @@ def totals(session: Mapping[str, Any]) -> Totals | Parked:
     if discount_cents is None or tax_cents is None:
         return Parked("amount_discount or amount_tax is not an integer from 0 to 2^63-1")
     return Totals(subtotal_cents, discount_cents, tax_cents, total_cents)
-
-
-def _not_negative(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= MAX_BIGINT else None
-
-
-def _from_digits(value: object) -> int | None:
-    """As `Price.metadata` writes it."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and not value.startswith("0"):
-        return positive_bigint(int(value)) if len(value) <= len(str(MAX_BIGINT)) else None
-    return None
