@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import requests
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from checkout.base import secrets_manager, user_ids
@@ -33,7 +32,6 @@ ANY_AUDIENCE = "any"
 
 _HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 15.0
-_LONGEST_VERB = Config(read_timeout=330)
 
 
 class NoSuchStack(RuntimeError):
@@ -220,4 +218,4 @@ def _answered(url: str) -> str | None:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(service, config=_LONGEST_VERB)  # type: ignore[call-overload]
+    return boto3.client(service)  # type: ignore[call-overload]

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import getpass
 import json
 import os
 import signal
@@ -111,15 +110,8 @@ def operate(options: argparse.Namespace) -> int:
         "PYTHONPATH": layers,
     }
     # The arguments come last, so an --operator among them wins.
-    command = [sys.executable, "-m", "checkout.operations", "--operator", _user(), *options.arguments]
+    command = [sys.executable, "-m", "checkout.operations", "--operator", terminal.user(), *options.arguments]
     return subprocess.run(command, env=environment, check=False).returncode
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # A container's user may have no name.
-        return f"user {os.getuid()}"
 
 
 def sign(options: argparse.Namespace) -> int:

@@ -1,9 +1,9 @@
 """The operators' console of this stack: its verbs are run by the operations' function here."""
 
-import getpass
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from checkout.base import terminal
 from checkout.base.errors import Unavailable
 from checkout.console.server import About, ConsoleServer
 from local.lambda_runtime.environments import PayloadTooLarge, Throttled
@@ -28,11 +28,4 @@ def server(functions: Functions) -> ConsoleServer:
         found: Mapping[str, Any] = result.value
         return found
 
-    return ConsoleServer(operate, About("on this machine", _operator()))
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # A container's user may have no name.
-        return ""
+    return ConsoleServer(operate, About("on this machine", terminal.user()))

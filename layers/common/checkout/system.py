@@ -10,8 +10,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from checkout.base import price_settings
-from checkout.base.parts import Parts
 from checkout.base.postgres import Database
+from checkout.base.wiring import Wiring
 
 if TYPE_CHECKING:
     from checkout.api.accounts import Accounts
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from checkout.sessions.requests import AnswerRequests
 
 
-class System(Parts):
+class System(Wiring):
     """An attribute that needs a setting which is missing or unusable raises ConfigurationError, each time
     until the setting is there; NotYetConfigured and Unavailable come in the same way."""
 

@@ -1,5 +1,7 @@
 """Output for people: nothing in a text acts on the terminal, and no encoding makes writing fail."""
 
+import getpass
+import os
 import sys
 from typing import TextIO
 
@@ -41,3 +43,11 @@ def confirmed(question: str) -> bool:
     except EOFError:
         put("\n", sys.stderr)
         return False
+
+
+def user() -> str:
+    """The name of the account that runs this process."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # A container's user may have no name.
+        return f"user {os.getuid()}"

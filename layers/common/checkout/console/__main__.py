@@ -4,7 +4,6 @@ It invokes OperationsFunction with your AWS credentials; whoever may not invoke 
 """
 
 import argparse
-import getpass
 import signal
 import threading
 import webbrowser
@@ -29,7 +28,7 @@ def main() -> int:
     except CheckoutError as error:
         terminal.complain(f"error: {error.detail}")
         return 3
-    about = About(given.stack, getpass.getuser())
+    about = About(given.stack, terminal.user())
     try:
         server = ConsoleServer(lambda words: remote.operated(alias, words), about, given.port)
     except OSError as error:

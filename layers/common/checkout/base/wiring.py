@@ -1,5 +1,6 @@
 """What every wiring has: parts that are made when they are first asked for, in time for the first event."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ from checkout.base.config import Config
 from checkout.base.errors import CheckoutError
 
 
-class Parts:
+class Wiring(ABC):
     """Making it opens no connection and reads no secret; its attributes are the parts, each made once."""
 
     def __init__(self, config: Config, **overrides: Any) -> None:
@@ -31,6 +32,6 @@ class Parts:
                 with suppress(CheckoutError):
                     getattr(self, attribute)
 
+    @abstractmethod
     def close(self) -> None:
         """End all connections. What is used again connects again."""
-        raise NotImplementedError
