@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from checkout.base.errors import Unavailable
 from checkout.console.server import MAX_BODY, MAX_WORDS, About, ConsoleServer
 
 ABOUT = About("a stack", "ada")
+ROOT = Path(__file__).parents[3]
+PARTS = ROOT / "layers" / "common" / "checkout" / "console" / "page" / "parts.js"
+MONEY = ROOT / "functions" / "web" / "static" / "money.js"
 
 
 class Console:
@@ -133,6 +138,13 @@ def test_a_failure_of_the_operations_is_told_without_its_details(console: Consol
     status, answer = console.operate(["verify"])
     assert status == 503
     assert "password" not in answer["error"]
+
+
+def test_the_page_has_the_digits_of_currencies_that_the_balance_page_has() -> None:
+    lists = re.compile(r"const (?:ZERO|THREE)_DECIMAL = new Set\(\[.*?\]\);", re.DOTALL)
+    ours, theirs = (lists.findall(path.read_text()) for path in (PARTS, MONEY))
+    assert len(ours) == 2
+    assert ours == theirs
 
 
 def test_the_page_and_its_files_are_served_with_a_strict_policy(console: Console) -> None:

@@ -18,11 +18,18 @@ export function swap(container, ...children) {
   if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
-/** Minor units → "€5.00". */
+// Stripe's lists, as in the Balance page's money.js: not those of Intl.
+const ZERO_DECIMAL = new Set([
+  "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
+]);
+const THREE_DECIMAL = new Set(["bhd", "jod", "kwd", "omr", "tnd"]);
+
+/** Stripe's minor units → "€5.00". */
 export function money(cents, currency) {
+  const digits = ZERO_DECIMAL.has(currency) ? 0 : THREE_DECIMAL.has(currency) ? 3 : 2;
+  const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   try {
-    const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-    return format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
+    return new Intl.NumberFormat(undefined, { style: "currency", currency, ...fraction }).format(cents / 10 ** digits);
   } catch {
     return `${cents} ${currency}`;
   }
