@@ -54,18 +54,11 @@ class ConsoleServer:
     def __init__(self, operate: Operate, about: About, port: int = 0) -> None:
         """With `port` 0 the machine chooses one. Raises OSError if it is taken."""
         self._token = secrets.token_urlsafe(32)
-        answers = _Answers(operate, about, self._token, _files())
-
-        class Handler(_Handler):
-            pass
-
-        Handler.answers = answers
-        self._server = ThreadingHTTPServer((HOST, port), Handler)
-        self._server.daemon_threads = True
-        self.origin = f"http://{HOST}:{self._server.server_address[1]}"
-        answers.hosts = frozenset(
-            {f"{name}:{self._server.server_address[1]}" for name in (HOST, "localhost")}
-        )
+        self._server = _Server((HOST, port), _Handler)
+        port = self._server.server_port
+        hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
+        self._server.answers = _Answers(operate, about, self._token, hosts)
+        self.origin = f"http://{HOST}:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="console", daemon=True)
 
     @property
@@ -111,12 +104,12 @@ def _files() -> dict[str, _Answer]:
 class _Answers:
     """What is answered to whom."""
 
-    def __init__(self, operate: Operate, about: About, token: str, files: Mapping[str, _Answer]) -> None:
+    def __init__(self, operate: Operate, about: About, token: str, hosts: frozenset[str]) -> None:
         self._operate = operate
         self._about = about
         self._token = token
-        self._files = files
-        self.hosts: frozenset[str] = frozenset()
+        self._hosts = hosts
+        self._files = _files()
 
     def to(self, method: str, path: str, headers: Mapping[str, str | None], body: bytes | None) -> _Answer:
         """`headers` has host, origin, sec-fetch-site and authorization. `body` is None if it is too long."""
@@ -144,7 +137,7 @@ class _Answers:
             return _refusal(error.status, error.detail)
 
     def _foreign(self, headers: Mapping[str, str | None]) -> _Answer | None:
-        if headers["host"] not in self.hosts:
+        if headers["host"] not in self._hosts:
             return _refusal(403, "Host is not this console's address.")
         origin, site = headers["origin"], headers["sec-fetch-site"]
         is_foreign = origin is not None and origin != f"http://{headers['host']}"
@@ -162,8 +155,13 @@ def _words(body: bytes) -> list[str] | None:
     return words if is_fine and all(isinstance(word, str) for word in words) else None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
     answers: _Answers
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_SECONDS
 
@@ -180,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         names = ("host", "origin", "sec-fetch-site", "authorization")
         headers = {name: self.headers.get(name) for name in names}
         try:
-            answer = self.answers.to(self.command, self.path.partition("?")[0], headers, body)
+            answer = self.server.answers.to(self.command, self.path.partition("?")[0], headers, body)
         except Exception:  # noqa: BLE001 - what operate failed with is its own matter to log
             answer = _refusal(Unavailable.status, "The operations failed; their log says why.")
         self.send_response(answer.status)

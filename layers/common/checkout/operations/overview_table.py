@@ -120,5 +120,5 @@ def _depth(tx: Transaction, query: str, *parameters: str) -> Depth:
         f" FROM ({query}) AS queue",
         parameters,
     )
-    [row] = tx.fetchall()
+    row = tx.row()
     return row["depth"], max(0.0, row["seconds"])

@@ -11,7 +11,7 @@ from checkout.operations import overview_table as table
 from checkout.operations import text
 from checkout.operations.attention import Depth, attention
 from checkout.operations.verb import Outcome, Verbs
-from checkout.outbox.effects import TOP_UP, success_key
+from checkout.outbox.effects import DIRECTIONS, TOP_UP, success_key
 from checkout.payments.payment import FINAL, Status
 from checkout.system import System
 
@@ -27,6 +27,8 @@ MOST_COMPARED = 500
 """Payments that are compared with the ledger to find the uncredited ones, the longest due first."""
 
 CHART_MINUTES = 60
+CREDIT = "success"
+"""The kind of a credit's entry."""
 
 
 def declare(verbs: Verbs) -> None:
@@ -86,8 +88,8 @@ class Overview:
             "complete": counted < MOST_COUNTED,
             "payments": sum(payments.values()),
             "payments_by_status": payments,
-            "credits": entries.get("success", _NONE)["entries"],
-            "credited_cents": entries.get("success", _NONE)["amount_cents"],
+            "credits": entries.get(CREDIT, _NONE)["entries"],
+            "credited_cents": entries.get(CREDIT, _NONE)["amount_cents"],
             "reversals": sum(row["entries"] for row in reversals),
             "reversed_cents": -sum(row["amount_cents"] for row in reversals),
             "credit_seconds_p50": percentile(seconds, 50),
@@ -134,7 +136,7 @@ class Overview:
 
 
 _NONE = {"entries": 0, "amount_cents": 0}
-_REVERSALS = frozenset({"refunded", "refund_failed", "disputed", "dispute_won"})
+_REVERSALS = DIRECTIONS.keys() - {CREDIT}
 
 
 def _progress(
