@@ -18,12 +18,12 @@ from typing import Any
 import jwt
 import psycopg2
 
+from checkout.base import terminal
+from examples.stack import awaited
 from local import demo
-from local.stack import description
 from local.stack.description import Description
 from local.stack.postgres import Postgres
 
-ROOT = Path(__file__).parents[1]
 USER = "0e9cbb2a-7f4d-4c6f-9a51-2f0f4ab1f5d7"
 TABLE = """
     CREATE TABLE accounts (uuid UUID PRIMARY KEY, name TEXT NOT NULL, coins BIGINT NOT NULL DEFAULT 0);
@@ -65,18 +65,13 @@ def execute(url: str, sql: str, *parameters: str) -> list[Any]:
 
 
 def main() -> int:
-    def say(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
-
     with TemporaryDirectory() as folder:
         server = Postgres(Path(folder) / "postgres")
         server.start()
         try:
             given = " ".join(f"{name}={value}" for name, value in prepare(server).items())
-            say(f"The application's database is there. In another terminal:\n\n  {given} make run\n")
-            while (stack := description.read(ROOT / ".local")) is None:
-                time.sleep(0.5)
-            purchase(stack, say)
+            terminal.say(f"The application's database is there. In another terminal:\n\n  {given} make run\n")
+            purchase(awaited(), terminal.say)
         finally:
             server.stop()
     return 0

@@ -7,21 +7,19 @@ is there, a user is added, signs in with a token of the provider's shape, and pa
 """
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from checkout.base import terminal
 from examples import identity_provider
 from examples.identity_provider import Provider
+from examples.stack import awaited
 from local import demo
-from local.stack import description
 from local.stack.description import Description
 
-ROOT = Path(__file__).parents[1]
 PORT = 9990
 APPLICATION = "shop"
 
@@ -76,20 +74,17 @@ def purchase(stack: Description, provider: Provider, shape: Shape, say: Callable
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in SHAPES:
-        sys.stderr.write(f"usage: python -m examples.sign_in {'|'.join(SHAPES)}\n")
+        terminal.complain(f"usage: python -m examples.sign_in {'|'.join(SHAPES)}")
         return 2
     shape = SHAPES[arguments[0]]
-
-    def say(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
 
     with identity_provider.serving(PORT) as provider:
         provider.add_key("one")
         given = " ".join(f"{name}={value}" for name, value in settings(provider, shape).items())
-        say(f"The provider is there. In another terminal, after `make clean`:\n\n  {given} make run\n")
-        while (stack := description.read(ROOT / ".local")) is None:
-            time.sleep(0.5)
-        purchase(stack, provider, shape, say)
+        terminal.say(
+            f"The provider is there. In another terminal, after `make clean`:\n\n  {given} make run\n"
+        )
+        purchase(awaited(), provider, shape, terminal.say)
     return 0
 
 
