@@ -4,7 +4,8 @@ import shutil
 
 from playwright.sync_api import Browser, Playwright
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from local.doctor import BROWSERS
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -18,15 +19,15 @@ ARGUMENTS = [
 
 
 class NoBrowser(RuntimeError):
-    """None of PROGRAMS is installed."""
+    """None of BROWSERS is installed."""
 
     def __init__(self) -> None:
-        super().__init__(f"no browser is installed (looked for {', '.join(PROGRAMS)})")
+        super().__init__(f"no browser is installed (looked for {', '.join(BROWSERS)})")
 
 
 def launched(playwright: Playwright) -> Browser:
     """Raises NoBrowser."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         raise NoBrowser
     return playwright.chromium.launch(executable_path=program, args=ARGUMENTS)

@@ -1,11 +1,13 @@
 """The one reader of a topic: joins no group, and gives records that a consumer can be given."""
 
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from checkout.outbox.record import Record
+from local.waiting import until
 
 TOPIC = "checkout.finished"
 PARTITIONS = 3
@@ -56,11 +58,12 @@ def ends(consumer: Consumer, topic: str) -> list[int]:
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:
     """A broker that has just started does not know its partitions yet."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(partition, timeout=SECONDS)[1])
-        except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+
+    def offsets() -> tuple[int, int] | None:
+        with suppress(KafkaException):
+            return consumer.get_watermark_offsets(partition, timeout=SECONDS)
+        return None
+
+    found = until(offsets, SECONDS, 0.1)
+    assert found is not None, f"the broker does not know {partition}"
+    return int(found[1])
