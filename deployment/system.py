@@ -30,7 +30,7 @@ class System(Protocol):
 
     @property
     def signs_tokens(self) -> bool:
-        """False if users' tokens are an identity provider's alone, so that none can be made up."""
+        """False if an identity provider alone signs the users' tokens: then smoke cannot make one."""
 
     def secret(self, name: str) -> str:
         """Raises SmokeFailed if the secret is not configured."""

@@ -228,7 +228,10 @@ def _is_known(etag: str, headers: Mapping[str, str]) -> bool:
 def _problem(error: CheckoutError) -> Response:
     headers = {"cache-control": "no-store", "content-type": "application/problem+json"}
     problem = {
-        **{"type": "about:blank", "title": error.title, "status": error.status},
-        **{"code": error.code, "detail": error.detail},
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
     }
     return {"statusCode": error.status, "headers": SECURITY_HEADERS | headers, "body": json.dumps(problem)}

@@ -79,10 +79,10 @@ class SharedDatabase(WorldDatabase):
         return f"SET {scope} sim.now = '{self._clock.epoch:.6f}'; SET {scope} sim.rule = '{self.rule}'; "
 
     def back_up(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("nothing is backed up in a world in which several act at once")
 
     def restore(self, number: int) -> float:
-        raise NotImplementedError
+        raise AssertionError(f"backup {number} of a world without any")
 
     def as_application(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:

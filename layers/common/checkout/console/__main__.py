@@ -1,6 +1,6 @@
 """`python -m checkout.console --stack NAME`: the operators' console of a stack on AWS.
 
-It invokes OperationsFunction with your AWS credentials; whoever may not invoke it sees nothing.
+It invokes OperationsFunction with your AWS credentials. If they do not allow that, it shows nothing.
 """
 
 import argparse

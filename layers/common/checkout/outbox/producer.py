@@ -26,7 +26,8 @@ _OF_A_BATCH = _REFUSED | {KafkaError._INVALID_DIFFERENT_RECORD}
 _SETTINGS = {
     "acks": "all",
     "linger.ms": 0,
-    # Java's and kafka-python's, so a user's records stay in one partition whoever publishes them.
+    # The partitioner of Java's client and of kafka-python: a user's records stay in one partition,
+    # whichever client publishes them.
     "partitioner": "murmur2_random",
     # Consumers know a repeated effect by its key, so an idempotent producer's introduction to the brokers
     # would buy nothing. One request at a time keeps the order of retries.
@@ -139,7 +140,8 @@ class KafkaPublisher:
         """Gives up what is not sent yet."""
         if self._producer is None:
             return
-        # Its threads may wait for a DNS server that does not answer, and whoever ends them for these.
+        # To end a producer is to wait for its threads, and those may wait for a DNS server that does not
+        # answer.
         ending = Thread(target=_end, args=(self._producer,), daemon=True)
         self._producer = None
         ending.start()
@@ -165,7 +167,7 @@ def _code(error: KafkaError | None) -> int | None:
 
 
 def _end(producer: Producer) -> None:
-    """Whoever has the last reference to a producer ends its threads and connections."""
+    """Drop the last reference to a producer, which ends its threads and connections."""
     producer.purge()
     producer.poll(0)
 

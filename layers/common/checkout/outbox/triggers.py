@@ -33,9 +33,8 @@ class Reading:
 def read(client: Mapping[str, Any], prefix: str, user_id: UserId, seconds: float) -> list[Reading]:
     """Publish, and return once every probe is committed, or after so long. Raises Unavailable.
 
-    `client` are the options of a kafka-python client; `prefix` is that of topics and groups,
-    and `user_id` one that no user has. If the process
-    dies, a probe is left, for which nobody waits.
+    `client` are the options of a kafka-python client; `prefix` is that of topics and groups, and `user_id`
+    one that no user has. If the process dies, a probe is left, for which nobody waits.
     """
     milliseconds = timing.PUBLISH_REQUEST * 1000
     options = {"bootstrap_timeout_ms": milliseconds, "request_timeout_ms": milliseconds, **client}
