@@ -48,7 +48,7 @@ class LocalSystem:
 
     @property
     def user_ids(self) -> UserIds:
-        return user_ids.kind_of(self._found.demo_user_id)
+        return user_ids.of(self._found.user_id_type)
 
     @property
     def signs_tokens(self) -> bool:

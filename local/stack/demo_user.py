@@ -9,7 +9,7 @@ import jwt
 import psycopg2
 
 from checkout.base import setting, user_ids
-from checkout.base.user_ids import UserId
+from checkout.base.user_ids import UserId, UserIds
 from local.stack.description import Description
 from local.stack.settings import Settings
 
@@ -35,9 +35,13 @@ def insert(url: str, user_id: UserId) -> None:
         connection.close()
 
 
+def _ids(variables: Mapping[str, str]) -> UserIds:
+    return user_ids.of(variables.get("USER_ID_TYPE", "bigint"))
+
+
 def id_in(variables: Mapping[str, str]) -> UserId:
     """The demo user's id, of the type that the functions are told."""
-    return user_ids.of(variables.get("USER_ID_TYPE", "bigint")).demo
+    return _ids(variables).demo
 
 
 def describe(settings: Settings, variables: Mapping[str, str], console_url: str) -> Description:
@@ -56,6 +60,7 @@ def describe(settings: Settings, variables: Mapping[str, str], console_url: str)
         stripe_secret=variables["STRIPE_SECRET"],
         stripe_webhook_secret=settings.current("STRIPE_WEBHOOK_SECRET"),
         checkout_app_id=variables["CHECKOUT_APP_ID"],
+        user_id_type=_ids(variables).name,
         demo_user_id=id_in(variables),
         demo_token=_token(variables),
         console_url=console_url,

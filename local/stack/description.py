@@ -34,6 +34,8 @@ class Description:
     stripe_secret: str
     stripe_webhook_secret: str
     checkout_app_id: str
+    user_id_type: str
+    """What users' ids are: USER_ID_TYPE."""
     demo_user_id: int | str
     demo_token: str | None
     """A token of the demo user; None without `jwt_secret`."""
@@ -58,6 +60,7 @@ class Description:
             "CHECKOUT_APP_ID": self.checkout_app_id,
             "KAFKA_API_VERSION": self.kafka_api_version or "",
             "KAFKA_TOPIC_PREFIX": self.kafka_topic_prefix,
+            "USER_ID_TYPE": self.user_id_type,
         }
 
 

@@ -37,6 +37,7 @@ KEYS = {
     "jwt_secret",
     "service_token",
     "stripe_webhook_secret",
+    "user_id_type",
     "demo_user_id",
     "demo_token",
     "console_url",

@@ -106,11 +106,6 @@ TEXT = UserIds(
 KINDS = {one.name: one for one in (BIGINT, UUID, TEXT)}
 
 
-def kind_of(demo: UserId) -> UserIds:
-    """The type of which this is the demo's user."""
-    return next(one for one in KINDS.values() if one.demo == demo)
-
-
 def of(given: str) -> UserIds:
     """For the setting."""
     if given not in KINDS:
