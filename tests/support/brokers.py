@@ -70,9 +70,7 @@ class SpareBroker:
         thaw(self._apache)
         admin = AdminClient({"bootstrap.servers": self._apache.address, "log_level": 2})
         eventually(lambda: _forget_groups(admin), 60)
-        names = [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
-        for done in (admin.delete_topics(names, operation_timeout=20) if names else {}).values():
-            done.result()
+        eventually(lambda: _forget_topics(admin), 60)
         eventually(lambda: _make(admin, topics), 60)
         return self._apache
 
@@ -84,6 +82,15 @@ def _forget_groups(admin: AdminClient) -> bool:
         with suppress(KafkaException):
             done.result()
     return not groups
+
+
+def _forget_topics(admin: AdminClient) -> bool:
+    """Return True if the broker lists no topic. Its list follows a deletion late, and would name the old ones."""
+    names = [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
+    for done in (admin.delete_topics(names, operation_timeout=20) if names else {}).values():
+        with suppress(KafkaException):
+            done.result()
+    return not names
 
 
 def _make(admin: AdminClient, topics: Mapping[str, int]) -> bool:
