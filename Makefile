@@ -117,10 +117,11 @@ lint: .venv/dev.stamp ## Check style, formatting and types
 
 # The most constrained first, whose versions the others take.
 lock: .venv/dev.stamp ## Pin the packages of the *.in files with their hashes; UPGRADE=--upgrade takes the newest
-	@echo "Resolving the packages of six files"
+	@echo "Resolving the packages of seven files"
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) local/requirements.in -c requirements-dev.txt -o local/requirements.txt
 	@$(LOCK) layers/common/requirements.in -c requirements-dev.txt -o layers/common/requirements.txt
+	@$(LOCK) examples/requirements.in -c requirements-dev.txt -o examples/requirements.txt
 	@$(LOCK) $(UPGRADE) infrastructure/checkov.in -o infrastructure/checkov.txt
 	@$(LOCK) $(UPGRADE) infrastructure/ministack.in -o infrastructure/ministack.txt
 	@$(LOCK) $(UPGRADE) .github/audit.in -o .github/audit.txt

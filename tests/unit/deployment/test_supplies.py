@@ -19,6 +19,7 @@ LOCKS = {
     "requirements-dev.in": "requirements-dev.txt",
     "local/requirements.in": "local/requirements.txt",
     "layers/common/requirements.in": "layers/common/requirements.txt",
+    "examples/requirements.in": "examples/requirements.txt",
     "infrastructure/checkov.in": "infrastructure/checkov.txt",
     "infrastructure/ministack.in": "infrastructure/ministack.txt",
     ".github/audit.in": ".github/audit.txt",
@@ -63,7 +64,7 @@ def test_every_package_has_hashes_and_no_address(name: str) -> None:
 
 def test_the_locks_agree_on_every_version() -> None:
     everything = pins(ROOT / "requirements-dev.txt")
-    for name in ("local/requirements.txt", "layers/common/requirements.txt"):
+    for name in ("local/requirements.txt", "layers/common/requirements.txt", "examples/requirements.txt"):
         for package, versions in pins(ROOT / name).items():
             assert versions <= everything[package], package
 

@@ -1,0 +1,21 @@
+"""What axe-core finds in a page: elements that some people cannot perceive or use."""
+
+from collections.abc import Sequence
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+IMPACTS = ("serious", "critical")
+
+
+def violations(page: Page, impacts: Sequence[str] = IMPACTS) -> list[str]:
+    """One line for each violation of these impacts in what the page shows, with the elements concerned.
+
+    Colors are judged as they are at this moment, so open the page with `reduced_motion="reduce"`.
+    """
+    return [
+        f"{found['impact']}, {found['id']}: {found['help']}: "
+        + ", ".join(str(node["target"][-1]) for node in found["nodes"])
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in impacts
+    ]
