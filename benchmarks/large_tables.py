@@ -15,13 +15,13 @@ from functools import partial
 from itertools import count
 from statistics import median
 from typing import Any
-from uuid import uuid4
 
 import psycopg2
 import pytest
 
 from checkout.base import telemetry
 from checkout.base.config import Config
+from checkout.base.request_ids import new_request_id
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
@@ -220,10 +220,15 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
     server.stop()
 
 
+def request_ids(number: int) -> list[str]:
+    """As the functions make them. Stripe's ids of payment intents also begin with the time."""
+    return [new_request_id() for _ in range(number)]
+
+
 def crediting(side: Side) -> list[Step]:
     events = [
-        CheckoutFinishedEvent(**finished(user_id=1 + n * 7919 % USERS), payment_intent_id=f"pi_{uuid4().hex}")
-        for n in range(CREDITS)
+        CheckoutFinishedEvent(**finished(one, user_id=1 + n * 7919 % USERS), payment_intent_id=f"pi_{one}")
+        for n, one in enumerate(request_ids(CREDITS))
     ]
     records = [Record("checkout.finished", 0, next(side.offsets), b"1", event.encoded()) for event in events]
     batches = [records[start : start + BATCH] for start in range(0, CREDITS, BATCH)]
@@ -235,9 +240,9 @@ def credited(side: Side, batch: Sequence[Record]) -> int:
 
 
 def webhooks(side: Side) -> list[Step]:
-    request_ids = [str(uuid4()) for _ in range(WEBHOOKS)]
-    query(side.checkout, BEGUN_SQL, (request_ids,))
-    sessions = [stripe_events.session_object(one, session_id=f"cs_{one}") for one in request_ids]
+    begun = request_ids(WEBHOOKS)
+    query(side.checkout, BEGUN_SQL, (begun,))
+    sessions = [stripe_events.session_object(one, session_id=f"cs_{one}") for one in begun]
     bodies = [stripe_events.encoded(stripe_events.event(session, is_known=False)) for session in sessions]
     return [partial(applied, side, body, stripe_events.signature(body)) for body in bodies]
 
@@ -247,17 +252,15 @@ def applied(side: Side, body: bytes, signature: str) -> int:
 
 
 def relay(side: Side) -> list[Step]:
-    query(side.checkout, WAITING_SQL, ([str(uuid4()) for _ in range(RELAYED)],))
+    query(side.checkout, WAITING_SQL, (request_ids(RELAYED),))
     return [lambda: side.system.delivery.relay(time.monotonic() + 60)[0]]
 
 
 def reconciler(side: Side) -> list[Step]:
     """Half of what is looked for is in the ledger, half is emitted again."""
-    request_ids = [str(uuid4()) for _ in range(UNCREDITED)]
-    query(side.checkout, PAID_SQL, (1, request_ids))
-    entered = [
-        CheckoutFinishedEvent(**finished(one), payment_intent_id=f"pi_{one}") for one in request_ids[::2]
-    ]
+    paid = request_ids(UNCREDITED)
+    query(side.checkout, PAID_SQL, (1, paid))
+    entered = [CheckoutFinishedEvent(**finished(one), payment_intent_id=f"pi_{one}") for one in paid[::2]]
     records = [Record("checkout.finished", 0, next(side.offsets), b"1", event.encoded()) for event in entered]
     side.system.credit_balances(records)
 
@@ -271,7 +274,7 @@ def reconciler(side: Side) -> list[Step]:
 
 def reading(side: Side) -> list[Step]:
     if not query(side.checkout, "SELECT FROM checkout_transactions WHERE user_id = %s LIMIT 1", (READER,)):
-        query(side.checkout, PAID_SQL, (READER, [str(uuid4()) for _ in range(100)]))
+        query(side.checkout, PAID_SQL, (READER, request_ids(100)))
         query(side.checkout, SETTLED_SQL)
     return [lambda: len(side.system.accounts.transactions(READER, {})["transactions"]) > 1] * READS
 

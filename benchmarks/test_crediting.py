@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from checkout.base.postgres import Database
+from checkout.base.request_ids import new_request_id
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.outbox.record import Record
@@ -134,7 +135,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def rate(url: str, way: Way, *, repeated: bool) -> float:
     """Events a second. `repeated`: every second record brings an effect that the ledger has."""
     count = EVENTS // 10 if way is WAYS[ONE_BY_ONE] else EVENTS
-    events = (CheckoutFinishedEvent(**finished(user_id=1 + number % USERS)) for number in range(count))
+    events = (
+        CheckoutFinishedEvent(**finished(new_request_id(), user_id=1 + number % USERS))
+        for number in range(count)
+    )
     values = [event.encoded() for event in events]
     records = [Record("checkout.finished", 0, offset, b"1", value) for offset, value in enumerate(values)]
     query(

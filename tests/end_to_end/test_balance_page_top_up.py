@@ -1,5 +1,6 @@
 """From an amount to Stripe's page: one click, one attempt, one session, whichever failure comes between."""
 
+import time
 import uuid
 from typing import Any
 
@@ -25,7 +26,9 @@ def test_a_preset(balance: BalancePage, checkout: FakeCheckout) -> None:
     (post,) = checkout.posts
     request_id = post.body.pop("request_id")
     assert post.body == {"amount_cents": 2000, "currency": "eur"}
-    assert str(uuid.UUID(request_id)) == request_id
+    parsed = uuid.UUID(request_id)
+    assert (str(parsed), parsed.version) == (request_id, 7)
+    assert abs((parsed.int >> 80) / 1000 - time.time()) < 60
     assert session_id == f"cs_{request_id}"
 
 

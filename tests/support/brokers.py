@@ -85,7 +85,7 @@ def _forget_groups(admin: AdminClient) -> bool:
 
 
 def _forget_topics(admin: AdminClient) -> bool:
-    """Return True if the broker lists no topic. Its list follows a deletion late, and would name the old ones."""
+    """Return True if the broker lists no topic, which it does only some time after their deletion."""
     names = [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
     for done in (admin.delete_topics(names, operation_timeout=20) if names else {}).values():
         with suppress(KafkaException):

@@ -10,11 +10,11 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import cache
-from uuid import uuid4
 
 from checkout.base import terminal, timing
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
+from checkout.base.request_ids import new_request_id
 from checkout.base.text import printable
 from checkout.base.user_ids import UserId
 from checkout.outbox.effects import TOP_UP
@@ -47,7 +47,7 @@ def request_session(
     once.
     """
     event = CheckoutRequestEvent(
-        request_id=str(uuid4()) if request_id is None else request_id,
+        request_id=new_request_id() if request_id is None else request_id,
         user_id=user_id,
         amount_cents=amount_cents,
         currency=currency,

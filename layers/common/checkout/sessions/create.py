@@ -16,7 +16,6 @@ stays, and both answer with it.
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from checkout.base import telemetry, timing
 from checkout.base.config import Config
@@ -33,6 +32,7 @@ from checkout.base.errors import (
     UnknownUser,
 )
 from checkout.base.postgres import Database, Transaction
+from checkout.base.request_ids import new_request_id
 from checkout.base.user_ids import UserId
 from checkout.ledger import table as ledger
 from checkout.payments import table as payments_table
@@ -62,7 +62,7 @@ class CreateSession:
         Raises InvalidRequest, UnknownUser, Conflict (the request_id stands for something else),
         TooManyRequests, StripeError (the same request_id may be tried again) and DatabaseUnavailable.
         """
-        request_id = request.request_id or str(uuid4())
+        request_id = request.request_id or new_request_id()
         telemetry.correlate(request_id)
         row, usage = self._read(request_id, request.user_id)
         while row is None:
