@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure console smoke screenshots lint lock audit sbom clean
+.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure console smoke screenshots contracts-diff lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -107,6 +107,9 @@ smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; witho
 
 screenshots: .venv/dev.stamp ## Take the pictures of the docs anew (needs Chromium)
 	@$(PYTHON) -m tests.end_to_end.screenshots
+
+contracts-diff: .venv/dev.stamp ## List what has broken in docs/openapi.json and docs/asyncapi.json since REF= (the last tag)
+	@$(PYTHON) -m tests.contracts $(REF)
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	@$(PYTHON) -m ruff check .

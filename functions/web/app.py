@@ -1,4 +1,5 @@
-"""The Balance page at `GET /balance`; its sources and `config.json` at `GET /balance/{asset}`.
+"""The Balance page at `GET /balance`; its sources and `config.json` at `GET /balance/{asset}`; and the API's
+description at `GET /openapi.json`.
 
 The page is one file: its styles, modules, icon and configuration are written into it. So a visit wakes one
 execution environment, and works during a deployment, when the next request may meet another release.
@@ -24,6 +25,7 @@ from checkout.base.errors import CheckoutError, ConfigurationError, NotFound
 STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"
 CONFIG = "config.json"
+OPENAPI = Path(__file__).parent / "openapi.json"
 PRESETS = (500, 1000, 2000, 5000)
 
 CONTENT_TYPES = {
@@ -38,6 +40,7 @@ CONFIRMED = "no-cache"
 IMMUTABLE = "public, max-age=31536000, immutable"
 # For ten minutes a repeated visit does not ask for the page. An old one works, since it needs no other file.
 PAGE_CACHING = "public, max-age=600, must-revalidate"
+OPENAPI_CACHING = "public, max-age=600"
 
 Response = dict[str, Any]
 
@@ -145,10 +148,13 @@ SECURITY_HEADERS = {
 
 
 def handler(event: Mapping[str, Any], _context: object) -> Response:
-    """Answer an HTTP API v2 event of one of the two routes."""
+    """Answer an HTTP API v2 event of one of the three routes."""
     name = (event.get("pathParameters") or {}).get("asset")
     try:
-        asset = page_asset() if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
+        if event.get("routeKey") == "GET /openapi.json":
+            asset: Asset | None = openapi_asset()
+        else:
+            asset = page_asset() if name is None else config_asset() if name == CONFIG else ASSETS.get(name)
     except ConfigurationError as error:
         return _problem(error)
     if asset is None:
@@ -156,6 +162,12 @@ def handler(event: Mapping[str, Any], _context: object) -> Response:
     if _is_known(asset.etag, event.get("headers") or {}):
         return {"statusCode": 304, "headers": _headers(asset)}
     return {"statusCode": 200, "headers": _headers(asset), "body": asset.body}
+
+
+@cache
+def openapi_asset() -> Asset:
+    """Read at the first request for it, since a visit of the page does not need it."""
+    return _asset(OPENAPI.name, OPENAPI.read_text("utf-8"), OPENAPI_CACHING)
 
 
 def page_asset() -> Asset:

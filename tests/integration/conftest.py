@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from checkout.base import timing
+from tests.contracts import conformance
 from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker, SpareBroker, new_broker
 from tests.support.functions import Functions, system
@@ -108,6 +109,7 @@ def fns(
     settings = functions.environment(*databases, broker.address)
     put(monkeypatch, **settings)
     functions.forget_wiring()
+    conformance.watch(monkeypatch)
     made_up.known_to_stripe(monkeypatch)
     made = Functions(settings, monkeypatch)
     made.empty_databases()

@@ -6,7 +6,7 @@ from local.lambda_runtime import template
 from tests.infrastructure.transformed import ROOT
 from tests.support.functions import Functions
 
-PUBLIC = {"GET /health", "GET /balance", "GET /balance/{asset}"}
+PUBLIC = {"GET /health", "GET /balance", "GET /balance/{asset}", "GET /openapi.json"}
 ROUTES = template.load(ROOT / "template.yaml").routes
 
 

@@ -21,6 +21,7 @@ import checkout.system
 from checkout.base.config import Config
 from checkout.outbox.record import Record
 from checkout.system import System
+from tests.contracts import conformance
 from tests.support import lambda_events, stripe_events
 from tests.support.brokers import IS_APACHE
 from tests.support.roles import acting_as
@@ -135,7 +136,10 @@ class Functions:
 
     def invoke(self, function: str, event: dict[str, Any], **context: Any) -> Any:
         with acting_as(function):
-            return handler(function)(event, lambda_events.LambdaContext(**context))
+            answer = handler(function)(event, lambda_events.LambdaContext(**context))
+        if "routeKey" in event:
+            conformance.check_answer(event["routeKey"], answer)
+        return answer
 
     def http(self, function: str, route: str, body: bytes | None = None, **event: Any) -> Answer:
         return Answer(self.invoke(function, lambda_events.http(route, body, **event)))

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.contracts import conformance
+
 EVENTS = Path(__file__).parents[2] / "events"
 
 # In a reader's order: the account's samples read the rows of the webhook's.
@@ -24,6 +26,7 @@ ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
     "web/page": (200, {}),
     "web/asset": (200, {}),
     "web/config": (200, {"currency": "eur"}),
+    "web/openapi": (200, {"openapi": "3.1.1"}),
 }
 """For events of HTTP: the status, and a part of the JSON."""
 
@@ -51,6 +54,7 @@ def check(sample: str, result: Any) -> None:
     if sample in RESULTS:
         assert result.keys() >= RESULTS[sample], result
         return
+    conformance.check_answer(event(sample)["routeKey"], result)
     status, content = ANSWERS[sample]
     assert result["statusCode"] == status, result
     if result["headers"]["content-type"].endswith("json"):
