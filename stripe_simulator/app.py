@@ -14,6 +14,7 @@ from starlette.routing import Route
 from stripe_simulator.agenda import Agenda
 from stripe_simulator.api import (
     checkout_operations,
+    coupon_operations,
     dispute_operations,
     endpoint_operations,
     event_operations,
@@ -38,6 +39,7 @@ from stripe_simulator.webhooks.spoiling import Spoiler
 DATABASE_FILE = "stripe.sqlite3"
 OPERATIONS = (
     *checkout_operations.OPERATIONS,
+    *coupon_operations.OPERATIONS,
     *payment_operations.OPERATIONS,
     *refund_operations.OPERATIONS,
     *dispute_operations.OPERATIONS,

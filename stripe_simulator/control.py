@@ -11,11 +11,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stripe_simulator import content_types
+from stripe_simulator import content_types, money
 from stripe_simulator.api.faults import Fault, Faults
 from stripe_simulator.console import say
+from stripe_simulator.resources import settlement
 from stripe_simulator.storage.database import Database
 from stripe_simulator.webhooks.spoiling import Mode, Spoiler
+
+RATE_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Control:
             Route("/_simulator/faults", self.show_faults, methods=["GET"]),
             Route("/_simulator/faults", self.add_fault, methods=["POST"]),
             Route("/_simulator/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/_simulator/settlement", self.show_settlement, methods=["GET"]),
+            Route("/_simulator/settlement", self.set_settlement, methods=["POST"]),
+            Route("/_simulator/settlement", self.clear_settlement, methods=["DELETE"]),
             Route("/_simulator/objects", self.put_object, methods=["POST"]),
         ]
 
@@ -69,6 +75,29 @@ class Control:
     async def clear_faults(self, request: Request) -> Response:
         self.faults.pending.clear()
         return await self.show_faults(request)
+
+    async def show_settlement(self, _: Request) -> Response:
+        found = await self.database.run(settlement.current)
+        return JSONResponse({name: found[name] if found else None for name in ("currency", "rate")})
+
+    async def set_settlement(self, request: Request) -> Response:
+        """`{"currency": "usd", "rate": 1.1}`: one unit of another currency is worth 1.1 US dollars in the
+        balance transactions of charges, refunds and disputes from now on."""
+        if content_types.of(request) != content_types.JSON:
+            return _not_json()
+        body = await _body(request)
+        currency, rate = body.get("currency"), body.get("rate")
+        if not isinstance(currency, str) or currency not in money.CURRENCIES:
+            return _refused("currency must be one of Stripe's, in lower case: eur")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < RATE_LIMIT:
+            return _refused(f"rate must be a number between 0 and {RATE_LIMIT}: 1.1")
+        await self.database.run(lambda transaction: settlement.settle_in(transaction, currency, rate))
+        say(f"settled in {currency} from now on, at {rate}")
+        return await self.show_settlement(request)
+
+    async def clear_settlement(self, request: Request) -> Response:
+        await self.database.run(settlement.clear)
+        return await self.show_settlement(request)
 
     async def put_object(self, request: Request) -> Response:
         """Add any Stripe object, given as JSON. Nothing happens to it automatically, and there is no event

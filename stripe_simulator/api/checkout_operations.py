@@ -21,6 +21,7 @@ from stripe_simulator.api.params import (
     url,
 )
 from stripe_simulator.resources import checkout_sessions
+from stripe_simulator.resources.coupons import CodeRefused
 from stripe_simulator.storage.transaction import Json, Transaction
 
 PATH = "/checkout/sessions"
@@ -28,7 +29,14 @@ TRANSIT_SECONDS = 10  # Callers compute "in 30 minutes" before they send the req
 METHODS = ("card", *sorted(checkout_sessions.BANK_DEBITS.values()))
 
 _PRODUCT_DATA = fields(
-    {"name": text(), "description": text(), "metadata": metadata, "images": list_of(url)}, required=("name",)
+    {
+        "name": text(),
+        "description": text(),
+        "metadata": metadata,
+        "images": list_of(url),
+        "tax_code": text(),
+    },
+    required=("name",),
 )
 _PRICE_DATA = fields(
     {
@@ -52,8 +60,41 @@ _INTENT_DATA = fields(
         "transfer_group": text(),
     }
 )
+_ENABLED = fields({"enabled": boolean}, required=("enabled",))
+_MESSAGE = fields({"message": text(1200)}, required=("message",))
+_SWITCHES = {
+    "allow_promotion_codes": boolean,
+    "automatic_tax": fields(
+        {"enabled": boolean, "liability": fields({"type": choice("account", "self"), "account": text()})},
+        required=("enabled",),
+    ),
+    "billing_address_collection": choice("auto", "required"),
+    "consent_collection": fields(
+        {
+            "payment_method_reuse_agreement": fields({"position": choice("auto", "hidden")}),
+            "promotions": choice("auto", "none"),
+            "terms_of_service": choice("none", "required"),
+        }
+    ),
+    "custom_text": fields(
+        dict.fromkeys(("after_submit", "shipping_address", "submit", "terms_of_service_acceptance"), _MESSAGE)
+    ),
+    "discounts": list_of(fields({"coupon": text(), "promotion_code": text()})),
+    "invoice_creation": fields(
+        {
+            "enabled": boolean,
+            "invoice_data": fields({"description": text(1500), "footer": text(), "metadata": metadata}),
+        },
+        required=("enabled",),
+    ),
+    "phone_number_collection": _ENABLED,
+    "tax_id_collection": fields(
+        {"enabled": boolean, "required": choice("if_supported", "never")}, required=("enabled",)
+    ),
+}
 _CREATE = fields(
     {
+        **_SWITCHES,
         "mode": choice("payment"),
         "line_items": list_of(_LINE_ITEM),
         "success_url": url,
@@ -86,7 +127,12 @@ def create(transaction: Transaction, call: Call) -> Json:
     _check_currency(call.params["line_items"])
     _check_total(call.params["line_items"])
     _check_expiry(transaction.time, call.params.get("expires_at"))
-    return checkout_sessions.create(transaction, dict(call.params))
+    _check_discounts(call.params)
+    _check_tax(call.params)
+    try:
+        return checkout_sessions.create(transaction, dict(call.params))
+    except CodeRefused as error:
+        raise InvalidParameter(str(error), param="discounts[0]") from error
 
 
 def list_sessions(transaction: Transaction, call: Call) -> Json:
@@ -147,6 +193,29 @@ def _check_total(items: list[Mapping[str, Any]]) -> None:
             f"{money.display(money.MAXIMUM, code)}",
             code="amount_too_large",
         )
+
+
+def _check_discounts(params: Mapping[str, Any]) -> None:
+    discounts = params.get("discounts", [])
+    if discounts and params.get("allow_promotion_codes"):
+        raise InvalidParameter(
+            "You may only specify one of these parameters: allow_promotion_codes, discounts."
+        )
+    if len(discounts) > 1 or any(len(one) != 1 for one in discounts):
+        raise InvalidParameter(
+            "discounts takes one element, with a coupon or a promotion_code.", param="discounts"
+        )
+
+
+def _check_tax(params: Mapping[str, Any]) -> None:
+    if not params.get("automatic_tax", {}).get("enabled"):
+        return
+    for number, item in enumerate(params["line_items"]):
+        if item["price_data"].get("tax_behavior", "unspecified") == "unspecified":
+            raise InvalidParameter(
+                "You must specify tax_behavior (inclusive or exclusive) to use automatic tax.",
+                param=f"line_items[{number}][price_data][tax_behavior]",
+            )
 
 
 def _check_expiry(now: float, expires_at: int | None) -> None:

@@ -63,6 +63,17 @@ def integer(least: int | None = None, most: int | None = None) -> Declaration:
     return declared
 
 
+def percentage(raw: Raw, name: str) -> float:
+    """More than 0, at most 100, with up to two decimals."""
+    if (
+        not isinstance(raw, str)
+        or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,2})?", raw)
+        or not 0 < float(raw) <= 100
+    ):
+        raise InvalidParameter(f"Invalid decimal: {raw}; must be between 0 and 100", param=name)
+    return float(raw)
+
+
 def boolean(raw: Raw, name: str) -> bool:
     if raw not in ("true", "false"):
         raise InvalidParameter(f"Invalid boolean: {raw}", param=name)

@@ -7,10 +7,14 @@ The form's fields, for people and scripts alike (application/x-www-form-urlencod
     card_expiry     MM/YY or MM/YYYY, the slash and blanks optional; left out or empty, a valid one is assumed
     card_cvc        3 or 4 digits; likewise
     name, email     likewise
+    promotion_code  one of `/v1/promotion_codes`, if the session allows them
+    apply           with any value: the code is applied, or removed if there is none, and nothing is paid
 
-POST answers 303 to `success_url` once the session is complete (also when it already was), 402 with the page
-and the message for a declined card, 400 for a field that is wrong, 410 for an expired session, 404 for an
-unknown one, 415 for a body that is no form.
+If a code leaves nothing to pay, only name and email count.
+
+POST answers 303 to `success_url` once the session is complete (also when it already was), 200 with the page
+after `apply`, 402 with the page and the message for a declined card, 400 for a field that is wrong, 410 for
+an expired session, 404 for an unknown one, 415 for a body that is no form.
 """
 
 import re
@@ -24,10 +28,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stripe_simulator import content_types
 from stripe_simulator.page import view
-from stripe_simulator.resources import cards, checkout_sessions, payments
+from stripe_simulator.resources import cards, checkout_sessions, coupons, payments, pricing
 from stripe_simulator.resources.payment_methods import Payer
 from stripe_simulator.resources.payments import Completed, Declined, NotOpen
-from stripe_simulator.storage.database import Command, Database
+from stripe_simulator.storage.database import Database
 from stripe_simulator.storage.transaction import Json, Transaction
 from stripe_simulator.webhooks.dispatcher import Dispatcher
 
@@ -69,10 +73,16 @@ class HostedPage:
             return _html(view.not_a_form(), 415)
         typed = dict(parse_qsl(body.decode(errors="replace")))
         try:
-            outcome = await self.database.run(_payment(session, typed))
+            if "apply" in typed:
+                await self.database.run(lambda transaction: _with_code(transaction, session, typed))
+                return await self.show(request)
+            outcome = await self.database.run(lambda transaction: _pay(transaction, session, typed))
+        except coupons.CodeRefused as error:
+            return _html(view.form(session, items, typed, str(error), is_code=True), 400, session)
         except (FieldRefused, cards.CardNumberRefused) as error:
             return _html(view.form(session, items, typed, str(error)), 400, session)
         if isinstance(outcome, Declined):
+            session, items = await self._find(request) or (session, items)
             return _html(view.form(session, items, typed, outcome.message), 402, session)
         if isinstance(outcome, Completed):
             await self.dispatcher.wait_until_answered(outcome.event_ids, self.redirect_wait_seconds)
@@ -85,6 +95,8 @@ class HostedPage:
             session = transaction.find("checkout.session", session_id)
             if session is None:
                 return None
+            if session["status"] == "open":
+                session, _ = pricing.quoted(transaction, session)
             return (session, checkout_sessions.shown_items(transaction, session_id))
 
         return await self.database.run(find)
@@ -97,31 +109,44 @@ def _ended(session: Json) -> Response:
     return _html(view.expired(session), 410)
 
 
-def _payment(session: Json, typed: Mapping[str, str]) -> Command[Completed | Declined | NotOpen]:
-    """The payment with these fields, as one transaction. Raises `FieldRefused`, `CardNumberRefused`."""
+def _pay(transaction: Transaction, shown: Json, typed: Mapping[str, str]) -> Completed | Declined | NotOpen:
+    """Pay with these fields. Raises `FieldRefused`, `CardNumberRefused`, `CodeRefused`, with nothing
+    changed."""
+    session = transaction.get("checkout.session", shown["id"])  # Another submission may have come first.
+    if session["status"] != "open":
+        return NotOpen(session)
+    if typed.get("promotion_code", "").strip():
+        session = _with_code(transaction, session, typed)
+    email = _email(typed) or session["customer_email"] or _ASSUMED_EMAIL
+    payer = Payer(typed.get("name") or _ASSUMED_NAME, email)
+    session = pricing.price(transaction, session)
+    if session["amount_total"] == 0:
+        return payments.complete_free(transaction, session, payer)
     offered = view.methods(session)
     method = typed.get("payment_method", offered[0])
     if method not in offered:
         raise FieldRefused("Choose one of the payment methods.")
-    email = _email(typed) or session["customer_email"] or _ASSUMED_EMAIL
-    payer = Payer(typed.get("name") or _ASSUMED_NAME, email)
     if method == view.CARD:
         card = cards.find(typed.get("card_number", ""))
         month, year = _expiry(typed.get("card_expiry", "").strip())
         _check_cvc(typed.get("card_cvc", "").strip())
-        return lambda transaction: payments.pay_by_card(
-            transaction, _current(transaction, session), card, payer, month, year
-        )
+        return payments.pay_by_card(transaction, session, card, payer, month, year)
     scheme = next(kind for kind in session["payment_method_types"] if kind != "card")
     settles = method == view.DEBIT_SUCCEEDS
-    return lambda transaction: payments.pay_by_bank_debit(
-        transaction, _current(transaction, session), scheme, payer, settles=settles
-    )
+    return payments.pay_by_bank_debit(transaction, session, scheme, payer, settles=settles)
 
 
-def _current(transaction: Transaction, session: Json) -> Json:
-    """The session as it is now: another submission may have come first."""
-    return transaction.get("checkout.session", session["id"])
+def _with_code(transaction: Transaction, shown: Json, typed: Mapping[str, str]) -> Json:
+    """The session with the code that was typed, or without one. Raises `CodeRefused`."""
+    session = transaction.get("checkout.session", shown["id"])
+    if session["status"] != "open":
+        return session
+    if not session["allow_promotion_codes"]:
+        raise coupons.CodeRefused("This checkout takes no promotion codes.")
+    code = typed.get("promotion_code", "").strip()
+    if not code:
+        return pricing.remove_code(transaction, session)
+    return pricing.apply_code(transaction, session, coupons.active_code(transaction, code))
 
 
 def _email(typed: Mapping[str, str]) -> str:

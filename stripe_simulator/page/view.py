@@ -1,6 +1,6 @@
 """The HTML of the hosted page: a plain form that needs no JavaScript, and two notices."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -16,10 +16,13 @@ _METHOD_LABELS = {
 }
 
 _INVALID = ' aria-invalid="true" aria-describedby="problem" autofocus'
+_NOTHING_TO_PAY = "<p>There is nothing to pay.</p>"
 
 _FOLDER = Path(__file__).parent
 _PAGE = Template((_FOLDER / "checkout.html").read_text("utf-8"))
 _FORM = Template((_FOLDER / "form.html").read_text("utf-8"))
+_PAYMENT = Template((_FOLDER / "payment.html").read_text("utf-8"))
+_PROMOTION = Template((_FOLDER / "promotion.html").read_text("utf-8"))
 STYLESHEET = (_FOLDER / "checkout.css").read_text("utf-8")
 
 
@@ -37,28 +40,79 @@ def methods(session: Json) -> list[str]:
     return offered
 
 
-def form(session: Json, items: list[Json], typed: Mapping[str, str], problem: str | None = None) -> str:
-    """The checkout form, with what the customer typed before and what was wrong with it. `items` are line
-    items, each with its `product_description`."""
+def form(
+    session: Json,
+    items: list[Json],
+    typed: Mapping[str, str],
+    problem: str | None = None,
+    *,
+    is_code: bool = False,
+) -> str:
+    """The checkout form, with what the customer typed before and what was wrong with it: with the promotion
+    code if `is_code`. `session` has what will be paid; `items` are line items, each with its
+    `product_description`."""
     amount = money.display(session["amount_total"], session["currency"])
-    offered = methods(session)
-    chosen = typed.get("payment_method", offered[0])
+    action = f"/c/pay/{escape(session['id'])}"
     content = _FORM.substitute(
         product=escape(items[0]["description"] if len(items) == 1 else "Your order"),
         descriptions="".join(_description(item) for item in items),
         amount=escape(amount),
         items="".join(_item(item) for item in items) if len(items) > 1 or items[0]["quantity"] > 1 else "",
+        totals="".join(_totals(session)),
         alert=f'<p role="alert" id="problem">{escape(problem)}</p>' if problem else "",
-        action=f"/c/pay/{escape(session['id'])}",
-        methods="\n    ".join(_method(name, name == chosen) for name in offered),
+        promotion=_promotion(session, action, typed, is_refused=is_code),
+        action=action,
         email=escape(typed.get("email") or session["customer_email"] or ""),
-        card_number=escape(typed.get("card_number", "")),
-        card_expiry=escape(typed.get("card_expiry", "")),
-        name=escape(typed.get("name", "")),
-        invalid=_INVALID if problem and chosen == CARD else "",
+        payment=_payment(session, typed, is_refused=bool(problem) and not is_code)
+        if session["amount_total"]
+        else _NOTHING_TO_PAY,
+        submit=escape(f"Pay {amount}") if session["amount_total"] else "Complete order",
         back=_link(session["cancel_url"], "Back without paying"),
     )
     return _PAGE.substitute(title=escape(f"Pay {amount}"), content=content)
+
+
+def _payment(session: Json, typed: Mapping[str, str], *, is_refused: bool) -> str:
+    offered = methods(session)
+    chosen = typed.get("payment_method", offered[0])
+    return _PAYMENT.substitute(
+        methods="\n    ".join(_method(name, name == chosen) for name in offered),
+        card_number=escape(typed.get("card_number", "")),
+        card_expiry=escape(typed.get("card_expiry", "")),
+        name=escape(typed.get("name", "")),
+        invalid=_INVALID if is_refused and chosen == CARD else "",
+    )
+
+
+def _promotion(session: Json, action: str, typed: Mapping[str, str], *, is_refused: bool) -> str:
+    """A form of its own: Enter in it applies the code, and Enter elsewhere pays."""
+    if not session["allow_promotion_codes"]:
+        return ""
+    return _PROMOTION.substitute(
+        action=action,
+        code=escape(typed.get("promotion_code", "")),
+        invalid=_INVALID if is_refused else "",
+        applied='<p role="status">A code is applied. Apply an empty one to remove it.</p>'
+        if session["discounts"]
+        else "",
+    )
+
+
+def _totals(session: Json) -> Iterator[str]:
+    """What leads from the subtotal to the total, if they differ or contain tax."""
+    details, currency = session["total_details"], session["currency"]
+    discount, tax = details["amount_discount"], details["amount_tax"]
+    if discount or tax:
+        yield _total("Subtotal", session["amount_subtotal"], currency)
+    if discount:
+        yield _total("Discount", -discount, currency)
+    if tax:
+        is_on_top = session["amount_total"] > session["amount_subtotal"] - discount
+        yield _total("Tax" if is_on_top else "Tax, included", tax, currency)
+
+
+def _total(name: str, amount: int, currency: str) -> str:
+    return f"<li>{name}: {escape(money.display(amount, currency))}</li>"
 
 
 def already_complete(session: Json) -> str:

@@ -1,11 +1,12 @@
 """Balance transactions: the effect of each charge, refund and dispute on the account's balance.
 
-`amount` is signed, `fee` is Stripe's own, and `net` is the difference. Types and reporting categories are
-those of https://docs.stripe.com/reports/balance-transaction-types; fees are Stripe's list prices for European
-cards and debits.
+`amount` is signed, `fee` is Stripe's own, and `net` is the difference, all in the currency of the settlement.
+Types and reporting categories are those of https://docs.stripe.com/reports/balance-transaction-types; fees
+are Stripe's list prices for European cards and debits.
 """
 
 from stripe_simulator.ids import new_id
+from stripe_simulator.resources import settlement
 from stripe_simulator.storage.transaction import Json, Transaction
 
 DISPUTE_FEE = 1500
@@ -29,19 +30,22 @@ def record(
     fee: int = 0,
     description: str | None = None,
 ) -> Json:
+    """`amount` and `fee` are in the currency of what moves the balance."""
+    settled, settled_in, rate = settlement.converted(transaction, amount, currency)
+    settled_fee, *_ = settlement.converted(transaction, fee, currency)
     balance_transaction = {
         "id": new_id("txn"),
         "object": "balance_transaction",
-        "amount": amount,
+        "amount": settled,
         "available_on": transaction.now + AVAILABLE_AFTER_SECONDS,
         "balance_type": "payments",
         "created": transaction.now,
-        "currency": currency,
+        "currency": settled_in,
         "description": description,
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [_fee_detail(fee, currency, kind)] if fee else [],
-        "net": amount - fee,
+        "exchange_rate": rate,
+        "fee": settled_fee,
+        "fee_details": [_fee_detail(settled_fee, settled_in, kind)] if fee else [],
+        "net": settled - settled_fee,
         "reporting_category": category,
         "source": source,
         "status": "pending",

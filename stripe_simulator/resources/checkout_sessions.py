@@ -4,7 +4,7 @@ from typing import Any
 
 from stripe_simulator import money
 from stripe_simulator.ids import new_id, random_text
-from stripe_simulator.resources import metadata, payment_methods
+from stripe_simulator.resources import coupons, metadata, payment_methods, pricing, totals
 from stripe_simulator.resources.events import emit
 from stripe_simulator.resources.line_items import new_line_items
 from stripe_simulator.storage.transaction import Json, Transaction
@@ -21,46 +21,43 @@ BANK_DEBITS = {
 
 
 UNUSED = (
-    *("after_expiration", "allow_promotion_codes", "billing_address_collection", "client_secret"),
-    *("consent", "consent_collection", "currency_conversion", "customer", "customer_account"),
+    *("after_expiration", "client_secret", "consent", "currency_conversion", "customer", "customer_account"),
     *("integration_identifier", "invoice", "origin_context", "payment_link", "permissions"),
     *("recovered_from", "saved_payment_method_options", "setup_intent", "shipping_address_collection"),
     *("shipping_cost", "subscription", "wallet_options"),
 )
 """Fields of features that the simulator does not have, which are null."""
 
+KEPT = (
+    *("allow_promotion_codes", "billing_address_collection", "cancel_url", "client_reference_id"),
+    *("consent_collection", "customer_email", "locale", "submit_type", "success_url"),
+)
+"""Fields that are what the session was asked for, or null."""
+
 
 def create(transaction: Transaction, params: dict[str, Any]) -> Json:
     """Open a session from validated parameters."""
     items = new_line_items(transaction.now, params["line_items"])
     currency: str = items[0]["currency"]
-    total = sum(item["amount_total"] for item in items)
     session_id = new_id("cs_test", 58)
     expires_at = params.get("expires_at", transaction.now + LONGEST_SECONDS)
     session = {
-        **_nothing_special(),
+        **_nothing_special(params),
+        **{name: params.get(name) for name in KEPT},
+        **totals.of(items),
         "id": session_id,
         "object": "checkout.session",
         "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", True)},
-        "amount_subtotal": total,
-        "amount_total": total,
-        "cancel_url": params.get("cancel_url"),
-        "client_reference_id": params.get("client_reference_id"),
         "created": transaction.now,
         "currency": currency,
-        "customer_email": params.get("customer_email"),
         "expires_at": expires_at,
         "livemode": False,
-        "locale": params.get("locale"),
         "metadata": metadata.initial(params.get("metadata")),
         "mode": "payment",
         "payment_intent": None,
         "payment_method_types": params.get("payment_method_types", default_methods(currency)),
         "payment_status": "unpaid",
         "status": "open",
-        "submit_type": params.get("submit_type"),
-        "success_url": params["success_url"],
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
         "url": f"{transaction.settings.public_url}/c/pay/{session_id}",
     }
@@ -73,6 +70,8 @@ def create(transaction: Transaction, params: dict[str, Any]) -> Json:
             "payment_intent_data": params.get("payment_intent_data", {}),
         },
     )
+    if params.get("discounts"):
+        session = pricing.discount_asked(transaction, session, params["discounts"][0])
     transaction.after(expires_at - transaction.time, "expire_session", session_id)
     transaction.say(f"session created {about(session)}")
     return session
@@ -105,21 +104,26 @@ def payment_intent_data(transaction: Transaction, session_id: str) -> Json:
 
 def expire(transaction: Transaction, session: Json) -> Json:
     """Expire an open session, and cancel the payment intent of its declined attempt."""
+    cancel_intent(transaction, session, "expired")
+    expired = {**session, "status": "expired", "url": None}
+    transaction.update(expired)
+    emit(transaction, "checkout.session.expired", expired)
+    transaction.say(f"session expired {about(expired)}")
+    return expired
+
+
+def cancel_intent(transaction: Transaction, session: Json, reason: str) -> None:
+    """Cancel the payment intent of a declined attempt, if there is one."""
     if session["payment_intent"]:
         intent = transaction.get("payment_intent", session["payment_intent"])
         canceled = {
             **intent,
             "status": "canceled",
             "canceled_at": transaction.now,
-            "cancellation_reason": "expired",
+            "cancellation_reason": reason,
         }
         transaction.update(canceled)
         emit(transaction, "payment_intent.canceled", canceled)
-    expired = {**session, "status": "expired", "url": None}
-    transaction.update(expired)
-    emit(transaction, "checkout.session.expired", expired)
-    transaction.say(f"session expired {about(expired)}")
-    return expired
 
 
 def expire_when_due(transaction: Transaction, session_id: str) -> None:
@@ -129,9 +133,9 @@ def expire_when_due(transaction: Transaction, session_id: str) -> None:
 
 
 def complete(
-    transaction: Transaction, session: Json, *, paid: bool, payer: payment_methods.Payer
+    transaction: Transaction, session: Json, *, payment_status: str, payer: payment_methods.Payer
 ) -> tuple[Json, list[str]]:
-    """Complete the session when the customer has paid; returns it with the ids of its event(s)."""
+    """Complete the session that the customer has submitted; returns it with the ids of its event(s)."""
     completed = {
         **session,
         "customer_details": {
@@ -144,13 +148,14 @@ def complete(
             "tax_exempt": "none",
             "tax_ids": [],
         },
-        "payment_status": "paid" if paid else "unpaid",
+        "payment_status": payment_status,
         "status": "complete",
         "url": None,
     }
     transaction.update(completed)
+    coupons.redeem(transaction, completed)
     made = emit(transaction, "checkout.session.completed", completed)
-    transaction.say(f"session {'paid' if paid else 'completed, not yet paid'} {about(completed)}")
+    transaction.say(f"session completed, {payment_status}: {about(completed)}")
     return completed, made
 
 
@@ -170,11 +175,19 @@ def about(session: Json) -> str:
     return f"{session['id'][:20]}… {amount}" + (f" request_id={request_id}" if request_id else "")
 
 
-def _nothing_special() -> Json:
-    """The fields of features that the session does not use."""
+def _nothing_special(params: dict[str, Any]) -> Json:
+    """The fields of features that the session uses only if it was asked for them."""
+    is_taxed = params.get("automatic_tax", {}).get("enabled", False)
+    tax_ids = params.get("tax_id_collection")
     return {
         **dict.fromkeys(UNUSED),
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        **({"tax_id_collection": {"required": "never", **tax_ids}} if tax_ids else {}),
+        "automatic_tax": {
+            "enabled": is_taxed,
+            "liability": {"type": "self"} if is_taxed else None,
+            "provider": "stripe" if is_taxed else None,
+            "status": "requires_location_inputs" if is_taxed else None,
+        },
         "collected_information": {"business_name": None, "individual_name": None, "shipping_details": None},
         "custom_fields": [],
         "custom_text": {
@@ -182,12 +195,13 @@ def _nothing_special() -> Json:
             "shipping_address": None,
             "submit": None,
             "terms_of_service_acceptance": None,
+            **params.get("custom_text", {}),
         },
         "customer_creation": "if_required",
         "customer_details": None,
         "discounts": [],
         "invoice_creation": {
-            "enabled": False,
+            "enabled": params.get("invoice_creation", {}).get("enabled", False),
             "invoice_data": {
                 "account_tax_ids": None,
                 "custom_fields": None,
@@ -196,12 +210,13 @@ def _nothing_special() -> Json:
                 "issuer": None,
                 "metadata": {},
                 "rendering_options": None,
+                **params.get("invoice_creation", {}).get("invoice_data", {}),
             },
         },
         "managed_payments": {"enabled": False},
         "payment_method_collection": "if_required",
         "payment_method_configuration_details": {"id": f"pmc_{random_text(24)}", "parent": None},
         "payment_method_options": {},
-        "phone_number_collection": {"enabled": False},
+        "phone_number_collection": params.get("phone_number_collection", {"enabled": False}),
         "shipping_options": [],
     }

@@ -38,7 +38,7 @@ def _line_item(created: int, price_data: Json, quantity: int) -> Json:
             "nickname": None,
             "product": new_id("prod", 14),
             "recurring": None,
-            "tax_behavior": "unspecified",
+            "tax_behavior": price_data.get("tax_behavior", "unspecified"),
             "tiers_mode": None,
             "transform_quantity": None,
             "type": "one_time",

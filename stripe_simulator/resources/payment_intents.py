@@ -16,7 +16,8 @@ UNUSED = (
 def of_session(transaction: Transaction, session: Json) -> tuple[Json, Json]:
     """The session and its payment intent, which is created at the customer's first attempt."""
     if session["payment_intent"]:
-        return session, transaction.get("payment_intent", session["payment_intent"])
+        known = transaction.get("payment_intent", session["payment_intent"])
+        return session, {**known, "amount": session["amount_total"]}  # A code can follow a declined card.
     intent = _new(transaction, session)
     transaction.insert(intent)
     attached = {**session, "payment_intent": intent["id"]}

@@ -47,8 +47,16 @@ def pay_by_card(
         return Declined(session, card.decline.message)
     charge = charges.succeed_at_once(transaction, intent, method, payer, card)
     payment_intents.record_attempt(transaction, intent, charge)
-    completed, event_ids = checkout_sessions.complete(transaction, session, paid=True, payer=payer)
-    return Completed(completed, event_ids)
+    return _completed(transaction, session, "paid", payer)
+
+
+def complete_free(transaction: Transaction, session: Json, payer: Payer) -> Completed | NotOpen:
+    """Complete a session of which nothing is left to pay. It has no payment intent: that of a declined card,
+    tried before the code, is canceled."""
+    if session["status"] != "open":
+        return NotOpen(session)
+    checkout_sessions.cancel_intent(transaction, session, "abandoned")
+    return _completed(transaction, {**session, "payment_intent": None}, "no_payment_required", payer)
 
 
 def pay_by_bank_debit(
@@ -61,10 +69,9 @@ def pay_by_bank_debit(
     method = payment_methods.create_bank_debit(transaction, scheme, payer)
     charge = charges.begin(transaction, intent, method, payer)
     payment_intents.record_attempt(transaction, intent, charge)
-    completed, event_ids = checkout_sessions.complete(transaction, session, paid=False, payer=payer)
     action = "settle_debit" if settles else "fail_debit"
     transaction.after(transaction.settings.debit_seconds, action, session["id"])
-    return Completed(completed, event_ids)
+    return _completed(transaction, session, "unpaid", payer)
 
 
 def settle_debit(transaction: Transaction, session_id: str) -> None:
@@ -77,6 +84,13 @@ def fail_debit(transaction: Transaction, session_id: str) -> None:
     session, intent, charge = _debit(transaction, session_id)
     payment_intents.record_attempt(transaction, intent, charges.fail(transaction, charge, REFUSED_DEBIT))
     checkout_sessions.settle(transaction, session, paid=False)
+
+
+def _completed(transaction: Transaction, session: Json, payment_status: str, payer: Payer) -> Completed:
+    completed, event_ids = checkout_sessions.complete(
+        transaction, session, payment_status=payment_status, payer=payer
+    )
+    return Completed(completed, event_ids)
 
 
 def _debit(transaction: Transaction, session_id: str) -> tuple[Json, Json, Json]:

@@ -24,6 +24,13 @@ def test_a_service_has_its_tokens_and_scopes() -> None:
     assert services("{}") == ()
 
 
+def test_it_may_be_longer_than_a_variable_of_lambda_s() -> None:
+    """It is a secret: on AWS it is in Secrets Manager, and not in a function's 4 KB."""
+    many = {f"service-{n}": {"tokens": [f"{n:064}", f"{n + 100:064}"], "scopes": []} for n in range(20)}
+    assert len(json.dumps(many)) > 1_500
+    assert len(services(json.dumps(many))) == 20
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
