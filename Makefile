@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz drill sam-local test-sam-local check-aws deploy configure console smoke screenshots contracts-diff lint lock audit sbom clean
+.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz fuzz-openapi drill sam-local test-sam-local check-aws deploy configure console smoke screenshots contracts-diff lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -17,10 +17,10 @@ APACHE_ONLY := $(patsubst %,tests/integration/test_%.py,apache_kafka compose kaf
 	$(patsubst %,tests/end_to_end/test_%.py,apache_kafka_killed frozen three_nodes)
 # To these it makes no difference which broker there is.
 ANY_BROKER := $(patsubst %,tests/integration/test_%.py,adoption bad_requests bad_webhooks configure create_session \
-	idempotency_key init_phase journal limits local_broker local_demo local_environments local_gateway local_postgres \
-	local_rotation local_stack local_unread not_configured open_routes operations_output payment_races poison_events \
-	postgres_log postgres_tls reconciler_rows roles round_trips sign_in stripe_books stripe_lists stripe_mock \
-	stripe_simulator% transactions verification_passes)
+	documented_answers idempotency_key init_phase journal limits local_broker local_demo local_environments \
+	local_gateway local_postgres local_rotation local_stack local_unread not_configured open_routes operations_output \
+	payment_races poison_events postgres_log postgres_tls reconciler_rows roles round_trips sign_in stripe_books \
+	stripe_lists stripe_mock stripe_simulator% transactions verification_passes)
 WITH_BROKER := $(filter-out $(ANY_BROKER),$(wildcard tests/integration/test_*.py))
 WITH_SQL := $(patsubst %,tests/integration/test_%.py,accounts corrections crediting delivery erasure ledger_move limits \
 	operations parked_records previous_release reconciler requests restore reversals roles setup stripe_books \
@@ -71,6 +71,9 @@ mutants: .venv/dev.stamp ## Put each known mistake into the money code, and see 
 
 fuzz: .venv/dev.stamp ## Send 50,000 generated inputs to a stack of its own; ten minutes (SEED= repeats a run, INPUTS= limits it)
 	@$(PYTHON) -m tests.fuzz $(and $(SEED),--seed $(SEED)) $(and $(INPUTS),--inputs $(INPUTS))
+
+fuzz-openapi: .venv/dev.stamp ## Send 5,000 requests that are made from docs/openapi.json to a stack of its own (SEED= repeats a run, EXAMPLES=)
+	@$(PYTHON) -m tests.contracts.fuzzing $(and $(SEED),--seed $(SEED)) $(and $(EXAMPLES),--examples $(EXAMPLES))
 
 drill: .venv/dev.stamp ## Delete 20,000 of a million ledger entries, and restore them although the search is killed twice
 	@DRILL_PAYMENTS=1000000 $(PYTHON) -m pytest --quiet tests/integration/test_restore_drill.py

@@ -66,7 +66,7 @@ def test_the_api_says_that_it_is_not_configured(fns: Functions, secret: Secret) 
     for answer in (fns.create({"amount_cents": 500}), fns.webhook(paid())):
         assert answer.status == 503
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json["title"] == "Not configured"
+        assert answer.json["code"] == "not_yet_configured"
         assert "make configure" in answer.json["detail"]
     assert fns.create({"amount_cents": 500}, headers={}).status == 401, "decided before anything else"
     assert fns.checkout("SELECT 1 FROM checkout_transactions") == []
