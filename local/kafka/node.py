@@ -16,6 +16,7 @@ from local.kafka.jars import ApacheKafkaError
 from local.waiting import until
 
 _START_SECONDS = 60.0
+_PORT_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 _ASK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
@@ -52,8 +53,10 @@ class Node(processes.Child):
     def start(self) -> None:
         """Return once it answers, which needs most of the nodes. Raises ApacheKafkaError."""
         self._end_leftovers()
-        # Another program there might answer while our own process still starts.
-        if not processes.is_free(port := int(self.address.rpartition(":")[2])):
+        # Another program there might answer while our own process still starts. A killed node has no command line
+        # any more, but listens until its memory is given back.
+        port = int(self.address.rpartition(":")[2])
+        if not until(lambda: processes.is_free(port), _PORT_SECONDS, _PAUSE_SECONDS):
             raise ApacheKafkaError(f"port {port} is taken by another program")
         self.process = self._spawn("kafka.Kafka", "server.properties")
         client = AdminClient({"bootstrap.servers": self.address, "log_level": 2})
