@@ -53,8 +53,8 @@ class Node(processes.Child):
     def start(self) -> None:
         """Return once it answers, which needs most of the nodes. Raises ApacheKafkaError."""
         self._end_leftovers()
-        # Another program there might answer while our own process still starts. A killed node has no command line
-        # any more, but listens until its memory is given back.
+        # Another program there might answer while our own process still starts. A killed node has no command
+        # line any more, but listens until its memory is given back.
         port = int(self.address.rpartition(":")[2])
         if not until(lambda: processes.is_free(port), _PORT_SECONDS, _PAUSE_SECONDS):
             raise ApacheKafkaError(f"port {port} is taken by another program")
