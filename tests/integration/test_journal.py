@@ -25,6 +25,7 @@ from tests.support.functions import Functions, finished, system
 from tests.support.lambda_events import LambdaContext
 from tests.support.roles import acting_as
 from tests.support.settings import put
+from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,7 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "held discard": ("evt_1", "--reason", "r", "--yes"),
     "accept": ("{finding}", "--reason", "r", "--yes"),
     "reread": ("cs_test_1", "--yes"),
+    "refund": ("pi_1", "--key", "T-1", "--reason", "r", "--yes"),
 }
 READING: dict[str, tuple[str, ...]] = {
     "inspect": ("1",),
@@ -85,8 +87,9 @@ def acts(fns: Functions) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def undecided(fns: Functions) -> None:
-    """A parked record, a held event, and what `verify` finds."""
+def undecided(fns: Functions, known: KnownStripe) -> None:
+    """A parked record, a held event, what `verify` finds, and a payment that can be refunded."""
+    fns.webhook(stripe_events.event(stripe_events.session_object("r3", payment_intent="pi_1")))
     fns.consume(finished("r1", user_id=7), finished("from-elsewhere"))
     fns.webhook(stripe_events.event(stripe_events.session_object("r2"), livemode=True, event_id="evt_1"))
 

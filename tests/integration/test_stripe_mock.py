@@ -130,6 +130,7 @@ PARAMETERS = stripe_parameters(
     origin="https://pay.example.com",
     now=0,
 )
+REFUND = {"payment_intent": "pi_1", "amount": 500, "metadata": {"refund_key": "T-1"}}
 
 
 def _listed(asked: Callable[..., tuple[list[dict[str, Any]], bool]], **more: Any) -> str:
@@ -144,6 +145,7 @@ CALLS: dict[str, Callable[[Any], str]] = {
     "session": lambda api: api.session("cs_test_1")["object"],
     "payment_intent": lambda api: api.payment_intent("pi_1")["object"],
     "refund": lambda api: api.refund("re_1")["object"],
+    "create_refund": lambda api: api.create_refund(REFUND, str(uuid4()))["object"],
     "refunds_of": lambda api: " and ".join(one["object"] for one in api.refunds_of("pi_1")),
     "dispute": lambda api: api.dispute("du_1")["object"],
     "disputes_of": lambda api: " and ".join(one["object"] for one in api.disputes_of("pi_1")),
@@ -154,6 +156,7 @@ CALLS: dict[str, Callable[[Any], str]] = {
 ANSWERS = {
     "create_session": "cs_",
     "session": "checkout.session",
+    "create_refund": "refund",
     "refunds_of": "refund and refund",
     "disputes_of": "dispute and dispute",
     "events": "event",

@@ -6,6 +6,7 @@ from tests.mutants import (
     of_evidence,
     of_incidents,
     of_ledger,
+    of_operators,
     of_outbox,
     of_payments,
     of_reconciler,
@@ -25,6 +26,7 @@ _OF_THE_CODE = [
     *of_reconciler.MUTANTS,
     *of_restore.MUTANTS,
     *of_verification.MUTANTS,
+    *of_operators.MUTANTS,
 ]
 
 MUTANTS = [*_OF_THE_CODE, *of_incidents.mutants(_OF_THE_CODE)]

@@ -53,7 +53,8 @@ def dying(steps: Steps) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres, "Cursor", Cursor)
         patch.setattr(KafkaPublisher, "publish", observed(KafkaPublisher, "publish"))
-        patch.setattr(StripeApi, "create_session", observed(StripeApi, "create_session"))
+        for method in ("create_session", "create_refund"):
+            patch.setattr(StripeApi, method, observed(StripeApi, method))
         functions.forget_wiring()
         try:
             yield

@@ -33,6 +33,12 @@ class KnownStripe(StripeApi):
     def refund(self, refund_id: str) -> dict[str, Any]:
         return self._answered(refund_id)
 
+    def create_refund(self, parameters: dict[str, Any], idempotency_key: str) -> dict[str, Any]:
+        """Known from then on, by an id that the idempotency key makes."""
+        made = {**refund(parameters["payment_intent"]), **parameters, "id": f"re_{idempotency_key}"}
+        self.knows(made["id"], made)
+        return made
+
     def dispute(self, dispute_id: str) -> dict[str, Any]:
         return self._answered(dispute_id)
 

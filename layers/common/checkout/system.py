@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checkout.outbox.delivery import Delivery
     from checkout.outbox.producer import KafkaPublisher
     from checkout.payments.events import StripeEvents
+    from checkout.payments.refunds import Refunds
     from checkout.payments.stripe_api import StripeApi
     from checkout.payments.webhook import ReceiveWebhook
     from checkout.reconciliation.decisions import Decisions
@@ -54,11 +55,10 @@ class System(Wiring):
 
     def _database(self, setting: str, url: Callable[[], str]) -> Database:
         self.config.prepare(setting)
-        seconds = self.config.database_connect_timeout_seconds
         return Database(
             url,
             token=self._rds_tokens,
-            connect_timeout_seconds=seconds,
+            connect_timeout_seconds=self.config.database_connect_timeout_seconds,
             user_ids=self.config.user_ids,
         )
 
@@ -118,12 +118,8 @@ class System(Wiring):
     def accounts(self) -> "Accounts":
         from checkout.api.accounts import Accounts
 
-        return Accounts(
-            self.checkout_database,
-            self.application_database,
-            self.config.currency,
-            self.config.sealing_secrets,
-        )
+        secrets = self.config.sealing_secrets
+        return Accounts(self.checkout_database, self.application_database, self.config.currency, secrets)
 
     @cached_property
     def delivery(self) -> "Delivery":
@@ -142,6 +138,13 @@ class System(Wiring):
         from checkout.payments.events import StripeEvents
 
         return StripeEvents(self.checkout_database, lambda: self.stripe_api, self.delivery, self.config)
+
+    @cached_property
+    def refunds(self) -> "Refunds":
+        from checkout.payments.refunds import Refunds
+
+        stripe, app_id = self.stripe_api, self.config.app_id
+        return Refunds(self.checkout_database, stripe, self.stripe_events, app_id)
 
     @cached_property
     def receive_webhook(self) -> "ReceiveWebhook":

@@ -70,6 +70,14 @@ def _event(row: Row) -> Moments:
         yield row["updated_at"], "Stripe", f"{event}: {became}"
 
 
+def _refund(row: Row) -> Moments:
+    yield (
+        row["at"],
+        "refund",
+        f"{shown(row['refund_key'])} asks Stripe to refund {_money(row['amount_cents'], row)}",
+    )
+
+
 def _reversal(row: Row) -> Moments:
     effect, state = shown(row["effect_key"]), "" if "emitted_at" in row else f", {shown(row['state'])}"
     details = _with(row, "event_id", "recheck_at")
@@ -113,6 +121,7 @@ def _other(row: Row) -> Moments:
 _OF_TABLE: dict[str, Callable[[Row], Moments]] = {
     "checkout_transactions": _payment,
     "stripe_events": _event,
+    "requested_refunds": _refund,
     "reversals": _reversal,
     "outbox": _message,
     "ledger_entries": _entry,

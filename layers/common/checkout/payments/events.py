@@ -26,6 +26,7 @@ from checkout.payments.inbox import StoredEvent
 from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Outcome, Parked, Unconfirmed, Waiting
 from checkout.payments.readings import HANDLED, UNHANDLED, Readings
+from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.settlement import Admit, Settled
 from checkout.payments.stripe_event import StripeEvent
 
@@ -121,6 +122,16 @@ class StripeEvents:
             report = self._readings.of_object(object_id)
         except StripeObjectMissing as error:
             raise NotFound(f"Stripe knows no {object_id}.") from error
+        return self._reread(report)
+
+    def apply_refund(self, refund: dict[str, Any]) -> Reread:
+        """Apply a refund that Stripe has just answered, under the keys that its events use.
+
+        Raises DatabaseUnavailable or StripeError.
+        """
+        return self._reread(self._readings.of_reversed(refund))
+
+    def _reread(self, report: ReversalReport | Outcome) -> Reread:
         if isinstance(report, Outcome):
             return Reread(report.stored_as, report.reason, {})
         outcome = self._apply(report).outcome

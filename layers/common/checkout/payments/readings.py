@@ -67,9 +67,9 @@ class Readings:
         """
         match object_id.partition("_")[0]:
             case "re" | "pyr":
-                return self._of_one(self._stripe().refund(object_id))
+                return self.of_reversed(self._stripe().refund(object_id))
             case "du" | "dp":
-                return self._of_one(self._stripe().dispute(object_id))
+                return self.of_reversed(self._stripe().dispute(object_id))
             case "pi":
                 if isinstance(outcome := self._top_up(object_id), Outcome):
                     return outcome
@@ -82,7 +82,8 @@ class Readings:
                     " intent (pi_…)."
                 )
 
-    def _of_one(self, resource: Resource) -> ReversalReport | Outcome:
+    def of_reversed(self, resource: Resource) -> ReversalReport | Outcome:
+        """A refund or dispute that Stripe has just answered. Raises StripeError."""
         payment_intent_id = session_event.payment_intent_of(resource)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
@@ -94,6 +95,9 @@ class Readings:
         if goes_alone:
             return _report(payment_intent_id, [reversal_event.of_refund(resource)], subject)
         refunds = self._stripe().refunds_of(payment_intent_id)
+        if all(one.get("id") != subject for one in refunds):
+            # It can be younger than what Stripe lists.
+            refunds = [resource, *refunds]
         return _report(payment_intent_id, _refunds(refunds, subject), subject)
 
     def _of(self, event: StripeEvent, *, is_asked: bool) -> Reading:

@@ -26,6 +26,12 @@ def is_in_proportion(payment: Payment) -> bool:
     return payment.credited_cents != payment.paid_cents
 
 
+def taken_by(payment: Payment, money_cents: int) -> int:
+    """What it takes of the balance if Stripe takes back so much more of a succeeded payment."""
+    before = payment.refunded_cents + payment.disputed_cents
+    return _share_of(payment, before + money_cents) - _share_of(payment, before)
+
+
 def with_shares(
     payment: Payment, emitted: Iterable[StoredReversal], emitting: Iterable[StoredReversal]
 ) -> list[StoredReversal]:

@@ -82,6 +82,15 @@ class StripeApi:
         """Raises StripeObjectMissing if there is none."""
         return self._fetched(lambda client: client.v1.refunds.retrieve(refund_id))
 
+    def create_refund(self, parameters: dict[str, Any], idempotency_key: str) -> dict[str, Any]:
+        """https://docs.stripe.com/api/refunds/create. Raises StripeObjectMissing if there is no such payment
+        intent."""
+        return self._fetched(
+            lambda client: client.v1.refunds.create(
+                cast(Any, parameters), {"idempotency_key": idempotency_key}
+            )
+        )
+
     def refunds_of(self, payment_intent_id: str) -> list[dict[str, Any]]:
         """All of them. Raises StripeObjectMissing if there is no such payment intent."""
         return self._all(lambda client: client.v1.refunds.list, {"payment_intent": payment_intent_id})
@@ -183,6 +192,8 @@ def _mapped(error: stripe.StripeError) -> StripeError:
     what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
     if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
+    if isinstance(error, stripe.PermissionError):
+        return StripeNotReached(f"Our key may not do this ({what}): docs/stripe.md says what it must.")
     if isinstance(error, stripe.InvalidRequestError) and error.param == "expires_at":
         return StripeRefused(f"Stripe refused the request, which was too old ({what}); try again.")
     if isinstance(error, stripe.InvalidRequestError):

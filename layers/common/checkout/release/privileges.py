@@ -73,6 +73,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "reconciler_state": WRITE,
         "discarded_effects": QUEUE,
         "verify_findings": QUEUE,
+        "requested_refunds": ADD,
         "operator_journal": ADD,
     },
 }

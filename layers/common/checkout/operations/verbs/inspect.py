@@ -59,6 +59,7 @@ class Inspect:
             intents = _named(payments, "payment_intent_id") | {reference}
             sessions = _named(payments, "stripe_session_id")
             events = _events(tx, requests, intents, sessions)
+            refunds = _refunds(tx, intents)
             reversals = _reversals(tx, intents)
             outbox = _outbox(tx, requests)
         effect_keys = {success_key(request_id) for request_id in requests} | _named(reversals, "effect_key")
@@ -70,6 +71,7 @@ class Inspect:
         steps = [
             *_steps("checkout_transactions", "created_at", payments),
             *_steps("stripe_events", "received_at", events),
+            *_steps("requested_refunds", "created_at", refunds),
             *_steps("reversals", "created_at", reversals),
             *_steps("outbox", "created_at", outbox),
             *_steps("ledger_entries", "created_at", entries),
@@ -145,6 +147,15 @@ def _events(
             "intents": list(payment_intents),
             "sessions": list(sessions),
         },
+    )
+    return tx.fetchall()
+
+
+def _refunds(tx: Transaction, payment_intents: Collection[str]) -> list[Row]:
+    tx.execute(
+        "SELECT refund_key, payment_intent_id, amount_cents, currency, created_at FROM requested_refunds"
+        " WHERE payment_intent_id = ANY(%s)",
+        (list(payment_intents),),
     )
     return tx.fetchall()
 

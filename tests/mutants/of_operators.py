@@ -1,0 +1,48 @@
+"""What operators decide: once, and no more than that."""
+
+from tests.mutants.mutant import Mutant
+
+REFUNDS = "payments/refunds.py"
+OF_REFUND = "tests/integration/test_refund.py"
+
+MUTANTS = [
+    Mutant(
+        file=REFUNDS,
+        text="        made = next((one for one in refunds if _key_of(one) == refund_key), None)\n",
+        instead="        made = None\n",
+        breaks="a key refunds again once Stripe has forgotten it",
+        caught_by=f"{OF_REFUND}"
+        "::test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten_it",
+    ),
+    Mutant(
+        file=REFUNDS,
+        text="        _require_same(refund_key, requested, intent, amount_cents)\n",
+        instead="",
+        breaks="a key refunds a second payment once Stripe has forgotten it",
+        caught_by=f"{OF_REFUND}"
+        "::test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten_it",
+    ),
+    Mutant(
+        file=REFUNDS,
+        text="(requested.amount_cents if requested is not None else left)",
+        instead="left",
+        breaks="a key gives back another amount the second time",
+        caught_by=f"{OF_REFUND}"
+        "::test_without_an_amount_a_key_stays_what_was_left_when_it_was_first_asked_for",
+    ),
+    Mutant(
+        file=REFUNDS,
+        text='f"refund:{self._app_id}:{refund_key}"',
+        instead='f"refund:{self._app_id}:{refund_key}:{time.monotonic()}"',
+        breaks="an answer that was lost is paid out a second time",
+        caught_by=f"{OF_REFUND}::test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key",
+    ),
+    Mutant(
+        file="payments/readings.py",
+        text="            refunds = [resource, *refunds]\n",
+        instead="            pass\n",
+        breaks="a refund that Stripe does not list yet stays on the balance",
+        caught_by="tests/integration/test_refund.py"
+        "::test_an_answer_that_is_younger_than_stripes_list_is_applied_with_its_share",
+    ),
+]
