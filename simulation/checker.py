@@ -11,7 +11,7 @@ from simulation.contested import contested
 from simulation.corruption import Corrupted
 from simulation.kafka import FINISHED, REQUESTS
 from simulation.states import States
-from simulation.truth import CREDIT, TAKINGS, Fact, fact_of, facts
+from simulation.truth import CREDIT, REVERSALS, Fact, Truth
 from simulation.world import CURRENCY, World
 
 LISTED = 5
@@ -57,22 +57,29 @@ class Checker:
 
     def at_end(self) -> None:
         """All is settled."""
-        must, may = facts(self._world.account)
-        entered = self._entered()
+        truth = Truth(self._world)
+        must, may = truth.must, truth.may
+        rows = self._rows()
+        entered = {fact for row in rows if (fact := truth.fact_of(row)) is not None}
         decided = self._world.decided | contested(self._world)
-        if missing := {fact for fact in must - entered if fact.intent not in decided}:
-            raise Broken("every effect is entered", f"missing {_listed(missing)}")
-        self._silent = {fact for fact in must - entered if fact.intent not in self._loud()}
+        missing = must - truth.small - entered
+        if lacking := {fact for fact in missing if fact.intent not in decided}:
+            raise Broken("every effect is entered", f"missing {_listed(lacking)}")
+        self._silent = {fact for fact in missing if fact.intent not in self._loud()}
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
+        wrong = truth.wrong_shares(rows)
+        if wrong := {intent: text for intent, text in wrong.items() if intent not in decided}:
+            raise Broken("what is taken back is the money's share of the credit", f"{wrong}")
         # Of what an operator has decided about, one of the two may be discarded.
-        sources = Counter(fact.source for fact in entered & may if fact.intent not in self._world.decided)
+        whole = (entered & may) - truth.small
+        sources = Counter(fact.source for fact in whole if fact.intent not in self._world.decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
         credited = {fact.intent for fact in entered if fact.kind == CREDIT}
         if uncredited := {fact for fact in entered if fact.intent not in credited}:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
-        keys = {row["effect_key"] for row in self._rows()}
+        keys = {row["effect_key"] for row in rows}
         # A replay takes a decision back, also that about what belongs to the record.
         replayed = self._world.application.rows(
             "SELECT effect_key FROM parked_events WHERE resolution = 'replayed'"
@@ -88,14 +95,14 @@ class Checker:
     def after_drill(self) -> None:
         """An operator was told that all is mended: what restores took away is back, or parked."""
         world = self._world
-        entered = {(fact.kind, fact.source) for fact in self._entered()}
+        truth = Truth(world)
+        entered = {(one.kind, one.source) for row in self._rows() if (one := truth.fact_of(row)) is not None}
         parked = {
             row["payment_intent_id"]
             for row in world.application.rows("SELECT payment_intent_id FROM parked_events")
         }
-        must, _ = facts(world.account)
         settled = parked | world.decided | contested(world)
-        lost = {fact for fact in must if (fact.kind, fact.source) in world.lost - entered}
+        lost = {fact for fact in truth.must if (fact.kind, fact.source) in world.lost - entered}
         if lost := {fact for fact in lost if fact.intent not in settled}:
             raise Broken("after the drill nothing is lost", _listed(lost))
 
@@ -125,39 +132,44 @@ class Checker:
         for user_id, balance in balances.items():
             if balance != sums[user_id]:
                 raise Broken("a balance is the sum of its entries", f"user {user_id}: {balance}")
-        must, may = facts(self._world.account)
+        truth = Truth(self._world)
         known = {*self._world.moves, *self._world.attempted}
         moves = {(move.key, move.user_id, move.amount) for move in known}
         seen: Counter[tuple[str, str]] = Counter()
         for row in rows:
-            fact = fact_of(row)
+            fact = truth.fact_of(row)
             own = (row["effect_key"], row["user_id"], row["amount_cents"])
             if fact is None and own not in moves:
                 raise Broken("an entry is somebody's movement", f"{own}")
-            if row["currency"] != CURRENCY or (fact is not None and fact not in must | may):
+            if row["currency"] != CURRENCY or (fact is not None and fact not in truth.must | truth.may):
                 raise Broken("an entry has happened at Stripe", f"{row['effect_key']} {fact}")
             if fact is not None:
                 seen[fact.kind, fact.source] += 1
         if twice := [key for key, count in seen.items() if count > 1]:
             raise Broken("an effect is entered once", f"{twice}")
-        self._taken_before_given(rows)
+        self._taken_before_given(rows, truth)
         self._nothing_is_overdrawn(rows)
         keys = {row["effect_key"] for row in rows}
         if vanished := self._entries - keys:
             raise Broken("an entry stays", _listed(vanished))
         self._entries = keys
 
-    def _taken_before_given(self, rows: list[dict[str, Any]]) -> None:
+    def _taken_before_given(self, rows: list[dict[str, Any]], truth: Truth) -> None:
         sums: Counter[str] = Counter()
+        roundings: dict[str, int] = {}
         disputes = {
             moved["id"]: dispute["id"]
             for dispute in self._world.account.all("dispute")
             for moved in dispute["balance_transactions"]
         }
         for row in rows:
-            if row["kind"] in {*TAKINGS, *TAKINGS.values()}:
+            if row["kind"] in REVERSALS:
                 sums[disputes.get(row["source_id"], row["source_id"])] += row["amount_cents"]
-        if given := [source for source, total in sums.items() if total > 0]:
+                # A share of nothing that is taken can return as one.
+                roundings[disputes.get(row["source_id"], row["source_id"])] = (
+                    1 if row["payment_intent_id"] in truth.priced else 0
+                )
+        if given := [source for source, total in sums.items() if total > roundings[source]]:
             raise Broken("nothing is given back that was not taken", f"{given}")
 
     def _nothing_is_overdrawn(self, rows: list[dict[str, Any]]) -> None:
@@ -230,9 +242,6 @@ class Checker:
         lags = {name: world.topics[name].lag() for name in (FINISHED, REQUESTS)}
         if any(lags.values()):
             raise Broken("nothing is left on Kafka", f"{lags}")
-
-    def _entered(self) -> set[Fact]:
-        return {fact for row in self._rows() if (fact := fact_of(row)) is not None}
 
     def _rows(self) -> list[dict[str, Any]]:
         return self._world.application.rows("SELECT * FROM ledger_entries ORDER BY id")

@@ -63,6 +63,7 @@ def pay(world: World) -> None:
         session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
         if world.tape.chance(0.05):
             oddities.reprice(world.account, session_id, world.tape.pick(AMOUNTS))
+        oddities.tax(world.account, session_id, world.swarm.terms, world.tape)
         world.account.pay(session_id, by_debit=by_debit)
         world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
 
@@ -70,19 +71,25 @@ def pay(world: World) -> None:
 def pay_elsewhere(world: World) -> None:
     """A session with our metadata that was not begun here, of a request that may be known, and rarely in
     another currency than that of the balances."""
-    request = _some_request(world, again=0.5)
+    terms = world.swarm.terms
+    # What is promised to a known request counts, and not what its metadata says.
+    request = _some_request(world, again=0.5 if terms.is_plain else 0.0)
     if request is None:
         return
     currency = "usd" if world.tape.chance(0.2) else CURRENCY
-    price = {"currency": currency, "unit_amount": world.tape.pick(AMOUNTS)}
+    amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
+    price = {"currency": currency, "unit_amount": amount}
     metadata = {
         "checkout_app": APP_ID,
         "request_id": request.request_id,
         "user_id": str(request.user_id),
         "purpose": "balance_topup",
     }
+    if not terms.is_plain:
+        metadata |= {"amount_cents": str(amount), "credit_cents": str(terms.promised(amount))}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
     session = world.account.create_session(asked)
+    oddities.tax(world.account, session["id"], terms, world.tape)
     world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
     world.say(f"{session['id']}, not begun here, is paid in {currency} for {_short(request.request_id)}")
 

@@ -21,19 +21,17 @@ AT_A_CALL = (DIES_BEFORE, DIES_AFTER, FREEZES)
 ENVIRONMENTS = 2
 """How many are kept warm."""
 
-CONFIG = Config(
-    {
-        "CHECKOUT_DATABASE_URL": "postgresql://world/checkout",
-        "DATABASE_URL": "postgresql://world/application",
-        "KAFKA_BROKERS": "world:9092",
-        "STRIPE_SECRET": "sk_test_world",
-        "STRIPE_WEBHOOK_SECRET": f"{webhooks.SECRET},{webhooks.PREVIOUS}",
-        "JWT_SECRET": "a-secret-of-the-world-with-32-bytes",
-        "CHECKOUT_SERVICE_TOKEN": "service-token-of-the-world",
-        "CHECKOUT_APP_ID": APP_ID,
-        "PUBLIC_ORIGIN": "https://pay.example.com",
-    }
-)
+ENVIRONMENT = {
+    "CHECKOUT_DATABASE_URL": "postgresql://world/checkout",
+    "DATABASE_URL": "postgresql://world/application",
+    "KAFKA_BROKERS": "world:9092",
+    "STRIPE_SECRET": "sk_test_world",
+    "STRIPE_WEBHOOK_SECRET": f"{webhooks.SECRET},{webhooks.PREVIOUS}",
+    "JWT_SECRET": "a-secret-of-the-world-with-32-bytes",
+    "CHECKOUT_SERVICE_TOKEN": "service-token-of-the-world",
+    "CHECKOUT_APP_ID": APP_ID,
+    "PUBLIC_ORIGIN": "https://pay.example.com",
+}
 
 
 class Died(BaseException):
@@ -49,7 +47,7 @@ class Environment:
         self._dies_after_call = False
         self._databases = world.connecting(world.checkout, self), world.connecting(world.application, self)
         self.system = System(
-            CONFIG,
+            Config({**ENVIRONMENT, **world.swarm.terms.settings}),
             checkout_database=self._databases[0],
             application_database=self._databases[1],
             stripe_api=WorldsStripeApi(world.account, world.keys, world.clock, self),

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from simulation import connections, kafka, server
+from simulation import connections, kafka, server, terms
 from simulation.stripe_model import api
+from simulation.terms import Terms
 
 AT_STATEMENT = (
     *(connections.LOST_BEFORE, connections.LOST_AFTER, *connections.REFUSED_BY_SERVER),
@@ -66,6 +67,7 @@ class Swarm:
     rate: float
     rule: str
     """Of the application: see server.RULES."""
+    terms: Terms
 
 
 def of(seed: int) -> Swarm:
@@ -83,4 +85,6 @@ def of(seed: int) -> Swarm:
         at_publish=half(kafka.PUBLISHING),
         rate=random.choice(RATES),
         rule=random.choice((*server.RULES, *[server.NO_RULE] * 6)),
+        # In another order than before a restore, shares are rounded otherwise.
+        terms=terms.some(random, can_be_priced="restore" not in weights),
     )

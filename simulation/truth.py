@@ -1,18 +1,21 @@
 """What is true: which movements of balances follow from what happened at Stripe, and what an entry is."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any, NamedTuple
 
-from simulation.stripe_model.account import Account
-from simulation.world import APP_ID
+from simulation.world import APP_ID, World
 
 CREDIT = "success"
 TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}
 """What is given back, and what was taken before."""
+REVERSALS = {*TAKINGS, *TAKINGS.values()}
 
 
 class Fact(NamedTuple):
     """What moves a balance. `source` is the payment intent of a credit, and else the refund, or the balance
-    transaction of a dispute."""
+    transaction of a dispute. `amount` is what is credited, or the money that was taken or given back."""
 
     kind: str
     source: str
@@ -22,45 +25,97 @@ class Fact(NamedTuple):
     intent: str
 
 
-def facts(account: Account) -> tuple[set[Fact], set[Fact]]:
-    """What must be in the ledger in the end, and what may be there besides: a refund that failed, and its
-    failure, which together are nothing."""
-    must, may = set(), set()
-    owners = {}
-    for session in account.all("checkout.session", payment_status="paid"):
-        if session["metadata"]["checkout_app"] != APP_ID or session["mode"] != "payment":
-            continue
-        if session["payment_intent"] is None:
-            continue
-        intent, user_id = session["payment_intent"], int(session["metadata"]["user_id"])
-        owners[intent] = user_id
-        must.add(Fact(CREDIT, intent, user_id, session["amount_total"], session["currency"], intent))
-    for refund in account.all("refund"):
-        intent = refund["payment_intent"]
-        if intent not in owners:
-            continue
-        taken = Fact("refunded", refund["id"], owners[intent], -refund["amount"], refund["currency"], intent)
-        if refund["status"] == "succeeded":
-            must.add(taken)
-        elif refund["status"] in ("failed", "canceled"):
-            may |= {taken, taken._replace(kind="refund_failed", amount=refund["amount"])}
-    for dispute in account.all("dispute"):
-        intent = dispute["payment_intent"]
-        for moved in dispute["balance_transactions"] if intent in owners else ():
-            kind = "disputed" if moved["amount"] < 0 else "dispute_won"
-            must.add(Fact(kind, moved["id"], owners[intent], moved["amount"], moved["currency"], intent))
-    return must, may
+class Paid(NamedTuple):
+    """What a payment credits, and the money that was paid for it."""
+
+    credit: int
+    money: int
+
+    def share(self, money: int) -> int:
+        """What goes with so much of the money: to the nearest, and half up."""
+        return int(Fraction(self.credit * money, self.money) + Fraction(1, 2))
 
 
-def fact_of(row: dict[str, Any]) -> Fact | None:
-    """What a ledger entry is; None if it is no payment's."""
-    if row["kind"] == CREDIT:
-        source = row["payment_intent_id"]
-    elif row["kind"] in {*TAKINGS, *TAKINGS.values()}:
-        source = row["source_id"]
-    else:
-        return None
-    return Fact(
-        *(row["kind"], source, row["user_id"], row["amount_cents"]),
-        *(row["currency"], row["payment_intent_id"]),
-    )
+class Truth:
+    """`must` are to be in the ledger in the end, and `may` are there besides: a refund that failed, and its
+    failure, which together are nothing. `priced` are the payments that credit something else than the money,
+    and `small` what moves of them may round to nothing."""
+
+    def __init__(self, world: World) -> None:
+        self.must: set[Fact] = set()
+        self.may: set[Fact] = set()
+        self.small: set[Fact] = set()
+        self.priced: dict[str, Paid] = {}
+        owners = self._credits(world)
+        self._refunds(world, owners)
+        self._disputes(world, owners)
+        moved = [fact for fact in self.must | self.may if fact.intent in self.priced and fact.kind != CREDIT]
+        self._money = {(fact.kind, fact.source): fact.amount for fact in moved}
+        self.small = {fact for fact in moved if self.priced[fact.intent].share(abs(fact.amount)) <= 1}
+
+    def fact_of(self, row: Mapping[str, Any]) -> Fact | None:
+        """What a ledger entry is; None if it is no payment's."""
+        kind, intent, amount = row["kind"], row["payment_intent_id"], row["amount_cents"]
+        if kind == CREDIT:
+            source = intent
+        elif kind in REVERSALS:
+            source = row["source_id"]
+            money = self._money.get((kind, source))
+            if money is not None and intent in self.priced:
+                # Which rounding it has depends on what came before it; their sum is what counts.
+                share = self.priced[intent].share(abs(money)) * (1 if money > 0 else -1)
+                amount = money if abs(amount - share) <= 1 else amount
+        else:
+            return None
+        return Fact(kind, source, row["user_id"], amount, row["currency"], intent)
+
+    def wrong_shares(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Of priced payments what their reversals have moved in all, if that is not the money's share."""
+        moved: Counter[str] = Counter()
+        for row in rows:
+            if row["kind"] in REVERSALS:
+                moved[row["payment_intent_id"]] += row["amount_cents"]
+        money: Counter[str] = Counter()
+        for fact in self.must:
+            if fact.kind != CREDIT:
+                money[fact.intent] -= fact.amount
+        return {
+            intent: f"{-moved[intent]} for {money[intent]} of {paid}"
+            for intent, paid in self.priced.items()
+            if -moved[intent] != paid.share(money[intent])
+        }
+
+    def _credits(self, world: World) -> dict[str, int]:
+        """Returns whose payment each is."""
+        owners = {}
+        for session in world.account.all("checkout.session", payment_status="paid"):
+            if session["metadata"]["checkout_app"] != APP_ID or session["mode"] != "payment":
+                continue
+            intent, money = session["payment_intent"], session["amount_total"]
+            if intent is None:
+                continue
+            user_id = owners[intent] = int(session["metadata"]["user_id"])
+            asked = world.account.states[session["id"]][0]["amount_subtotal"]
+            credit = world.swarm.terms.credit(asked, session["amount_subtotal"])
+            self.must.add(Fact(CREDIT, intent, user_id, credit, session["currency"], intent))
+            if credit != money:
+                self.priced[intent] = Paid(credit, money)
+        return owners
+
+    def _refunds(self, world: World, owners: Mapping[str, int]) -> None:
+        for refund in world.account.all("refund"):
+            intent, amount = refund["payment_intent"], refund["amount"]
+            if intent not in owners:
+                continue
+            taken = Fact("refunded", refund["id"], owners[intent], -amount, refund["currency"], intent)
+            if refund["status"] == "succeeded":
+                self.must.add(taken)
+            elif refund["status"] in ("failed", "canceled"):
+                self.may |= {taken, taken._replace(kind="refund_failed", amount=amount)}
+
+    def _disputes(self, world: World, owners: Mapping[str, int]) -> None:
+        for dispute in world.account.all("dispute"):
+            intent = dispute["payment_intent"]
+            for moved in dispute["balance_transactions"] if intent in owners else ():
+                kind, currency = "disputed" if moved["amount"] < 0 else "dispute_won", moved["currency"]
+                self.must.add(Fact(kind, moved["id"], owners[intent], moved["amount"], currency, intent))

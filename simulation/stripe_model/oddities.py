@@ -1,8 +1,32 @@
 """What seldom happens to a session."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from simulation.stripe_model.account import COMPLETE, Account
+from simulation.terms import Terms
+
+
+class Chance(Protocol):
+    """The tape."""
+
+    def chance(self, probability: float) -> bool: ...
+    def pick(self, among: Sequence[int]) -> int: ...
+
+
+def tax(account: Account, session_id: str, terms: Terms, tape: Chance) -> None:
+    """What Stripe adds to the price, and what a code takes off."""
+    if not terms.tax_percent and not terms.has_discounts:
+        return
+    subtotal = account.now(session_id)["amount_subtotal"]
+    discounted = terms.has_discounts and tape.chance(0.6)
+    discount = subtotal * tape.pick((10, 33, 90)) // 100 if discounted else 0
+    taxed = (subtotal - discount) * terms.tax_percent // 100
+    account._change(
+        session_id,
+        amount_total=subtotal - discount + taxed,
+        total_details={"amount_discount": discount, "amount_tax": taxed},
+    )
 
 
 def reprice(account: Account, session_id: str, amount: int) -> None:
