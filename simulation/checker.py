@@ -43,6 +43,8 @@ class Checker:
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
         world = self._world
+        if world.keys.broken:
+            raise Broken("Stripe is asked once for a session", world.keys.broken[0])
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}

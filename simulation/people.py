@@ -4,14 +4,13 @@ from uuid import UUID
 
 import psycopg2
 
-from checkout.sessions.session_request import SessionRequest
+from simulation import asking
 from simulation.kafka import REQUESTS
 from simulation.server import NO_RULE
 from simulation.stripe_model import oddities
 from simulation.stripe_model.account import OPEN
 from simulation.world import APP_ID, CURRENCY, USERS, Move, Request, World
 
-ORIGIN = "https://pay.example.com"
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
 
 
@@ -32,17 +31,7 @@ def ask(world: World) -> None:
     """For a new session, or again; rarely under the request_id of somebody else."""
     request = _some_request(world, again=0.4)
     if request is not None:
-        ask_for(world, request)
-
-
-def ask_for(world: World, request: Request) -> None:
-    wanted = SessionRequest(request.user_id, request.amount, None, request.request_id)
-    found = world.run(
-        f"user {request.user_id} asks for {request.amount} ({_short(request.request_id)})",
-        lambda system: system.create_session(wanted, ORIGIN)[0].stripe_session_id,
-    )
-    if isinstance(found, str) and found not in request.sessions:
-        request.sessions.append(found)
+        asking.ask_for(world, request)
 
 
 def ask_through_kafka(world: World) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import corruption, misleading, operators, people, traffic
+from simulation import asking, corruption, misleading, operators, people, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
@@ -145,6 +145,7 @@ def settle(world: World, checker: Checker) -> None:
     for user_id in USERS:
         people.enter_user(world, user_id)
     people.repeat_moves(world)
+    asking.ask_all_again(world)
     if world.restored_to is not None:
         _mend_restores(world)
         checker.after_drill()

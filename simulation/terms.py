@@ -29,6 +29,10 @@ class Terms:
         return self.per_cent == 1 and not (self.offers or self.tax_percent or self.has_discounts)
 
     @property
+    def is_limited(self) -> bool:
+        return (self.most_open, self.most_a_day, self.most_cents_a_day) != (None, None, None)
+
+    @property
     def settings(self) -> dict[str, str]:
         offers = [{"amount_cents": amount, "credit_cents": credit} for amount, credit in self.offers.items()]
         given = {

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from checkout.base.errors import CheckoutError
-from checkout.outbox.record import first_of_each_partition
+from checkout.outbox.record import Record, first_of_each_partition
+from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
 from simulation.processes import Died
 from simulation.stripe_model.webhooks import Delivery
@@ -111,8 +112,20 @@ def consume_requests(world: World, *, all_: bool = False) -> None:
     world.counts["deliveries"] += len(batch)
     deadline = world.clock.epoch + 80
     again = world.run(f"answer {len(batch)} requests", lambda system: system.answer_requests(batch, deadline))
-    if not isinstance(again, BaseException) and not _offsets_are_lost(world):
+    if isinstance(again, BaseException):
+        return
+    for first in first_of_each_partition(again):
+        # Nothing is answered before what stands before it.
+        if [one for one in batch if _is_behind(one, first)] != [
+            one for one in again if _is_behind(one, first)
+        ]:
+            raise Broken("a partition's requests are answered in order", f"{first.partition}/{first.offset}")
+    if not _offsets_are_lost(world):
         topic.store(batch, [(one.partition, one.offset) for one in again])
+
+
+def _is_behind(one: Record, first: Record) -> bool:
+    return one.partition == first.partition and one.offset >= first.offset
 
 
 def _offsets_are_lost(world: World) -> bool:

@@ -88,6 +88,8 @@ class World:
         """One more act, chosen by the tape."""
         self.depth = 0
         """Above 0 while others act because a process waits."""
+        self.interruptions = 0
+        """So often a process has waited, and others may have acted meanwhile."""
         self.processes: Processes
         self.connecting: Callable[[WorldDatabase, connections.Faults], WorldsDatabase] = WorldsDatabase
         """Makes what a process knows of a database."""
@@ -138,6 +140,7 @@ class World:
         self.lost |= before - self._entries()
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
+        self.keys.is_restored = True
         self.discarded.clear()
         self.unpublished.clear()
         self.counts["restores"] += 1
@@ -154,6 +157,7 @@ class World:
 
     def meanwhile(self) -> None:
         """While a process waits without a transaction, others act."""
+        self.interruptions += 1
         if self.depth or self.is_calm or self.checkout.is_open or self.application.is_open:
             return
         self.depth += 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from checkout.base.errors import CheckoutError
-from simulation import operators, people, traffic
+from simulation import asking, operators, people, traffic
 from simulation.interleaved import actors, crossings
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
@@ -85,7 +85,7 @@ def askers(world: InterleavedWorld) -> actors.Actors:
     if not world.requests:
         return []
     request: Request = world.tape.pick(world.requests)
-    return [Actor(actors.USER, lambda: people.ask_for(world, request)) for _ in range(2)]
+    return [Actor(actors.USER, lambda: asking.ask_for(world, request)) for _ in range(2)]
 
 
 def spenders(world: InterleavedWorld) -> actors.Actors:

@@ -69,6 +69,7 @@ class InterleavedWorld(World):
         return super().fault(place, names)
 
     def meanwhile(self) -> None:
+        self.interruptions += 1
         self.turns.pause()
 
 

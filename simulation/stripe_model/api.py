@@ -17,6 +17,8 @@ from simulation.stripe_model.account import Account, Resource
 
 PAGE = 3
 KEYS_LIVE = 24 * 3600
+SHORTEST_SECONDS = 30 * 60
+"""In which a session may expire."""
 KEPT = 30 * 24 * 3600
 
 LOST_BEFORE, LOST_AFTER = "request lost", "answer lost"
@@ -44,10 +46,33 @@ class Answer(NamedTuple):
 
 
 class Keys:
-    """Idempotency keys: what was asked under each, what was answered (an error too), and when it began."""
+    """Idempotency keys: what was asked under each, what was answered (an error too), and when it began.
+
+    `broken` says what nobody may ask for who remembers what was asked for: until a database `is_restored`.
+    """
 
     def __init__(self) -> None:
         self.known: dict[str, tuple[str, Resource | None, float]] = {}
+        self.broken: list[str] = []
+        self.is_restored = False
+        self._sent: dict[str, set[str]] = {}
+        """By request_id all of its keys."""
+        self._used_up: set[str] = set()
+        """Those to which Stripe has answered with an error."""
+
+    def note(self, request_id: str, key: str) -> None:
+        """Another key is needed only for what Stripe would replay: else two sessions could be begun."""
+        sent = self._sent.setdefault(request_id, set())
+        if key not in sent and (left := sent - self._used_up):
+            self.blame(f"{request_id} is asked for under {key}, and {sorted(left)} may have succeeded")
+        sent.add(key)
+
+    def use_up(self, key: str) -> None:
+        self._used_up.add(key)
+
+    def blame(self, text: str) -> None:
+        if not self.is_restored:
+            self.broken.append(text)
 
 
 class WorldsStripeApi(StripeApi):
@@ -69,13 +94,24 @@ class _Api:
         call = "POST sessions"
         fault = self._faults.at_stripe(call, WRITING)
         key, asked = options["idempotency_key"], json.dumps(parameters, sort_keys=True)
+        request_id = parameters["metadata"]["request_id"]
+        self._keys.note(request_id, key)
         _raise_early(fault)
         known = self._keys.known.get(key)
         if known is None or known[2] + KEYS_LIVE < self._clock.epoch:
+            expires_at = parameters.get("expires_at", self._clock.epoch + KEYS_LIVE)
+            if expires_at is None or expires_at < self._clock.epoch + SHORTEST_SECONDS:
+                if expires_at is None:
+                    self._keys.blame(f"when the session of {request_id} expires is null")
+                self._keys.use_up(key)
+                raise _error("InvalidRequestError", "too early", "expires_at", http_status=400)
             made = None if fault == ERROR_BEFORE else self._account.create_session(parameters)
             answer = None if fault == ERROR_AFTER else made
             known = self._keys.known[key] = (asked, answer, self._clock.epoch)
+            if answer is None:
+                self._keys.use_up(key)
         if known[0] != asked:
+            self._keys.blame(f"{request_id} is asked for with other parameters under {key}")
             raise _error("IdempotencyError", "other parameters", http_status=400)
         self._faults.after_stripe(call)
         if fault == LOST_AFTER:
