@@ -49,7 +49,7 @@ def pay(world: World) -> None:
     known = [session for request in world.requests for session in request.sessions]
     open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
     if open_:
-        session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.3)
+        session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.4)
         if world.tape.chance(0.05):
             oddities.reprice(world.account, session_id, world.tape.pick(AMOUNTS))
         oddities.tax(world.account, session_id, world.swarm.terms, world.tape)

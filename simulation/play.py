@@ -103,6 +103,7 @@ class Player:
 
     def _played(self, world: World, steps: Sequence[int]) -> Played:
         checker = Checker(world)
+        world.judge = checker.after_step
         played = Played(world.tape.seed, log=world.log, faults=world.tape.faults, counts=world.counts)
         step = 0
         try:

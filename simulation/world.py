@@ -86,6 +86,8 @@ class World:
         application.rule = self.swarm.rule
         self.act: Callable[[], None] = lambda: None
         """One more act, chosen by the tape."""
+        self.judge: Callable[[], None] = lambda: None
+        """Requires what must hold after every commit."""
         self.depth = 0
         """Above 0 while others act because a process waits."""
         self.interruptions = 0
@@ -129,7 +131,13 @@ class World:
         result = self.processes.run(act)
         outcome = f"{type(result).__name__} {result}" if isinstance(result, BaseException) else result
         self.say(f"{what} → {outcome}")
+        self.ran()
         return result
+
+    def ran(self) -> None:
+        """A process has come to an end, and others may not have."""
+        if not self.depth:
+            self.judge()
 
     def restored(self, database: WorldDatabase, number: int) -> None:
         """Roll the database back to its backup of this number; the functions are deployed anew."""

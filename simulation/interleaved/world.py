@@ -68,6 +68,11 @@ class InterleavedWorld(World):
                 return away
         return super().fault(place, names)
 
+    def ran(self) -> None:
+        """Judged when all have ended."""
+        if self.turns.actor is None:
+            super().ran()
+
     def meanwhile(self) -> None:
         self.interruptions += 1
         self.turns.pause()

@@ -98,7 +98,9 @@ MUTANTS = [
     Mutant(
         file=DECISIONS,
         text="    promised = reported.promised\n",
-        instead="    promised = Price(reported.totals.subtotal_cents, reported.totals.subtotal_cents)\n",
+        instead="    promised = reported.promised and replace(\n"
+        "        reported.promised, credit_cents=reported.promised.amount_cents\n"
+        "    )\n",
         breaks="a payment whose row is lost loses its bonus",
         caught_by=f"{PRICE}::test_a_row_that_is_made_from_an_event_keeps_the_promise",
     ),
