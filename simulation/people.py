@@ -5,6 +5,7 @@ from uuid import UUID
 import psycopg2
 
 from simulation import asking
+from simulation.broken import Broken
 from simulation.kafka import REQUESTS
 from simulation.server import NO_RULE
 from simulation.stripe_model import oddities
@@ -67,11 +68,12 @@ def pay_elsewhere(world: World) -> None:
         return
     currency = "usd" if world.tape.chance(0.2) else CURRENCY
     amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
+    user_id = world.tape.pick(USERS) if world.tape.chance(0.1) else request.user_id
     price = {"currency": currency, "unit_amount": amount}
     metadata = {
         "checkout_app": APP_ID,
         "request_id": request.request_id,
-        "user_id": str(request.user_id),
+        "user_id": str(user_id),
         "purpose": "balance_topup",
     }
     if not terms.is_plain:
@@ -163,6 +165,8 @@ def move_balance(world: World) -> None:
     """The application spends, or gives."""
     if not world.signed_up:
         return
+    if world.moves and world.tape.chance(0.25):
+        _move_again(world, world.tape.pick(world.moves))
     user_id, key = world.tape.pick(world.signed_up), f"spent:{world.tape.digits(32):08x}"
     amount = world.tape.pick((-300, -50, 20))
     try:
@@ -173,6 +177,33 @@ def move_balance(world: World) -> None:
         return  # Too small a balance, or the user is gone.
     world.moves.append(Move(key, user_id, amount))
     world.say(f"user {user_id} moves {amount}")
+
+
+def _move_again(world: World, move: Move) -> None:
+    """What is known is not moved again, and nothing else is moved under its key, or as a payment."""
+    if world.restores:
+        return
+    again = _moved(world, move.key, move.user_id, move.amount, "spent")
+    if again is not False:
+        raise Broken("a movement that is known is not made again", f"{move}: {again}")
+    key = f"gift:{world.tape.digits(32):08x}"
+    for wrong in (
+        (move.key, move.user_id, move.amount + 1, "spent"),
+        (key, move.user_id, 20, "success"),
+        (f"success:{key}", move.user_id, 20, "gift"),
+    ):
+        if _moved(world, *wrong) is not None:
+            raise Broken("the application enters only its own movements", f"{wrong}")
+
+
+def _moved(world: World, key: str, user_id: int, amount: int, kind: str) -> bool | None:
+    """None if it is refused."""
+    given = [key, user_id, amount, kind]
+    try:
+        [row] = world.application.as_application("SELECT ledger_move(%s, %s, %s, 'eur', %s) AS moved", given)
+    except psycopg2.Error:
+        return None
+    return bool(row["moved"])
 
 
 def change_rule(world: World) -> None:

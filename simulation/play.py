@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import asking, corruption, misleading, operators, people, traffic
+from simulation import asking, epilogues, misleading, operators, people, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
@@ -166,8 +166,21 @@ def settle(world: World, checker: Checker) -> None:
     checker.at_end()
     offences = verify(world)
     checker.verified(offences)
-    if not offences and (corrupted := corruption.corrupt(world)) is not None:
-        checker.corrupted(corrupted, verify(world))
+    if not offences:
+        end(world, checker)
+
+
+def end(world: World, checker: Checker) -> None:
+    """With one of the epilogues."""
+    kind = world.tape.pick((*["corrupt"] * 4, *["forge"] * 3, "change", "pay"))
+    if kind == "corrupt":
+        epilogues.corrupt(world, checker, verify)
+    elif kind == "forge":
+        epilogues.forge(world, checker, verify, period)
+    elif kind == "change":
+        epilogues.change_ledger(world)
+    else:
+        epilogues.pay_once_more(world, verify)
 
 
 def verify(world: World) -> set[str]:

@@ -49,7 +49,7 @@ WEIGHTS = {
     "pay elsewhere": 1.5,
     "foreign payment": 1.0,
     "poison": 2.0,
-    "mislead": 0.5,
+    "mislead": 1.5,
 }
 ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
 """Without these nothing happens."""

@@ -84,4 +84,4 @@ def some(random: Random, *, can_be_priced: bool) -> Terms:
         return random.choice(PRICED) if can_be_priced else PLAIN
     if chosen < 0.4:
         return random.choice(LIMITED)
-    return SHORT if chosen < 0.5 else PLAIN
+    return SHORT if chosen < 0.55 else PLAIN

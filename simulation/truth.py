@@ -89,11 +89,9 @@ class Truth:
         """Returns whose payment each is."""
         owners = {}
         for session in world.account.all("checkout.session", payment_status="paid"):
-            if session["metadata"]["checkout_app"] != APP_ID or session["mode"] != "payment":
+            if session["metadata"]["checkout_app"] != APP_ID or session["id"] in world.misleading:
                 continue
             intent, money = session["payment_intent"], session["amount_total"]
-            if intent is None:
-                continue
             user_id = owners[intent] = int(session["metadata"]["user_id"])
             asked = world.account.states[session["id"]][0]["amount_subtotal"]
             credit = world.swarm.terms.credit(asked, session["amount_subtotal"])

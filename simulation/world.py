@@ -65,6 +65,8 @@ class World:
         """What an operator has tried to move, and may have."""
         self.poison: set[bytes] = set()
         """Values of records that can never be applied."""
+        self.misleading: set[str] = set()
+        """Sessions that are no payment to us, although they are complete."""
         self.decided: set[str] = set()
         """Payment intents of which an operator has discarded something, or may have."""
         self.discarded: set[str] = set()

@@ -60,12 +60,19 @@ class Keys:
         self._used_up: set[str] = set()
         """Those to which Stripe has answered with an error."""
 
-    def note(self, request_id: str, key: str) -> None:
+    def note(self, request_id: str, key: str, now: float) -> None:
         """Another key is needed only for what Stripe would replay: else two sessions could be begun."""
         sent = self._sent.setdefault(request_id, set())
-        if key not in sent and (left := sent - self._used_up):
-            self.blame(f"{request_id} is asked for under {key}, and {sorted(left)} may have succeeded")
+        if key not in sent:
+            if begun := [one for one in sorted(sent) if self._has_session(one, now)]:
+                self.broken.append(f"{request_id} has a session by {begun}, and is begun as {key}")
+            elif left := sent - self._used_up:
+                self.blame(f"{request_id} is begun as {key}, and {sorted(left)} may have succeeded")
         sent.add(key)
+
+    def _has_session(self, key: str, now: float) -> bool:
+        known = self.known.get(key)
+        return known is not None and known[1] is not None and known[2] + KEYS_LIVE >= now
 
     def use_up(self, key: str) -> None:
         self._used_up.add(key)
@@ -95,7 +102,7 @@ class _Api:
         fault = self._faults.at_stripe(call, WRITING)
         key, asked = options["idempotency_key"], json.dumps(parameters, sort_keys=True)
         request_id = parameters["metadata"]["request_id"]
-        self._keys.note(request_id, key)
+        self._keys.note(request_id, key, self._clock.epoch)
         _raise_early(fault)
         known = self._keys.known.get(key)
         if known is None or known[2] + KEYS_LIVE < self._clock.epoch:
