@@ -1,6 +1,6 @@
 """Users who ask for sessions, and what their answers must be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checkout.base.errors import (
@@ -74,6 +74,29 @@ def _require_own(world: World, request: Request, session_id: str) -> None:
         raise Broken("nothing else is sold", f"{session['amount_subtotal']}")
 
 
+def require_limits_at_once(
+    world: World, requests: Sequence[Request], before: Mapping[str, Any] | None
+) -> None:
+    """Of new requests of one user, which were asked for at once, as many may be begun as one by one."""
+    begun = [request for request in requests if usage_of(world, request) is None]
+    if before is not None and begun and (reached := _reached(world, before, begun)):
+        raise Broken("no limit is overtaken at once", f"{reached}")
+
+
+def _reached(world: World, usage: Mapping[str, Any], requests: Sequence[Request]) -> list[str]:
+    """The limits that these go beyond, after what there was."""
+    terms = world.swarm.terms
+    return [
+        f"{begun} of {most}"
+        for most, begun in (
+            (terms.most_open, usage["open"] + len(requests)),
+            (terms.most_a_day, usage["today"] + len(requests)),
+            (terms.most_cents_a_day, usage["cents"] + sum(one.amount for one in requests)),
+        )
+        if most is not None and begun > most
+    ]
+
+
 def usage_of(world: World, request: Request) -> Mapping[str, Any] | None:
     """What the user has begun to pay; None if nobody counts it, or a row that is known is asked for."""
     if not world.swarm.terms.is_limited:
@@ -84,14 +107,7 @@ def usage_of(world: World, request: Request) -> Mapping[str, Any] | None:
 
 
 def _require_limits(world: World, request: Request, usage: Mapping[str, Any], found: object) -> None:
-    terms, reached = world.swarm.terms, []
-    for most, begun in (
-        (terms.most_open, usage["open"] + 1),
-        (terms.most_a_day, usage["today"] + 1),
-        (terms.most_cents_a_day, usage["cents"] + request.amount),
-    ):
-        if most is not None and begun > most:
-            reached.append(f"{begun} of {most}")
+    reached = _reached(world, usage, [request])
     if isinstance(found, TooManyRequests) and not reached:
         raise Broken("nobody is refused within the limits", f"{request.request_id}: {dict(usage)}")
     if reached and usage_of(world, request) is None:

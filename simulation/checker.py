@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
+from simulation import leftovers
+from simulation.answers import Answers
 from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.corruption import Corrupted
-from simulation.kafka import FINISHED, REQUESTS
+from simulation.kafka import FINISHED
 from simulation.states import States
 from simulation.truth import CREDIT, REVERSALS, Fact, Truth
 from simulation.world import CURRENCY, World
@@ -37,6 +39,7 @@ class Checker:
         self._states = States(world)
         self._entries: set[str] = set()
         self._outbox: dict[str, bytes] = {}
+        self._answers = Answers()
         self._silent: set[Fact] = set()
         """What is not entered, and neither parked nor held."""
 
@@ -49,6 +52,7 @@ class Checker:
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}
             self._states.forget()
+            self._answers.forget()
             self._commits = (-1, -1)
         if commits[1] != self._commits[1]:
             self._ledger()
@@ -59,7 +63,7 @@ class Checker:
 
     def at_end(self) -> None:
         """All is settled."""
-        truth = Truth(self._world)
+        truth = self._truth()
         must, may = truth.must, truth.may
         rows = self._rows()
         entered = {fact for row in rows if (fact := truth.fact_of(row)) is not None}
@@ -92,12 +96,12 @@ class Checker:
             raise Broken("what an operator discarded is not entered", _listed(kept))
         if lost := {move.key for move in self._world.moves} - keys:
             raise Broken("the application's own movements are there", _listed(lost))
-        self._nothing_is_left()
+        leftovers.require_none(self._world)
 
     def after_drill(self) -> None:
         """An operator was told that all is mended: what restores took away is back, or parked."""
         world = self._world
-        truth = Truth(world)
+        truth = self._truth()
         entered = {(one.kind, one.source) for row in self._rows() if (one := truth.fact_of(row)) is not None}
         parked = {
             row["payment_intent_id"]
@@ -134,7 +138,7 @@ class Checker:
         for user_id, balance in balances.items():
             if balance != sums[user_id]:
                 raise Broken("a balance is the sum of its entries", f"user {user_id}: {balance}")
-        truth = Truth(self._world)
+        truth = self._truth()
         known = {*self._world.moves, *self._world.attempted}
         moves = {(move.key, move.user_id, move.amount) for move in known}
         seen: Counter[tuple[str, str]] = Counter()
@@ -190,6 +194,7 @@ class Checker:
         found = world.checkout.rows(_OUTBOX_AND_CREDITED)
         rows = {row["key"]: bytes(row["value"]) for row in found if row["value"] is not None}
         ever = world.topics[FINISHED].ever
+        self._answers.check(ever)
         expected = self._outbox | world.unpublished
         world.unpublished.clear()
         for key, value in expected.items():
@@ -208,42 +213,8 @@ class Checker:
         )
         return {row["intent"] for row in [*parked, *held]} | self._world.decided
 
-    def _nothing_is_left(self) -> None:
-        world = self._world
-        exempt = list(contested(world) | world.decided)
-        for what, found in (
-            ("outbox", world.checkout.rows("SELECT effect_key FROM outbox")),
-            (
-                "events",
-                world.checkout.rows(
-                    "SELECT event_id, outcome, reason FROM stripe_events WHERE outcome IN ('waiting', 'held')"
-                    " AND NOT payment_intent_id = ANY(%s)",
-                    [exempt],
-                ),
-            ),
-            (
-                "parked",
-                world.application.rows(
-                    "SELECT effect_key, reason FROM parked_events WHERE resolution IS NULL AND topic = %s"
-                    " AND NOT value = ANY(%s) AND (payment_intent_id = ANY(%s)) IS NOT TRUE",
-                    [FINISHED, list(world.poison), exempt],
-                ),
-            ),
-            (
-                "uncredited",
-                world.checkout.rows(
-                    "SELECT request_id FROM checkout_transactions"
-                    " WHERE status = 'payment_succeeded' AND credited_at IS NULL"
-                    " AND NOT payment_intent_id = ANY(%s)",
-                    [exempt],
-                ),
-            ),
-        ):
-            if found:
-                raise Broken(f"nothing is left in {what}", f"{found[:LISTED]}")
-        lags = {name: world.topics[name].lag() for name in (FINISHED, REQUESTS)}
-        if any(lags.values()):
-            raise Broken("nothing is left on Kafka", f"{lags}")
+    def _truth(self) -> Truth:
+        return Truth(self._world.account, self._world.swarm.terms, self._world.misleading)
 
     def _rows(self) -> list[dict[str, Any]]:
         return self._world.application.rows("SELECT * FROM ledger_entries ORDER BY id")

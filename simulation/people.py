@@ -69,6 +69,14 @@ def pay_elsewhere(world: World) -> None:
     currency = "usd" if world.tape.chance(0.2) else CURRENCY
     amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
     user_id = world.tape.pick(USERS) if world.tape.chance(0.1) else request.user_id
+    pay_session_of(world, request, amount, user_id=user_id, currency=currency)
+
+
+def pay_session_of(
+    world: World, request: Request, amount: int, *, user_id: int, currency: str = CURRENCY
+) -> None:
+    """One that was not begun here, and names the request."""
+    terms = world.swarm.terms
     price = {"currency": currency, "unit_amount": amount}
     metadata = {
         "checkout_app": APP_ID,
@@ -221,6 +229,12 @@ def repeat_moves(world: World) -> None:
         )
 
 
+def new_request(world: World) -> Request:
+    request_id = str(UUID(int=world.tape.digits(128), version=4))
+    world.requests.append(Request(request_id, world.tape.pick(USERS), world.tape.pick(AMOUNTS)))
+    return world.requests[-1]
+
+
 def _some_request(world: World, *, again: float) -> Request | None:
     if world.requests and world.tape.chance(again):
         return world.tape.pick(world.requests)
@@ -229,9 +243,7 @@ def _some_request(world: World, *, again: float) -> Request | None:
         claimed = Request(known.request_id, world.tape.pick(USERS), known.amount)
         world.requests.append(claimed)
         return claimed
-    request_id = str(UUID(int=world.tape.digits(128), version=4))
-    world.requests.append(Request(request_id, world.tape.pick(USERS), world.tape.pick(AMOUNTS)))
-    return world.requests[-1]
+    return new_request(world)
 
 
 def _short(request_id: str) -> str:

@@ -87,21 +87,27 @@ class Player:
         ]
 
     def play(
-        self, seed: int, steps: Sequence[int] = range(1, STEPS + 1), mended: Collection[Place] = ()
+        self,
+        seed: int,
+        steps: Sequence[int] = range(1, STEPS + 1),
+        mended: Collection[Place] = (),
+        *,
+        settles: bool = True,
     ) -> Played:
-        """The world of this seed, with these steps alone, and without the faults at the places `mended`."""
+        """The world of this seed, with these steps alone, and without the faults at the places `mended`. It
+        is over after the steps unless it `settles`."""
         self._clock.epoch = BEGINNING
         for database in self._databases:
             database.begin_world()
         world = World(Tape(seed, mended), self._clock, *self._databases)
         world.processes = Processes(world)
         try:
-            return self._played(world, steps)
+            return self._played(world, steps, settles=settles)
         finally:
             for database in self._databases:
                 database.end_world()
 
-    def _played(self, world: World, steps: Sequence[int]) -> Played:
+    def _played(self, world: World, steps: Sequence[int], *, settles: bool) -> Played:
         checker = Checker(world)
         world.judge = checker.after_step
         played = Played(world.tape.seed, log=world.log, faults=world.tape.faults, counts=world.counts)
@@ -118,7 +124,8 @@ class Player:
                 checker.after_step()
             step = max(steps, default=0) + 1
             world.tape.begin(step)
-            settle(world, checker)
+            if settles:
+                settle(world, checker)
         except Broken as broken:
             played.rule, played.text = broken.rule, str(broken)
         except Exception as error:  # noqa: BLE001 - nothing else may be raised

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,7 @@ def play(wanted: Wanted) -> Result:
     played = player.play(wanted.seed, wanted.steps, wanted.mended)
     if played.rule is None or not wanted.shrinks:
         return Result(played)
-    shrinking = Shrinking(
-        lambda steps, mended: player.play(wanted.seed, steps, mended), played, wanted.steps, wanted.mended
-    )
+    shrinking = Shrinking(partial(player.play, wanted.seed), played, wanted.steps, wanted.mended)
     shrinking()
     return Result(played, shrinking.played, shrinking.steps, sorted(shrinking.mended))
 

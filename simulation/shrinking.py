@@ -1,12 +1,18 @@
 """Find the fewest steps, and the fewest faults, with which a world still breaks the same rule."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from simulation.play import Played
 from simulation.tape import Place
 
-Replay = Callable[[Sequence[int], Collection[Place]], Played]
+
+class Replay(Protocol):
+    """Plays the world again with these steps, and without these faults."""
+
+    def __call__(self, steps: Sequence[int], mended: Collection[Place], *, settles: bool) -> Played: ...
+
 
 SECONDS = 60.0
 
@@ -19,6 +25,8 @@ class Shrinking:
     ) -> None:
         self.steps, self.mended, self.played = list(steps), set(mended), played
         self._replay = replay
+        # What broke before all was to settle need not settle again to break.
+        self._settles = played.step > max(steps, default=0)
         self._ends = time.monotonic() + SECONDS
 
     def __call__(self) -> None:
@@ -50,7 +58,7 @@ class Shrinking:
     def _still_breaks(self, steps: Sequence[int], mended: Collection[Place]) -> bool:
         if time.monotonic() > self._ends:
             return False
-        played = self._replay(steps, mended)
+        played = self._replay(steps, mended, settles=self._settles)
         if played.rule != self.played.rule:
             return False
         self.steps, self.mended, self.played = list(steps), set(mended), played

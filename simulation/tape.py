@@ -1,10 +1,12 @@
 """The tape of choices: all that is left to chance in a world is read from here.
 
 Each step has a random source of its own, made of the seed and the step, so that a step that is taken out does
-not change what the others choose. A choice of a fault is 0 if nothing goes wrong, and can be forced to be.
+not change what the others choose. What is chosen of things with names depends on nothing but their names: it
+stays the same if others are missing. A choice of a fault is 0 if nothing goes wrong, and can be forced to be.
 """
 
-from collections.abc import Collection, Sequence
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
@@ -56,14 +58,41 @@ class Tape:
         return self._random.randint(least, most)
 
     def pick(self, among: Sequence[T]) -> T:
-        return among[self._random.randrange(len(among))]
+        """Of things with names the same one, as long as it is there: whatever else is there besides."""
+        chosen = self._random.getrandbits(64)
+        names = _names(among)
+        if names is None:
+            return among[chosen % len(among)]
+        return among[min(range(len(among)), key=lambda number: _rank(chosen, names[number]))]
 
     def weighted(self, weights: dict[str, float]) -> str:
         return self._random.choices([*weights], [*weights.values()])[0]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        return self._random.sample(items, len(items))
+        chosen = self._random.getrandbits(64)
+        names = _names(items)
+        if names is None:
+            return Random(chosen).sample(items, len(items))
+        return [items[number] for number in sorted(range(len(items)), key=lambda n: _rank(chosen, names[n]))]
 
     def digits(self, bits: int = 128) -> int:
         """So many random bits: for ids."""
         return self._random.getrandbits(bits)
+
+
+def _names(things: Sequence[object]) -> list[str] | None:
+    """None if one has none, or two have the same."""
+    names = [name for thing in things if (name := _name(thing)) is not None]
+    return names if len(names) == len(things) == len(set(names)) else None
+
+
+def _name(thing: object) -> str | None:
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, Mapping):
+        return str(thing["id"]) if "id" in thing else str(thing["event_id"]) if "event_id" in thing else None
+    return getattr(thing, "name", None)
+
+
+def _rank(chosen: int, name: str) -> int:
+    return zlib.crc32(b"%d %s" % (chosen, name.encode()))

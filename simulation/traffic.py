@@ -9,6 +9,7 @@ from checkout.outbox.record import Record, first_of_each_partition
 from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
 from simulation.processes import Died
+from simulation.stripe_model import oddities
 from simulation.stripe_model.webhooks import Delivery
 from simulation.world import World
 
@@ -56,7 +57,7 @@ def tell_twice(world: World) -> None:
         return
     event = world.tape.pick(world.account.events)
     if world.tape.chance(0.5):
-        world.account.repeat(event)
+        oddities.repeat(world.account, event)
         world.say(f"{event['id']} gets a twin")
     else:
         for delivery in world.webhooks.deliveries:

@@ -1,11 +1,13 @@
 """What is true: which movements of balances follow from what happened at Stripe, and what an entry is."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from simulation.world import APP_ID, World
+from simulation.stripe_model.account import Account
+from simulation.terms import PLAIN, Terms
+from simulation.world import APP_ID
 
 CREDIT = "success"
 TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}
@@ -41,14 +43,15 @@ class Truth:
     failure, which together are nothing. `priced` are the payments that credit something else than the money,
     and `small` what moves of them may round to nothing."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, account: Account, terms: Terms = PLAIN, misleading: Collection[str] = ()) -> None:
+        """`misleading` are sessions that are no payment to us."""
         self.must: set[Fact] = set()
         self.may: set[Fact] = set()
         self.small: set[Fact] = set()
         self.priced: dict[str, Paid] = {}
-        owners = self._credits(world)
-        self._refunds(world, owners)
-        self._disputes(world, owners)
+        owners = self._credits(account, terms, misleading)
+        self._refunds(account, owners)
+        self._disputes(account, owners)
         moved = [fact for fact in self.must | self.may if fact.intent in self.priced and fact.kind != CREDIT]
         self._money = {(fact.kind, fact.source): fact.amount for fact in moved}
         self.small = {fact for fact in moved if self.priced[fact.intent].share(abs(fact.amount)) <= 1}
@@ -85,23 +88,23 @@ class Truth:
             if -moved[intent] != paid.share(money[intent])
         }
 
-    def _credits(self, world: World) -> dict[str, int]:
+    def _credits(self, account: Account, terms: Terms, misleading: Collection[str]) -> dict[str, int]:
         """Returns whose payment each is."""
         owners = {}
-        for session in world.account.all("checkout.session", payment_status="paid"):
-            if session["metadata"]["checkout_app"] != APP_ID or session["id"] in world.misleading:
+        for session in account.all("checkout.session", payment_status="paid"):
+            if session["metadata"]["checkout_app"] != APP_ID or session["id"] in misleading:
                 continue
             intent, money = session["payment_intent"], session["amount_total"]
             user_id = owners[intent] = int(session["metadata"]["user_id"])
-            asked = world.account.states[session["id"]][0]["amount_subtotal"]
-            credit = world.swarm.terms.credit(asked, session["amount_subtotal"])
+            asked = account.states[session["id"]][0]["amount_subtotal"]
+            credit = terms.credit(asked, session["amount_subtotal"])
             self.must.add(Fact(CREDIT, intent, user_id, credit, session["currency"], intent))
             if credit != money:
                 self.priced[intent] = Paid(credit, money)
         return owners
 
-    def _refunds(self, world: World, owners: Mapping[str, int]) -> None:
-        for refund in world.account.all("refund"):
+    def _refunds(self, account: Account, owners: Mapping[str, int]) -> None:
+        for refund in account.all("refund"):
             intent, amount = refund["payment_intent"], refund["amount"]
             if intent not in owners:
                 continue
@@ -111,8 +114,8 @@ class Truth:
             elif refund["status"] in ("failed", "canceled"):
                 self.may |= {taken, taken._replace(kind="refund_failed", amount=amount)}
 
-    def _disputes(self, world: World, owners: Mapping[str, int]) -> None:
-        for dispute in world.account.all("dispute"):
+    def _disputes(self, account: Account, owners: Mapping[str, int]) -> None:
+        for dispute in account.all("dispute"):
             intent = dispute["payment_intent"]
             for moved in dispute["balance_transactions"] if intent in owners else ():
                 kind, currency = "disputed" if moved["amount"] < 0 else "dispute_won", moved["currency"]

@@ -31,6 +31,10 @@ class Request:
     amount: int
     sessions: list[str] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        return f"{self.request_id} {self.user_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -39,6 +43,10 @@ class Move:
     key: str
     user_id: int
     amount: int
+
+    @property
+    def name(self) -> str:
+        return self.key
 
 
 class Processes(Protocol):

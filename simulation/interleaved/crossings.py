@@ -1,6 +1,6 @@
 """What meets on its way: groups for which something happens first, so that it is handled at once."""
 
-from simulation import operators, people, traffic
+from simulation import asking, operators, people, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
@@ -44,6 +44,30 @@ def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
     world.decided.add(intent)
     words = ("held", "discard", taken.event["id"], "--reason", "no")
     return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), actors.webhook(world, returned)]
+
+
+def asked_and_reported(world: InterleavedWorld) -> actors.Actors:
+    """A request is begun twice, and paid elsewhere."""
+    request, seen = people.new_request(world), len(world.account.events)
+    askers = [Actor(actors.USER, lambda: asking.ask_for(world, request)) for _ in range(2)]
+    if world.tape.chance(0.3):
+        return askers
+    people.pay_session_of(world, request, request.amount, user_id=request.user_id)
+    reported = [one for one in world.webhooks.due() if one.event in world.account.events[seen:]]
+    return [*askers[world.tape.number(0, 1) :], *(actors.webhook(world, one) for one in reported)]
+
+
+def rivals(world: InterleavedWorld) -> actors.Actors:
+    """Two requests of one user, who may begin to pay one of them."""
+    first = people.new_request(world)
+    second = people.new_request(world)
+    second.user_id = first.user_id
+    before, both = asking.usage_of(world, first), [first, second]
+    world.judge_at_once = lambda: asking.require_limits_at_once(world, both, before)
+    return [
+        Actor(actors.USER, lambda: asking.ask_for(world, first)),
+        Actor(actors.USER, lambda: asking.ask_for(world, second)),
+    ]
 
 
 def late_reconciler(world: InterleavedWorld) -> actors.Actors:

@@ -52,7 +52,12 @@ class InterleavedPlayer(Player):
         self._watcher.autocommit = True
 
     def play(
-        self, seed: int, steps: Sequence[int] = range(1, STEPS + 1), mended: Collection[Place] = ()
+        self,
+        seed: int,
+        steps: Sequence[int] = range(1, STEPS + 1),
+        mended: Collection[Place] = (),
+        *,
+        settles: bool = True,
     ) -> Played:
         self._clock.epoch = BEGINNING
         for database in (self._checkout, self._application):
@@ -63,7 +68,7 @@ class InterleavedPlayer(Player):
         turns.on_wait = lambda one, others: _judge_wait(world, one, others)
         turns.on_deadlock = lambda those: world.breaks("nobody deadlocks", _kinds(those))
         try:
-            return self._played(world, steps)
+            return self._played(world, steps, settles=settles)
         finally:
             world.end()
 
@@ -95,6 +100,8 @@ def together(world: InterleavedWorld) -> None:
         raise error
     if world.broken:
         raise world.broken[0]
+    judge, world.judge_at_once = world.judge_at_once, lambda: None
+    judge()
     _judge_results(world, actors)
     _judge_parked(world)
 

@@ -1,6 +1,6 @@
 """A world in which several act at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from simulation.broken import Broken
@@ -30,6 +30,8 @@ class InterleavedWorld(World):
         self.broken: list[Broken] = []
         """Rules that were broken while several acted."""
         self.at_once: Sequence[Actor] = ()
+        self.judge_at_once: Callable[[], None] = lambda: None
+        """Requires what must hold once those have ended."""
         self.first_users: Sequence[int] = ()
         """Those who were there before anything happened."""
         self._databases: list[GatedDatabase] = []
@@ -58,7 +60,7 @@ class InterleavedWorld(World):
         super().say(line if actor is None else f"  [{actor.kind}] {line}")
 
     def fault(self, place: str, names: Sequence[str]) -> str | None:
-        """The broker is away more often than anything else fails."""
+        """The broker is away, and a session is not created, more often than anything else fails."""
         if "statement" not in place and "connect" not in place:
             self.turns.pause()
         if place == "publish" and not self.is_calm:
@@ -66,6 +68,11 @@ class InterleavedWorld(World):
             if away is not None:
                 self.say(f"  fault at publish: {away}")
                 return away
+        if place == "Stripe POST sessions" and not self.is_calm:
+            lost = self.tape.fault(place, names, 0.2)
+            if lost is not None:
+                self.say(f"  fault at {place}: {lost}")
+                return lost
         return super().fault(place, names)
 
     def ran(self) -> None:

@@ -201,10 +201,6 @@ class Account:
 
     # Events
 
-    def repeat(self, event: Resource) -> None:
-        """The same fact under another id."""
-        self.events.append({**event, "id": self._id("evt_"), "created": int(self._clock.epoch)})
-
     def _report(self, event_type: str, object_id: str) -> None:
         self.events.append(
             {

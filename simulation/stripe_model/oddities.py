@@ -1,9 +1,9 @@
-"""What seldom happens to a session."""
+"""What seldom happens."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from simulation.stripe_model.account import COMPLETE, Account
+from simulation.stripe_model.account import COMPLETE, Account, Resource
 from simulation.terms import Terms
 
 
@@ -38,3 +38,8 @@ def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)
     account._report("checkout.session.completed", session_id)
+
+
+def repeat(account: Account, event: Resource) -> None:
+    """The same fact under another id."""
+    account.events.append({**event, "id": account._id("evt_"), "created": int(account._clock.epoch)})

@@ -18,6 +18,10 @@ class Delivery:
     is_answered: bool = False
     attempts: int = 0
 
+    @property
+    def name(self) -> str:
+        return str(self.event["id"])
+
 
 class Webhooks:
     def __init__(self, account: Account, clock: Clock) -> None:

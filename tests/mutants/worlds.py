@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from simulation import clock, server
@@ -67,7 +68,7 @@ def _shrunk(player: Player, played: Played, number: int, began: float, *, shrink
     assert played.rule is not None
     found_at = time.monotonic()
     steps = range(1, STEPS + 1)
-    shrinking = Shrinking(lambda some, mended: player.play(played.seed, some, mended), played, steps, ())
+    shrinking = Shrinking(partial(player.play, played.seed), played, steps, ())
     if shrinks:
         shrinking()
     return Found(

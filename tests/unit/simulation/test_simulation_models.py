@@ -1,15 +1,19 @@
 """The models of Stripe and Kafka."""
 
+from fractions import Fraction
 from itertools import count
+from typing import Any
 
 import pytest
 
 from checkout.outbox.record import Record
-from simulation import truth
 from simulation.clock import Clock
 from simulation.kafka import Topic
 from simulation.stripe_model.account import Account
+from simulation.stripe_model.api import KEYS_LIVE, Keys
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
+from simulation.terms import Terms
+from simulation.truth import Truth
 from simulation.world import API_VERSION, APP_ID
 
 
@@ -43,7 +47,8 @@ def booked(account: Account) -> int:
 def test_a_debit_that_fails_leaves_nothing(account: Account) -> None:
     account.end_debit(paid(account, by_debit=True), settles=False)
     assert booked(account) == 0
-    assert truth.facts(account) == (set(), set())
+    found = Truth(account)
+    assert (found.must, found.may) == (set(), set())
     types = [event["type"] for event in account.events]
     assert types == ["checkout.session.completed", "checkout.session.async_payment_failed"]
 
@@ -62,7 +67,8 @@ def test_what_must_be_in_the_ledger_is_what_the_books_say(account: Account) -> N
     [dispute] = account.all("dispute")
     account.move_dispute(dispute["id"], withdrawn=True)
     account.move_dispute(dispute["id"], withdrawn=False)
-    must, may = truth.facts(account)
+    found = Truth(account)
+    must, may = found.must, found.may
     assert sorted(fact.amount for fact in must) == [-500, -200, 500, 500]
     assert sorted(fact.amount for fact in may) == [-300, 300]
     assert booked(account) == sum(fact.amount for fact in must | may) == 300
@@ -76,8 +82,51 @@ def test_a_bank_can_return_a_disputes_money_in_parts(account: Account) -> None:
     assert account.taken_by(account.now(dispute["id"])) == 250
     account.move_dispute(dispute["id"], withdrawn=False)
     assert account.taken_by(account.now(dispute["id"])) == 0
-    must, _ = truth.facts(account)
-    assert sorted(fact.amount for fact in must) == [-500, 250, 250, 500]
+    assert sorted(fact.amount for fact in Truth(account).must) == [-500, 250, 250, 500]
+
+
+def test_what_is_taken_back_of_a_priced_payment_is_its_share(account: Account) -> None:
+    terms = Terms(per_cent=Fraction(1, 3))
+    charge = paid(account)
+    account.refund(charge, 100, "succeeded")
+    account.refund(charge, 400, "succeeded")
+    first, second = (refund["id"] for refund in account.all("refund"))
+    [intent] = {refund["payment_intent"] for refund in account.all("refund")}
+    found = Truth(account, terms)
+    assert found.priced[intent].share(500) == found.priced[intent].credit == 166
+
+    def entry(source: str, amount: int) -> dict[str, Any]:
+        known = {"user_id": 1, "currency": "eur", "payment_intent_id": intent, "kind": "refunded"}
+        return {**known, "source_id": source, "amount_cents": amount}
+
+    right = [entry(first, -33), entry(second, -133)]
+    assert {found.fact_of(row) for row in right} == {one for one in found.must if one.kind == "refunded"}
+    assert found.wrong_shares(right) == {}
+    assert [*found.wrong_shares([entry(first, -33), entry(second, -134)])] == [intent]
+    assert found.fact_of(entry(first, -35)) not in found.must
+
+
+def test_another_idempotency_key_is_for_what_stripe_would_replay() -> None:
+    keys = Keys()
+    keys.note("r", "r", 0.0)
+    keys.use_up("r")
+    keys.note("r", "r:2", 1.0)
+    assert keys.broken == []
+    keys.note("r", "r:3", 2.0)
+    assert len(keys.broken) == 1
+
+
+def test_after_a_restore_a_request_that_has_a_session_is_not_begun_again() -> None:
+    keys = Keys()
+    keys.is_restored = True
+    keys.note("r", "r", 0.0)
+    keys.note("r", "r:2", 1.0)
+    assert keys.broken == []
+    keys.known["r:2"] = ("", {"id": "cs_test_1"}, 1.0)
+    keys.note("r", "r:3", KEYS_LIVE + 2.0)
+    assert keys.broken == []
+    keys.note("r", "r:4", KEYS_LIVE)
+    assert len(keys.broken) == 1
 
 
 def test_a_webhook_is_due_until_it_is_answered_or_stripe_gives_up(account: Account, clock: Clock) -> None:

@@ -28,3 +28,22 @@ def test_a_fault_that_is_mended_changes_no_other_choice() -> None:
         one for place, one in enumerate(expected) if place != first.at[1]
     ]
     assert mended.faults == tape.faults[1:]
+
+
+def test_what_is_chosen_stays_chosen_if_others_are_missing() -> None:
+    for step in range(1, 20):
+        tapes = Tape(7), Tape(7)
+        for tape in tapes:
+            tape.begin(step)
+        whole, fewer = tapes
+        things = [{"id": f"thing_{number}"} for number in range(10)]
+        chosen = whole.pick(things)
+        assert fewer.pick([one for one in things if one is chosen or one["id"] < "thing_5"]) is chosen
+        order = whole.shuffled(things)
+        assert fewer.shuffled(things[3:]) == [one for one in order if one in things[3:]]
+
+
+def test_a_thing_that_is_there_twice_is_chosen_twice_as_often() -> None:
+    tape = Tape(7)
+    chosen = [tape.pick(["often", "often", "seldom"]) for _ in range(300)]
+    assert 150 < chosen.count("often") < 250
