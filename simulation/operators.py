@@ -130,4 +130,13 @@ def _parser() -> Any:
     return command.parser()
 
 
-_DECISIONS = {"parked", "held", "adjust", "erase-user", "reread", "rebuild-balance", "opening-balances"}
+_DECISIONS = {
+    "parked",
+    "held",
+    "adjust",
+    "erase-user",
+    "reread",
+    "rebuild-balance",
+    "restored",
+    "opening-balances",
+}

@@ -230,6 +230,7 @@ def period(world: World, seconds: float) -> None:
 def _mend_restores(world: World) -> None:
     """The drill of docs/operations.md."""
     assert world.restored_to is not None
+    operators.run(world, "restored")
     for _ in range(ROUNDS):
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
         traffic.relay(world)

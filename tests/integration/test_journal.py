@@ -44,6 +44,7 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "held discard": ("evt_1", "--reason", "r", "--yes"),
     "accept": ("{finding}", "--reason", "r", "--yes"),
     "reread": ("cs_test_1", "--yes"),
+    "restored": ("--yes",),
     "refund": ("pi_1", "--key", "T-1", "--reason", "r", "--yes"),
 }
 READING: dict[str, tuple[str, ...]] = {

@@ -95,6 +95,7 @@ class Drill:
             self.fns.settings[setting] = self.backups[setting]
             self.fns.set(**{setting: self.backups[setting]})
         functions.forget_wiring()
+        assert self.operate("restored", "--operator", "ada", "--yes")["clean"]
 
     def operate(self, verb: str, *arguments: str) -> Any:
         return self.fns.invoke("operations", {"verb": verb, "arguments": list(arguments)})
@@ -111,6 +112,18 @@ class Drill:
     def entries(self) -> dict[str, int]:
         rows = self.fns.application("SELECT effect_key, amount_cents FROM ledger_entries")
         return {row["effect_key"]: row["amount_cents"] for row in rows}
+
+    def numbered(self) -> set[tuple[str, int, str]]:
+        """Each row's table, number and name."""
+        parts = (
+            (self.fns.application, "ledger_entries", "effect_key"),
+            (self.fns.checkout, "checkout_transactions", "request_id"),
+        )
+        return {
+            (table, row["id"], row["name"])
+            for database, table, name in parts
+            for row in database(f"SELECT id, {name} AS name FROM {table}")
+        }
 
     def close(self) -> None:
         for url in self.backups.values():
@@ -162,7 +175,7 @@ def test_what_was_restored_is_made_whole_from_stripe_and_from_what_the_other_has
     drill.refund(early, 200)
     drill.flow()
     drill.flow()  # The refund was pending at first.
-    before, balance = drill.entries(), fns.balance()
+    before, balance, numbered = drill.entries(), fns.balance(), drill.numbered()
     assert balance == 500 + 700 + 1100 - 200
     drill.a_minute_passes()
     drill.flow()
@@ -179,6 +192,8 @@ def test_what_was_restored_is_made_whole_from_stripe_and_from_what_the_other_has
     assert answer["clean"], answer
     assert drill.entries() == before
     assert fns.balance() == balance
+    given_out = numbered | drill.numbered()
+    assert len({(table, number) for table, number, _ in given_out}) == len(given_out), "a number twice"
     assert fns.row(abandoned)["status"] == "session_created"
     assert {fns.row(one)["status"] for one in (early, late, unknown)} == {"payment_succeeded"}
     assert fns.row(early)["refunded_cents"] == 200

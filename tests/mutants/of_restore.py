@@ -45,6 +45,14 @@ MUTANTS = [
         caught_by=f"{OF_LOST}::test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along",
     ),
     Mutant(
+        file="operations/verbs/restored.py",
+        text="setval(sequence, %s + GREATEST(",
+        instead="setval(sequence, 0 * %s + GREATEST(",
+        breaks="a number of an entry is given out twice",
+        caught_by="tests/integration/test_restored.py"
+        "::test_the_next_row_of_each_table_comes_far_behind_the_last_one",
+    ),
+    Mutant(
         file=PAGE,
         text="        return {movement for movement in newer if _number(movement) > newest}\n",
         instead="        return frozenset()\n",

@@ -36,6 +36,14 @@ SETTLE_PARKED = (
 )
 """And settle what was entered together with what it had waited for."""
 
+NUMBER = "USAGE"
+"""Of the sequences of tables that it may insert into."""
+
+RENUMBER = "USAGE, UPDATE"
+
+SEQUENCES: Mapping[str, str] = {"operations": RENUMBER}
+"""By function; others have NUMBER."""
+
 Grants = Mapping[str, str]
 """What may be done, by table, or function of PostgreSQL's."""
 

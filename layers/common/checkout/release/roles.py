@@ -37,4 +37,5 @@ def _grant(database: Database, wanted: Mapping[str, Grants]) -> None:
         for function in sorted(privileges.CHECKOUT.keys() | privileges.APPLICATION.keys()):
             role = privileges.role_of(function)
             roles.ensure(tx, role)
-            roles.grant(tx, role, wanted.get(function, {}), targets)
+            sequences = privileges.SEQUENCES.get(function, privileges.NUMBER)
+            roles.grant(tx, role, wanted.get(function, {}), targets, sequences)

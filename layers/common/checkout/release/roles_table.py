@@ -44,15 +44,16 @@ def _ensure(tx: Transaction, role: str) -> None:
         tx.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(IAM_ROLE), name))
 
 
-def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str]) -> None:
+def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str], of_sequences: str) -> None:
     """Exactly these among `targets`: what an earlier release granted on the others is taken back.
+    `of_sequences` is what goes with the right to insert.
 
     Raises ConfigurationError where a table is somebody else's.
     """
     for target in sorted(targets):
         privileges = grants.get(target)
         try:
-            _grant(tx, sql.Identifier(role), target, privileges)
+            _grant(tx, sql.Identifier(role), target, privileges, of_sequences)
         except psycopg2.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
                 f"The master user may not decide who uses {target}: make it the owner."
@@ -92,7 +93,9 @@ def close_database(tx: Transaction) -> bool:
     return True
 
 
-def _grant(tx: Transaction, role: sql.Identifier, target: str, privileges: str | None) -> None:
+def _grant(
+    tx: Transaction, role: sql.Identifier, target: str, privileges: str | None, of_sequences: str
+) -> None:
     is_function = target in FUNCTIONS
     names = {
         "role": role,
@@ -107,12 +110,10 @@ def _grant(tx: Transaction, role: sql.Identifier, target: str, privileges: str |
             )
         )
     for sequence in [] if is_function else _sequences(tx, target):
-        statement = (
-            "GRANT USAGE ON SEQUENCE {} TO {}"
-            if "INSERT" in (privileges or "")
-            else "REVOKE ALL ON SEQUENCE {} FROM {}"
-        )
-        tx.execute(sql.SQL(statement).format(sql.Identifier(sequence), role))
+        named = {"sequence": sql.Identifier(sequence), "role": role, "privileges": sql.SQL(of_sequences)}
+        tx.execute(sql.SQL("REVOKE ALL ON SEQUENCE {sequence} FROM {role}").format(**named))
+        if "INSERT" in (privileges or ""):
+            tx.execute(sql.SQL("GRANT {privileges} ON SEQUENCE {sequence} TO {role}").format(**named))
 
 
 def _sequences(tx: Transaction, table: str) -> list[str]:

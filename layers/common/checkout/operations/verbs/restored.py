@@ -1,0 +1,62 @@
+"""`restored`: the first step after a database was restored to a point in time.
+
+A sequence goes back with its database, so numbers that were given out since then would come a second time.
+But others may have kept them: a consumer that drops what has an older `entry_id` than it knows, or an
+operator who has noted the number of a parked record. If the process dies, the same command again moves
+further on, which does no harm.
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from checkout.base.postgres import Transaction
+from checkout.operations.verb import BY_DECISION, Outcome, Verbs
+from checkout.system import System
+
+MOVED_ON_BY = 10_000_000_000
+"""More rows than can be written between two backups. A million restores later JavaScript still has the
+numbers exactly."""
+
+OF_CHECKOUT = ("checkout_transactions", "outbox")
+OF_APPLICATION = ("ledger_entries", "parked_events")
+
+
+def declare(verbs: Verbs) -> None:
+    verbs.add(
+        "restored",
+        "the first step after a restore: give no number of a row out a second time",
+        restored,
+        plan,
+        BY_DECISION,
+    )
+
+
+def plan(_: Namespace, __: System) -> str:
+    tables = ", ".join(sorted((*OF_CHECKOUT, *OF_APPLICATION)))
+    return f"Number the next rows of {tables} from {MOVED_ON_BY} further on, in both databases"
+
+
+def restored(_: Namespace, system: System) -> Outcome:
+    """Both databases, whichever was restored: gaps mean nothing. The content has the number after which the
+    next row of each table comes."""
+    moved: dict[str, int] = {}
+    for database, tables in (
+        (system.checkout_database, OF_CHECKOUT),
+        (system.application_database, OF_APPLICATION),
+    ):
+        with database.transaction() as tx:
+            moved |= _moved_on(tx, tables)
+    return Outcome({"moved_on": moved})
+
+
+def _moved_on(tx: Transaction, tables: Sequence[str]) -> dict[str, int]:
+    moved = {}
+    for table in tables:
+        tx.execute(
+            "SELECT setval(sequence, %s + GREATEST(COALESCE(pg_sequence_last_value(sequence), 0),"
+            f"  (SELECT COALESCE(max(id), 0) FROM {table}))) AS id"
+            " FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence) AS of_table",
+            (MOVED_ON_BY, table),
+        )
+        moved[table] = int(tx.fetchall()[0]["id"])
+    return moved
