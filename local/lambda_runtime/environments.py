@@ -69,11 +69,30 @@ class FunctionEnvironments:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._stopping = False
+        self._is_off = False
 
     @property
     def pids(self) -> list[int]:
         """The ids of the processes that run now."""
         return [environment.process.pid for environment in self._all]
+
+    @property
+    def state(self) -> str:
+        """running, or stopped by `switch_off`."""
+        return "stopped" if self._is_off else "running"
+
+    def switch_off(self) -> None:
+        """Kill all environments, and start none until `switch_on`: every event fails."""
+        self._is_off = True
+        self.kill()
+
+    def switch_on(self) -> None:
+        self._is_off = False
+
+    def kill(self) -> None:
+        """Kill all environments (SIGKILL), even in the middle of an event; others are started."""
+        for environment in self._all:
+            environment.process.kill()
 
     async def warm(self) -> None:
         """Start one environment unless one is idle. A handler that cannot be imported is only logged."""
@@ -96,7 +115,8 @@ class FunctionEnvironments:
             self._waiting -= 1
         try:
             self._notice_changes()
-            environment = self._idle.pop() if self._idle else await self._start()
+            # One that was just killed may not have been noticed yet.
+            environment = self._idle.pop() if self._idle and not self._is_off else await self._start()
             return (
                 environment if isinstance(environment, Result) else await self._handle(environment, payload)
             )
@@ -143,6 +163,8 @@ class FunctionEnvironments:
         """A new environment that has imported its handler, or why there is none."""
         if self._stopping:
             return self._failed("Runtime.ExitError", "everything is being stopped")
+        if self._is_off:
+            return self._failed("Runtime.ExitError", "the function is stopped at the switchboard")
         try:
             environment = await Environment.start(
                 self.function, self._paths, self._variables, self._log_line, self._lost

@@ -47,6 +47,21 @@ class Functions:
         call: Coroutine[Any, Any, Result] = self.invoke(name, event)
         return asyncio.run_coroutine_threadsafe(call, self._loop)
 
+    def states(self) -> Mapping[str, str]:
+        """Name → running, or stopped by `switch_off`; only of functions that can be switched."""
+        return {name: environments.state for name, environments in self._environments.items()}
+
+    async def switch_off(self, name: str) -> None:
+        """Kill its environments, and let each event fail until `switch_on`."""
+        self._environments[name].switch_off()
+
+    async def switch_on(self, name: str) -> None:
+        self._environments[name].switch_on()
+
+    async def kill(self, name: str) -> None:
+        """Kill its environments; others are started."""
+        self._environments[name].kill()
+
     async def warm(self, names: Iterable[str]) -> None:
         """Start one environment of each function, one after the other: importing takes a whole core."""
         for name in names:

@@ -49,6 +49,10 @@ class SamFunctions(Functions):
     def invoke_from_thread(self, name: str, event: object) -> "Future[Result]":
         return asyncio.run_coroutine_threadsafe(self.invoke(name, event), self._loop)
 
+    def states(self) -> Mapping[str, str]:
+        """None: the containers are Docker's."""
+        return {}
+
     async def warm(self, names: Iterable[str]) -> None:
         """Does nothing: a container stays warm after its first event."""
 

@@ -28,6 +28,7 @@ from local.stack.description import Description
 from local.stack.postgres import Postgres
 from local.stack.settings import Settings
 from local.stack.stripe_process import StripeSimulator
+from local.stack.switchboard import Switchboard
 
 
 class StackError(RuntimeError):
@@ -51,6 +52,7 @@ class Stack:
         self._console = console
         self._template = template.load(settings.root / "template.yaml", TopicPrefix=settings.topic_prefix)
         self._services: dict[str, supervisor.Startable] = {}
+        self._kept: list[supervisor.Kept] = []
         self._functions: Functions | None = None
         self._server: Server | None = None
         self._operators_console: ConsoleServer | None = None
@@ -100,7 +102,9 @@ class Stack:
             raise StackError(f"the demo user cannot be created: {error}".rstrip()) from error
         await self._start_gateway(functions, listener)
         self._start_triggers(functions, brokers)
-        self._operators_console = operators_console.server(functions)
+        stripe = settings.stripe_url if settings.is_stripe_simulated else None
+        switchboard = Switchboard(self._kept, functions, stripe)
+        self._operators_console = operators_console.server(functions, switchboard, settings.data)
         self._operators_console.start()
         console.progress(f"gateway on port {settings.port}; started in {time.monotonic() - began:.1f} s")
         return demo_user.describe(settings, variables, self._operators_console.url)
@@ -173,7 +177,8 @@ class Stack:
         self._console.progress(f"{name} ready in {time.monotonic() - began:.1f} s")
 
     def _keep(self, name: str, service: supervisor.Service) -> None:
-        self._tasks.append(asyncio.create_task(supervisor.keep(name, service, self._console.warn)))
+        self._kept.append(supervisor.Kept(name, service, self._console.warn))
+        self._tasks.append(asyncio.create_task(self._kept[-1].run()))
 
     async def _migrate(self, functions: Functions) -> None:
         result = await functions.invoke("migrate", {})
@@ -209,10 +214,10 @@ class Stack:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._operators_console is not None:  # First, since its switchboard starts parts.
+            await asyncio.to_thread(self._operators_console.stop)
         if (simulator := self._services.pop("Stripe simulator", None)) is not None:
             await asyncio.to_thread(simulator.stop)
-        if self._operators_console is not None:
-            await asyncio.to_thread(self._operators_console.stop)
         if self._server is not None:
             await self._server.stop()
         await asyncio.gather(*(asyncio.to_thread(poller.stop) for poller in self._pollers))

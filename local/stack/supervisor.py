@@ -1,4 +1,4 @@
-"""Restarts children that end."""
+"""Restarts children that end, unless somebody has stopped them."""
 
 import asyncio
 import subprocess
@@ -28,25 +28,70 @@ class Service(Startable, Protocol):
     process: subprocess.Popen[bytes] | None
 
 
-async def keep(name: str, service: Service, report: Callable[[str], None]) -> None:
-    """Restart the service when it ends, until cancelled; with longer pauses while it keeps ending."""
-    pause = _FIRST_PAUSE
-    since = time.monotonic()
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        if service.process is not None and service.process.poll() is None:
-            continue
-        if time.monotonic() - since > _STEADY_SECONDS:
-            pause = _FIRST_PAUSE
-        report(f"{name} has ended ({_how(service)}); it is started again")
-        try:
-            await asyncio.to_thread(service.start)
-            report(f"{name} is back")
-        except Exception as error:  # noqa: BLE001 - the next attempt may succeed
-            report(f"{name} cannot be started: {error}")
+class Kept:
+    """A service that is restarted when it ends, with longer pauses while it keeps ending; belongs to one
+    event loop."""
+
+    def __init__(self, name: str, service: Service, report: Callable[[str], None]) -> None:
+        """`service` has been started."""
+        self.name = name
+        self._service = service
+        self._report = report
+        self._is_stopped = False
+        self._changing = asyncio.Lock()
+
+    @property
+    def state(self) -> str:
+        """running, stopped (by `stop`), or ended (and about to be restarted)."""
+        if self._is_stopped:
+            return "stopped"
+        return "running" if self._runs() else "ended"
+
+    async def run(self) -> None:
+        """Keep it running until cancelled."""
+        pause = _FIRST_PAUSE
         since = time.monotonic()
-        await asyncio.sleep(pause)
-        pause = min(_LONGEST_PAUSE, pause * 2)
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            async with self._changing:
+                if self._is_stopped or self._runs():
+                    continue
+                if time.monotonic() - since > _STEADY_SECONDS:
+                    pause = _FIRST_PAUSE
+                self._report(f"{self.name} has ended ({_how(self._service)}); it is started again")
+                try:
+                    await asyncio.to_thread(self._service.start)
+                    self._report(f"{self.name} is back")
+                except Exception as error:  # noqa: BLE001 - the next attempt may succeed
+                    self._report(f"{self.name} cannot be started: {error}")
+            since = time.monotonic()
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    async def stop(self) -> None:
+        """End it, and leave it so until `start`."""
+        async with self._changing:
+            self._is_stopped = True
+            self._report(f"{self.name} is stopped on request")
+            await asyncio.to_thread(self._service.stop)
+
+    async def start(self) -> None:
+        """Start it after a `stop`. If it cannot be started, `run` tries again."""
+        async with self._changing:
+            if not self._is_stopped:
+                return
+            self._is_stopped = False
+            await asyncio.to_thread(self._service.start)
+            self._report(f"{self.name} is started again on request")
+
+    async def kill(self) -> None:
+        """End it as a crash would (SIGKILL); `run` restarts it."""
+        async with self._changing:
+            if self._service.process is not None:
+                self._service.process.kill()
+
+    def _runs(self) -> bool:
+        return self._service.process is not None and self._service.process.poll() is None
 
 
 def _how(service: Service) -> str:

@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from checkout.base.errors import CheckoutError, Unavailable
+from checkout.base.errors import CheckoutError, InvalidRequest, NotFound, Unavailable
+from checkout.console.switchboard import Switchboard
 
 HOST = "127.0.0.1"
 MAX_BODY = 64 * 1024
@@ -51,14 +52,23 @@ class About:
 class ConsoleServer:
     """Serves between `start` and `stop`, on loopback alone."""
 
-    def __init__(self, operate: Operate, about: About, port: int = 0) -> None:
-        """With `port` 0 the machine chooses one. Raises OSError if it is taken."""
-        self._token = secrets.token_urlsafe(32)
+    def __init__(
+        self,
+        operate: Operate,
+        about: About,
+        port: int = 0,
+        *,
+        token: str | None = None,
+        switchboard: Switchboard | None = None,
+    ) -> None:
+        """With `port` 0 the machine chooses one; without `token` there is a new one, and without
+        `switchboard` none. Raises OSError if the port is taken."""
+        self._token = token or secrets.token_urlsafe(32)
         self._server = _Server((HOST, port), _Handler)
-        port = self._server.server_port
-        hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
-        self._server.answers = _Answers(operate, about, self._token, hosts)
-        self.origin = f"http://{HOST}:{port}"
+        self.port = self._server.server_port
+        hosts = frozenset({f"{HOST}:{self.port}", f"localhost:{self.port}"})
+        self._server.answers = _Answers(operate, about, self._token, hosts, switchboard)
+        self.origin = f"http://{HOST}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="console", daemon=True)
 
     @property
@@ -104,8 +114,16 @@ def _files() -> dict[str, _Answer]:
 class _Answers:
     """What is answered to whom."""
 
-    def __init__(self, operate: Operate, about: About, token: str, hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        operate: Operate,
+        about: About,
+        token: str,
+        hosts: frozenset[str],
+        switchboard: Switchboard | None,
+    ) -> None:
         self._operate = operate
+        self._switchboard = switchboard
         self._about = about
         self._token = token
         self._hosts = hosts
@@ -122,19 +140,24 @@ class _Answers:
             return _refusal(
                 403, "The token is missing or of an earlier start: open the address printed last."
             )
-        if path == "/about":
-            return _json(200, asdict(self._about))
-        if path != "/operations":
-            return _refusal(404, "There is no such page.")
-        words = None if body is None else _words(body)
-        if words is None:
-            return _refusal(
-                400, f'The body is {{"words": ["verb", "argument", …]}}, at most {MAX_WORDS} texts.'
-            )
         try:
-            return _json(200, self._operate(words))
+            return self._posted(path, body)
         except CheckoutError as error:
             return _refusal(error.status, error.detail)
+
+    def _posted(self, path: str, body: bytes | None) -> _Answer:
+        """Raises CheckoutError."""
+        if path == "/about":
+            return _json(200, {**asdict(self._about), "has_switchboard": self._switchboard is not None})
+        if path == "/operations":
+            if (words := _words(body)) is None:
+                raise InvalidRequest(
+                    f'The body is {{"words": ["verb", "argument", …]}}, at most {MAX_WORDS} texts.'
+                )
+            return _json(200, self._operate(words))
+        if path == "/switchboard" and self._switchboard is not None:
+            return _json(200, _switched(self._switchboard, _object(body)))
+        raise NotFound("There is no such page.")
 
     def _foreign(self, headers: Mapping[str, str | None]) -> _Answer | None:
         if headers["host"] not in self._hosts:
@@ -146,13 +169,29 @@ class _Answers:
         return None
 
 
-def _words(body: bytes) -> list[str] | None:
+def _switched(switchboard: Switchboard, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All switches, after the act that the body names, if it names one. Raises CheckoutError."""
+    if body:
+        name, act = body.get("switch"), body.get("act")
+        if not isinstance(name, str) or not isinstance(act, str):
+            raise InvalidRequest('The body is {}, or {"switch": "…", "act": "…"}.')
+        switchboard.act(name, act)
+    return {"switches": [asdict(one) for one in switchboard.switches()]}
+
+
+def _object(body: bytes | None) -> Mapping[str, Any]:
+    """What the body says; empty if that is no JSON object."""
     try:
-        words = json.loads(body)["words"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        found = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _words(body: bytes | None) -> list[str] | None:
+    words: Any = _object(body).get("words")
     is_fine = isinstance(words, list) and 1 <= len(words) <= MAX_WORDS
-    return words if is_fine and all(isinstance(word, str) for word in words) else None
+    return list(words) if is_fine and all(isinstance(word, str) for word in words) else None
 
 
 class _Server(ThreadingHTTPServer):

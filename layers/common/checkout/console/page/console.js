@@ -8,8 +8,9 @@ import * as live from "./live.js";
 import { notice, swap } from "./parts.js";
 import * as payment from "./payment.js";
 import * as queues from "./queues.js";
+import * as switchboard from "./switchboard.js";
 
-const VIEWS = { live, payment, queues, invariants, journal };
+const VIEWS = { live, payment, queues, invariants, journal, switchboard };
 const main = document.getElementById("main");
 let shown = new AbortController();
 
@@ -36,6 +37,7 @@ try {
   document.getElementById("system").textContent = found.system;
   document.title = `Console – ${found.system}`;
   setOperator(found.operator);
+  document.querySelector('nav a[href="#switchboard"]').hidden = !found.has_switchboard;
   addEventListener("hashchange", route);
   route();
 } catch (error) {

@@ -1,6 +1,7 @@
 // verify, a few seconds at a time, until it has read everything.
 
 import { operate } from "./api.js";
+import { problem } from "./away.js";
 import { announce, duration, element, notice, swap, table } from "./parts.js";
 
 const SECONDS = 5;
@@ -37,7 +38,7 @@ export function show(main, signal) {
       announce(verdict);
       swap(results, notice(broken.length ? "bad" : "good", `${verdict} Read in ${duration((Date.now() - began) / 1000)}.`), of([...found.values()]));
     } catch (error) {
-      if (!signal.aborted) swap(results, notice("bad", error.message), of([...found.values()]));
+      if (!signal.aborted) swap(results, problem(error), of([...found.values()]));
     } finally {
       button.disabled = false;
     }

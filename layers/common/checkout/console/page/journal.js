@@ -1,28 +1,27 @@
 // Who changed what by the operations, newest first.
 
-import { operate } from "./api.js";
-import { element, moment, notice, swap, table } from "./parts.js";
+import { read } from "./api.js";
+import { fill } from "./away.js";
+import { element, moment, swap, table } from "./parts.js";
 
 export function show(main, signal) {
   const by = element("input", { id: "by", maxlength: "255" });
   const verb = element("input", { id: "verb", maxlength: "255", placeholder: "parked discard" });
+  const since = element("input", { id: "since", type: "datetime-local" });
   const acts = element("div", { "aria-live": "polite" });
-  const load = async () => {
-    const filters = [...(by.value.trim() ? ["--by", by.value.trim()] : []), ...(verb.value.trim() ? ["--of", verb.value.trim()] : [])];
-    try {
-      const found = (await operate("journal", ...filters)).acts;
-      if (!signal.aborted) swap(acts, of(found));
-    } catch (error) {
-      if (!signal.aborted) swap(acts, notice("bad", error.message));
-    }
-  };
+  const load = () => fill(acts, signal, async () => of((await read("journal", ...filters())).acts));
+  const filters = () => [
+    ...(by.value.trim() ? [`--by=${by.value.trim()}`] : []),
+    ...(verb.value.trim() ? [`--of=${verb.value.trim()}`] : []),
+    ...(since.value ? [`--since=${new Date(since.value).toISOString()}`] : []),
+  ];
   swap(
     main,
     element("h2", {}, "Journal"),
     element(
       "form",
       { onsubmit: (event) => (event.preventDefault(), load()) },
-      element("div", { class: "row" }, element("label", { for: "by" }, "Operator"), by, element("label", { for: "verb" }, "Verb"), verb, element("button", {}, "Filter")),
+      element("div", { class: "row" }, element("label", { for: "by" }, "Operator"), by, element("label", { for: "verb" }, "Verb"), verb, element("label", { for: "since" }, "Since"), since, element("button", {}, "Filter")),
     ),
     acts,
   );

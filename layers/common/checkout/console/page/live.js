@@ -1,7 +1,8 @@
 // The money's way as a picture, and where each of the newest payments is on it.
 
-import { operate } from "./api.js";
-import { announce, clock, duration, element, money, notice, paymentLink, swap, table } from "./parts.js";
+import { read } from "./api.js";
+import { problem } from "./away.js";
+import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table } from "./parts.js";
 
 const BRIEF_MS = 1000;
 const FULL_MS = 30_000;
@@ -27,34 +28,31 @@ export function show(main, signal) {
 
   let full = null;
   let fullAt = 0;
+  let seenAt = null;
   (async () => {
     while (!signal.aborted) {
       try {
         if (Date.now() - fullAt > FULL_MS) {
-          full = await operate("overview");
+          full = await read("overview");
           fullAt = Date.now();
           swap(figures, figuresOf(full));
           swap(chart, chartOf(full.minutes));
         }
-        const now = await operate("overview", "--brief");
+        const now = await read("overview", "--brief");
         if (signal.aborted) return;
+        seenAt = now.at;
         swap(attention, attentionOf(now.attention));
         swap(flow, flowOf(now, full));
         swap(newest, newestOf(now));
       } catch (error) {
         if (signal.aborted) return;
-        swap(attention, notice("bad", `Nothing is known at the moment: ${error.message}`));
+        const old = seenAt ? element("p", { class: "quiet" }, `What is below was so at ${clock(seenAt)}.`) : null;
+        swap(attention, problem(error), old);
       }
       await pause(BRIEF_MS, signal);
     }
   })();
 }
-
-const pause = (milliseconds, signal) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, document.hidden ? 10 * milliseconds : milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
 
 function attentionOf(found) {
   if (!found.length) return notice("good", "Nothing needs attention.");

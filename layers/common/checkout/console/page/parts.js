@@ -7,14 +7,14 @@ export function element(name, attributes = {}, ...children) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.append(...children.flat(2).filter((child) => child !== null && child !== undefined));
   return made;
 }
 
 /** Replace the content, and leave the focus where it was: on the element with the same data-key. */
 export function swap(container, ...children) {
   const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  container.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  container.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined));
   if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
@@ -74,3 +74,10 @@ export function announce(text) {
 
 export const paymentLink = (reference, text = reference) =>
   element("a", { href: `#payment/${encodeURIComponent(reference)}`, "data-key": `payment ${reference}` }, String(text));
+
+/** Wait; for ten times as long while the page is hidden, and no longer than the view is shown. */
+export const pause = (milliseconds, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, document.hidden ? 10 * milliseconds : milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });

@@ -1,7 +1,12 @@
 // One payment's story, or one user's, as a timeline with the time between stations.
 
-import { operate } from "./api.js";
-import { duration, element, moment, money, notice, swap, table } from "./parts.js";
+import { adjust } from "./acts.js";
+import { read } from "./api.js";
+import { problem } from "./away.js";
+import { duration, element, moment, money, notice, pause, swap, table } from "./parts.js";
+import { verdicts } from "./verdict.js";
+
+const AGAIN_MS = 3000;
 
 const STATION = {
   checkout_transactions: "Payment",
@@ -26,22 +31,37 @@ export function show(main, signal, reference) {
   else input.focus();
 }
 
+/** Drawn anew only if it has changed, so that what happens is seen, and an open row stays open. */
 async function load(answer, reference, signal) {
-  try {
-    const story = await operate("inspect", "--", reference);
-    if (!signal.aborted) swap(answer, balancesOf(story.balances), timelineOf(story.steps));
-  } catch (error) {
-    if (!signal.aborted) swap(answer, notice("bad", error.message));
+  let shown = "";
+  const draw = (found, content) => {
+    if (found !== shown && !signal.aborted) swap(answer, content());
+    shown = found;
+  };
+  while (!signal.aborted) {
+    try {
+      const story = await read("inspect", "--", reference);
+      draw(JSON.stringify(story), () => [verdictOf(story.steps), balancesOf(story.balances), timelineOf(story.steps)]);
+    } catch (error) {
+      draw(error.message, () => problem(error));
+    }
+    await pause(AGAIN_MS, signal);
   }
 }
+
+const verdictOf = (steps) =>
+  verdicts(steps).map(({ tone, sentence, view }) =>
+    notice(tone, sentence, view ? [" ", element("a", { href: `#${view}`, "data-key": `to ${view}` }, "Go there")] : null),
+  );
 
 function balancesOf(balances) {
   const rows = balances.map((row) => [
     String(row.user_id),
     String(row.balance_cents),
     row.balance_cents === row.ledger_cents ? "agrees" : `differs: ${row.ledger_cents}`,
+    adjust(row.user_id),
   ]);
-  return table("Balances, in minor units", ["User", "Balance", "Sum of the ledger"], rows, "No user of it is known.");
+  return table("Balances, in minor units", ["User", "Balance", "Sum of the ledger", "Decide"], rows, "No user of it is known.");
 }
 
 function timelineOf(steps) {

@@ -1,25 +1,23 @@
 // What waits for somebody: parked records and held events, and the acts that settle them.
 
-import { operate } from "./api.js";
+import { act, addUser, adjust } from "./acts.js";
+import { read } from "./api.js";
+import { fill } from "./away.js";
 import { decide } from "./decision.js";
-import { duration, element, moment, notice, paymentLink, swap, table } from "./parts.js";
+import { duration, element, moment, paymentLink, swap, table } from "./parts.js";
+
+const NO_SUCH_USER = "there is no such user";
 
 export async function show(main, signal) {
   const content = element("div", {}, element("p", { class: "quiet" }, "Loading …"));
   swap(main, element("h2", {}, "Queues"), content);
-  const refresh = async () => {
-    try {
-      const [overview, parked, held] = [
-        await operate("overview", "--brief"),
-        await operate("parked", "list"),
-        await operate("held", "list", "--waiting"),
-      ];
-      if (signal.aborted) return;
-      swap(content, depthsOf(overview.queues, refresh), parkedOf(parked.parked, refresh), heldOf(held.held, refresh));
-    } catch (error) {
-      if (!signal.aborted) swap(content, notice("bad", error.message));
-    }
-  };
+  const refresh = () =>
+    fill(content, signal, async () => {
+      const overview = await read("overview", "--brief");
+      const parked = await read("parked", "list");
+      const held = await read("held", "list", "--waiting");
+      return [depthsOf(overview.queues, refresh), parkedOf(parked.parked, refresh), heldOf(held.held, refresh)];
+    });
   await refresh();
 }
 
@@ -52,6 +50,7 @@ function parkedOf(records, refresh) {
       { class: "row" },
       act("Replay", `replay ${record.id}`, () => decide({ title: `Replay parked record ${record.id}`, words: ["parked", "replay", record.id], byOperator: true, then: refresh })),
       act("Discard", `discard ${record.id}`, () => decide({ title: `Discard parked record ${record.id}`, words: ["parked", "discard", record.id], byOperator: true, reason: true, then: refresh })),
+      record.user_id === null ? null : record.reason === NO_SUCH_USER ? addUser(record.user_id, refresh) : adjust(record.user_id, refresh),
     ),
   ]);
   return table("Parked records", ["Since", "Effect", "User", "Reason", "Decide"], rows, "No record is parked.");
@@ -60,7 +59,7 @@ function parkedOf(records, refresh) {
 function heldOf(events, refresh) {
   const rows = events.map((event) => [
     moment(event.received_at),
-    `${event.type} ${event.event_id}`,
+    event.payment_intent_id || event.request_id ? paymentLink(event.request_id ?? event.payment_intent_id, `${event.type} ${event.event_id}`) : `${event.type} ${event.event_id}`,
     event.outcome,
     event.reason,
     element(
@@ -72,5 +71,3 @@ function heldOf(events, refresh) {
   ]);
   return table("Stripe's events that are held or wait", ["Since", "Event", "State", "Reason", "Decide"], rows, "No event is held, and none waits.");
 }
-
-const act = (text, key, onclick) => element("button", { type: "button", class: "small", "data-key": key, onclick }, text);

@@ -1,0 +1,40 @@
+// Where a payment is, and what moves it on: read off its story. Pure.
+
+/** [{tone, sentence, view}] of a story with one payment; empty for any other. `view` is where the remedy is. */
+export function verdicts(steps) {
+  const payments = steps.filter((step) => step.table === "checkout_transactions");
+  if (payments.length !== 1) return [];
+  const [payment] = payments;
+  const unsettled = [
+    ...steps.filter((step) => step.table === "parked_events" && !step.resolution).map(ofParked),
+    ...steps.filter((step) => step.outcome === "held").map(ofHeld),
+    ...steps.filter((step) => step.outcome === "waiting").map(ofWaiting),
+    ...steps.filter((step) => step.table === "outbox").map(ofOutbox),
+  ];
+  const isEntered = steps.some((step) => step.table === "ledger_entries" && step.effect_key === `success:${payment.request_id}`);
+  if (isEntered) return [{ tone: "good", sentence: "It is credited." }, ...unsettled];
+  if (payment.purpose !== "balance_topup") return unsettled;
+  if (payment.status !== "payment_succeeded") return [ofUnpaid(payment), ...unsettled];
+  return unsettled.length ? unsettled : [ON_KAFKA];
+}
+
+const ON_KAFKA = {
+  tone: "wait",
+  sentence: "It is paid and published, and not in the ledger: the consumer has not credited it. Does checkout_finished_consumer run? Reconcile emits again what Kafka has lost.",
+  view: "queues",
+};
+
+const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${step.reason}. Remove the cause, and replay it.`, view: "queues" });
+const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${step.reason}. Remove the cause, and replay it.`, view: "queues" });
+const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${step.reason}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
+const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? It is published within a minute of its return." });
+
+function ofUnpaid(payment) {
+  const ended = { session_expired: "Its session expired before it was paid.", payment_failed: "The payment failed.", session_failed: "Stripe made no session for it." };
+  if (ended[payment.status]) return { tone: "quiet", sentence: `${ended[payment.status]} There is nothing to credit.` };
+  return {
+    tone: "wait",
+    sentence: "Stripe has not reported that it is paid. If it is: Stripe repeats its report until it is answered, and Reconcile reads what was missed.",
+    view: "queues",
+  };
+}
