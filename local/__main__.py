@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from checkout.base import terminal
-from local import demo, doctor, samples, signing
+from local import demo, doctor, samples, signing, trouble
 from local.kafka import jars, topics
 from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
@@ -27,11 +27,12 @@ from local.stack.assembly import Stack, StackError
 from local.stack.console import Console
 from local.stack.description import AlreadyRunning, Description
 from local.stack.settings import Settings, SettingsError
+from local.trouble_steps import TroubleError
 
 ROOT = Path(__file__).parents[1]
 _EXPECTED = (
     *(SettingsError, TemplateError, StackError, AlreadyRunning),
-    *(ApacheKafkaError, demo.DemoError, on_demand.NotStarted),
+    *(ApacheKafkaError, demo.DemoError, on_demand.NotStarted, TroubleError),
 )
 
 
@@ -114,6 +115,15 @@ def operate(options: argparse.Namespace) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
+def make_trouble(options: argparse.Namespace) -> int:
+    """Break the running stack as the case says. Raises TroubleError if none runs."""
+    given = settings.load(ROOT)
+    if (found := description.read(given.data)) is None:
+        raise TroubleError("no stack runs in this folder: start one with make run")
+    trouble.prepare(options.case, found, given.data, terminal.say)
+    return 0
+
+
 def sign(options: argparse.Namespace) -> int:
     """Print the Stripe-Signature of an event's body, or the event with it."""
     given = settings.load(ROOT)
@@ -183,6 +193,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and its arguments")
     operated.set_defaults(command=operate)
+
+    troubled = commands.add_parser(
+        "trouble",
+        help="break the running stack, for practice with the operators' console",
+        description="Breaks the running stack so that one payment is not credited. Find out why, and mend it,"
+        " in the operators' console alone.",
+        epilog="The cases, and what to look for:\n\n"
+        + "\n".join(f"  {name:<20} {case.look}" for name, case in trouble.CASES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    troubled.add_argument("case", choices=trouble.CASES, metavar="case", help="one of those below")
+    troubled.set_defaults(command=make_trouble)
 
     signed = commands.add_parser("sign", help="sign the body of a webhook event as Stripe would now")
     signed.add_argument("file", help="an HTTP event as JSON; - reads standard input")

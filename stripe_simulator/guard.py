@@ -28,20 +28,21 @@ class Guard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (why := self._refusal(scope["method"], Headers(scope=scope))):
+        if scope["type"] == "http" and (why := self._refusal(scope, Headers(scope=scope))):
             error = {"type": "invalid_request_error", "message": why}
             await JSONResponse({"error": error}, 403)(scope, receive, send)
         else:
             await self._application(scope, receive, send)
 
-    def _refusal(self, method: str, headers: Headers) -> str | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         named = headers.getlist("host")
         if len(named) != 1 or not self._is_ours(named[0]):
             return (
                 "Host is none of this simulator's names, which are those of loopback; for another one start"
                 " it with --allowed-hosts or STRIPE_SIMULATOR_ALLOWED_HOSTS."
             )
-        if method not in _CHANGES_NOTHING and not _is_of_own_page(headers, named[0]):
+        is_open = scope["method"] in _CHANGES_NOTHING and not _is_control(scope["path"])
+        if not is_open and not _is_of_own_page(headers, named[0]):
             return "A web page that is none of this simulator's may not have it change anything."
         return None
 
@@ -51,6 +52,10 @@ class Guard:
             return False
         name = match["name"].lower().strip("[]")
         return is_loopback(name) or name in self._hosts
+
+
+def _is_control(path: str) -> bool:
+    return path.startswith("/_simulator/") and path != "/_simulator/health"
 
 
 def _is_of_own_page(headers: Headers, host: str) -> bool:

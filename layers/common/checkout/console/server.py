@@ -21,6 +21,7 @@ from checkout.console.switchboard import Switchboard
 HOST = "127.0.0.1"
 MAX_BODY = 64 * 1024
 MAX_WORDS = 50
+MAX_SAFE_INTEGER = 2**53 - 1
 PATIENCE_SECONDS = 60
 """For a client that sends nothing."""
 
@@ -95,7 +96,16 @@ class _Answer:
 
 
 def _json(status: int, content: Mapping[str, Any]) -> _Answer:
-    return _Answer(status, json.dumps(content).encode())
+    return _Answer(status, json.dumps(_exact(content)).encode())
+
+
+def _exact(value: Any) -> Any:
+    """The same with texts for integers that JavaScript would round, so that no user becomes another one."""
+    if isinstance(value, Mapping):
+        return {name: _exact(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(one) for one in value]
+    return str(value) if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER else value
 
 
 def _refusal(status: int, error: str) -> _Answer:

@@ -9,14 +9,18 @@ const AGAIN_MS = 2000;
 export function problem(error) {
   announce(error.message);
   if (!(error instanceof Away)) return notice("bad", error.message);
-  const board = document.querySelector('nav a[href="#switchboard"]');
   return notice(
     "bad",
     element("strong", {}, "Something is away."),
     ` ${error.message} This page carries on as soon as it is back. `,
-    board.hidden ? null : element("a", { href: board.hash, "data-key": "to the switchboard" }, "Switchboard"),
+    hasSwitchboard() ? switchboardLink() : null,
   );
 }
+
+/** Only the stack on this machine has one. */
+export const hasSwitchboard = () => !document.querySelector('nav a[href="#switchboard"]').hidden;
+
+export const switchboardLink = () => element("a", { href: "#switchboard", "data-key": "to the switchboard" }, "Switchboard");
 
 /** Fill the container with what `load` returns. While something is away, say so and retry. */
 export async function fill(container, signal, load) {

@@ -1,7 +1,7 @@
 // The money's way as a picture, and where each of the newest payments is on it.
 
-import { read } from "./api.js";
-import { problem } from "./away.js";
+import { read, turn } from "./api.js";
+import { hasSwitchboard, problem, switchboardLink } from "./away.js";
 import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table } from "./parts.js";
 
 const BRIEF_MS = 1000;
@@ -19,12 +19,13 @@ const SAYS = {
 };
 
 export function show(main, signal) {
+  const switches = element("div");
   const attention = element("div");
   const flow = element("ol", { class: "flow", "aria-label": "The money's way" });
   const figures = element("dl", { class: "figures" });
   const chart = element("div");
   const newest = element("section", { "aria-label": "Newest payments" });
-  swap(main, element("h2", {}, "Live"), attention, flow, newest, element("h3", {}, "The last 24 hours"), figures, chart);
+  swap(main, element("h2", {}, "Live"), switches, attention, flow, newest, element("h3", {}, "The last 24 hours"), figures, chart);
 
   let full = null;
   let fullAt = 0;
@@ -32,6 +33,7 @@ export function show(main, signal) {
   (async () => {
     while (!signal.aborted) {
       try {
+        if (hasSwitchboard()) swap(switches, switchedOf(await turn()));
         if (Date.now() - fullAt > FULL_MS) {
           full = await read("overview");
           fullAt = Date.now();
@@ -60,6 +62,12 @@ function attentionOf(found) {
   return found.map((one) =>
     notice("bad", element("strong", {}, one.sentence), " ", one.remedy, " ", linkOf(one.queue)),
   );
+}
+
+/** What somebody has changed at the switchboard. */
+function switchedOf(switches) {
+  const changed = switches.filter((one) => !["normal", "running", "away"].includes(one.state)).map((one) => `${one.name}: ${one.state}`);
+  return changed.length ? notice("wait", `At the switchboard: ${changed.join("; ")}. `, switchboardLink()) : null;
 }
 
 const LINKS = { held: "#queues", waiting: "#queues", parked: "#queues", uncredited: "#queues", outbox: "#queues" };
