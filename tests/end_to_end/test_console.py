@@ -12,14 +12,24 @@ from playwright.sync_api import Browser, Page, expect
 
 from checkout.outbox.record import Record
 from tests.end_to_end import screenshots
+from tests.end_to_end.operators_console import VIEWS, OperatorsConsole
+from tests.support import axe
 from tests.support.functions import finished
 from tests.support.running_stack import RunningStack
+from tests.support.waiting import eventually
 
-ACCESSIBLE = """
-() => [...document.querySelectorAll("input, button, a, select, textarea")]
-  .filter((one) => !(one.labels?.length || one.textContent.trim() || one.getAttribute("aria-label")))
-  .map((one) => one.outerHTML)
+SEND = """
+url => fetch(url, { method: "POST", body: '{"switch": "PostgreSQL", "act": "stop"}' })
+  .then((answer) => answer.status)
 """
+SUBMIT = """
+action => {
+  const form = Object.assign(document.createElement("form"), { method: "post", action });
+  document.body.append(form);
+  form.submit();
+}
+"""
+SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +129,127 @@ def test_the_pictures_of_the_docs_can_be_taken(browser: Browser, stack: RunningS
     assert all(path.stat().st_size > 10_000 for path in taken)
 
 
-@pytest.mark.parametrize("context_options", [{"color_scheme": "light"}, {"color_scheme": "dark"}], ids=str)
+@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
 @pytest.mark.parametrize("width", [360, 1280])
 def test_every_view_can_be_used_by_keyboard_on_any_screen(console: Page, width: int) -> None:
     console.set_viewport_size({"width": width, "height": 800})
-    for name in ("Live", "One payment", "Queues", "Invariants", "Journal"):
+    for name in VIEWS:
         link = console.get_by_role("link", name=name, exact=True)
         link.focus()
         console.keyboard.press("Enter")
         expect(link).to_have_attribute("aria-current", "page")
         expect(console.get_by_role("heading", level=2)).to_have_text(name)
-        assert console.evaluate(ACCESSIBLE) == []
+        expect(console.get_by_text("Loading …")).to_be_hidden()
+        assert axe.violations(console) == []
         assert console.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+def test_a_story_its_dialog_and_its_failures_are_for_everybody(console: Page, stack: RunningStack) -> None:
+    session = stack.create(stack.add_user())
+    stack.pay(session)
+    stack.until_credited(session)
+    console.get_by_role("link", name="One payment").click()
+    console.get_by_role("textbox").fill(session.request_id)
+    console.get_by_role("button", name="Show").click()
+    expect(console.get_by_text("It is credited.")).to_be_visible()
+    console.get_by_text("All fields").first.click()
+    assert axe.violations(console) == []
+    console.get_by_role("button", name="Adjust").click()
+    dialog = console.get_by_role("dialog")
+    assert axe.violations(console) == []
+    dialog.get_by_label("Amount").fill("-100000")
+    dialog.get_by_label("Reason").fill("too much")
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog).to_contain_text("Add -100000 to the balance of user")
+    dialog.get_by_role("button", name="Do it").click()
+    expect(dialog).to_contain_text("Not adjusted")
+    assert axe.violations(console) == []
+
+
+def test_a_balance_is_adjusted_once_after_a_preview(console: Page, stack: RunningStack) -> None:
+    user_id = stack.add_user()
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.payment(str(user_id))
+    given = {"Amount": "250", "Key": "TICKET-12", "Reason": "goodwill", "Your name": "ada"}
+    plan = f"Add 250 to the balance of user {user_id}, now 0 eur, once, as adjust:TICKET-12?"
+    for _ in range(2):
+        use.decide(
+            use.row(str(user_id)).first, "Adjust", given, re.compile(plan.replace("now 0", r"now \d+"))
+        )
+    expect(use.row(str(user_id)).first).to_contain_text("250")
+    assert (stack.balance(user_id), stack.entries(user_id)) == (250, [250])
+    use.view("Journal")
+    use.page.get_by_label("Verb").fill("adjust")
+    use.page.get_by_role("button", name="Filter").click()
+    expect(use.row("adjust")).to_have_count(4)
+    use.page.get_by_label("Operator").fill("nobody")
+    use.page.get_by_role("button", name="Filter").click()
+    expect(use.main).to_contain_text("Nobody has changed anything.")
+
+
+@pytest.mark.parametrize("act", ["Duplicate", "Delay", "Reorder"])
+def test_whatever_happens_to_webhooks_a_payment_is_credited_once(
+    console: Page, stack: RunningStack, act: str
+) -> None:
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.press("Webhooks", act, act.lower())
+    session = stack.create(stack.add_user())
+    stack.pay(session)
+    use.view("Live")
+    expect(use.main).to_contain_text(f"At the switchboard: Webhooks: {act.lower()}.")
+    expect(use.row(session.request_id)).to_contain_text("credited in")
+    use.press("Webhooks", "Deliver", "normal")
+    assert stack.entries(session.user_id) == [500]
+
+
+@pytest.mark.parametrize("part", ["checkout_finished_consumer", "Stripe simulator"])
+def test_what_was_killed_comes_back_and_the_payment_is_credited(
+    console: Page, stack: RunningStack, part: str
+) -> None:
+    use = OperatorsConsole(console, stack.description["console_url"])
+    word = "stripe_simulator" if part == "Stripe simulator" else "checkout_finished_consumer"
+    before = stack.child(word).pid
+    use.press(part, "Kill", "running")
+    eventually(lambda: is_another(stack, word, before), 30, lambda: stack.log[-2000:])
+    session = stack.create(stack.add_user())
+    stack.pay(session)
+    use.view("Live")
+    expect(use.row(session.request_id)).to_contain_text("credited in")
+
+
+def is_another(stack: RunningStack, word: str, pid: int) -> bool:
+    try:
+        return int(stack.child(word).pid) != pid
+    except LookupError:
+        return False
+
+
+def test_the_page_says_that_its_server_is_away_and_carries_on(console: Page, stack: RunningStack) -> None:
+    stack.stop()
+    expect(console.locator("main")).to_contain_text("The console's server does not answer")
+    console.get_by_role("link", name="Queues").click()
+    expect(console.locator("main")).to_contain_text("Something is away.")
+    expect(console.get_by_text("Loading …")).to_be_hidden()
+    stack.start()
+    expect(console.get_by_text("No record is parked.")).to_be_visible()
+    console.get_by_role("link", name="Live", exact=True).click()
+    expect(console.get_by_role("list", name="The money's way")).to_contain_text("Ledger")
+
+
+def test_nobody_else_uses_the_console(console: Page, stack: RunningStack) -> None:
+    """Another name of this address, whoever has no token, and another page of this browser."""
+    origin = stack.description["console_url"].partition("/#")[0]
+    named = console.goto(f"http://console.localhost:{origin.rpartition(':')[2]}/")
+    assert named is not None
+    assert named.status == 403
+    console.goto(origin)
+    console.evaluate("sessionStorage.clear()")
+    for path in ("switchboard", "operations"):
+        assert console.evaluate(SEND, f"{origin}/{path}") == 403
+        console.goto(f"{stack.description['stripe_api_url']}/_simulator/health")
+        with console.expect_navigation() as sent:
+            console.evaluate(SUBMIT, f"{origin}/{path}")
+        assert sent.value.status == 403
+        expect(console.locator("body")).to_contain_text("A page of another origin has no access")
+        console.goto(origin)

@@ -102,6 +102,20 @@ def test_what_is_sent_quietly_controls_nothing(
     assert is_untouched(simulator, session.id)
 
 
+@pytest.mark.parametrize("control", ["webhooks", "faults"])
+def test_elsewhere_a_control_is_not_even_seen(
+    page: Page, simulator: Simulator, elsewhere: str, control: str
+) -> None:
+    address = f"{simulator.url}/_simulator/{control}"
+    page.goto(elsewhere)
+    with page.expect_response(address) as seen:
+        page.evaluate("url => fetch(url, { mode: 'no-cors' }).then(() => 0)", address)
+    assert seen.value.status == 403
+    named = page.goto(address.replace("127.0.0.1", "simulator.localhost"))
+    assert named is not None
+    assert named.status == 403
+
+
 @pytest.mark.parametrize("context_options", [{"java_script_enabled": False}])
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 def test_its_own_page_pays_without_javascript(page: Page, simulator: Simulator, name: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from checkout.base.errors import Unavailable
+from checkout.base.errors import InvalidRequest, Unavailable
 from checkout.console.server import MAX_BODY, MAX_WORDS, About, ConsoleServer
+from checkout.console.switchboard import Switch
 
 ABOUT = About("a stack", "ada")
 ROOT = Path(__file__).parents[3]
@@ -18,11 +19,28 @@ PARTS = ROOT / "layers" / "common" / "checkout" / "console" / "page" / "parts.js
 MONEY = ROOT / "functions" / "web" / "static" / "money.js"
 
 
-class Console:
+class Board:
+    """One part that is running or stopped."""
+
     def __init__(self) -> None:
+        self.acts: list[tuple[str, str]] = []
+
+    def switches(self) -> list[Switch]:
+        return [Switch("PostgreSQL", "service", "stopped" if self.acts else "running", ("stop",))]
+
+    def act(self, name: str, act: str) -> None:
+        if act != "stop":
+            raise InvalidRequest("That is not offered.")
+        self.acts.append((name, act))
+
+
+class Console:
+    def __init__(self, board: Board | None = None) -> None:
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
-        self.server = ConsoleServer(self._operate, ABOUT)
+        self.answer: Mapping[str, Any] | None = None
+        self.board = board
+        self.server = ConsoleServer(self._operate, ABOUT, switchboard=board)
         self.authority = self.server.origin.removeprefix("http://")
         self.token = self.server.url.partition("#token=")[2]
 
@@ -30,7 +48,7 @@ class Console:
         if self.failure is not None:
             raise self.failure
         self.asked.append(list(words))
-        return {"clean": True, "result": {"words": list(words)}}
+        return self.answer or {"clean": True, "result": {"words": list(words)}}
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str | None] = {}
@@ -55,10 +73,22 @@ class Console:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send("POST", "/operations", json.dumps({"words": words}).encode(), given)[:2]
 
+    def switch(self, body: object, **headers: str | None) -> tuple[int, Any]:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.send("POST", "/switchboard", json.dumps(body).encode(), given)[:2]
+
 
 @pytest.fixture
 def console() -> Iterator[Console]:
     made = Console()
+    made.server.start()
+    yield made
+    made.server.stop()
+
+
+@pytest.fixture
+def with_board() -> Iterator[Console]:
+    made = Console(Board())
     made.server.start()
     yield made
     made.server.stop()
@@ -69,7 +99,8 @@ def test_a_verb_is_run_for_whoever_has_the_token(console: Console) -> None:
         200,
         {"clean": True, "result": {"words": ["parked", "list"]}},
     )
-    assert console.send("POST", "/about")[:2] == (200, {"system": "a stack", "operator": "ada"})
+    about = {"system": "a stack", "operator": "ada", "has_switchboard": False}
+    assert console.send("POST", "/about")[:2] == (200, about)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +160,57 @@ def test_what_is_no_verb_is_refused_with_a_hint(console: Console, body: bytes) -
 def test_a_body_of_no_or_too_great_length_is_not_read(console: Console, length: str) -> None:
     status, _, _ = console.send("POST", "/operations", headers={"Content-Length": length})
     assert status == 400
+
+
+def test_a_switch_is_turned_for_whoever_has_the_token(with_board: Console) -> None:
+    assert with_board.send("POST", "/about")[1]["has_switchboard"] is True
+    running = {"name": "PostgreSQL", "kind": "service", "state": "running", "acts": ["stop"]}
+    assert with_board.switch({}) == (200, {"switches": [running]})
+    stopped = with_board.switch({"switch": "PostgreSQL", "act": "stop"})
+    assert stopped == (200, {"switches": [{**running, "state": "stopped"}]})
+    assert with_board.switch({"switch": "PostgreSQL", "act": "format"}) == (
+        400,
+        {"error": "That is not offered."},
+    )
+    assert with_board.switch({"switch": "PostgreSQL"})[0] == 400
+    assert with_board.board is not None
+    assert with_board.board.acts == [("PostgreSQL", "stop")]
+
+
+def test_without_a_switchboard_there_is_nothing_to_turn(console: Console) -> None:
+    assert console.switch({"switch": "PostgreSQL", "act": "stop"})[0] == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"},
+     {"Authorization": None}, {"Authorization": "Bearer wrong"}],
+    ids=str,
+)  # fmt: skip
+def test_nobody_else_turns_a_switch(with_board: Console, headers: dict[str, str | None]) -> None:
+    assert with_board.switch({"switch": "PostgreSQL", "act": "stop"}, **headers)[0] == 403
+    assert with_board.switch({}, **headers)[0] == 403
+    assert with_board.board is not None
+    assert with_board.board.acts == []
+
+
+def test_integers_that_javascript_would_round_are_texts(console: Console) -> None:
+    most = 2**53 - 1
+    console.answer = {"result": [{"user_id": most}, {"user_id": most + 1}, {"yes": True}]}
+    assert console.operate(["inspect", "1"])[1] == {
+        "result": [{"user_id": most}, {"user_id": "9007199254740992"}, {"yes": True}]
+    }
+
+
+def test_a_page_that_is_open_carries_on_after_a_restart(console: Console) -> None:
+    console.server.stop()
+    again = ConsoleServer(lambda _: {}, ABOUT, console.server.port, token=console.token)
+    again.start()
+    try:
+        assert again.url == console.server.url
+        assert console.operate(["verify"]) == (200, {})
+    finally:
+        again.stop()
 
 
 def test_a_failure_of_the_operations_is_told_without_its_details(console: Console) -> None:

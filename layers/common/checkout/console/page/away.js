@@ -7,8 +7,8 @@ const AGAIN_MS = 2000;
 
 /** The error in a sentence; if something is away, that the page carries on. */
 export function problem(error) {
-  announce(error.message);
   if (!(error instanceof Away)) return notice("bad", error.message);
+  announce(error.message);
   return notice(
     "bad",
     element("strong", {}, "Something is away."),
