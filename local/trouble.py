@@ -100,7 +100,7 @@ CASES = {
     "broker-away": Case("It is paid. How far has it come, and what keeps it there?", broker_away),
     "parked-unknown-user": Case("What has become of its record, and for what reason?", parked_unknown_user),
     "held-event": Case("What has Stripe reported of it, and why was that not applied?", held_event),
-    "waiting-refund": Case("A refund of it waits. For what, and who should have fetched that?", waiting_refund),
+    "waiting-refund": Case("A refund of it waits. For what, and who should fetch that?", waiting_refund),
     "database-away": Case(
         "What does the console know of it, and what does it say is missing?", database_away
     ),

@@ -188,6 +188,19 @@ def test_a_balance_is_adjusted_once_after_a_preview(console: Page, stack: Runnin
     expect(use.main).to_contain_text("Nobody has changed anything.")
 
 
+def test_money_is_given_back_after_a_preview(console: Page, stack: RunningStack) -> None:
+    session = stack.create(stack.add_user())
+    stack.pay(session)
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.is_credited(session.request_id)
+    given = {"Amount": "200", "Key": "TICKET-13", "Reason": "half of it broke", "Your name": "ada"}
+    plan = re.compile(r"Refund 200 eur of payment .* once, as TICKET-13: .* 500 are left")
+    use.decide(use.row(session.request_id), "Refund", given, plan)
+    expect(use.row(session.request_id)).to_contain_text("€2.00")
+    expect(use.row(str(session.user_id)).last).to_contain_text("300")
+    assert stack.entries(session.user_id) == [500, -200]
+
+
 @pytest.mark.parametrize("act", ["Duplicate", "Delay", "Reorder"])
 def test_whatever_happens_to_webhooks_a_payment_is_credited_once(
     console: Page, stack: RunningStack, act: str

@@ -8,7 +8,7 @@ export const act = (text, key, onclick) => element("button", { type: "button", c
 
 const CENTS = { inputmode: "numeric", required: true };
 
-const key = () => ({ option: "key", label: "Key, such as the ticket's number: the same key is entered once", required: true, value: `console-${crypto.randomUUID()}` });
+const key = () => ({ option: "key", label: "Key, such as the ticket's number: the same key counts once", required: true, value: `console-${crypto.randomUUID()}` });
 
 export const adjust = (userId, then) =>
   act("Adjust", `adjust ${userId}`, () =>
@@ -19,6 +19,18 @@ export const adjust = (userId, then) =>
       byOperator: true,
       reason: true,
       then,
+    }),
+  );
+
+/** Through Stripe: the balance follows. */
+export const refund = (payment) =>
+  act("Refund", `refund ${payment.payment_intent_id}`, () =>
+    decide({
+      title: `Refund payment ${payment.request_id}`,
+      words: ["refund", payment.payment_intent_id],
+      fields: [{ option: "amount-cents", label: "Amount in minor units (cents) of what was paid; empty for all that is left", pattern: "[0-9]+", inputmode: "numeric" }, key()],
+      byOperator: true,
+      reason: true,
     }),
   );
 

@@ -1,6 +1,6 @@
 // One payment's story, or one user's, as a timeline with the time between stations.
 
-import { adjust } from "./acts.js";
+import { adjust, refund } from "./acts.js";
 import { read } from "./api.js";
 import { problem } from "./away.js";
 import { duration, element, moment, money, notice, pause, swap, table } from "./parts.js";
@@ -41,7 +41,7 @@ async function load(answer, reference, signal) {
   while (!signal.aborted) {
     try {
       const story = await read("inspect", "--", reference);
-      draw(JSON.stringify(story), () => [verdictOf(story.steps), balancesOf(story.balances), timelineOf(story.steps)]);
+      draw(JSON.stringify(story), () => [verdictOf(story.steps), refundsOf(story.steps), balancesOf(story.balances), timelineOf(story.steps)]);
     } catch (error) {
       draw(error.message, () => problem(error));
     }
@@ -53,6 +53,18 @@ const verdictOf = (steps) =>
   verdicts(steps).map(({ tone, sentence, view }) =>
     notice(tone, sentence, view ? [" ", element("a", { href: `#${view}`, "data-key": `to ${view}` }, "Go there")] : null),
   );
+
+/** Of each payment that Stripe has taken. */
+function refundsOf(steps) {
+  const paid = steps.filter((step) => step.table === "checkout_transactions" && step.status === "payment_succeeded" && step.payment_intent_id);
+  const rows = paid.map((payment) => [
+    payment.request_id,
+    money(payment.paid_cents, payment.paid_currency),
+    money(payment.refunded_cents + payment.disputed_cents, payment.paid_currency),
+    refund(payment),
+  ]);
+  return rows.length ? table("Money", ["Payment", "Paid", "Taken back", "Decide"], rows, "") : null;
+}
 
 function balancesOf(balances) {
   const rows = balances.map((row) => [
