@@ -112,6 +112,25 @@ def test_a_row_that_is_given_up_soon_is_waited_for(
     assert fns.balance() == 500
 
 
+def test_what_is_refused_is_parked_before_anybody_is_waited_for(
+    fns: Functions, other: SecondConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "LOCKED_USERS", 20)
+    fns.add_users(2)
+    fns.application("ALTER TABLE users ADD CONSTRAINT closed CHECK (id <> 2 OR balance = 0)")
+    try:
+        hold(other, 1)
+        batch = [finished(user_id=1), finished(user_id=2)]
+        consuming = waiting(fns.settings["DATABASE_URL"], lambda: fns.consume(*batch))
+        assert fns.application("SELECT user_id FROM parked_events") == [{"user_id": 2}]
+        other.commit()
+        assert consuming.result(20) == {"batchItemFailures": []}
+    finally:
+        other.commit()
+        fns.application("ALTER TABLE users DROP CONSTRAINT closed")
+    assert fns.balance(1) == 500
+
+
 @pytest.mark.usefixtures("impatient")
 def test_all_records_of_a_user_wait_together(fns: Functions, other: SecondConnection) -> None:
     """Else a refund could be entered before its payment, and be refused."""

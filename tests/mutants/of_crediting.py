@@ -19,6 +19,13 @@ TOGETHER = "tests/integration/test_decided_together.py"
 
 MUTANTS = [
     Mutant(
+        file=BATCH,
+        text="            self._park()\n",
+        instead="            pass\n",
+        breaks="what is refused is parked only after users who are held were waited for",
+        caught_by=f"{LOCKED}::test_what_is_refused_is_parked_before_anybody_is_waited_for",
+    ),
+    Mutant(
         file=ENTERING,
         text="        if on_record.known(effect) is None\n",
         instead="        if False\n",

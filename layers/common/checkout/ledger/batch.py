@@ -77,9 +77,13 @@ class CreditingBatch:
         self._late = {}
         self._patience_ends = time.monotonic() + timing.LOCKED_USERS
         self._work()
+        self._park()
+
+    def _park(self) -> None:
         if self._to_park:
             with self._application.transaction() as tx:
                 parking.park(tx, self._to_park)
+            self._to_park = []
 
     def _work(self) -> None:
         while self._queue:
@@ -110,6 +114,9 @@ class CreditingBatch:
 
     def _attempt(self, group: _Group) -> None:
         """Credit the group in one transaction; if that fails, queue its parts."""
+        if group.mode is _Mode.PATIENT:
+            # What was refused before waits for nobody.
+            self._park()
         brought_along = False
         try:
             with self._application.transaction() as tx:
