@@ -5,6 +5,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import jsonschema_rs
 import msgspec
 import pytest
 
@@ -62,10 +63,19 @@ def test_the_topics_are_those_that_the_code_names() -> None:
     }
 
 
+def test_it_is_valid() -> None:
+    specification = json.loads((ROOT / "tests" / "contracts" / "asyncapi-3.0.0.schema.json").read_text())
+    checker = jsonschema_rs.validator_for(specification)
+    raw = json.loads((ROOT / ASYNCAPI).read_text())
+
+    assert conformance.problems(checker, raw) == []
+    raw["operations"]["sendFinished"]["action"] = "publish"
+    assert conformance.problems(checker, raw) != []
+
+
 def test_its_references_lead_to_what_the_specification_wants() -> None:
     """An operation's messages are references into its channel, and the channel's into the components."""
     raw = json.loads((ROOT / ASYNCAPI).read_text())
-    assert raw["asyncapi"] == "3.0.0"
     for operation in (*raw["operations"].values(), raw["operations"]["receiveRequest"]["reply"]):
         channel = operation["channel"]["$ref"]
         assert {one["$ref"].rpartition("/")[0] for one in operation["messages"]} == {f"{channel}/messages"}

@@ -22,6 +22,7 @@ from functions.web import app
 from local.lambda_runtime import template
 from tests.contracts import breaks, conformance
 from tests.contracts.documents import OPENAPI, ROOT, Json, openapi, operations, schemas
+from tests.support import samples
 from tests.unit.web.test_web import ASSET_NAMES
 
 OPERATIONS = operations(openapi())
@@ -70,6 +71,18 @@ def test_its_examples_are_what_it_describes() -> None:
             checker = conformance.validator(content["schema"])
             for example in content.get("examples", {}).values():
                 assert conformance.problems(checker, example["value"]) == []
+
+
+def test_the_samples_are_requests_that_it_describes() -> None:
+    seen = 0
+    for sample in samples.ANSWERS:
+        event = samples.event(sample)
+        for schema in OPERATIONS[event["routeKey"]].bodies.values():
+            assert conformance.problems(conformance.validator(schema), json.loads(event["body"])) == [], (
+                sample
+            )
+            seen += 1
+    assert seen > 5
 
 
 def test_contracts_diff_compares_every_keyword_that_it_uses() -> None:
