@@ -2,8 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from checkout.payments.events import HANDLED
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import StripeEvent
 from tests.support.stripe_events import APP_ID
-from tests.support.stripe_simulator import Simulator
+from tests.support.stripe_simulator import Simulator, session_params
 from tests.support.waiting import eventually
 
 _RUN, _USER = "<run>", "<user>"
@@ -35,42 +36,82 @@ class Fact:
     snapshot: str
 
 
+@dataclass(frozen=True)
+class Sale:
+    """A price and what it credits; what is paid for it, and the tax and the discount in that.
+
+    `code` is the promotion code that the customer types. `promises` says that the session's metadata have
+    price and credit, as ours do since they can differ.
+    """
+
+    price: int = 500
+    credit: int = 500
+    paid: int = 500
+    tax: int = 0
+    discount: int = 0
+    tax_behavior: str | None = None
+    code: str | None = None
+    settled_in: Mapping[str, Any] | None = field(default=None, hash=False)
+    promises: bool = True
+
+    @property
+    def promise(self) -> dict[str, str]:
+        return {"amount_cents": str(self.price), "credit_cents": str(self.credit)} if self.promises else {}
+
+
+BEFORE_PRICES = Sale(promises=False)
+
+
 class Payer:
     """Makes one user's payments at the simulator, with their refunds and disputes."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, sale: Sale = BEFORE_PRICES) -> None:
         self._simulator = simulator
+        self._sale = sale
+        self._since = int(time.time())
         self._client = simulator.client
         self._sessions: list[str] = []
         self._intents: list[str] = []
 
-    def open(self, amount: int = 500) -> stripe.checkout.Session:
+    def open(self) -> stripe.checkout.Session:
         """Create a session; all sessions of a payer have the same request."""
+        sale = self._sale
         metadata = {
             "checkout_app": APP_ID,
             "request_id": f"request {_RUN}",
             "user_id": _USER,
             "purpose": "balance_topup",
+            **sale.promise,
         }
-        session = self._simulator.create_session(
-            amount, metadata=metadata, payment_intent_data={"metadata": metadata}
-        )
+        params = session_params(sale.price, metadata=metadata, payment_intent_data={"metadata": metadata})
+        if sale.tax_behavior:
+            params["line_items"][0]["price_data"]["tax_behavior"] = sale.tax_behavior
+            params["automatic_tax"] = {"enabled": True}
+        if sale.code:
+            params["allow_promotion_codes"] = True
+        session = self._client.v1.checkout.sessions.create(params)
         self._sessions.append(session.id)
         return session
 
     def decline(self, session: stripe.checkout.Session) -> None:
         """Try to pay with a card that is declined."""
-        assert self._simulator.pay(session, "4000000000000002").status_code != 303
+        assert self._simulator.pay(session, "4000000000000002", **self._typed).status_code != 303
 
     def expire(self, session: stripe.checkout.Session) -> None:
         self._client.v1.checkout.sessions.expire(session.id)
 
-    def pay(self, card: str = "4242424242424242", amount: int = 500, **form: str) -> str:
-        """Pay a new session; returns the payment intent's id."""
-        session = self.open(amount)
-        assert self._simulator.pay(session, card, **form).status_code == 303
-        self._intents.append(str(self._client.v1.checkout.sessions.retrieve(session.id).payment_intent))
-        return self._intents[-1]
+    def pay(self, card: str = "4242424242424242", **form: str) -> str:
+        """Pay a new session; returns the payment intent's id, or "None" if there was nothing to pay."""
+        session = self.open()
+        assert self._simulator.pay(session, card, **self._typed, **form).status_code == 303
+        intent = str(self._client.v1.checkout.sessions.retrieve(session.id).payment_intent)
+        if self._sale.paid:
+            self._intents.append(intent)
+        return intent
+
+    @property
+    def _typed(self) -> dict[str, str]:
+        return {"promotion_code": self._sale.code} if self._sale.code else {}
 
     def refund(self, payment_intent: str, amount: int | None = None, **parameters: str) -> str:
         """Refund an amount, or all that is left. Returns the refund's id."""
@@ -111,7 +152,8 @@ class Payer:
 
     def _events(self) -> list[dict[str, Any]]:
         """The payer's events of handled types, oldest first."""
-        listed = self._client.v1.events.list({"limit": 100}).auto_paging_iter()
+        since: Any = {"limit": 100, "created": {"gte": self._since}}
+        listed = self._client.v1.events.list(since).auto_paging_iter()
         events = [event.to_dict() for event in listed if event.type in HANDLED]
         return [event for event in reversed(events) if self._is_ours(event["data"]["object"])]
 
