@@ -177,6 +177,32 @@ def test_a_dispute_in_the_currency_of_the_settlement_takes_and_returns_its_amoun
     assert (emitted(fns, tail), fns.balance()) == ([], 1101)
 
 
+@pytest.mark.parametrize("is_paid_before", [True, False])
+def test_a_second_withdrawal_of_the_same_second_is_not_taken_for_the_first(
+    fns: Functions, known: KnownStripe, tail: Tail, is_paid_before: bool
+) -> None:
+    """Stripe's times have whole seconds, and the ids of its balance transactions do not rise."""
+    if is_paid_before:
+        pay(fns, 1000, 1101)
+    known.knows("pi_1", {**payment_intent("pi_1", credit_cents="1101"), "amount": 1000})
+    first = {"id": "txn_b", "amount": -1080, "currency": "usd", "created": 1}
+    once = {**dispute("pi_1"), "amount": 1000, "currency": "eur", "balance_transactions": [first]}
+    assert report(fns, known, once) == ("applied" if is_paid_before else "waiting")
+    second = {"id": "txn_a", "amount": -1081, "currency": "usd", "created": 1}
+    twice = {**once, "balance_transactions": [second, first]}
+    assert report(fns, known, twice) == ("held" if is_paid_before else "waiting")
+    if not is_paid_before:
+        pay(fns, 1000, 1101)
+
+    stored = {
+        row["source_id"]: (row["amount_cents"], row["currency"])
+        for row in fns.checkout("SELECT * FROM reversals")
+    }
+    assert stored == {"txn_b": (1000, "eur"), "txn_a": (1081, "usd")}
+    emitted(fns, tail)
+    assert fns.balance() == (0 if is_paid_before else 1101)
+
+
 def test_a_dispute_that_the_release_before_has_held_for_its_currency_can_be_replayed(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:

@@ -5,7 +5,7 @@ So two handlers that read different moments of the same object come to the same 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checkout.base.text import identifier, positive_bigint
@@ -33,13 +33,15 @@ _ABSENT: Mapping[str, Any] = {}
 @dataclass(frozen=True, slots=True)
 class Reversal:
     """One movement; `amount_cents` is positive, `kind` says the direction. `source_id` is the refund, or the
-    balance transaction of the dispute `dispute_id`, which is None of a refund."""
+    balance transaction of the dispute `dispute_id`, which is None of a refund. `settled` is what it moved in
+    the currency of the settlement, if `amount_cents` and `currency` are the dispute's instead."""
 
     kind: str
     source_id: str
     amount_cents: int
     currency: str
     dispute_id: str | None = None
+    settled: tuple[int, str] | None = field(default=None, compare=False)
 
     @property
     def effect_key(self) -> str:
@@ -113,8 +115,10 @@ def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     for movement in in_order(movements):
         if amount := movement["amount"]:
             kind = "disputed" if amount < 0 else "dispute_won"
-            moved = {**movement, **_amount_of(dispute)} if movement.get("id") in whole else movement
-            reversals.append(_reversal(kind, moved, abs(moved["amount"]), dispute_id))
+            reversal = _reversal(kind, movement, abs(amount), dispute_id)
+            if movement.get("id") in whole and isinstance(reversal, Reversal):
+                reversal = _whole(reversal, dispute)
+            reversals.append(reversal)
     return _reversed(dispute_id, reversals)
 
 
@@ -137,8 +141,13 @@ def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(first.values())
 
 
-def _amount_of(dispute: Mapping[str, Any]) -> dict[str, Any]:
-    return {"amount": dispute["amount"], "currency": dispute["currency"]}
+def _whole(reversal: Reversal, dispute: Mapping[str, Any]) -> Reversal:
+    return replace(
+        reversal,
+        amount_cents=dispute["amount"],
+        currency=dispute["currency"].lower(),
+        settled=(reversal.amount_cents, reversal.currency),
+    )
 
 
 def _created(resource: Mapping[str, Any]) -> int:

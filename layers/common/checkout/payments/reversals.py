@@ -48,6 +48,7 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     """All of what Stripe moved is stored. It is emitted if its payment has succeeded, unless an operator has
     discarded the refund or dispute, or it is in another currency."""
     held = {one.reversal.effect_key for one in locked.reversals if one.state == "held"}
+    report = replace(report, objects=tuple(_first_stays(one, locked.reversals) for one in report.objects))
 
     def is_discarded(one: Reversed) -> bool:
         """True if nothing of it acts. If a movement is held, no other one of it acts alone: what was not
@@ -85,6 +86,24 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     if paid is None and any(one.movements for one in about if one in wanted):
         return Waiting(UNPAID), changes
     return Applied(request_id=paid.request_id if paid is not None else None), changes
+
+
+def _first_stays(reported: Reversed, known: Sequence[StoredReversal]) -> Reversed:
+    """Of what a dispute moved in the currency of the settlement, the movement that once counted as the
+    dispute's amount goes on to. Stripe's times have whole seconds, so another one of the same second can be
+    listed before it later; both together would be taken back twice."""
+    movements = {one.effect_key: one for one in reported.movements}
+    for one in reported.movements:
+        for other in (stored.reversal for stored in known):
+            is_another = other.effect_key != one.effect_key and other.effect_key in movements
+            same = (other.dispute_id, other.kind, other.currency) == (one.dispute_id, one.kind, one.currency)
+            if one.settled is not None and is_another and same:
+                amount_cents, currency = one.settled
+                movements[one.effect_key] = replace(
+                    one, amount_cents=amount_cents, currency=currency, settled=None
+                )
+                movements[other.effect_key] = other
+    return replace(reported, movements=tuple(movements.values()))
 
 
 def _with(known: Sequence[StoredReversal], reported: Iterable[StoredReversal]) -> list[StoredReversal]:
