@@ -271,6 +271,26 @@ def test_a_share_of_nothing_is_never_emitted_again(
     assert fns.checkout("SELECT 1 FROM reversals WHERE credited_at IS NULL") == []
 
 
+def test_a_share_of_nothing_that_is_one_after_a_restore_is_found(
+    fns: Functions, known: KnownStripe, silent: Simulator, tail: Tail
+) -> None:
+    """The ledger has it of the second refund, and the restored database takes it with the first."""
+    pay(fns, 10, 1)
+    for number in range(2):
+        report(fns, known, refund("pi_1", amount=3, created=number, id=f"re_{number}"))
+    emitted(fns, tail)
+    assert (shares(fns), fns.balance(), offences()) == ([0, 1], 0, set())
+    fns.checkout(
+        "UPDATE reversals SET credit_cents = 1 - credit_cents, emitted_at = now() - interval '1 hour'"
+    )
+
+    assert reconcile()["emitted"] == 1
+    emitted(fns, tail)
+
+    assert (shares(fns), fns.balance()) == ([1, 1], -1)
+    assert offences() == {"EntryDiffersFromPayment"}
+
+
 def test_what_is_taken_back_is_the_share_in_every_order(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:

@@ -148,6 +148,22 @@ def test_a_reversal_of_one_user_entered_for_another(fns: Functions, paid: str, o
     assert (sample["effect_key"], sample["user_id"]) == ("refunded:re_1", other)
 
 
+@pytest.mark.parametrize(("credit", "taken", "expected"), [(550, 331, "330"), (10**15, 3, "600000000000000")])
+def test_what_is_taken_back_is_not_the_share_of_the_credit(
+    fns: Functions, paid: str, credit: int, taken: int, expected: str
+) -> None:
+    """300 of 500 were refunded, in two parts."""
+    reverse(fns, paid, "re_1", 200)
+    reverse(fns, paid, "re_2", 100)
+    fns.checkout("UPDATE checkout_transactions SET credit_cents = %s", (credit,))
+    fns.checkout("UPDATE reversals SET credit_cents = %s - 1 WHERE source_id = 're_1'", (taken,))
+    fns.checkout("UPDATE reversals SET credit_cents = 1 WHERE source_id = 're_2'")
+    samples = found(fns)["EntryDiffersFromPayment"]
+    [sample] = [one for one in samples if "expected_cents" in one]
+    assert (sample["request_id"], sample["reversed_cents"]) == (paid, "300")
+    assert (sample["taken_cents"], sample["expected_cents"]) == (str(taken), expected)
+
+
 def test_a_reversal_that_still_waits_for_its_payment(fns: Functions, paid: str) -> None:
     reverse(fns, paid, "re_1", 200)
     fns.checkout("UPDATE reversals SET state = 'waiting'")

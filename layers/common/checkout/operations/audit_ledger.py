@@ -12,7 +12,7 @@ from checkout.base.postgres import Database, Transaction, take_time
 from checkout.base.user_ids import UserId
 from checkout.ledger import whereabouts
 from checkout.ledger.whereabouts import Place
-from checkout.operations import ledger_ranges
+from checkout.operations import ledger_offences, ledger_ranges
 from checkout.operations.comparison import Seen, compare
 from checkout.operations.findings import Findings, Row
 from checkout.operations.ledger_ranges import Users
@@ -47,14 +47,16 @@ class LedgerAudit:
             ledger = ledger_ranges.in_ledger(there, users, self._currency)
             checkout = ledger_ranges.in_checkout(here, users)
             if ledger.wrong_balances:
-                findings.add("BalanceDiffersFromLedger", *ledger_ranges.wrong_balances(there, users))
+                findings.add("BalanceDiffersFromLedger", *ledger_offences.wrong_balances(there, users))
             if ledger.foreign_currencies:
-                entries = ledger_ranges.foreign_currencies(there, users, self._currency)
+                entries = ledger_offences.foreign_currencies(there, users, self._currency)
                 findings.add("EntryInAnotherCurrency", *entries)
             if checkout.reversed_beyond_paid:
-                findings.add("ReversedMoreThanPaid", *ledger_ranges.reversed_beyond_paid(here, users))
+                findings.add("ReversedMoreThanPaid", *ledger_offences.reversed_beyond_paid(here, users))
+            if checkout.unequal_shares:
+                findings.add("EntryDiffersFromPayment", *ledger_offences.unequal_shares(here, users))
             if checkout.without_payment_intent:
-                payments = ledger_ranges.without_payment_intent(here, users)
+                payments = ledger_offences.without_payment_intent(here, users)
                 findings.add("TotalsDifferFromStripe", *payments)
             undone = _Undone()
             if checkout.discarded_reversals:

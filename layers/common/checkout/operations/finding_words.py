@@ -78,9 +78,9 @@ WORDS = {
         "inspect, then reconcile; look-again before it if an entry was deleted",
     ),
     "EntryDiffersFromPayment": Words(
-        "every entry agrees with its payment or reversal",
-        "entry differs from its payment or reversal",
-        "entries differ from their payments or reversals",
+        "every entry agrees with its payment or reversal, and what was taken back is its share of the credit",
+        "entry differs from its payment or reversal, or what was taken back is not its share of the credit",
+        "entries differ from their payments or reversals, or are not their share of the credit",
         "inspect, adjust the difference, then accept it",
     ),
     "CreditWithoutTransaction": Words(
