@@ -151,8 +151,8 @@ OWN = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text='{**movement, **_amount_of(dispute)} if movement.get("id") in whole else movement',
-        instead="movement",
+        text='            if movement.get("id") in whole and isinstance(reversal, Reversal):\n',
+        instead="            if False:\n",
         breaks="a dispute moves what was settled, in another currency than the balance's",
         caught_by=f"{TAKEN}::test_a_dispute_in_another_unit",
     ),
@@ -172,8 +172,8 @@ OWN = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text='_reversal(kind, moved, abs(moved["amount"]), dispute_id)',
-        instead='_reversal(kind, moved, min(500, abs(moved["amount"])), dispute_id)',
+        text="_reversal(kind, movement, abs(amount), dispute_id)",
+        instead="_reversal(kind, movement, min(500, abs(amount)), dispute_id)",
         breaks="a dispute is cut off at the amount of its payment",
         caught_by=f"{TAKEN}::test_a_dispute_above_the_payment",
     ),

@@ -220,6 +220,13 @@ MUTANTS = [
         "test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way",
     ),
     Mutant(
+        file="payments/reversals.py",
+        text="            if one.settled is not None and is_another and same:\n",
+        instead="            if False:\n",
+        breaks="a dispute settled in another currency takes its amount twice",
+        caught_by=f"{SHARES}::test_a_second_withdrawal_of_the_same_second_is_not_taken_for_the_first",
+    ),
+    Mutant(
         file="reconciliation/entered_shares.py",
         text="<= ROUNDING:",
         instead=">= 0:",

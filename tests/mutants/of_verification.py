@@ -30,6 +30,13 @@ MUTANTS = [
     ),
     Mutant(
         file=AUDIT,
+        text="            if checkout.unequal_shares:\n",
+        instead="            if False:\n",
+        breaks="coins that a refund took too many are not seen",
+        caught_by=f"{OF_VERIFICATION}::test_what_is_taken_back_is_not_the_share_of_the_credit",
+    ),
+    Mutant(
+        file=AUDIT,
         text="        if place is Place.NOWHERE and seen.is_settled:\n",
         instead="        if place is Place.NOWHERE:\n",
         breaks="a credit that is on its way raises an alarm",
