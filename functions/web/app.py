@@ -7,11 +7,12 @@ execution environment, and works during a deployment, when the next request may 
 
 import hashlib
 import json
+import math
 import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -197,22 +198,30 @@ def _page(config: str | None) -> Asset:
 
 @cache
 def config_asset() -> Asset:
-    """The currency, limits and presets with which the page checks an amount; the environment is read once.
+    """With what the page checks amounts and says what each gives; the environment is read once.
 
-    Raises ConfigurationError, which names the variable.
+    `credit_per_cent` is a fraction: numerator and denominator. Raises ConfigurationError, which names the
+    variable.
     """
     config = Config(os.environ)
-    step = currencies.step(config.currency)
-    smallest = -(-config.min_amount_cents // step) * step
+    step, rate = currencies.step(config.currency), config.credit_per_cent
+    # What credits nothing is refused, too.
+    smallest = -(-max(config.min_amount_cents, math.ceil(1 / rate)) // step) * step
     largest = config.max_amount_cents // step * step
     content = {
         "currency": config.currency,
+        "unit": config.balance_unit,
         "min_amount_cents": smallest,
         "max_amount_cents": largest,
         "amount_step": step,
-        "presets": _presets(smallest, largest),
+        "presets": [offer.amount_cents for offer in config.offers] or _presets(smallest, largest),
+        "prices": [asdict(offer) for offer in config.offers],
+        "prices_only": config.offers_only,
+        "credit_per_cent": rate.as_integer_ratio(),
+        "tax_behavior": config.price_tax_behavior,
     }
-    return _asset(CONFIG, json.dumps(content))
+    # In the page, no text of a setting ends the element that has it.
+    return _asset(CONFIG, json.dumps(content).replace("<", "\\u003c"))
 
 
 def _presets(smallest: int, largest: int) -> list[int]:

@@ -1,5 +1,7 @@
 """The Balance page as its user sees it: elements by role and label."""
 
+import re
+
 from playwright.sync_api import Locator, Page
 
 from tests.end_to_end.fake_checkout import FakeCheckout
@@ -45,7 +47,7 @@ class BalancePage:
         self.page = page
         self.news = page.get_by_role("status")
         self.problem = page.get_by_role("alert")
-        self.amount = page.get_by_label("Amount in coins")
+        self.amount = page.get_by_label(re.compile("^Amount in "))
         self.amount_error = page.locator("#amount-error")
         self.submit = page.get_by_role("button", name="Continue to Stripe")
         self.busy = page.get_by_role("button", name="Opening Stripe…")

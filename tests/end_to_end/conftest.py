@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from functions.web import app
 from tests.end_to_end.browser import NoBrowser, launched
 from tests.end_to_end.fake_checkout import FakeCheckout, serving
+from tests.support.settings import put
 
 PATIENCE_MS = 30_000
 WATCH_POLICY = """
@@ -73,7 +74,9 @@ def page(browser: Browser, context_options: dict[str, Any]) -> Iterator[Page]:
 
 
 @pytest.fixture
-def checkout() -> Iterator[FakeCheckout]:
+def checkout(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCheckout]:
+    """Its balances are in coins, each a cent; what is paid is in euros."""
+    put(monkeypatch, BALANCE_UNIT="coins")
     app.config_asset.cache_clear()
     fake = FakeCheckout()
     with serving(fake):

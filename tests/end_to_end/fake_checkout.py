@@ -84,6 +84,7 @@ class FakeCheckout:
             "credited": False,
             "created_at": CREATED_AT,
         } | changes
+        made.setdefault("credit_cents", made.get("paid_cents", made["amount_cents"]))
         self.transactions.insert(0, made)
         return made
 

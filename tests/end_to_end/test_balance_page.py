@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from functions.web import app
 from tests.end_to_end.balance_page import CONTRAST, TOKEN, BalancePage
 from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
 from tests.support.settings import put
@@ -80,8 +81,8 @@ def test_an_expired_session_is_reported_and_hides_the_account(
 def test_loading_can_be_retried(balance: BalancePage, checkout: FakeCheckout) -> None:
     retry = balance.page.get_by_role("button", name="Try again")
     for answer, words in (
-        (Answer.problem(503), "Your coins are safe"),
-        (Answer(200, body=None), "Your coins are safe"),
+        (Answer.problem(503), "Your balance is safe"),
+        (Answer(200, body=None), "Your balance is safe"),
         (Answer.problem(404), "not known here"),
     ):
         checkout.failing["/checkout/balance"] = answer
@@ -93,23 +94,30 @@ def test_loading_can_be_retried(balance: BalancePage, checkout: FakeCheckout) ->
         expect(balance.balance).to_contain_text("1,000 coins")
 
 
-def test_balance_in_coins_and_in_money(balance: BalancePage, checkout: FakeCheckout) -> None:
+def test_the_balance_is_in_its_unit_or_in_money(
+    balance: BalancePage, checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     balance.open(checkout)
-    for balance_cents, currency, coins, money in (
-        (0, "eur", "0 coins", "€0.00"),
-        (1, "eur", "1 coin", "€0.01"),
-        (123_456, "eur", "123,456 coins", "€1,234.56"),
-        (-250, "eur", "-250 coins", "-€2.50"),
-        (-5, "eur", "-5 coins", "-€0.05"),
-        (1500, "jpy", "1,500 coins", "JP¥1,500"),
-        (1500, "kwd", "1,500 coins", "KWD\u00a01.500"),
-        (1500, "isk", "1,500 coins", "ISK\u00a015.00"),
-        (2**63 - 1, "usd", "9,223,372,036,854,775,807 coins", "US$92,233,720,368,547,758.07"),
+    for balance_cents, currency, unit, shown in (
+        (0, "eur", "credits", "0 credits"),
+        (123_456, "eur", "credits", "123,456 credits"),
+        (-250, "eur", "credits", "-250 credits"),
+        (2**63 - 1, "usd", "★", "9,223,372,036,854,775,807 ★"),
+        (0, "eur", None, "€0.00"),
+        (1, "eur", None, "€0.01"),
+        (123_456, "eur", None, "€1,234.56"),
+        (-250, "eur", None, "-€2.50"),
+        (-5, "eur", None, "-€0.05"),
+        (1500, "jpy", None, "JP¥1,500"),
+        (1500, "kwd", None, "KWD\u00a01.500"),
+        (1500, "isk", None, "ISK\u00a015.00"),
+        (2**63 - 1, "usd", None, "US$92,233,720,368,547,758.07"),
     ):
+        put(monkeypatch, BALANCE_CURRENCY=currency, BALANCE_UNIT=unit)
+        app.config_asset.cache_clear()
         checkout.balance_cents, checkout.currency = balance_cents, currency
         balance.page.reload()
-        expect(balance.page.locator("#balance-money")).to_have_text(money)
-        expect(balance.balance).to_contain_text(coins)
+        expect(balance.page.locator("#balance-figure")).to_have_text(shown)
         debt = balance.page.get_by_text("Your balance is negative")
         expect(debt).to_be_visible(visible=balance_cents < 0)
 
@@ -120,10 +128,11 @@ def test_limits_and_currency_of_the_configuration(
     put(monkeypatch, BALANCE_CURRENCY="jpy", MIN_AMOUNT_CENTS="400", MAX_AMOUNT_CENTS="600")
     balance.open(checkout)
     balance.preset("500").check()
-    expect(balance.page.get_by_text("coins = JP¥500")).to_be_visible()
+    expect(balance.amount).to_have_value("500")
+    expect(balance.page.get_by_text("gives you 500 coins")).to_be_visible()
     expect(balance.page.get_by_role("radio")).to_have_count(1)
     balance.amount.fill("601")
-    expect(balance.amount_error).to_have_text("The largest top-up is 600 coins.")
+    expect(balance.amount_error).to_have_text("The largest top-up is JP¥600.")
 
 
 def test_an_amount_that_the_currency_does_not_have_is_not_sent(
@@ -131,13 +140,13 @@ def test_an_amount_that_the_currency_does_not_have_is_not_sent(
 ) -> None:
     put(monkeypatch, BALANCE_CURRENCY="isk")
     balance.open(checkout)
-    balance.amount.fill("550")
+    balance.amount.fill("5.50")
     balance.amount.press("Enter")
-    expect(balance.amount_error).to_have_text("Enter a multiple of 100 coins.")
+    expect(balance.amount_error).to_have_text("Enter a multiple of ISK\u00a01.00.")
     assert checkout.posts == []
-    balance.amount.fill("500")
+    balance.amount.fill("5")
     expect(balance.amount_error).to_have_text("")
-    expect(balance.page.get_by_text("coins = ISK\u00a05.00")).to_be_visible()
+    expect(balance.page.get_by_text("gives you 500 coins")).to_be_visible()
 
 
 def test_history_is_empty_at_first(balance: BalancePage, checkout: FakeCheckout) -> None:
@@ -166,12 +175,14 @@ def test_history_shows_statuses_in_words(balance: BalancePage, checkout: FakeChe
 
 def test_history_shows_what_was_paid_and_when(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.transaction(1, amount_cents=2000)
-    checkout.transaction(2, amount_cents=2000, paid_cents=1500, paid_currency="eur")
+    checkout.transaction(
+        2, amount_cents=2000, credit_cents=2200, paid_cents=1500, paid_currency="eur", credited=True
+    )
     balance.open(checkout)
     paid, asked = balance.history.nth(0), balance.history.nth(1)
     expect(asked).to_contain_text("2,000 coins")
     expect(asked).to_contain_text("€20.00")
-    expect(paid).to_contain_text("1,500 coins")
+    expect(paid).to_contain_text("2,200 coins")
     expect(paid).to_contain_text("€15.00")
     # Berlin's time; the machine-readable one is as the API wrote it.
     expect(paid.locator("time")).to_have_text(re.compile(r"^20 Nov 2026, 10:30$"))
@@ -191,7 +202,7 @@ def test_history_loads_more(balance: BalancePage, checkout: FakeCheckout) -> Non
     expect(balance.history).to_have_count(25)
     expect(balance.more).to_be_hidden()
     expect(balance.history.nth(20)).to_be_focused()
-    expect(balance.history.last).to_contain_text("1 coin")
+    expect(balance.history.last).to_contain_text("1 coins")
 
 
 def test_history_that_cannot_be_loaded_leaves_the_rest(balance: BalancePage, checkout: FakeCheckout) -> None:
@@ -246,7 +257,7 @@ def test_more_history_asked_for_before_a_refresh_leaves_no_gap_after_it(
         expect(balance.history.first).to_contain_text("Processing at the bank")
         refreshed.set()
     expect(balance.history).to_have_count(20)
-    expect(balance.history.locator(".coins")).to_have_text([f"{140 - n} coins" for n in range(20)])
+    expect(balance.history.locator(".credit")).to_have_text([f"{140 - n} coins" for n in range(20)])
 
 
 def test_more_history_asked_for_during_a_refresh_leaves_no_gap_after_it(
@@ -275,7 +286,7 @@ def test_more_history_asked_for_during_a_refresh_leaves_no_gap_after_it(
     with balance.page.expect_response("**/checkout/transactions?*cursor=20"):
         may_answer["20"].set()
     expect(balance.history).to_have_count(20)
-    expect(balance.history.locator(".coins")).to_have_text([f"{140 - n} coins" for n in range(20)])
+    expect(balance.history.locator(".credit")).to_have_text([f"{140 - n} coins" for n in range(20)])
 
 
 def test_an_older_answer_never_replaces_a_newer_history(balance: BalancePage, checkout: FakeCheckout) -> None:
@@ -311,7 +322,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(
     checkout.transaction(2, status="payment_processing", amount_cents=2**63 - 1)
     checkout.transaction(1, status="payment_succeeded", credited=True, amount_cents=2**62)
     balance.open(checkout, "?status=success&session_id=cs_test_1")
-    expect(balance.news).to_contain_text("were added")
+    expect(balance.news).to_contain_text("Your balance went up")
     balance.amount.fill("9" * 40)
     assert balance.page.evaluate("document.documentElement.scrollWidth") == 320
     assert balance.page.evaluate("document.body.scrollWidth") == 320
@@ -358,7 +369,7 @@ def test_without_javascript_it_says_so(
     balance: BalancePage, checkout: FakeCheckout, context_options: dict[str, Any]
 ) -> None:
     balance.open(checkout)
-    notice = balance.page.locator("noscript p")
+    notice = balance.page.locator("noscript p").first
     expect(notice).to_be_visible()
     expect(notice).to_contain_text("This page needs JavaScript.")
     expect(balance.submit).to_be_hidden()
@@ -384,8 +395,6 @@ def test_landmarks_headings_and_language(balance: BalancePage, checkout: FakeChe
     expect(balance.page.locator("html")).to_have_attribute("lang", "en")
     expect(balance.page.get_by_role("main")).to_have_count(1)
     expect(balance.page.get_by_role("heading", level=1)).to_have_text("Balance")
-    expect(balance.page.get_by_role("heading", level=2)).to_have_text(
-        ["Your balance", "Add coins", "History"]
-    )
+    expect(balance.page.get_by_role("heading", level=2)).to_have_text(["Your balance", "Top up", "History"])
     expect(balance.page.get_by_role("group", name="Choose an amount").get_by_role("radio")).to_have_count(4)
-    expect(balance.amount).to_have_accessible_description("From 50 to 1,000,000 coins.")
+    expect(balance.amount).to_have_accessible_description("From €0.50 to €10,000.00.")

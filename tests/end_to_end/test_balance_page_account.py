@@ -198,7 +198,7 @@ def test_a_decision_that_fails_can_be_retried(
 ) -> None:
     checkout.failing["/checkout/balance"] = Answer.problem(status) if status else Answer(200, body=None)
     follow_link(signed_in, checkout)
-    words = "not known here" if status == 404 else "Your coins are safe"
+    words = "not known here" if status == 404 else "Your balance is safe"
     expect(signed_in.news).to_contain_text(words)
     expect(signed_in.news).to_be_focused()
     checkout.failing.clear()
@@ -209,7 +209,7 @@ def test_a_decision_that_fails_can_be_retried(
 def test_an_account_that_was_never_shown_is_present_too(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.failing["/checkout/balance"] = Answer.problem(503)
     balance.open(checkout)
-    expect(balance.news).to_contain_text("Your coins are safe")
+    expect(balance.news).to_contain_text("Your balance is safe")
     checkout.failing.clear()
     follow_link(balance, checkout)
     expect_question(balance)

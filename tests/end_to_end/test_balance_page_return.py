@@ -16,10 +16,10 @@ def balance(page: Page) -> BalancePage:
     return BalancePage(page)
 
 
-def start_top_up(balance: BalancePage, checkout: FakeCheckout, coins: str) -> str:
-    """Go to Stripe for that many coins; the session's id."""
+def start_top_up(balance: BalancePage, checkout: FakeCheckout, euros: str) -> str:
+    """Go to Stripe to pay that much; the session's id."""
     balance.open(checkout)
-    balance.amount.fill(coins)
+    balance.amount.fill(euros)
     balance.submit.click()
     return balance.at_stripe()
 
@@ -33,7 +33,7 @@ def questions(checkout: FakeCheckout) -> list[Request]:
 
 
 def test_paid_and_credited(balance: BalancePage, checkout: FakeCheckout) -> None:
-    session_id = start_top_up(balance, checkout, "2000")
+    session_id = start_top_up(balance, checkout, "20")
     checkout.transactions[0] |= {"status": "payment_succeeded", "credited": True}
     checkout.balance_cents = 3000
     balance.come_back(checkout, f"?status=success&session_id={session_id}")
@@ -54,10 +54,10 @@ def test_paid_and_credited(balance: BalancePage, checkout: FakeCheckout) -> None
 def test_the_next_top_up_of_the_same_amount_is_a_new_attempt(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
-    session_id = start_top_up(balance, checkout, "2000")
+    session_id = start_top_up(balance, checkout, "20")
     balance.come_back(checkout, f"?status=success&session_id={session_id}")
     expect(balance.news).to_contain_text("Payment received")
-    balance.amount.fill("2000")
+    balance.amount.fill("20")
     balance.submit.click()
     balance.at_stripe()
     first, second = checkout.posts
@@ -81,10 +81,10 @@ def test_it_asks_until_the_coins_are_there(balance: BalancePage, checkout: FakeC
 
     checkout.before_answer = credit_at_the_third
     balance.open(checkout, PAID)
-    expect(balance.news).to_contain_text("Adding the coins to your balance")
+    expect(balance.news).to_contain_text("Adding it to your balance")
     assert PAID in balance.page.url
     may_be_credited.set()
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
     expect(balance.balance).to_contain_text("1,500 coins")
     assert asked == 3
     assert balance.page.url == f"{checkout.origin}/balance"
@@ -95,15 +95,15 @@ def test_a_failing_api_does_not_end_the_asking(balance: BalancePage, checkout: F
     path = f"/checkout/sessions/{transaction['request_id']}"
     checkout.failing[path] = Answer.problem(503)
     balance.open(checkout, PAID)
-    expect(balance.news).to_contain_text("Adding the coins to your balance")
+    expect(balance.news).to_contain_text("Adding it to your balance")
     del checkout.failing[path]
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
 
 
 def test_a_sum_that_cannot_be_made_at_once_is_made_later(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
-    session_id = start_top_up(balance, checkout, "2000")
+    session_id = start_top_up(balance, checkout, "20")
     transaction = checkout.transactions[0]
 
     def fail_once_it_is_credited(request: Request) -> None:
@@ -114,7 +114,7 @@ def test_a_sum_that_cannot_be_made_at_once_is_made_later(
 
     checkout.before_answer = fail_once_it_is_credited
     balance.come_back(checkout, f"?status=success&session_id={session_id}")
-    expect(balance.news).to_contain_text("Your coins are safe.")
+    expect(balance.news).to_contain_text("Your balance is safe.")
     checkout.failing.clear()
     balance.page.get_by_role("button", name="Try again").click()
     expect(balance.news.get_by_role("definition")).to_have_text(
@@ -146,7 +146,7 @@ def test_after_a_minute_it_is_safe_to_leave(balance: BalancePage, checkout: Fake
     assert len(questions(checkout)) == asked
     transaction["credited"] = True
     balance.page.clock.fast_forward(20_000)
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
 
 
 def test_a_bank_debit_takes_days(balance: BalancePage, checkout: FakeCheckout) -> None:
@@ -159,7 +159,7 @@ def test_a_bank_debit_takes_days(balance: BalancePage, checkout: FakeCheckout) -
     expect(balance.news).to_contain_text("Your bank is processing the payment")
     transaction |= {"status": "payment_succeeded", "credited": True}
     balance.page.clock.fast_forward(31_000)
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_failure_is_shown_plainly(
     expect(balance.news).to_contain_text(words)
     expect(balance.news).to_be_focused()
     expect(balance.balance).to_contain_text("1,000 coins")
-    expect(balance.amount).to_have_value("500")
+    expect(balance.amount).to_have_value("5.00")
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
@@ -193,7 +193,7 @@ def test_a_payment_of_another_purpose_is_paid_and_adds_no_coins(
     expect(balance.news).to_contain_text("This can take several days.")
     expect(balance.news).not_to_contain_text("coins")
     transaction["status"] = "payment_succeeded"
-    expect(balance.news).to_contain_text("This payment is not for your balance: no coins are added.")
+    expect(balance.news).to_contain_text("This payment is not for your balance, which stays as it is.")
     expect(balance.history.locator(".status")).to_have_text("Paid")
     expect(balance.history).to_contain_text("€5.00")
     expect(balance.history).not_to_contain_text("coins")
@@ -208,11 +208,11 @@ def test_what_the_user_does_meanwhile_is_left_alone(balance: BalancePage, checko
     transaction = checkout.transaction()
     balance.open(checkout, PAID)
     expect(balance.news).to_contain_text("Payment received")
-    balance.amount.fill("777")
+    balance.amount.fill("7.77")
     transaction["status"] = "payment_failed"
     expect(balance.news).to_contain_text("The payment failed")
     expect(balance.amount).to_be_focused()
-    expect(balance.amount).to_have_value("777")
+    expect(balance.amount).to_have_value("7.77")
 
 
 def test_a_payment_from_another_tab_is_found_in_the_history(
@@ -222,7 +222,7 @@ def test_a_payment_from_another_tab_is_found_in_the_history(
     for number in range(2, 150):
         checkout.transaction(number, session_id=None)
     balance.open(checkout, PAID)
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
     assert [request.query.get("cursor") for request in lookups(checkout)] == [None, "100"]
 
 
@@ -243,7 +243,7 @@ def test_a_return_that_names_no_session_is_not_taken_for_one_that_has_none(
 
 
 def test_a_payment_that_was_forgotten(balance: BalancePage, checkout: FakeCheckout) -> None:
-    session_id = start_top_up(balance, checkout, "500")
+    session_id = start_top_up(balance, checkout, "5")
     checkout.transactions.clear()
     balance.come_back(checkout, f"?status=success&session_id={session_id}")
     expect(balance.news).to_contain_text("This payment is not in your history")
@@ -264,15 +264,15 @@ def test_a_search_that_fails_can_be_retried(balance: BalancePage, checkout: Fake
     expect(balance.news).to_contain_text("cannot be shown right now")
     checkout.failing.clear()
     balance.page.get_by_role("button", name="Try again").click()
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
 
 
 def test_cancel_keeps_the_amount_and_the_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
-    session_id = start_top_up(balance, checkout, "2345")
+    session_id = start_top_up(balance, checkout, "23.45")
     balance.come_back(checkout, "?status=cancel")
     expect(balance.news).to_contain_text("Payment cancelled")
     expect(balance.news).to_contain_text("Nothing was charged.")
-    expect(balance.amount).to_have_value("2345")
+    expect(balance.amount).to_have_value("23.45")
     expect(balance.amount_error).to_be_empty()
     assert balance.page.url == f"{checkout.origin}/balance"
     balance.submit.click()
@@ -288,10 +288,10 @@ def test_cancel_without_an_attempt(balance: BalancePage, checkout: FakeCheckout)
 
 
 def test_going_back_finds_the_top_up_unfinished(balance: BalancePage, checkout: FakeCheckout) -> None:
-    session_id = start_top_up(balance, checkout, "2345")
+    session_id = start_top_up(balance, checkout, "23.45")
     balance.page.go_back()
     expect(balance.news).to_contain_text("Your last top-up is not finished")
-    expect(balance.amount).to_have_value("2345")
+    expect(balance.amount).to_have_value("23.45")
     balance.submit.click()
     assert balance.at_stripe() == session_id
 
@@ -307,12 +307,12 @@ def test_a_page_kept_frozen_by_the_browser_is_opened_afresh(
 
 
 def test_a_payment_made_although_cancelled_is_reported(balance: BalancePage, checkout: FakeCheckout) -> None:
-    start_top_up(balance, checkout, "500")
+    start_top_up(balance, checkout, "5")
     checkout.transactions[0] |= {"status": "payment_succeeded", "credited": True}
     checkout.balance_cents = 1500
     balance.come_back(checkout, "?status=cancel")
-    expect(balance.news).to_contain_text("500 coins were added to your balance.")
-    balance.amount.fill("500")
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
+    balance.amount.fill("5")
     balance.submit.click()
     balance.at_stripe()
     first, second = checkout.posts
@@ -321,9 +321,9 @@ def test_a_payment_made_although_cancelled_is_reported(balance: BalancePage, che
 
 def test_a_session_that_ended_is_not_offered_again(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.page.clock.install()
-    start_top_up(balance, checkout, "500")
+    start_top_up(balance, checkout, "5")
     balance.come_back(checkout, "?status=cancel")
-    expect(balance.amount).to_have_value("500")
+    expect(balance.amount).to_have_value("5.00")
     balance.page.clock.fast_forward("25:00:00")
     balance.submit.click()
     balance.at_stripe()
@@ -332,7 +332,7 @@ def test_a_session_that_ended_is_not_offered_again(balance: BalancePage, checkou
 
 
 def test_an_attempt_that_cannot_be_looked_up_stays_open(balance: BalancePage, checkout: FakeCheckout) -> None:
-    start_top_up(balance, checkout, "500")
+    start_top_up(balance, checkout, "5")
     path = f"/checkout/sessions/{checkout.posts[0].body['request_id']}"
     checkout.failing[path] = Answer.problem(503)
     balance.come_back(checkout, "?status=cancel")

@@ -20,7 +20,7 @@ def balance(page: Page, checkout: FakeCheckout) -> BalancePage:
 
 def test_a_preset(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.preset("2,000").check()
-    expect(balance.amount).to_have_value("2000")
+    expect(balance.amount).to_have_value("20.00")
     balance.submit.click()
     session_id = balance.at_stripe()
     (post,) = checkout.posts
@@ -34,51 +34,53 @@ def test_a_preset(balance: BalancePage, checkout: FakeCheckout) -> None:
 
 def test_a_free_amount(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.preset("500").check()
-    balance.amount.fill(" 1234 ")
+    balance.amount.fill(" 12.34 ")
     expect(balance.preset("500")).not_to_be_checked()
-    expect(balance.page.get_by_text("coins = €12.34")).to_be_visible()
+    expect(balance.page.get_by_text("gives you 1,234 coins")).to_be_visible()
     balance.submit.click()
     balance.at_stripe()
     assert checkout.posts[0].body["amount_cents"] == 1234
 
 
 def test_an_amount_typed_is_the_preset_of_that_amount(balance: BalancePage) -> None:
-    balance.amount.fill("5000")
+    balance.amount.fill("50")
     expect(balance.preset("5,000")).to_be_checked()
 
 
 def test_what_cannot_become_an_amount_is_refused_at_once(
     balance: BalancePage, checkout: FakeCheckout
 ) -> None:
-    not_whole = "Enter a whole number of coins, in digits only."
-    too_much = "The largest top-up is 1,000,000 coins."
+    no_amount = "Enter an amount such as 12.34, without letters or thousands separators."
+    too_much = "The largest top-up is €10,000.00."
     for text, words in (
-        ("1.5", not_whole),
-        ("1e3", not_whole),
-        ("-500", not_whole),
-        ("1,000", not_whole),
-        ("٥٠٠", not_whole),
-        ("1000001", too_much),
+        ("1.005", no_amount),
+        ("1e3", no_amount),
+        ("-5", no_amount),
+        ("€5", no_amount),
+        ("1,000", no_amount),
+        ("1,000.00", no_amount),
+        ("٥٠٠", no_amount),
+        ("10000.01", too_much),
         ("9" * 30, too_much),
     ):
         balance.amount.fill(text)
         expect(balance.amount_error).to_have_text(words)
-        expect(balance.amount).to_have_accessible_description(f"{words} From 50 to 1,000,000 coins.")
+        expect(balance.amount).to_have_accessible_description(f"{words} From €0.50 to €10,000.00.")
         expect(balance.amount).to_have_attribute("aria-invalid", "true")
         balance.submit.click()
         expect(balance.amount).to_be_focused()
         expect(balance.amount).to_have_value(text)
-        balance.amount.fill("500")
+        balance.amount.fill("5")
         expect(balance.amount_error).to_be_empty()
         expect(balance.amount).to_have_attribute("aria-invalid", "false")
     assert checkout.posts == []
 
 
 def test_an_incomplete_amount_is_refused_on_leaving_the_field(balance: BalancePage) -> None:
-    balance.amount.fill("49")
+    balance.amount.fill("0.49")
     expect(balance.amount_error).to_be_empty()
     balance.amount.blur()
-    expect(balance.amount_error).to_have_text("The smallest top-up is 50 coins.")
+    expect(balance.amount_error).to_have_text("The smallest top-up is €0.50.")
     balance.amount.fill("")
     balance.amount.blur()
     expect(balance.amount_error).to_be_empty()
@@ -86,7 +88,7 @@ def test_an_incomplete_amount_is_refused_on_leaving_the_field(balance: BalancePa
 
 def test_no_amount(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.submit.click()
-    expect(balance.amount_error).to_have_text("Enter how many coins you want.")
+    expect(balance.amount_error).to_have_text("Enter an amount.")
     expect(balance.amount).to_be_focused()
     assert checkout.posts == []
 
@@ -109,7 +111,7 @@ def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
     balance.preset("1,000").check()
     failures = (
         (LOST, "No answer came back"),
-        (Answer.problem(400, "currency must be 'usd'"), "currency must be 'usd'"),
+        (Answer.problem(400, "currency must be 'usd'"), "The prices may have changed"),
         (Answer.problem(404), "Your account was not found"),
         (Answer.problem(429, retry_after="700"), "Please try again in 12 minutes."),
         (Answer.problem(429, retry_after="30"), "Please try again in 30 seconds."),
@@ -125,7 +127,7 @@ def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
         expect(balance.problem).to_contain_text(words)
         expect(balance.problem).to_contain_text("Nothing was charged, and your amount is kept.")
         expect(balance.problem).to_be_focused()
-        expect(balance.amount).to_have_value("1000")
+        expect(balance.amount).to_have_value("10.00")
     balance.submit.click()
     balance.at_stripe()
     assert len(checkout.posts) == len(failures) + 1
@@ -134,11 +136,11 @@ def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
 
 def test_the_same_attempt_after_a_reload(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.refusals.append(LOST)
-    balance.amount.fill("777")
+    balance.amount.fill("7.77")
     balance.submit.click()
     expect(balance.problem).to_contain_text("No answer came back")
     balance.page.reload()
-    expect(balance.amount).to_have_value("777")
+    expect(balance.amount).to_have_value("7.77")
     balance.submit.click()
     balance.at_stripe()
     first, second = checkout.posts
@@ -165,7 +167,7 @@ def test_a_conflict_is_shown_and_the_next_is_a_new_attempt(
     balance.submit.click()
     expect(balance.problem).to_contain_text("already started differently")
     expect(balance.problem).to_be_focused()
-    expect(balance.amount).to_have_value("500")
+    expect(balance.amount).to_have_value("5.00")
     balance.submit.click()
     balance.at_stripe()
     first, second = checkout.posts
@@ -216,13 +218,13 @@ def test_another_user_of_the_tab_has_another_attempt(balance: BalancePage, check
 
 def test_an_expired_session_keeps_the_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.refusals.append(Answer.problem(401))
-    balance.amount.fill("777")
+    balance.amount.fill("7.77")
     balance.submit.click()
     expect(balance.news).to_contain_text("Your session has expired")
     expect(balance.news).to_be_focused()
     expect(balance.submit).to_be_hidden()
     balance.open(checkout, token="renewed")
-    expect(balance.amount).to_have_value("777")
+    expect(balance.amount).to_have_value("7.77")
     balance.submit.click()
     balance.at_stripe()
     first, second = checkout.posts
@@ -237,7 +239,7 @@ def test_by_keyboard_alone(balance: BalancePage, checkout: FakeCheckout) -> None
     expect(balance.preset("1,000")).to_be_checked()
     keyboard.press("Tab")
     expect(balance.amount).to_be_focused()
-    expect(balance.amount).to_have_value("1000")
+    expect(balance.amount).to_have_value("10.00")
     keyboard.press("Tab")
     expect(balance.submit).to_be_focused()
     checkout.may_create.clear()

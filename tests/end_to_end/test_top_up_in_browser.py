@@ -40,7 +40,7 @@ def balance(page: Page, stack: dict[str, Any]) -> BalancePage:
     return opened
 
 
-def coins(stack: dict[str, Any]) -> int:
+def balance_cents(stack: dict[str, Any]) -> int:
     """The balance that the API returns."""
     url = f"{stack['api_url']}/checkout/balance"
     request = Request(url, headers={"Authorization": f"Bearer {stack['demo_token']}"})
@@ -48,9 +48,13 @@ def coins(stack: dict[str, Any]) -> int:
         return int(json.load(response)["balance_cents"])
 
 
+def euros(amount: int) -> str:
+    return f"€{amount / 100:,.2f}"
+
+
 def go_to_stripe(balance: BalancePage, amount: int) -> str:
-    """Ask for that many coins, and return the address of Stripe's page."""
-    balance.amount.fill(str(amount))
+    """Ask to pay that many cents, and return the address of Stripe's page."""
+    balance.amount.fill(f"{amount / 100:.2f}")
     balance.submit.click()
     balance.page.wait_for_url(HOSTED_PAGE, timeout=PATIENCE_MS)
     return balance.page.url
@@ -69,43 +73,43 @@ def pay_by_debit(page: Page, kind: str) -> None:
 
 def expect_credited(balance: BalancePage, stack: dict[str, Any], before: int, added: int) -> None:
     after = before + added
-    expect(balance.news).to_contain_text(f"{added:,} coins were added", timeout=PATIENCE_MS)
+    expect(balance.news).to_contain_text(f"Your balance went up by {euros(added)}.", timeout=PATIENCE_MS)
     expect(balance.news.get_by_role("definition")).to_have_text(
-        [f"{before:,} coins", f"+ {added:,} coins", f"= {after:,} coins"]
+        [euros(before), f"+ {euros(added)}", f"= {euros(after)}"]
     )
-    expect(balance.balance).to_contain_text(f"{after:,} coins")
+    expect(balance.balance).to_contain_text(euros(after))
     expect(balance.history.first).to_contain_text("Added")
-    expect(balance.history.first).to_contain_text(f"{added:,} coins")
+    expect(balance.history.first).to_contain_text(euros(added))
     assert balance.page.url == f"{stack['api_url']}/balance"
-    assert coins(stack) == after
+    assert balance_cents(stack) == after
 
 
 def test_card(balance: BalancePage, stack: dict[str, Any]) -> None:
-    before = coins(stack)
+    before = balance_cents(stack)
     go_to_stripe(balance, 2000)
     pay_by_card(balance.page, PAYS)
     expect_credited(balance, stack, before, 2000)
 
 
 def test_declined_card_then_another(balance: BalancePage, stack: dict[str, Any]) -> None:
-    before = coins(stack)
+    before = balance_cents(stack)
     hosted_page = go_to_stripe(balance, 1000)
     pay_by_card(balance.page, DECLINED)
     expect(balance.page.get_by_role("alert")).to_contain_text("declined")
     assert balance.page.url == hosted_page
-    assert coins(stack) == before
+    assert balance_cents(stack) == before
     pay_by_card(balance.page, PAYS)
     expect_credited(balance, stack, before, 1000)
 
 
 def test_cancel_then_pay_after_all(balance: BalancePage, stack: dict[str, Any]) -> None:
-    before = coins(stack)
+    before = balance_cents(stack)
     hosted_page = go_to_stripe(balance, 777)
     balance.page.get_by_role("link", name="Back").click()
     expect(balance.news).to_contain_text("Payment cancelled")
-    expect(balance.amount).to_have_value("777")
+    expect(balance.amount).to_have_value("7.77")
     expect(balance.history.first).to_contain_text("Not paid yet")
-    assert coins(stack) == before
+    assert balance_cents(stack) == before
     balance.submit.click()
     balance.page.wait_for_url(HOSTED_PAGE)
     assert balance.page.url == hosted_page
@@ -114,7 +118,7 @@ def test_cancel_then_pay_after_all(balance: BalancePage, stack: dict[str, Any]) 
 
 
 def test_bank_debit_that_settles(balance: BalancePage, stack: dict[str, Any]) -> None:
-    before = coins(stack)
+    before = balance_cents(stack)
     go_to_stripe(balance, 500)
     pay_by_debit(balance.page, "Bank debit that settles")
     expect(balance.news).to_contain_text("Your bank is processing the payment", timeout=PATIENCE_MS)
@@ -122,11 +126,11 @@ def test_bank_debit_that_settles(balance: BalancePage, stack: dict[str, Any]) ->
 
 
 def test_bank_debit_that_fails(balance: BalancePage, stack: dict[str, Any]) -> None:
-    before = coins(stack)
+    before = balance_cents(stack)
     go_to_stripe(balance, 500)
     pay_by_debit(balance.page, "Bank debit that fails")
     expect(balance.news).to_contain_text("The payment failed", timeout=PATIENCE_MS)
     expect(balance.history.first).to_contain_text("Payment failed")
-    expect(balance.balance).to_contain_text(f"{before:,} coins")
-    expect(balance.amount).to_have_value("500")
-    assert coins(stack) == before
+    expect(balance.balance).to_contain_text(euros(before))
+    expect(balance.amount).to_have_value("5.00")
+    assert balance_cents(stack) == before

@@ -6,11 +6,10 @@
 const TIMEOUT_MS = 35_000;
 
 export class ApiError extends Error {
-  /** `status` is 0 if there was no usable answer: the outcome is unknown. */
+  /** `status` is 0 if there was no usable answer: the outcome is unknown. `detail` is for developers. */
   constructor(status, { detail = "", retryAfter = null } = {}) {
     super(detail || `The API answered ${status}`);
     this.status = status;
-    this.detail = detail;
     this.retryAfter = retryAfter;
   }
 }
@@ -25,7 +24,7 @@ export class Api {
   /** The configuration in the page. If it has none, the server's answer says why. */
   async config() {
     const written = document.getElementById("config");
-    return written === null ? request("/balance/config.json") : JSON.parse(written.textContent);
+    return written === null ? request("/balance/config.json") : parse(written.textContent);
   }
 
   balance() {

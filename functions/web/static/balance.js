@@ -2,11 +2,8 @@
  * The balance as a figure. A negative one is shown as it is, with the reason.
  */
 
-import { coinUnit, formatMoney, formatNumber } from "./money.js";
-
-export function showBalance({ balance_cents: amount, currency }) {
-  document.getElementById("balance-coins").textContent = formatNumber(amount);
-  document.getElementById("balance-unit").textContent = coinUnit(amount);
-  document.getElementById("balance-money").textContent = formatMoney(amount, currency);
+/** `format` makes a text of an amount of the balance. */
+export function showBalance({ balance_cents: amount }, format) {
+  document.getElementById("balance-figure").textContent = format(amount);
   document.getElementById("balance-debt").hidden = amount >= 0;
 }

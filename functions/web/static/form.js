@@ -2,31 +2,36 @@
  * The form: the amount is what the field says, and a preset only fills in the field.
  */
 
+import { say } from "./language.js";
 import { announce } from "./message.js";
-import { coinUnit, formatCoins, formatMoney, formatNumber, readCoins } from "./money.js";
-
-const LABEL = "Continue to Stripe";
-const BUSY_LABEL = "Opening Stripe…";
+import { formatMoney, typed } from "./money.js";
 
 const form = document.getElementById("top-up");
+const presets = document.getElementById("presets");
 const field = document.getElementById("amount");
-const worth = document.getElementById("amount-money");
+const worth = document.getElementById("amount-worth");
 const error = document.getElementById("amount-error");
 const button = document.getElementById("continue");
 
 export class TopUpForm {
-  #currency;
-  #limits;
+  #prices;
+  #format;
   #isBusy = false;
 
-  /** `send` gets the amount; no second one is sent until the promise that it returns is settled. */
-  constructor(config, send) {
-    const { currency, min_amount_cents: smallest, max_amount_cents: largest, amount_step: step, presets } = config;
-    this.#currency = currency;
-    this.#limits = { smallest, largest, step };
-    document.getElementById("presets").replaceChildren(...presets.map((preset) => this.#preset(preset)));
-    document.getElementById("amount-hint").textContent =
-      `From ${formatNumber(smallest)} to ${formatCoins(largest)}.`;
+  /**
+   * `format` makes a text of an amount of the balance. `send` gets the amount; no second one is sent until the promise
+   * that it returns is settled.
+   */
+  constructor(prices, format, send) {
+    this.#prices = prices;
+    this.#format = format;
+    presets.replaceChildren(...prices.suggested.map((offer) => this.#preset(offer)));
+    document.getElementById("free-amount").hidden = prices.areAll;
+    document.getElementById("tax").hidden = !prices.areBeforeTax;
+    document.querySelector("label[for=amount]").textContent = say("amount_in", {
+      currency: prices.currency.toUpperCase(),
+    });
+    document.getElementById("amount-hint").textContent = prices.range;
     field.addEventListener("input", () => this.#changed());
     field.addEventListener("change", () => this.#complain(field.value.trim() !== ""));
     form.addEventListener("submit", (event) => {
@@ -41,29 +46,37 @@ export class TopUpForm {
   }
 
   fill(amount) {
-    field.value = String(amount);
+    field.value = typed(amount, this.#prices.currency);
     this.#changed();
   }
 
-  #preset(amount) {
+  #preset({ amount, credit, label }) {
     const preset = document.getElementById("preset").content.cloneNode(true);
     const radio = preset.querySelector("input");
     radio.value = String(amount);
     radio.addEventListener("change", () => this.fill(amount));
-    preset.querySelector(".coins").textContent = formatNumber(amount);
-    preset.querySelector(".unit").textContent = coinUnit(amount);
-    preset.querySelector(".worth").textContent = formatMoney(amount, this.#currency);
+    const price = formatMoney(amount, this.#prices.currency);
+    const gets = this.#format(credit);
+    preset.querySelector(".credit").textContent = gets;
+    preset.querySelector(".worth").textContent = gets === price ? "" : say("offer", { price });
+    preset.querySelector(".label").textContent = label;
     return preset;
   }
 
   #changed() {
     const { amount, hasMore } = this.#read();
-    for (const radio of form.querySelectorAll("[name=preset]")) {
+    for (const radio of presets.querySelectorAll("input")) {
       radio.checked = Number(radio.value) === amount;
     }
-    worth.textContent =
-      amount === undefined ? coinUnit(0) : `${coinUnit(amount)} = ${formatMoney(amount, this.#currency)}`;
+    worth.textContent = amount === undefined ? "" : this.#worth(amount);
     this.#complain(!hasMore);
+  }
+
+  /** What the user gets for an amount; the amount itself if it is the same, so that its decimals are seen. */
+  #worth(amount) {
+    const price = formatMoney(amount, this.#prices.currency);
+    const credit = this.#format(this.#prices.creditFor(amount));
+    return credit === price ? `= ${price}` : say("amount_credits", { credit });
   }
 
   async #submit(send) {
@@ -71,7 +84,7 @@ export class TopUpForm {
     const { amount } = this.#read();
     if (amount === undefined) {
       this.#complain(true);
-      field.focus();
+      (this.#prices.areAll ? presets.querySelector("input") : field).focus();
       return;
     }
     this.#setBusy(true);
@@ -83,7 +96,7 @@ export class TopUpForm {
   }
 
   #read() {
-    return readCoins(field.value, this.#limits);
+    return this.#prices.read(field.value);
   }
 
   #complain(isDue) {
@@ -96,7 +109,7 @@ export class TopUpForm {
     this.#isBusy = isBusy;
     // Not `disabled`: a button that was pressed by keyboard would lose the focus.
     button.setAttribute("aria-disabled", String(isBusy));
-    button.textContent = isBusy ? BUSY_LABEL : LABEL;
-    if (isBusy) announce(BUSY_LABEL);
+    button.textContent = say(isBusy ? "opening" : "continue");
+    if (isBusy) announce(say("opening"));
   }
 }

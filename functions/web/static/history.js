@@ -2,9 +2,10 @@
  * The history of top-ups, newest first, a page at a time.
  */
 
+import { locale, say } from "./language.js";
 import { announce } from "./message.js";
-import { formatCoins, formatMoney } from "./money.js";
-import { amountOf, isTopUp } from "./payment.js";
+import { formatMoney } from "./money.js";
+import { creditOf, isTopUp, priceOf } from "./payment.js";
 import { statusOf } from "./words.js";
 
 const PAGE_SIZE = 10;
@@ -12,19 +13,21 @@ const PAGE_SIZE = 10;
 const list = document.getElementById("history");
 const note = document.getElementById("history-note");
 const more = document.getElementById("more");
-const times = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const times = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 export class History {
   #api;
+  #format;
   #failed;
   #cursor = null;
   #isLoading = false;
   // Of the list that is shown. Answers for an earlier list are ignored.
   #generation = 0;
 
-  /** `failed` gets each error, and returns true if it has shown it. */
-  constructor(api, failed) {
+  /** `format` makes a text of an amount of the balance. `failed` gets each error; true if it has shown it. */
+  constructor(api, format, failed) {
     this.#api = api;
+    this.#format = format;
     this.#failed = failed;
     more.addEventListener("click", () => this.#loadMore());
   }
@@ -36,8 +39,8 @@ export class History {
     if (page === null) return;
     // What "Load more" asked for meanwhile continues the list that is replaced here.
     this.#generation += 1;
-    list.replaceChildren(...page.transactions.map(item));
-    this.#say(page.transactions.length ? "" : "No top-ups yet. The first one will be listed here.");
+    list.replaceChildren(...this.#items(page));
+    this.#say(page.transactions.length ? "" : say("history_empty"));
   }
 
   async #loadMore() {
@@ -51,10 +54,10 @@ export class History {
     } while (page === null && generation !== this.#generation && this.#cursor !== null);
     this.#isLoading = false;
     if (page === null) return;
-    const items = page.transactions.map(item);
+    const items = this.#items(page);
     list.append(...items);
     this.#say("");
-    announce(`${items.length} more shown.`);
+    announce(say("history_added", { count: items.length }));
     // The focus was on the button.
     if (more.hidden) items[0]?.focus();
   }
@@ -70,9 +73,13 @@ export class History {
       more.hidden = page.next_cursor === null;
       return page;
     } catch (error) {
-      if (!this.#failed(error) && isCurrent()) this.#say("The history cannot be loaded right now.");
+      if (!this.#failed(error) && isCurrent()) this.#say(say("history_unavailable"));
       return null;
     }
+  }
+
+  #items({ transactions }) {
+    return transactions.map((transaction) => item(transaction, this.#format));
   }
 
   #say(text) {
@@ -81,17 +88,16 @@ export class History {
   }
 }
 
-function item(transaction) {
+function item(transaction, format) {
   const made = document.getElementById("transaction").content.firstElementChild.cloneNode(true);
   const { tone, label } = statusOf(transaction);
   const status = made.querySelector(".status");
   status.dataset.tone = tone;
   status.textContent = label;
-  const amount = amountOf(transaction);
-  made.querySelector(".coins").textContent = isTopUp(transaction) ? formatCoins(amount) : "";
-  made.querySelector(".worth").textContent = formatMoney(
-    amount, transaction.paid_currency ?? transaction.currency,
-  );
+  const credit = isTopUp(transaction) ? format(creditOf(transaction)) : "";
+  const price = formatMoney(priceOf(transaction), transaction.paid_currency ?? transaction.currency);
+  made.querySelector(".credit").textContent = credit;
+  made.querySelector(".worth").textContent = credit === price ? "" : price;
   const time = made.querySelector("time");
   time.dateTime = transaction.created_at;
   time.textContent = times.format(new Date(transaction.created_at));

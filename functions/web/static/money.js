@@ -1,6 +1,8 @@
 /**
- * Amounts are integers (numbers or BigInts) in the minor unit that Stripe uses; one coin is one minor unit.
+ * Amounts are integers (numbers or BigInts) in the minor unit that Stripe uses, or in units of the balance.
  */
+
+import { locale } from "./language.js";
 
 // Stripe's lists, not those of Intl: Stripe counts ISK and UGX in hundredths, although neither has any.
 const ZERO_DECIMAL = new Set([
@@ -8,17 +10,12 @@ const ZERO_DECIMAL = new Set([
 ]);
 const THREE_DECIMAL = new Set(["bhd", "jod", "kwd", "omr", "tnd"]);
 
-const integers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-
-export const formatNumber = (amount) => integers.format(amount);
-
-export const coinUnit = (amount) => (BigInt(amount) === 1n ? "coin" : "coins");
-
-export const formatCoins = (amount) => `${formatNumber(amount)} ${coinUnit(amount)}`;
+const integers = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const separator = new Intl.NumberFormat(locale).formatToParts(1.5).find(({ type }) => type === "decimal").value;
 
 export function formatMoney(amount, currency) {
   const digits = fractionDigits(currency);
-  return new Intl.NumberFormat(undefined, {
+  return new Intl.NumberFormat(locale, {
     style: "currency",
     currency,
     minimumFractionDigits: digits,
@@ -26,20 +23,24 @@ export function formatMoney(amount, currency) {
   }).format(decimal(BigInt(amount), digits));
 }
 
-/** `{amount}`, or `{problem}`: a sentence for the user. `hasMore`: what is missing may still be typed. */
-export function readCoins(text, { smallest, largest, step }) {
-  const digits = text.trim();
-  if (digits === "") return { problem: "Enter how many coins you want.", hasMore: true };
-  if (!/^\d+$/.test(digits)) return { problem: "Enter a whole number of coins, in digits only." };
-  const amount = BigInt(digits);
-  if (amount < smallest) {
-    return { problem: `The smallest top-up is ${formatCoins(smallest)}.`, hasMore: true };
-  }
-  if (amount > largest) return { problem: `The largest top-up is ${formatCoins(largest)}.` };
-  if (amount % BigInt(step) !== 0n) {
-    return { problem: `Enter a multiple of ${formatCoins(step)}.`, hasMore: true };
-  }
-  return { amount: Number(amount) };
+/** A function that formats balances: in the unit that they have here, or else as money. */
+export const balanceFormat = ({ unit, currency }) => (amount) =>
+  unit ? `${integers.format(amount)} ${unit}` : formatMoney(amount, currency);
+
+/** How a person types this amount. */
+export const typed = (amount, currency) =>
+  decimal(BigInt(amount), fractionDigits(currency)).replace(".", separator);
+
+/**
+ * The amount that a person typed, as a BigInt; null if it is none. Before the decimals there may be a point or a comma.
+ * Three digits after it could be thousands, so there it must be the one of the page's language.
+ */
+export function readMoney(text, currency) {
+  const digits = fractionDigits(currency);
+  const [, whole, mark, fraction = ""] = text.trim().match(/^(\d+)(?:([.,])(\d+))?$/) ?? [];
+  if (whole === undefined || fraction.length > digits) return null;
+  if (fraction.length === 3 && mark !== separator) return null;
+  return BigInt(whole + fraction.padEnd(digits, "0"));
 }
 
 function fractionDigits(currency) {

@@ -8,9 +8,11 @@ import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "
 import { showBalance } from "./balance.js";
 import { TopUpForm } from "./form.js";
 import { History } from "./history.js";
+import { say, translate } from "./language.js";
 import { MessageBox } from "./message.js";
-import { formatCoins } from "./money.js";
-import { amountOf, findRequest, follow, isOpen, isTopUp } from "./payment.js";
+import { balanceFormat, formatMoney } from "./money.js";
+import { creditOf, findRequest, follow, isOpen, isTopUp } from "./payment.js";
+import { Prices } from "./prices.js";
 import { clearReturn, forgetToken, returned, takeToken } from "./visit.js";
 import * as words from "./words.js";
 
@@ -25,6 +27,7 @@ class Page {
   #api;
   #userId;
   #currency;
+  #format;
   #form;
   #history;
 
@@ -42,11 +45,12 @@ class Page {
   async #load(known) {
     const [config, balance] = await Promise.all([this.#api.config(), known ?? this.#api.balance()]);
     this.#userId = balance.user_id;
-    this.#currency = balance.currency;
-    this.#form = new TopUpForm(config, (amount) => this.#send(amount));
-    this.#history = new History(this.#api, isSignedOut);
+    this.#currency = config.currency;
+    this.#format = balanceFormat(config);
+    this.#form = new TopUpForm(new Prices(config), this.#format, (amount) => this.#send(amount));
+    this.#history = new History(this.#api, this.#format, isSignedOut);
     showAccount(balance.user_id);
-    showBalance(balance);
+    showBalance(balance, this.#format);
     account.hidden = false;
     this.#history.refresh();
   }
@@ -77,8 +81,9 @@ class Page {
       return;
     }
     if (attempt !== null) this.#suggest(attempt.amount_cents);
-    if (isCancelled) news.show(words.cancelled(attempt?.amount_cents));
-    else if (attempt?.session_id) news.show(words.unfinished(attempt.amount_cents));
+    const amount = attempt === null ? undefined : formatMoney(attempt.amount_cents, attempt.currency);
+    if (isCancelled) news.show(words.cancelled(amount));
+    else if (attempt?.session_id) news.show(words.unfinished(amount));
   }
 
   async #isOver(attempt) {
@@ -123,16 +128,16 @@ class Page {
   }
 
   async #credited(payment) {
-    const added = amountOf(payment);
+    const added = creditOf(payment);
     const balance = await this.#api.balance();
-    showBalance(balance);
+    showBalance(balance, this.#format);
     // Computed from the balance, so the sum is right even if something else changed it meanwhile.
     const before = BigInt(balance.balance_cents) - BigInt(added);
-    news.show(words.credited(added), {
+    news.show(words.credited(this.#format(added)), {
       rows: [
-        ["Before", formatCoins(before)],
-        ["Added", `+ ${formatCoins(added)}`],
-        ["Balance", `= ${formatCoins(balance.balance_cents)}`],
+        [say("before"), this.#format(before)],
+        [say("added"), `+ ${this.#format(added)}`],
+        [say("after"), `= ${this.#format(balance.balance_cents)}`],
       ],
     });
   }
@@ -179,7 +184,7 @@ async function open() {
     else await new Page(new Api(token)).open(balance);
   } catch (error) {
     if (isSignedOut(error)) return;
-    const reload = { label: "Try again", run: () => location.reload() };
+    const reload = { label: say("try_again"), run: () => location.reload() };
     news.show(words.unavailable(error), { action: reload, focus: true });
   }
 }
@@ -195,5 +200,6 @@ addEventListener("hashchange", () => {
   if (takeToken()) reopen();
 });
 
+translate();
 takeToken();
 open();

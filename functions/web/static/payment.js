@@ -24,8 +24,11 @@ export const isTopUp = ({ purpose }) => purpose === "balance_topup";
 export const isSettled = ({ status, credited, purpose }) =>
   credited || FAILED.has(status) || (status === "payment_succeeded" && !isTopUp({ purpose }));
 
-/** The amount that was paid, or is to be paid. */
-export const amountOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? asked;
+/** The money that was paid, or is to be paid. */
+export const priceOf = ({ paid_cents: paid, amount_cents: asked }) => paid ?? asked;
+
+/** What moves the balance, or is to. A release before prices does not say it: there it is what was paid. */
+export const creditOf = (payment) => payment.credit_cents ?? priceOf(payment);
 
 /** The id of the request that made a session of Stripe's; null if it is not among the user's latest. */
 export async function findRequest(api, sessionId) {

@@ -1,162 +1,93 @@
 /**
- * What the page says about states and failures.
+ * What the page says about states and failures, in the customer's words.
  */
 
-import { formatCoins } from "./money.js";
+import { locale, say } from "./language.js";
 import { isTopUp } from "./payment.js";
 
-const SAME_PAYMENT = "Try again: it stays one payment.";
+export const LOADING = { tone: "quiet", title: say("loading") };
+export const NOT_SIGNED_IN = message("wait", "not_signed_in");
+export const SESSION_EXPIRED = message("wait", "signed_out");
+export const NOT_FOUND_IN_HISTORY = message("wait", "not_in_history");
 
-export const LOADING = { tone: "quiet", title: "Loading your balance…" };
+export const account = (id) => say("shown_account", { account: id });
 
-export const NOT_SIGNED_IN = {
-  tone: "wait",
-  title: "You are not signed in",
-  text: "Sign in to the application that your balance belongs to, and open your balance from there.",
-};
+/** `amount`: what is still filled in, as a text; undefined if nothing is. */
+export const cancelled = (amount) => resumable("cancelled", amount);
 
-export const SESSION_EXPIRED = {
-  tone: "wait",
-  title: "Your session has expired",
-  text: "Open this page again from the application where you signed in. Nothing is lost: payments continue.",
-};
+export const unfinished = (amount) => resumable("unfinished", amount);
 
-export const account = (id) => `This is the balance of account ${id}.`;
+function resumable(key, amount) {
+  const { tone, title, text } = message("info", key);
+  return { tone, title, text: amount === undefined ? text : `${text} ${say("resume", { amount })}` };
+}
 
-export const NOT_FOUND_IN_HISTORY = {
-  tone: "wait",
-  title: "This payment is not in your history",
-  text: "It may belong to another account. If you paid with this one, it will appear below.",
-};
+export const unavailable = (error) =>
+  message("bad", "unavailable", say(error.status === 404 ? "unknown_account" : "unavailable_text"));
 
-export const cancelled = (amount) => ({
-  tone: "info",
-  title: "Payment cancelled",
-  text: `Nothing was charged.${resume(amount)}`,
-});
-
-export const unfinished = (amount) => ({
-  tone: "info",
-  title: "Your last top-up is not finished",
-  text: `Nothing was charged yet.${resume(amount)}`,
-});
-
-const resume = (amount) =>
-  amount ? ` Your ${formatCoins(amount)} are still filled in: continue whenever you like.` : "";
-
-export const unavailable = (error) => ({
-  tone: "bad",
-  title: "Your balance cannot be shown right now",
-  text: error.status === 404
-    ? "This account is not known here."
-    : "The server did not answer as it should. Your coins are safe.",
-});
-
-const PAID = {
-  tone: "good",
-  title: "Paid",
-  text: "This payment is not for your balance: no coins are added.",
-};
-
-export const credited = (amount) => ({
-  tone: "good",
-  title: "Payment received",
-  text: `${formatCoins(amount)} ${BigInt(amount) === 1n ? "was" : "were"} added to your balance.`,
-});
+export const credited = (credit) => message("good", "credited", say("credited_text", { credit }));
 
 /** The progress of a payment that is not credited yet. `isSlow`: it takes longer than payments usually do. */
 export function progress(session, isSlow) {
-  const addsCoins = session === null || isTopUp(session);
-  const safeToLeave = `It is safe to leave this page: ${
-    addsCoins ? "the coins are added automatically" : "the payment continues automatically"
-  }.`;
-  if (session?.status === "payment_succeeded" && !addsCoins) return PAID;
+  const isForBalance = session === null || isTopUp(session);
+  const safeToLeave = say(isForBalance ? "safe_to_leave" : "safe_to_leave_otherwise");
+  if (session?.status === "payment_succeeded" && !isForBalance) return message("good", "paid");
   switch (session?.status) {
     case "payment_processing":
-      return {
-        tone: "wait",
-        title: "Your bank is processing the payment",
-        text: `This can take several days. ${safeToLeave}`,
-      };
-    case "payment_failed":
-      return {
-        tone: "bad",
-        title: "The payment failed",
-        text: addsCoins
-          ? "The bank did not carry it out. No coins were added. You can try again, or pay another way."
-          : "The bank did not carry it out. You can try again, or pay another way.",
-      };
-    case "session_expired":
-      return {
-        tone: "bad",
-        title: "The payment page expired",
-        text: "It was not paid in time. Nothing was charged, and you can start again.",
-      };
-    case "session_failed":
-      return {
-        tone: "bad",
-        title: "The payment could not be started",
-        text: "Nothing was charged, and you can start again.",
-      };
+      return message("wait", "processing", `${say("processing_text")} ${safeToLeave}`);
+    case "payment_failed": return message("bad", "failed");
+    case "session_expired": return message("bad", "expired");
+    case "session_failed": return message("bad", "not_started");
     default:
       return isSlow
-        ? { tone: "wait", title: "Still processing", text: safeToLeave }
-        : {
-          tone: "wait",
-          title: "Payment received",
-          text: addsCoins ? "Adding the coins to your balance…" : "Waiting for its confirmation…",
-        };
+        ? message("wait", "slow", safeToLeave)
+        : message("wait", "received", say(isForBalance ? "received_text" : "received_otherwise_text"));
   }
 }
 
 /** Why "Continue to Stripe" did not lead there. Nothing was charged, since only Stripe's page takes payments. */
 export function refusal(error) {
   switch (error.status) {
-    case 0:
-      return notCharged("No answer came back", SAME_PAYMENT);
-    case 400:
-      return notCharged("This top-up was not accepted", error.detail);
-    case 404:
-      return notCharged("Your account was not found", "Coins cannot be added to it.");
-    case 409:
-      return notCharged("This top-up was already started differently", "Continue to start a new one.");
-    case 429:
-      return notCharged("Too many top-ups were started", `Please try again ${inTime(error.retryAfter)}.`);
-    case 502:
-      return notCharged("Stripe cannot be reached right now", "Please try again in a moment.");
-    case 503:
-      return notCharged("Top-ups are not available right now", "Please try again in a moment.");
-    default:
-      return notCharged("Something went wrong on our side", SAME_PAYMENT);
+    case 0: return notCharged("no_answer", say("same_payment"));
+    case 400: return notCharged("not_accepted");
+    case 404: return notCharged("no_account");
+    case 409: return notCharged("conflict");
+    case 429: return notCharged("too_many", say("too_many_text", { time: inTime(error.retryAfter) }));
+    case 502: return notCharged("stripe_away", say("in_a_moment"));
+    case 503: return notCharged("not_available", say("in_a_moment"));
+    default: return notCharged("our_mistake", say("same_payment"));
   }
 }
 
 /** A transaction's state in the history: `{tone, label}`. */
-export function statusOf({ status, credited, purpose }) {
-  if (credited) return { tone: "good", label: "Added" };
+export function statusOf({ status, credited: isCredited, purpose }) {
+  if (isCredited) return { tone: "good", label: say("added") };
   switch (status) {
-    case "session_pending": return { tone: "none", label: "Starting" };
-    case "session_created": return { tone: "none", label: "Not paid yet" };
-    case "session_failed": return { tone: "bad", label: "Not started" };
-    case "payment_processing": return { tone: "wait", label: "Processing at the bank" };
+    case "session_pending": return { tone: "none", label: say("status_starting") };
+    case "session_created": return { tone: "none", label: say("status_not_paid") };
+    case "session_failed": return { tone: "bad", label: say("status_not_started") };
+    case "payment_processing": return { tone: "wait", label: say("status_processing") };
     case "payment_succeeded":
       return isTopUp({ purpose })
-        ? { tone: "wait", label: "Paid, being added" }
-        : { tone: "good", label: "Paid" };
-    case "payment_failed": return { tone: "bad", label: "Payment failed" };
-    case "session_expired": return { tone: "none", label: "Expired, not paid" };
+        ? { tone: "wait", label: say("status_being_added") }
+        : { tone: "good", label: say("paid") };
+    case "payment_failed": return { tone: "bad", label: say("status_failed") };
+    case "session_expired": return { tone: "none", label: say("status_expired") };
     default: return { tone: "none", label: status };
   }
 }
 
-const notCharged = (title, text) => ({
-  tone: "bad",
-  title,
-  text: `Nothing was charged, and your amount is kept. ${text}`,
-});
+function message(tone, key, text = say(`${key}_text`)) {
+  return { tone, title: say(key), text };
+}
+
+function notCharged(key, text) {
+  const { tone, title, text: advice } = message("bad", key, text);
+  return { tone, title, text: `${say("not_charged")} ${advice}` };
+}
 
 function inTime(seconds) {
-  if (seconds === null) return "later";
+  if (seconds === null) return say("later");
   const [value, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-  return new Intl.RelativeTimeFormat("en").format(value, unit);
+  return new Intl.RelativeTimeFormat(locale).format(value, unit);
 }

@@ -23,10 +23,18 @@ STATIC = Path(app.__file__).parent / "static"
 ASSET_NAMES = sorted(path.name for path in STATIC.iterdir() if path.name != "balance.html")
 
 
-CONFIG = (
-    '{"currency": "eur", "min_amount_cents": 50, "max_amount_cents": 1000000, "amount_step": 1, '
-    '"presets": [500, 1000, 2000, 5000]}'
-)
+DEFAULTS = {
+    "currency": "eur",
+    "unit": None,
+    "min_amount_cents": 50,
+    "max_amount_cents": 1_000_000,
+    "amount_step": 1,
+    "presets": [500, 1000, 2000, 5000],
+    "prices": [],
+    "prices_only": False,
+    "credit_per_cent": [1, 1],
+    "tax_behavior": None,
+}
 
 
 class Elements(HTMLParser):
@@ -75,7 +83,8 @@ def get(asset: str | None = None, **headers: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("BALANCE_CURRENCY", "MIN_AMOUNT_CENTS", "MAX_AMOUNT_CENTS"):
+    names = ("PRICES", "PRICES_ONLY", "CREDIT_PER_CENT", "PRICE_TAX_BEHAVIOR", "BALANCE_UNIT")
+    for name in ("BALANCE_CURRENCY", "MIN_AMOUNT_CENTS", "MAX_AMOUNT_CENTS", *names):
         put(monkeypatch, **{name: None})
     app.config_asset.cache_clear()
     yield
@@ -247,7 +256,11 @@ def test_every_answer_is_locked_down(asset: str | None) -> None:
 def test_the_page_has_no_script_or_style_but_those_of_the_policy() -> None:
     body = get()["body"]
     elements = Elements(body)
-    assert elements.inline == {"style": [app.STYLE], "module": app.SCRIPTS, "application/json": [CONFIG]}
+    assert elements.inline == {
+        "style": [app.STYLE],
+        "module": app.SCRIPTS,
+        "application/json": [json.dumps(DEFAULTS)],
+    }
     markup = body.partition("<body>")[2]
     assert re.findall(r"<script|<style|\sstyle=|\son[a-z]+=", markup) == []
 
@@ -275,24 +288,64 @@ def test_versions_differ() -> None:
 def test_default_configuration() -> None:
     response = get("config.json")
     assert response["headers"]["content-type"] == "application/json"
-    assert json.loads(response["body"]) == {
-        "currency": "eur",
-        "min_amount_cents": 50,
-        "max_amount_cents": 1_000_000,
-        "amount_step": 1,
-        "presets": [500, 1000, 2000, 5000],
-    }
+    assert json.loads(response["body"]) == DEFAULTS
 
 
 def test_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, BALANCE_CURRENCY="JPY", MIN_AMOUNT_CENTS="600", MAX_AMOUNT_CENTS="2000")
-    assert json.loads(get("config.json")["body"]) == {
+    assert json.loads(get("config.json")["body"]) == DEFAULTS | {
         "currency": "jpy",
         "min_amount_cents": 600,
         "max_amount_cents": 2000,
-        "amount_step": 1,
         "presets": [1000, 2000],
     }
+
+
+def test_prices_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [
+        {"amount_cents": 1000, "credit_cents": 1100, "label": "+10 %"},
+        {"amount_cents": 900_000, "credit_cents": 2**63 - 1},
+    ]
+    put(
+        monkeypatch,
+        PRICES=json.dumps(listed),
+        PRICES_ONLY="true",
+        CREDIT_PER_CENT="1/10",
+        PRICE_TAX_BEHAVIOR="exclusive",
+        BALANCE_UNIT="credits",
+    )
+    assert json.loads(get("config.json")["body"]) == DEFAULTS | {
+        "unit": "credits",
+        "presets": [1000, 900_000],
+        "prices": [listed[0], listed[1] | {"label": None}],
+        "prices_only": True,
+        "credit_per_cent": [1, 10],
+        "tax_behavior": "exclusive",
+    }
+
+
+@pytest.mark.parametrize(
+    ("rate", "least", "presets"),
+    [
+        ("1/50", 50, [500, 1000, 2000, 5000]),
+        ("1/51", 51, [500, 1000, 2000, 5000]),
+        ("1/1001", 1001, [2000, 5000]),
+    ],
+)
+def test_what_credits_nothing_cannot_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, rate: str, least: int, presets: list[int]
+) -> None:
+    put(monkeypatch, CREDIT_PER_CENT=rate)
+    content = json.loads(get("config.json")["body"])
+    assert (content["min_amount_cents"], content["presets"]) == (least, presets)
+
+
+def test_no_text_of_a_setting_ends_the_element_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "</script><b>"
+    put(monkeypatch, BALANCE_UNIT=text)
+    assert json.loads(get("config.json")["body"])["unit"] == text
+    assert "<" not in get("config.json")["body"]
+    assert Elements(get()["body"]).inline["application/json"] == [get("config.json")["body"]]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +382,10 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("MIN_AMOUNT_CENTS", "few"), ("MIN_AMOUNT_CENTS", "0"), ("MAX_AMOUNT_CENTS", "0.5")],
+    [
+        *(("MIN_AMOUNT_CENTS", "few"), ("MIN_AMOUNT_CENTS", "0"), ("MAX_AMOUNT_CENTS", "0.5")),
+        *(("PRICES", "[]"), ("BALANCE_UNIT", "x" * 21), ("BALANCE_UNIT", "a\u200bb")),
+    ],
 )
 def test_a_wrong_setting_is_named_until_it_is_corrected(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
