@@ -64,6 +64,7 @@ def test_a_missing_setting_is_named(name: str, read: object) -> None:
         ("KAFKA_TOPIC_PREFIX", "staging:", lambda config: config.kafka_topic_prefix),
         ("MIN_AMOUNT_CENTS", "0.5", lambda config: config.min_amount_cents),
         ("BALANCE_CURRENCY", "euro", lambda config: config.currency),
+        ("BALANCE_UNIT", "x" * 21, lambda config: config.check()),
         ("MAX_BODY_BYTES", "0", lambda config: config.max_body_bytes),
         ("DATABASE_AUTH", "iam", lambda config: config.database_by_iam),
         ("DATABASE_CONNECT_TIMEOUT_SECONDS", "0", lambda config: config.database_connect_timeout_seconds),
