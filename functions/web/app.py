@@ -7,19 +7,18 @@ execution environment, and works during a deployment, when the next request may 
 
 import hashlib
 import json
-import math
 import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from checkout.api.page_configuration import page_configuration
 from checkout.api.response_headers import PROTECTION
-from checkout.base import currencies
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, ConfigurationError, NotFound
 
@@ -27,7 +26,6 @@ STATIC = Path(__file__).parent / "static"
 PAGE = "balance.html"
 CONFIG = "config.json"
 OPENAPI = Path(__file__).parent / "openapi.json"
-PRESETS = (500, 1000, 2000, 5000)
 
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -198,36 +196,12 @@ def _page(config: str | None) -> Asset:
 
 @cache
 def config_asset() -> Asset:
-    """With what the page checks amounts and says what each gives; the environment is read once.
+    """What the page knows of prices and amounts; the environment is read once.
 
-    `credit_per_cent` is a fraction: numerator and denominator. Raises ConfigurationError, which names the
-    variable.
+    Raises ConfigurationError, which names the variable.
     """
-    config = Config(os.environ)
-    step, rate = currencies.step(config.currency), config.credit_per_cent
-    # What credits nothing is refused, too.
-    smallest = -(-max(config.min_amount_cents, math.ceil(1 / rate)) // step) * step
-    largest = config.max_amount_cents // step * step
-    content = {
-        "currency": config.currency,
-        "unit": config.balance_unit,
-        "min_amount_cents": smallest,
-        "max_amount_cents": largest,
-        "amount_step": step,
-        "presets": [offer.amount_cents for offer in config.offers] or _presets(smallest, largest),
-        "prices": [asdict(offer) for offer in config.offers],
-        "prices_only": config.offers_only,
-        "credit_per_cent": rate.as_integer_ratio(),
-        "tax_behavior": config.price_tax_behavior,
-    }
     # In the page, no text of a setting ends the element that has it.
-    return _asset(CONFIG, json.dumps(content).replace("<", "\\u003c"))
-
-
-def _presets(smallest: int, largest: int) -> list[int]:
-    """At most four amounts; multiples of the smallest if the usual ones are all too small."""
-    usual = PRESETS if smallest <= PRESETS[-1] else [smallest * factor for factor in (1, 2, 4, 10)]
-    return [preset for preset in usual if smallest <= preset <= largest]
+    return _asset(CONFIG, json.dumps(page_configuration(Config(os.environ))).replace("<", "\\u003c"))
 
 
 def _headers(asset: Asset) -> dict[str, str]:

@@ -23,7 +23,7 @@ STATIC = Path(app.__file__).parent / "static"
 ASSET_NAMES = sorted(path.name for path in STATIC.iterdir() if path.name != "balance.html")
 
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "currency": "eur",
     "unit": None,
     "min_amount_cents": 50,
@@ -317,7 +317,7 @@ def test_prices_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(get("config.json")["body"]) == DEFAULTS | {
         "unit": "credits",
         "presets": [1000, 900_000],
-        "prices": [listed[0], listed[1] | {"label": None}],
+        "prices": [listed[0], {**listed[1], "label": None}],
         "prices_only": True,
         "credit_per_cent": [1, 10],
         "tax_behavior": "exclusive",
