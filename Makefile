@@ -2,7 +2,7 @@
 # or the command line: `make run PORT=1234`.
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor run demo kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz fuzz-openapi drill sam-local test-sam-local check-aws deploy configure console smoke screenshots contracts-diff lint lock audit sbom clean
+.PHONY: help doctor run demo shop kafka test test-kafka test-postgres benchmark benchmark-large simulate mutants fuzz fuzz-openapi drill sam-local test-sam-local check-aws deploy configure console smoke screenshots contracts-diff lint lock audit sbom clean
 
 # A shim of pyenv can exist and fail, so each Python is tried.
 WORKING_PYTHON = for python in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13 \
@@ -37,6 +37,9 @@ run: .venv/run.stamp ## Start everything on this machine and keep serving
 
 demo: .venv/run.stamp ## Make one whole purchase and check the balance
 	@exec $(PYTHON) -m local demo
+
+shop: .venv/examples.stamp ## Run a small application with users of its own, for which `make run` is then the checkout
+	@exec $(PYTHON) -m examples.own_table
 
 kafka: .venv/run.stamp ## Run Apache Kafka (needs Java and Maven); KAFKA=apache makes run and demo use it
 	@exec $(PYTHON) -m local kafka
@@ -150,6 +153,11 @@ clean: ## Delete all data of the local stack
 	@echo "Installing what the stack needs"
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --default-pip
 	@$(PYTHON) -m $(PIP) -r local/requirements.txt
+	@touch $@
+
+.venv/examples.stamp: .venv/run.stamp examples/requirements.txt
+	@echo "Installing what the sample application needs"
+	@$(PYTHON) -m $(PIP) -r examples/requirements.txt
 	@touch $@
 
 # Separate, since they pin other versions.

@@ -1,42 +1,43 @@
-"""A first payment of a user in an application's own table, reached through a view.
+"""A first payment of a user with a UUID, in an application that has a table of its own.
 
-    .venv/bin/python -m examples.own_table
+    make shop
 
-starts a database server for the application, with a table of accounts whose ids are UUIDs, and prints the
-settings for `make run` in another terminal. When that stack is there, the application's user pays, and the
-application spends a part of it in a transaction of its own.
+starts the application's database and prints the settings for `make run` in another terminal. When that stack
+is there, the application (`examples/shop.py`) is served, and a customer signs up there, tops up, and buys
+something.
 """
 
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
-import jwt
 import psycopg2
+import requests
 
 from checkout.base import terminal
+from examples.serving import serving
+from examples.shop import TABLES, shop
 from examples.stack import awaited
 from local import demo
 from local.stack.description import Description
 from local.stack.postgres import Postgres
 
-USER = "0e9cbb2a-7f4d-4c6f-9a51-2f0f4ab1f5d7"
-TABLE = """
-    CREATE TABLE accounts (uuid UUID PRIMARY KEY, name TEXT NOT NULL, coins BIGINT NOT NULL DEFAULT 0);
-    CREATE VIEW users AS SELECT uuid AS id, coins AS balance FROM accounts;
-    INSERT INTO accounts (uuid, name) VALUES (%s, 'Ada')
-"""
+PORT = 9991
+SECONDS = 30
 
 
 def prepare(server: Postgres) -> dict[str, str]:
     """Make the application's database, and the checkout's. Returns the settings for the stack."""
     for name in ("checkout", "application"):
         server.create_database(name)
-    execute(server.url("application"), TABLE, USER)
+    connection = psycopg2.connect(server.url("application"))
+    with connection, connection.cursor() as cursor:
+        cursor.execute(TABLES)
+    connection.close()
     return {
         "CHECKOUT_DATABASE_URL": server.url("checkout"),
         "DATABASE_URL": server.url("application"),
@@ -44,24 +45,26 @@ def prepare(server: Postgres) -> dict[str, str]:
     }
 
 
-def purchase(stack: Description, say: Callable[[str], None]) -> None:
-    """Make one whole purchase as the application's user, and spend 200 of it."""
-    claims = {"sub": USER, "exp": int(time.time()) + 600}
-    token = jwt.encode(claims, stack.jwt_secret or "", "HS256")
-    demo.purchase(replace(stack, demo_user_id=USER, demo_token=token), say)
-    execute(stack.database_url, "SELECT ledger_move('order:1', %s, -200, 'eur', 'order')", USER)
-    [(coins,)] = execute(stack.database_url, "SELECT coins FROM accounts WHERE uuid = %s", USER)
-    say(f"  the application spent 200, and its table has {coins}")
+def purchase(stack: Description, shop_url: str, say: Callable[[str], None]) -> None:
+    """Sign up at the shop, top up by 500, and buy a sticker for 200 of it. Raises demo.DemoError."""
+    customer = _asked("POST", f"{shop_url}/accounts", json={"name": "Ada"})
+    say(f"  Ada has signed up at the shop as {customer['user_id']}.")
+    demo.purchase(replace(stack, demo_user_id=customer["user_id"], demo_token=customer["token"]), say)
+    signed_in = {"authorization": f"Bearer {customer['token']}"}
+    order = {"id": str(uuid4()), "item": "sticker"}
+    for _ in range(2):
+        # The second time as after a lost answer: it is the same order, and is paid once.
+        _asked("POST", f"{shop_url}/orders", headers=signed_in, json=order)
+    left = _asked("GET", f"{shop_url}/account", headers=signed_in)["coins"]
+    say(f"  Ada has bought a sticker for 200, and has {left} left.")
+    say(f"  Her Balance page: {customer['balance_page']}")
 
 
-def execute(url: str, sql: str, *parameters: str) -> list[Any]:
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
+def _asked(method: str, url: str, **options: Any) -> Mapping[str, Any]:
+    answer = requests.request(method, url, timeout=SECONDS, **options)
+    answer.raise_for_status()
+    found: Mapping[str, Any] = answer.json()
+    return found
 
 
 def main() -> int:
@@ -70,8 +73,13 @@ def main() -> int:
         server.start()
         try:
             given = " ".join(f"{name}={value}" for name, value in prepare(server).items())
-            terminal.say(f"The application's database is there. In another terminal:\n\n  {given} make run\n")
-            purchase(awaited(), terminal.say)
+            terminal.say(f"The shop's database is there. In another terminal:\n\n  {given} make run\n")
+            stack = awaited()
+            app = shop(stack.database_url, stack.api_url, stack.jwt_secret or "")
+            with serving(app, PORT) as shop_url:
+                purchase(stack, shop_url, terminal.say)
+                terminal.say(f"The shop is at {shop_url}/docs. Return ends it, then end `make run`, too.")
+                sys.stdin.readline()
         finally:
             server.stop()
     return 0

@@ -1,13 +1,29 @@
 """The walk-throughs of docs/adopting.md, each beside a stack that its settings started."""
 
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+import requests
 
+from checkout.base.postgres import Database
+from checkout.base.user_ids import KINDS
+from checkout.release.migrate import Migrate
 from examples import identity_provider, own_table, sign_in
+from examples.serving import serving
+from examples.shop import shop
 from local.stack.description import Description
+from local.stack.postgres import Postgres
+from tests.support.functions import query
 from tests.support.postgres import new_postgres
 from tests.support.running_stack import RunningStack
+
+SECONDS = 60
+KEY = "the shop's own key, of 32 bytes or more"
 
 
 @pytest.mark.parametrize("name", sign_in.SHAPES)
@@ -22,12 +38,52 @@ def test_a_user_of_a_provider_pays(tmp_path: Path, name: str) -> None:
     assert "balance  0 + 500 = 500 cents" in said[-1]
 
 
-def test_a_user_in_a_table_of_the_application_pays(tmp_path: Path) -> None:
-    server, said = new_postgres(tmp_path / "postgres"), list[str]()
-    server.start()
-    try:
-        with RunningStack(tmp_path / "project", **own_table.prepare(server)) as stack:
-            own_table.purchase(Description(**stack.description), said.append)
-    finally:
-        server.stop()
-    assert said[-1].endswith("its table has 300")
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Postgres]:
+    started = new_postgres(tmp_path / "postgres")
+    started.start()
+    yield started
+    started.stop()
+
+
+def test_a_user_in_a_table_of_the_application_pays(tmp_path: Path, server: Postgres) -> None:
+    """Within a minute from the start of the stack."""
+    said, given = list[str](), own_table.prepare(server)
+    begun = time.monotonic()
+    with RunningStack(tmp_path / "project", **given) as stack:
+        found = Description(**stack.description)
+        with serving(shop(found.database_url, found.api_url, found.jwt_secret or "")) as url:
+            own_table.purchase(found, url, said.append)
+            assert time.monotonic() - begun < SECONDS
+    assert any("balance  0 + 500 = 500 cents" in line for line in said)
+    assert any(line.endswith("has 300 left.") for line in said)
+
+
+def called(method: str, url: str, **options: Any) -> requests.Response:
+    return requests.request(method, url, timeout=SECONDS, **options)
+
+
+def test_the_shop_sells_only_what_its_customer_can_pay(server: Postgres) -> None:
+    """The order and its payment, or neither; and the same order once."""
+    own_table.prepare(server)
+    database = server.url("application")
+    with closing(Database(lambda: database, user_ids=KINDS["uuid"])) as migrated:
+        Migrate(migrated, migrated)()
+    with serving(shop(database, "http://checkout", KEY)) as url:
+        ada, eve = (called("POST", f"{url}/accounts", json={"name": name}).json() for name in ("Ada", "Eve"))
+        query(database, "SELECT ledger_move('gift:1', %s, 300, 'eur', 'gift')", (ada["user_id"],))
+
+        def buy(customer: dict[str, str], order_id: str, item: str) -> int:
+            headers = {"authorization": f"Bearer {customer['token']}"}
+            body = {"id": order_id, "item": item}
+            return called("POST", f"{url}/orders", headers=headers, json=body).status_code
+
+        first, second = str(uuid4()), str(uuid4())
+        assert [buy(ada, first, "sticker"), buy(ada, first, "sticker")] == [200, 200]
+        assert buy(eve, first, "sticker") == 409
+        assert buy(ada, second, "poster") == 402
+        assert buy(ada, second, "nothing") == 404
+        assert buy({"token": "forged"}, second, "sticker") == 401
+        account = called("GET", f"{url}/account", headers={"authorization": f"Bearer {ada['token']}"})
+        assert account.json() == {"name": "Ada", "coins": 100}
+    assert query(database, "SELECT id::text FROM orders") == [{"id": first}]

@@ -302,7 +302,7 @@ def test_configuration_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_prices_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = [
+    listed: list[dict[str, Any]] = [
         {"amount_cents": 1000, "credit_cents": 1100, "label": "+10 %"},
         {"amount_cents": 900_000, "credit_cents": 2**63 - 1},
     ]
