@@ -64,6 +64,12 @@ def _offer(entry: object) -> Offer:
     return Offer(amount_cents, credit_cents, label)
 
 
+def unit(given: str) -> str | None:
+    if len(given) > 20 or not given.isprintable():
+        raise ValueError("must be 1 to 20 printable characters, such as credits")
+    return given
+
+
 def rate(given: str) -> Fraction:
     """What one cent credits."""
     if (found := _RATE.fullmatch(given)) is None:
@@ -110,6 +116,11 @@ class PriceSettings:
 
     environment: Mapping[str, str]
 
+    balance_unit = Setting(
+        "BALANCE_UNIT",
+        unit,
+        "in what the Balance page shows balances, a word that goes with any number: `credits`",
+    )
     offers = Setting(
         "PRICES",
         offers,
@@ -152,7 +163,7 @@ def set_in(environment: Mapping[str, str]) -> list[str]:
 def check(given: PriceSettings, currency: str, amounts: range) -> None:
     """Raises ConfigurationError, which names the setting, if one cannot be used, or contradicts another or
     the `amounts` that can be asked for."""
-    _ = given.price_tax_code, given.session_minutes, given.price_tax_behavior
+    _ = given.balance_unit, given.price_tax_code, given.session_minutes, given.price_tax_behavior
     offers, tax = given.offers, given.session_options.get("automatic_tax")
     if given.offers_only and not offers:
         raise ConfigurationError("PRICES_ONLY needs PRICES.")

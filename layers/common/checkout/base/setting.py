@@ -167,12 +167,6 @@ def currency(given: str) -> str:
     return given.lower()
 
 
-def unit(given: str) -> str | None:
-    if len(given) > 20 or not given.isprintable():
-        raise ValueError("must be 1 to 20 printable characters, such as credits")
-    return given
-
-
 def parts(given: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in given.split(","))
 

@@ -165,11 +165,6 @@ class Settings(IdentitySettings, PriceSettings):
         "the one currency of all balances, in three letters",
         default="eur",
     )
-    balance_unit = Setting(
-        "BALANCE_UNIT",
-        setting.unit,
-        "in what the Balance page shows balances, a word that goes with any number: `credits`",
-    )
     given_min_amount_cents = Setting(
         "MIN_AMOUNT_CENTS", setting.optional_number, "the least amount of one top-up in minor units"
     )
