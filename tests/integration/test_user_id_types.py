@@ -11,6 +11,7 @@ import pytest
 from checkout.base.errors import ConfigurationError
 from checkout.base.user_ids import KINDS, UserId, UserIds
 from checkout.release import self_check
+from tests.contracts import conformance
 from tests.support import functions, made_up, roles
 from tests.support.brokers import AnyBroker
 from tests.support.functions import SERVICE_TOKEN, Functions, bearer, finished, query, requested, system
@@ -80,6 +81,7 @@ def fns(
     settings = {**typed, "KAFKA_BROKERS": broker.address, "STRIPE_API_BASE": simulator.url}
     put(monkeypatch, **settings)
     functions.forget_wiring()
+    conformance.watch(monkeypatch)
     made_up.known_to_stripe(monkeypatch)
     made = Functions(settings, monkeypatch)
     made.empty_databases()

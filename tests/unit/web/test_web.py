@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from functions.web import app
+from tests.contracts import conformance
 from tests.support.settings import put
 
 STATIC = Path(app.__file__).parent / "static"
@@ -78,7 +79,9 @@ def get(asset: str | None = None, **headers: str) -> dict[str, Any]:
     }
     if asset is not None:
         event["pathParameters"] = {"asset": asset}
-    return app.handler(event, None)
+    answer = app.handler(event, None)
+    conformance.check_answer(event["routeKey"], answer)
+    return answer
 
 
 @pytest.fixture(autouse=True)
