@@ -1,5 +1,8 @@
 """The walk-throughs of docs/adopting.md, each beside a stack that its settings started."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,8 +25,22 @@ from tests.support.functions import query
 from tests.support.postgres import new_postgres
 from tests.support.running_stack import RunningStack
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 60
 KEY = "the shop's own key, of 32 bytes or more"
+
+
+@pytest.mark.parametrize("module", ["own_table", "sign_in"])
+def test_a_walk_through_starts_as_the_docs_say(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import examples.{module}"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", sign_in.SHAPES)
