@@ -5,7 +5,7 @@ import { hasSwitchboard, problem, switchboardLink } from "./away.js";
 import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table } from "./parts.js";
 
 const BRIEF_MS = 1000;
-const FULL_MS = 30_000;
+const FULL_MS = 60_000;
 const STATIONS = ["stripe", "inbox", "outbox", "kafka", "ledger"];
 const NAMES = { stripe: "Stripe", inbox: "Inbox", outbox: "Outbox", kafka: "Kafka", ledger: "Ledger" };
 const SAYS = {
