@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from functions.web import app
+from tests.contracts import conformance
 
 CREATED_AT = "2026-11-20T09:30:00+00:00"
 
@@ -44,6 +45,13 @@ STRIPE_PAGE = b'<!doctype html><link rel="icon" href="data:,"><title>Stripe</tit
 LOST = Answer(status=0)
 
 
+UNKNOWN = (
+    *("paid_cents", "tax_cents", "discount_cents", "paid_currency"),
+    *("url", "expires_at", "error_message", "completed_at"),
+)
+"""Fields of a payment that are null until something is known."""
+
+
 class FakeCheckout:
     """One user's account; `others` are the accounts of other tokens.
 
@@ -63,6 +71,8 @@ class FakeCheckout:
         self.failing: dict[str, Answer] = {}
         self.may_create = threading.Event()
         self.may_create.set()
+        self.is_newer = False
+        """True if it answers as a later release may, with more than is documented."""
         self.requests: list[Request] = []
         self.served: list[str] = []
         """All answers to the browser, such as "304 /balance"."""
@@ -83,8 +93,12 @@ class FakeCheckout:
             "purpose": "balance_topup",
             "credited": False,
             "created_at": CREATED_AT,
+            "updated_at": CREATED_AT,
+            "refunded_cents": 0,
+            "disputed_cents": 0,
+            **dict.fromkeys(UNKNOWN),
         } | changes
-        made.setdefault("credit_cents", made.get("paid_cents", made["amount_cents"]))
+        made.setdefault("credit_cents", made["paid_cents"] or made["amount_cents"])
         self.transactions.insert(0, made)
         return made
 
@@ -98,14 +112,23 @@ class FakeCheckout:
         if request.method == "POST":
             return self._create(request)
         if request.path == "/checkout/balance":
-            return Answer(body=self._balance(request.token.removeprefix("Bearer ")))
+            body = self._balance(request.token.removeprefix("Bearer "))
+            return self._documented("GET /checkout/balance", Answer(body=body))
         if request.path == "/checkout/transactions":
-            return Answer(body=self._page(request.query))
+            return self._documented("GET /checkout/transactions", Answer(body=self._page(request.query)))
         wanted = request.path.rpartition("/")[2]
         for transaction in self.transactions:
             if transaction["request_id"] == wanted:
-                return Answer(body=transaction)
+                return self._documented("GET /checkout/sessions/{request_id}", Answer(body=transaction))
         return Answer.problem(404)
+
+    def _documented(self, route: str, answer: Answer) -> Answer:
+        """The answer, which is one that the API gives, too."""
+        headers = {"content-type": "application/json"} | answer.headers
+        response = {"statusCode": answer.status, "headers": headers, "body": json.dumps(answer.body)}
+        if not self.is_newer:
+            conformance.check_answer(route, response)
+        return answer
 
     def _balance(self, token: str) -> dict[str, Any]:
         user_id = self.others.get(token, self.user_id)
@@ -132,9 +155,10 @@ class FakeCheckout:
             "request_id": request_id,
             "session_id": session_id,
             "url": f"{self.origin}/stripe/{session_id}",
+            "credit_cents": (known or self.transactions)[0]["credit_cents"],
             "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400)),
         }
-        return Answer(200 if known else 201, session)
+        return self._documented("POST /checkout/sessions", Answer(200 if known else 201, session))
 
 
 @contextmanager

@@ -169,6 +169,7 @@ def test_history_shows_statuses_in_words(balance: BalancePage, checkout: FakeChe
     }
     for number, (status, credited) in enumerate(reversed(words), 1):
         checkout.transaction(number, status=status, credited=credited)
+    checkout.is_newer = True
     balance.open(checkout)
     expect(balance.history.locator(".status")).to_have_text(list(words.values()))
 

@@ -22,5 +22,6 @@ def test_every_answer_to_made_up_requests_is_documented(tmp_path: Path) -> None:
     # The requests got past the gate.
     assert report.statuses["POST /checkout/sessions"].keys() >= {200, 201, 400, 401}
     assert 200 in report.statuses["GET /checkout/sessions/{request_id}"]
+    assert 200 in report.statuses["GET /balance/{asset}"]
     assert report.statuses["POST /webhooks/stripe"].keys() >= {200, 400}
     assert report.statuses["GET /checkout/transactions"].keys() >= {200, 400, 401}
