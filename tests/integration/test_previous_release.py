@@ -1,7 +1,7 @@
 """A rollback, and the minutes of every deployment, bring older code to a newer schema and newer grants.
 
 So the handlers of the release before (the newest tag, else the state before the newest migration) do their
-work here, each under its role, on the schema that this code migrated to.
+work here, each under its role, on the schema that this code migrated to; and so do those from before prices.
 """
 
 import json
@@ -9,25 +9,24 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from checkout.base.user_ids import BIGINT
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox import probes
 from checkout.outbox.record import Record
 from checkout.release import privileges
-from tests.support import lambda_events
-from tests.support.functions import Functions, bearer, finished
+from tests.support import lambda_events, releases, roles
+from tests.support.functions import Functions, bearer, finished, system
+from tests.support.inbox import outcome
+from tests.support.releases import MIGRATIONS, ROOT
 from tests.support.stripe_events import encoded, event, session_object, signature
+from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
-
-ROOT = Path(__file__).parents[2]
-MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "release" / "migrations"
 
 PROGRAM = """
 import importlib.util, json, sys
@@ -40,22 +39,11 @@ open(sys.argv[2], "w").write(json.dumps(result))
 """
 
 
-def git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
-
-
-@pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[releases.release_before, releases.before_prices])
+def code(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The functions and the layer of the release before."""
-    try:
-        tags = git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").decode().split()
-        newest = git("log", "-1", "--format=%H", "--", str(MIGRATIONS)).decode().strip()
-        archive = git("archive", "--format=tar", tags[0] if tags else f"{newest}^", "functions", "layers")
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the history is not here: a shallow clone, or no git")
     folder = tmp_path_factory.mktemp("previous")
-    with tarfile.open(fileobj=BytesIO(archive)) as content:
-        content.extractall(folder, filter="data")
+    releases.extract(request.param(), folder, "functions", "layers")
     return folder
 
 
@@ -131,6 +119,39 @@ def test_a_payment_through_every_handler_of_the_release_before(
         "checkout.finished",
         "checkout.requests",
     ]
+
+
+def test_a_refund_and_its_failure_between_two_releases(
+    fns: Functions, previous: Previous, silent: Simulator, known: KnownStripe
+) -> None:
+    """The other one gets the refund than got the payment, and its failure: what was paid is taken back."""
+    headers = {"content-type": "application/json", **bearer()}
+    created = previous.http(
+        "create_session", "POST /checkout/sessions", b'{"amount_cents": 500}', headers=headers
+    )
+    session = silent.client.v1.checkout.sessions.retrieve(created["session_id"])
+    assert silent.pay(session, "4000000000005126").status_code == 303
+    assert previous.invoke("reconciler", {})["complete"] is True
+    intent = fns.row(created["request_id"])["payment_intent_id"]
+    refund = silent.client.v1.refunds.create({"payment_intent": intent, "amount": 200}).to_dict()
+    known.knows(refund["id"], refund)
+
+    assert outcome(fns, event(refund, "refund.created")) == "applied"
+    reversals = fns.checkout("SELECT effect_key, credit_cents FROM reversals")
+    assert [row["credit_cents"] for row in reversals] == [200]
+    failed = {**refund, "status": "failed"}
+    silent.control("objects", failed)
+    body = encoded(event(failed, "refund.failed"))
+    told = previous.http(
+        "stripe_webhook", "POST /webhooks/stripe", body, headers={"stripe-signature": signature(body)}
+    )
+
+    assert told["outcome"] == "applied"
+    row = fns.row(created["request_id"])
+    assert (row["status"], row["paid_cents"], row["refunded_cents"]) == ("payment_succeeded", 500, 0)
+    with roles.acting_as("operations"):
+        differing = [one.name for one in Verify(system())() if one.count]
+    assert "EntryDiffersFromPayment" not in differing
 
 
 def test_what_shows_that_the_topics_are_read_has_no_effect_in_the_release_before(
