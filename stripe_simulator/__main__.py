@@ -24,7 +24,7 @@ SECRET_VARIABLE = f"{VARIABLES}ENDPOINT_SECRET"
 DURATIONS = {
     "debit_seconds": "from a bank debit to its settlement or failure",
     "refund_seconds": "from a refund's first status to its second",
-    "dispute_seconds": "from a charge to its dispute, and from the evidence to the verdict",
+    "dispute_seconds": "from a charge to its dispute or fraud warning, and from the evidence to the verdict",
     "retry_base_seconds": "before the first retry of a webhook; doubles from then on",
     "retry_cap_seconds": "the longest wait between two retries",
     "retry_for_seconds": "how long a webhook is tried again",

@@ -19,6 +19,7 @@ from stripe_simulator.api import (
     endpoint_operations,
     event_operations,
     payment_operations,
+    radar_operations,
     refund_operations,
 )
 from stripe_simulator.api.errors import UnknownRoute
@@ -43,6 +44,7 @@ OPERATIONS = (
     *payment_operations.OPERATIONS,
     *refund_operations.OPERATIONS,
     *dispute_operations.OPERATIONS,
+    *radar_operations.OPERATIONS,
     *event_operations.OPERATIONS,
     *endpoint_operations.OPERATIONS,
 )

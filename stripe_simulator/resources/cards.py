@@ -34,6 +34,8 @@ class Card:
     decline: Decline | None = None
     refunds: RefundCourse = RefundCourse.SUCCEEDS
     disputed: Disputed | None = None
+    is_suspected: bool = False
+    """True if an early fraud warning follows."""
 
     @property
     def last4(self) -> str:
@@ -68,6 +70,7 @@ _CARDS = (
     Card("4000000000000259", disputed=Disputed.FRAUDULENT),
     Card("4000000000002685", disputed=Disputed.NOT_RECEIVED),
     Card("4000000000001976", disputed=Disputed.INQUIRY),
+    Card("4000000000005423", is_suspected=True),
     Card("4000000000007726", refunds=RefundCourse.PENDING_THEN_SUCCEEDS),
     Card("4000000000005126", refunds=RefundCourse.SUCCEEDS_THEN_FAILS),
 )

@@ -21,6 +21,8 @@ def succeed_at_once(transaction: Transaction, intent: Json, method: Json, payer:
     transaction.insert(charge, {"refunds": card.refunds.value, "disputed": disputed})
     if disputed:
         transaction.after(transaction.settings.dispute_seconds, "open_dispute", charge["id"])
+    if card.is_suspected:
+        transaction.after(transaction.settings.dispute_seconds, "warn_of_fraud", charge["id"])
     return succeed(transaction, charge)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from stripe_simulator.resources import checkout_sessions, disputes, payments, refunds
+from stripe_simulator.resources import checkout_sessions, disputes, fraud_warnings, payments, refunds
 from stripe_simulator.storage.transaction import Transaction
 
 BATCH_LIMIT = 100
@@ -16,6 +16,7 @@ ACTIONS: Mapping[str, Callable[[Transaction, str], None]] = {
     "open_dispute": disputes.open_dispute,
     "win_dispute": disputes.win,
     "lose_dispute": disputes.lose,
+    "warn_of_fraud": fraud_warnings.warn,
     "escalate_inquiry": disputes.escalate,
 }
 

@@ -157,9 +157,9 @@ OWN = [
         caught_by=f"{TAKEN}::test_a_dispute_in_another_unit",
     ),
     Mutant(
-        file=READINGS,
-        text="for one in reversal_event.in_order(refunds)]",
-        instead="for one in list(reversal_event.in_order(refunds))[-1:]]",
+        file=REVERSAL_EVENT,
+        text="for one in in_order(refunds)]",
+        instead="for one in list(in_order(refunds))[-1:]]",
         breaks="of several refunds of a charge only the last is taken",
         caught_by=f"{TAKEN}::test_partial_refunds_and_the_charges_running_total",
     ),

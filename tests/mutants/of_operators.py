@@ -39,6 +39,14 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/readings.py",
+        text="        if event.type in radar_event.HANDLED:\n",
+        instead="        if False:\n",
+        breaks="nobody hears that a card's issuer suspects fraud",
+        caught_by="tests/integration/test_fraud_warnings.py"
+        "::test_a_warning_is_stored_with_its_payment_shown_and_loud",
+    ),
+    Mutant(
+        file="payments/readings.py",
         text="            refunds = [resource, *refunds]\n",
         instead="            pass\n",
         breaks="a refund that Stripe does not list yet stays on the balance",

@@ -21,6 +21,7 @@ def test_the_number_decides_what_happens() -> None:
     assert insufficient
     assert (insufficient.code, insufficient.decline_code) == ("card_declined", "insufficient_funds")
     assert cards.find("4000000000000259").disputed is Disputed.FRAUDULENT
+    assert cards.find("4000000000005423").is_suspected
     assert cards.find("4000000000007726").refunds is RefundCourse.PENDING_THEN_SUCCEEDS
     assert cards.find("4000000000005126").refunds is RefundCourse.SUCCEEDS_THEN_FAILS
 

@@ -36,7 +36,7 @@ class Config(Settings):
 
         Raises ConfigurationError, which names the setting, or Unavailable.
         """
-        _ = self.redirect_origins, self.jwt_user_claim, self.user_ids
+        _ = self.redirect_origins, self.jwt_user_claim, self.user_ids, self.fraud_warning_action
         self.require_identity()
         _ = self._named_services()
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")

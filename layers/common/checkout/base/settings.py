@@ -5,6 +5,7 @@ A test holds the README's table, .env.example and the templates to this.
 
 from checkout.base import setting, timing
 from checkout.base.identity_settings import IdentitySettings
+from checkout.base.operator_settings import OperatorSettings
 from checkout.base.price_settings import PriceSettings
 from checkout.base.setting import Secret, Setting
 
@@ -68,7 +69,7 @@ SECRETS = (
 )
 
 
-class Settings(IdentitySettings, PriceSettings):
+class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     """What is not secret."""
 
     database_by_iam = Setting(
@@ -192,11 +193,6 @@ class Settings(IdentitySettings, PriceSettings):
         "where services may have the customer sent back to, besides our page: `https://host[:port]`,"
         " comma-separated",
         default=frozenset[str](),
-    )
-    adjust_limit_cents = Setting(
-        "ADJUST_LIMIT_CENTS",
-        setting.optional_number,
-        "what an operator may add to or take from a balance in one `adjust`",
     )
     max_body_bytes = Setting(
         "MAX_BODY_BYTES", setting.number, "largest body of an API request", default=65_536

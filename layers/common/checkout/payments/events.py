@@ -24,7 +24,8 @@ from checkout.outbox.delivery import Delivery
 from checkout.payments import inbox, reversals_table, settlement, stripe_event
 from checkout.payments.inbox import StoredEvent
 from checkout.payments.locked import Reading
-from checkout.payments.outcomes import Outcome, Parked, Unconfirmed, Waiting
+from checkout.payments.outcomes import Applied, Outcome, Parked, Unconfirmed, Waiting
+from checkout.payments.radar_event import EARLY_FRAUD_WARNING
 from checkout.payments.readings import HANDLED, UNHANDLED, Readings
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.settlement import Admit, Settled
@@ -164,6 +165,14 @@ class StripeEvents:
     ) -> str:
         """Store what becomes of the event, and all that follows from it, in one commit, and publish that.
         Returns its outcome; duplicate if it is known, or not admitted."""
+        if event.type == EARLY_FRAUD_WARNING and isinstance(reading, Applied):
+            # Before the commit: better twice than never.
+            telemetry.alert(
+                "EarlyFraudWarning",
+                "the card's issuer suspects fraud",
+                event_id=event.id,
+                reason=reading.reason,
+            )
         try:
             settled = self._commit(event, reading, admit, is_replay)
         except DataRefused as refusal:

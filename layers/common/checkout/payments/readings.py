@@ -5,7 +5,7 @@ a moment before the event: then the event waits. One from a later moment does no
 keyed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from checkout.base import telemetry
@@ -15,10 +15,11 @@ from checkout.base.postgres import Database
 from checkout.base.text import identifier
 from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import reversal_event, session_event, table
+from checkout.payments import radar_event, reversal_event, session_event, table
 from checkout.payments.locked import Reading
-from checkout.payments.outcomes import Behind, Ignored, Outcome, Parked
-from checkout.payments.reversal_event import ReversalReport, Reversed
+from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked
+from checkout.payments.payment import Payment
+from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.session_event import SessionReport
 from checkout.payments.shares import is_in_proportion
 from checkout.payments.stripe_event import API_VERSION, StripeEvent
@@ -26,7 +27,7 @@ from checkout.payments.stripe_event import API_VERSION, StripeEvent
 if TYPE_CHECKING:
     from checkout.payments.stripe_api import StripeApi
 
-HANDLED = session_event.HANDLED | reversal_event.HANDLED
+HANDLED = session_event.HANDLED | reversal_event.HANDLED | radar_event.HANDLED
 UNHANDLED = "a type that nothing here depends on"
 BEHIND = "what Stripe answers is older than this event"
 WITHOUT_ID = "the object has no usable id"
@@ -73,9 +74,9 @@ class Readings:
             case "pi":
                 if isinstance(outcome := self._top_up(object_id), Outcome):
                     return outcome
-                refunds = _refunds(self._stripe().refunds_of(object_id))
+                refunds = reversal_event.of_refunds(self._stripe().refunds_of(object_id))
                 disputes = map(reversal_event.of_dispute, self._stripe().disputes_of(object_id))
-                return _report(object_id, [*refunds, *disputes])
+                return reversal_event.report(object_id, [*refunds, *disputes])
             case _:
                 raise InvalidRequest(
                     "It must be the id of a refund (re_…, pyr_…), of a dispute (du_…, dp_…) or of a payment"
@@ -91,14 +92,14 @@ class Readings:
             return goes_alone
         subject = str(resource["id"])
         if resource["object"] == "dispute":
-            return _report(payment_intent_id, [reversal_event.of_dispute(resource)], subject)
+            return reversal_event.report(payment_intent_id, [reversal_event.of_dispute(resource)], subject)
         if goes_alone:
-            return _report(payment_intent_id, [reversal_event.of_refund(resource)], subject)
+            return reversal_event.report(payment_intent_id, [reversal_event.of_refund(resource)], subject)
         refunds = self._stripe().refunds_of(payment_intent_id)
         if all(one.get("id") != subject for one in refunds):
             # It can be younger than what Stripe lists.
             refunds = [resource, *refunds]
-        return _report(payment_intent_id, _refunds(refunds, subject), subject)
+        return reversal_event.report(payment_intent_id, reversal_event.of_refunds(refunds, subject), subject)
 
     def _of(self, event: StripeEvent, *, is_asked: bool) -> Reading:
         if event.is_thin:
@@ -109,6 +110,8 @@ class Readings:
             return self._session(event, is_asked=is_asked or bool(event.context))
         if event.type in reversal_event.HANDLED:
             return self._reversal(event)
+        if event.type in radar_event.HANDLED:
+            return self._suspicion(event)
         return Ignored(UNHANDLED)
 
     def _session(self, event: StripeEvent, *, is_asked: bool) -> Reading:
@@ -139,7 +142,7 @@ class Readings:
             refunds = self._stripe().refunds_of(payment_intent_id)
             if reversal_event.refunds_are_behind(refunds, event.object):
                 return Behind(BEHIND)
-            return _report(payment_intent_id, _refunds(refunds))
+            return reversal_event.report(payment_intent_id, reversal_event.of_refunds(refunds))
         object_id = identifier(event.object.get("id"))
         if object_id is None:
             return Parked(WITHOUT_ID)
@@ -156,7 +159,7 @@ class Readings:
         if is_behind(answer, event.object):
             return Behind(BEHIND)
         read = reversal_event.of_dispute if is_dispute else reversal_event.of_refund
-        return _report(payment_intent_id, [read(answer)], object_id)
+        return reversal_event.report(payment_intent_id, [read(answer)], object_id)
 
     def _refund_among_all(self, event: StripeEvent, payment_intent_id: str, object_id: str) -> Reading:
         """What a refund takes depends on those before it, and these may be new to us: after a restore."""
@@ -164,27 +167,46 @@ class Readings:
         answer = next((one for one in refunds if one.get("id") == object_id), None)
         if answer is None or reversal_event.refund_is_behind(answer, event.object):
             return Behind(BEHIND)
-        return _report(payment_intent_id, _refunds(refunds, object_id), object_id)
+        return reversal_event.report(
+            payment_intent_id, reversal_event.of_refunds(refunds, object_id), object_id
+        )
 
-    def _top_up(self, payment_intent_id: str) -> bool | Outcome:
-        """True if a refund of the payment takes the money itself, so that it depends on no other one; the
-        outcome if the payment is not ours, or for another purpose.
+    def _suspicion(self, event: StripeEvent) -> Outcome:
+        """Nothing follows from it but that it is stored with its payment, whatever that was for."""
+        payment_intent_id = session_event.payment_intent_of(event.object)
+        if payment_intent_id is None:
+            return Ignored(WITHOUT_PAYMENT_INTENT)
+        found = self._unless_our_mode(event) or self._found(payment_intent_id)
+        if isinstance(found, Outcome):
+            return found
+        request_id = found.request_id if isinstance(found, Payment) else None
+        return Applied(radar_event.summary(event.object), request_id)
 
-        Refunds and disputes carry no metadata of ours: our row says whose it is, or else Stripe's payment
-        intent.
-        """
+    def _found(self, payment_intent_id: str) -> Payment | Resource | Ignored:
+        """Our row of the payment, or else Stripe's payment intent if that is ours: refunds, disputes and
+        warnings carry no metadata of ours."""
         with self._checkout.autocommit() as tx:
             payment = table.find_payment(tx, payment_intent_id)
         if payment is not None:
             telemetry.correlate(payment.request_id)
-            purpose, goes_alone = payment.purpose, not is_in_proportion(payment)
+            return payment
+        intent = self._stripe().payment_intent(payment_intent_id)
+        if not session_event.is_ours(intent, self._config.app_id):
+            return _of_another_application(intent)
+        return intent
+
+    def _top_up(self, payment_intent_id: str) -> bool | Outcome:
+        """True if a refund of the payment takes the money itself, so that it depends on no other one; the
+        outcome if the payment is not ours, or for another purpose."""
+        found = self._found(payment_intent_id)
+        if isinstance(found, Outcome):
+            return found
+        if isinstance(found, Payment):
+            purpose, goes_alone = found.purpose, not is_in_proportion(found)
         else:
-            intent = self._stripe().payment_intent(payment_intent_id)
-            if not session_event.is_ours(intent, self._config.app_id):
-                return _of_another_application(intent)
-            purpose = str(intent["metadata"].get("purpose", TOP_UP))
-            credit = intent["metadata"].get("credit_cents")
-            goes_alone = credit is None or credit == str(intent.get("amount"))
+            purpose = str(found["metadata"].get("purpose", TOP_UP))
+            credit = found["metadata"].get("credit_cents")
+            goes_alone = credit is None or credit == str(found.get("amount"))
         if purpose != TOP_UP:
             return Ignored("its payment is for another purpose than the balance")
         return goes_alone
@@ -215,21 +237,6 @@ def _reported(
     if isinstance(reported, SessionReport):
         telemetry.correlate(reported.request_id)
     return reported
-
-
-def _refunds(refunds: Sequence[Resource], subject: str | None = None) -> list[Reversed | Parked]:
-    """Without those that make no sense and are not the `subject`: their own events are parked."""
-    read = [(one.get("id"), reversal_event.of_refund(one)) for one in reversal_event.in_order(refunds)]
-    return [one for name, one in read if subject in (None, name) or isinstance(one, Reversed)]
-
-
-def _report(
-    payment_intent_id: str, objects: Sequence[Reversed | Parked], subject: str | None = None
-) -> ReversalReport | Parked:
-    parked = next((one for one in objects if isinstance(one, Parked)), None)
-    return parked or ReversalReport(
-        payment_intent_id, tuple(one for one in objects if isinstance(one, Reversed)), subject
-    )
 
 
 def _of_another_application(resource: Resource) -> Ignored:

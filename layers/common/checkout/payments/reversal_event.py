@@ -96,6 +96,21 @@ def of_refund(refund: Mapping[str, Any]) -> Reversed | Parked:
     return _reversed(identifier(refund.get("id")), movements)
 
 
+def of_refunds(refunds: Sequence[Mapping[str, Any]], subject: str | None = None) -> list[Reversed | Parked]:
+    """Without those that make no sense and are not the `subject`: their own events are parked."""
+    read = [(one.get("id"), of_refund(one)) for one in in_order(refunds)]
+    return [one for name, one in read if subject in (None, name) or isinstance(one, Reversed)]
+
+
+def report(
+    payment_intent_id: str, objects: Sequence[Reversed | Parked], subject: str | None = None
+) -> ReversalReport | Parked:
+    parked = next((one for one in objects if isinstance(one, Parked)), None)
+    return parked or ReversalReport(
+        payment_intent_id, tuple(one for one in objects if isinstance(one, Reversed)), subject
+    )
+
+
 def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     """One movement for each of its balance transactions: the amount that moved, without Stripe's fee. Parked
     if it makes no sense.
