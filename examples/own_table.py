@@ -7,8 +7,10 @@ is there, the application (`examples/shop.py`) is served, and a customer signs u
 something.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,7 +70,8 @@ def _asked(method: str, url: str, **options: Any) -> Mapping[str, Any]:
 
 
 def main() -> int:
-    with TemporaryDirectory() as folder:
+    # Ctrl-C ends it, whatever it waits for.
+    with suppress(KeyboardInterrupt), TemporaryDirectory() as folder:
         server = Postgres(Path(folder) / "postgres")
         server.start()
         try:
@@ -78,8 +81,10 @@ def main() -> int:
             app = shop(stack.database_url, stack.api_url, stack.jwt_secret or "")
             with serving(app, PORT) as shop_url:
                 purchase(stack, shop_url, terminal.say)
-                terminal.say(f"The shop is at {shop_url}/docs. Return ends it, then end `make run`, too.")
-                sys.stdin.readline()
+                terminal.say(
+                    f"The shop is at {shop_url}/docs. End `make run` first, and then this by Ctrl-C."
+                )
+                signal.pause()
         finally:
             server.stop()
     return 0
