@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -82,6 +83,21 @@ def expect_credited(balance: BalancePage, stack: dict[str, Any], before: int, ad
     expect(balance.history.first).to_contain_text(euros(added))
     assert balance.page.url == f"{stack['api_url']}/balance"
     assert balance_cents(stack) == after
+
+
+@pytest.mark.parametrize("context_options", [{"locale": "de-DE"}], ids=["de"])
+def test_a_pack_of_the_price_list(page: Page, browser: Browser, tmp_path: Path) -> None:
+    """What is shown is what is credited; the page is in German, and so would Stripe's be."""
+    listed = [{"amount_cents": 1000, "credit_cents": 1100, "label": "+10 %"}]
+    settings = {"PRICES": json.dumps(listed), "PRICES_ONLY": "true", "BALANCE_UNIT": "credits"}
+    with RunningStack(tmp_path / "project", **settings) as running:
+        page.goto(f"{running.description['api_url']}/balance#token={running.description['demo_token']}")
+        page.get_by_role("radio", name="1.100 credits für 10,00\u00a0€ +10 %").check(timeout=PATIENCE_MS)
+        page.get_by_role("button", name="Weiter zu Stripe").click()
+        page.wait_for_url(HOSTED_PAGE, timeout=PATIENCE_MS)
+        pay_by_card(page, PAYS)
+        expect(page.get_by_role("status")).to_contain_text("Ihr Guthaben ist um 1.100 credits gestiegen.")
+        assert balance_cents(running.description) == 1100
 
 
 def test_card(balance: BalancePage, stack: dict[str, Any]) -> None:

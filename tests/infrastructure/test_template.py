@@ -138,6 +138,18 @@ def test_routes_are_those_of_the_handlers() -> None:
     assert declared == handled
 
 
+@pytest.mark.parametrize("name", ["PRICES", "PRICES_ONLY"])
+def test_whoever_sells_has_the_price_list(name: str) -> None:
+    """Or checks it: `migrate`. No other function has it, since it is long."""
+    having = {
+        function
+        for function, properties in FUNCTIONS.items()
+        if properties.get("Environment", {}).get("Variables", {}).get(name)
+    }
+    assert having == {"create_session", "checkout_requests_consumer", "migrate", "web"}
+    assert GLOBALS["Environment"]["Variables"][name] == ""
+
+
 def test_no_secret_is_in_the_template() -> None:
     declared = GLOBALS["Environment"]["Variables"]
 

@@ -42,10 +42,10 @@ SWITCHED_ON = {
 }
 
 
-def parameters(purpose: str = "balance_topup") -> dict[str, Any]:
+def parameters(purpose: str = "balance_topup", **settings: str) -> dict[str, Any]:
     request_id = "4f6e2f3e-9f3b-4a52-8a55-1d1d9b0a3c11"
     request = SessionRequest(1, 500, None, request_id, purpose)
-    config = Config(SWITCHED_ON)
+    config = Config(SWITCHED_ON | settings)
     return stripe_parameters(
         request, request_id, Price(500, 550), config, origin="https://pay.example.com", now=1_800_000_000
     )
@@ -82,6 +82,12 @@ def test_the_library_speaks_our_api_version() -> None:
 @pytest.mark.parametrize("purpose", ["balance_topup", "order"])
 def test_every_name_and_type_is_one_of_the_specification(purpose: str) -> None:
     assert misfits(parameters(purpose), SessionCreateParams) == []
+
+
+def test_stripe_s_page_is_in_the_language_that_is_set_or_in_the_browser_s() -> None:
+    """Without a locale Stripe takes the browser's."""
+    assert parameters()["locale"] == "de"
+    assert "locale" not in parameters(STRIPE_SESSION_OPTIONS="{}")
 
 
 def test_what_is_wrong_is_found_however_deep() -> None:
