@@ -1,9 +1,14 @@
 """Stripe's rules for amounts, and that the simulator's are the same."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from checkout.base import currencies
 from stripe_simulator import money
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,13 @@ def test_the_simulator_takes_the_least_of_every_currency_and_nothing_between_two
         assert currencies.step(code) == money.step(code)
         assert currencies.usual_least(code) >= money.minimum(code)
         assert currencies.usual_least(code) % money.step(code) == 0
+
+
+def test_the_page_shows_the_decimals_that_the_simulator_counts_in() -> None:
+    script = (ROOT / "functions" / "web" / "static" / "money.js").read_text("utf-8")
+    for name, codes in (("ZERO_DECIMAL", money.ZERO_DECIMAL), ("THREE_DECIMAL", money.THREE_DECIMAL)):
+        found = re.search(rf"{name} = new Set\(\[(.*?)\]\)", script, re.DOTALL)
+        assert found is not None
+        assert set(re.findall(r"[a-z]{3}", found[1])) == codes
+    assert {code for code, step in money.STEPS.items() if step == 10} == money.THREE_DECIMAL
+    assert {money.decimals(code) for code in ("isk", "ugx")} == {2}

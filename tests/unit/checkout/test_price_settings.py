@@ -10,6 +10,7 @@ from checkout.base.errors import ConfigurationError, InvalidRequest
 from checkout.base.price_settings import SWITCHES, Offer, set_in
 from checkout.payments.price import Price
 from checkout.sessions.session_request import SessionRequest
+from checkout.sessions.stripe_parameters import stripe_parameters
 
 LIST = json.dumps(
     [
@@ -33,6 +34,7 @@ def test_they_are_read() -> None:
     assert given.offers == (Offer(1000, 1100, "+10 %"), Offer(5000, 6000))
     assert (given.credit_per_cent, given.session_minutes, given.offers_only) == (Fraction(1, 10), 31, True)
     assert set_in(given.environment) == ["PRICES", "CREDIT_PER_CENT"]
+    assert set_in({"STRIPE_SESSION_OPTIONS": "{}", "PRICES": " "}) == ["STRIPE_SESSION_OPTIONS"]
 
 
 def test_without_them_the_credit_is_the_price() -> None:
@@ -78,6 +80,17 @@ def test_another_purpose_has_no_credit_of_its_own() -> None:
     assert asked(777, given, "order") == Price(777, 777)
 
 
+OURS = stripe_parameters(
+    SessionRequest(1, 500, None, None, customer_email="a@example.com"),
+    "r1",
+    Price(500, 500),
+    config(SESSION_EXPIRES_IN_MINUTES="31", CHECKOUT_APP_ID="tests"),
+    origin="https://example.com",
+    now=0,
+)
+"""What we send ourselves."""
+
+
 def entry(**fields: object) -> str:
     return json.dumps([{"amount_cents": 1000, "credit_cents": 1100, **fields}])
 
@@ -93,19 +106,21 @@ def entry(**fields: object) -> str:
         {"PRICES": json.dumps([{"amount_cents": 1000, "credit_cents": n} for n in (1, 2)])},
         {"PRICES": '[{"amount_cents": 1000, "amount_cents": 1000, "credit_cents": 1}]'},
         {"PRICES": "[" + " " * 1500 + "]"},
-        {"PRICES": entry(amount_cents=1005), "BALANCE_CURRENCY": "isk"},
+        *({"PRICES": entry(amount_cents=1005), "BALANCE_CURRENCY": code} for code in ("isk", "ugx", "kwd")),
         {"PRICES_ONLY": "true"},
         {"PRICES_ONLY": "yes"},
         *({"CREDIT_PER_CENT": rate} for rate in ("0", "-1", "1.5", "1/0", "1/10/2", "a", "1" * 10, "٣")),
         {"CREDIT_PER_CENT": "999999999", "MAX_AMOUNT_CENTS": str(10**12)},
+        {"CREDIT_PER_CENT": "1/1001", "MAX_AMOUNT_CENTS": "1000"},
         *(
             {"STRIPE_SESSION_OPTIONS": text}
             for text in ("[]", "1", "{", '{"mode": "setup"}', '{"line_items": []}')
         ),
         *(
             {"STRIPE_SESSION_OPTIONS": json.dumps({name: {}})}
-            for name in ("metadata", "expires_at", "customer")
+            for name in (*OURS, "customer", "optional_items", "shipping_options", "after_expiration")
         ),
+        {"STRIPE_SESSION_OPTIONS": json.dumps({"custom_text": "x" * 1500})},
         {"STRIPE_SESSION_OPTIONS": json.dumps({"automatic_tax": {"enabled": True}})},
         {"STRIPE_SESSION_OPTIONS": json.dumps({"automatic_tax": True}), "PRICE_TAX_BEHAVIOR": "inclusive"},
         {
@@ -122,6 +137,18 @@ def entry(**fields: object) -> str:
 def test_what_is_refused_at_start_is_named(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match=f"^{next(iter(settings))} "):
         config(**settings).check()
+
+
+def test_a_json_setting_may_have_1500_characters() -> None:
+    for name, text in (("PRICES", LIST), ("STRIPE_SESSION_OPTIONS", '{"locale": "de"}')):
+        config(**{name: text[0] + " " * (1500 - len(text)) + text[1:]}).check()
+        with pytest.raises(ConfigurationError, match=f"^{name} has more than 1500 characters"):
+            config(**{name: text[0] + " " * (1501 - len(text)) + text[1:]}).check()
+
+
+def test_a_rate_that_credits_nothing_is_none_only_beside_a_list() -> None:
+    config(CREDIT_PER_CENT="1/1001", MAX_AMOUNT_CENTS="1000", PRICES=LIST.replace("5000", "100")).check()
+    config(CREDIT_PER_CENT="1/1000", MAX_AMOUNT_CENTS="1000").check()
 
 
 def test_all_of_stripe_s_switches_are_passed_on() -> None:

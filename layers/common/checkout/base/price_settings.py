@@ -175,6 +175,8 @@ def check(given: PriceSettings, currency: str, amounts: range) -> None:
             )
     if int(amounts[-1] * given.credit_per_cent) > MAX_BIGINT:
         raise ConfigurationError("CREDIT_PER_CENT times MAX_AMOUNT_CENTS is beyond 2^63-1.")
+    if not offers and int(amounts[-1] * given.credit_per_cent) < 1:
+        raise ConfigurationError("CREDIT_PER_CENT credits nothing, even for MAX_AMOUNT_CENTS.")
     if tax is not None and tax.get("enabled") is not False and given.price_tax_behavior is None:
         raise ConfigurationError("STRIPE_SESSION_OPTIONS has automatic_tax, which needs PRICE_TAX_BEHAVIOR.")
 
