@@ -1,4 +1,4 @@
-"""What services are told about the requests that they made through Kafka."""
+"""What is on Kafka: effects of payments, and what services are told about the requests that they made."""
 
 import json
 from collections.abc import Collection
@@ -7,9 +7,14 @@ from typing import Any
 
 from simulation.broken import Broken
 
+_ANSWERS = ("session_created", "failed")
+
 
 class Answers:
+    """`effects` are the keys of all effects that were ever published."""
+
     def __init__(self) -> None:
+        self.effects: set[str] = set()
         self._known: dict[str, dict[str, Any]] = {}
         self._read = 0
 
@@ -17,28 +22,31 @@ class Answers:
         """A database was restored, and a request may be answered anew."""
         self._known.clear()
 
-    def check(self, records: Collection[bytes]) -> None:
-        """`records` are all that were ever on the topic, oldest first."""
+    def check(self, records: Collection[bytes], paid_elsewhere: Collection[str] = ()) -> None:
+        """`records` are all that were ever on the topic, oldest first. What somebody has paid elsewhere under
+        a request_id may take the place of a refusal."""
         for value in islice(records, self._read, None):
-            answer = _answer(value)
-            if answer is None:
+            record = _decoded(value)
+            if record.get("status") not in _ANSWERS:
+                self.effects.add(
+                    f"{record.get('status')}:{record.get('source_id') or record.get('request_id')}"
+                )
                 continue
+            if record["status"] == "failed" and record.get("session_id") is not None:
+                continue  # A payment that failed.
+            answer = record
             known = self._known.setdefault(answer["request_id"], answer)
-            if known != answer:
+            if known != answer and answer["request_id"] not in paid_elsewhere:
                 raise Broken("a request has one answer", f"{known}, and {answer}")
             if answer["status"] == "session_created" and answer.get("session_id") is None:
                 raise Broken("who is told of a session gets one", f"{answer}")
         self._read = len(records)
 
 
-def _answer(value: bytes) -> dict[str, Any] | None:
-    """None if the record is something else."""
+def _decoded(value: bytes) -> dict[str, Any]:
+    """Empty if it makes no sense."""
     try:
         record = json.loads(value)
     except ValueError:
-        return None
-    if not isinstance(record, dict) or record.get("status") not in ("session_created", "failed"):
-        return None
-    # A payment that failed had a session.
-    is_answer = record["status"] == "session_created" or record.get("session_id") is None
-    return record if is_answer else None
+        return {}
+    return record if isinstance(record, dict) else {}

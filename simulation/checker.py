@@ -28,6 +28,10 @@ _OUTBOX_AND_CREDITED = (
     "  WHERE credited_at IS NOT NULL"
     " UNION ALL SELECT effect_key, NULL FROM reversals WHERE credited_at IS NOT NULL"
 )
+_EMITTED = (
+    "SELECT 'success:' || request_id AS key FROM checkout_transactions WHERE status = 'payment_succeeded'"
+    " UNION ALL SELECT effect_key FROM reversals WHERE state = 'emitted' AND credit_cents IS DISTINCT FROM 0"
+)
 """What the safety after each commit needs, in one round trip a database."""
 
 
@@ -194,13 +198,16 @@ class Checker:
         found = world.checkout.rows(_OUTBOX_AND_CREDITED)
         rows = {row["key"]: bytes(row["value"]) for row in found if row["value"] is not None}
         ever = world.topics[FINISHED].ever
-        self._answers.check(ever)
+        self._answers.check(ever, world.paid_elsewhere)
         expected = self._outbox | world.unpublished
         world.unpublished.clear()
         for key, value in expected.items():
             if key not in rows and value not in ever:
                 raise Broken("an outbox row goes when Kafka has its record", key)
         self._outbox = rows
+        emitted = {row["key"] for row in world.checkout.rows(_EMITTED)}
+        if silent := emitted - self._answers.effects - rows.keys() - world.forged:
+            raise Broken("what is stored is emitted by the same commit", _listed(silent))
         credited = {row["key"] for row in found if row["value"] is None}
         if world.restored_to is None and (absent := credited - self._entries):
             raise Broken("what is marked as credited has its entry", _listed(absent))

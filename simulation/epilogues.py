@@ -75,6 +75,7 @@ def forge(world: World, checker: Checker, verify: Verify, period: Period) -> Non
         for delivery in world.webhooks.due():
             delivery.is_answered = True
         intent, cents = world.account.now(session_id)["payment_intent"], 10 * AMOUNT
+    world.forged.add(f"success:{request_id}")
     world.checkout.as_application(
         "UPDATE checkout_transactions SET status = 'payment_succeeded', paid_cents = %s, credit_cents = %s,"
         " paid_currency = %s, payment_intent_id = %s, paid_event_id = %s, completed_at = now(),"

@@ -75,8 +75,9 @@ def pay_elsewhere(world: World) -> None:
 def pay_session_of(
     world: World, request: Request, amount: int, *, user_id: int, currency: str = CURRENCY
 ) -> None:
-    """One that was not begun here, and names the request."""
+    """One that was not begun here."""
     terms = world.swarm.terms
+    world.paid_elsewhere.add(request.request_id)
     price = {"currency": currency, "unit_amount": amount}
     metadata = {
         "checkout_app": APP_ID,

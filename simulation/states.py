@@ -10,6 +10,14 @@ RISING = (
     *("payment_processing", "payment_failed", "payment_succeeded"),
 )
 
+_AT_STRIPE = {
+    "session_expired": ("status", {"expired"}),
+    "payment_failed": ("status", {"requires_payment_method"}),
+    "payment_succeeded": ("payment_status", {"paid"}),
+}
+"""By the row's state a field at Stripe, and what it must have been: of the session, or, of a payment that has
+failed, of the payment intent."""
+
 
 class States:
     def __init__(self, world: World) -> None:
@@ -32,8 +40,24 @@ class States:
         for request_id, row in rows.items():
             if (before := self._known.get(request_id)) is not None:
                 _compare(request_id, before, row)
+            if row != before:
+                self._require_reported(request_id, row)
         self._known = rows
         self._nothing_waits_for_what_has_come()
+
+    def _require_reported(self, request_id: str, row: dict[str, Any]) -> None:
+        """The payment has been at Stripe what the row says that it is."""
+        expected = _AT_STRIPE.get(row["status"])
+        states = self._world.account.states.get(row["stripe_session_id"], [])
+        is_forged = f"success:{request_id}" in self._world.forged
+        if expected is None or not states or is_forged or row["stripe_session_id"] in self._world.misleading:
+            return
+        field, values = expected
+        seen = {one[field] for one in states}
+        if row["status"] == "payment_failed":
+            seen = {self._world.account.now(one["payment_intent"])[field] for one in states[-1:]}
+        if not seen & values:
+            raise Broken("a payment's state is Stripe's", f"{request_id}: {row['status']}, at Stripe {seen}")
 
     def _nothing_waits_for_what_has_come(self) -> None:
         waiting = self._world.checkout.rows(

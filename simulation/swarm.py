@@ -27,7 +27,7 @@ WEIGHTS = {
     "move dispute": 10.0,
     "tell twice": 2.0,
     "deliver": 20.0,
-    "lose event": 2.0,
+    "lose event": 4.0,
     "consume": 14.0,
     "consume requests": 3.0,
     "relay": 4.0,

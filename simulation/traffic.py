@@ -16,6 +16,8 @@ from simulation.world import World
 BATCHES = (1, 2, 10, 1000)
 RUN_SECONDS = 240.0
 TIMES_READ_AGAIN = 8
+FIRST_ERROR = 400
+"""HTTP's."""
 MOST_DEATHS = 12
 """In a row."""
 
@@ -37,7 +39,7 @@ def deliver_one(world: World, delivery: Delivery) -> object:
         f"webhook {event['type']} of {event['data']['object']['id']} ({event['id']})",
         lambda system: system.receive_webhook(body, header),
     )
-    if isinstance(outcome, str):
+    if isinstance(outcome, str) or (isinstance(outcome, CheckoutError) and outcome.status < FIRST_ERROR):
         require_stored(world, event["id"])
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
     elif world.is_calm:
@@ -66,10 +68,8 @@ def tell_twice(world: World) -> None:
 
 
 def lose_event(world: World) -> None:
-    """Its webhook never comes."""
-    due = world.webhooks.due()
-    if due:
-        lost = world.tape.pick(due)
+    """The webhooks of some never come."""
+    for lost in world.tape.shuffled(world.webhooks.due())[: world.tape.number(1, 3)]:
         lost.is_answered = True
         world.say(f"the webhook {lost.event['id']} is lost")
 
@@ -139,7 +139,8 @@ def relay(world: World) -> None:
 
 
 def reconcile(world: World) -> Any:
-    deadline = world.clock.epoch + RUN_SECONDS
+    seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
+    deadline = world.clock.epoch + seconds
 
     def run(system: Any) -> Any:
         return system.reconcile(deadline=deadline)

@@ -73,6 +73,10 @@ class World:
         """What an operator has tried to move, and may have."""
         self.poison: set[bytes] = set()
         """Values of records that can never be applied."""
+        self.paid_elsewhere: set[str] = set()
+        """request_ids that a session names which was not begun here."""
+        self.forged: set[str] = set()
+        """Effect keys of payments that somebody has written into our table."""
         self.misleading: set[str] = set()
         """Sessions that are no payment to us, although they are complete."""
         self.decided: set[str] = set()

@@ -11,6 +11,7 @@ from simulation.interleaved.connections import GatedConnection, GatedDatabase
 from simulation.interleaved.databases import SharedDatabase
 from simulation.interleaved.turns import Actor, Turns
 from simulation.kafka import AWAY, HALF
+from simulation.stripe_model.api import WRITING
 from simulation.tape import Tape
 from simulation.world import World
 
@@ -69,7 +70,7 @@ class InterleavedWorld(World):
                 self.say(f"  fault at publish: {away}")
                 return away
         if place == "Stripe POST sessions" and not self.is_calm:
-            lost = self.tape.fault(place, names, 0.2)
+            lost = self.tape.fault(place, [one for one in names if one in WRITING], 0.2)
             if lost is not None:
                 self.say(f"  fault at {place}: {lost}")
                 return lost
