@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import asking, epilogues, misleading, operators, people, traffic
+from simulation import application, asking, epilogues, misleading, operators, people, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
@@ -46,13 +46,13 @@ ACTS: dict[str, Callable[[World], object]] = {
     "reset offsets": traffic.reset_offsets,
     "empty topic": traffic.empty_topic,
     "pass time": traffic.pass_time,
-    "move balance": people.move_balance,
+    "move balance": application.move_balance,
     "back up": operators.back_up,
     "restore": operators.restore,
     "operate": operators.operate,
     "discard": operators.discard,
     "adjust": operators.adjust,
-    "change rule": people.change_rule,
+    "change rule": application.change_rule,
     "pass a month": lambda world: pass_a_month(world),
     "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
@@ -152,7 +152,7 @@ def settle(world: World, checker: Checker) -> None:
     world.say("faults end")
     for user_id in USERS:
         people.enter_user(world, user_id)
-    people.repeat_moves(world)
+    application.repeat_moves(world)
     asking.ask_all_again(world)
     if world.restored_to is not None:
         _mend_restores(world)

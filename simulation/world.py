@@ -11,7 +11,7 @@ from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
 from simulation.kafka import Topic
 from simulation.stripe_model.account import Account
-from simulation.stripe_model.api import Keys
+from simulation.stripe_model.keys import Keys
 from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
 

@@ -10,7 +10,7 @@ from checkout.outbox.record import Record
 from simulation.clock import Clock
 from simulation.kafka import Topic
 from simulation.stripe_model.account import Account
-from simulation.stripe_model.api import KEYS_LIVE, Keys
+from simulation.stripe_model.keys import KEYS_LIVE, Keys
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
 from simulation.terms import Terms
 from simulation.truth import Truth
