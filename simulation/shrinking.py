@@ -32,13 +32,14 @@ class Shrinking:
     def __call__(self) -> None:
         """Until nothing can be left out any more, or the time is up."""
         self.steps = [step for step in self.steps if step <= self.played.step]
-        self._leave_out_steps()
-        self._mend_faults()
-        self._leave_out_steps()
+        # Where nothing fails, a world is short and soon played.
+        self._mend_faults(parts=4)
+        self._leave_out_steps(max(1, len(self.steps) // 2))
+        self._mend_faults(parts=len(self.played.faults))
+        self._leave_out_steps(1)
 
-    def _leave_out_steps(self) -> None:
+    def _leave_out_steps(self, size: int) -> None:
         """Delta debugging: ever smaller parts, as long as one of them can be left out."""
-        size = max(1, len(self.steps) // 2)
         while True:
             start, has_shrunk = 0, False
             while start < len(self.steps):
@@ -51,9 +52,15 @@ class Shrinking:
                 return
             size = max(1, size // 2)
 
-    def _mend_faults(self) -> None:
-        for fault in list(self.played.faults):
-            self._still_breaks(self.steps, self.mended | {fault.at})
+    def _mend_faults(self, parts: int) -> None:
+        """All at once, then ever smaller ones of so many parts."""
+        size = len(self.played.faults)
+        smallest = max(1, size // max(1, parts))
+        while size >= smallest and self.played.faults:
+            faults = [fault.at for fault in self.played.faults]
+            for start in range(0, len(faults), size):
+                self._still_breaks(self.steps, self.mended | {*faults[start : start + size]})
+            size //= 2
 
     def _still_breaks(self, steps: Sequence[int], mended: Collection[Place]) -> bool:
         if time.monotonic() > self._ends:
