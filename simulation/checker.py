@@ -46,6 +46,8 @@ class Checker:
         self._answers = Answers()
         self._silent: set[Fact] = set()
         """What is not entered, and neither parked nor held."""
+        self._unbalanced: set[str] = set()
+        """Payments of which what is discarded does not add up to nothing."""
 
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
@@ -76,6 +78,11 @@ class Checker:
         if lacking := {fact for fact in missing if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(lacking)}")
         self._silent = {fact for fact in missing if fact.intent not in self._loud()}
+        left: Counter[str] = Counter()
+        for fact in must - entered:
+            left[fact.intent] += fact.amount
+        undecided = self._undecided() | contested(self._world) | truth.priced.keys()
+        self._unbalanced = {intent for intent, cents in left.items() if cents} - undecided
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
         wrong = truth.wrong_shares(rows)
@@ -120,6 +127,8 @@ class Checker:
         """What `verify` found, once all is right: nothing, but for what is not entered."""
         if self._silent and not offences:
             raise Broken("what is not entered is reported", _listed(self._silent))
+        if self._unbalanced and not offences:
+            raise Broken("money that was kept and not credited is reported", _listed(self._unbalanced))
         if offences and not self._world.decided and not contested(self._world):
             raise Broken("verify reports nothing where all is right", f"{offences}")
 
@@ -215,10 +224,20 @@ class Checker:
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""
         parked = self._world.application.rows("SELECT payment_intent_id AS intent FROM parked_events")
+        return {row["intent"] for row in parked} | self._held() | self._world.decided
+
+    def _undecided(self) -> set[str]:
+        """Payments about which an operator must still decide."""
+        parked = self._world.application.rows(
+            "SELECT payment_intent_id AS intent FROM parked_events WHERE resolution IS NULL"
+        )
+        return {row["intent"] for row in parked} | self._held()
+
+    def _held(self) -> set[str]:
         held = self._world.checkout.rows(
             "SELECT payment_intent_id AS intent FROM stripe_events WHERE outcome = 'held'"
         )
-        return {row["intent"] for row in [*parked, *held]} | self._world.decided
+        return {row["intent"] for row in held}
 
     def _truth(self) -> Truth:
         return Truth(self._world.account, self._world.swarm.terms, self._world.misleading)
