@@ -36,7 +36,8 @@ _USAGE = """
 def ask_for(world: World, request: Request) -> Any:
     """Returns the id of the session, the CheckoutError, or Died."""
     wanted = SessionRequest(request.user_id, request.amount, None, request.request_id)
-    usage, interruptions = usage_of(world, request), world.interruptions
+    usage = usage_of(world, request) if world.is_alone else None
+    interruptions = world.interruptions
     found = world.run(
         f"user {request.user_id} asks for {request.amount} ({request.request_id[:8]})",
         lambda system: system.create_session(wanted, ORIGIN)[0].stripe_session_id,

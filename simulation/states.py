@@ -42,6 +42,8 @@ class States:
                 _compare(request_id, before, row)
             if row != before:
                 self._require_reported(request_id, row)
+            if row["stripe_session_id"] in self._world.paid and row["status"] != RISING[-1]:
+                raise Broken("what was paid stays paid", f"{request_id}: {row['status']}")
         self._known = rows
         self._nothing_waits_for_what_has_come()
 

@@ -41,6 +41,8 @@ def deliver_one(world: World, delivery: Delivery) -> object:
     )
     if isinstance(outcome, str) or (isinstance(outcome, CheckoutError) and outcome.status < FIRST_ERROR):
         require_stored(world, event["id"])
+        if outcome == "applied" and event["data"]["object"].get("payment_status") == "paid":
+            world.paid.add(event["data"]["object"]["id"])
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
     elif world.is_calm:
         raise AssertionError(f"nothing fails, and a webhook is answered with {outcome!r}")

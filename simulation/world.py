@@ -73,6 +73,8 @@ class World:
         """What an operator has tried to move, and may have."""
         self.poison: set[bytes] = set()
         """Values of records that can never be applied."""
+        self.paid: set[str] = set()
+        """Sessions of which a webhook that says so was applied, since the last restore."""
         self.paid_elsewhere: set[str] = set()
         """request_ids that a session names which was not begun here."""
         self.forged: set[str] = set()
@@ -148,6 +150,11 @@ class World:
         self.ran()
         return result
 
+    @property
+    def is_alone(self) -> bool:
+        """No other process works at the same time."""
+        return True
+
     def ran(self) -> None:
         """A process has come to an end, and others may not have."""
         if not self.depth:
@@ -164,6 +171,7 @@ class World:
         self.restores += 1
         self.keys.is_restored = True
         self.discarded.clear()
+        self.paid.clear()
         self.unpublished.clear()
         self.counts["restores"] += 1
         self.processes.replace()

@@ -7,6 +7,10 @@ from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
+from simulation.world import Request
+
+PATIENCE = 30
+"""So many turns somebody waits for a session."""
 
 
 def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
@@ -47,14 +51,25 @@ def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
 
 
 def asked_and_reported(world: InterleavedWorld) -> actors.Actors:
-    """A request is begun twice, and paid elsewhere."""
+    """A request is begun twice, and paid meanwhile: its session, or another one elsewhere."""
     request, seen = people.new_request(world), len(world.account.events)
     askers = [Actor(actors.USER, lambda: asking.ask_for(world, request)) for _ in range(2)]
-    if world.tape.chance(0.3):
-        return askers
+    if world.tape.chance(0.5):
+        return [*askers, Actor(actors.WEBHOOK, lambda: _pay_as_soon_as_possible(world, request))]
     people.pay_session_of(world, request, request.amount, user_id=request.user_id)
     reported = [one for one in world.webhooks.due() if one.event in world.account.events[seen:]]
     return [*askers[world.tape.number(0, 1) :], *(actors.webhook(world, one) for one in reported)]
+
+
+def _pay_as_soon_as_possible(world: InterleavedWorld, request: Request) -> None:
+    """Once Stripe has the session, whoever knows of it; and its webhook comes at once."""
+    for _ in range(PATIENCE):
+        world.turns.pause()
+        for session in world.account.all("checkout.session", status=OPEN):
+            if session["metadata"]["request_id"] == request.request_id:
+                world.account.pay(session["id"], by_debit=False)
+                traffic.deliver_one(world, _of(world, world.account.now(session["id"])["payment_intent"])[0])
+                return
 
 
 def rivals(world: InterleavedWorld) -> actors.Actors:

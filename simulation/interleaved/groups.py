@@ -168,7 +168,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     beside_a_relay: 2.0,
     discarder: 2.0,
     crossings.asked_and_reported: 3.0,
-    crossings.rivals: 1.0,
+    crossings.rivals: 2.0,
     crossings.late_reconciler: 2.0,
     crossings.late_consumer: 2.0,
     crossings.rebuilder: 3.0,

@@ -13,6 +13,7 @@ from simulation.interleaved.turns import Actor, Turns
 from simulation.kafka import AWAY, HALF
 from simulation.stripe_model.api import WRITING
 from simulation.tape import Tape
+from simulation.terms import LIMITED
 from simulation.world import World
 
 RATES = (0.0, 0.0, 0.01, 0.03)
@@ -23,7 +24,8 @@ class InterleavedWorld(World):
         self, tape: Tape, clock: Clock, checkout: SharedDatabase, application: SharedDatabase, turns: Turns
     ) -> None:
         super().__init__(tape, clock, checkout, application)
-        self.swarm = replace(self.swarm, rate=tape.pick(RATES))
+        limited = replace(self.swarm, terms=tape.pick(LIMITED)) if tape.chance(0.25) else self.swarm
+        self.swarm = replace(limited, rate=tape.pick(RATES))
         self.turns = turns
         turns.impatience = self.swarm.rate
         self.settled: set[str] = set()
@@ -76,9 +78,13 @@ class InterleavedWorld(World):
                 return lost
         return super().fault(place, names)
 
+    @property
+    def is_alone(self) -> bool:
+        return self.turns.actor is None
+
     def ran(self) -> None:
         """Judged when all have ended."""
-        if self.turns.actor is None:
+        if self.is_alone:
             super().ran()
 
     def meanwhile(self) -> None:
