@@ -20,7 +20,7 @@ SESSIONS: dict[str, dict[str, Any]] = {
     "a subscription": {"mode": "subscription"},
     "without a payment intent": {"payment_intent": None},
     "for nothing": {"payment_intent": None, "amount_total": 0},
-    "without payment": {"payment_intent": None, "payment_status": "no_payment_required"},
+    "without payment": {"payment_status": "no_payment_required"},
 }
 """What such a session has that is not a payment's."""
 

@@ -148,8 +148,10 @@ def act(world: World) -> None:
 def settle(world: World, checker: Checker) -> None:
     """Faults end. All must be right after some periods, and stay right for one more."""
     world.is_calm = True
-    world.application.rule = NO_RULE
     world.say("faults end")
+    # What the application refuses keeps nobody else waiting.
+    traffic.consume(world, all_=True)
+    world.application.rule = NO_RULE
     for user_id in USERS:
         people.enter_user(world, user_id)
     application.repeat_moves(world)

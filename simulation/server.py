@@ -47,6 +47,8 @@ _RULE = """
             RAISE EXCEPTION 'no balance below 0' USING ERRCODE = 'check_violation';
         ELSIF rule = 'closed' AND NEW.id = 2 THEN
             RAISE EXCEPTION 'the account is closed';
+        ELSIF rule = 'outage' AND NEW.id = 2 THEN
+            RAISE EXCEPTION 'try again later' USING ERRCODE = 'lock_not_available';
         ELSIF rule = 'skipped' AND NEW.id = 2 THEN
             RETURN NULL;
         END IF;
@@ -55,9 +57,9 @@ _RULE = """
     CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.judge();
 """
 NO_RULE = "none"
-RULES = ("debt", "check", "closed", "skipped")
+RULES = ("debt", "check", "closed", "outage", "skipped")
 """What an application may do with a change of a balance: refuse one that falls below 0, by a trigger or as a
-constraint does; and refuse any of user 2, or silently skip it."""
+constraint does; refuse any of user 2, also with an error that looks like an outage, or silently skip it."""
 
 
 @contextmanager

@@ -77,6 +77,10 @@ def of(seed: int) -> Swarm:
         return [name for name in names if random.random() < 0.5]
 
     weights = {name: weight for name, weight in WEIGHTS.items() if name in ALWAYS or random.random() < 0.6}
+    chosen = terms.some(random)
+    if not chosen.is_plain:
+        # In another order than before a restore, shares are rounded otherwise.
+        weights.pop("restore", None)
     return Swarm(
         weights={name: weight * random.choice((0.5, 1, 2)) for name, weight in weights.items()},
         at_statement=half(AT_STATEMENT),
@@ -85,6 +89,5 @@ def of(seed: int) -> Swarm:
         at_publish=half(kafka.PUBLISHING),
         rate=random.choice(RATES),
         rule=random.choice((*server.RULES, *[server.NO_RULE] * 6)),
-        # In another order than before a restore, shares are rounded otherwise.
-        terms=terms.some(random, can_be_priced="restore" not in weights),
+        terms=chosen,
     )

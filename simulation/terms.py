@@ -77,11 +77,11 @@ LIMITED = (
 SHORT = Terms(session_minutes=31)
 
 
-def some(random: Random, *, can_be_priced: bool) -> Terms:
+def some(random: Random) -> Terms:
     """Mostly plain ones."""
     chosen = random.random()
-    if chosen < 0.3:
-        return random.choice(PRICED) if can_be_priced else PLAIN
-    if chosen < 0.4:
+    if chosen < 0.25:
+        return random.choice(PRICED)
+    if chosen < 0.35:
         return random.choice(LIMITED)
-    return SHORT if chosen < 0.55 else PLAIN
+    return SHORT if chosen < 0.5 else PLAIN
