@@ -4,7 +4,11 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import count, islice
 from pathlib import Path
+
+from simulation import swarm
+from simulation.running import ONE_IN
 
 CHECKOUT = "layers/common/checkout"
 
@@ -16,6 +20,8 @@ class Worlds(Enum):
     """In which worlds of the simulation a mistake must show."""
 
     SERIAL = "one process after the other"
+    PRICED = "likewise, where something else than the money is credited"
+    LIMITED = "likewise, where a user may begin few payments"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
 
     @property
@@ -23,7 +29,12 @@ class Worlds(Enum):
         """See simulation/running.py."""
         if self is Worlds.INTERLEAVED:
             return range(10, 10 * MOST_WORLDS + 1, 10)
-        return [seed for seed in range(1, 2 * MOST_WORLDS) if seed % 10][:MOST_WORLDS]
+        return [*islice(filter(self._has, count(1)), MOST_WORLDS)]
+
+    def _has(self, seed: int) -> bool:
+        terms = swarm.of(seed).terms
+        has_terms = {Worlds.PRICED: not terms.is_plain, Worlds.LIMITED: terms.is_limited}
+        return seed % ONE_IN > 0 and has_terms.get(self, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
