@@ -100,6 +100,7 @@ MUTANTS = [
         instead="        pass\n",
         breaks="an entry is committed though the application kept the balance as it was",
         caught_by=f"{OF_CREDITING}::test_an_entry_whose_balance_does_not_move_is_not_committed",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=LEDGER,
@@ -150,5 +151,6 @@ MUTANTS = [
         instead="error.diag.source_function == _POLICY",
         breaks="a trigger that raises what looks like an outage stops everybody for ever",
         caught_by=f"{RULES}::test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_gone",
+        worlds=Worlds.SERIAL,
     ),
 ]

@@ -41,6 +41,7 @@ MUTANTS = [
         instead="        if False:\n",
         breaks="the payment of a connected account is credited",
         caught_by=f"{NOT_BEGUN}::test_an_event_of_a_connected_account_is_ignored_and_nothing_is_read",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,
@@ -48,6 +49,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="a subscription is credited",
         caught_by=f"{NOT_BEGUN}::test_a_session_of_another_mode_is_held",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,
@@ -78,6 +80,7 @@ MUTANTS = [
         instead="        return None\n",
         breaks="a row that says more than Stripe does is turned into money",
         caught_by=f"{EVIDENCE}::test_a_row_that_stripe_does_not_confirm_is_never_emitted_and_loud",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="reconciliation/evidence_table.py",
@@ -85,6 +88,7 @@ MUTANTS = [
         instead='))"',
         breaks="the event of one payment vouches for another",
         caught_by=f"{EVIDENCE}::test_the_event_that_reported_it_is_evidence_if_it_is_of_this_payment",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=HELD,

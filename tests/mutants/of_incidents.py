@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 TWICE = "tests/incidents/test_credited_twice.py"
 LOST = "tests/incidents/test_paid_and_not_credited.py"
@@ -54,6 +54,7 @@ OWN = [
         instead='    return f"success:{request_id}:{id(object()) if request_id else str()}"',
         breaks="a credit has another key each time",
         caught_by=f"{TWICE}::test_a_webhook_that_is_sent_again",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="ledger/table.py",
@@ -61,6 +62,7 @@ OWN = [
         instead="            RETURNING effect_key, user_id",
         breaks="what the ledger has already stops the batch in which it comes again",
         caught_by=f"{TWICE}::test_a_handler_that_looks_for_no_earlier_credit",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="sessions/create.py",
@@ -75,6 +77,7 @@ OWN = [
         instead="",
         breaks="an event is stored without the message that credits it",
         caught_by=f"{LOST}::test_the_retry_after_a_failed_credit",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="outbox/delivery.py",
@@ -83,6 +86,7 @@ OWN = [
         "        acknowledged = [message.effect_key for message in messages]\n",
         breaks="what was sent to a broker that is away is taken for published",
         caught_by=f"{LOST}::test_a_broker_that_is_away_at_the_commit",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=ERRORS,
@@ -90,6 +94,7 @@ OWN = [
         instead='    status = 200\n    code = "temporarily_unavailable"',
         breaks="Stripe is told that an event was stored which was not",
         caught_by=f"{LOST}::test_a_failure_that_was_answered_200",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=ERRORS,
@@ -97,6 +102,7 @@ OWN = [
         instead='    status = 200\n    code = "stripe_unavailable"',
         breaks="an event that could not be read is answered as if it were stored",
         caught_by=f"{LOST}::test_every_error_caught_and_logged",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="reconciliation/missed_events.py",
@@ -111,6 +117,7 @@ OWN = [
         instead="[*released]",
         breaks="a paid session is stored, and its credit is left to others",
         caught_by=f"{LOST}::test_a_browser_that_does_not_return",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=READINGS,
@@ -125,6 +132,7 @@ OWN = [
         instead='            return Status.PAYMENT_FAILED, "It was not paid."\n',
         breaks="a bank debit that has begun is called failed",
         caught_by=f"{LOST}::test_a_bank_debit_that_completes_unpaid",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="ledger/crediting.py",
@@ -134,6 +142,7 @@ OWN = [
         instead="        except ZeroDivisionError as error:",
         breaks="a record that cannot be read stops its partition for ever",
         caught_by=f"{LOST}::test_one_record_that_cannot_be_read",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -141,6 +150,7 @@ OWN = [
         instead="            kinds = ()\n",
         breaks="a refund leaves the credits on the balance",
         caught_by=f"{TAKEN}::test_a_refund_that_nobody_handled",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="ledger/table.py",

@@ -86,6 +86,7 @@ MUTANTS = [
         instead="(known.user_id, known.currency) = (user_id, currency)",
         breaks="another amount under a known key is taken for done",
         caught_by=f"{OF_MOVE}::test_the_same_key_for_something_else_is_an_error",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=MOVE,
@@ -93,6 +94,7 @@ MUTANTS = [
         instead="THEN",
         breaks="an application can enter what looks like a payment",
         caught_by=f"{OF_MOVE}::test_what_can_never_be_right_is_refused",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=TABLES,

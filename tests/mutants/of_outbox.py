@@ -51,6 +51,7 @@ MUTANTS = [
         instead="                outbox.remove(tx, [message.effect_key for message in messages])\n                refused",
         breaks="what the broker did not acknowledge to a relay is lost",
         caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="outbox/producer.py",

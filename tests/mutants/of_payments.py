@@ -66,6 +66,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="a late event moves a payment back",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/payment.py",
@@ -73,6 +74,7 @@ MUTANTS = [
         instead="order.index(other) >= order.index(self)",
         breaks="the twin of an event emits its payment a second time",
         caught_by="tests/unit/checkout/test_domain.py::test_states_only_rise_and_success_absorbs",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=EMISSIONS,
@@ -80,6 +82,7 @@ MUTANTS = [
         instead="        amount_cents=payment.amount_cents,\n",
         breaks="what was asked is credited, and not what was promised for what was paid",
         caught_by=f"{PRICE}::test_what_is_credited",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=EMISSIONS,
@@ -87,6 +90,7 @@ MUTANTS = [
         instead="        amount_cents=payment.paid_cents,\n",
         breaks="the tax is credited",
         caught_by=f"{PRICE}::test_what_is_credited",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=DECISIONS,
@@ -94,6 +98,7 @@ MUTANTS = [
         instead="",
         breaks="a session that came to less than was asked is credited as if it had come to all of it",
         caught_by=f"{PRICE}::test_another_subtotal_is_credited_in_proportion_and_loud",
+        worlds=Worlds.PRICED,
     ),
     Mutant(
         file=DECISIONS,
@@ -103,6 +108,7 @@ MUTANTS = [
         "    )\n",
         breaks="a payment whose row is lost loses its bonus",
         caught_by=f"{PRICE}::test_a_row_that_is_made_from_an_event_keeps_the_promise",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/price.py",
@@ -117,6 +123,7 @@ MUTANTS = [
         instead="        return self.total_cents == 0\n",
         breaks="what no discount made free is credited",
         caught_by=f"{PRICE}::test_what_is_free_without_a_full_discount_is_held",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/payment.py",
@@ -161,6 +168,7 @@ MUTANTS = [
         instead='        case "no_payment_required", _:\n',
         breaks="what nobody paid is credited",
         caught_by=f"{BAD}::test_no_payment_required_is_held",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/shares.py",
@@ -168,6 +176,7 @@ MUTANTS = [
         instead="    return credit_cents * reversed_cents // paid_cents\n",
         breaks="half a cent is rounded down",
         caught_by=f"{SHARES}::test_full_refunds_take_exactly_the_credit_though_one_failed_between",
+        worlds=Worlds.PRICED,
     ),
     Mutant(
         file="payments/shares.py",
@@ -175,6 +184,7 @@ MUTANTS = [
         instead="        coins += direction * one.reversal.amount_cents\n",
         breaks="two refunds that are taken in at once do not take their share",
         caught_by="tests/unit/checkout/test_proportion.py::test_what_is_taken_back_is_the_share_of_what_stripe_took_back",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSALS,
@@ -279,6 +289,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="a signature that was made for later is good for ever",
         caught_by="tests/unit/checkout/test_signature_agreement.py::test_the_window_is_five_minutes_to_both_sides",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SIGNATURE,
@@ -286,6 +297,7 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="anybody can credit anybody",
         caught_by=f"{BAD}::test_one_byte_changed",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="operations/verbs/held.py",
@@ -301,6 +313,7 @@ MUTANTS = [
         instead="",
         breaks="a row that somebody has written is money",
         caught_by="tests/integration/test_evidence.py::test_while_stripe_is_away_the_others_are_emitted",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=DECISIONS,

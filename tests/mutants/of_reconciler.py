@@ -149,5 +149,6 @@ MUTANTS = [
         instead='            case "open", _:\n                return "checkout.session.expired"\n',
         breaks="a session that the customer may still pay is called expired",
         caught_by=f"{OF_RECONCILER}::test_an_abandoned_session_is_read_again",
+        worlds=Worlds.SERIAL,
     ),
 ]

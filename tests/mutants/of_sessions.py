@@ -1,6 +1,6 @@
 """From what a caller asks for to a session at Stripe."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 SESSIONS = "sessions/create.py"
 REQUESTS = "sessions/requests.py"
@@ -41,6 +41,7 @@ MUTANTS = [
         instead='" WHERE request_id = %s AND %s IS NOT NULL"',
         breaks="a stored session, which the customer may be paying, is replaced by another",
         caught_by=f"{RACES}::test_a_session_that_was_stored_meanwhile_is_not_replaced_by_another",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=TABLE,
@@ -182,6 +183,7 @@ MUTANTS = [
         instead="usage.day_cents > most_cents",
         breaks="the payment that exceeds the limit of a day is begun",
         caught_by="tests/integration/test_limits.py::test_what_is_left_of_the_amount_can_still_be_paid",
+        worlds=Worlds.LIMITED,
     ),
     Mutant(
         file=TABLE,

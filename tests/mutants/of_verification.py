@@ -19,6 +19,7 @@ MUTANTS = [
         instead="            if False:\n",
         breaks="a balance that was edited by hand is not seen",
         caught_by=f"{OF_VERIFICATION}::test_a_balance_edited_by_hand",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=AUDIT,
@@ -55,6 +56,7 @@ MUTANTS = [
         instead="entry.effect_key in left",
         breaks="another amount in the ledger is taken for what was paid",
         caught_by=f"{OF_VERIFICATION}::test_an_entry_that_is_not_its_payments",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=VERIFY,
