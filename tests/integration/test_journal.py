@@ -45,6 +45,7 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "accept": ("{finding}", "--reason", "r", "--yes"),
     "reread": ("cs_test_1", "--yes"),
     "restored": ("--yes",),
+    "approve": ("{request}", "--yes"),
     "refund": ("pi_1", "--key", "T-1", "--reason", "r", "--yes"),
 }
 READING: dict[str, tuple[str, ...]] = {
@@ -57,7 +58,12 @@ READING: dict[str, tuple[str, ...]] = {
     "held show": ("evt_1",),
     "overview": (),
     "triggers": (),
+    "requests": (),
 }
+REQUEST = (
+    "INSERT INTO operator_requests (id, verb, arguments, operator, plan, requested_by, expires_at) VALUES"
+    """ ('a request', 'erase-user', '{"user": 1, "reason": "r"}', 'grace', 'Erase', 'grace', 'infinity')"""
+)
 BY_RULE = {"reconcile", "look-again", "erase"}
 
 
@@ -68,6 +74,9 @@ def operate(fns: Functions, *words: str, **event: Any) -> Any:
 def words(fns: Functions, verb: str, arguments: tuple[str, ...]) -> list[str]:
     [parked] = fns.application("SELECT id FROM parked_events")
     given = {"{parked}": str(parked["id"])}
+    if "{request}" in arguments:
+        fns.checkout(REQUEST)
+        given["{request}"] = "a request"
     if "{finding}" in arguments:
         findings = operate(fns, "verify")["result"]["findings"]
         [given["{finding}"]] = [

@@ -141,7 +141,12 @@ def test_the_journal_has_the_refund_and_the_story_has_its_key(fns: Functions, si
 
     [act] = fns.invoke("operations", {"verb": "journal", "arguments": []})["result"]["acts"]
     assert (act["verb"], act["operator"], act["end"]) == ("refund", "ada", "done")
-    assert act["arguments"] == {"payment": request_id, "key": "T-1", "reason": "a test"}
+    assert act["arguments"] == {
+        "payment": request_id,
+        "key": "T-1",
+        "amount_cents": 500,
+        "reason": "a test",
+    }
     assert act["effect"]["refund_id"] == made(silent)[0]["id"]
     story = fns.invoke("operations", {"verb": "inspect", "arguments": [request_id]})["result"]
     [asked] = [step for step in story["steps"] if step["table"] == "requested_refunds"]

@@ -38,6 +38,27 @@ MUTANTS = [
         caught_by=f"{OF_REFUND}::test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key",
     ),
     Mutant(
+        file="operations/four_eyes.py",
+        text="        if request.requested_by == approver:\n",
+        instead="        if False:\n",
+        breaks="one operator approves what he has asked for",
+        caught_by="tests/integration/test_four_eyes.py::test_nobody_approves_what_they_have_asked_for",
+    ),
+    Mutant(
+        file="operations/four_eyes.py",
+        text="        if request.is_expired:\n",
+        instead="        if False:\n",
+        breaks="an old request is carried out when nobody expects it any more",
+        caught_by="tests/integration/test_four_eyes.py::test_a_request_expires",
+    ),
+    Mutant(
+        file="operations/four_eyes.py",
+        text="    if caller.identity is None:\n        raise Refused(",
+        instead="    if caller.identity is None:\n        return str(given.operator)\n        raise Refused(",
+        breaks="on AWS one person approves under two names",
+        caught_by="tests/integration/test_four_eyes.py::test_on_aws_a_name_is_not_enough",
+    ),
+    Mutant(
         file="payments/readings.py",
         text="        if event.type in radar_event.HANDLED:\n",
         instead="        if False:\n",

@@ -177,7 +177,7 @@ class Functions:
             "SET LOCAL session_replication_role = replica;"
             " TRUNCATE checkout_transactions, stripe_events, reversals, discarded_reversals, outbox,"
             " reconciler_state, stripe_balance_transactions, verify_findings, operator_journal,"
-            " discarded_effects, requested_refunds"
+            " discarded_effects, requested_refunds, operator_requests"
         )
         self.application(
             "SET LOCAL session_replication_role = replica;"

@@ -20,6 +20,12 @@ class OperatorSettings:
         setting.optional_number,
         "what an operator may add to or take from a balance in one `adjust`",
     )
+    four_eyes_cents = Setting(
+        "FOUR_EYES_CENTS",
+        setting.optional_number,
+        "above so much an `adjust` or `refund` needs a second operator's `approve`, and `erase-user` always;"
+        " without it none does",
+    )
     fraud_warning_action = Setting(
         "FRAUD_WARNING_ACTION",
         _fraud_warning_action,

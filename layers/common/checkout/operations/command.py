@@ -9,7 +9,7 @@ from typing import Any
 from checkout.base import timing
 from checkout.base.errors import InvalidRequest
 from checkout.base.user_ids import UserId, UserIds
-from checkout.operations import journal, text, verbs
+from checkout.operations import four_eyes, journal, text, verbs
 from checkout.operations.journal import Caller
 from checkout.operations.verb import PROGRAM, Changes, NotConfirmed, Outcome, Parser, Verb, Verbs, operator
 from checkout.system import System
@@ -45,10 +45,14 @@ def execute(
     if verb.changes is Changes.BY_DECISION and given.operator is None:
         raise InvalidRequest(f"{verb.name} needs --operator: the journal says who decided it.")
     plan = None if verb.plan is None else verb.plan(given, system)
+    if plan is not None and four_eyes.are_needed(given, system.config):
+        given.verb = verb = four_eyes.asking(verb, plan)
+        plan = f"Ask for another operator's approval of this: {plan}"
     if plan is not None and not given.yes and not confirm(plan):
         raise NotConfirmed(plan)
     if journal.is_due(given):
-        return journal.recorded(given, system, caller(), plan)
+        given.caller = caller()
+        return journal.recorded(given, system, plan)
     return verb.run(given, system)
 
 

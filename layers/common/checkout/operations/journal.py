@@ -19,7 +19,7 @@ from checkout.reconciliation import operator_journal as journal
 from checkout.reconciliation.operator_journal import Act, Step
 from checkout.system import System
 
-_NOT_ARGUMENTS = frozenset({"verb", "operator", "yes", "json", "say", "most_seconds"})
+_NOT_ARGUMENTS = frozenset({"verb", "operator", "yes", "json", "say", "most_seconds", "caller"})
 _PERSONAL = frozenset({"email"})
 """The journal is never erased, so it does not have these."""
 
@@ -42,10 +42,11 @@ def is_due(given: argparse.Namespace) -> bool:
     return verb.changes is Changes.BY_DECISION
 
 
-def recorded(given: argparse.Namespace, system: System, caller: Caller, plan: str | None) -> Outcome:
-    """Run the verb between the act's two rows of the journal. Raises what the verb raises, and
-    DatabaseUnavailable if the journal cannot be written."""
+def recorded(given: argparse.Namespace, system: System, plan: str | None) -> Outcome:
+    """Run the verb between the act's two rows of the journal; `given.caller` is who calls. Raises what the
+    verb raises, and DatabaseUnavailable if the journal cannot be written."""
     verb: Verb = given.verb
+    caller: Caller = given.caller
     act = Act(
         act_id=str(uuid.uuid4()),
         operator=given.operator,
@@ -68,11 +69,16 @@ def recorded(given: argparse.Namespace, system: System, caller: Caller, plan: st
     return outcome
 
 
+def all_arguments(given: argparse.Namespace) -> Mapping[str, Any]:
+    """Also those that were not given."""
+    return {name: value for name, value in vars(given).items() if name not in _NOT_ARGUMENTS}
+
+
 def _arguments(given: argparse.Namespace) -> Mapping[str, Any]:
     return {
         name: value
-        for name, value in vars(given).items()
-        if name not in _NOT_ARGUMENTS | _PERSONAL and value is not None and value is not False
+        for name, value in all_arguments(given).items()
+        if name not in _PERSONAL and value is not None and value is not False
     }
 
 

@@ -51,6 +51,9 @@ Run = Callable[[argparse.Namespace, System], Outcome]
 Plan = Callable[[argparse.Namespace, System], str]
 """A sentence that announces what is about to change."""
 
+AtStake = Callable[[argparse.Namespace], int]
+"""Minor units, after `plan` was called: if it is above FOUR_EYES_CENTS, another operator must approve it."""
+
 Lines = Callable[[dict[str, Any]], Iterator[str]]
 """An outcome's content, for people."""
 
@@ -64,6 +67,7 @@ class Verb:
     plan: Plan | None
     changes: Changes
     lines: Lines
+    at_stake: AtStake | None = None
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,6 +100,7 @@ class Verbs:
         changes: Changes = Changes.NOTHING,
         *,
         lines: Lines = text.lines,
+        at_stake: AtStake | None = None,
     ) -> Parser:
         """Returns the verb's parser, for its arguments. `what` is its help, without a full stop."""
         parser = self._commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
@@ -103,7 +108,8 @@ class Verbs:
         if changes is not Changes.NOTHING:
             parser.add_argument("--yes", action="store_true", help="do not ask")
             operator(parser, default=argparse.SUPPRESS, what="who decides, for the journal")
-        parser.set_defaults(verb=Verb(parser.prog.removeprefix(f"{PROGRAM} "), run, plan, changes, lines))
+        full_name = parser.prog.removeprefix(f"{PROGRAM} ")
+        parser.set_defaults(verb=Verb(full_name, run, plan, changes, lines, at_stake))
         return parser
 
 

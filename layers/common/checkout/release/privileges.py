@@ -82,6 +82,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "discarded_effects": QUEUE,
         "verify_findings": QUEUE,
         "requested_refunds": ADD,
+        "operator_requests": WRITE,
         "operator_journal": ADD,
     },
 }

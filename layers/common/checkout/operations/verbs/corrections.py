@@ -20,7 +20,14 @@ _NO_SUCH_USER = "23503"
 
 
 def declare(verbs: Verbs) -> None:
-    once = verbs.add("adjust", "add to a balance, once", adjust, plan_adjust, BY_DECISION)
+    once = verbs.add(
+        "adjust",
+        "add to a balance, once",
+        adjust,
+        plan_adjust,
+        BY_DECISION,
+        at_stake=lambda given: abs(given.amount_cents),
+    )
     once.add_argument("--key", type=key, required=True, help="makes it once: the ticket's number")
     of_user(once)
     once.add_argument("--amount-cents", type=amount, required=True, metavar="CENTS", help="negative to take")

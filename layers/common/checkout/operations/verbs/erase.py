@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from checkout.base import telemetry, timing
 from checkout.base.postgres import Transaction, take_time
+from checkout.base.text import MAX_BIGINT
 from checkout.base.user_ids import UserId
 from checkout.operations import erasure_table as erasure
 from checkout.operations.personal_data import without_personal_data
@@ -43,6 +44,8 @@ def declare(verbs: Verbs) -> None:
         of_a_user,
         plan_of_a_user,
         BY_DECISION,
+        # It cannot be undone, and has no price.
+        at_stake=lambda _given: MAX_BIGINT,
     )
     of_user(of_one)
     reasoned(of_one)

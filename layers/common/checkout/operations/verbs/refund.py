@@ -17,7 +17,14 @@ _UNDER_WAY = ("pending", "succeeded")
 
 
 def declare(verbs: Verbs) -> None:
-    once = verbs.add("refund", "give money back through Stripe, once", refund, plan, BY_DECISION)
+    once = verbs.add(
+        "refund",
+        "give money back through Stripe, once",
+        refund,
+        plan,
+        BY_DECISION,
+        at_stake=lambda given: given.amount_cents,
+    )
     once.add_argument("payment", type=a_text, help="request_id, or Stripe's payment intent (pi_…)")
     once.add_argument("--key", type=key, required=True, help="makes it once: the ticket's number")
     once.add_argument(
@@ -40,6 +47,8 @@ def key(given: str) -> str:
 def plan(given: Namespace, system: System) -> str:
     _require_possible(given)
     wanted = system.refunds.wanted(given.payment, given.key, given.amount_cents)
+    # What is announced is what is done, and what another operator approves.
+    given.amount_cents = wanted.amount_cents
     if wanted.refund is not None:
         return f"Apply {wanted.refund['id']}, which {given.key} has refunded before, as Stripe has it now"
     payment = wanted.payment
