@@ -110,6 +110,7 @@ CASES = {
 
 def prepare(name: str, stack: Description, data: Path, say: Callable[[str], None]) -> None:
     """Prepare the case and say whose payment it is. Raises TroubleError and DemoError."""
+    say(f"Preparing {name} …")
     trouble, kept = Trouble(stack), data / f"trouble-{name}.json"
     payment = _kept(kept)
     if payment is None or trouble.is_credited(payment):

@@ -62,11 +62,14 @@ class Trouble:
 
     def switch(self, name: str, act: str, state: str) -> None:
         """Have the console's switchboard `act`, unless the part is in that state. Raises TroubleError."""
-        found = {one["name"]: one["state"] for one in self._console("/switchboard", {})["switches"]}
-        if name not in found:
+        switches = self._console("/switchboard", {})["switches"]
+        # A cluster's brokers are numbered.
+        found = [one for one in switches if one["name"] == name or one["name"].startswith(f"{name} ")]
+        if not found:
             raise TroubleError(f"this stack has not started its own {name}, so it cannot be broken here")
-        if found[name] != state:
-            self._console("/switchboard", {"switch": name, "act": act})
+        for one in found:
+            if one["state"] != state:
+                self._console("/switchboard", {"switch": one["name"], "act": act})
 
     def operate(self, *words: str) -> None:
         """Run a verb of the operations. Raises TroubleError."""

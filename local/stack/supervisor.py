@@ -38,13 +38,16 @@ class Kept:
         self._service = service
         self._report = report
         self._is_stopped = False
+        self._is_starting = False
         self._changing = asyncio.Lock()
 
     @property
     def state(self) -> str:
-        """running, stopped (by `stop`), or ended (and about to be restarted)."""
+        """running, stopped (by `stop`), starting, or ended (and about to be restarted)."""
         if self._is_stopped:
             return "stopped"
+        if self._is_starting:
+            return "starting"
         return "running" if self._runs() else "ended"
 
     async def run(self) -> None:
@@ -60,7 +63,7 @@ class Kept:
                     pause = _FIRST_PAUSE
                 self._report(f"{self.name} has ended ({_how(self._service)}); it is started again")
                 try:
-                    await asyncio.to_thread(self._service.start)
+                    await self._start()
                     self._report(f"{self.name} is back")
                 except Exception as error:  # noqa: BLE001 - the next attempt may succeed
                     self._report(f"{self.name} cannot be started: {error}")
@@ -81,14 +84,22 @@ class Kept:
             if not self._is_stopped:
                 return
             self._is_stopped = False
-            await asyncio.to_thread(self._service.start)
+            await self._start()
             self._report(f"{self.name} is started again on request")
 
     async def kill(self) -> None:
-        """End it as a crash would (SIGKILL); `run` restarts it."""
+        """End it as a crash would (SIGKILL), and return once it has; `run` restarts it."""
         async with self._changing:
-            if self._service.process is not None:
-                self._service.process.kill()
+            if (process := self._service.process) is not None:
+                process.kill()
+                await asyncio.to_thread(process.wait)
+
+    async def _start(self) -> None:
+        self._is_starting = True
+        try:
+            await asyncio.to_thread(self._service.start)
+        finally:
+            self._is_starting = False
 
     def _runs(self) -> bool:
         return self._service.process is not None and self._service.process.poll() is None

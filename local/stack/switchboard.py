@@ -19,7 +19,7 @@ WEBHOOKS = "Webhooks"
 MODES = ("normal", "drop", "duplicate", "delay", "reorder")
 """Of the simulator's deliveries."""
 
-_ACTS = {"running": ("stop", "kill"), "stopped": ("start",), "ended": ("stop",)}
+_ACTS = {"running": ("stop", "kill"), "stopped": ("start",), "starting": (), "ended": ()}
 """State of a service or a function → what can be done."""
 
 _SECONDS = 90.0

@@ -1,5 +1,6 @@
 """The operators' console as a person uses it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,10 +35,11 @@ class OperatorsConsole:
         self.page.get_by_role("textbox").fill(reference)
         self.page.get_by_role("button", name="Show").click()
 
-    def press(self, part: str, act: str, state: str) -> None:
+    def press(self, part: str, act: str, state: str | re.Pattern[str]) -> None:
         """Have the switchboard act, and wait for the state that follows."""
         self.view("Switchboard")
-        self.row(part).get_by_role("button", name=act).click()
+        with self.page.expect_response(lambda answer: part in (answer.request.post_data or "")):
+            self.row(part).get_by_role("button", name=act).click()
         expect(self.row(part).locator(".track")).to_have_text(state)
 
     def decide(self, row: Locator, act: str, given: Mapping[str, str], plan: Any) -> None:

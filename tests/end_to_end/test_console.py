@@ -223,8 +223,9 @@ def test_what_was_killed_comes_back_and_the_payment_is_credited(
     use = OperatorsConsole(console, stack.description["console_url"])
     word = "stripe_simulator" if part == "Stripe simulator" else "checkout_finished_consumer"
     before = stack.child(word).pid
-    use.press(part, "Kill", "running")
+    use.press(part, "Kill", re.compile("running|ended|starting"))
     eventually(lambda: is_another(stack, word, before), 30, lambda: stack.log[-2000:])
+    expect(use.row(part).locator(".track")).to_have_text("running")
     session = stack.create(stack.add_user())
     stack.pay(session)
     use.view("Live")

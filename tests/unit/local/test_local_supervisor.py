@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -17,12 +18,15 @@ class Sleeper(processes.Child):
     def __init__(self) -> None:
         self.starts = 0
         self.failure: Exception | None = None
+        self.serves: threading.Event | None = None
 
     def start(self) -> None:
         if self.failure is not None:
             raise self.failure
         self.starts += 1
         self.process = processes.spawn(["sleep", "600"])
+        if self.serves is not None:
+            assert self.serves.wait(20)
 
     def stop(self) -> None:
         self.end(signal.SIGTERM)
@@ -75,6 +79,18 @@ def test_what_was_stopped_stays_away_until_it_is_started(monkeypatch: pytest.Mon
         assert (service.starts, one.state) == (2, "running")
 
     assert kept(do) == ["it is stopped on request", "it is started again on request"]
+
+
+def test_what_does_not_serve_yet_is_not_running() -> None:
+    async def do(one: Kept, service: Sleeper) -> None:
+        service.serves = threading.Event()
+        await one.kill()
+        await until(lambda: service.starts == 2)
+        assert one.state == "starting"
+        service.serves.set()
+        await until(lambda: one.state == "running")
+
+    kept(do)
 
 
 def test_a_start_that_fails_is_tried_again() -> None:

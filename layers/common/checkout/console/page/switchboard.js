@@ -28,6 +28,7 @@ export async function show(main, signal) {
   const failed = element("div", { "aria-live": "polite" });
   swap(main, element("h2", {}, "Switchboard"), element("p", {}, "Break this stack, and watch under Live how it mends itself."), failed, board);
   let busy = false;
+  let pressed = 0;
   let shown = "";
 
   const draw = (switches) => {
@@ -41,6 +42,7 @@ export async function show(main, signal) {
 
   async function press(name, what) {
     busy = true;
+    pressed += 1;
     for (const button of board.querySelectorAll("button")) button.disabled = true;
     announce(`${DOES[what]} ${name} …`);
     try {
@@ -61,8 +63,9 @@ export async function show(main, signal) {
   while (!signal.aborted) {
     try {
       if (!busy) {
+        const before = pressed;
         const switches = await turn();
-        if (!busy) draw(switches);
+        if (before === pressed) draw(switches);
       }
     } catch (error) {
       if (!signal.aborted) swap(board, problem(error));
