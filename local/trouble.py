@@ -50,6 +50,8 @@ def parked_unknown_user(trouble: Trouble, payment: Payment) -> None:
 
 
 def held_event(trouble: Trouble, payment: Payment) -> None:
+    # Between the payment and the event it would read from Stripe what is to be held.
+    is_switched_off = trouble.switch(RECONCILER, "stop", "stopped")
     trouble.pay_unreported(payment)
     path = f"/v1/checkout/sessions/{payment.session_id}"
     events = trouble.stripe("GET", "/v1/events", params={"type": "checkout.session.completed", "limit": 100})
@@ -62,6 +64,8 @@ def held_event(trouble: Trouble, payment: Payment) -> None:
         )
         trouble.deliver({**event, "api_version": OLD_VERSION})
     _await(lambda: trouble.is_in_checkout(f"{stored} AND outcome = 'held'", event["id"]))
+    if is_switched_off:
+        trouble.switch(RECONCILER, "start", "running")
 
 
 def waiting_refund(trouble: Trouble, payment: Payment) -> None:

@@ -60,16 +60,18 @@ class Trouble:
         self.pay(payment)
         self.switch("Webhooks", "normal", "normal")
 
-    def switch(self, name: str, act: str, state: str) -> None:
-        """Have the console's switchboard `act`, unless the part is in that state. Raises TroubleError."""
+    def switch(self, name: str, act: str, state: str) -> bool:
+        """Have the console's switchboard `act`, unless the part is in that state: False then. Raises
+        TroubleError."""
         switches = self._console("/switchboard", {})["switches"]
         # A cluster's brokers are numbered.
         found = [one for one in switches if one["name"] == name or one["name"].startswith(f"{name} ")]
         if not found:
             raise TroubleError(f"this stack has not started its own {name}, so it cannot be broken here")
-        for one in found:
-            if one["state"] != state:
-                self._console("/switchboard", {"switch": one["name"], "act": act})
+        others = [one["name"] for one in found if one["state"] != state]
+        for other in others:
+            self._console("/switchboard", {"switch": other, "act": act})
+        return bool(others)
 
     def operate(self, *words: str) -> None:
         """Run a verb of the operations. Raises TroubleError."""
