@@ -23,10 +23,10 @@ _LEDGER = (
     " ORDER BY e.id"
 )
 _OUTBOX_AND_CREDITED = (
-    "SELECT effect_key AS key, value FROM outbox"
-    " UNION ALL SELECT 'success:' || request_id, NULL FROM checkout_transactions"
-    "  WHERE credited_at IS NOT NULL"
-    " UNION ALL SELECT effect_key, NULL FROM reversals WHERE credited_at IS NOT NULL"
+    "SELECT effect_key AS key, value FROM outbox UNION ALL SELECT key, NULL FROM ("
+    " SELECT 'success:' || request_id AS key, credited_at FROM checkout_transactions"
+    " UNION ALL SELECT effect_key, credited_at FROM reversals WHERE credit_cents IS DISTINCT FROM 0"
+    ") AS compared WHERE credited_at IS NOT NULL"
 )
 _EMITTED = (
     "SELECT 'success:' || request_id AS key FROM checkout_transactions WHERE status = 'payment_succeeded'"

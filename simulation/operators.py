@@ -85,10 +85,11 @@ def note_discarded(world: World, outcome: Any) -> None:
     keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
     # What gives back stands for the whole refund, as long as nothing of it was taken.
     takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
+    # A record can also have come to the key of another payment.
     entered = world.application.rows(
-        "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(takings)]
+        "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(keys | takings)]
     )
-    world.discarded |= keys | (takings - {row["effect_key"] for row in entered})
+    world.discarded |= (keys | takings) - {row["effect_key"] for row in entered}
 
 
 def run(world: World, *words: str) -> Any:

@@ -168,8 +168,11 @@ class Turns:
                 break
             blocked = self._blocked([one for one in moving if one.state is State.EXECUTING])
             with self._changed:
-                moving = _moving(actors)
-                if all(one.state is State.EXECUTING and blocked.get(one) for one in moving):
+                before, moving = moving, _moving(actors)
+                # Whoever has stopped meanwhile may have been in the way of the others.
+                if moving == before and all(
+                    one.state is State.EXECUTING and blocked.get(one) for one in moving
+                ):
                     self._going = None
                     break
             if time.monotonic() > ends:
