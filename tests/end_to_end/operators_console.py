@@ -42,8 +42,16 @@ class OperatorsConsole:
             self.row(part).get_by_role("button", name=act).click()
         expect(self.row(part).locator(".track")).to_have_text(state)
 
-    def decide(self, row: Locator, act: str, given: Mapping[str, str], plan: Any) -> None:
-        """Fill in the dialog, see what it announces, confirm it, and close it."""
+    def decide(
+        self,
+        row: Locator,
+        act: str,
+        given: Mapping[str, str],
+        plan: Any,
+        answer: str = "Done.",
+        close: str = "Close",
+    ) -> None:
+        """Fill in the dialog, see what it announces, confirm it, see the answer, and close it."""
         row.get_by_role("button", name=act, exact=True).click()
         dialog = self.page.get_by_role("dialog")
         for label, value in given.items():
@@ -52,8 +60,8 @@ class OperatorsConsole:
             preview.click()
         expect(dialog).to_contain_text(plan)
         dialog.get_by_role("button", name="Do it").click()
-        expect(dialog).to_contain_text("Done.")
-        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_contain_text(answer)
+        dialog.get_by_role("button", name=close).click()
 
     def is_credited(self, request_id: str) -> None:
         """Return once its story says so."""

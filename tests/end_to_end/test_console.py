@@ -29,13 +29,15 @@ action => {
   form.submit();
 }
 """
+FOUR_EYES_CENTS = 1_000_000
 SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")]
 
 
 @pytest.fixture(scope="module")
 def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Asks for the browser first: without one there is nothing to start."""
-    with RunningStack(tmp_path_factory.mktemp("stack") / "project") as running:
+    folder = tmp_path_factory.mktemp("stack") / "project"
+    with RunningStack(folder, FOUR_EYES_CENTS=str(FOUR_EYES_CENTS)) as running:
         yield running
 
 
@@ -171,7 +173,7 @@ def test_a_balance_is_adjusted_once_after_a_preview(console: Page, stack: Runnin
     user_id = stack.add_user()
     use = OperatorsConsole(console, stack.description["console_url"])
     use.payment(str(user_id))
-    given = {"Amount": "250", "Key": "TICKET-12", "Reason": "goodwill", "Your name": "ada"}
+    given = {"Amount": "250", "Key": "TICKET-12", "Reason": "goodwill", "Your name": "carol"}
     plan = f"Add 250 to the balance of user {user_id}, now 0 eur, once, as adjust:TICKET-12?"
     for _ in range(2):
         use.decide(
@@ -181,11 +183,29 @@ def test_a_balance_is_adjusted_once_after_a_preview(console: Page, stack: Runnin
     assert (stack.balance(user_id), stack.entries(user_id)) == (250, [250])
     use.view("Journal")
     use.page.get_by_label("Verb").fill("adjust")
+    use.page.get_by_label("Operator").fill("carol")
     use.page.get_by_role("button", name="Filter").click()
-    expect(use.row("adjust")).to_have_count(4)
+    expect(use.row("adjust")).to_have_count(2)
     use.page.get_by_label("Operator").fill("nobody")
     use.page.get_by_role("button", name="Filter").click()
     expect(use.main).to_contain_text("Nobody has changed anything.")
+
+
+def test_a_large_adjustment_is_approved_by_somebody_else(console: Page, stack: RunningStack) -> None:
+    user_id = stack.add_user()
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.payment(str(user_id))
+    given = {"Amount": "1000001", "Key": "TICKET-14", "Reason": "a prize", "Your name": "ada"}
+    asked = re.compile("Ask for another operator's approval of this: Add 1000001")
+    use.decide(use.row(str(user_id)).first, "Adjust", given, asked, "another operator has to approve it")
+    assert stack.balance(user_id) == 0
+    use.view("Queues")
+    waits = use.row("Add 1000001")
+    approval = re.compile("Approve what ada has asked for: Add 1000001")
+    use.decide(waits, "Approve", {"Your name": "ada"}, approval, "somebody else must approve it", "Cancel")
+    use.decide(waits, "Approve", {"Your name": "bob"}, approval)
+    expect(waits).to_have_count(0)
+    assert stack.balance(user_id) == 1_000_001
 
 
 def test_money_is_given_back_after_a_preview(console: Page, stack: RunningStack) -> None:

@@ -74,7 +74,7 @@ export function decide({ title, words, fields = [], byOperator = false, reason =
 
   async function confirmed() {
     const result = await operate(...given(), ...(announces ? [] : ["--yes"]));
-    finish("Done.", result);
+    finish(result.requested ? `Asked for, not done: another operator has to approve it in Queues, as ${result.requested}.` : "Done.", result);
   }
 
   function finish(text, result) {

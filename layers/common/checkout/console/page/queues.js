@@ -16,7 +16,13 @@ export async function show(main, signal) {
       const overview = await read("overview", "--brief");
       const parked = await read("parked", "list");
       const held = await read("held", "list", "--waiting");
-      return [depthsOf(overview.queues, refresh), parkedOf(parked.parked, refresh), heldOf(held.held, refresh)];
+      const asked = await read("requests");
+      return [
+        depthsOf(overview.queues, refresh),
+        ...(asked.requests.length ? [askedOf(asked.requests, refresh)] : []),
+        parkedOf(parked.parked, refresh),
+        heldOf(held.held, refresh),
+      ];
     });
   await refresh();
 }
@@ -37,6 +43,16 @@ function depthsOf(queues, refresh) {
       act("Reconcile now", "reconcile", () => decide({ title: "Reconcile", words: ["reconcile"], then: refresh, announces: "Do now what the schedule does every 15 minutes: it reads what was missed, and emits what is not in the ledger." })),
     ),
   );
+}
+
+function askedOf(requests, refresh) {
+  const rows = requests.map((request) => [
+    moment(request.requested_at),
+    request.requested_by,
+    request.plan,
+    act("Approve", `approve ${request.id}`, () => decide({ title: `Approve request ${request.id}`, words: ["approve", request.id], byOperator: true, then: refresh })),
+  ]);
+  return table("Waits for a second operator", ["Since", "Asked by", "What", "Decide"], rows, "");
 }
 
 function parkedOf(records, refresh) {
