@@ -193,7 +193,7 @@ def _mapped(error: stripe.StripeError) -> StripeError:
     if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
     if isinstance(error, stripe.PermissionError):
-        return StripeNotReached(f"Our key may not do this ({what}): docs/stripe.md says what it must.")
+        return StripeRefused(f"Our key may not do this ({what}): docs/stripe.md says what it must.")
     if isinstance(error, stripe.InvalidRequestError) and error.param == "expires_at":
         return StripeRefused(f"Stripe refused the request, which was too old ({what}); try again.")
     if isinstance(error, stripe.InvalidRequestError):
