@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -107,17 +108,22 @@ def _make(admin: AdminClient, topics: Mapping[str, int]) -> bool:
 
 def freeze(broker: AnyBroker) -> None:
     """Suspend the broker, which then accepts connections without answering."""
-    _signal(broker, signal.SIGSTOP)
+    for process in _processes(broker):
+        process.send_signal(signal.SIGSTOP)
+        # Until all of its threads are: it may answer meanwhile.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
 
 
 def thaw(broker: AnyBroker) -> None:
-    _signal(broker, signal.SIGCONT)
+    for process in _processes(broker):
+        process.send_signal(signal.SIGCONT)
 
 
-def _signal(broker: AnyBroker, number: signal.Signals) -> None:
-    for service in broker.nodes if isinstance(broker, ApacheKafka) else [broker]:
-        assert service.process is not None
-        service.process.send_signal(number)
+def _processes(broker: AnyBroker) -> "list[subprocess.Popen[bytes]]":
+    services = broker.nodes if isinstance(broker, ApacheKafka) else [broker]
+    found = [service.process for service in services]
+    assert None not in found
+    return [process for process in found if process is not None]
 
 
 def committed(consumer: Consumer, topic: str, partitions: int) -> list[int]:
