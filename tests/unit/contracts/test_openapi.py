@@ -22,7 +22,6 @@ from local.lambda_runtime import template
 from tests.contracts import breaks, conformance
 from tests.contracts.documents import OPENAPI, ROOT, Json, openapi, operations, schemas
 from tests.support import samples
-from tests.unit.web.test_web import ASSET_NAMES
 
 OPERATIONS = operations(openapi())
 OPERATORS = {"refused"}
@@ -235,7 +234,7 @@ def test_the_document_is_sent_as_it_is() -> None:
     assert (answer["statusCode"], answer["headers"]["content-type"]) == (200, "application/json")
     assert answer["body"] == (ROOT / OPENAPI).read_text()
     assert answer["headers"]["cache-control"] == "public, max-age=600"
-    assert "openapi.json" not in ASSET_NAMES
+    assert "openapi.json" not in app.ASSETS
 
 
 def test_a_known_document_is_not_sent_again() -> None:
