@@ -79,9 +79,16 @@ def require_limits_at_once(
     world: World, requests: Sequence[Request], before: Mapping[str, Any] | None
 ) -> None:
     """Of new requests of one user, which were asked for at once, as many may be begun as one by one."""
-    begun = [request for request in requests if usage_of(world, request) is None]
+    known = [request for request in requests if usage_of(world, request) is None]
+    begun = [request for request in known if not _has_failed(world, request)]
     if before is not None and begun and (reached := _reached(world, before, begun)):
         raise Broken("no limit is overtaken at once", f"{reached}")
+
+
+def _has_failed(world: World, request: Request) -> bool:
+    """Stripe made no session. It counts no more, and not again when it is repeated."""
+    failed = "SELECT id FROM checkout_transactions WHERE request_id = %s AND status = 'session_failed'"
+    return bool(world.checkout.rows(failed, [request.request_id]))
 
 
 def _reached(world: World, usage: Mapping[str, Any], requests: Sequence[Request]) -> list[str]:

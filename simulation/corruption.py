@@ -120,9 +120,12 @@ def _payment_gone(world: World) -> Corrupted | None:
         "DELETE FROM checkout_transactions WHERE payment_intent_id = %s",
         entry["payment_intent_id"],
     )
+    # Another payment can have the row of its request.
+    row = "SELECT id FROM checkout_transactions WHERE 'success:' || request_id = %s"
+    has_another = world.checkout.rows(row, [entry["effect_key"]])
     return Corrupted(
         f"the payment {entry['payment_intent_id']} is gone",
-        ["CreditWithoutTransaction"],
+        ["EntryDiffersFromPayment" if has_another else "CreditWithoutTransaction"],
         # Its reversals are still known, but to be of nobody.
         ["EntryDiffersFromPayment", "TotalsDifferFromStripe", "UnknownMovementAtStripe"],
     )
