@@ -58,7 +58,7 @@ test-postgres: .venv/dev.stamp ## Run the tests of the SQL on every other instal
 benchmark: .venv/dev.stamp ## Measure the speed next to simpler designs and the limit; ten minutes
 	@$(PYTHON) -m pytest --quiet --capture no benchmarks
 
-benchmark-large: .venv/dev.stamp ## Measure what speed is kept with 10,000,000 entries and 1,000,000 payments; twenty minutes, 20 GB
+benchmark-large: .venv/dev.stamp ## Measure what speed is kept with 10,000,000 entries and 1,000,000 payments; a few minutes, 20 GB
 	@$(PYTHON) -m pytest --quiet --capture no benchmarks/large_tables.py
 
 simulate: .venv/dev.stamp ## Play worlds with all faults (SEEDS=10000; SEED= repeats one), die at every step, take every order of events
