@@ -58,6 +58,10 @@ def test_a_payment_is_seen_from_stripe_to_the_ledger(console: Page, stack: Runni
     stack.pay(session)
     expect(row(console, session.request_id)).to_contain_text("credited in")
     expect(console.get_by_text("Nothing needs attention.")).to_be_visible()
+    expect(console.locator("figure polyline")).to_have_count(2)
+    console.reload()
+    for percentile in ("p50", "p99"):
+        expect(console.locator(f"figure circle.{percentile}").first).to_be_attached()
 
     row(console, session.request_id).get_by_role("link", name=session.request_id).click()
     expect(console.get_by_role("heading", name="One payment")).to_be_visible()

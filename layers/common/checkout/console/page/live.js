@@ -150,7 +150,7 @@ function figuresOf(full) {
 const WIDTH = 720;
 const HEIGHT = 120;
 
-/** Bars: credits a minute. Line: the 99th percentile of their time. */
+/** Bars: credits a minute. Lines: the median and the 99th percentile of their time, on one scale. */
 function chartOf(minutes) {
   const most = Math.max(1, ...minutes.map((minute) => minute.credits));
   const slowest = Math.max(1, ...minutes.map((minute) => minute.p99 ?? 0));
@@ -158,13 +158,20 @@ function chartOf(minutes) {
   const bars = minutes.map((minute, place) => {
     const height = (minute.credits / most) * HEIGHT;
     const bar = svg("rect", { x: place * step + 1, y: HEIGHT - height, width: step - 2, height, class: "bar" });
-    const time = minute.p99 === null ? "" : `, 99th percentile ${duration(minute.p99)}`;
+    const time = minute.credits ? `, median ${duration(minute.p50)}, 99th percentile ${duration(minute.p99)}` : "";
     bar.append(svg("title", {}, `${clock(minute.at)}: ${minute.credits} credits${time}`));
     return bar;
   });
-  const points = minutes
-    .map((minute, place) => (minute.p99 === null ? null : `${place * step + step / 2},${HEIGHT - (minute.p99 / slowest) * HEIGHT}`))
-    .filter((point) => point !== null);
+  const line = (percentile) => {
+    const points = minutes
+      .map((minute, place) => [place * step + step / 2, minute[percentile]])
+      .filter(([, seconds]) => seconds !== null)
+      .map(([x, seconds]) => [x, HEIGHT - (seconds / slowest) * HEIGHT]);
+    return [
+      svg("polyline", { points: points.join(" "), class: `line ${percentile}` }),
+      ...points.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.5, class: `point ${percentile}` })),
+    ];
+  };
   const total = minutes.reduce((sum, minute) => sum + minute.credits, 0);
   const picture = svg(
     "svg",
@@ -174,10 +181,10 @@ function chartOf(minutes) {
       "aria-label": `${total} credits in the last hour, at most ${most} a minute; the slowest minute's 99th percentile is ${duration(slowest)}`,
     },
     ...bars,
-    svg("polyline", { points: points.join(" "), class: "line" }),
-    ...points.map((point) => svg("circle", { cx: point.split(",")[0], cy: point.split(",")[1], r: 2.5, class: "point" })),
+    ...line("p50"),
+    ...line("p99"),
   );
-  const caption = `Bars: credits a minute, at most ${most}. Line: 99th percentile of the time to credit, at most ${duration(slowest)}.`;
+  const caption = `Bars: credits a minute, at most ${most}. Lines: the time to credit, dashed its median, solid its 99th percentile, at most ${duration(slowest)}.`;
   return element("figure", {}, picture, element("figcaption", { class: "quiet" }, caption));
 }
 
