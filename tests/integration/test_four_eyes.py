@@ -6,7 +6,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from checkout.operations import caller_identity, four_eyes, four_eyes_table
+from checkout.base.config import Config
+from checkout.operations import caller_identity, four_eyes_table
 from checkout.operations.verbs import approve
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
@@ -166,7 +167,7 @@ ADA, GRACE = (f"arn:aws:sts::111122223333:assumed-role/operators/{name}" for nam
 
 
 def test_on_aws_a_name_is_not_enough(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(four_eyes, "is_on_aws", lambda _config: True)
+    monkeypatch.setattr(Config, "is_on_aws", True)
     monkeypatch.setattr(caller_identity, "proved", lambda proof, *_: proof)
     assert "an identity that AWS confirms" in operate(fns, "ada", *ADJUST)["error"]
 

@@ -151,8 +151,8 @@ class Config(Settings):
         return self._managers.get(arn_setting)
 
     @property
-    def has_secrets_manager(self) -> bool:
-        return bool(self._managers)
+    def is_on_aws(self) -> bool:
+        return bool(self._managers) or self.database_by_iam
 
     def prepare(self, *names: str) -> None:
         """Make the clients of Secrets Manager that will be asked for one of these. Raises Unavailable."""

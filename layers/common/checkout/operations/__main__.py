@@ -13,7 +13,7 @@ from checkout.base import telemetry, terminal
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
-from checkout.operations import caller_identity, command, four_eyes
+from checkout.operations import caller_identity, command
 from checkout.operations.journal import Caller
 from checkout.system import System
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, system: System | None = None) -
 
 def _caller(config: Config) -> Caller:
     """Who has the AWS credentials of this process, if it works on a stack there."""
-    if not four_eyes.is_on_aws(config):
+    if not config.is_on_aws:
         return Caller()
     try:
         return Caller(identity=caller_identity.own())

@@ -80,7 +80,7 @@ def who(given: Namespace, config: Config) -> str:
     """On AWS the identity that is proved, elsewhere the name that is given. Raises Refused if nothing is
     proved."""
     caller: Caller = given.caller
-    if not is_on_aws(config):
+    if not config.is_on_aws:
         return str(given.operator)
     if caller.identity is None:
         raise Refused(
@@ -88,7 +88,3 @@ def who(given: Namespace, config: Config) -> str:
             " console."
         )
     return caller.identity
-
-
-def is_on_aws(config: Config) -> bool:
-    return config.has_secrets_manager or config.database_by_iam
