@@ -59,7 +59,7 @@ def approved(given: Namespace, system: System, request_id: str) -> Request:
     """
     approver = who(given, system.config)
     with system.checkout_database.transaction() as tx:
-        request = found(four_eyes_table.find(tx, request_id, lock=True), request_id)
+        request = found(four_eyes_table.find(tx, request_id), request_id)
         if request.requested_by == approver:
             raise Refused(f"{approver} has asked for {request_id}: somebody else must approve it.")
         if request.done_at is not None:

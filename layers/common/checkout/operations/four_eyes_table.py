@@ -49,11 +49,8 @@ def add(
     )
 
 
-def find(tx: Transaction, request_id: str, *, lock: bool = False) -> Request | None:
-    tx.execute(
-        f"SELECT {_COLUMNS} FROM operator_requests WHERE id = %s{' FOR UPDATE' if lock else ''}",
-        (request_id,),
-    )
+def find(tx: Transaction, request_id: str) -> Request | None:
+    tx.execute(f"SELECT {_COLUMNS} FROM operator_requests WHERE id = %s", (request_id,))
     row = tx.fetchone()
     return None if row is None else Request(**row)
 
