@@ -231,8 +231,8 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/reversals.py",
-        text="            if one.settled is not None and is_another and same:\n",
-        instead="            if False:\n",
+        text="        if first:\n",
+        instead="        if False:\n",
         breaks="a dispute settled in another currency takes its amount twice",
         caught_by=f"{SHARES}::test_a_second_withdrawal_of_the_same_second_is_not_taken_for_the_first",
     ),

@@ -94,16 +94,23 @@ def _first_stays(reported: Reversed, known: Sequence[StoredReversal]) -> Reverse
     listed before it later; both together would be taken back twice."""
     movements = {one.effect_key: one for one in reported.movements}
     for one in reported.movements:
-        for other in (stored.reversal for stored in known):
-            is_another = other.effect_key != one.effect_key and other.effect_key in movements
-            same = (other.dispute_id, other.kind, other.currency) == (one.dispute_id, one.kind, one.currency)
-            if one.settled is not None and is_another and same:
-                amount_cents, currency = one.settled
-                movements[one.effect_key] = replace(
-                    one, amount_cents=amount_cents, currency=currency, settled=None
-                )
-                movements[other.effect_key] = other
+        if one.settled is None:
+            continue
+        first = {
+            stored.reversal.effect_key: stored.reversal
+            for stored in known
+            if stored.reversal.effect_key in movements.keys() - {one.effect_key}
+            and _direction(stored.reversal) == _direction(one)
+        }
+        if first:
+            amount_cents, currency = one.settled
+            settled = replace(one, amount_cents=amount_cents, currency=currency, settled=None)
+            movements |= first | {one.effect_key: settled}
     return replace(reported, movements=tuple(movements.values()))
+
+
+def _direction(movement: Reversal) -> tuple[str | None, str, str]:
+    return movement.dispute_id, movement.kind, movement.currency
 
 
 def _with(known: Sequence[StoredReversal], reported: Iterable[StoredReversal]) -> list[StoredReversal]:
