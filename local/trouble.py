@@ -39,14 +39,14 @@ def new_user(trouble: Trouble, user_id_type: str) -> UserId:
 def broker_away(trouble: Trouble, payment: Payment) -> None:
     trouble.switch("Kafka broker", "stop", "stopped")
     trouble.pay(payment)
-    _await(lambda: trouble.is_in_checkout("SELECT FROM outbox WHERE effect_key = %s", _effect(payment)))
+    _await(lambda: trouble.is_in_checkout("SELECT FROM outbox WHERE effect_key = %s", payment.effect_key))
 
 
 def parked_unknown_user(trouble: Trouble, payment: Payment) -> None:
     trouble.is_in_application("DELETE FROM users WHERE id = %s RETURNING id", payment.user_id)
     trouble.pay(payment)
     parked = "SELECT FROM parked_events WHERE effect_key = %s"
-    _await(lambda: trouble.is_in_application(parked, _effect(payment)))
+    _await(lambda: trouble.is_in_application(parked, payment.effect_key))
 
 
 def held_event(trouble: Trouble, payment: Payment) -> None:
@@ -130,10 +130,6 @@ def prepare(name: str, stack: Description, data: Path, say: Callable[[str], None
 
 def _kept(path: Path) -> Payment | None:
     return Payment(**json.loads(path.read_text())) if path.exists() else None
-
-
-def _effect(payment: Payment) -> str:
-    return f"success:{payment.request_id}"
 
 
 def _await(is_seen: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ import requests
 
 from checkout.base.text import printable
 from checkout.base.user_ids import UserId
+from checkout.outbox.effects import success_key
 from local import demo, http_client, signing
 from local.stack.description import Description
 
@@ -30,6 +31,11 @@ class Payment:
     session_id: str
     url: str
     user_id: UserId
+
+    @property
+    def effect_key(self) -> str:
+        """Of its credit."""
+        return success_key(self.request_id)
 
 
 class Trouble:
@@ -101,7 +107,7 @@ class Trouble:
         """False also if nobody knows, since the database is away."""
         try:
             return self.is_in_application(
-                "SELECT FROM ledger_entries WHERE effect_key = %s", f"success:{payment.request_id}"
+                "SELECT FROM ledger_entries WHERE effect_key = %s", payment.effect_key
             )
         except TroubleError:
             return False

@@ -53,12 +53,12 @@ class Switchboard:
             self._run(self._done(name, act))
 
     async def _done(self, name: str, act: str) -> None:
-        if (kept := self._kept.get(name)) is None:
-            await {"stop": self._functions.switch_off, "start": self._functions.switch_on}.get(
-                act, self._functions.kill
-            )(name)
+        kept, functions = self._kept.get(name), self._functions
+        if kept is not None:
+            await {"stop": kept.stop, "start": kept.start, "kill": kept.kill}[act]()
         else:
-            await {"stop": kept.stop, "start": kept.start}.get(act, kept.kill)()
+            of_function = {"stop": functions.switch_off, "start": functions.switch_on, "kill": functions.kill}
+            await of_function[act](name)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
