@@ -11,17 +11,15 @@ If two ask at once with the same key, Stripe makes one refund and gives it to bo
 makes both as long as the payment has so much left, and refuses the second otherwise.
 """
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkout.base import telemetry, timing
+from checkout.base import telemetry
 from checkout.base.errors import (
     DatabaseUnavailable,
     NotFound,
     Refused,
     StripeError,
-    StripeKeyInUse,
     StripeKeyTaken,
     StripeObjectMissing,
     StripeOutcomeUnknown,
@@ -30,7 +28,7 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres import Database
 from checkout.base.text import request_identifier
-from checkout.payments import refunds_table, table
+from checkout.payments import key_in_use, refunds_table, table
 from checkout.payments.events import Reread, StripeEvents
 from checkout.payments.payment import Payment
 from checkout.payments.refunds_table import RequestedRefund
@@ -140,27 +138,22 @@ class Refunds:
             "amount": wanted.amount_cents,
             "metadata": {REFUND_KEY: refund_key},
         }
-        give_up_at = time.monotonic() + timing.KEY_IN_USE
-        while True:
-            try:
-                return self._stripe.create_refund(parameters, f"refund:{self._app_id}:{refund_key}")
-            except StripeKeyInUse:
-                if time.monotonic() > give_up_at:
-                    raise
-            except StripeOutcomeUnknown as error:
-                raise StripeOutcomeUnknown("Stripe did not answer; repeat it with the same --key.") from error
-            except StripeKeyTaken as error:
-                raise Refused(f"Stripe knows the key {refund_key} of another refund: use another.") from error
-            except StripeObjectMissing as error:
-                raise NotFound(f"Stripe knows no payment {wanted.payment_intent_id}.") from error
-            except StripeRefusedForGood as error:
-                raise Refused(f"Not refunded. {error.detail} A new attempt needs another --key.") from error
-            except StripeRefused as error:
-                raise StripeRefused(
-                    f"{error.detail} Stripe repeats this answer to the same --key for 24 hours. If the"
-                    " payment has no refund at Stripe then, use another."
-                ) from error
-            time.sleep(timing.KEY_IN_USE_PAUSE)
+        idempotency_key = f"refund:{self._app_id}:{refund_key}"
+        try:
+            return key_in_use.wait_out(lambda: self._stripe.create_refund(parameters, idempotency_key))
+        except StripeOutcomeUnknown as error:
+            raise StripeOutcomeUnknown("Stripe did not answer; repeat it with the same --key.") from error
+        except StripeKeyTaken as error:
+            raise Refused(f"Stripe knows the key {refund_key} of another refund: use another.") from error
+        except StripeObjectMissing as error:
+            raise NotFound(f"Stripe knows no payment {wanted.payment_intent_id}.") from error
+        except StripeRefusedForGood as error:
+            raise Refused(f"Not refunded. {error.detail} A new attempt needs another --key.") from error
+        except StripeRefused as error:
+            raise StripeRefused(
+                f"{error.detail} Stripe repeats this answer to the same --key for 24 hours. If the"
+                " payment has no refund at Stripe then, use another."
+            ) from error
 
     def _applied(self, refund: Resource) -> Reread:
         """What was refunded is refunded, whether it can be applied at once or not."""

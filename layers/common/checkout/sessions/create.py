@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from checkout.base import telemetry, timing
+from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.errors import (
     Conflict,
@@ -35,6 +35,7 @@ from checkout.base.postgres import Database, Transaction
 from checkout.base.request_ids import new_request_id
 from checkout.base.user_ids import UserId
 from checkout.ledger import table as ledger
+from checkout.payments import key_in_use
 from checkout.payments import table as payments_table
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import CreatedSession, StripeApi
@@ -126,21 +127,21 @@ class CreateSession:
         return self._create(row, row.stripe_parameters or {})
 
     def _create(self, row: Payment, parameters: dict[str, Any]) -> CreatedSession | Payment:
-        give_up_at = time.monotonic() + timing.KEY_IN_USE
-        while True:
-            try:
-                return self._stripe.create_session(parameters, row.idempotency_key)
-            except StripeKeyInUse:
-                if time.monotonic() > give_up_at:
-                    raise
-            except StripeError as error:
-                self._keep_failure(row, error)
-                raise
-            time.sleep(timing.KEY_IN_USE_PAUSE)
+        def kept_meanwhile() -> Payment | None:
             with self._checkout.autocommit() as tx:
-                meanwhile = payments_table.find(tx, row.request_id)
-            if meanwhile is not None and meanwhile.stripe_session_id is not None:
-                return meanwhile
+                found = payments_table.find(tx, row.request_id)
+            return None if found is None or found.stripe_session_id is None else found
+
+        def ask() -> CreatedSession | Payment:
+            return self._stripe.create_session(parameters, row.idempotency_key)
+
+        try:
+            return key_in_use.wait_out(ask, kept_meanwhile)
+        except StripeKeyInUse:
+            raise
+        except StripeError as error:
+            self._keep_failure(row, error)
+            raise
 
     def _keep(self, row: Payment, session: CreatedSession, also: InSameCommit | None) -> Payment:
         with self._checkout.transaction() if also else self._checkout.autocommit() as tx:
