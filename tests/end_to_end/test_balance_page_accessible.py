@@ -7,7 +7,6 @@ from tests.end_to_end.balance_page import BalancePage
 from tests.end_to_end.fake_checkout import Answer, FakeCheckout
 from tests.support import axe
 
-SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")]
 STATES = ("payment_succeeded", "payment_processing", "payment_failed", "session_created")
 
 
@@ -16,7 +15,7 @@ def balance(page: Page) -> BalancePage:
     return BalancePage(page)
 
 
-@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+@pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
 @pytest.mark.parametrize("status", STATES)
 def test_the_account_and_its_messages(balance: BalancePage, checkout: FakeCheckout, status: str) -> None:
     checkout.balance_cents = -1
@@ -33,14 +32,14 @@ def test_the_account_and_its_messages(balance: BalancePage, checkout: FakeChecko
     assert axe.violations(balance.page) == []
 
 
-@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+@pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
 def test_without_an_account(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.page.goto(f"{checkout.origin}/balance")
     expect(balance.news).to_contain_text("You are not signed in")
     assert axe.violations(balance.page) == []
 
 
-@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+@pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
 def test_the_question_whether_to_switch(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.others["other.payload.signature"] = 42
     balance.open(checkout)

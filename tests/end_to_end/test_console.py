@@ -30,7 +30,6 @@ action => {
 }
 """
 FOUR_EYES_CENTS = 1_000_000
-SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def test_the_pictures_of_the_docs_can_be_taken(browser: Browser, stack: RunningS
     assert all(path.stat().st_size > 10_000 for path in taken)
 
 
-@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+@pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
 @pytest.mark.parametrize("width", [360, 1280])
 def test_every_view_can_be_used_by_keyboard_on_any_screen(console: Page, width: int) -> None:
     console.set_viewport_size({"width": width, "height": 800})
@@ -150,7 +149,7 @@ def test_every_view_can_be_used_by_keyboard_on_any_screen(console: Page, width: 
         assert console.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("context_options", SCHEMES, ids=str)
+@pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
 def test_a_story_its_dialog_and_its_failures_are_for_everybody(console: Page, stack: RunningStack) -> None:
     session = stack.create(stack.add_user())
     stack.pay(session)

@@ -4,40 +4,23 @@ Stripe (the simulator) lives each outcome once. `tests/support/every_order.py` s
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from checkout.base import telemetry
 from checkout.base.user_ids import BIGINT, UserId
-from checkout.operations.verbs.verify import Verify
 from checkout.outbox.finished_event import decoded
 from checkout.outbox.table import Message
 from tests.support import every_order
 from tests.support.every_order import Order, described
-from tests.support.functions import Functions, system
+from tests.support.functions import Functions
 from tests.support.outcomes import OUTCOMES, End
 from tests.support.stripe_lives import BEFORE_PRICES, Payer, Telling
 from tests.support.stripe_simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 ALL_ORDERS_UP_TO = 6
-
-
-@pytest.fixture(scope="module")
-def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(
-        tmp_path_factory.mktemp("stripe"), debit_seconds=0.05, refund_seconds=0.05, dispute_seconds=0.05
-    ) as simulator:
-        yield simulator
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Tens of thousands of events are not worth a line each."""
-    level = telemetry.logger.log_level
-    telemetry.logger.setLevel("ERROR")
-    yield
-    telemetry.logger.setLevel(level)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -58,7 +41,7 @@ def test_every_order_of_its_events_ends_the_same(fns: Functions, living: Simulat
     for telling, order in told.items():
         assert ends[telling.user_id] == expected, described(outcome, telling, order)
     every_order.check_nothing_is_left(fns)
-    check_verified(reversed_beyond_paid=len(told) if expected.balance < 0 else 0)
+    every_order.check_verified(reversed_beyond_paid=len(told) if expected.balance < 0 else 0)
 
 
 def check_emitted_once(
@@ -75,9 +58,3 @@ def check_emitted_once(
         found = Counter({telling.readable(key): count for key, count in emitted[telling.user_id].items()})
         found.pop("failed" if expected.entries else "", None)
         assert found == Counter(effects), described(outcome, telling, order)
-
-
-def check_verified(*, reversed_beyond_paid: int) -> None:
-    """The checks of all invariants are silent, but for what was taken back twice."""
-    found = {finding.name: finding.count for finding in Verify(system())() if finding.count}
-    assert found == ({"ReversedMoreThanPaid": reversed_beyond_paid} if reversed_beyond_paid else {})

@@ -5,7 +5,7 @@ The simulator adds the tax, takes the code and settles in dollars, as Stripe doe
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import requests
 
-from checkout.base import telemetry
 from checkout.base.user_ids import BIGINT, UserId
-from checkout.operations.verbs.verify import Verify
 from checkout.outbox.finished_event import decoded
 from checkout.outbox.table import Message
 from tests.support import every_order
 from tests.support.every_order import described
-from tests.support.functions import Functions, system
+from tests.support.functions import Functions
 from tests.support.outcomes import OUTCOMES, End, Row, end
 from tests.support.stripe_lives import Life, Payer, Sale
 from tests.support.stripe_simulator import Simulator
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 ALL_ORDERS_UP_TO = 5
 FIFTH, ALL = "FIFTH", "ALL"
@@ -51,24 +51,13 @@ FREE = Sale(price=500, credit=551, paid=0, discount=500, tax_behavior="exclusive
 
 
 @pytest.fixture(scope="module")
-def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(
-        tmp_path_factory.mktemp("stripe"), debit_seconds=0.05, refund_seconds=0.05, dispute_seconds=0.05
-    ) as simulator:
-        for code, percent_off in ((FIFTH, 20), (ALL, 100)):
-            coupon = simulator.client.v1.coupons.create({"percent_off": percent_off})
-            simulator.client.v1.promotion_codes.create(
-                {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": code}
-            )
-        yield simulator
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    level = telemetry.logger.log_level
-    telemetry.logger.setLevel("ERROR")
-    yield
-    telemetry.logger.setLevel(level)
+def living(living: Simulator) -> Simulator:
+    for code, percent_off in ((FIFTH, 20), (ALL, 100)):
+        coupon = living.client.v1.coupons.create({"percent_off": percent_off})
+        living.client.v1.promotion_codes.create(
+            {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": code}
+        )
+    return living
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -171,7 +160,7 @@ def check_every_order(fns: Functions, life: Life, outcome: str, sale: Sale, expe
         assert Counter(of_user) == Counter(expected.entries.keys()), about
         assert all(paid_as(row, sale) for row in rows[telling.user_id]), about
     every_order.check_nothing_is_left(fns)
-    check_verified(reversed_beyond_paid=len(told) if expected.balance < 0 else 0)
+    every_order.check_verified(reversed_beyond_paid=len(told) if expected.balance < 0 else 0)
 
 
 def all_rows(fns: Functions) -> dict[UserId, list[dict[str, Any]]]:
@@ -210,8 +199,3 @@ def all_effects(fns: Functions, messages: Sequence[Message]) -> dict[UserId, Cou
         if row["credit_cents"] == 0:
             found[row["user_id"]][row["effect_key"]] += 1
     return found
-
-
-def check_verified(*, reversed_beyond_paid: int) -> None:
-    found = {finding.name: finding.count for finding in Verify(system())() if finding.count}
-    assert found == ({"ReversedMoreThanPaid": reversed_beyond_paid} if reversed_beyond_paid else {})

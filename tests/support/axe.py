@@ -6,6 +6,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 IMPACTS = ("serious", "critical")
+SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("light", "dark")]
+"""For `context_options`: a page is judged in both."""
 
 
 def violations(page: Page, impacts: Sequence[str] = IMPACTS) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger.decision import NOT_TAKEN
+from checkout.operations.verbs.verify import Verify
 from checkout.outbox.delivery import Delivery
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.producer import KafkaPublisher
@@ -208,3 +209,9 @@ def check_nothing_is_left(fns: Functions) -> None:
 def described(outcome: str, telling: Telling, order: Order) -> str:
     types = ", ".join(telling.life.facts[moment].type for moment in order)
     return f"{outcome}, in the order {order} ({types}), OUTCOMES_SEED={SEED}"
+
+
+def check_verified(*, reversed_beyond_paid: int) -> None:
+    """The checks of all invariants are silent, but for what was taken back twice."""
+    found = {finding.name: finding.count for finding in Verify(system())() if finding.count}
+    assert found == ({"ReversedMoreThanPaid": reversed_beyond_paid} if reversed_beyond_paid else {})

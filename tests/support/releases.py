@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "release" / "migrations"
 BRINGS_PRICES = MIGRATIONS / "checkout" / "0014_price.sql"
+NO_HISTORY = "the history is not here: a shallow clone, or no git"
 
 
 def release_before() -> str:
@@ -23,7 +24,7 @@ def before_prices() -> str:
     """The state before credit and price could differ. Skips the test if the history is not here."""
     added = _git("log", "--diff-filter=A", "--format=%H", "--", str(BRINGS_PRICES)).decode().split()
     if not added:
-        pytest.skip("the history is not here: a shallow clone")
+        pytest.skip(NO_HISTORY)
     return f"{added[-1]}^"
 
 
@@ -37,4 +38,4 @@ def _git(*arguments: str) -> bytes:
     try:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the history is not here: a shallow clone, or no git")
+        pytest.skip(NO_HISTORY)
