@@ -219,6 +219,9 @@ def test_money_is_given_back_after_a_preview(console: Page, stack: RunningStack)
     given = {"Amount": "200", "Key": "TICKET-13", "Reason": "half of it broke", "Your name": "ada"}
     plan = re.compile(r"Refund 200 eur of payment .* once, as TICKET-13: .* 500 are left")
     use.decide(use.row(session.request_id), "Refund", given, plan)
+    expect(
+        use.page.get_by_role("listitem").filter(has_text="TICKET-13 asks Stripe to refund €2.00")
+    ).to_be_visible()
     expect(use.row(session.request_id)).to_contain_text("€2.00")
     expect(use.row(str(session.user_id)).last).to_contain_text("300")
     assert stack.entries(session.user_id) == [500, -200]

@@ -11,6 +11,7 @@ const AGAIN_MS = 3000;
 const STATION = {
   checkout_transactions: "Payment",
   stripe_events: "Stripe",
+  requested_refunds: "Refund",
   reversals: "Reversal",
   outbox: "Outbox",
   ledger_entries: "Ledger",
@@ -116,6 +117,8 @@ function sentenceOf(step) {
       return `${amount} for user ${step.user_id}: ${step.status.replaceAll("_", " ")}`;
     case "stripe_events":
       return `${step.type}: ${step.outcome}${step.reason ? ` (${step.reason})` : ""}`;
+    case "requested_refunds":
+      return `${step.refund_key} asks Stripe to refund ${amount}`;
     case "reversals":
       return `${step.effect_key}: ${amount}, ${step.state}`;
     case "outbox":
