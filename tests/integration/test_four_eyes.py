@@ -1,5 +1,6 @@
 """Four eyes: above FOUR_EYES_CENTS one operator asks, and another one has it carried out."""
 
+import argparse
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -7,7 +8,7 @@ import psycopg2
 import pytest
 
 from checkout.base.config import Config
-from checkout.operations import caller_identity, four_eyes_table
+from checkout.operations import caller_identity, command, four_eyes_table
 from checkout.operations.verbs import approve
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
@@ -177,3 +178,10 @@ def test_on_aws_a_name_is_not_enough(fns: Functions, monkeypatch: pytest.MonkeyP
     assert "somebody else" in approval(fns, "grace", asked["requested"], identity=ADA)["error"]
     assert fns.balance() == 0
     assert approval(fns, "grace", asked["requested"], identity=GRACE)["result"]["adjusted"] is True
+
+
+def test_whatever_needs_an_approval_can_be_approved() -> None:
+    [commands] = [one for one in command.parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    verbs = {name: parser.get_default("verb") for name, parser in commands.choices.items()}
+    asked_for = {name for name, verb in verbs.items() if verb is not None and verb.at_stake is not None}
+    assert asked_for == approve._RUN.keys()
