@@ -1,6 +1,6 @@
-"""A small application with users, tokens and prices of its own, beside checkout: FastAPI and two tables.
+"""A small FastAPI application that runs beside checkout. It has its own users, orders and prices.
 
-It signs its users in with a JWT that checkout accepts, too, and spends their balance by `ledger_move` in the
+It signs its users in with a JWT that checkout accepts, too. It spends their balance by `ledger_move`, in the
 transaction that stores the order. `examples/own_table.py` runs it.
 """
 

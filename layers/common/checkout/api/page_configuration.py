@@ -1,4 +1,4 @@
-"""What the Balance page is told: the unit of balances, the prices, and which amounts can be paid. Pure."""
+"""The Balance page's configuration: the unit of balances, the prices, the amounts that can be paid. Pure."""
 
 import math
 from dataclasses import asdict

@@ -119,7 +119,7 @@ class PriceSettings:
     balance_unit = Setting(
         "BALANCE_UNIT",
         unit,
-        "in what the Balance page shows balances, a word that goes with any number: `credits`",
+        "the unit in which the Balance page shows balances, a word that goes with any number: `credits`",
     )
     offers = Setting(
         "PRICES",

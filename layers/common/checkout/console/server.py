@@ -100,7 +100,8 @@ def _json(status: int, content: Mapping[str, Any]) -> _Answer:
 
 
 def _exact(value: Any) -> Any:
-    """The same with texts for integers that JavaScript would round, so that no user becomes another one."""
+    """The same, with integers as texts where JavaScript would round them: a rounded user id is another
+    user's."""
     if isinstance(value, Mapping):
         return {name: _exact(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -196,8 +196,8 @@ class Readings:
         return intent
 
     def _top_up(self, payment_intent_id: str) -> bool | Outcome:
-        """True if a refund of the payment takes the money itself, so that it depends on no other one; the
-        outcome if the payment is not ours, or for another purpose."""
+        """True if a refund takes as much of the balance as it returns of the money, so that it can be applied
+        without the others; the outcome if the payment is not ours, or for another purpose."""
         found = self._found(payment_intent_id)
         if isinstance(found, Outcome):
             return found

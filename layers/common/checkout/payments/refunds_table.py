@@ -22,8 +22,8 @@ def find(tx: Transaction, refund_key: str) -> RequestedRefund | None:
 
 
 def keep(tx: Transaction, refund_key: str, requested: RequestedRefund) -> RequestedRefund:
-    """What the key stands for: whoever kept it first decides. Not in a transaction with other statements,
-    since it must see what was committed while it waited."""
+    """What the key stands for: the first one that was stored. `tx` must commit each statement by itself, so
+    that the second statement sees what another process committed while the first one waited."""
     tx.execute(
         f"INSERT INTO requested_refunds (refund_key, {_COLUMNS}) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (refund_key) DO NOTHING",
