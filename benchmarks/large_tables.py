@@ -44,8 +44,11 @@ READER = USERS + 1
 Step = Callable[[], int]
 """Returns how many it has done."""
 
+SHARED_MB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 // 2**20
+"""A quarter of the memory, as on RDS."""
+
 SERVER = {
-    "shared_buffers": "2GB",
+    "shared_buffers": f"{SHARED_MB}MB",
     "max_wal_size": "16GB",
     "checkpoint_timeout": "30min",
     "full_page_writes": "off",
@@ -197,6 +200,10 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
             cursor.execute(f"ALTER SYSTEM SET {name} = '{value}'")
     server.stop()
     server.start()
+    [pages] = query(server.url("postgres"), "SHOW huge_pages_status")
+    print(f"\nhuge pages are {pages['huge_pages_status']}")
+    if pages["huge_pages_status"] != "on":
+        print(f"RDS has them: sysctl vm.nr_hugepages={SHARED_MB * 11 // 20}")
     small, large = made(server, "small", is_large=False), made(server, "large", is_large=True)
     print(f"\nfilling the tables with {ENTRIES:,} entries and {PAYMENTS:,} payments")
     # Built at the end: entries come in the order of their keys, so each touches another page of it.
