@@ -108,6 +108,25 @@ def test_two_processes_that_ask_for_the_same_request_give_the_customer_the_same_
     assert answer.json["session_id"] == "cs_early"
 
 
+def test_a_session_that_is_being_stored_is_the_answer_once_that_commits(
+    fns: Functions, asked: AskedStripe
+) -> None:
+    body, url = wanted(), fns.settings["CHECKOUT_DATABASE_URL"]
+    asked.next = [session("cs_late")]
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, credit_cents, currency,"
+        " purpose, status, stripe_parameters)"
+        " VALUES (%s, 1, 500, 500, 'eur', 'balance_topup', 'session_pending', '{}')",
+        [body["request_id"]],
+    )
+    with second_connection(url) as other:
+        other.execute("UPDATE checkout_transactions SET stripe_session_id = 'cs_early'")
+        creating = waiting(url, lambda: fns.create(body))
+        other.commit()
+        assert creating.result(20).json["session_id"] == "cs_early"
+    assert fns.row(body["request_id"])["stripe_session_id"] == "cs_early"
+
+
 def test_a_failure_does_not_take_a_newer_attempt_back(fns: Functions, asked: AskedStripe) -> None:
     """Its idempotency key stands for an error at Stripe, which would be replayed."""
     body = wanted()

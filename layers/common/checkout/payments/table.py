@@ -44,15 +44,6 @@ def find_all(tx: Transaction, request_ids: Collection[str]) -> Sequence[Payment]
     return fetched(tx)
 
 
-def lock(tx: Transaction, request_id: str) -> Payment | None:
-    """The row as last committed, held until the transaction ends."""
-    tx.execute(
-        f"SELECT {COLUMNS} FROM checkout_transactions WHERE request_id = %s FOR UPDATE",
-        (request_id,),
-    )
-    return optional(tx)
-
-
 def find_session(tx: Transaction, session_id: str) -> Payment | None:
     """The row that has this session."""
     tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
@@ -103,7 +94,7 @@ def insert_reported(
 
 
 def existing(tx: Transaction, request_id: str) -> Payment:
-    row = lock(tx, request_id)
+    row = find(tx, request_id)
     if row is None:
         raise InvariantBroken(f"payment {request_id} vanished after its insert")
     return row
