@@ -7,7 +7,10 @@ from typing import Any
 
 from checkout.operations import command
 from checkout.operations.journal import Caller
+from simulation.broken import Broken
 from simulation.world import USERS, Move, World
+
+_MOVEMENT = ("effect_key", "user_id", "amount_cents", "payment_intent_id")
 
 
 def operate(world: World) -> None:
@@ -85,10 +88,15 @@ def note_discarded(world: World, outcome: Any) -> None:
     keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
     # What gives back stands for the whole refund, as long as nothing of it was taken.
     takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
-    # A record can also have come to the key of another payment.
     entered = world.application.rows(
-        "SELECT effect_key FROM ledger_entries WHERE effect_key = ANY(%s)", [sorted(keys | takings)]
+        "SELECT effect_key, user_id, amount_cents, payment_intent_id FROM ledger_entries"
+        " WHERE effect_key = ANY(%s)",
+        [sorted(keys | takings)],
     )
+    for one in outcome.content["discarded"]:
+        if {name: one[name] for name in _MOVEMENT} in entered:
+            raise Broken("what is in the ledger is not discarded", one["effect_key"])
+    # A record can also have come to the key of another payment.
     world.discarded |= (keys | takings) - {row["effect_key"] for row in entered}
 
 
@@ -98,10 +106,15 @@ def run(world: World, *words: str) -> Any:
     given = _parser().parse_args(
         [*words, *(["--operator", "ada", "--yes"] if words[0] in _DECISIONS else [])]
     )
-    return world.run(
+    if words[:2] == ("held", "replay"):
+        world.replayed.add(words[2])
+    outcome = world.run(
         f"operator: {' '.join(words)}",
         lambda system: command.execute(given, system, lambda _plan: True, Caller),
     )
+    if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
+        world.ignored.add(words[2])
+    return outcome
 
 
 def back_up(world: World) -> None:

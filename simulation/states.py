@@ -45,6 +45,7 @@ class States:
             if row["stripe_session_id"] in self._world.paid and row["status"] != RISING[-1]:
                 raise Broken("what was paid stays paid", f"{request_id}: {row['status']}")
         self._known = rows
+        self._discarded_events_stay_so()
         self._nothing_waits_for_what_has_come()
 
     def _require_reported(self, request_id: str, row: dict[str, Any]) -> None:
@@ -60,6 +61,16 @@ class States:
             seen = {self._world.account.now(one["payment_intent"])[field] for one in states[-1:]}
         if not seen & values:
             raise Broken("a payment's state is Stripe's", f"{request_id}: {row['status']}, at Stripe {seen}")
+
+    def _discarded_events_stay_so(self) -> None:
+        if decided := self._world.ignored - self._world.replayed:
+            found = self._world.checkout.rows(
+                "SELECT event_id, outcome FROM stripe_events"
+                " WHERE event_id = ANY(%s) AND outcome <> 'ignored'",
+                [sorted(decided)],
+            )
+            if found:
+                raise Broken("an event that was discarded stays so", f"{found}")
 
     def _nothing_waits_for_what_has_come(self) -> None:
         waiting = self._world.checkout.rows(

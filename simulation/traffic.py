@@ -140,12 +140,12 @@ def relay(world: World) -> None:
     world.run("relay", lambda system: system.delivery.relay(deadline))
 
 
-def reconcile(world: World) -> Any:
+def reconcile(world: World, *, since: int | None = None) -> Any:
     seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
     deadline = world.clock.epoch + seconds
 
     def run(system: Any) -> Any:
-        return system.reconcile(deadline=deadline)
+        return system.reconcile(deadline=deadline, since=since)
 
     found = world.processes.run(run)
     if isinstance(found, Died | CheckoutError):

@@ -10,7 +10,7 @@ from simulation.clock import Clock
 from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
 from simulation.kafka import Topic
-from simulation.stripe_model.account import Account
+from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import Keys
 from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
@@ -63,7 +63,7 @@ class World:
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
-        self.account = Account(clock, tape.digits, self._api_version)
+        self.account = Account(clock, tape.digits, self._described)
         self.keys, self.webhooks = Keys(), Webhooks(self.account, clock)
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
         self.signed_up: list[int] = []
@@ -85,6 +85,10 @@ class World:
         """Payment intents of which an operator has discarded something, or may have."""
         self.discarded: set[str] = set()
         """Effect keys that stay discarded: nobody replays them, and no restore takes the decision back."""
+        self.ignored: set[str] = set()
+        """Events that an operator has discarded."""
+        self.replayed: set[str] = set()
+        """Events that an operator has replayed, or may have."""
         self.broker_returns = 0.0
         """Until then Kafka takes nothing."""
         self.unpublished: dict[str, bytes] = {}
@@ -113,9 +117,13 @@ class World:
         """Makes what a process knows of a database."""
         clock.while_asleep = self.meanwhile
 
-    def _api_version(self) -> str:
-        """Of an event's endpoint."""
-        return OLD_API_VERSION if self.tape.chance(0.05) else API_VERSION
+    def _described(self, resource: Resource) -> Resource:
+        """In an event. That of an endpoint of an older version has the amounts of a session as texts."""
+        is_old = self.tape.chance(0.05)
+        if is_old and resource["object"] == "checkout.session":
+            amounts = {name: str(resource[name]) for name in ("amount_subtotal", "amount_total")}
+            resource = {**resource, **amounts}
+        return {"api_version": OLD_API_VERSION if is_old else API_VERSION, "data": {"object": resource}}
 
     def say(self, line: str) -> None:
         self.log.append("  " * self.depth + line)
@@ -171,6 +179,7 @@ class World:
         self.restores += 1
         self.keys.is_restored = True
         self.discarded.clear()
+        self.ignored.clear()
         self.paid.clear()
         self.unpublished.clear()
         self.counts["restores"] += 1

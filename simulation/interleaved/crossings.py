@@ -7,7 +7,7 @@ from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
-from simulation.world import Request
+from simulation.world import USERS, Request
 
 PATIENCE = 30
 """So many turns somebody waits for a session."""
@@ -86,8 +86,11 @@ def rivals(world: InterleavedWorld) -> actors.Actors:
 
 
 def late_reconciler(world: InterleavedWorld) -> actors.Actors:
-    """When much is due."""
+    """When much is due, or as after a restore."""
     world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
+    if world.tape.chance(0.25):
+        since = int(world.clock.epoch) - world.tape.number(1, 90_000)
+        return [Actor(actors.RECONCILER, lambda: traffic.reconcile(world, since=since))]
     return actors.reconciler(world)
 
 
@@ -110,6 +113,27 @@ def rebuilder(world: InterleavedWorld) -> actors.Actors:
     rebuilds = [Actor(actors.OPERATOR, lambda: operators.run(world, *words))]
     credits_ = late_consumer(world)
     return [*credits_, *(rebuilds if world.tape.chance(0.5) else actors.application(world))]
+
+
+def absent(world: InterleavedWorld) -> actors.Actors:
+    """What an absent user has paid is discarded, and comes again, while he signs up."""
+    away = [user_id for user_id in USERS if user_id not in world.signed_up]
+    if not away:
+        return []
+    request = people.new_request(world)
+    request.user_id = world.tape.pick(away)
+    people.pay_session_of(world, request, request.amount, user_id=request.user_id)
+    for delivery in world.webhooks.due():
+        traffic.deliver_one(world, delivery)
+    batch = world.topics[FINISHED].batch(range(PARTITIONS), 1000)
+    if not batch:
+        return []
+    actors.consumer(world, batch).act()
+    return [
+        Actor(actors.OPERATOR, lambda: operators.discard(world)),
+        actors.consumer(world, batch),
+        Actor(actors.APPLICATION, lambda: people.enter_user(world, request.user_id)),
+    ]
 
 
 def _paid(world: InterleavedWorld, *, by_debit: bool) -> Resource | None:

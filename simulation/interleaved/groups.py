@@ -171,6 +171,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     crossings.rivals: 2.0,
     crossings.late_reconciler: 2.0,
     crossings.late_consumer: 2.0,
+    crossings.absent: 1.0,
     crossings.rebuilder: 3.0,
     crossings.paid_and_reversed: 3.0,
     crossings.returned_and_discarded: 2.0,
@@ -181,8 +182,7 @@ Row = tuple[str, str, str]
 """Database, table with a condition, and key."""
 
 USERS, CHECKOUT = ("application", "users", "id"), "checkout"
-_PAYMENTS = "checkout_transactions WHERE"
-UNCREDITED = (
+UNFINISHED = (
     (
         CHECKOUT,
         "checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL",
@@ -190,15 +190,16 @@ UNCREDITED = (
     ),
     (CHECKOUT, "checkout_transactions WHERE status <> 'payment_succeeded'", "request_id"),
     (CHECKOUT, "reversals WHERE state = 'emitted' AND credited_at IS NULL", "effect_key"),
+    (CHECKOUT, "stripe_events WHERE outcome = 'waiting'", "event_id"),
 )
 ROWS = (
     USERS,
-    *UNCREDITED,
+    *UNFINISHED,
     (CHECKOUT, "outbox", "effect_key"),
     (CHECKOUT, "stripe_events", "event_id"),
 )
 MOSTLY_HELD: dict[Callable[[InterleavedWorld], actors.Actors], Sequence[Row]] = {
-    crossings.late_reconciler: UNCREDITED,
+    crossings.late_reconciler: UNFINISHED,
     crossings.late_consumer: [USERS],
 }
 

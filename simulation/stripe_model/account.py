@@ -18,12 +18,15 @@ OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
 class Account:
     """`events` and `books` are in the order in which they were made."""
 
-    def __init__(self, clock: Clock, digits: Callable[[int], int], api_version: Callable[[], str]) -> None:
+    def __init__(
+        self, clock: Clock, digits: Callable[[int], int], described: Callable[[Resource], Resource]
+    ) -> None:
+        """`described` is what an event has of an object, and in which version of the API."""
         self.states: dict[str, list[Resource]] = {}
         """The states of each object, oldest first."""
         self.events: list[Resource] = []
         self.books: list[str] = []  # Ids of balance transactions.
-        self._clock, self._digits, self._api_version = clock, digits, api_version
+        self._clock, self._digits, self._described = clock, digits, described
 
     # What there is
 
@@ -206,9 +209,8 @@ class Account:
             {
                 "id": self._id("evt_"),
                 "object": "event",
-                "api_version": self._api_version(),
                 "created": int(self._clock.epoch),
-                "data": {"object": self.now(object_id)},
+                **self._described(self.now(object_id)),
                 "livemode": False,
                 "pending_webhooks": 1,
                 "type": event_type,

@@ -9,7 +9,7 @@ import pytest
 from checkout.outbox.record import Record
 from simulation.clock import Clock
 from simulation.kafka import Topic
-from simulation.stripe_model.account import Account
+from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
 from simulation.terms import Terms
@@ -25,7 +25,11 @@ def clock() -> Clock:
 @pytest.fixture
 def account(clock: Clock) -> Account:
     numbers = count(1)
-    return Account(clock, lambda _: next(numbers), lambda: API_VERSION)
+
+    def described(resource: Resource) -> Resource:
+        return {"api_version": API_VERSION, "data": {"object": resource}}
+
+    return Account(clock, lambda _: next(numbers), described)
 
 
 def paid(account: Account, *, by_debit: bool = False) -> str:
