@@ -8,6 +8,21 @@ from simulation.world import World
 LISTED = 5
 
 
+def require_nothing_taken_of_parked(world: World) -> None:
+    """Raises Broken if a refund or dispute was entered after its credit had been parked."""
+    if world.works_at_once:
+        return  # What another consumer was parking at that moment was not known.
+    found = world.application.rows(
+        "SELECT e.effect_key FROM ledger_entries e JOIN parked_events p USING (payment_intent_id, user_id)"
+        " WHERE e.kind <> 'success' AND starts_with(p.effect_key, 'success:')"
+        "   AND p.resolution IS DISTINCT FROM 'replayed' AND e.created_at > p.created_at"
+        "   AND NOT EXISTS (SELECT FROM ledger_entries c WHERE c.kind = 'success'"
+        "     AND c.payment_intent_id = e.payment_intent_id AND c.user_id = e.user_id)"
+    )
+    if found:
+        raise Broken("nothing is taken of a credit that is parked", f"{found[:LISTED]}")
+
+
 def require_none(world: World) -> None:
     """Raises Broken, naming where something is left."""
     exempt = list(contested(world) | world.decided)

@@ -64,7 +64,7 @@ def pay_elsewhere(world: World) -> None:
         return
     currency = "usd" if world.tape.chance(0.2) else CURRENCY
     amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
-    user_id = world.tape.pick(USERS) if world.tape.chance(0.1) else request.user_id
+    user_id = world.tape.pick(USERS) if world.tape.chance(0.2) else request.user_id
     pay_session_of(world, request, amount, user_id=user_id, currency=currency)
 
 

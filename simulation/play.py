@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
 from checkout.operations.verbs.verify import Verify
-from simulation import application, asking, epilogues, misleading, operators, people, traffic
+from simulation import application, asking, epilogues, last_acts, misleading, operators, people, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
@@ -151,6 +151,7 @@ def settle(world: World, checker: Checker) -> None:
     world.say("faults end")
     # What the application refuses keeps nobody else waiting.
     traffic.consume(world, all_=True)
+    last_acts.act(world)
     world.application.rule = NO_RULE
     for user_id in USERS:
         people.enter_user(world, user_id)

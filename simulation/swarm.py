@@ -46,7 +46,7 @@ WEIGHTS = {
     "adjust": 1.5,
     "change rule": 1.0,
     "pass a month": 0.5,
-    "pay elsewhere": 1.5,
+    "pay elsewhere": 2.5,
     "foreign payment": 1.0,
     "poison": 2.0,
     "mislead": 1.5,

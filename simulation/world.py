@@ -59,6 +59,9 @@ class Processes(Protocol):
 class World:
     """`log` says what happened; `counts` how often. With `is_calm` nothing goes wrong any more."""
 
+    works_at_once = False
+    """True if several processes do."""
+
     def __init__(self, tape: Tape, clock: Clock, checkout: WorldDatabase, application: WorldDatabase) -> None:
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application

@@ -20,6 +20,8 @@ RATES = (0.0, 0.0, 0.01, 0.03)
 
 
 class InterleavedWorld(World):
+    works_at_once = True
+
     def __init__(
         self, tape: Tape, clock: Clock, checkout: SharedDatabase, application: SharedDatabase, turns: Turns
     ) -> None:

@@ -22,8 +22,8 @@ SHORTEST_SECONDS = 30 * 60
 """In which a session may expire."""
 KEPT = 30 * 24 * 3600
 SECONDS_A_PAGE = 0.2
-LATE_SECONDS = 600
-"""After so many an event is listed that is listed late: one of eight."""
+LATE_SECONDS = 1800
+"""After so many an event is listed that is listed late: one of four."""
 
 LOST_BEFORE, LOST_AFTER = "request lost", "answer lost"
 ERROR_BEFORE, ERROR_AFTER = "500 without effect", "500 with the effect"
@@ -174,7 +174,7 @@ class _Api:
 
 
 def _is_listed(event: Resource, now: float) -> bool:
-    return zlib.crc32(event["id"].encode()) % 8 > 0 or event["created"] + LATE_SECONDS <= now
+    return zlib.crc32(event["id"].encode()) % 4 > 0 or event["created"] + LATE_SECONDS <= now
 
 
 def _raise_early(fault: str | None) -> None:
