@@ -11,8 +11,8 @@ from checkout.base.errors import (
     TooManyRequests,
     UnknownUser,
 )
-from checkout.sessions.session_request import SessionRequest
 from simulation.broken import Broken
+from simulation.own import own
 from simulation.world import Request, World
 
 ORIGIN = "https://pay.example.com"
@@ -35,12 +35,16 @@ _USAGE = """
 
 def ask_for(world: World, request: Request) -> Any:
     """Returns the id of the session, the CheckoutError, or Died."""
-    wanted = SessionRequest(request.user_id, request.amount, None, request.request_id)
+    wanted = request.user_id, request.amount, None, request.request_id
     usage = usage_of(world, request) if world.is_alone else None
     interruptions = world.interruptions
     found = world.run(
         f"user {request.user_id} asks for {request.amount} ({request.request_id[:8]})",
-        lambda system: system.create_session(wanted, ORIGIN)[0].stripe_session_id,
+        lambda system: (
+            system.create_session(own(system, "sessions.session_request").SessionRequest(*wanted), ORIGIN)[
+                0
+            ].stripe_session_id
+        ),
     )
     if isinstance(found, str):
         _require_own(world, request, found)

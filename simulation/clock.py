@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
-from types import FunctionType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import checkout
@@ -35,9 +35,10 @@ class Clock:
         self.epoch += seconds
 
 
-def install(clock: Clock) -> None:
+def install(clock: Clock, package: ModuleType = checkout) -> None:
     """All modules of the code have this clock instead of Python's, also where it is a parameter's default."""
-    for found in pkgutil.walk_packages(checkout.__path__, "checkout."):
+    prefix = f"{package.__name__}."
+    for found in pkgutil.walk_packages(package.__path__, prefix):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
 
@@ -51,7 +52,7 @@ def install(clock: Clock) -> None:
     told = {"time": clock.time, "monotonic": clock.time, "perf_counter": clock.time, "sleep": clock.sleep}
     replaced: dict[int, Any] = {id(getattr(time, name)): instead for name, instead in told.items()}
     replaced |= {id(time): SimpleNamespace(**{**vars(time), **told}), id(datetime): Moment}
-    for module in [module for name, module in sys.modules.items() if name.startswith("checkout.")]:
+    for module in [module for name, module in sys.modules.items() if name.startswith(prefix)]:
         for name, value in list(vars(module).items()):
             if id(value) in replaced:
                 vars(module)[name] = replaced[id(value)]

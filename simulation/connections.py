@@ -48,17 +48,18 @@ class WorldsDatabase(Database):
     def __init__(self, database: WorldDatabase, faults: Faults) -> None:
         super().__init__(lambda: "")
         self._world, self._faults = database, faults
+        self._made: Connection | None = None
 
     def _connect(self) -> Any:
         if self._faults.at_connect(self._world.name):
             raise psycopg2.OperationalError("connection refused")
-        return Connection(self._world, self._faults)
+        self._made = Connection(self._world, self._faults)
+        return self._made
 
     def break_off(self, *, only_in_transaction: bool) -> None:
         """The way to the server is gone, or the process is."""
-        connection: Any = self._connection
-        if connection is not None and (connection.in_transaction or not only_in_transaction):
-            connection.close()
+        if self._made is not None and (self._made.in_transaction or not only_in_transaction):
+            self._made.close()
 
 
 class Connection:

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 from checkout.operations import command
-from checkout.operations.journal import Caller
 from simulation.broken import Broken
+from simulation.own import own
 from simulation.world import USERS, Move, World
 
 _MOVEMENT = ("effect_key", "user_id", "amount_cents", "payment_intent_id")
@@ -103,15 +103,17 @@ def note_discarded(world: World, outcome: Any) -> None:
 def run(world: World, *words: str) -> Any:
     """The result of the verb: an Outcome, a CheckoutError, or Died."""
     world.counts["operators' actions"] += 1
-    given = _parser().parse_args(
-        [*words, *(["--operator", "ada", "--yes"] if words[0] in _DECISIONS else [])]
-    )
+    line = [*words, *(["--operator", "ada", "--yes"] if words[0] in _DECISIONS else [])]
+    given = _parser(command).parse_args(line)
     if words[:2] == ("held", "replay"):
         world.replayed.add(words[2])
-    outcome = world.run(
-        f"operator: {' '.join(words)}",
-        lambda system: command.execute(given, system, lambda _plan: True, Caller),
-    )
+
+    def execute(system: Any) -> Any:
+        theirs, caller = own(system, "operations.command"), own(system, "operations.journal").Caller
+        parsed = given if theirs is command else _parser(theirs).parse_args(line)
+        return theirs.execute(parsed, system, lambda _plan: True, caller)
+
+    outcome = world.run(f"operator: {' '.join(words)}", execute)
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
     return outcome
@@ -140,8 +142,9 @@ def _some(world: World) -> list[Any]:
 
 
 @cache
-def _parser() -> Any:
-    return command.parser()
+def _parser(of: Any) -> Any:
+    """That of a release's command line."""
+    return of.parser()
 
 
 _DECISIONS = {

@@ -19,6 +19,7 @@ class Plans:
         self._connection = connection
         self._known: dict[bytes, tuple[bytes, list[str | None]] | None] = {}
         """By text: what executes it, and the names of its parameters."""
+        self._made = 0
 
     def executing(self, text: bytes, parameters: Any) -> tuple[bytes, Sequence[Any]] | None:
         """What executes this statement by its plan, with its parameters; None if it has no plan."""
@@ -32,6 +33,16 @@ class Plans:
             return execute, [parameters[name] for name in names]
         return execute, tuple(parameters or ())
 
+    def forget(self) -> None:
+        """The schema is another one now. Who is about to execute a plan still can."""
+        self._known.clear()
+
+    def drop(self) -> None:
+        """All of them. Nobody is about to execute one."""
+        self._known.clear()
+        with self._connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+
     def _prepared(self, text: bytes, *, has_parameters: bool) -> tuple[bytes, list[str | None]] | None:
         if not _PREPARABLE.match(text):
             return None
@@ -44,7 +55,8 @@ class Plans:
             return b"$%d" % len(names)
 
         body = _PLACEHOLDER.sub(numbered, text) if has_parameters else text
-        plan = b"plan_%d" % len(self._known)
+        self._made += 1
+        plan = b"plan_%d" % self._made
         with self._connection.cursor() as cursor:
             cursor.execute(b"SAVEPOINT plan")
             try:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from checkout.base.errors import CheckoutError
-from checkout.operations.verbs.verify import Verify
 from simulation import application, asking, epilogues, last_acts, misleading, operators, people, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
+from simulation.own import own
 from simulation.processes import Died, Processes
 from simulation.server import NO_RULE
 from simulation.stripe_model.account import Resource
@@ -58,6 +58,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "foreign payment": people.foreign_payment,
     "poison": traffic.poison,
     "mislead": misleading.mislead,
+    "deploy": lambda world: world.processes.deploy(),
 }
 
 
@@ -78,6 +79,8 @@ class Played:
 
 class Player:
     """Plays worlds in two databases, one after the other."""
+
+    processes: type[Processes] = Processes
 
     def __init__(self, clock: Clock, checkout_url: str, application_url: str) -> None:
         self._clock = clock
@@ -100,7 +103,7 @@ class Player:
         for database in self._databases:
             database.begin_world()
         world = World(Tape(seed, mended), self._clock, *self._databases)
-        world.processes = Processes(world)
+        world.processes = self.processes(world)
         try:
             return self._played(world, steps, settles=settles)
         finally:
@@ -149,6 +152,7 @@ def settle(world: World, checker: Checker) -> None:
     """Faults end. All must be right after some periods, and stay right for one more."""
     world.is_calm = True
     world.say("faults end")
+    world.processes.complete()
     # What the application refuses keeps nobody else waiting.
     traffic.consume(world, all_=True)
     last_acts.act(world)
@@ -195,7 +199,7 @@ def end(world: World, checker: Checker) -> None:
 
 def verify(world: World) -> set[str]:
     """The names of what it found."""
-    found = world.processes.run(lambda system: Verify(system)())
+    found = world.processes.run(lambda system: own(system, "operations.verbs.verify").Verify(system)())
     return {one.name for one in found if one.is_offence and one.count}
 
 

@@ -46,13 +46,17 @@ class Environment:
         self._world = world
         self._dies_after_call = False
         self._databases = world.connecting(world.checkout, self), world.connecting(world.application, self)
-        self.system = System(
-            Config({**ENVIRONMENT, **world.swarm.terms.settings}),
+        self.system = self._made(
+            {**ENVIRONMENT, **world.swarm.terms.settings},
             checkout_database=self._databases[0],
             application_database=self._databases[1],
             stripe_api=WorldsStripeApi(world.account, world.keys, world.clock, self),
             kafka_publisher=WorldsPublisher(world.topics, self),
         )
+
+    def _made(self, settings: dict[str, str], **parts: Any) -> System:
+        """With these parts for what is outside of it."""
+        return System(Config(settings), **parts)
 
     def at_statement(self, database: str) -> str | None:
         self._require_alive()
@@ -140,6 +144,19 @@ class Processes:
     def run(self, act: Callable[[System], Any]) -> Any:
         """What `act` returns in some environment; the CheckoutError that it raises; or Died."""
         environment = self._free()
+        try:
+            return self._within(environment, act)
+        finally:
+            if environment.is_dead:
+                self._warm.remove(environment)
+
+    def deploy(self) -> None:
+        """Nothing: all of them are of this release."""
+
+    def complete(self) -> None:
+        """End what `deploy` has begun."""
+
+    def _within(self, environment: Environment, act: Callable[[System], Any]) -> Any:
         environment.is_running = True
         try:
             return act(environment.system)
@@ -149,18 +166,16 @@ class Processes:
             return error
         finally:
             environment.is_running = False
-            if environment.is_dead:
-                self._warm.remove(environment)
 
     def replace(self) -> None:
         """The next event finds a fresh environment."""
         self._warm.clear()
 
-    def _free(self) -> Environment:
-        free = [one for one in self._warm if not one.is_running]
+    def _free(self, kind: type[Environment] = Environment) -> Environment:
+        free = [one for one in self._warm if not one.is_running and type(one) is kind]
         if free and not self._world.tape.chance(0.2):
             return self._world.tape.pick(free)
         if len(free) >= ENVIRONMENTS:
             self._warm.remove(free[0])
-        self._warm.append(Environment(self._world))
+        self._warm.append(kind(self._world))
         return self._warm[-1]

@@ -1,6 +1,6 @@
 """The PostgreSQL of the worlds: one server, and two migrated databases for each process that plays them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,12 @@ from checkout.base.postgres import Database
 from checkout.release.migrate import Migrate
 from local.stack.postgres import Postgres
 from simulation.clock import BEGINNING
+from simulation.upgraded import release_before
 
 CHECKOUT, APPLICATION = "checkout", "application"
+CHECKOUT_BEFORE, APPLICATION_BEFORE = "checkout_before", "application_before"
+"""With the schema of the release before."""
+RELEASE_BEFORE = "release before"
 
 _OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -63,13 +67,24 @@ constraint does; refuse any of user 2, also with an error that looks like an out
 
 
 @contextmanager
-def serving(folder: Path, players: int) -> Iterator[list[dict[str, str]]]:
-    """For each player the URLs of its two databases, migrated and empty."""
+def serving(folder: Path, players: int, *, has_before: bool = False) -> Iterator[list[dict[str, str]]]:
+    """For each player the URLs of its two databases, migrated and empty. With `has_before` also of two that
+    the release before has migrated, and its folder as RELEASE_BEFORE; raises NoHistory if git has none."""
     server = Postgres(folder / "postgres", fsync=False)
     server.start()
     try:
-        _migrate(server)
-        yield [_copied(server, player) for player in range(players)]
+        _migrate(server, (CHECKOUT, APPLICATION), Database, Migrate)
+        if not has_before:
+            yield [_copied(server, player, (CHECKOUT, APPLICATION)) for player in range(players)]
+            return
+        code = folder / "before"
+        release_before.prepare(code)
+        release_before.make_importable(code)
+        before = CHECKOUT_BEFORE, APPLICATION_BEFORE
+        of_release = release_before.module
+        _migrate(server, before, of_release("base.postgres").Database, of_release("release.migrate").Migrate)
+        names = CHECKOUT, APPLICATION, *before
+        yield [{**_copied(server, player, names), RELEASE_BEFORE: str(code)} for player in range(players)]
     finally:
         server.stop()
 
@@ -79,32 +94,35 @@ def connected(url: str) -> Any:
     return psycopg2.connect(url, options=_OPTIONS)
 
 
-def _migrate(server: Postgres) -> None:
-    for name in (CHECKOUT, APPLICATION):
+def _migrate(server: Postgres, names: tuple[str, str], database: Any, migrate: Any) -> None:
+    """By a release, of which these two classes are."""
+    for name in names:
         server.create_database(name)
         with closing(connected(server.url(name))) as connection, connection, connection.cursor() as cursor:
             cursor.execute(_CLOCK)
-    checkout, application = (_Migrated(partial(server.url, name)) for name in (CHECKOUT, APPLICATION))
-    Migrate(checkout, application)()
-    for database in (checkout, application):
-        database.close()
-    with closing(connected(server.url(APPLICATION))) as connection, connection, connection.cursor() as cursor:
+    made = [database(partial(server.url, name)) for name in names]
+    for one, name in zip(made, names, strict=True):
+        one._connect = partial(_connected_alone, server.url(name))
+    migrate(*made)()
+    for one in made:
+        one.close()
+    with closing(connected(server.url(names[1]))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(_RULE)
 
 
-def _copied(server: Postgres, player: int) -> dict[str, str]:
+def _copied(server: Postgres, player: int, names: Sequence[str]) -> dict[str, str]:
     urls = {}
     with closing(psycopg2.connect(server.url("postgres"))) as connection:
         connection.autocommit = True
-        for name in (CHECKOUT, APPLICATION):
+        for name in names:
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE {name}_{player} TEMPLATE {name}")
             urls[name] = server.url(f"{name}_{player}")
     return urls
 
 
-class _Migrated(Database):
-    def _connect(self) -> Any:
-        connection = connected(self._url())
-        connection.autocommit = True
-        return connection
+def _connected_alone(url: str) -> Any:
+    """Each statement is a transaction, if none is begun."""
+    connection = connected(url)
+    connection.autocommit = True
+    return connection

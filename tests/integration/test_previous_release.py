@@ -23,7 +23,8 @@ from checkout.release import privileges
 from tests.support import lambda_events, releases, roles
 from tests.support.functions import Functions, bearer, finished, system
 from tests.support.inbox import outcome
-from tests.support.releases import MIGRATIONS, ROOT
+from tests.support.project import ROOT
+from tests.support.releases import MIGRATIONS
 from tests.support.stripe_events import encoded, event, session_object, signature
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator

@@ -11,8 +11,10 @@ from pathlib import Path
 from statistics import median
 
 from simulation import server
+from simulation.__main__ import LEFT_OUT
+from simulation.upgraded import release_before
 from tests.mutants.catalogue import MUTANTS
-from tests.mutants.mutant import MOST_WORLDS, Mutant, unusable
+from tests.mutants.mutant import MOST_WORLDS, Mutant, Worlds, unusable
 from tests.mutants.trial import Layers, Verdict, Workspace, first_failure, try_each
 from tests.mutants.worlds import Found
 
@@ -46,12 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [mutant for mutant in MUTANTS if not words or any(_is_about(mutant, word) for word in words)]
     if not layers.tests:
         wanted = [mutant for mutant in wanted if mutant.worlds is not None]
+    has_before = layers.worlds > 0 and release_before.is_known()
+    if layers.worlds and not has_before:
+        print(LEFT_OUT)
+        wanted = [mutant for mutant in wanted if mutant.worlds is not Worlds.UPGRADED]
+    has_before = has_before and any(mutant.worlds is Worlds.UPGRADED for mutant in wanted)
     if complaints := unusable(wanted, ROOT):
         print(*complaints, sep="\n", file=sys.stderr)
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ExitStack() as stack:
-        databases = stack.enter_context(_databases(Path(folder, "databases"), layers))
+        databases = stack.enter_context(_databases(Path(folder, "databases"), layers, has_before=has_before))
         workspaces = [
             stack.enter_context(closing(Workspace(ROOT, Path(folder, str(number)), urls)))
             for number, urls in enumerate(databases)
@@ -85,12 +92,12 @@ def _in_worlds(found: Sequence[Found]) -> str:
 
 
 @contextmanager
-def _databases(folder: Path, layers: Layers) -> Iterator[list[dict[str, str] | None]]:
+def _databases(folder: Path, layers: Layers, *, has_before: bool) -> Iterator[list[dict[str, str] | None]]:
     """Of each workspace the URLs of the databases in which it plays worlds."""
     if not layers.worlds:
         yield [None] * AT_ONCE
         return
-    with server.serving(folder, AT_ONCE) as urls:
+    with server.serving(folder, AT_ONCE, has_before=has_before) as urls:
         yield [*urls]
 
 

@@ -8,7 +8,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from simulation import swarm
-from simulation.running import ONE_IN
+from simulation.running import ONE_IN, ONE_UPGRADED_IN, UPGRADED, is_upgraded
 
 CHECKOUT = "layers/common/checkout"
 
@@ -23,18 +23,21 @@ class Worlds(Enum):
     PRICED = "likewise, where something else than the money is credited"
     LIMITED = "likewise, where a user may begin few payments"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
+    UPGRADED = "the release before works at first, until this one is deployed"
 
     @property
     def seeds(self) -> Sequence[int]:
         """See simulation/running.py."""
         if self is Worlds.INTERLEAVED:
             return range(10, 10 * MOST_WORLDS + 1, 10)
+        if self is Worlds.UPGRADED:
+            return range(UPGRADED, ONE_UPGRADED_IN * MOST_WORLDS, ONE_UPGRADED_IN)
         return [*islice(filter(self._has, count(1)), MOST_WORLDS)]
 
     def _has(self, seed: int) -> bool:
         terms = swarm.of(seed).terms
         has_terms = {Worlds.PRICED: not terms.is_plain, Worlds.LIMITED: terms.is_limited}
-        return seed % ONE_IN > 0 and has_terms.get(self, True)
+        return seed % ONE_IN > 0 and not is_upgraded(seed) and has_terms.get(self, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

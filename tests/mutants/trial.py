@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants import worlds
-from tests.mutants.mutant import MOST_WORLDS, Mutant
+from tests.mutants.mutant import MOST_WORLDS, Mutant, Worlds
 
 SECONDS_A_TEST = 60
 SECONDS_A_TRIAL = 180
@@ -86,7 +86,9 @@ class Workspace:
     def simulate(self, mutant: Mutant, seeds: Sequence[int], *, shrinks: bool = True) -> worlds.Found | None:
         """Play these worlds until one of them breaks a rule. Raises LookupError, saying why, if they cannot
         be played."""
-        urls = None if mutant.path.suffix == ".sql" else self._databases
+        # Where a world itself migrates, the databases have the schema of before.
+        is_migrated = mutant.path.suffix == ".sql" and mutant.worlds is not Worlds.UPGRADED
+        urls = None if is_migrated else self._databases
         seconds = SECONDS_A_WORLD * (60 + len(seeds))
         _, output = self._run(seconds, seeds=list(seeds), urls=urls, shrinks=shrinks)
         return worlds.found(output)

@@ -1,41 +1,43 @@
 """The code of releases before this one, as git has it."""
 
-import subprocess
-import tarfile
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MIGRATIONS = ROOT / "layers" / "common" / "checkout" / "release" / "migrations"
-BRINGS_PRICES = MIGRATIONS / "checkout" / "0014_price.sql"
-NO_HISTORY = "the history is not here: a shallow clone, or no git"
+from simulation.upgraded import release_before as history
+from tests.support.project import ROOT
+
+MIGRATIONS = ROOT / history.MIGRATIONS
+BRINGS_PRICES = f"{history.MIGRATIONS}/checkout/0014_price.sql"
+
+Found = TypeVar("Found")
 
 
 def release_before() -> str:
     """The newest tag, else the state before the newest migration. Skips the test if the history is not
     here."""
-    tags = _git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").decode().split()
-    return tags[0] if tags else f"{_git('log', '-1', '--format=%H', '--', str(MIGRATIONS)).decode().strip()}^"
+
+    def newest() -> str:
+        tags = history.git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").decode().split()
+        return tags[0] if tags else history.before(history.MIGRATIONS)
+
+    return _or_skip(newest)
 
 
 def before_prices() -> str:
     """The state before credit and price could differ. Skips the test if the history is not here."""
-    added = _git("log", "--diff-filter=A", "--format=%H", "--", str(BRINGS_PRICES)).decode().split()
-    if not added:
-        pytest.skip(NO_HISTORY)
-    return f"{added[-1]}^"
+    return _or_skip(lambda: history.before(BRINGS_PRICES))
 
 
 def extract(release: str, folder: Path, *parts: str) -> None:
     """These files and folders of it. Skips the test if the history is not here."""
-    with tarfile.open(fileobj=BytesIO(_git("archive", "--format=tar", release, *parts))) as content:
-        content.extractall(folder, filter="data")
+    _or_skip(lambda: history.unpack(release, folder, *parts))
 
 
-def _git(*arguments: str) -> bytes:
+def _or_skip(ask: Callable[[], Found]) -> Found:
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(NO_HISTORY)
+        return ask()
+    except history.NoHistory:
+        pytest.skip("the history is not here: a shallow clone, or no git")

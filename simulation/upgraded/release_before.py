@@ -1,0 +1,71 @@
+"""The release before the newest migration, as git has it: its package under another name, so that both
+releases work in one Python.
+"""
+
+import importlib
+import re
+import subprocess
+import sys
+import tarfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+LAYER = "layers/common"
+MIGRATIONS = f"{LAYER}/checkout/release/migrations"
+PACKAGE = "checkout_before"
+
+_IMPORT = re.compile(r"^(\s*(?:from|import) )checkout(?=[. ])", re.MULTILINE)
+
+
+class NoHistory(Exception):
+    """A shallow clone, or no git."""
+
+
+def before(path: str) -> str:
+    """The commit before the newest one that added a file there. Raises NoHistory."""
+    added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", path).decode().strip()
+    if not added:
+        raise NoHistory
+    return git("rev-parse", "--verify", f"{added}^").decode().strip()
+
+
+def is_known() -> bool:
+    try:
+        before(MIGRATIONS)
+    except NoHistory:
+        return False
+    return True
+
+
+def unpack(release: str, folder: Path, *parts: str) -> None:
+    """These files and folders of it. Raises NoHistory."""
+    with tarfile.open(fileobj=BytesIO(git("archive", "--format=tar", release, *parts))) as content:
+        content.extractall(folder, filter="data")
+
+
+def git(*arguments: str) -> bytes:
+    """Its output in the project. Raises NoHistory."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoHistory from error
+
+
+def prepare(folder: Path) -> None:
+    """Unpack the package there under its other name. Raises NoHistory."""
+    unpack(before(MIGRATIONS), folder, f"{LAYER}/checkout")
+    package = (folder / LAYER / "checkout").rename(folder / PACKAGE)
+    for path in package.rglob("*.py"):
+        path.write_text(_IMPORT.sub(rf"\1{PACKAGE}", path.read_text()))
+
+
+def make_importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def module(name: str = "") -> Any:
+    """The package, or a module of it: `outbox.record`."""
+    return importlib.import_module(f"{PACKAGE}.{name}".rstrip("."))
