@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 STACKS = ("network", "database", "backup", "kafka", "audit", "edge", "monitoring")
 
+# Written in C, if PyYAML has that here.
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 Template = dict[str, Any]
 Resource = dict[str, Any]
 
@@ -38,7 +41,12 @@ class _NoManagedPolicies:
 
 def parsed(path: Path) -> Template:
     """A template as written, with `{"Ref": …}` for `!Ref …`."""
-    content: Template = yaml_parse(path.read_text())
+    return copy.deepcopy(_read(path.read_text()))
+
+
+@cache
+def _read(text: str) -> Template:
+    content: Template = yaml_parse(text)
     return content
 
 
@@ -54,16 +62,14 @@ def nested(name: str) -> Template:
 
 def text_of(template: Template) -> str:
     """As YAML. Raises what `sam validate` would."""
-    # Aliases stand for themselves here: what SAM changes in one place must not change in another.
-    written = copy.deepcopy(yaml.safe_load(yaml.dump(_plain(template), Dumper=_NoAliases)))
     translated: str = SamTemplateValidator(
-        written, _NoManagedPolicies(), region=REGION
+        _copied(template), _NoManagedPolicies(), region=REGION
     ).get_translated_template_if_valid()
     return translated
 
 
 def transform(template: Template) -> Template:
-    content: Template = yaml.safe_load(text_of(template))
+    content: Template = yaml.load(text_of(template), Loader=_SafeLoader)  # noqa: S506
     return content
 
 
@@ -100,12 +106,8 @@ def of_type(template: Template, kind: str) -> dict[str, Resource]:
     }
 
 
-class _NoAliases(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _plain(value: Any) -> Any:
+def _copied(value: Any) -> Any:
+    """Aliases are copies of their own: what SAM changes in one place must not change in another."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
