@@ -22,9 +22,9 @@ class Answers:
         """A database was restored, and a request may be answered anew."""
         self._known.clear()
 
-    def check(self, records: Collection[bytes], paid_elsewhere: Collection[str] = ()) -> None:
-        """`records` are all that were ever on the topic, oldest first. What somebody has paid elsewhere under
-        a request_id may take the place of a refusal."""
+    def check(self, records: Collection[bytes], forgotten: Collection[str] = ()) -> None:
+        """`records` are all that were ever on the topic, oldest first. The release before forgets why it has
+        refused these request_ids."""
         for value in islice(records, self._read, None):
             record = _decoded(value)
             if record.get("status") not in _ANSWERS:
@@ -36,7 +36,7 @@ class Answers:
                 continue  # A payment that failed.
             answer = record
             known = self._known.setdefault(answer["request_id"], answer)
-            if known != answer and answer["request_id"] not in paid_elsewhere:
+            if known != answer and answer["request_id"] not in forgotten:
                 raise Broken("a request has one answer", f"{known}, and {answer}")
             if answer["status"] == "session_created" and answer.get("session_id") is None:
                 raise Broken("who is told of a session gets one", f"{answer}")

@@ -61,6 +61,8 @@ class Processes(Protocol):
 class World:
     """`log` says what happened; `counts` how often. With `is_calm` nothing goes wrong any more."""
 
+    has_release_before = False
+    """True if that works in it, too."""
     works_at_once = False
     """True if several processes do."""
 

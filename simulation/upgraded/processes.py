@@ -74,6 +74,7 @@ class Deployment(Processes):
         super().__init__(world)
         self._kinds = KINDS[BEFORE]
         self._is_migrated = False
+        world.has_release_before = True
         world.swarm = replace(world.swarm, weights={**world.swarm.weights, "deploy": WEIGHT})
 
     def run(self, act: Callable[[System], Any]) -> Any:

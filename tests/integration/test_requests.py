@@ -23,7 +23,7 @@ from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, requested, system
 from tests.support.settings import put
-from tests.support.stripe_events import APP_ID, event
+from tests.support.stripe_events import APP_ID, event, session_object
 from tests.support.stripe_simulator import Simulator
 from tests.support.topic import Topic
 
@@ -263,6 +263,37 @@ def test_what_our_rules_refuse_is_answered_failed_once_and_for_all(
     row = fns.row(request["request_id"])
     assert (row["status"], row["error_message"]) == ("session_failed", first["error_message"])
     assert stripe.sessions_of(request["request_id"]) == []
+    assert parked(fns) == []
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payment_status"),
+    [
+        ("checkout.session.completed", "paid"),
+        ("checkout.session.completed", "unpaid"),
+        ("checkout.session.async_payment_failed", "unpaid"),
+        ("checkout.session.expired", "unpaid"),
+    ],
+)
+def test_a_refusal_stays_the_answer_whatever_becomes_of_a_session_made_elsewhere(
+    fns: Functions, stripe: Simulator, answers: Answers, event_type: str, payment_status: str
+) -> None:
+    fns.set(MIN_AMOUNT_CENTS="600")
+    request = requested()
+    request_id = request["request_id"]
+    assert fns.ask(request) == []
+    elsewhere = {**session_object(request_id, payment_status=payment_status), "url": "https://x"}
+    assert fns.webhook(event(elsewhere, event_type)).json["outcome"] == "applied"
+    assert fns.row(request_id)["stripe_session_id"] == elsewhere["id"]
+
+    assert fns.ask(request) == []
+
+    first, *reported, again = answers(request_id)
+    assert first["status"] == "failed"
+    assert again == first
+    assert all(one["session_id"] == elsewhere["id"] for one in reported)
+    over_http = fns.create({"amount_cents": 500, "request_id": request_id})
+    assert (over_http.status, "amount_cents" in over_http.json["detail"]) == (409, True)
     assert parked(fns) == []
 
 

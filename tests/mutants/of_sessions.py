@@ -116,8 +116,8 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="        request.require_same(row)\n        if row.stripe_session_id",
-        instead="        if row.stripe_session_id",
+        text="        request.require_same(row)\n        _require_not_refused(row)\n",
+        instead="        _require_not_refused(row)\n",
         breaks="somebody gets the session of another user who used the same request_id",
         caught_by=f"{CREATE}::test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose",
     ),
@@ -162,6 +162,15 @@ MUTANTS = [
         instead="AND %s IS NOT NULL RETURNING",
         breaks="a request that was answered `failed` gets a session from an attempt that was under way",
         caught_by=f"{OF_REQUESTS}::test_an_answer_failed_stays_the_answer_whatever_another_attempt_brings",
+    ),
+    Mutant(
+        file="payments/decisions.py",
+        text="        refused_because=row.refusal,\n",
+        instead="",
+        breaks="a request that was refused, and is paid in a session made elsewhere, gets another answer",
+        caught_by=f"{OF_REQUESTS}"
+        "::test_a_refusal_stays_the_answer_whatever_becomes_of_a_session_made_elsewhere",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSIONS,

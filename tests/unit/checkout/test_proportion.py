@@ -42,6 +42,7 @@ def paid(amount: int, credit: int | None) -> Payment:
         stripe_session_url=None,
         payment_intent_id="pi_1",
         error_message=None,
+        refused_because=None,
         paid_cents=amount,
         paid_currency="eur",
         paid_event_id="evt_1",

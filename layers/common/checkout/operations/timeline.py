@@ -50,10 +50,10 @@ def _with(row: Row, *names: str) -> str:
 
 
 def _payment(row: Row) -> Moments:
-    names = "request_id", "stripe_session_id", "payment_intent_id", "error_message", "recheck_at"
+    names = "request_id", "stripe_session_id", "payment_intent_id", "error_message", "refused_because"
     asked = f"{_money(row['amount_cents'], row)} for user {row['user_id']}"
     status = "" if "completed_at" in row else f", {shown(row['status'])}"
-    yield row["at"], "payment", f"{asked}{status}{_with(row, *names)}"
+    yield row["at"], "payment", f"{asked}{status}{_with(row, *names, 'recheck_at')}"
     if "completed_at" in row:
         paid = f", {row['paid_cents']} {shown(row['paid_currency'])} paid" if "paid_cents" in row else ""
         credited = row.get("credit_cents", row.get("paid_cents"))

@@ -84,6 +84,7 @@ def _moved(row: Payment, reported: SessionReport, event_id: str | None, now: dat
         row,
         status=reported.status,
         error_message=reported.error_message,
+        refused_because=row.refusal,
         stripe_session_id=row.stripe_session_id or reported.session_id,
         stripe_session_url=row.stripe_session_url or reported.session_url,
         payment_intent_id=reported.payment_intent_id or row.payment_intent_id,

@@ -55,6 +55,7 @@ def failed(payment: Payment, event_id: str | None) -> Emission:
 
 def answer(payment: Payment) -> Emission:
     """`session_created`, or `failed` if the request was refused, whatever has been paid since."""
+    sessions = {"session_id": None, "session_url": None} if payment.is_refused else {}
     event = _event(
         payment,
         "failed" if payment.is_refused else "session_created",
@@ -62,7 +63,8 @@ def answer(payment: Payment) -> Emission:
         amount_cents=payment.amount_cents,
         currency=payment.currency,
         payment_intent_id=None,
-        error_message=payment.error_message if payment.is_refused else None,
+        error_message=payment.refusal,
+        **sessions,
     )
     return Emission(answer_key(payment.request_id), event)
 
@@ -94,8 +96,11 @@ def _event(payment: Payment, status: str, *, at: datetime, **fields: Any) -> Che
         user_id=payment.user_id,
         purpose=payment.purpose,
         status=status,
-        session_id=payment.stripe_session_id,
-        session_url=payment.stripe_session_url,
         timestamp=iso_utc(at),
-        **{"payment_intent_id": payment.payment_intent_id, **fields},
+        **{
+            "session_id": payment.stripe_session_id,
+            "session_url": payment.stripe_session_url,
+            "payment_intent_id": payment.payment_intent_id,
+            **fields,
+        },
     )

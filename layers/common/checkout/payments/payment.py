@@ -67,6 +67,7 @@ class Payment:
     stripe_session_url: str | None
     payment_intent_id: str | None
     error_message: str | None
+    refused_because: str | None
     paid_cents: int | None
     paid_currency: str | None
     paid_event_id: str | None
@@ -85,8 +86,14 @@ class Payment:
 
     @property
     def is_refused(self) -> bool:
-        """Answered `failed` for good: it never gets a session."""
-        return self.status is Status.SESSION_FAILED and self.completed_at is not None
+        """Answered `failed` for good: it never gets a session, whatever is paid in one made elsewhere."""
+        return self.refusal is not None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the request was refused for good; None if it was not."""
+        is_over = self.status is Status.SESSION_FAILED and self.completed_at is not None
+        return self.error_message if is_over else self.refused_because
 
     @property
     def price(self) -> Price:

@@ -103,13 +103,14 @@ def existing(tx: Transaction, request_id: str) -> Payment:
 def move(tx: Transaction, moved: Payment, *, is_read: bool) -> None:
     """Write the state of a payment whose row is locked, as of now; `is_read` if Stripe was asked about it."""
     tx.queue(
-        "UPDATE checkout_transactions SET status = %s, error_message = %s, stripe_session_id = %s,"
-        " stripe_session_url = %s, payment_intent_id = %s, paid_cents = %s, paid_currency = %s,"
-        " credit_cents = %s, tax_cents = %s, discount_cents = %s, paid_event_id = %s,"
+        "UPDATE checkout_transactions SET status = %s, error_message = %s, refused_because = %s,"
+        " stripe_session_id = %s, stripe_session_url = %s, payment_intent_id = %s,"
+        " paid_cents = %s, paid_currency = %s, credit_cents = %s, tax_cents = %s, discount_cents = %s,"
+        " paid_event_id = %s,"
         " paid_read_at = CASE WHEN %s THEN now() END, completed_at = %s, updated_at = %s"
         " WHERE request_id = %s",
         (
-            *(moved.status, moved.error_message, moved.stripe_session_id),
+            *(moved.status, moved.error_message, moved.refused_because, moved.stripe_session_id),
             *(moved.stripe_session_url, moved.payment_intent_id, moved.paid_cents, moved.paid_currency),
             *(moved.credit_cents, moved.tax_cents, moved.discount_cents, moved.paid_event_id),
             *(moved.paid_cents is not None and is_read, moved.completed_at),

@@ -99,7 +99,8 @@ def _steps(table: str, time_column: str, rows: Iterable[Row]) -> Iterable[dict[s
 _PAYMENT = (
     "request_id, user_id, status, amount_cents, credit_cents, currency, purpose, paid_cents, paid_currency,"
     " tax_cents, discount_cents, refunded_cents, disputed_cents, stripe_session_id, payment_intent_id,"
-    " stripe_attempt, error_message, created_at, updated_at, completed_at, credited_at, recheck_at"
+    " stripe_attempt, error_message, refused_because, created_at, updated_at, completed_at, credited_at,"
+    " recheck_at"
 )
 _ENTRY = (
     "effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id, topic,"
