@@ -4,7 +4,7 @@ import shutil
 
 from playwright.sync_api import Browser, Playwright
 
-from local.doctor import BROWSERS
+from local.doctor import BROWSERS, HEADLESS
 
 ARGUMENTS = [
     "--headless",
@@ -27,7 +27,7 @@ class NoBrowser(RuntimeError):
 
 def launched(playwright: Playwright) -> Browser:
     """Raises NoBrowser."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = next(filter(None, map(shutil.which, (HEADLESS, *BROWSERS))), None)
     if program is None:
         raise NoBrowser
     return playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
