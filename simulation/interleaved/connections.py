@@ -30,7 +30,8 @@ class GatedDatabase(WorldsDatabase):
     def _connect(self) -> Any:
         if self._faults.at_connect(self._world.name):
             raise psycopg2.OperationalError("connection refused")
-        return GatedConnection(self._shared, self._faults, self._turns)
+        self._made = GatedConnection(self._shared, self._faults, self._turns)
+        return self._made
 
 
 class GatedConnection(Connection):
