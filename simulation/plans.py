@@ -19,6 +19,7 @@ class Plans:
         self._connection = connection
         self._known: dict[bytes, tuple[bytes, list[str | None]] | None] = {}
         """By text: what executes it, and the names of its parameters."""
+        self._of_schemas = {0: self._known}
         self._made = 0
 
     def executing(self, text: bytes, parameters: Any) -> tuple[bytes, Sequence[Any]] | None:
@@ -33,15 +34,9 @@ class Plans:
             return execute, [parameters[name] for name in names]
         return execute, tuple(parameters or ())
 
-    def forget(self) -> None:
-        """The schema is another one now. Who is about to execute a plan still can."""
-        self._known.clear()
-
-    def drop(self) -> None:
-        """All of them. Nobody is about to execute one."""
-        self._known.clear()
-        with self._connection.cursor() as cursor:
-            cursor.execute("DEALLOCATE ALL")
+    def use_those_of(self, schema: int) -> None:
+        """The database has this one now: of another one a statement's result can have other columns."""
+        self._known = self._of_schemas.setdefault(schema, {})
 
     def _prepared(self, text: bytes, *, has_parameters: bool) -> tuple[bytes, list[str | None]] | None:
         if not _PREPARABLE.match(text):

@@ -1,11 +1,9 @@
 """Play one world in which this release is deployed."""
 
-from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from simulation import clock, quiet
-from simulation.play import STEPS, Played, Player
-from simulation.tape import Place
+from simulation.play import Player
 from simulation.upgraded import release_before
 from simulation.upgraded.processes import Deployment
 
@@ -21,16 +19,3 @@ class UpgradedPlayer(Player):
         release_before.make_importable(folder)
         clock.install(virtual, release_before.module())
         quiet.be_quiet(release_before.module("base.telemetry"))
-
-    def play(
-        self,
-        seed: int,
-        steps: Sequence[int] = range(1, STEPS + 1),
-        mended: Collection[Place] = (),
-        *,
-        settles: bool = True,
-    ) -> Played:
-        for database in self._databases:
-            # They can be of a schema that was rolled back.
-            database.plans.drop()
-        return super().play(seed, steps, mended, settles=settles)

@@ -19,9 +19,11 @@ WEIGHT = 6.0
 FAULTS_LEFT = 0.05
 """Of the faults at statements, in a migration: it has so many statements that it would never come to its end.
 """
-CALLS = 4 * len([*MIGRATIONS.glob("*/*.sql")])
-"""About so many statements a migration has."""
-DEATHS = 5
+STATEMENTS = (3, 4)
+"""Of each migration that was applied before: with a transaction around it, or without."""
+BEFORE_THE_FIRST = (8, 20)
+"""About so many statements come before those."""
+DEATHS = 8
 """In a row."""
 
 
@@ -75,6 +77,9 @@ class Deployment(Processes):
         self._kinds = KINDS[BEFORE]
         self._is_migrated = False
         world.has_release_before = True
+        self._applied: list[int] = []
+        """So many migrations each database has."""
+        self._note_schemas()
         world.swarm = replace(world.swarm, weights={**world.swarm.weights, "deploy": WEIGHT})
 
     def run(self, act: Callable[[System], Any]) -> Any:
@@ -103,6 +108,7 @@ class Deployment(Processes):
         if self._is_migrated:
             # What was restored can be older than the migration.
             self._finish_migration()
+        self._note_schemas()
 
     def _serve(self, who: str) -> None:
         self._kinds = KINDS[who]
@@ -114,8 +120,12 @@ class Deployment(Processes):
         return super()._free(self._kinds[0] if len(self._kinds) == 1 else self._world.tape.pick(self._kinds))
 
     def _migrate_at_last(self) -> None:
-        """The process dies, and comes a little further each time."""
-        calls = self._world.tape.number(0, CALLS)
+        """The process dies about where the first new migration of a database is applied, and comes a little
+        further each time."""
+        checkout, application = self._applied
+        of_checkout = len([*MIGRATIONS.glob("checkout/*.sql")])
+        migrations = self._world.tape.pick((checkout, of_checkout + application))
+        calls = self._world.tape.pick(STATEMENTS) * migrations + self._world.tape.number(*BEFORE_THE_FIRST)
         for _ in range(DEATHS):
             self._world.dies_after(calls)
             self._migrate()
@@ -136,7 +146,13 @@ class Deployment(Processes):
         environment = Migrating(self._world)
         found = self._within(environment, lambda system: system.migrate())
         self._is_migrated = not isinstance(found, BaseException)
-        for database in (self._world.checkout, self._world.application):
-            database.plans.forget()
+        self._note_schemas()
         self._world.say(f"migrate → {found!r}")
         self._world.ran()
+
+    def _note_schemas(self) -> None:
+        self._applied.clear()
+        for database in (self._world.checkout, self._world.application):
+            [row] = database.rows("SELECT count(*) AS applied FROM schema_migrations")
+            self._applied.append(row["applied"])
+            database.plans.use_those_of(row["applied"])

@@ -1,4 +1,4 @@
-"""The release before the newest migration, as git has it: its package under another name, so that both
+"""The release before the newest migrations, as git has it: its package under another name, so that both
 releases work in one Python.
 """
 
@@ -23,6 +23,12 @@ class NoHistory(Exception):
     """A shallow clone, or no git."""
 
 
+def commit() -> str:
+    """The newest one that lacks the newest migration of each database. Raises NoHistory."""
+    lacking = [before(f"{MIGRATIONS}/{database}") for database in ("checkout", "application")]
+    return git("merge-base", *lacking).decode().strip()
+
+
 def before(path: str) -> str:
     """The commit before the newest one that added a file there. Raises NoHistory."""
     added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", path).decode().strip()
@@ -33,7 +39,7 @@ def before(path: str) -> str:
 
 def is_known() -> bool:
     try:
-        before(MIGRATIONS)
+        commit()
     except NoHistory:
         return False
     return True
@@ -55,7 +61,7 @@ def git(*arguments: str) -> bytes:
 
 def prepare(folder: Path) -> None:
     """Unpack the package there under its other name. Raises NoHistory."""
-    unpack(before(MIGRATIONS), folder, f"{LAYER}/checkout")
+    unpack(commit(), folder, f"{LAYER}/checkout")
     package = (folder / LAYER / "checkout").rename(folder / PACKAGE)
     for path in package.rglob("*.py"):
         path.write_text(_IMPORT.sub(rf"\1{PACKAGE}", path.read_text()))

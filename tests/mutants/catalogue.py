@@ -10,6 +10,7 @@ from tests.mutants import (
     of_outbox,
     of_payments,
     of_reconciler,
+    of_release,
     of_restore,
     of_sessions,
     of_verification,
@@ -25,6 +26,7 @@ _OF_THE_CODE = [
     *of_ledger.MUTANTS,
     *of_reconciler.MUTANTS,
     *of_restore.MUTANTS,
+    *of_release.MUTANTS,
     *of_verification.MUTANTS,
     *of_operators.MUTANTS,
 ]

@@ -16,12 +16,12 @@ Found = TypeVar("Found")
 
 
 def release_before() -> str:
-    """The newest tag, else the state before the newest migration. Skips the test if the history is not
+    """The newest tag, else the state before the newest migrations. Skips the test if the history is not
     here."""
 
     def newest() -> str:
         tags = history.git("tag", "--merged", "HEAD", "--sort=-v:refname", "--list", "v*").decode().split()
-        return tags[0] if tags else history.before(history.MIGRATIONS)
+        return tags[0] if tags else history.commit()
 
     return _or_skip(newest)
 

@@ -1,0 +1,52 @@
+"""The minutes of a deployment: a migration while others work, and two releases that share what they store and
+send. Nothing is wrong with either release alone.
+"""
+
+from tests.mutants.mutant import Mutant, Worlds
+
+MUTANTS = [
+    Mutant(
+        file="release/migrate.py",
+        text="                with database.transaction() as tx:\n                    if not _is_applied",
+        instead="                with database.autocommit() as tx:\n                    if not _is_applied",
+        breaks="a migration whose process dies can never go on",
+        worlds=Worlds.UPGRADED,
+    ),
+    Mutant(
+        file="release/migrations/checkout/0016_operator_requests.sql",
+        text="CREATE TABLE operator_requests (\n",
+        instead="TRUNCATE outbox;\nCREATE TABLE operator_requests (\n",
+        breaks="a migration loses what is on its way to Kafka",
+        worlds=Worlds.UPGRADED,
+    ),
+    Mutant(
+        file="release/migrations/checkout/0016_operator_requests.sql",
+        text="CREATE TABLE operator_requests (\n",
+        instead="UPDATE checkout_transactions SET credited_at = now() WHERE credited_at IS NULL;\n"
+        "CREATE TABLE operator_requests (\n",
+        breaks="a migration marks what is not credited yet as credited",
+        worlds=Worlds.UPGRADED,
+    ),
+    Mutant(
+        file="outbox/finished_event.py",
+        text="class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):",
+        instead="class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True,"
+        "  rename={'user_id': 'user'}):",
+        breaks="a new release sends what the consumer of the release before refuses",
+        worlds=Worlds.UPGRADED,
+    ),
+    Mutant(
+        file="payments/payment.py",
+        text='        return key if self.stripe_attempt == 1 else f"{key}:{self.stripe_attempt}"',
+        instead='        return f"{key}:{self.stripe_attempt}"',
+        breaks="a new release begins a second session of what the release before has begun",
+        worlds=Worlds.UPGRADED,
+    ),
+    Mutant(
+        file="sessions/create.py",
+        text="        return self._create(row, row.stripe_parameters or {})\n",
+        instead='        return self._create(row, {**(row.stripe_parameters or {}), "locale": "auto"})\n',
+        breaks="a new release asks Stripe for something else under the idempotency key of the release before",
+        worlds=Worlds.UPGRADED,
+    ),
+]
