@@ -5,7 +5,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
-from tests.support.brokers import IS_APACHE, AnyBroker, new_broker
+from tests.support.brokers import IS_APACHE, AnyBroker
 from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
@@ -25,11 +24,9 @@ Invoke = Callable[[dict[str, Any]], "Future[Result]"]
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[AnyBroker]:
-    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
-    broker.start()
-    yield broker
-    broker.stop()
+def broker(own_broker: AnyBroker) -> AnyBroker:
+    """With the empty topic, and no committed offset."""
+    return own_broker
 
 
 def produce(broker: AnyBroker, *values: str) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
 from local.lambda_runtime.template import KafkaTrigger
 from tests.support import brokers
-from tests.support.brokers import IS_APACHE, AnyBroker, forgets, new_broker
+from tests.support.brokers import IS_APACHE, AnyBroker, forgets
 from tests.support.waiting import eventually
 
 TOPIC = "checkout.finished"
@@ -61,11 +60,9 @@ class Function:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[AnyBroker]:
-    broker = new_broker({TOPIC: 3}, tmp_path / "kafka")
-    broker.start()
-    yield broker
-    broker.stop()
+def broker(own_broker: AnyBroker) -> AnyBroker:
+    """With the empty topic, and no committed offset."""
+    return own_broker
 
 
 @pytest.fixture
