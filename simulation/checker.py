@@ -11,6 +11,7 @@ from simulation.answers import Answers
 from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.corruption import Corrupted
+from simulation.discarded import replayed
 from simulation.kafka import FINISHED
 from simulation.states import States
 from simulation.truth import CREDIT, REVERSALS, Fact, Truth
@@ -97,13 +98,7 @@ class Checker:
         if uncredited := {fact for fact in entered if fact.intent not in credited}:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
         keys = {row["effect_key"] for row in rows}
-        # A replay takes a decision back, also that about what belongs to the record.
-        replayed = self._world.application.rows(
-            "SELECT effect_key FROM parked_events WHERE resolution = 'replayed'"
-        )
-        undone = {row["effect_key"] or "" for row in replayed}
-        undone |= {key.replace("refund_failed:", "refunded:") for key in undone}
-        if kept := (keys & self._world.discarded) - undone:
+        if kept := (keys & self._world.discarded.keys) - replayed(self._world.application):
             raise Broken("what an operator discarded is not entered", _listed(kept))
         if lost := {move.key for move in self._world.moves} - keys:
             raise Broken("the application's own movements are there", _listed(lost))

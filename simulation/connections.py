@@ -15,18 +15,19 @@ from psycopg2.extensions import cursor as PlainCursor  # noqa: N812 - a class
 from checkout.base.postgres import Database
 from simulation.databases import WorldDatabase
 
+READ_ONLY = "read-only server"
 REFUSED_BY_SERVER = {
     "lock timeout": psycopg2.errors.LockNotAvailable,
     "statement timeout": psycopg2.errors.QueryCanceled,
     "deadlock": psycopg2.errors.DeadlockDetected,
-    "read-only server": psycopg2.errors.ReadOnlySqlTransaction,
+    READ_ONLY: psycopg2.errors.ReadOnlySqlTransaction,
     "server shuts down": psycopg2.errors.AdminShutdown,
 }
 SQLSTATES = {
     "lock timeout": "55P03",
     "statement timeout": "57014",
     "deadlock": "40P01",
-    "read-only server": "25006",
+    READ_ONLY: "25006",
     "server shuts down": "57P01",
 }
 LOST_BEFORE, LOST_AFTER = "connection lost before", "connection lost after"
@@ -69,6 +70,8 @@ class Connection:
         self.closed = 0
         self._database, self._faults = database, faults
         self.in_transaction = self._is_aborted = False
+        self._is_stale = False
+        """It leads to a server that will never write again."""
         self._planned: dict[bytes, bytes] = {}
         """Statements that were composed, and what executes them by their plans."""
 
@@ -100,6 +103,8 @@ class Connection:
             self._faults.freeze()
         if self.closed or fault == LOST_BEFORE:
             self._lose()
+        if self._is_stale:
+            fault = READ_ONLY
         if fault in REFUSED_BY_SERVER:
             self._refuse(fault, statements)
         self._execute(execute, self._by_plans(statements))
@@ -155,6 +160,7 @@ class Connection:
 
     def _refuse(self, fault: str, statements: bytes) -> None:
         """The server answers with an error, and the transaction is aborted."""
+        self._is_stale = self._is_stale or fault == READ_ONLY
         if statements == b"ROLLBACK":
             return
         if statements.startswith(b"BEGIN"):

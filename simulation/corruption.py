@@ -143,9 +143,28 @@ def _reversal_gone(world: World) -> Corrupted | None:
     )
 
 
+def _share_changed(world: World) -> Corrupted | None:
+    """As after a restore: both databases say that a coin too many was taken."""
+    entry = _some_entry(world, "refunded", "disputed")
+    if entry is None:
+        return None
+    _by_hand(
+        world.checkout,
+        "UPDATE reversals SET credit_cents = COALESCE(credit_cents, amount_cents) + 1 WHERE effect_key = %s",
+        entry["effect_key"],
+    )
+    _by_hand(
+        world.application,
+        "UPDATE ledger_entries SET amount_cents = amount_cents - 1 WHERE id = %s",
+        entry["id"],
+    )
+    _move(world, entry["user_id"], -1)
+    return Corrupted(f"the share of {entry['effect_key']}", ["EntryDiffersFromPayment"])
+
+
 _KINDS: list[Callable[[World], Corrupted | None]] = [
     *(_balance, _entry_gone, _entry_changed, _entry_of_nobody),
-    *(_paid_changed, _credit_changed, _payment_gone, _reversal_gone),
+    *(_paid_changed, _credit_changed, _payment_gone, _reversal_gone, _share_changed),
 ]
 
 

@@ -15,7 +15,8 @@ from simulation.world import API_VERSION, APP_ID, USERS, World
 LATER = 3600
 FORGED, FOR_LATER, CONNECTED = "forged", "signed for later", "of a connected account"
 LIVE, UNHANDLED = "of the other mode", "of a type that nobody asked for"
-ANSWERS = {CONNECTED: "ignored", LIVE: "held", UNHANDLED: "ignored"}
+LEAKED = "signed with our secret, of a session that Stripe does not have"
+ANSWERS = {CONNECTED: "ignored", LIVE: "held", UNHANDLED: "ignored", LEAKED: "waiting"}
 SESSIONS: dict[str, dict[str, Any]] = {
     "a subscription": {"mode": "subscription"},
     "without a payment intent": {"payment_intent": None},
@@ -48,6 +49,9 @@ def mislead(world: World) -> None:
     event = _event(world, metadata)
     if kind == CONNECTED:
         event["account"] = "acct_connected"
+    elif kind == LEAKED:
+        # It waits for Stripe to know it, and is held in the end.
+        world.decided.add(event["data"]["object"]["payment_intent"])
     elif kind == LIVE:
         event["livemode"] = True
         world.decided.add(event["data"]["object"]["payment_intent"])

@@ -78,9 +78,21 @@ def discard(world: World) -> None:
         return
     chosen = world.tape.pick(among)
     world.decided.add(chosen["payment_intent_id"])
+    forgetful = world.application if group == "parked" else world.checkout
+    forgets = _forgets(world)
+    if forgets:
+        forgetful.back_up()
     outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
     if group == "parked" and not isinstance(outcome, BaseException):
         note_discarded(world, outcome)
+    if forgets:
+        world.restored(forgetful, len(forgetful.backups) - 1)
+
+
+def _forgets(world: World) -> bool:
+    """True if the database of the decision is restored to the moment before it."""
+    has_restores = "restore" in world.swarm.weights and not world.works_at_once
+    return has_restores and world.depth == 0 and world.tape.chance(0.5)
 
 
 def note_discarded(world: World, outcome: Any) -> None:
@@ -97,7 +109,8 @@ def note_discarded(world: World, outcome: Any) -> None:
         if {name: one[name] for name in _MOVEMENT} in entered:
             raise Broken("what is in the ledger is not discarded", one["effect_key"])
     # A record can also have come to the key of another payment.
-    world.discarded |= (keys | takings) - {row["effect_key"] for row in entered}
+    decided = (keys | takings) - {row["effect_key"] for row in entered}
+    world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
 
 
 def run(world: World, *words: str) -> Any:
@@ -107,6 +120,8 @@ def run(world: World, *words: str) -> Any:
     given = _parser(command).parse_args(line)
     if words[:2] == ("held", "replay"):
         world.replayed.add(words[2])
+        # Whichever event of a payment is replayed, what was decided about its refunds is taken back.
+        world.discarded.forget([f"refunded:{one['id']}" for one in world.account.all("refund")])
 
     def execute(system: Any) -> Any:
         theirs, caller = own(system, "operations.command"), own(system, "operations.journal").Caller
@@ -116,7 +131,16 @@ def run(world: World, *words: str) -> Any:
     outcome = world.run(f"operator: {' '.join(words)}", execute)
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
+        _note_refunds(world, outcome.content["objects"])
     return outcome
+
+
+def _note_refunds(world: World, objects: Sequence[str]) -> None:
+    """Nothing of them acts that was not emitted before."""
+    emitted = world.checkout.rows("SELECT source_id FROM reversals WHERE state = 'emitted'")
+    refunds = {one["id"] for one in world.account.all("refund")} & {*objects}
+    decided = [f"refunded:{one}" for one in refunds - {row["source_id"] for row in emitted}]
+    world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
 
 
 def back_up(world: World) -> None:

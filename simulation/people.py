@@ -121,7 +121,8 @@ def refund(world: World) -> None:
     account = world.account
     paid = [one for one in account.all("charge", status="succeeded") if account.left_to_refund(one)]
     if paid:
-        charge = world.tape.pick(paid)
+        begun = [one for one in paid if one["amount_refunded"]]
+        charge = world.tape.pick(begun if begun and world.tape.chance(0.5) else paid)
         left = account.left_to_refund(charge)
         amount = left if world.tape.chance(0.5) else world.tape.number(1, left)
         status = world.tape.pick(("succeeded", "succeeded", "pending"))
@@ -180,7 +181,11 @@ def _some_request(world: World, *, again: float) -> Request | None:
         claimed = Request(known.request_id, world.tape.pick(USERS), known.amount)
         world.requests.append(claimed)
         return claimed
-    return new_request(world)
+    request = new_request(world)
+    if world.tape.chance(0.03):
+        # Stripe cuts it off.
+        request.request_id += " "
+    return request
 
 
 def _short(request_id: str) -> str:

@@ -5,14 +5,23 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from checkout.base.errors import CheckoutError
-from simulation import application, asking, epilogues, last_acts, misleading, operators, people, traffic
+from simulation import (
+    application,
+    asking,
+    drill,
+    epilogues,
+    last_acts,
+    misleading,
+    operators,
+    people,
+    traffic,
+)
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
 from simulation.own import own
-from simulation.processes import Died, Processes
+from simulation.processes import Processes
 from simulation.server import NO_RULE
 from simulation.stripe_model.account import Resource
 from simulation.tape import Choice, Place, Tape
@@ -162,7 +171,7 @@ def settle(world: World, checker: Checker) -> None:
     application.repeat_moves(world)
     asking.ask_all_again(world)
     if world.restored_to is not None:
-        _mend_restores(world)
+        drill.mend_restores(world, ROUNDS)
         checker.after_drill()
     for number in range(ROUNDS):
         period(world, 960 if number < 3 else 25 * 3600)
@@ -174,7 +183,8 @@ def settle(world: World, checker: Checker) -> None:
                 raise
             continue
         break
-    period(world, 960)
+    # After hours Stripe's books are complete, too.
+    period(world, world.tape.pick((960, 8 * 3600)))
     traffic.read_topic_again(world)
     checker.after_step()
     checker.at_end()
@@ -225,24 +235,10 @@ def period(world: World, seconds: float) -> None:
     for delivery in world.webhooks.due():
         traffic.deliver_one(world, delivery)
     traffic.reconcile(world)
-    traffic.consume_requests(world, all_=True)
+    traffic.answer_all_requests(world)
     traffic.relay(world)
     traffic.consume(world, all_=True)
     if world.application.rows("SELECT 1 AS found FROM parked_events WHERE resolution IS NULL LIMIT 1"):
         operators.run(world, "parked", "replay", "--all")
     if world.checkout.rows("SELECT 1 AS found FROM stripe_events WHERE outcome = 'held' LIMIT 1"):
         operators.run(world, "held", "replay", "--all")
-
-
-def _mend_restores(world: World) -> None:
-    """The drill of docs/operations.md."""
-    assert world.restored_to is not None
-    operators.run(world, "restored")
-    for _ in range(ROUNDS):
-        found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
-        traffic.relay(world)
-        traffic.consume(world, all_=True)
-        if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
-            return
-        world.clock.pass_(60)
-    raise Broken("the drill after a restore ends", f"{found}")

@@ -51,6 +51,14 @@ WEIGHTS = {
     "poison": 2.0,
     "mislead": 1.5,
 }
+THEMES: tuple[Mapping[str, float], ...] = (
+    {"discard": 6, "change rule": 4, "refund": 1.5, "move refund": 2, "dispute": 1.5, "move dispute": 1.5},
+    {"discard": 3, "back up": 2, "restore": 3, "lose record": 2},
+    {"lose event": 4, "reconcile": 2, "pass time": 1.5, "deliver": 0.7},
+    {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "back up": 1, "restore": 1.5},
+)
+"""What half of the worlds are about, and how much more frequent that is there: decisions, restores, what
+webhooks did not bring, and payments that were not begun here."""
 ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
 """Without these nothing happens."""
 
@@ -78,6 +86,8 @@ def of(seed: int) -> Swarm:
 
     weights = {name: weight for name, weight in WEIGHTS.items() if name in ALWAYS or random.random() < 0.6}
     chosen = terms.some(random)
+    theme = random.choice(THEMES) if random.random() < 0.5 else {}
+    weights |= {name: WEIGHTS[name] * factor for name, factor in theme.items()}
     if not chosen.is_plain:
         # In another order than before a restore, shares are rounded otherwise.
         weights.pop("restore", None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
+from simulation.asking import TIMES_ASKED_AGAIN
 from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
 from simulation.processes import Died
@@ -125,6 +126,15 @@ def consume_requests(world: World, *, all_: bool = False) -> None:
             raise Broken("a partition's requests are answered in order", f"{first.partition}/{first.offset}")
     if not _offsets_are_lost(world):
         topic.store(batch, [(one.partition, one.offset) for one in again])
+
+
+def answer_all_requests(world: World) -> None:
+    """Nothing fails. A key can be used up, or too old: so often a request may be asked for again."""
+    for _ in range(TIMES_ASKED_AGAIN):
+        consume_requests(world, all_=True)
+        if not world.topics[REQUESTS].lag():
+            return
+    raise Broken("once nothing fails, every request is answered", f"{world.topics[REQUESTS].stored}")
 
 
 def _is_behind(one: Record, first: Record) -> bool:

@@ -9,6 +9,7 @@ from simulation import connections, kafka, swarm
 from simulation.clock import Clock
 from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
+from simulation.discarded import Discarded, replayed
 from simulation.kafka import Topic
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import Keys
@@ -90,8 +91,7 @@ class World:
         """Sessions that are no payment to us, although they are complete."""
         self.decided: set[str] = set()
         """Payment intents of which an operator has discarded something, or may have."""
-        self.discarded: set[str] = set()
-        """Effect keys that stay discarded: nobody replays them, and no restore takes the decision back."""
+        self.discarded = Discarded()
         self.ignored: set[str] = set()
         """Events that an operator has discarded."""
         self.replayed: set[str] = set()
@@ -105,6 +105,8 @@ class World:
         self.restores = 0
         self.lost: set[tuple[str, str]] = set()
         """Kind and source of the payments' entries that restores have taken away."""
+        self.newest_entry = 0
+        """The highest number of an entry that was there before a restore."""
         self.log: list[str] = []
         self.counts: Counter[str] = Counter()
         self.is_calm = False
@@ -138,7 +140,9 @@ class World:
     def fault(self, place: str, names: Sequence[str]) -> str | None:
         if self.is_calm:
             return None
-        found = self.tape.fault(place, names, self.swarm.rate)
+        # Sessions are seldom begun.
+        rate = self.swarm.rate * (3 if place.startswith("Stripe POST") else 1)
+        found = self.tape.fault(place, names, rate)
         if found is not None:
             self.say(f"  fault at {place}: {found}")
         return found
@@ -180,12 +184,14 @@ class World:
         if self.depth:
             return
         before = self._entries()
+        self.discarded.forget(replayed(self.application))
+        self.newest_entry = max(self.newest_entry, *self.entry_ids(), 0)
         time = database.restore(number)
         self.lost |= before - self._entries()
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
         self.keys.is_restored = True
-        self.discarded.clear()
+        self.discarded.restored(database, time)
         self.ignored.clear()
         self.paid.clear()
         self.unpublished.clear()
@@ -193,6 +199,9 @@ class World:
         self.processes.replace()
         self.clock.pass_(self.tape.number(600, 7200))  # So long it takes.
         self.say(f"{database.name} is restored to a time {self.clock.epoch - time:.0f} s ago")
+
+    def entry_ids(self) -> set[int]:
+        return {row["id"] for row in self.application.rows("SELECT id FROM ledger_entries")}
 
     def _entries(self) -> set[tuple[str, str]]:
         found = self.application.rows(

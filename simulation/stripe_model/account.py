@@ -62,7 +62,7 @@ class Account:
                 "currency": item["price_data"]["currency"],
                 "expires_at": parameters.get("expires_at") or int(self._clock.epoch) + EXPIRES_AFTER,
                 "livemode": False,
-                "metadata": dict(parameters["metadata"]),
+                "metadata": {name: text.strip() for name, text in parameters["metadata"].items()},
                 "mode": "payment",
                 "payment_intent": None,
                 "payment_status": "unpaid",

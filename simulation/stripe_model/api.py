@@ -28,7 +28,7 @@ LATE_SECONDS = 1800
 LOST_BEFORE, LOST_AFTER = "request lost", "answer lost"
 ERROR_BEFORE, ERROR_AFTER = "500 without effect", "500 with the effect"
 IN_USE, TOO_MANY, BEHIND, MISSING = "409", "429", "an earlier state", "404"
-WRITING = (LOST_BEFORE, LOST_AFTER, ERROR_BEFORE, ERROR_AFTER, IN_USE, TOO_MANY)
+WRITING = (LOST_BEFORE, LOST_AFTER, ERROR_BEFORE, ERROR_AFTER, IN_USE, TOO_MANY, MISSING)
 READING = (LOST_BEFORE, ERROR_BEFORE, TOO_MANY, BEHIND, BEHIND, MISSING)
 
 
@@ -79,7 +79,9 @@ class _Api:
                     self._keys.blame(f"when the session of {request_id} expires is null")
                 self._keys.use_up(key)
                 raise _error("InvalidRequestError", "too early", "expires_at", http_status=400)
-            made = None if fault == ERROR_BEFORE else self._account.create_session(parameters)
+            if fault == MISSING:
+                self._keys.missing.add(key)
+            made = None if fault in (ERROR_BEFORE, MISSING) else self._account.create_session(parameters)
             answer = None if fault == ERROR_AFTER else made
             known = self._keys.known[key] = (asked, answer, self._clock.epoch)
             if answer is None:
@@ -90,6 +92,8 @@ class _Api:
         self._faults.after_stripe(call)
         if fault == LOST_AFTER:
             raise _error("APIConnectionError", "read timed out")
+        if known[1] is None and key in self._keys.missing:
+            raise _missing()
         if known[1] is None:
             raise _error("APIError", "internal error", http_status=500)
         return Answer(known[1])
@@ -135,9 +139,7 @@ class _Api:
     def balance_transactions(self, asked: Resource) -> Answer:
         self._reading("LIST balance_transactions", (LOST_BEFORE, ERROR_BEFORE, TOO_MANY))
         found = self._listed([self._account.now(one) for one in self._account.books], asked)
-        return self._page(
-            "balance_transactions", [self._with_source(one, {"expand": ["source"]}) for one in found], asked
-        )
+        return self._page("balance_transactions", [self._as_listed(one) for one in found], asked)
 
     def _listed(self, made: Sequence[Resource], asked: Resource) -> list[Resource]:
         since = max(asked["created"]["gte"], self._clock.epoch - KEPT)
@@ -158,6 +160,12 @@ class _Api:
         self._faults.after_stripe(f"LIST {kind}")
         self._clock.pass_(SECONDS_A_PAGE)
         return Answer({"object": "list", "data": list(found[:PAGE]), "has_more": len(found) > PAGE})
+
+    def _as_listed(self, booked: Resource) -> Resource:
+        """What takes a failed debit back need not name its source here."""
+        if booked["reporting_category"] == "charge_failure":
+            return {**booked, "source": None}
+        return self._with_source(booked, {"expand": ["source"]})
 
     def _with_source(self, resource: Resource, options: object) -> Resource:
         expand = options.get("expand", ()) if isinstance(options, dict) else ()

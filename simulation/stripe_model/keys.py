@@ -14,6 +14,8 @@ class Keys:
 
     def __init__(self) -> None:
         self.known: dict[str, tuple[str, Resource | None, float]] = {}
+        self.missing: set[str] = set()
+        """Those under which Stripe has answered 404, and does so again."""
         self.broken: list[str] = []
         self.is_restored = False
         self._sent: dict[str, set[str]] = {}

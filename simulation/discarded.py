@@ -1,0 +1,40 @@
+"""What operators have discarded, and of what the decision must outlive restores."""
+
+from collections.abc import Collection
+
+from simulation.databases import WorldDatabase
+
+
+class Discarded:
+    """Effect keys that stay discarded: nobody replays them, and one of the databases has the decision yet."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, float]] = {}
+        """By effect key when it was decided, for each database that has the decision."""
+
+    @property
+    def keys(self) -> set[str]:
+        return {*self._known}
+
+    def add(self, keys: Collection[str], databases: Collection[WorldDatabase], now: float) -> None:
+        for key in keys:
+            self._known[key] = {database.name: now for database in databases}
+
+    def forget(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._known.pop(key, None)
+
+    def restored(self, database: WorldDatabase, time: float) -> None:
+        """It has lost what was decided since that time."""
+        for key, times in [*self._known.items()]:
+            if times.get(database.name, -1) >= time:
+                del times[database.name]
+            if not times:
+                del self._known[key]
+
+
+def replayed(application: WorldDatabase) -> set[str]:
+    """Effect keys about which a decision was taken back; also of what belongs to the record."""
+    found = application.rows("SELECT effect_key FROM parked_events WHERE resolution = 'replayed'")
+    keys = {row["effect_key"] or "" for row in found}
+    return keys | {key.replace("refund_failed:", "refunded:") for key in keys}

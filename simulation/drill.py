@@ -1,0 +1,36 @@
+"""What an operator does after a restore: the drill of docs/operations.md."""
+
+from checkout.base.errors import CheckoutError
+from simulation import operators, traffic
+from simulation.broken import Broken
+from simulation.processes import Died
+from simulation.world import World
+
+
+def mend_restores(world: World, rounds: int) -> None:
+    assert world.restored_to is not None
+    operators.run(world, "restored")
+    known = world.entry_ids()
+    # Between a restore and its drill nobody knows what the database has lost.
+    world.discarded.forget(_done(world))
+    for _ in range(rounds):
+        found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
+        if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
+            break
+        traffic.relay(world)
+        traffic.consume(world, all_=True)
+        world.clock.pass_(60)
+    else:
+        raise Broken("the drill after a restore ends", f"{found}")
+    if again := [one for one in world.entry_ids() - known if one <= world.newest_entry]:
+        raise Broken("no number of an entry is given out twice", f"{again}")
+
+
+def _done(world: World) -> list[str]:
+    """Effect keys of all that is in the ledger or emitted."""
+    entered = world.application.rows("SELECT effect_key FROM ledger_entries")
+    emitted = world.checkout.rows(
+        "SELECT effect_key FROM reversals WHERE state = 'emitted'"
+        " AND NOT effect_key IN (SELECT effect_key FROM discarded_effects)"
+    )
+    return [row["effect_key"] for row in (*entered, *emitted)]
