@@ -3,6 +3,7 @@
 from tests.mutants import (
     of_access,
     of_crediting,
+    of_defects,
     of_evidence,
     of_incidents,
     of_ledger,
@@ -29,6 +30,7 @@ _OF_THE_CODE = [
     *of_release.MUTANTS,
     *of_verification.MUTANTS,
     *of_operators.MUTANTS,
+    *of_defects.MUTANTS,
 ]
 
 MUTANTS = [*_OF_THE_CODE, *of_incidents.mutants(_OF_THE_CODE)]

@@ -22,6 +22,8 @@ class Worlds(Enum):
     SERIAL = "one process after the other"
     PRICED = "likewise, where something else than the money is credited"
     LIMITED = "likewise, where a user may begin few payments"
+    RESTORED = "likewise, where databases are restored"
+    DISCARDED = "likewise, where operators discard much"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
     UPGRADED = "the release before works at first, until this one is deployed"
 
@@ -35,9 +37,14 @@ class Worlds(Enum):
         return [*islice(filter(self._has, count(1)), MOST_WORLDS)]
 
     def _has(self, seed: int) -> bool:
-        terms = swarm.of(seed).terms
-        has_terms = {Worlds.PRICED: not terms.is_plain, Worlds.LIMITED: terms.is_limited}
-        return seed % ONE_IN > 0 and not is_upgraded(seed) and has_terms.get(self, True)
+        chosen = swarm.of(seed)
+        has = {
+            Worlds.PRICED: not chosen.terms.is_plain,
+            Worlds.LIMITED: chosen.terms.is_limited,
+            Worlds.RESTORED: {"restore", "back up"} <= chosen.weights.keys(),
+            Worlds.DISCARDED: chosen.weights.get("discard", 0) > 2 * swarm.WEIGHTS["discard"],
+        }
+        return seed % ONE_IN > 0 and not is_upgraded(seed) and has.get(self, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

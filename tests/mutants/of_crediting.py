@@ -39,6 +39,7 @@ MUTANTS = [
         instead="        elif False:\n",
         breaks="what an operator discarded is credited when it comes again",
         caught_by=f"{TOGETHER}::test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded",
+        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file=DECIDING,

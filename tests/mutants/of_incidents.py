@@ -70,6 +70,7 @@ OWN = [
         instead="        session = self._ask(row)",
         breaks="a request that has its session asks Stripe for another one",
         caught_by=f"{TWICE}::test_the_same_top_up_from_the_api_twice",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="outbox/delivery.py",
@@ -186,6 +187,7 @@ OWN = [
         instead="_reversal(kind, movement, min(500, abs(amount)), dispute_id)",
         breaks="a dispute is cut off at the amount of its payment",
         caught_by=f"{TAKEN}::test_a_dispute_above_the_payment",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -193,6 +195,7 @@ OWN = [
         instead="    for movement in in_order(movements)[:1]:\n",
         breaks="of a dispute only the first balance transaction counts",
         caught_by=f"{TAKEN}::test_a_dispute_with_several_balance_transactions",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/session_event.py",
@@ -200,6 +203,7 @@ OWN = [
         instead="    return app_of(resource) is not None\n",
         breaks="a payment in another environment of the Stripe account is credited here",
         caught_by=f"{ORDER}::test_another_environment_of_the_account",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=READINGS,
@@ -207,6 +211,7 @@ OWN = [
         instead="        raise InvalidRequest(UNHANDLED)\n",
         breaks="events that nobody asked for are answered as errors until Stripe disables the endpoint",
         caught_by=f"{ORDER}::test_foreign_events_for_days",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=READINGS,
@@ -221,6 +226,7 @@ OWN = [
         instead='        key = f"{self.user_id}-of-today"\n        return key\n',
         breaks="all requests of a user have one idempotency key",
         caught_by=f"{ASKED}::test_two_attempts_on_one_day",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="api/accounts.py",

@@ -71,6 +71,7 @@ MUTANTS = [
         instead="    IF FOUND AND available >= 0 - amount_cents THEN\n        IF (known.user_id",
         breaks="a debit that emptied the balance is refused when it comes again",
         caught_by=f"{OF_MOVE}::test_the_same_again_changes_nothing_and_says_so",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=MOVE,
@@ -102,6 +103,7 @@ MUTANTS = [
         instead="BEFORE UPDATE OR DELETE ON ledger_entries",
         breaks="the ledger can be emptied",
         caught_by=f"{RACES}::test_the_ledger_is_closed_to_its_owner_too",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="release/migrations/application/0007_one_credit_a_payment_intent.sql",
@@ -109,6 +111,7 @@ MUTANTS = [
         instead="CREATE INDEX",
         breaks="a payment is credited twice under two request ids",
         caught_by=f"{OF_CREDITING}::test_a_payment_intent_is_credited_once_under_whatever_request_id",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=EFFECTS,

@@ -322,5 +322,6 @@ MUTANTS = [
         breaks="a session that nobody began here is credited as the signed body says",
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_any_other_is_credited_as_stripe_has_it",
+        worlds=Worlds.SERIAL,
     ),
 ]

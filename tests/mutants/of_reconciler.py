@@ -105,6 +105,7 @@ MUTANTS = [
         instead="            if place is not Place.NOWHERE or key in nothing\n",
         breaks="an entry of another user stands for the payment",
         caught_by=f"{OF_RECONCILER}::test_an_entry_of_another_user_does_not_stand_for_the_payment",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=UNCREDITED,

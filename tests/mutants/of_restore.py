@@ -1,6 +1,6 @@
 """A restored database: all that it lost is entered again, and nothing that was decided otherwise."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 LOST = "reconciliation/lost_entries.py"
 PAGE = "reconciliation/lost_entries_page.py"
@@ -15,6 +15,7 @@ MUTANTS = [
         instead="            if not position.is_compared:\n",
         breaks="a restore is called complete while lost entries are still to be entered",
         caught_by=f"{OF_LOST}::test_however_many_are_lost_all_are_entered_before_it_is_complete",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=LOST,
@@ -51,6 +52,7 @@ MUTANTS = [
         breaks="a number of an entry is given out twice",
         caught_by="tests/integration/test_restored.py"
         "::test_the_next_row_of_each_table_comes_far_behind_the_last_one",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=PAGE,

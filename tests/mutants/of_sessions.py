@@ -26,6 +26,7 @@ MUTANTS = [
         breaks="a request that Stripe refused for its age is refused for ever",
         caught_by="tests/integration/test_price_list.py::"
         "test_when_a_session_expires_is_computed_anew_for_a_new_idempotency_key",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="release/migrate.py",
@@ -99,6 +100,7 @@ MUTANTS = [
         instead="",
         breaks="a request is answered before an earlier one of its partition",
         caught_by=f"{OF_REQUESTS}::test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=TABLE,
@@ -127,6 +129,7 @@ MUTANTS = [
         instead="next_attempt=row.stripe_attempt,",
         breaks="an error that Stripe answered is replayed for ever",
         caught_by=f"{CREATE}::test_an_error_that_stripe_answered_is_not_asked_for_again",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSIONS,
@@ -134,6 +137,7 @@ MUTANTS = [
         instead="next_attempt=row.stripe_attempt + 1,",
         breaks="what Stripe did not take gets another key, and may be begun twice",
         caught_by=f"{CREATE}::test_what_stripe_did_not_take_keeps_the_idempotency_key",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSIONS,

@@ -35,6 +35,7 @@ MUTANTS = [
         instead="            if False:\n",
         breaks="coins that a refund took too many are not seen",
         caught_by=f"{OF_VERIFICATION}::test_what_is_taken_back_is_not_the_share_of_the_credit",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=AUDIT,
@@ -42,6 +43,7 @@ MUTANTS = [
         instead="        if place is Place.NOWHERE:\n",
         breaks="a credit that is on its way raises an alarm",
         caught_by=f"{OF_VERIFICATION}::test_a_credit_that_is_missing_is_no_offence_for_half_an_hour",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=AUDIT,
@@ -49,6 +51,7 @@ MUTANTS = [
         instead="        if False:\n",
         breaks="money that Stripe kept and nobody was credited with is not seen",
         caught_by=f"{DECISIONS}::test_a_discarded_payment_is_listed_until_it_is_refunded",
+        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file=COMPARISON,

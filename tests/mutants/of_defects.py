@@ -1,0 +1,94 @@
+"""Defects that there have been, put back: docs/simulation-defects.md. Those that other lists have are there."""
+
+from tests.mutants.mutant import Mutant, Worlds
+
+MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sql"
+BOOKS = "tests/integration/test_stripe_books.py"
+
+MUTANTS = [
+    Mutant(
+        file=MOVE,
+        text="    IF moved IS DISTINCT FROM available + amount_cents THEN",
+        instead="    IF false THEN",
+        breaks="a debit is entered although a trigger of the application has kept it from the balance",
+        caught_by="tests/integration/test_ledger_move.py"
+        "::test_a_trigger_that_does_something_else_with_the_balance_is_noticed",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="base/postgres.py",
+        text="sql.encode(), given",
+        instead="sql, given",
+        breaks="each record that is parked ends in an error of the code's",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="base/postgres.py",
+        text="            if isinstance(meaning, DatabaseUnavailable)"
+        " and not isinstance(meaning, DatabaseContended):\n",
+        instead="            if False:\n",
+        breaks="after a failover a process keeps its connection to the old writer for ever",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="ledger/batch.py",
+        text="        except DataRefused as refusal:\n            self._refused(",
+        instead="        except ZeroDivisionError as refusal:\n            self._refused(",
+        breaks="a record that the application's schema refuses stops its whole batch for ever",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="reconciliation/stripe_books.py",
+        text="            if moved.is_ours and moved.undone_by is not None:\n",
+        instead="            if False:\n",
+        breaks="a debit that has failed is reported as money that is missing here",
+        caught_by=f"{BOOKS}::test_a_failure_that_does_not_say_of_which_payment_it_is_is_found_by_its_charge",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="ledger/whereabouts.py",
+        text="    candidates = {*recorded.get(effect.effect_key, ()),"
+        ' *recorded.get(effect.payment_intent_id or "", ())}\n',
+        instead="    candidates = {*recorded.get(effect.effect_key, ())}\n",
+        breaks="a payment that a restore has renamed is taken for uncredited",
+        worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file="operations/audit_ledger.py",
+        text="    for entry in compared.unexplained:\n",
+        instead="    for entry in (one for one in compared.unexplained if is_credit(one.effect_key)):\n",
+        breaks="an entry of a refund that nobody made is not seen",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="operations/verbs/parked.py",
+        text="        except Refused as refusal:\n            # One",
+        instead="        except ZeroDivisionError as refusal:\n            # One",
+        breaks="one record that cannot be replayed keeps all others parked",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="payments/readings.py",
+        text="            return (\n"
+        '                Ignored("of another account") if event.context'
+        ' else Behind("Stripe knows no such object yet")\n'
+        "            )\n",
+        instead='            return Ignored("of another account")\n',
+        breaks="an event whose object Stripe does not show yet is never applied",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="sessions/create.py",
+        text="isinstance(error, StripeRefused | StripeObjectMissing)",
+        instead="isinstance(error, StripeRefused)",
+        breaks="a 404 that Stripe has answered is replayed for ever",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="sessions/session_request.py",
+        text="            if text is not None and text != text.strip():\n",
+        instead="            if False:\n",
+        breaks="what is paid for a request_id with blanks around it comes back under another",
+        worlds=Worlds.SERIAL,
+    ),
+]
