@@ -1,8 +1,9 @@
 """What still happens when faults end. Only a quiet end shows all that follows from it."""
 
-from simulation import leftovers, operators
+from simulation import leftovers, operators, people, traffic
 from simulation.world import World
 
+AT_STRIPE = (people.refund, people.move_refund, people.dispute, people.move_dispute, people.end_debit)
 AWAY_SECONDS = (0, 7200, 26 * 3600)
 
 
@@ -10,14 +11,23 @@ def act(world: World) -> None:
     leftovers.require_nothing_taken_of_parked(world)
     if world.tape.chance(0.35):
         operators.discard(world)
-    if world.tape.chance(0.25):
+    if world.tape.chance(0.2):
         _lose_webhooks(world)
 
 
 def _lose_webhooks(world: World) -> None:
-    """The endpoint was away, and so was the reconciler: what was not delivered is in Stripe's list alone."""
+    """The endpoint is away, and so is the reconciler after a run: what happens is in Stripe's list alone."""
+    _happen(world)
+    world.clock.pass_(60)
+    traffic.reconcile(world)
+    _happen(world)
     for delivery in world.webhooks.due():
         delivery.is_answered = True
     seconds = world.tape.pick(AWAY_SECONDS)
     world.clock.pass_(seconds)
     world.say(f"no webhook comes any more, and {seconds} s pass")
+
+
+def _happen(world: World) -> None:
+    for _ in range(world.tape.number(1, 4)):
+        world.tape.pick(AT_STRIPE)(world)
