@@ -126,6 +126,7 @@ OWN = [
         instead="    return False\n",
         breaks="an event of another API version is read as if it were of ours",
         caught_by=f"{LOST}::test_another_version_of_the_api",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/session_event.py",

@@ -27,6 +27,7 @@ MUTANTS = [
         instead='"",',
         breaks="somebody moves a balance between our look at it and our entry",
         caught_by="tests/integration/test_locked_users.py::test_nobody_moves_a_balance_while_it_is_credited",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=LEDGER,

@@ -30,6 +30,7 @@ MUTANTS = [
         instead="    if event is None:\n        _lock(tx, report, event)\n",
         breaks="a payment and its refund at the same moment do not see each other",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=LOCKED,

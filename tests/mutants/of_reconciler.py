@@ -35,6 +35,7 @@ MUTANTS = [
         instead="            if False:\n",
         breaks="a list that takes longer than a run is never read to its end",
         caught_by=f"{LISTS}::test_runs_that_are_out_of_time_read_everything_once",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=STRIPE_LISTS,
@@ -75,6 +76,20 @@ MUTANTS = [
         instead="            if True:\n",
         breaks="after a dry run the next run takes what was only counted for done",
         caught_by=f"{LISTS}::test_what_is_only_looked_at_moves_nothing",
+    ),
+    Mutant(
+        file=MISSED,
+        text="types=sorted(HANDLED), starting_after",
+        instead='types=sorted(one for one in HANDLED if "session" in one), starting_after',
+        breaks="refunds and disputes that no webhook brought are never found",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="payments/inbox.py",
+        text="\"SELECT event_id FROM stripe_events WHERE outcome = 'waiting'\"",
+        instead="\"SELECT event_id FROM stripe_events WHERE outcome = 'none'\"",
+        breaks="an event that waits is never retried",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=MISSED,

@@ -122,6 +122,7 @@ MUTANTS = [
         instead="        _require_not_refused(row)\n",
         breaks="somebody gets the session of another user who used the same request_id",
         caught_by=f"{CREATE}::test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSIONS,
