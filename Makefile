@@ -53,7 +53,7 @@ test-kafka: .venv/dev.stamp ## Run the tests of what Kafka does against Apache K
 
 test-postgres: .venv/dev.stamp ## Run the tests of the SQL on every other installed PostgreSQL from 15 on
 	@for version in $$($(PYTHON) -m tests.support.postgres); do echo "PostgreSQL $$version"; \
-		POSTGRES=$$version $(PYTHON) -m pytest -n 2 --dist loadfile $(WITH_SQL) || exit 1; done
+		POSTGRES=$$version $(PYTHON) -m pytest -n 3 --dist loadfile $(WITH_SQL) || exit 1; done
 
 benchmark: .venv/dev.stamp ## Measure the speed next to simpler designs and the limit; ten minutes
 	@$(PYTHON) -m pytest --quiet --capture no benchmarks
@@ -64,7 +64,7 @@ benchmark-large: .venv/dev.stamp ## Measure what speed is kept with 10,000,000 e
 simulate: .venv/dev.stamp ## Play worlds with all faults (SEEDS=10000; SEED= repeats one), die at every step, take every order of events
 	@$(PYTHON) -m simulation $(and $(SEEDS),--seeds $(SEEDS)) $(and $(FIRST),--first $(FIRST)) \
 		$(and $(SEED),--seed $(SEED)) $(and $(STEPS),--steps $(STEPS)) $(and $(MENDED),--mended $(MENDED))
-	@$(if $(SEED),,$(PYTHON) -m pytest -n 2 --dist loadfile tests/simulation)
+	@$(if $(SEED),,$(PYTHON) -m pytest -n 3 --dist loadfile tests/simulation)
 
 mutants: .venv/dev.stamp ## Put each known mistake into the money code, and see what catches it (ABOUT=outbox selects some; ONLY=tests or worlds)
 	@$(PYTHON) -m tests.mutants $(and $(ONLY),--only $(ONLY)) $(ABOUT)
