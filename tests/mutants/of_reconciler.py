@@ -85,6 +85,29 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
+        file=UNCREDITED,
+        text="        \" WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s\"\n"
+        '        "   AND COALESCE(recheck_at',
+        instead="        \" WHERE status = 'none' AND credited_at IS NULL AND purpose = %s\"\n"
+        '        "   AND COALESCE(recheck_at',
+        breaks="a payment that Kafka lost is never emitted again",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="reconciliation/uncredited_reversals_table.py",
+        text="WHERE state = 'emitted' AND credited_at IS NULL\"\n        \"   AND COALESCE",
+        instead="WHERE state = 'none' AND credited_at IS NULL\"\n        \"   AND COALESCE",
+        breaks="a refund or dispute that Kafka lost is never emitted again",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file=UNCREDITED,
+        text='f"   AND {PROVEN}"',
+        instead='""',
+        breaks="a payment for which there is no evidence is emitted",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
         file="payments/inbox.py",
         text="\"SELECT event_id FROM stripe_events WHERE outcome = 'waiting'\"",
         instead="\"SELECT event_id FROM stripe_events WHERE outcome = 'none'\"",
