@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base.postgres import Transaction
 from tests.support.functions import Functions
 from tests.support.stripe_events import (
     APP_ID,
@@ -196,6 +197,33 @@ def test_every_other_type_is_stored_and_acknowledged(fns: Functions) -> None:
     )
     assert fns.webhook(odd).json["outcome"] == "ignored"
     assert len(fns.checkout("SELECT event_id FROM stripe_events")) == 1
+
+
+class Died(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "setup"}, {"amount_total": 0}], ids=["unread", "read"])
+def test_a_held_event_is_announced_although_the_process_dies_at_its_commit(
+    fns: Functions,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: dict[str, Any],
+) -> None:
+    """When Stripe sends it again it is known, and nobody is called."""
+    ends = Transaction.end
+
+    def dies(transaction: Transaction, statement: str) -> None:
+        ends(transaction, statement)
+        raise Died
+
+    monkeypatch.setattr(Transaction, "end", dies)
+    held = event({**session_object(str(uuid4())), **wrong})
+    with pytest.raises(Died):
+        fns.webhook(held)
+
+    assert [row["outcome"] for row in fns.checkout("SELECT outcome FROM stripe_events")] == ["held"]
+    assert '"StripeEventHeld":[1.0]' in capsys.readouterr().out
 
 
 def test_another_session_of_a_known_request_is_a_payment_of_its_own_and_loud(

@@ -33,8 +33,9 @@ def test_metrics_are_of_the_stack(given: str, service: str) -> None:
     assert json.loads(done.stdout)["service"] == service
 
 
-def test_a_log_line_is_written_whatever_is_in_it() -> None:
-    """A lone surrogate has no bytes: an alert would be lost because of what it is about."""
+def test_an_alert_is_written_at_once_whatever_is_in_it() -> None:
+    """A lone surrogate has no bytes: an alert would be lost because of what it is about. Its metric is there
+    before the invocation has ended."""
     done = subprocess.run(
         [sys.executable, "-c", LOGS],
         env={**os.environ, "PYTHONPATH": str(ROOT / "layers" / "common")},
@@ -42,8 +43,9 @@ def test_a_log_line_is_written_whatever_is_in_it() -> None:
         text=True,
         check=True,
     )
-    [line] = done.stdout.splitlines()
+    line, metric = done.stdout.splitlines()
     assert line.isprintable()
     assert json.loads(line)["request_id"] == "\ud800\x1b[2J\u202e"
     assert "€" in line
+    assert json.loads(metric)["RecordParked"] == [1.0]
     assert done.stderr == ""

@@ -102,9 +102,19 @@ def _add(name: str, unit: str, value: int) -> None:
 
 
 def alert(name: str, message: str, **fields: object) -> None:
-    """Loud: an error in the log, and a metric that an alarm watches. For what a person must look at."""
+    """Loud: an error in the log, and a metric that an alarm watches. For what a person must look at.
+
+    Call it before the commit of what it is about: better twice than never. For the same reason the metric
+    does not wait for the end of the invocation, before which the process may die.
+    """
     logger.error(message, extra={"alert": name, **fields})
     count(name)
+    _flush()
+
+
+def _flush() -> None:
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()
 
 
 def instrumented(handler: Handler) -> Handler:
@@ -115,7 +125,6 @@ def instrumented(handler: Handler) -> Handler:
         try:
             return handler(event, context)
         finally:
-            if metrics.provider.metric_set:
-                metrics.flush_metrics()
+            _flush()
 
     return instrumented_handler

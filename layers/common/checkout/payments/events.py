@@ -182,13 +182,6 @@ class StripeEvents:
         if settled is None:
             return "duplicate"
         outcome = settled.outcome
-        if isinstance(outcome, Parked):
-            telemetry.alert(
-                "StripeEventHeld",
-                "an event of ours cannot be applied",
-                event_id=event.id,
-                reason=outcome.reason,
-            )
         published = self._delivery.at_once(settled.messages)
         telemetry.logger.info(
             "stripe event",
@@ -205,13 +198,28 @@ class StripeEvents:
         self, event: StripeEvent, reading: Reading, admit: Admit | None, is_replay: bool
     ) -> Settled | None:
         if isinstance(reading, Outcome):
-            opened = self._checkout.autocommit() if admit is None else self._checkout.transaction()
-            with opened as tx:
-                return settlement.settle_unread(tx, event, reading, admit)
+            is_alone = admit is None and not isinstance(reading, Parked)
+            with self._checkout.autocommit() if is_alone else self._checkout.transaction() as tx:
+                settled_unread = settlement.settle_unread(tx, event, reading, admit)
+                _announce(event, settled_unread)
+            return settled_unread
         with self._checkout.transaction() as tx:
             settled = settlement.settle(tx, reading, event, admit=admit, is_replay=is_replay)
             if isinstance(settled, Unconfirmed):
                 tx.roll_back()
+            else:
+                _announce(event, settled)
         if isinstance(settled, Unconfirmed):
             return self._commit(event, self._readings.of(event, is_asked=True), admit, is_replay)
         return settled
+
+
+def _announce(event: StripeEvent, settled: Settled | None) -> None:
+    """Before the commit: nobody hears of an event again that is stored."""
+    if settled is not None and isinstance(settled.outcome, Parked):
+        telemetry.alert(
+            "StripeEventHeld",
+            "an event of ours cannot be applied",
+            event_id=event.id,
+            reason=settled.outcome.reason,
+        )

@@ -76,8 +76,8 @@ class FindEvidence:
                 after_seconds=self._config.reemit_after_seconds,
                 at_most_seconds=LONGEST_WAIT_SECONDS,
             )
-        telemetry.alert(
-            "PaymentWithoutEvidence",
-            "a row says that a payment succeeded, and Stripe does not; it is not credited",
-            reason=contradiction,
-        )
+            telemetry.alert(
+                "PaymentWithoutEvidence",
+                "a row says that a payment succeeded, and Stripe does not; it is not credited",
+                reason=contradiction,
+            )
