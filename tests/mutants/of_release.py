@@ -13,17 +13,17 @@ MUTANTS = [
         worlds=Worlds.UPGRADED,
     ),
     Mutant(
-        file="release/migrations/checkout/0016_operator_requests.sql",
-        text="CREATE TABLE operator_requests (\n",
-        instead="TRUNCATE outbox;\nCREATE TABLE operator_requests (\n",
+        file="release/migrations/checkout/0017_refused_and_paid.sql",
+        text="ALTER TABLE checkout_transactions ADD COLUMN refused_because TEXT;\n",
+        instead="TRUNCATE outbox;\nALTER TABLE checkout_transactions ADD COLUMN refused_because TEXT;\n",
         breaks="a migration loses what is on its way to Kafka",
         worlds=Worlds.UPGRADED,
     ),
     Mutant(
-        file="release/migrations/checkout/0016_operator_requests.sql",
-        text="CREATE TABLE operator_requests (\n",
+        file="release/migrations/checkout/0017_refused_and_paid.sql",
+        text="ALTER TABLE checkout_transactions ADD COLUMN refused_because TEXT;\n",
         instead="UPDATE checkout_transactions SET credited_at = now() WHERE credited_at IS NULL;\n"
-        "CREATE TABLE operator_requests (\n",
+        "ALTER TABLE checkout_transactions ADD COLUMN refused_because TEXT;\n",
         breaks="a migration marks what is not credited yet as credited",
         worlds=Worlds.UPGRADED,
     ),
