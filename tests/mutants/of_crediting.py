@@ -109,6 +109,7 @@ MUTANTS = [
         instead='""',
         breaks="one user whom somebody holds keeps everybody else waiting",
         caught_by=f"{LOCKED}::test_one_of_a_thousand_is_held_for_20_s_and_the_others_are_credited_within_3",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=ENTERING,

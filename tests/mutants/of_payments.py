@@ -38,6 +38,7 @@ MUTANTS = [
         instead='_OF_SESSION = _READ.replace(" FOR UPDATE", "").format(',
         breaks="an expiry takes back the payment that commits at that moment",
         caught_by=f"{RACES}::test_an_expiry_that_comes_with_the_payment_does_not_take_it_back",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=LOCKED,

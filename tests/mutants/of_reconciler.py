@@ -167,6 +167,7 @@ MUTANTS = [
         instead="WHERE {self.key} = ANY(%s) FOR UPDATE",
         breaks="one locked row keeps all others from being marked as credited",
         caught_by=f"{ROWS}::test_a_row_that_somebody_holds_is_neither_marked_nor_compared_again",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=UNFINISHED_TABLE,
