@@ -175,6 +175,7 @@ MUTANTS = [
         instead="LIMIT %(limit)s FOR UPDATE)",
         breaks="one locked payment keeps all unfinished ones from being finished",
         caught_by=f"{ROWS}::test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=UNFINISHED_TABLE,

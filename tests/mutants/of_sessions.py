@@ -115,6 +115,7 @@ MUTANTS = [
         instead="WHERE user_id = %s AND id < 0 AND id > %s)",
         breaks="a request overtakes the limit while another one is being begun",
         caught_by=f"{RACES}::test_a_users_requests_are_counted_one_after_the_other",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=SESSIONS,
