@@ -120,8 +120,9 @@ def run(world: World, *words: str) -> Any:
     given = _parser(command).parse_args(line)
     if words[:2] == ("held", "replay"):
         world.replayed.add(words[2])
-        # Whichever event of a payment is replayed, what was decided about its refunds is taken back.
-        world.discarded.forget([f"refunded:{one['id']}" for one in world.account.all("refund")])
+        # Whichever event of a payment is replayed, what was decided about its reversals is taken back.
+        reversals = [*world.account.all("refund"), *world.account.all("dispute")]
+        world.discarded.forget([key for one in reversals for key in _takings(world, one["id"])])
 
     def execute(system: Any) -> Any:
         theirs, caller = own(system, "operations.command"), own(system, "operations.journal").Caller
@@ -131,16 +132,23 @@ def run(world: World, *words: str) -> Any:
     outcome = world.run(f"operator: {' '.join(words)}", execute)
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
-        _note_refunds(world, outcome.content["objects"])
+        _note_reversals(world, outcome.content["objects"])
     return outcome
 
 
-def _note_refunds(world: World, objects: Sequence[str]) -> None:
+def _note_reversals(world: World, objects: Sequence[str]) -> None:
     """Nothing of them acts that was not emitted before."""
-    emitted = world.checkout.rows("SELECT source_id FROM reversals WHERE state = 'emitted'")
-    refunds = {one["id"] for one in world.account.all("refund")} & {*objects}
-    decided = [f"refunded:{one}" for one in refunds - {row["source_id"] for row in emitted}]
+    rows = world.checkout.rows("SELECT effect_key FROM reversals WHERE state = 'emitted'")
+    decided = {key for one in objects for key in _takings(world, one)} - {row["effect_key"] for row in rows}
     world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
+
+
+def _takings(world: World, object_id: str) -> list[str]:
+    """Effect keys of what a refund or dispute has taken."""
+    moved = world.account.now(object_id).get("balance_transactions")
+    if moved is None:
+        return [f"refunded:{object_id}"]
+    return [f"disputed:{one['id']}" for one in moved if one["amount"] < 0]
 
 
 def back_up(world: World) -> None:

@@ -53,7 +53,7 @@ WEIGHTS = {
 }
 THEMES: tuple[Mapping[str, float], ...] = (
     {"discard": 6, "change rule": 4, "refund": 1.5, "move refund": 2, "dispute": 1.5, "move dispute": 1.5},
-    {"discard": 3, "back up": 2, "restore": 3, "lose record": 2},
+    {"discard": 3, "change rule": 3, "back up": 2, "restore": 3, "lose record": 2},
     {"lose event": 4, "reconcile": 2, "pass time": 1.5, "deliver": 0.7},
     {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "back up": 1, "restore": 1.5},
 )
@@ -98,6 +98,6 @@ def of(seed: int) -> Swarm:
         at_stripe=half(sorted({*api.READING, *api.WRITING})),
         at_publish=half(kafka.PUBLISHING),
         rate=random.choice(RATES),
-        rule=random.choice((*server.RULES, *[server.NO_RULE] * 6)),
+        rule=random.choice((*server.RULES, *[server.NO_RULE] * (0 if "change rule" in theme else 6))),
         terms=chosen,
     )
