@@ -91,4 +91,13 @@ MUTANTS = [
         breaks="what is paid for a request_id with blanks around it comes back under another",
         worlds=Worlds.SERIAL,
     ),
+    Mutant(
+        file="reconciliation/decisions.py",
+        text="        self._restore_reversals(since)\n",
+        instead="",
+        breaks="a discarded refund is taken after a restore",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored",
+        worlds=Worlds.RESTORED,
+    ),
 ]

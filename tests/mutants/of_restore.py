@@ -44,6 +44,7 @@ MUTANTS = [
         instead="",
         breaks="what an operator discarded is credited after a restore",
         caught_by=f"{OF_LOST}::test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="operations/verbs/restored.py",
