@@ -67,6 +67,7 @@ class WorldDatabase:
         """Begin a transaction of the code with these statements, which `execute` sends."""
         assert not self.is_open, "two transactions at once"
         self.is_open = True
+        self._clock.pass_(self._clock.seconds_a_transaction)
         execute(b"%sSAVEPOINT code; %s" % (self._news().encode(), statements))
 
     def commit(self) -> None:

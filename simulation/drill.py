@@ -8,6 +8,14 @@ from simulation.world import World
 
 
 def mend_restores(world: World, rounds: int) -> None:
+    world.clock.seconds_a_transaction = 0.001
+    try:
+        _mend(world, rounds)
+    finally:
+        world.clock.seconds_a_transaction = 0.0
+
+
+def _mend(world: World, rounds: int) -> None:
     assert world.restored_to is not None
     operators.run(world, "restored")
     known = world.entry_ids()

@@ -124,7 +124,7 @@ def refund(world: World) -> None:
         begun = [one for one in paid if one["amount_refunded"]]
         charge = world.tape.pick(begun if begun and world.tape.chance(0.5) else paid)
         left = account.left_to_refund(charge)
-        amount = left if world.tape.chance(0.5) else world.tape.number(1, left)
+        amount = left if world.tape.chance(0.3) else world.tape.number(1, left)
         status = world.tape.pick(("succeeded", "succeeded", "pending"))
         account.refund(charge["id"], amount, status)
         world.say(f"{amount} of {charge['payment_intent']} are refunded, {status}")

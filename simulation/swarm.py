@@ -91,6 +91,8 @@ def of(seed: int) -> Swarm:
     if not chosen.is_plain:
         # In another order than before a restore, shares are rounded otherwise.
         weights.pop("restore", None)
+        # What shares are rounded to shows only in several refunds of a payment.
+        weights["refund"] = 4 * WEIGHTS["refund"]
     return Swarm(
         weights={name: weight * random.choice((0.5, 1, 2)) for name, weight in weights.items()},
         at_statement=half(AT_STATEMENT),
