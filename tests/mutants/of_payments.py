@@ -194,6 +194,7 @@ MUTANTS = [
         instead="            [],\n",
         breaks="each refund is rounded by itself, and full refunds take more than the credit",
         caught_by=f"{SHARES}::test_full_refunds_take_exactly_the_credit_though_one_failed_between",
+        worlds=Worlds.PRICED,
     ),
     Mutant(
         file=REVERSALS,
