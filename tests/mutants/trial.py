@@ -86,7 +86,7 @@ class Workspace:
     def simulate(self, mutant: Mutant, seeds: Sequence[int], *, shrinks: bool = True) -> worlds.Found | None:
         """Play these worlds until one of them breaks a rule. Raises LookupError, saying why, if they cannot
         be played."""
-        # Where a world itself migrates, the databases have the schema of before.
+        # A world that migrates itself has databases with the schema of before.
         is_migrated = mutant.path.suffix == ".sql" and mutant.worlds is not Worlds.UPGRADED
         urls = None if is_migrated else self._databases
         seconds = SECONDS_A_WORLD * (60 + len(seeds))

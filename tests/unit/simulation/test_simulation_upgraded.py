@@ -10,7 +10,6 @@ from checkout.base.errors import CheckoutError, Conflict
 from simulation.own import as_ours, own
 from simulation.running import ONE_IN, is_upgraded
 from simulation.upgraded import release_before
-from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import CHECKOUT, Worlds
 from tests.support import releases
 from tests.support.project import ROOT
@@ -51,12 +50,6 @@ def new_migrations() -> list[Path]:
 
 def test_it_lacks_a_migration_of_each_database() -> None:
     assert {path.parent.name for path in new_migrations()} == {"checkout", "application"}
-
-
-def test_a_mistake_in_a_migration_is_made_in_one_that_the_release_before_lacks() -> None:
-    """Adapt tests/mutants/of_release.py if it is not: no world applies that migration any more."""
-    made_in = {Path(one.file) for one in MUTANTS if one.worlds is Worlds.UPGRADED}
-    assert {path for path in made_in if path.suffix == ".sql"} <= {*new_migrations()}
 
 
 def test_what_nobody_has_added_has_no_release_before() -> None:
