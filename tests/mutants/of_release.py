@@ -20,13 +20,6 @@ MUTANTS = [
     Mutant(
         file=MIGRATE,
         text=APPLIES,
-        instead='tx.execute("TRUNCATE outbox;" * (folder == "checkout") + for_ids(',
-        breaks="a migration loses what is on its way to Kafka",
-        worlds=Worlds.UPGRADED,
-    ),
-    Mutant(
-        file=MIGRATE,
-        text=APPLIES,
         instead=f'tx.execute("{MARKS}" * (folder == "checkout") + for_ids(',
         breaks="a migration marks what is not credited yet as credited",
         worlds=Worlds.UPGRADED,
