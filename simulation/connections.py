@@ -69,6 +69,7 @@ class Connection:
     def __init__(self, database: WorldDatabase, faults: Faults) -> None:
         self.closed = 0
         self._database, self._faults = database, faults
+        self._plans = database.plans
         self.in_transaction = self._is_aborted = False
         self._is_stale = False
         """It leads to a server that will never write again."""
@@ -78,7 +79,7 @@ class Connection:
     def compose(self, mogrify: Callable[..., bytes], query: bytes, variables: Any) -> bytes:
         """The statement with its values."""
         composed = mogrify(query, variables)
-        if (plan := self._database.plans.executing(query, variables)) is not None:
+        if (plan := self._plans.executing(query, variables)) is not None:
             self._planned[composed] = mogrify(plan[0], plan[1] or None)
         return composed
 

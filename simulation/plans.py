@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
 
 _PREPARABLE = re.compile(rb"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _PLACEHOLDER = re.compile(rb"%(?:\((\w+)\))?s|%%")
@@ -25,6 +26,8 @@ class Plans:
     def executing(self, text: bytes, parameters: Any) -> tuple[bytes, Sequence[Any]] | None:
         """What executes this statement by its plan, with its parameters; None if it has no plan."""
         if text not in self._known:
+            if self._connection.info.transaction_status == TRANSACTION_STATUS_INERROR:
+                return None
             self._known[text] = self._prepared(text, has_parameters=parameters is not None)
         known = self._known[text]
         if known is None:
@@ -52,12 +55,21 @@ class Plans:
         body = _PLACEHOLDER.sub(numbered, text) if has_parameters else text
         self._made += 1
         plan = b"plan_%d" % self._made
-        with self._connection.cursor() as cursor:
-            cursor.execute(b"SAVEPOINT plan")
-            try:
-                cursor.execute(b"PREPARE %s AS %s; RELEASE SAVEPOINT plan" % (plan, body))
-            except psycopg2.Error:
-                # A parameter whose type does not follow from the text, or several statements.
-                cursor.execute(b"ROLLBACK TO SAVEPOINT plan; RELEASE SAVEPOINT plan")
-                return None
+        if not self._prepare(b"PREPARE %s AS %s" % (plan, body)):
+            return None
         return b"EXECUTE %s%s" % (plan, b"(%s)" % b", ".join([b"%s"] * len(names)) if names else b""), names
+
+    def _prepare(self, statement: bytes) -> bool:
+        """False if it cannot be: a parameter's type does not follow from the text, or it is several
+        statements."""
+        is_alone = self._connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(
+                    statement if is_alone else b"SAVEPOINT plan; %s; RELEASE SAVEPOINT plan" % statement
+                )
+            except psycopg2.Error:
+                if not is_alone:
+                    cursor.execute(b"ROLLBACK TO SAVEPOINT plan; RELEASE SAVEPOINT plan")
+                return False
+        return True

@@ -18,7 +18,6 @@ from simulation.connections import (
 from simulation.databases import WorldDatabase
 from simulation.interleaved.databases import SharedDatabase
 from simulation.interleaved.turns import Turns
-from simulation.server import connected
 
 
 class GatedDatabase(WorldsDatabase):
@@ -38,21 +37,19 @@ class GatedConnection(Connection):
     def __init__(self, database: SharedDatabase, faults: Faults, turns: Turns) -> None:
         super().__init__(database, faults)
         self._shared, self._turns = database, turns
-        self._real = connected(database.url)
-        self._real.autocommit = True  # Since BEGIN is sent by the code.
-        self._pid = self._real.info.backend_pid
+        self._session = database.session()
+        self._plans = self._session.plans
 
     def cursor(self, cursor_factory: object = None) -> Cursor:  # noqa: ARG002 - it is always ours
         if self.closed:
             raise psycopg2.InterfaceError("connection already closed")
-        made: Cursor = self._real.cursor(cursor_factory=Cursor)
+        made: Cursor = self._session.connection.cursor(cursor_factory=Cursor)
         made.of = self
         return made
 
     def close(self) -> None:
         if not self.closed:
-            self._real.close()
-            self._turns.await_end(self._pid)
+            self._shared.give_back(self._session)
         self.closed, self.in_transaction, self._is_aborted = 1, False, False
 
     def execute(self, execute: Callable[[bytes], None], statements: bytes) -> None:
@@ -74,7 +71,7 @@ class GatedConnection(Connection):
         if self._is_aborted:
             statements = b"ROLLBACK"
         try:
-            self._turns.executing(self._pid, lambda: execute(statements))
+            self._turns.executing(self._session.connection.info.backend_pid, lambda: execute(statements))
         except psycopg2.errors.QueryCanceled:
             raise self._ended_wait() from None
         if ends is not None or not self.in_transaction:

@@ -3,6 +3,7 @@ tables are emptied. There are no backups."""
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,9 +34,12 @@ _TABLES = """
 TICK_SECONDS = 0.0001
 
 
-class _NoPlans(Plans):
-    def executing(self, text: bytes, parameters: Any) -> None:
-        del text, parameters
+@dataclass(slots=True, eq=False)
+class Session:
+    """One of the server's processes, and its plans."""
+
+    connection: Any
+    plans: Plans
 
 
 class SharedDatabase(WorldDatabase):
@@ -50,7 +54,9 @@ class SharedDatabase(WorldDatabase):
         self._clock = clock
         self.connection = connected(self.url)
         self.connection.autocommit = True
-        self.plans = _NoPlans(self.connection)
+        self.plans = Plans(self.connection)
+        self._sessions: list[Session] = []
+        self._spare: list[Session] = []
         self._before = ""
         self._send(_NO_TIMEOUTS if name == "checkout" else f"{_NO_TIMEOUTS}; {_ORDERS}")
         with self.connection.cursor() as cursor:
@@ -59,6 +65,10 @@ class SharedDatabase(WorldDatabase):
 
     def begin_world(self) -> None:
         self.commits, self.rule = 0, NO_RULE
+        for one in self._sessions:
+            if one not in self._spare:
+                self.give_back(one)
+        self._spare = self._sessions[::-1]  # In an order that no world before has made.
         # The ledger has a trigger against it.
         self._send(
             f"SET session_replication_role = replica; TRUNCATE {self._emptied} RESTART IDENTITY CASCADE;"
@@ -67,6 +77,23 @@ class SharedDatabase(WorldDatabase):
 
     def end_world(self) -> None:
         pass
+
+    def session(self) -> Session:
+        """One that nobody uses. A new process would plan all statements anew, which takes longer than all
+        the rest."""
+        if not self._spare:
+            connection = connected(self.url)
+            connection.autocommit = True  # Since BEGIN is sent by the code.
+            made = Session(connection, Plans(connection))
+            self._sessions.append(made)
+            return made
+        return self._spare.pop()
+
+    def give_back(self, session: Session) -> None:
+        """It has ended: its transaction is rolled back, and its locks are given up."""
+        with session.connection.cursor() as cursor:
+            cursor.execute("ROLLBACK; RESET ALL; SELECT pg_advisory_unlock_all()")
+        self._spare.append(session)
 
     def told(self, *, local: bool) -> str:
         """What a session must be told of the time, and of the application's rule, before it goes on.

@@ -1,4 +1,6 @@
-"""Whose turn it is. Actors are threads of which one at a time goes on, from one statement to the next.
+"""Whose turn it is. Actors are threads of which one at a time goes on, from one statement to the next. Who
+stops before a statement chooses who goes on, since it is slow to change threads; while a statement waits at
+the server, the world does.
 
 A statement can wait at the server for a lock that another actor holds: PostgreSQL is asked
 (pg_blocking_pids). Then the others go on, and the one who waits goes on once it has the lock, or its wait is
@@ -38,6 +40,8 @@ class Actor:
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     pid: int = 0
     """Of the server's process that executes its statement."""
+    began: float = 0.0
+    """When its statement did."""
     waits_for: frozenset[int] = frozenset()
     """Those who are in its way there."""
     ended_by: str = ""
@@ -63,6 +67,11 @@ class Turns:
         self._changed = threading.Condition()
         self._own = threading.local()
         self._going: Actor | None = None
+        self._actors: Sequence[Actor] = ()
+        self._tape: Chance
+        self._stays = 0.0
+        self._last: Actor | None = None
+        self._turn = 0
         self._users: dict[int, Actor] = {}
         """Who used the server's process last."""
         self.impatience = 0.0
@@ -86,7 +95,10 @@ class Turns:
             return
         with self._changed:
             actor.state = State.READY
-            self._changed.notify_all()
+            if _moving(self._actors):
+                self._changed.notify_all()  # The world looks whether a statement still waits.
+            else:
+                self._let_one_go()
         actor.go.acquire()
 
     def executing(self, pid: int, execute: Callable[[], None]) -> None:
@@ -97,45 +109,37 @@ class Turns:
             return
         actor.pid, actor.ended_by = pid, ""
         with self._changed:
-            self._users[pid], actor.state = actor, State.EXECUTING
+            self._users[pid], actor.state, actor.began = actor, State.EXECUTING, time.monotonic()
         try:
             execute()
         finally:
             with self._changed:
                 has_waited = self._going is not actor
                 actor.state = State.EXECUTED if has_waited else State.GOING
-                self._changed.notify_all()
+                if has_waited:
+                    actor.waits_for = frozenset()
+                    self._changed.notify_all()
             if has_waited:
                 actor.go.acquire()
-
-    def await_end(self, pid: int) -> None:
-        """Until the server has ended the session, and given up its locks."""
-        ends = time.monotonic() + STUCK_SECONDS
-        while self._asked("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]):
-            if time.monotonic() > ends:
-                raise RuntimeError(f"the session {pid} does not end")
-            time.sleep(LOOK_SECONDS)
 
     # Called by the world
 
     def play(self, actors: Sequence[Actor], tape: Chance, *, stays: float) -> None:
         """All of them at once, to their ends. With the probability `stays` the same one goes on."""
         self._users.clear()
+        self._actors, self._tape, self._stays, self._last = actors, tape, stays, None
         threads = [threading.Thread(target=self._begin, args=(one,), daemon=True) for one in actors]
         for thread in threads:
             thread.start()
-        last: Actor | None = None
-        while left := [one for one in actors if one.state is not State.ENDED]:
-            ready = [one for one in left if one.state in (State.READY, State.EXECUTED)]
-            waiting = [one for one in left if one.state is State.EXECUTING]
-            if not ready:
+        while any(one.state is not State.ENDED for one in actors):
+            waiting = [one for one in actors if one.state is State.EXECUTING]
+            if not self._ready():
                 self._end_a_wait(waiting, actors)
                 continue
             if waiting and tape.chance(self.impatience):
                 self._cancel(tape.pick(waiting), "lock timeout")
-            chosen = last if last in ready and tape.chance(stays) else tape.pick(ready)
-            last = chosen
-            self._let_go(chosen)
+            with self._changed:
+                self._let_one_go()
             self._settle(actors)
         for thread in threads:
             thread.join()
@@ -151,32 +155,44 @@ class Turns:
             actor.state = State.ENDED
             self._changed.notify_all()
 
-    def _let_go(self, actor: Actor) -> None:
-        with self._changed:
-            self._going, actor.state = actor, State.GOING
-        actor.go.release()
+    def _ready(self) -> list[Actor]:
+        return [one for one in self._actors if one.state in (State.READY, State.EXECUTED)]
+
+    def _let_one_go(self) -> None:
+        """Whom the tape chooses."""
+        ready, last = self._ready(), self._last
+        chosen = last if last in ready and self._tape.chance(self._stays) else self._tape.pick(ready)
+        assert chosen is not None
+        self._going = self._last = chosen
+        chosen.state = State.GOING
+        self._turn += 1
+        chosen.go.release()
 
     def _settle(self, actors: Sequence[Actor]) -> None:
         """Until each has stopped, or waits for another one."""
-        ends = time.monotonic() + STUCK_SECONDS
+        turn, ends = self._turn, time.monotonic() + STUCK_SECONDS
         while True:
             with self._changed:
                 if self._going in _moving(actors):
                     self._changed.wait(LOOK_SECONDS)
-                moving = _moving(actors)
+                moving, now = _moving(actors), time.monotonic()
+                statements = {one: (one.state, one.pid, one.began) for one in moving}
             if not moving:
                 break
-            blocked = self._blocked([one for one in moving if one.state is State.EXECUTING])
+            if self._turn != turn:
+                turn, ends = self._turn, now + STUCK_SECONDS
+            if now > ends:
+                raise RuntimeError(f"{[(one.kind, one.state) for one in moving]} do not go on")
+            if any(one.state is State.GOING or now - one.began < LOOK_SECONDS for one in moving):
+                continue
+            blocked = self._blocked({one: pid for one, (_, pid, _) in statements.items()})
             with self._changed:
-                before, moving = moving, _moving(actors)
                 # Whoever has stopped meanwhile may have been in the way of the others.
-                if moving == before and all(
-                    one.state is State.EXECUTING and blocked.get(one) for one in moving
-                ):
+                if all(blocked.values()) and statements == {
+                    one: (one.state, one.pid, one.began) for one in _moving(actors)
+                }:
                     self._going = None
                     break
-            if time.monotonic() > ends:
-                raise RuntimeError(f"{[(one.kind, one.state) for one in moving]} do not go on")
         self._note_waits(actors, {one: blocked[one] for one in moving})
 
     def _note_waits(self, actors: Sequence[Actor], waiting: Mapping[Actor, frozenset[int]]) -> None:
@@ -190,15 +206,11 @@ class Turns:
                 self._cancel(one, "lock timeout")
                 one.waits_for = frozenset()
 
-    def _blocked(self, executing: Sequence[Actor]) -> dict[Actor, frozenset[int]]:
-        if not executing:
-            return {}
-        rows = self._asked(
-            "SELECT pid, pg_blocking_pids(pid) FROM unnest(%s::int[]) AS pid",
-            [[one.pid for one in executing]],
-        )
-        found = {pid: frozenset(pids) for pid, pids in rows}
-        return {one: found[one.pid] for one in executing}
+    def _blocked(self, pids: Mapping[Actor, int]) -> dict[Actor, frozenset[int]]:
+        """By whom each of these statements."""
+        sql = "SELECT pid, pg_blocking_pids(pid) FROM unnest(%s::int[]) AS pid"
+        found = {pid: frozenset(others) for pid, others in self._asked(sql, [[*pids.values()]])}
+        return {one: found[pid] for one, pid in pids.items()}
 
     def _end_a_wait(self, waiting: Sequence[Actor], actors: Sequence[Actor]) -> None:
         """Everybody waits: for somebody who is no actor, or for each other."""
