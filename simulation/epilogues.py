@@ -88,6 +88,9 @@ def forge(world: World, checker: Checker, verify: Verify, period: Period) -> Non
         checker.after_step()
     if not verify(world):
         raise Broken("what somebody has written is reported", kind)
+    said = world.metrics.about("PaymentWithoutEvidence", "request_id")
+    if request_id not in said and not world.has_release_before:
+        raise Broken("what somebody has written is announced", kind)
 
 
 def _begun(world: World) -> str | None:

@@ -17,6 +17,7 @@ FORGED, FOR_LATER, CONNECTED = "forged", "signed for later", "of a connected acc
 LIVE, UNHANDLED = "of the other mode", "of a type that nobody asked for"
 LEAKED = "signed with our secret, of a session that Stripe does not have"
 ANSWERS = {CONNECTED: "ignored", LIVE: "held", UNHANDLED: "ignored", LEAKED: "waiting"}
+CONTRADICTED = "that contradicts a payment"
 SESSIONS: dict[str, dict[str, Any]] = {
     "a subscription": {"mode": "subscription"},
     "without a payment intent": {"payment_intent": None},
@@ -27,26 +28,14 @@ SESSIONS: dict[str, dict[str, Any]] = {
 
 
 def mislead(world: World) -> None:
-    kind = world.tape.pick((FORGED, FOR_LATER, *ANSWERS, *SESSIONS))
-    price = {"currency": "eur", "unit_amount": 500}
-    metadata = {
-        "checkout_app": APP_ID,
-        "request_id": f"misleading-{world.tape.digits(64):016x}",
-        "user_id": str(world.tape.pick(USERS)),
-        "purpose": "balance_topup",
-    }
-    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
-    if kind in SESSIONS:
-        session = world.account.create_session(asked)
-        intent = f"pi_{world.tape.digits(64):016x}"
-        fields = {"payment_intent": intent, "payment_status": "paid", **SESSIONS[kind]}
-        oddities.complete(world.account, session["id"], **fields)
-        # It is held until an operator has looked at it.
-        world.decided.add(fields["payment_intent"] or session["id"])
-        world.misleading.add(session["id"])
-        world.say(f"{session['id']} is completed, {kind}")
+    kind = world.tape.pick((FORGED, FOR_LATER, *ANSWERS, *SESSIONS, CONTRADICTED, CONTRADICTED))
+    if kind == CONTRADICTED:
+        _contradict(world)
         return
-    event = _event(world, metadata)
+    if kind in SESSIONS:
+        complete(world, kind)
+        return
+    event = _event(world, _metadata(world))
     if kind == CONNECTED:
         event["account"] = "acct_connected"
     elif kind == LEAKED:
@@ -57,12 +46,7 @@ def mislead(world: World) -> None:
         world.decided.add(event["data"]["object"]["payment_intent"])
     elif kind == UNHANDLED:
         event["type"] = "customer.updated"
-    body, now = json.dumps(event).encode(), int(world.clock.epoch)
-    moment = now + LATER if kind == FOR_LATER else now
-    secret = "whsec_of_somebody_else" if kind == FORGED else SECRET
-    signed = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    header = f"t={moment},v1={signed}"
-    outcome = world.run(f"webhook {kind}", lambda system: system.receive_webhook(body, header))
+    outcome = _sent(world, kind, event)
     expected = ANSWERS.get(kind)
     is_refused = isinstance(outcome, CheckoutError) and outcome.status < 500
     if is_refused if expected else isinstance(outcome, str):
@@ -70,6 +54,53 @@ def mislead(world: World) -> None:
     # Where the answer of a commit was lost, the retry finds the event.
     if isinstance(outcome, str) and outcome not in (expected, "duplicate"):
         raise Broken("what is no payment to us is left alone", f"{kind}: {outcome!r}")
+
+
+def complete(world: World, kind: str) -> None:
+    """A session, in one of the ways that are no payment."""
+    price = {"currency": "eur", "unit_amount": 500}
+    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": _metadata(world)}
+    session = world.account.create_session(asked)
+    intent = f"pi_{world.tape.digits(64):016x}"
+    fields = {"payment_intent": intent, "payment_status": "paid", **SESSIONS[kind]}
+    oddities.complete(world.account, session["id"], **fields)
+    # It is held until an operator has looked at it.
+    world.decided.add(fields["payment_intent"] or session["id"])
+    world.misleading.add(session["id"])
+    world.say(f"{session['id']} is completed, {kind}")
+
+
+def _metadata(world: World) -> dict[str, str]:
+    return {
+        "checkout_app": APP_ID,
+        "request_id": f"misleading-{world.tape.digits(64):016x}",
+        "user_id": str(world.tape.pick(USERS)),
+        "purpose": "balance_topup",
+    }
+
+
+def _contradict(world: World) -> None:
+    """What was reported as paid is reported as expired: nothing changes, and a person is called."""
+    if not world.paid:
+        return
+    session = world.account.now(world.tape.pick(sorted(world.paid)))
+    event = _event(world, session["metadata"])
+    event["type"] = "checkout.session.expired"
+    event["data"]["object"] = {**session, "status": "expired", "payment_status": "unpaid"}
+    world.contradicted.add(session["id"])
+    outcome = _sent(world, CONTRADICTED, event)
+    said = world.metrics.about("PaymentContradicted", "session_id")
+    if outcome == "applied" and session["id"] not in said and not world.has_release_before:
+        raise Broken("a contradiction is announced", session["id"])
+
+
+def _sent(world: World, kind: str, event: dict[str, Any]) -> Any:
+    body, now = json.dumps(event).encode(), int(world.clock.epoch)
+    moment = now + LATER if kind == FOR_LATER else now
+    secret = "whsec_of_somebody_else" if kind == FORGED else SECRET
+    signed = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    header = f"t={moment},v1={signed}"
+    return world.run(f"webhook {kind}", lambda system: system.receive_webhook(body, header))
 
 
 def _event(world: World, metadata: dict[str, str]) -> dict[str, Any]:

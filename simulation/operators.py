@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from checkout.operations import command
+from simulation import loudness
 from simulation.broken import Broken
 from simulation.own import own
 from simulation.world import USERS, Move, World
@@ -113,10 +114,10 @@ def note_discarded(world: World, outcome: Any) -> None:
     world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
 
 
-def run(world: World, *words: str) -> Any:
+def run(world: World, *words: str, operator: str = "ada") -> Any:
     """The result of the verb: an Outcome, a CheckoutError, or Died."""
     world.counts["operators' actions"] += 1
-    line = [*words, *(["--operator", "ada", "--yes"] if words[0] in _DECISIONS else [])]
+    line = [*words, *(["--operator", operator, "--yes"] if words[0] in _DECISIONS else [])]
     given = _parser(command).parse_args(line)
     if words[:2] == ("held", "replay"):
         world.replayed.add(words[2])
@@ -129,7 +130,10 @@ def run(world: World, *words: str) -> Any:
         parsed = given if theirs is command else _parser(theirs).parse_args(line)
         return theirs.execute(parsed, system, lambda _plan: True, caller)
 
-    outcome = world.run(f"operator: {' '.join(words)}", execute)
+    def act() -> Any:
+        return world.run(f"operator: {' '.join(words)}", execute)
+
+    outcome = loudness.verified(world, act, _found) if words[0] == "verify" else act()
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
         _note_reversals(world, outcome.content["objects"])
@@ -149,6 +153,11 @@ def _takings(world: World, object_id: str) -> list[str]:
     if moved is None:
         return [f"refunded:{object_id}"]
     return [f"disputed:{one['id']}" for one in moved if one["amount"] < 0]
+
+
+def _found(outcome: Any) -> set[str]:
+    """By `verify`."""
+    return {one["name"] for one in outcome.content["findings"] if one["count"]}
 
 
 def back_up(world: World) -> None:
@@ -183,6 +192,8 @@ _DECISIONS = {
     "parked",
     "held",
     "adjust",
+    "refund",
+    "approve",
     "erase-user",
     "reread",
     "rebuild-balance",

@@ -146,6 +146,8 @@ def dispute(world: World) -> None:
     free = [one for one in paid if not world.account.all("dispute", charge=one["id"])]
     if free:
         charge = world.tape.pick(free)
+        if world.tape.chance(0.3):
+            oddities.warn(world.account, charge)
         world.account.dispute(charge["id"])
         world.say(f"{charge['payment_intent']} is disputed")
 

@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from simulation import (
     application,
     asking,
+    deaths,
     drill,
     epilogues,
     last_acts,
+    loudness,
     misleading,
     operators,
     people,
+    refunds,
+    schedules,
     traffic,
 )
 from simulation.broken import Broken
 from simulation.checker import Checker
 from simulation.clock import BEGINNING, Clock
 from simulation.databases import WorldDatabase
-from simulation.own import own
 from simulation.processes import Processes
 from simulation.server import NO_RULE
 from simulation.stripe_model.account import Resource
@@ -49,7 +52,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "consume requests": traffic.consume_requests,
     "relay": traffic.relay,
     "reconcile": traffic.reconcile,
-    "die again and again": traffic.die_again_and_again,
+    "die again and again": deaths.die_again_and_again,
     "broker away": traffic.broker_away,
     "lose record": traffic.lose_record,
     "reset offsets": traffic.reset_offsets,
@@ -61,8 +64,9 @@ ACTS: dict[str, Callable[[World], object]] = {
     "operate": operators.operate,
     "discard": operators.discard,
     "adjust": operators.adjust,
+    "refund by an operator": refunds.refund,
     "change rule": application.change_rule,
-    "pass a month": lambda world: pass_a_month(world),
+    "pass a month": schedules.pass_a_month,
     "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
     "poison": traffic.poison,
@@ -168,13 +172,17 @@ def settle(world: World, checker: Checker) -> None:
     world.application.rule = NO_RULE
     for user_id in USERS:
         people.enter_user(world, user_id)
+    if world.tape.chance(0.1):
+        operators.run(world, "verify")
+    heard = len(world.metrics.heard)
     application.repeat_moves(world)
     asking.ask_all_again(world)
+    refunds.ask_all_again(world)
     if world.restored_to is not None:
         drill.mend_restores(world, ROUNDS)
         checker.after_drill()
     for number in range(ROUNDS):
-        period(world, 960 if number < 3 else 25 * 3600)
+        schedules.period(world, 960 if number < 3 else 25 * 3600)
         checker.after_step()
         try:
             checker.at_end()
@@ -184,12 +192,13 @@ def settle(world: World, checker: Checker) -> None:
             continue
         break
     # After hours Stripe's books are complete, too.
-    period(world, world.tape.pick((960, 8 * 3600)))
+    schedules.period(world, world.tape.pick((960, 8 * 3600)))
     traffic.read_topic_again(world)
     checker.after_step()
     checker.at_end()
-    offences = verify(world)
+    offences = loudness.verify(world)
     checker.verified(offences)
+    loudness.at_end(world, heard)
     if not offences:
         end(world, checker)
 
@@ -198,47 +207,10 @@ def end(world: World, checker: Checker) -> None:
     """With one of the epilogues."""
     kind = world.tape.pick((*["corrupt"] * 4, *["forge"] * 3, "change", "pay"))
     if kind == "corrupt":
-        epilogues.corrupt(world, checker, verify)
+        epilogues.corrupt(world, checker, loudness.verify)
     elif kind == "forge":
-        epilogues.forge(world, checker, verify, period)
+        epilogues.forge(world, checker, loudness.verify, schedules.period)
     elif kind == "change":
         epilogues.change_ledger(world)
     else:
-        epilogues.pay_once_more(world, verify)
-
-
-def verify(world: World) -> set[str]:
-    """The names of what it found."""
-    found = world.processes.run(lambda system: own(system, "operations.verbs.verify").Verify(system)())
-    return {one.name for one in found if one.is_offence and one.count}
-
-
-def pass_a_month(world: World) -> None:
-    """In which nothing fails. After it Stripe does not list any more what was before."""
-    if world.depth or world.restored_to is not None:
-        return
-    world.is_calm = True
-    for _ in range(2):
-        period(world, 960)
-    for database in (world.checkout, world.application):
-        # A restore from them could not be mended from Stripe's lists.
-        database.backups.clear()
-    world.clock.pass_(31 * 24 * 3600)
-    period(world, 960)
-    world.is_calm = False
-    world.say("a month has passed")
-
-
-def period(world: World, seconds: float) -> None:
-    """What the schedules and triggers do in so many seconds, and an operator with what is parked."""
-    world.clock.pass_(seconds)
-    for delivery in world.webhooks.due():
-        traffic.deliver_one(world, delivery)
-    traffic.reconcile(world)
-    traffic.answer_all_requests(world)
-    traffic.relay(world)
-    traffic.consume(world, all_=True)
-    if world.application.rows("SELECT 1 AS found FROM parked_events WHERE resolution IS NULL LIMIT 1"):
-        operators.run(world, "parked", "replay", "--all")
-    if world.checkout.rows("SELECT 1 AS found FROM stripe_events WHERE outcome = 'held' LIMIT 1"):
-        operators.run(world, "held", "replay", "--all")
+        epilogues.pay_once_more(world, loudness.verify)

@@ -50,7 +50,7 @@ class Environment:
             {**ENVIRONMENT, **world.swarm.terms.settings},
             checkout_database=self._databases[0],
             application_database=self._databases[1],
-            stripe_api=WorldsStripeApi(world.account, world.keys, world.clock, self),
+            stripe_api=WorldsStripeApi(world.account, world.keys, world.refunding, world.clock, self),
             kafka_publisher=WorldsPublisher(world.topics, self),
         )
 
@@ -158,6 +158,7 @@ class Processes:
 
     def _within(self, environment: Environment, act: Callable[[System], Any]) -> Any:
         environment.is_running = True
+        self._world.metrics.begin()
         try:
             return act(environment.system)
         except Died as death:
@@ -165,6 +166,7 @@ class Processes:
         except CheckoutError as error:
             return error
         finally:
+            self._world.metrics.end(has_died=environment.is_dead)
             environment.is_running = False
 
     def replace(self) -> None:

@@ -2,7 +2,7 @@
 than in other worlds. So what two rare faults do together is seen where nothing else is in their way."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from simulation import connections, kafka, server, terms
@@ -44,6 +44,7 @@ WEIGHTS = {
     "operate": 5.0,
     "discard": 3.0,
     "adjust": 1.5,
+    "refund by an operator": 3.0,
     "change rule": 1.0,
     "pass a month": 0.5,
     "pay elsewhere": 2.5,
@@ -86,6 +87,8 @@ def of(seed: int) -> Swarm:
 
     weights = {name: weight for name, weight in WEIGHTS.items() if name in ALWAYS or random.random() < 0.6}
     chosen = terms.some(random)
+    if random.random() < 0.3:
+        chosen = replace(chosen, four_eyes_cents=terms.FOUR_EYES_CENTS)
     theme = random.choice(THEMES) if random.random() < 0.5 else {}
     weights |= {name: WEIGHTS[name] * factor for name, factor in theme.items()}
     if not chosen.is_plain:

@@ -22,6 +22,8 @@ class Terms:
     most_open: int | None = None
     most_a_day: int | None = None
     most_cents_a_day: int | None = None
+    four_eyes_cents: int | None = None
+    """What one operator may give back alone."""
 
     @property
     def is_plain(self) -> bool:
@@ -43,6 +45,7 @@ class Terms:
             "MAX_OPEN_SESSIONS_PER_HOUR": self.most_open,
             "DAILY_COUNT_LIMIT": self.most_a_day,
             "DAILY_AMOUNT_CENTS_LIMIT": self.most_cents_a_day,
+            "FOUR_EYES_CENTS": self.four_eyes_cents,
         }
         return {name: str(value) for name, value in given.items() if value is not None}
 
@@ -75,6 +78,7 @@ LIMITED = (
     Terms(most_open=2, most_a_day=3, most_cents_a_day=2000),
 )
 SHORT = Terms(session_minutes=31)
+FOUR_EYES_CENTS = 700
 
 
 def some(random: Random) -> Terms:

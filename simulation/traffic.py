@@ -1,11 +1,10 @@
 """What runs by itself: Stripe's webhooks, Kafka's triggers, the schedules; and how each of them fails."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
+from simulation import loudness
 from simulation.asking import TIMES_ASKED_AGAIN
 from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
@@ -19,8 +18,6 @@ RUN_SECONDS = 240.0
 TIMES_READ_AGAIN = 8
 FIRST_ERROR = 400
 """HTTP's."""
-MOST_DEATHS = 12
-"""In a row."""
 
 
 def deliver(world: World) -> None:
@@ -153,37 +150,19 @@ def relay(world: World) -> None:
 def reconcile(world: World, *, since: int | None = None) -> Any:
     seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
     deadline = world.clock.epoch + seconds
+    judge = loudness.watch_reconciler(world)
 
     def run(system: Any) -> Any:
         return system.reconcile(deadline=deadline, since=since)
 
     found = world.processes.run(run)
+    judge(found)
     if isinstance(found, Died | CheckoutError):
         world.say(f"reconcile → {type(found).__name__}")
     else:
         seen = {name: value for name, value in found.as_dict().items() if value}
         world.say(f"reconcile → {seen}")
     return found
-
-
-def die_again_and_again(world: World) -> None:
-    """The same work is begun anew after each death, and each time the process comes a little further."""
-    due = world.webhooks.due()
-    works: list[Callable[[], object]] = [
-        *(partial(deliver_one, world, delivery) for delivery in world.tape.shuffled(due)[:2]),
-        partial(consume, world, all_=True),
-        partial(consume_requests, world, all_=True),
-        partial(relay, world),
-        partial(reconcile, world),
-    ]
-    work, calls = world.tape.pick(works), 0
-    for _ in range(MOST_DEATHS):
-        world.dies_after(calls)
-        work()
-        if world.calls_left is not None:
-            break
-        calls += world.tape.number(1, 2)
-    world.dies_after(None)
 
 
 def broker_away(world: World) -> None:

@@ -3,16 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Protocol
+from uuid import UUID
 
+from checkout.operations import four_eyes
 from simulation import connections, kafka, swarm
 from simulation.clock import Clock
 from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
 from simulation.discarded import Discarded, replayed
 from simulation.kafka import Topic
+from simulation.metrics import Metrics
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import Keys
+from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
 
@@ -50,6 +55,14 @@ class Move:
         return self.key
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What an operator refunds; all that is left if there is no amount."""
+
+    intent: str
+    amount: int | None
+
+
 class Processes(Protocol):
     """Where the code runs."""
 
@@ -73,6 +86,9 @@ class World:
         self.swarm = swarm.of(tape.seed)
         self.account = Account(clock, tape.digits, self._described)
         self.keys, self.webhooks = Keys(), Webhooks(self.account, clock)
+        self.refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
+        self.metrics = Metrics(clock)
+        self.metrics.listen()
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
         self.signed_up: list[int] = []
         self.requests: list[Request] = []
@@ -89,6 +105,14 @@ class World:
         """Effect keys of payments that somebody has written into our table."""
         self.misleading: set[str] = set()
         """Sessions that are no payment to us, although they are complete."""
+        self.contradicted: set[str] = set()
+        """Sessions that are paid, and that an event reports as expired."""
+        self.refunds: dict[str, Ordered] = {}
+        """By key what an operator first wanted to refund."""
+        self.mixed_up: set[str] = set()
+        """Keys under which somebody has asked for something else, too."""
+        self.approved: set[str] = set()
+        """Keys of refunds that a second operator has approved."""
         self.decided: set[str] = set()
         """Payment intents of which an operator has discarded something, or may have."""
         self.discarded = Discarded()
@@ -125,6 +149,9 @@ class World:
         self.connecting: Callable[[WorldDatabase, connections.Faults], WorldsDatabase] = WorldsDatabase
         """Makes what a process knows of a database."""
         clock.while_asleep = self.meanwhile
+        # The ids that the code makes are the seed's, too.
+        code: Any = four_eyes
+        code.uuid = SimpleNamespace(uuid4=lambda: UUID(int=tape.digits(128), version=4))
 
     def _described(self, resource: Resource) -> Resource:
         """In an event. That of an endpoint of an older version has the amounts of a session as texts."""

@@ -1,9 +1,10 @@
 """Who works at once: mostly at the same thing."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from checkout.base.errors import CheckoutError
-from simulation import asking, operators, people, traffic
+from simulation import asking, operators, people, refunds, traffic
 from simulation.interleaved import actors, crossings
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
@@ -88,6 +89,16 @@ def askers(world: InterleavedWorld) -> actors.Actors:
     return [Actor(actors.USER, lambda: asking.ask_for(world, request)) for _ in range(2)]
 
 
+def refunders(world: InterleavedWorld) -> actors.Actors:
+    """Two operators refund one payment, with one key or two."""
+    first = refunds.some(world)
+    if first is None:
+        return []
+    second = first if world.tape.chance(0.7) else refunds.another(world, first.ordered)
+    both = [Actor(actors.OPERATOR, partial(refunds.ask, world, one)) for one in (first, second)]
+    return [*both, *webhooks(world)[: world.tape.number(0, 1)]]
+
+
 def spenders(world: InterleavedWorld) -> actors.Actors:
     """Two orders of a user, each paid in its own transaction."""
     if not world.signed_up:
@@ -164,6 +175,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     beside: 2.0,
     askers: 1.0,
     spenders: 1.0,
+    refunders: 2.0,
     mixture: 3.0,
     beside_a_relay: 2.0,
     discarder: 2.0,

@@ -132,7 +132,7 @@ class Account:
 
     # Refunds
 
-    def refund(self, charge_id: str, amount: int, status: str) -> None:
+    def refund(self, charge_id: str, amount: int, status: str, **metadata: str) -> Resource:
         """`status` is pending or succeeded."""
         charge = self.now(charge_id)
         refund = self._make(
@@ -142,7 +142,7 @@ class Account:
                 "amount": amount,
                 "charge": charge_id,
                 "currency": charge["currency"],
-                "metadata": {},
+                "metadata": metadata,
                 "payment_intent": charge["payment_intent"],
                 "status": status,
             }
@@ -151,6 +151,7 @@ class Account:
         self._change(charge_id, amount_refunded=charge["amount_refunded"] + amount)
         self._report("refund.created", refund["id"])
         self._report("charge.refunded", charge_id)
+        return refund
 
     def move_refund(self, refund_id: str, status: str) -> None:
         """To succeeded, failed or canceled."""

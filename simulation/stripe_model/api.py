@@ -14,8 +14,10 @@ import stripe
 
 from checkout.payments.stripe_api import StripeApi
 from simulation.clock import Clock
+from simulation.stripe_model import refunding
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
+from simulation.stripe_model.refunding import Refunding
 
 PAGE = 3
 SHORTEST_SECONDS = 30 * 60
@@ -24,6 +26,9 @@ KEPT = 30 * 24 * 3600
 SECONDS_A_PAGE = 0.2
 LATE_SECONDS = 1800
 """After so many an event is listed that is listed late: one of four."""
+
+LIST_BEHIND_SECONDS = 3600
+"""What is older is in each list."""
 
 LOST_BEFORE, LOST_AFTER = "request lost", "answer lost"
 ERROR_BEFORE, ERROR_AFTER = "500 without effect", "500 with the effect"
@@ -52,17 +57,22 @@ class Answer(NamedTuple):
 class WorldsStripeApi(StripeApi):
     """The code's own adapter, with this client."""
 
-    def __init__(self, account: Account, keys: Keys, clock: Clock, faults: Faults) -> None:
+    def __init__(
+        self, account: Account, keys: Keys, refunding: Refunding, clock: Clock, faults: Faults
+    ) -> None:
         super().__init__(lambda: "sk_test_world")
-        self._of_world: Any = _client(_Api(account, keys, clock, faults))
+        self._of_world: Any = _client(_Api(account, keys, refunding, clock, faults))
 
     def _connected(self) -> Any:
         return self._of_world
 
 
 class _Api:
-    def __init__(self, account: Account, keys: Keys, clock: Clock, faults: Faults) -> None:
+    def __init__(
+        self, account: Account, keys: Keys, refunding: Refunding, clock: Clock, faults: Faults
+    ) -> None:
         self._account, self._keys, self._clock, self._faults = account, keys, clock, faults
+        self._refunding = refunding
 
     def create_session(self, parameters: Resource, options: Mapping[str, str]) -> Answer:
         call = "POST sessions"
@@ -98,6 +108,21 @@ class _Api:
             raise _error("APIError", "internal error", http_status=500)
         return Answer(known[1])
 
+    def create_refund(self, parameters: Resource, options: Mapping[str, str]) -> Answer:
+        call = "POST refunds"
+        fault = self._faults.at_stripe(call, WRITING)
+        _raise_early(fault)
+        answer = self._refunding.create(
+            parameters, options, before=fault == ERROR_BEFORE, after=fault == ERROR_AFTER
+        )
+        self._faults.after_stripe(call)
+        if fault == LOST_AFTER:
+            raise _error("APIConnectionError", "read timed out")
+        if isinstance(answer, str):
+            name, status = refunding.ERRORS.get(answer, ("InvalidRequestError", 400))
+            raise _error(name, answer, "amount", code=answer, http_status=status)
+        return Answer(answer)
+
     def retrieve(self, kind: str) -> Callable[..., Answer]:
         def call(object_id: str, options: object = None) -> Answer:
             states = self._account.states.get(object_id)
@@ -125,7 +150,8 @@ class _Api:
                 )
             found = self._account.all(kind, payment_intent=asked["payment_intent"])[::-1]
             if fault == BEHIND:
-                found = found[self._faults.states_behind(len(found)) :]
+                new = [one for one in found if one["created"] > self._clock.epoch - LIST_BEHIND_SECONDS]
+                found = found[self._faults.states_behind(len(new)) :]
             return self._page(kind, found, asked)
 
         return call
@@ -206,15 +232,15 @@ def _missing() -> Exception:
 
 
 def _client(api: _Api) -> SimpleNamespace:
-    def resource(kind: str) -> SimpleNamespace:
-        return SimpleNamespace(retrieve=api.retrieve(kind), list=api.list_of(kind))
+    def resource(kind: str, **more: Any) -> SimpleNamespace:
+        return SimpleNamespace(retrieve=api.retrieve(kind), list=api.list_of(kind), **more)
 
     sessions = SimpleNamespace(create=api.create_session, retrieve=api.retrieve("checkout.session"))
     return SimpleNamespace(
         v1=SimpleNamespace(
             checkout=SimpleNamespace(sessions=sessions),
             payment_intents=resource("payment_intent"),
-            refunds=resource("refund"),
+            refunds=resource("refund", create=api.create_refund),
             disputes=resource("dispute"),
             events=SimpleNamespace(list=api.events),
             balance_transactions=SimpleNamespace(

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from simulation.stripe_model.account import COMPLETE, Account, Resource
 from simulation.terms import Terms
 
+FRAUD_WARNING = "radar.early_fraud_warning.created"
+
 
 class Chance(Protocol):
     """The tape."""
@@ -38,6 +40,21 @@ def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)
     account._report("checkout.session.completed", session_id)
+
+
+def warn(account: Account, charge: Resource) -> None:
+    """The card's issuer suspects fraud."""
+    warning = account._make(
+        {
+            "id": account._id("issfr_"),
+            "object": "radar.early_fraud_warning",
+            "actionable": True,
+            "charge": charge["id"],
+            "fraud_type": "made_with_stolen_card",
+            "payment_intent": charge["payment_intent"],
+        }
+    )
+    account._report(FRAUD_WARNING, warning["id"])
 
 
 def repeat(account: Account, event: Resource) -> None:

@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     of_access,
+    of_alarms,
     of_crediting,
     of_defects,
     of_evidence,
@@ -31,6 +32,7 @@ _OF_THE_CODE = [
     *of_verification.MUTANTS,
     *of_operators.MUTANTS,
     *of_defects.MUTANTS,
+    *of_alarms.MUTANTS,
 ]
 
 MUTANTS = [*_OF_THE_CODE, *of_incidents.mutants(_OF_THE_CODE)]

@@ -1,6 +1,6 @@
 """What operators decide: once, and no more than that."""
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, Worlds
 
 REFUNDS = "payments/refunds.py"
 OF_REFUND = "tests/integration/test_refund.py"
@@ -13,6 +13,7 @@ MUTANTS = [
         breaks="a key refunds again once Stripe has forgotten it",
         caught_by=f"{OF_REFUND}"
         "::test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten_it",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REFUNDS,
@@ -21,6 +22,7 @@ MUTANTS = [
         breaks="a key refunds a second payment once Stripe has forgotten it",
         caught_by=f"{OF_REFUND}"
         "::test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten_it",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REFUNDS,
@@ -33,9 +35,31 @@ MUTANTS = [
     Mutant(
         file=REFUNDS,
         text='f"refund:{self._app_id}:{refund_key}"',
-        instead='f"refund:{self._app_id}:{refund_key}:{time.monotonic()}"',
+        instead='f"refund:{self._app_id}:{refund_key}:{id(wanted)}"',
         breaks="an answer that was lost is paid out a second time",
         caught_by=f"{OF_REFUND}::test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=REFUNDS,
+        text="        left = payment.paid_cents - sum(one",
+        instead="        left = payment.paid_cents - 2 * sum(one",
+        breaks="each refund counts twice, so what is left is kept",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file=REFUNDS,
+        text='_GIVEN_BACK = frozenset({"failed", "canceled"})',
+        instead='_GIVEN_BACK = frozenset({"canceled"})',
+        breaks="what could not be refunded cannot be refunded again",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="operations/four_eyes.py",
+        text="verb.at_stake(given) > limit",
+        instead="verb.at_stake(given) > 2 * limit",
+        breaks="one operator gives back more than one may",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="operations/four_eyes.py",

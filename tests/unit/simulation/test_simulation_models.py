@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from checkout.base import telemetry
 from checkout.outbox.record import Record
 from simulation.clock import Clock
 from simulation.kafka import Topic
+from simulation.metrics import Metrics
+from simulation.stripe_model import refunding
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
+from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
 from simulation.terms import Terms
 from simulation.truth import Truth
@@ -131,6 +135,44 @@ def test_after_a_restore_a_request_that_has_a_session_is_not_begun_again() -> No
     assert keys.broken == []
     keys.note("r", "r:4", KEYS_LIVE)
     assert len(keys.broken) == 1
+
+
+def test_a_key_refunds_once_and_stripe_repeats_what_it_has_answered(account: Account, clock: Clock) -> None:
+    intent = account.now(paid(account))["payment_intent"]
+    stripe = Refunding(account, clock, is_slow=lambda: False)
+
+    def create(key: str, amount: int, **fault: bool) -> object:
+        asked = {"payment_intent": intent, "amount": amount, "metadata": {}}
+        return stripe.create(asked, {"idempotency_key": key}, **{"before": False, "after": False, **fault})
+
+    assert create("a", 200, before=True) == refunding.FAILED
+    assert create("a", 200) == refunding.FAILED
+    assert create("b", 200, after=True) == refunding.FAILED
+    assert create("c", 301) == refunding.TOO_MUCH
+    assert (create("d", 300), create("d", 299)) == (account.now(stripe.made[1]), refunding.TAKEN)
+    assert create("d", 300) == account.now(stripe.made[1])
+    clock.pass_(KEYS_LIVE + 1)
+    assert create("d", 300) == refunding.REFUNDED
+    assert [account.now(one)["amount"] for one in stripe.made] == [200, 300]
+
+
+def test_what_a_process_has_counted_is_lost_with_it_unless_it_is_an_alert(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics(clock)
+    for name in ("_add", "_flush"):
+        monkeypatch.setattr(telemetry, name, getattr(telemetry, name))
+    monkeypatch.setattr(telemetry.logger, "error", telemetry.logger.error)
+    metrics.listen()
+    for has_died in (False, True):
+        metrics.begin()
+        telemetry.alert("RecordParked", "parked", offset=17)
+        telemetry.count("ReconcilerSkipped")
+        metrics.end(has_died=has_died)
+
+    assert [one.name for one in metrics.heard] == ["RecordParked", "ReconcilerSkipped", "RecordParked"]
+    assert metrics.about("RecordParked", "offset") == {17}
+    assert metrics.last.values("ReconcilerSkipped") == []
 
 
 def test_a_webhook_is_due_until_it_is_answered_or_stripe_gives_up(account: Account, clock: Clock) -> None:

@@ -1,0 +1,236 @@
+"""What a person must look at has been announced by a metric that an alarm watches; and nothing else is.
+
+What there is to announce follows from the tables and from what is true at Stripe, and not from what the code
+found. Of the release before nothing is heard.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from simulation.broken import Broken
+from simulation.contested import contested
+from simulation.kafka import FINISHED
+from simulation.metrics import Heard
+from simulation.own import own
+from simulation.stripe_model.oddities import FRAUD_WARNING
+from simulation.world import APP_ID, World
+
+UNCREDITED_SECONDS = 1800
+OUTBOX_SECONDS = 900
+WAITING_SECONDS = 2 * 3600
+"""After so long an alarm is raised."""
+
+LISTED = 5
+_STUCK_ALARMS = {"OutboxStuck", "EventsStuck"}
+
+_PARKED = (
+    "SELECT topic, partition, kafka_offset AS offset, effect_key,"
+    "   NOT starts_with(effect_key, 'refund_failed:') AND NOT starts_with(effect_key, 'dispute_won:')"
+    "   AND (starts_with(effect_key, 'success:') OR EXISTS"
+    "   (SELECT FROM ledger_entries e WHERE e.payment_intent_id = p.payment_intent_id AND kind = 'success'))"
+    "   AS is_alone"
+    " FROM parked_events p WHERE resolution IS NULL"
+)
+"""A reversal whose credit is on its way, and what gives back, wait for what they belong to."""
+_HELD = "SELECT event_id FROM stripe_events WHERE outcome = 'held'"
+_UNCREDITED = (
+    "SELECT request_id, payment_intent_id, extract(epoch FROM completed_at)::float8 AS since"
+    " FROM checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL"
+)
+_ENTERED_OR_PARKED = "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"
+_STUCK = (
+    "SELECT 'OutboxStuck' AS name, NULL AS intent, false AS is_processing FROM outbox"
+    " WHERE created_at < to_timestamp(%s)"
+    " UNION SELECT 'EventsStuck', payment_intent_id, EXISTS (SELECT FROM checkout_transactions t"
+    "   WHERE t.payment_intent_id = e.payment_intent_id AND status = 'payment_processing')"
+    " FROM stripe_events e WHERE outcome = 'waiting' AND received_at < to_timestamp(%s)"
+)
+
+
+def left_to_operators(world: World) -> tuple[bool, bool]:
+    """Whether a record is parked, and whether an event is held: each of them was announced."""
+    parked, held = world.application.rows(_PARKED), world.checkout.rows(_HELD)
+    if world.has_release_before:
+        return bool(parked), bool(held)
+    if parked:
+        said = {
+            (one.about["topic"], one.about["partition"], one.about["offset"])
+            for one in world.metrics.heard
+            if one.name == "RecordParked"
+        }
+        silent = [one for one in parked if one["is_alone"] is not False and _place(one) not in said]
+        if silent:
+            raise Broken("what is parked is announced", f"{silent[:LISTED]}")
+    if held and not world.metrics.about("ReversalHeld", "effect_key"):
+        unsaid = {one["event_id"] for one in held} - world.metrics.about("StripeEventHeld", "event_id")
+        if unsaid:
+            raise Broken("what is held is announced", f"{sorted(unsaid)[:LISTED]}")
+    return bool(parked), bool(held)
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["topic"], row["partition"], row["offset"]
+
+
+# A run of the reconciler
+
+
+def watch_reconciler(world: World) -> Callable[[Any], None]:
+    """Call what this returns with the result of a run that begins now."""
+    # Each time would make a world slower than it is worth.
+    is_asked = world.is_alone and not world.has_release_before and world.tape.chance(0.5)
+    rows = world.checkout.rows(_UNCREDITED) if is_asked else []
+    old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
+    if old:
+        done = {one["effect_key"] for one in world.application.rows(_ENTERED_OR_PARKED)}
+        old = [one for one in old if f"success:{one['request_id']}" not in done]
+    must = [one["since"] for one in old if one["payment_intent_id"] not in world.decided]
+    least = int(world.clock.epoch - min(must)) - 1 if must else 0
+    interruptions, faults = world.interruptions, len(world.tape.faults)
+
+    def judge(found: Any) -> None:
+        if isinstance(found, BaseException) or world.has_release_before:
+            return
+        run = world.metrics.last
+        skipped = sum(run.values("ReconcilerSkipped"))
+        if skipped != found.skipped_count:
+            raise Broken("what a run skips is counted", f"{skipped} of {found.skipped_count}")
+        if "oldest_uncredited" in {one.what for one in found.failed}:
+            return
+        measured = run.values("OldestUncreditedPayment")
+        if len(measured) != 1:
+            raise Broken("each run measures how long a payment has waited for its credit", f"{measured}")
+        if world.interruptions != interruptions or not is_asked:
+            return
+        if measured[0] < least:
+            raise Broken("what is uncredited for long is measured", f"{measured}, and {least} s ago")
+        if not old and measured[0] > UNCREDITED_SECONDS and len(world.tape.faults) == faults:
+            raise Broken("nothing is measured that is not uncredited", f"{measured}")
+
+    return judge
+
+
+# verify
+
+
+def verify(world: World) -> set[str]:
+    """The names of the offences that it found."""
+    found = verified(
+        world,
+        lambda: world.processes.run(lambda system: own(system, "operations.verbs.verify").Verify(system)()),
+        lambda findings: {one.name for one in findings if one.count},
+    )
+    return {one.name for one in found if one.is_offence and one.count}
+
+
+def verified(world: World, verify: Callable[[], Any], names: Callable[[Any], Collection[str]]) -> Any:
+    """What `verify` returns. What it found, and what has been stuck for long, was announced, and nothing else
+    was."""
+    is_heard = world.is_alone and not world.has_release_before
+    must, may = _stuck(world) if is_heard else (set(), set())
+    interruptions = world.interruptions
+    found = verify()
+    if isinstance(found, BaseException) or not is_heard:
+        return found
+    run = world.metrics.last
+    has_waited = world.interruptions != interruptions
+    expected = {*names(found), *(() if has_waited else must)}
+    if silent := [name for name in sorted(expected) if not sum(run.values(name))]:
+        raise Broken("what verify finds is announced", f"{silent}")
+    if not has_waited and (false := [name for name in sorted(_STUCK_ALARMS - may) if sum(run.values(name))]):
+        raise Broken("no alarm is false", f"{false}")
+    return found
+
+
+def _stuck(world: World) -> tuple[set[str], set[str]]:
+    """The alarms that are due, and those that may be: a debit takes days, at Stripe or as far as we know."""
+    now = world.clock.epoch
+    debits = {one["payment_intent"] for one in world.account.all("charge", status="pending")}
+    rows = world.checkout.rows(_STUCK, [now - OUTBOX_SECONDS, now - WAITING_SECONDS])
+    return (
+        {one["name"] for one in rows if not one["is_processing"] and one["intent"] not in debits},
+        {one["name"] for one in rows if not (one["is_processing"] and one["intent"] in debits)},
+    )
+
+
+# At the end
+
+
+def at_end(world: World, since: int) -> None:
+    """`since` is how much was heard before all was calm."""
+    if world.has_release_before:
+        return
+    disputed = contested(world) | world.decided | world.misleading
+    paid = [
+        one
+        for one in world.account.all("checkout.session", payment_status="paid")
+        if one["metadata"]["checkout_app"] == APP_ID and not {one["id"], one["payment_intent"]} & disputed
+    ]
+    _of_sessions(world, paid)
+    _of_warnings(world)
+    # What belongs to a record that is parked is parked with it.
+    has_parked = any(map(_is_of_payment, world.metrics.heard[:since]))
+    for one in world.metrics.heard[since:]:
+        if not (has_parked and _is_of_payment(one)) and _is_false(world, one):
+            raise Broken("no alarm is false", f"{one.name}: {dict(one.about)}")
+
+
+def _of_sessions(world: World, paid: list[dict[str, Any]]) -> None:
+    second = world.metrics.about("SecondPayment", "session_id")
+    by_request: dict[str, set[str]] = {}
+    for session in paid:
+        by_request.setdefault(session["metadata"]["request_id"], set()).add(session["id"])
+    for request_id, sessions in by_request.items():
+        if len(sessions - second) > 1:
+            raise Broken("a second payment is announced", f"{request_id}: {sorted(sessions)}")
+    differing = world.metrics.about("PaidDiffersFromAsked", "request_id")
+    for session in paid:
+        asked = world.account.states[session["id"]][0]["amount_subtotal"]
+        request_id = session["metadata"]["request_id"]
+        names = {request_id, f"{request_id}:{session['id']}".lower()}
+        if session["amount_subtotal"] != asked and session["success_url"] and not names & differing:
+            raise Broken("a payment that differs from what was asked is announced", f"{request_id}")
+
+
+def _of_warnings(world: World) -> None:
+    said = world.metrics.about("EarlyFraudWarning", "event_id")
+    for event in world.account.events:
+        intent = event["data"]["object"].get("payment_intent")
+        if event["type"] != FRAUD_WARNING or intent in world.decided or event["id"] in said:
+            continue
+        if world.account.now(intent)["metadata"]["checkout_app"] == APP_ID:
+            raise Broken("a warning is announced", event["id"])
+
+
+def _is_of_payment(heard: Heard) -> bool:
+    """A record of a payment is parked, and not somebody's nonsense."""
+    return heard.name == "RecordParked" and heard.about["effect_key"] not in (None, "success:p")
+
+
+def _is_false(world: World, heard: Heard) -> bool:
+    """Once nothing fails any more, and with nothing about which a person must decide, or has decided."""
+    if heard.name == "SecondPayment":
+        return not _has_several(world, heard.about["session_id"])
+    if heard.name not in _ALARMS or world.decided or contested(world):
+        return heard.name == "ReconcilerSkipped"
+    if heard.name == "PaymentContradicted":
+        return heard.about["session_id"] not in world.contradicted
+    if heard.name == "RecordParked":
+        topic, partition, offset = (heard.about[name] for name in ("topic", "partition", "offset"))
+        record = world.topics[topic].partitions[partition][offset]
+        # Of requests those of somebody who claims another one's are parked.
+        return topic == FINISHED and record is not None and record.value not in world.poison
+    return True
+
+
+_ALARMS = {
+    *("RecordParked", "StripeEventHeld", "ReversalHeld", "PaymentContradicted", "UnfinishedTransaction"),
+    *("PaymentWithoutEvidence", "ReconcilerSkipped", "OutboxStuck", "EventsStuck"),
+}
+
+
+def _has_several(world: World, session_id: str) -> bool:
+    """The request of this session has others."""
+    request_id = world.account.now(session_id)["metadata"]["request_id"]
+    sessions = world.account.all("checkout.session")
+    return len([one for one in sessions if one["metadata"]["request_id"] == request_id]) > 1

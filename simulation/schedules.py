@@ -1,0 +1,36 @@
+"""What the schedules and triggers do in some time."""
+
+from simulation import loudness, operators, traffic
+from simulation.world import World
+
+
+def period(world: World, seconds: float) -> None:
+    """What the schedules and triggers do in so many seconds, and an operator with what is parked."""
+    world.clock.pass_(seconds)
+    for delivery in world.webhooks.due():
+        traffic.deliver_one(world, delivery)
+    traffic.reconcile(world)
+    traffic.answer_all_requests(world)
+    traffic.relay(world)
+    traffic.consume(world, all_=True)
+    is_parked, is_held = loudness.left_to_operators(world)
+    if is_parked:
+        operators.run(world, "parked", "replay", "--all")
+    if is_held:
+        operators.run(world, "held", "replay", "--all")
+
+
+def pass_a_month(world: World) -> None:
+    """In which nothing fails. After it Stripe does not list any more what was before."""
+    if world.depth or world.restored_to is not None:
+        return
+    world.is_calm = True
+    for _ in range(2):
+        period(world, 960)
+    for database in (world.checkout, world.application):
+        # A restore from them could not be mended from Stripe's lists.
+        database.backups.clear()
+    world.clock.pass_(31 * 24 * 3600)
+    period(world, 960)
+    world.is_calm = False
+    world.say("a month has passed")
