@@ -70,7 +70,7 @@ constraint does; refuse any of user 2, also with an error that looks like an out
 def serving(folder: Path, players: int, *, has_before: bool = False) -> Iterator[list[dict[str, str]]]:
     """For each player the URLs of its two databases, migrated and empty. With `has_before` also of two that
     the release before has migrated, and its folder as RELEASE_BEFORE; raises NoHistory if git has none."""
-    server = Postgres(folder / "postgres", fsync=False)
+    server = Postgres(folder / "postgres", fsync=False, has_socket=True)
     server.start()
     try:
         _migrate(server, (CHECKOUT, APPLICATION), Database, Migrate)
