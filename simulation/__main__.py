@@ -68,7 +68,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mended", type=_places, default=[], help="faults that do not happen there: 3.2,17.0"
     )
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="one a core by default")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=(os.cpu_count() or 1) + 1,
+        help="one more than there are cores by default",
+    )
     parser.add_argument("--until-broken", action="store_true", help="end at the first broken rule")
     parser.add_argument("--as-they-are", action="store_true", help="do not look for the fewest steps")
     parser.add_argument("--every", type=float, default=10, help="seconds between two lines of progress")

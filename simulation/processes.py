@@ -96,6 +96,11 @@ class Environment:
         self._break_off(only_in_transaction=False)
         raise Died
 
+    def end(self) -> None:
+        """It is not needed any more."""
+        for database in self._databases:
+            database.close()
+
     def freeze(self) -> None:
         """For longer than the server lets a session idle in a transaction. Others go on meanwhile."""
         self._world.counts["freezes"] += 1
@@ -171,6 +176,8 @@ class Processes:
 
     def replace(self) -> None:
         """The next event finds a fresh environment."""
+        for one in self._warm:
+            one.end()
         self._warm.clear()
 
     def _free(self, kind: type[Environment] = Environment) -> Environment:
@@ -179,5 +186,6 @@ class Processes:
             return self._world.tape.pick(free)
         if len(free) >= ENVIRONMENTS:
             self._warm.remove(free[0])
+            free[0].end()
         self._warm.append(kind(self._world))
         return self._warm[-1]
