@@ -285,7 +285,7 @@ def test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud(
     assert fns.invoke("outbox_relay", {}, remaining_millis=55_000) == {"published": 3, "left": 4}
     assert sorted(record.value for record in published(own_broker)) == [b"1", b"2", b"3"]
     assert outbox(fns) == [f"large{n}" for n in range(1, 5)]
-    assert '"OutboxStuck":[1.0,1.0,1.0,1.0]' in capsys.readouterr().out
+    assert capsys.readouterr().out.count('"OutboxStuck":[1.0]') == 4
 
     assert fns.invoke("outbox_relay", {}, remaining_millis=55_000) == {"published": 0, "left": 0}
     for wait in (120, 240):

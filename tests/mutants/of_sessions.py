@@ -119,8 +119,8 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="        request.require_same(row)\n        _require_not_refused(row)\n",
-        instead="        _require_not_refused(row)\n",
+        text="        request.require_same(row)\n        if row.stripe_session_id",
+        instead="        if row.stripe_session_id",
         breaks="somebody gets the session of another user who used the same request_id",
         caught_by=f"{CREATE}::test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose",
         worlds=Worlds.SERIAL,

@@ -72,7 +72,6 @@ class CreateSession:
             if row is None:
                 row, usage = self._read(request_id, request.user_id)
         request.require_same(row)
-        _require_not_refused(row)
         if row.stripe_session_id is not None:
             return row, False
         session = self._ask(row)
@@ -119,6 +118,7 @@ class CreateSession:
 
     def _ask(self, row: Payment) -> CreatedSession | Payment:
         """Stripe's session for the row; or the row, if another process has meanwhile kept one in it."""
+        _require_not_refused(row)
         if row.stripe_parameters is None:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
         if row.stripe_parameters.get("expires_at", 0) is None:
