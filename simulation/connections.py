@@ -185,10 +185,10 @@ class Cursor(PlainCursor):
     of: Connection
 
     def mogrify(self, query: Any, variables: Any = None) -> bytes:
-        given = query.encode() if isinstance(query, str) else query
-        if not isinstance(given, bytes):
-            return super().mogrify(given, variables)
-        return self.of.compose(super().mogrify, given, variables)
+        if not isinstance(query, str):
+            # Composed already, with values that no other statement has.
+            return super().mogrify(query, variables)
+        return self.of.compose(super().mogrify, query.encode(), variables)
 
     def execute(self, query: Any, variables: Any = None) -> None:
         given = query.encode() if isinstance(query, str) else query
