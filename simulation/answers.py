@@ -28,9 +28,7 @@ class Answers:
         for value in islice(records, self._read, None):
             record = _decoded(value)
             if record.get("status") not in _ANSWERS:
-                self.effects.add(
-                    f"{record.get('status')}:{record.get('source_id') or record.get('request_id')}"
-                )
+                self.effects.add(effect_of(value))
                 continue
             if record["status"] == "failed" and record.get("session_id") is not None:
                 continue  # A payment that failed.
@@ -41,6 +39,12 @@ class Answers:
             if answer["status"] == "session_created" and answer.get("session_id") is None:
                 raise Broken("who is told of a session gets one", f"{answer}")
         self._read = len(records)
+
+
+def effect_of(value: bytes) -> str:
+    """The effect key of this record."""
+    record = _decoded(value)
+    return f"{record.get('status')}:{record.get('source_id') or record.get('request_id')}"
 
 
 def _decoded(value: bytes) -> dict[str, Any]:

@@ -89,9 +89,9 @@ class Checker:
         wrong = truth.wrong_shares(rows)
         if wrong := {intent: text for intent, text in wrong.items() if intent not in decided}:
             raise Broken("what is taken back is the money's share of the credit", f"{wrong}")
-        # Of what an operator has decided about, one of the two may be discarded.
+        # Of what an operator has decided about, or must, one of the two may be discarded or held.
         whole = (entered & may) - truth.small
-        sources = Counter(fact.source for fact in whole if fact.intent not in self._world.decided)
+        sources = Counter(fact.source for fact in whole if fact.intent not in decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
         credited = {fact.intent for fact in entered if fact.kind == CREDIT}

@@ -7,7 +7,9 @@ from typing import Any
 
 from checkout.operations import command
 from simulation import loudness
+from simulation.answers import effect_of
 from simulation.broken import Broken
+from simulation.kafka import FINISHED
 from simulation.own import own
 from simulation.world import USERS, Move, World
 
@@ -143,7 +145,11 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
 def _note_reversals(world: World, objects: Sequence[str]) -> None:
     """Nothing of them acts that was not emitted before."""
     rows = world.checkout.rows("SELECT effect_key FROM reversals WHERE state = 'emitted'")
-    decided = {key for one in objects for key in _takings(world, one)} - {row["effect_key"] for row in rows}
+    # A restore forgets what was emitted, and Kafka has it.
+    emitted = {row["effect_key"] for row in rows} | {
+        effect_of(value) for value in world.topics[FINISHED].ever
+    }
+    decided = {key for one in objects for key in _takings(world, one)} - emitted
     world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
 
 
