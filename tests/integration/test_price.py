@@ -199,6 +199,24 @@ def test_a_row_that_is_made_from_an_event_keeps_the_promise(fns: Functions, tail
     assert fns.balance() == 2200
 
 
+def test_a_request_that_was_refused_promised_nothing(fns: Functions, tail: Tail) -> None:
+    """So what the session promises that was made elsewhere, and paid, is credited."""
+    session = priced(1000, 1190, tax=190, promised=("1000", "1100"))
+    request_id = session["metadata"]["request_id"]
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        " error_message, completed_at)"
+        " VALUES (%s, 1, 1000, 'eur', 'balance_topup', 'session_failed', 'There is no such user.', now())",
+        (request_id,),
+    )
+    assert outcome(fns, event(session)) == "applied"
+
+    fns.consume(*tail.read())
+
+    assert paid_row(fns, request_id) == (1000, 1100, 1190, 190, 0)
+    assert fns.balance() == 1100
+
+
 @pytest.mark.parametrize(
     "promised",
     [

@@ -16,6 +16,7 @@ from checkout.payments.emissions import Emission
 from checkout.payments.locked import Locked, Report
 from checkout.payments.outcomes import Applied, Outcome, Parked, Unconfirmed
 from checkout.payments.payment import FINAL, SMOKE_PAYMENT, Payment, Status
+from checkout.payments.price import Price
 from checkout.payments.reversals import NO_CHANGES, Changes
 from checkout.payments.session_event import SessionReport
 
@@ -63,7 +64,7 @@ def _of_session(
         return Decision(applied)
     moved = _moved(row, reported, event_id, found.now)
     if reported.is_paid:
-        credit_cents = row.price.credit_for(reported.totals.subtotal_cents)
+        credit_cents = _price(row, reported).credit_for(reported.totals.subtotal_cents)
         if credit_cents is None:
             return Decision(Parked(CREDITS_NOTHING, row.request_id))
         if row.purpose != TOP_UP and not moved.paid_cents:
@@ -77,6 +78,14 @@ def _of_session(
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
         return Decision(applied, moved, True, [emissions.failed(moved, event_id)])
     return Decision(applied, moved, True)
+
+
+def _price(row: Payment, reported: SessionReport) -> Price:
+    """A request that was refused was promised nothing. A session made elsewhere may have promised something
+    by itself."""
+    if row.is_refused and row.credit_cents is None and reported.promised is not None:
+        return reported.promised
+    return row.price
 
 
 def _moved(row: Payment, reported: SessionReport, event_id: str | None, now: datetime) -> Payment:
