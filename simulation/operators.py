@@ -138,19 +138,29 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
     outcome = loudness.verified(world, act, _found) if words[0] == "verify" else act()
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
-        _note_reversals(world, outcome.content["objects"])
+        _note_reversals(world, words[2], outcome.content["objects"])
     return outcome
 
 
-def _note_reversals(world: World, objects: Sequence[str]) -> None:
+def _note_reversals(world: World, event_id: str, objects: Sequence[str]) -> None:
     """Nothing of them acts that was not emitted before."""
+    kept = [world.checkout]
+    if world.application.rows(_IN_THE_JOURNAL, [event_id]):
+        kept.append(world.application)
     rows = world.checkout.rows("SELECT effect_key FROM reversals WHERE state = 'emitted'")
     # A restore forgets what was emitted, and Kafka has it.
     emitted = {row["effect_key"] for row in rows} | {
         effect_of(value) for value in world.topics[FINISHED].ever
     }
     decided = {key for one in objects for key in _takings(world, one)} - emitted
-    world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
+    world.discarded.add(decided, kept, world.clock.epoch)
+
+
+_IN_THE_JOURNAL = (
+    "SELECT 1 AS found FROM operator_journal"
+    " WHERE step = 'done' AND verb = 'held discard' AND arguments->>'id' = %s LIMIT 1"
+)
+"""It is in both databases, unless one of them is away."""
 
 
 def _takings(world: World, object_id: str) -> list[str]:
