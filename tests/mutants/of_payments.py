@@ -18,6 +18,13 @@ OF_REVERSALS = "tests/integration/test_reversals.py"
 
 MUTANTS = [
     Mutant(
+        file=DECISIONS,
+        text="row.is_refused and row.credit_cents is None and reported.promised is not None",
+        instead="False",
+        breaks="what a session promises whose request was refused is not credited, but its amount",
+        caught_by=f"{PRICE}::test_a_request_that_was_refused_promised_nothing",
+    ),
+    Mutant(
         file=SETTLEMENT,
         text="    _lock(tx, report, event)\n",
         instead="    if event is not None or isinstance(report, ReversalReport):\n        _lock(tx, report, event)\n",
