@@ -54,8 +54,11 @@ class WorldsDatabase(Database):
     def _connect(self) -> Any:
         if self._faults.at_connect(self._world.name):
             raise psycopg2.OperationalError("connection refused")
-        self._made = Connection(self._world, self._faults)
+        self._made = self._opened()
         return self._made
+
+    def _opened(self) -> "Connection":
+        return Connection(self._world, self._faults)
 
     def break_off(self, *, only_in_transaction: bool) -> None:
         """The way to the server is gone, or the process is."""

@@ -11,11 +11,17 @@ MOST_DEATHS = 12
 
 
 def die_again_and_again(world: World) -> None:
-    work, calls = _work(world), 0
-    for _ in range(MOST_DEATHS):
+    repeat(world, _work(world), lambda: world.calls_left is not None, calls=0, most=MOST_DEATHS)
+
+
+def repeat(
+    world: World, work: Callable[[], object], is_done: Callable[[], bool], *, calls: int, most: int
+) -> None:
+    """The process dies after so many calls, and a call or two later each time; `most` times."""
+    for _ in range(most):
         world.dies_after(calls)
         work()
-        if world.calls_left is not None:
+        if is_done():
             break
         calls += world.tape.number(1, 2)
     world.dies_after(None)

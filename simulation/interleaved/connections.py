@@ -26,11 +26,8 @@ class GatedDatabase(WorldsDatabase):
         assert isinstance(database, SharedDatabase)
         self._shared, self._turns = database, turns
 
-    def _connect(self) -> Any:
-        if self._faults.at_connect(self._world.name):
-            raise psycopg2.OperationalError("connection refused")
-        self._made = GatedConnection(self._shared, self._faults, self._turns)
-        return self._made
+    def _opened(self) -> Connection:
+        return GatedConnection(self._shared, self._faults, self._turns)
 
 
 class GatedConnection(Connection):

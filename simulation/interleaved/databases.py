@@ -92,7 +92,7 @@ class SharedDatabase(WorldDatabase):
     def give_back(self, session: Session) -> None:
         """It has ended: its transaction is rolled back, and its locks are given up."""
         with session.connection.cursor() as cursor:
-            cursor.execute("ROLLBACK; RESET ALL; SELECT pg_advisory_unlock_all()")
+            cursor.execute("ROLLBACK")
         self._spare.append(session)
 
     def told(self, *, local: bool) -> str:

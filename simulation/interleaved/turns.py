@@ -95,7 +95,7 @@ class Turns:
             return
         with self._changed:
             actor.state = State.READY
-            if _moving(self._actors):
+            if self._moving():
                 self._changed.notify_all()  # The world looks whether a statement still waits.
             else:
                 self._let_one_go()
@@ -134,13 +134,13 @@ class Turns:
         while any(one.state is not State.ENDED for one in actors):
             waiting = [one for one in actors if one.state is State.EXECUTING]
             if not self._ready():
-                self._end_a_wait(waiting, actors)
+                self._end_a_wait(waiting)
                 continue
             if waiting and tape.chance(self.impatience):
                 self._cancel(tape.pick(waiting), "lock timeout")
             with self._changed:
                 self._let_one_go()
-            self._settle(actors)
+            self._settle()
         for thread in threads:
             thread.join()
 
@@ -158,6 +158,9 @@ class Turns:
     def _ready(self) -> list[Actor]:
         return [one for one in self._actors if one.state in (State.READY, State.EXECUTED)]
 
+    def _moving(self) -> list[Actor]:
+        return [one for one in self._actors if one.state in (State.GOING, State.EXECUTING)]
+
     def _let_one_go(self) -> None:
         """Whom the tape chooses."""
         ready, last = self._ready(), self._last
@@ -168,14 +171,14 @@ class Turns:
         self._turn += 1
         chosen.go.release()
 
-    def _settle(self, actors: Sequence[Actor]) -> None:
+    def _settle(self) -> None:
         """Until each has stopped, or waits for another one."""
         turn, ends = self._turn, time.monotonic() + STUCK_SECONDS
         while True:
             with self._changed:
-                if self._going in _moving(actors):
+                if self._going in self._moving():
                     self._changed.wait(LOOK_SECONDS)
-                moving, now = _moving(actors), time.monotonic()
+                moving, now = self._moving(), time.monotonic()
                 statements = {one: (one.state, one.pid, one.began) for one in moving}
             if not moving:
                 break
@@ -189,15 +192,15 @@ class Turns:
             with self._changed:
                 # Whoever has stopped meanwhile may have been in the way of the others.
                 if all(blocked.values()) and statements == {
-                    one: (one.state, one.pid, one.began) for one in _moving(actors)
+                    one: (one.state, one.pid, one.began) for one in self._moving()
                 }:
                     self._going = None
                     break
-        self._note_waits(actors, {one: blocked[one] for one in moving})
+        self._note_waits({one: blocked[one] for one in moving})
 
-    def _note_waits(self, actors: Sequence[Actor], waiting: Mapping[Actor, frozenset[int]]) -> None:
+    def _note_waits(self, waiting: Mapping[Actor, frozenset[int]]) -> None:
         new = [one for one in waiting if not one.waits_for]
-        for one in actors:
+        for one in self._actors:
             one.waits_for = waiting.get(one, frozenset())
         for one in new:
             self.on_wait(one, self._in_the_way_of(one))
@@ -212,7 +215,7 @@ class Turns:
         found = {pid: frozenset(others) for pid, others in self._asked(sql, [[*pids.values()]])}
         return {one: found[pid] for one, pid in pids.items()}
 
-    def _end_a_wait(self, waiting: Sequence[Actor], actors: Sequence[Actor]) -> None:
+    def _end_a_wait(self, waiting: Sequence[Actor]) -> None:
         """Everybody waits: for somebody who is no actor, or for each other."""
         for one in waiting:
             if one.waits_for - self._users.keys():
@@ -221,10 +224,11 @@ class Turns:
         else:
             self.on_deadlock(waiting)
             self._cancel(waiting[-1], "deadlock")
-        self._settle(actors)
+        self._settle()
 
     def _in_the_way_of(self, actor: Actor) -> list[Actor]:
-        return [self._users[pid] for pid in sorted(actor.waits_for & self._users.keys())]
+        found = {self._users[pid] for pid in actor.waits_for & self._users.keys()}
+        return [one for one in self._actors if one in found]
 
     def _cancel(self, actor: Actor, why: str) -> None:
         actor.ended_by = why
@@ -238,7 +242,3 @@ class Turns:
             cursor.execute(sql, given)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
-
-
-def _moving(actors: Sequence[Actor]) -> list[Actor]:
-    return [one for one in actors if one.state in (State.GOING, State.EXECUTING)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from checkout.release.migrate import MIGRATIONS
 from checkout.system import System
+from simulation import deaths
 from simulation.broken import Broken
 from simulation.own import as_ours
 from simulation.processes import Environment, Processes
@@ -128,13 +129,7 @@ class Deployment(Processes):
         of_checkout = len([*MIGRATIONS.glob("checkout/*.sql")])
         migrations = self._world.tape.pick((checkout, of_checkout + application))
         calls = self._world.tape.pick(STATEMENTS) * migrations + self._world.tape.number(*BEFORE_THE_FIRST)
-        for _ in range(DEATHS):
-            self._world.dies_after(calls)
-            self._migrate()
-            if self._is_migrated:
-                break
-            calls += self._world.tape.number(1, 2)
-        self._world.dies_after(None)
+        deaths.repeat(self._world, self._migrate, lambda: self._is_migrated, calls=calls, most=DEATHS)
 
     def _finish_migration(self) -> None:
         was_calm, self._world.is_calm = self._world.is_calm, True

@@ -1,5 +1,5 @@
-"""The release before the newest migrations, as git has it: its package under another name, so that both
-releases work in one Python.
+"""The release before the newest migrations, read from git. Its package gets another name, so one process can
+import both releases.
 """
 
 import importlib
