@@ -28,7 +28,7 @@ class Answers:
         for value in islice(records, self._read, None):
             record = _decoded(value)
             if record.get("status") not in _ANSWERS:
-                self.effects.add(effect_of(value))
+                self.effects.add(_effect_key(record))
                 continue
             if record["status"] == "failed" and record.get("session_id") is not None:
                 continue  # A payment that failed.
@@ -43,7 +43,10 @@ class Answers:
 
 def effect_of(value: bytes) -> str:
     """The effect key of this record."""
-    record = _decoded(value)
+    return _effect_key(_decoded(value))
+
+
+def _effect_key(record: dict[str, Any]) -> str:
     return f"{record.get('status')}:{record.get('source_id') or record.get('request_id')}"
 
 

@@ -38,14 +38,13 @@ def ask_for(world: World, request: Request) -> Any:
     wanted = request.user_id, request.amount, None, request.request_id
     usage = usage_of(world, request) if world.is_alone else None
     interruptions = world.interruptions
-    found = world.run(
-        f"user {request.user_id} asks for {request.amount} ({request.request_id[:8]})",
-        lambda system: (
-            system.create_session(own(system, "sessions.session_request").SessionRequest(*wanted), ORIGIN)[
-                0
-            ].stripe_session_id
-        ),
-    )
+
+    def create(system: Any) -> Any:
+        request_class = own(system, "sessions.session_request").SessionRequest
+        payment, _ = system.create_session(request_class(*wanted), ORIGIN)
+        return payment.stripe_session_id
+
+    found = world.run(f"user {request.user_id} asks for {request.amount} ({request.request_id[:8]})", create)
     if isinstance(found, str):
         _require_own(world, request, found)
     if usage is not None and world.interruptions == interruptions:

@@ -82,10 +82,11 @@ def consume(world: World, *, all_: bool = False) -> None:
     if not batch:
         return
     tally = _credit(world, batch)
-    for _ in range(ENVIRONMENTS):
-        if world.is_calm and isinstance(tally, DatabaseUnavailable):
-            # By a process whose connection is one to a server that is read-only now: it fails once.
-            tally = _credit(world, batch)
+    left = ENVIRONMENTS if world.is_calm else 0
+    while left and isinstance(tally, DatabaseUnavailable):
+        # A process whose connection leads to a server that is read-only now fails once.
+        tally = _credit(world, batch)
+        left -= 1
     if not isinstance(tally, BaseException) and not _offsets_are_lost(world):
         again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
         topic.store(batch, again)
