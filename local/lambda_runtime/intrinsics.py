@@ -10,8 +10,11 @@ _ABSENT = object()
 _NAMES = re.compile(r"\$\{([^}]+)}")
 
 
-# The parser in C, if PyYAML has it here, takes a sixth of the time, and every command reads the template.
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser in C, if PyYAML has it here, takes a sixth of the time, and every command reads the template."""
+
+
+class Loader(SafeLoader):  # type: ignore[misc, valid-type]
     """Reads `!Name value` as `{"Fn::Name": value}`, and `!Ref` as `{"Ref": …}`."""
 
 

@@ -10,14 +10,11 @@ import yaml
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
-from local.lambda_runtime.intrinsics import Resolver
+from local.lambda_runtime.intrinsics import Resolver, SafeLoader
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 STACKS = ("network", "database", "backup", "kafka", "audit", "edge", "monitoring")
-
-# Written in C, if PyYAML has that here.
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Template = dict[str, Any]
 Resource = dict[str, Any]
@@ -69,7 +66,7 @@ def text_of(template: Template) -> str:
 
 
 def transform(template: Template) -> Template:
-    content: Template = yaml.load(text_of(template), Loader=_SafeLoader)  # noqa: S506
+    content: Template = yaml.load(text_of(template), Loader=SafeLoader)  # noqa: S506
     return content
 
 
