@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.postgres import Transaction
+from tests.support.crashes import Died
 from tests.support.functions import Functions
 from tests.support.stripe_events import (
     APP_ID,
@@ -197,10 +198,6 @@ def test_every_other_type_is_stored_and_acknowledged(fns: Functions) -> None:
     )
     assert fns.webhook(odd).json["outcome"] == "ignored"
     assert len(fns.checkout("SELECT event_id FROM stripe_events")) == 1
-
-
-class Died(BaseException):
-    pass
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "setup"}, {"amount_total": 0}], ids=["unread", "read"])
