@@ -161,16 +161,15 @@ class Checker:
                 seen[fact.kind, fact.source] += 1
         if twice := [key for key, count in seen.items() if count > 1]:
             raise Broken("an effect is entered once", f"{twice}")
-        self._taken_before_given(rows, truth)
+        self._taken_before_given(rows)
         self._nothing_is_overdrawn(rows)
         keys = {row["effect_key"] for row in rows}
         if vanished := self._entries - keys:
             raise Broken("an entry stays", _listed(vanished))
         self._entries = keys
 
-    def _taken_before_given(self, rows: list[dict[str, Any]], truth: Truth) -> None:
+    def _taken_before_given(self, rows: list[dict[str, Any]]) -> None:
         sums: Counter[str] = Counter()
-        roundings: dict[str, int] = {}
         disputes = {
             moved["id"]: dispute["id"]
             for dispute in self._world.account.all("dispute")
@@ -179,11 +178,9 @@ class Checker:
         for row in rows:
             if row["kind"] in REVERSALS:
                 sums[disputes.get(row["source_id"], row["source_id"])] += row["amount_cents"]
-                # A share of nothing that is taken can return as one.
-                roundings[disputes.get(row["source_id"], row["source_id"])] = (
-                    1 if row["payment_intent_id"] in truth.priced else 0
-                )
-        if given := [source for source, total in sums.items() if total > roundings[source]]:
+        # A share that rounds to nothing is not taken, and can return as one. Events do not say that they are
+        # about a share.
+        if given := [source for source, total in sums.items() if total > 1]:
             raise Broken("nothing is given back that was not taken", f"{given}")
 
     def _nothing_is_overdrawn(self, rows: list[dict[str, Any]]) -> None:
