@@ -265,6 +265,19 @@ def test_another_session_of_a_known_request_that_is_not_paid_is_ignored(fns: Fun
     assert fns.row(request_id)["status"] == "payment_succeeded"
 
 
+def test_an_unpaid_session_of_another_user_is_ignored_although_the_request_has_none(fns: Functions) -> None:
+    """A restore took the row of the request, and another user has begun one under the same name."""
+    request_id = str(uuid4())
+    fns.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status)"
+        " VALUES (%s, 1, 500, 'eur', 'balance_topup', 'session_pending')",
+        [request_id],
+    )
+    unpaid = session_object(request_id, user_id=2, payment_status="unpaid")
+    assert fns.webhook(event(unpaid, "checkout.session.expired")).json["outcome"] == "ignored"
+    assert fns.row(request_id)["status"] == "session_pending"
+
+
 def test_a_second_payment_whose_name_would_be_too_long_is_held(fns: Functions) -> None:
     request_id = "r" * 250
     fns.webhook(event(session_object(request_id, session_id="cs_test_first")))

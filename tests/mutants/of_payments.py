@@ -158,8 +158,8 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSION_EVENT,
-        text="    if known.user_id != reported.user_id:\n",
-        instead="    if False:\n",
+        text="    is_of_another = known.user_id != reported.user_id\n",
+        instead="    is_of_another = False\n",
         breaks="an event that names another user than the row is applied",
         caught_by=f"{BAD}::test_another_user_than_the_rows_is_held",
     ),

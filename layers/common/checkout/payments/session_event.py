@@ -158,14 +158,15 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
     known = own or named
     if known is None:
         return None
-    if known.user_id != reported.user_id:
+    is_of_another = known.user_id != reported.user_id
+    if own is None and not reported.is_paid and (is_of_another or known.stripe_session_id is not None):
+        return Ignored("another session of a known request, not paid")
+    if is_of_another:
         return Parked("metadata.user_id names another user than the payment's")
     if own is not None and not _is_of_request(own, reported.request_id):
         return Parked("the session belongs to another request")
     if own is not None or known.stripe_session_id is None:
         return known
-    if not reported.is_paid:
-        return Ignored("another session of a known request, not paid")
     return None
 
 
