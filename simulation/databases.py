@@ -12,6 +12,17 @@ from simulation.plans import Plans
 from simulation.server import NO_RULE, connected
 
 TRANSACTION = "code"
+EMPTIED_EVERY = 50
+"""Worlds. What is rolled back stays in the tables' files, and a world reads whole tables."""
+TABLES = """
+    SELECT coalesce(string_agg(format('sim.%I', tablename), ', '), '') FROM pg_tables
+    WHERE schemaname = 'sim' AND tablename NOT LIKE '%migrations'
+"""
+EMPTYING = (
+    # The ledger has a trigger against it.
+    "SET session_replication_role = replica; TRUNCATE {tables} RESTART IDENTITY CASCADE;"
+    " RESET session_replication_role"
+)
 
 
 class WorldDatabase:
@@ -37,6 +48,10 @@ class WorldDatabase:
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
             self._sequences = sorted(name for (name,) in cursor.fetchall())
+            cursor.execute(TABLES)
+            [tables] = cursor.fetchone()
+        self._emptying = EMPTYING.format(tables=tables)
+        self._worlds = 0
 
     def begin_world(self) -> None:
         self.commits, self._made, self.backups, self.is_open = 0, 0, [], False
@@ -49,6 +64,9 @@ class WorldDatabase:
     def end_world(self) -> None:
         self._before = ""
         self._send("ROLLBACK")
+        self._worlds += 1
+        if self._worlds % EMPTIED_EVERY == 0:
+            self._send(self._emptying)
 
     def _preceding(self) -> str:
         """What goes before the next statement that is sent."""

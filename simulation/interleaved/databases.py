@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from simulation.clock import Clock
-from simulation.databases import WorldDatabase
+from simulation.databases import EMPTYING, TABLES, WorldDatabase
 from simulation.plans import Plans
 from simulation.server import NO_RULE, connected
 
@@ -24,12 +24,6 @@ _NO_TIMEOUTS = """
 
 _ORDERS = "CREATE TABLE IF NOT EXISTS sim.orders (user_id bigint REFERENCES sim.users)"
 """A table of the application's, with a row that refers to the user who pays."""
-
-_TABLES = """
-    SELECT coalesce(string_agg(format('sim.%I', tablename), ', '), '') FROM pg_tables
-    WHERE schemaname = 'sim' AND tablename NOT LIKE '%migrations'
-"""
-
 
 TICK_SECONDS = 0.0001
 
@@ -60,8 +54,9 @@ class SharedDatabase(WorldDatabase):
         self._before = ""
         self._send(_NO_TIMEOUTS if name == "checkout" else f"{_NO_TIMEOUTS}; {_ORDERS}")
         with self.connection.cursor() as cursor:
-            cursor.execute(_TABLES)
-            [self._emptied] = cursor.fetchone()
+            cursor.execute(TABLES)
+            [tables] = cursor.fetchone()
+        self._emptying = EMPTYING.format(tables=tables)
 
     def begin_world(self) -> None:
         self.commits, self.rule = 0, NO_RULE
@@ -69,11 +64,7 @@ class SharedDatabase(WorldDatabase):
             if one not in self._spare:
                 self.give_back(one)
         self._spare = self._sessions[::-1]  # In an order that no world before has made.
-        # The ledger has a trigger against it.
-        self._send(
-            f"SET session_replication_role = replica; TRUNCATE {self._emptied} RESTART IDENTITY CASCADE;"
-            " RESET session_replication_role"
-        )
+        self._send(self._emptying)
 
     def end_world(self) -> None:
         pass
