@@ -62,7 +62,8 @@ def _some_part(world: World, paid: list[Resource]) -> Ordered:
 
 def ask(world: World, asked: Asked) -> Any:
     """Returns what the verb does, or its approval."""
-    amount, interruptions = asked.ordered.amount, world.interruptions
+    amount = asked.ordered.amount
+    before = world.interruptions, len(world.tape.faults)
     outcome = operators.run(
         world,
         *("refund", asked.ordered.intent, "--key", asked.key, "--reason", "asked for"),
@@ -73,7 +74,8 @@ def ask(world: World, asked: Asked) -> Any:
     _require_once(world)
     if outcome is None:
         return None
-    if isinstance(outcome, Refused) and world.interruptions == interruptions and _is_possible(world, asked):
+    is_undisturbed = before == (world.interruptions, len(world.tape.faults))
+    if isinstance(outcome, Refused) and is_undisturbed and _is_possible(world, asked):
         raise Broken("what is left can be refunded", f"{asked}: {outcome!r}")
     is_done = not isinstance(outcome, BaseException)
     if is_done and outcome.content.get("refund_id") not in world.refunding.made:
