@@ -23,6 +23,8 @@ WAITING_SECONDS = 2 * 3600
 LISTED = 5
 _STUCK_ALARMS = {"OutboxStuck", "EventsStuck"}
 
+_LOST = "its entry was lost with a restore"
+"""An operator must say whose it is."""
 _PARKED = (
     "SELECT topic, partition, kafka_offset AS offset, effect_key,"
     "   NOT starts_with(effect_key, 'refund_failed:') AND NOT starts_with(effect_key, 'dispute_won:')"
@@ -37,7 +39,10 @@ _UNCREDITED = (
     "SELECT request_id, payment_intent_id, extract(epoch FROM completed_at)::float8 AS since"
     " FROM checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL"
 )
-_ENTERED_OR_PARKED = "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"
+_ENTERED_OR_PARKED = (
+    "SELECT effect_key, payment_intent_id FROM ledger_entries"
+    " UNION SELECT effect_key, payment_intent_id FROM parked_events"
+)
 _STUCK = (
     "SELECT 'OutboxStuck' AS name, NULL AS intent, false AS is_processing FROM outbox"
     " WHERE created_at < to_timestamp(%s)"
@@ -82,8 +87,10 @@ def watch_reconciler(world: World) -> Callable[[Any], None]:
     rows = world.checkout.rows(_UNCREDITED) if is_asked else []
     old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
     if old:
-        done = {one["effect_key"] for one in world.application.rows(_ENTERED_OR_PARKED)}
-        old = [one for one in old if f"success:{one['request_id']}" not in done]
+        found = world.application.rows(_ENTERED_OR_PARKED)
+        # After a restore another payment can have its key.
+        done = {(one["effect_key"], one["payment_intent_id"]) for one in found}
+        old = [one for one in old if (f"success:{one['request_id']}", one["payment_intent_id"]) not in done]
     must = [one["since"] for one in old if one["payment_intent_id"] not in world.decided]
     least = int(world.clock.epoch - min(must)) - 1 if must else 0
     interruptions, faults = world.interruptions, len(world.tape.faults)
@@ -169,8 +176,9 @@ def at_end(world: World, since: int) -> None:
     _of_sessions(world, paid)
     _of_warnings(world)
     # What belongs to a record that is parked is parked with it.
-    has_parked = any(map(_is_of_payment, world.metrics.heard[:since]))
-    for one in world.metrics.heard[since:]:
+    heard = world.metrics.heard
+    has_parked = any(map(_is_of_payment, heard[:since])) or any(map(_is_of_restored, heard))
+    for one in heard[since:]:
         if not (has_parked and _is_of_payment(one)) and _is_false(world, one):
             raise Broken("no alarm is false", f"{one.name}: {dict(one.about)}")
 
@@ -207,6 +215,10 @@ def _of_warnings(world: World) -> None:
 def _is_of_payment(heard: Heard) -> bool:
     """A record of a payment is parked, and not somebody's nonsense."""
     return heard.name == "RecordParked" and heard.about["effect_key"] not in (None, "success:p")
+
+
+def _is_of_restored(heard: Heard) -> bool:
+    return heard.name == "RecordParked" and heard.about["reason"].startswith(_LOST)
 
 
 def _is_false(world: World, heard: Heard) -> bool:

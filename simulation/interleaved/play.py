@@ -92,7 +92,7 @@ def together(world: InterleavedWorld) -> None:
         database = world.checkout if name == "checkout" else world.application
         holder = held_row(world, database, those, key)
     world.say(f"at once: {_kinds(actors)}")
-    world.at_once = actors
+    world.at_once, world.faults_before = actors, len(world.tape.faults)
     world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
     if holder is not None:
         holder.close()
@@ -114,8 +114,9 @@ def _judge_wait(world: InterleavedWorld, one: Actor, others: Collection[Actor]) 
         world.breaks("a relay waits for nobody", _kinds(others))
     if any(other.kind == kinds.RELAY for other in others):
         world.breaks("nobody waits for a relay", one.kind)
-    if one.kind == kinds.CONSUMER and not others:
-        # It waits for a user who is held, after it has credited the others.
+    if one.kind == kinds.CONSUMER and not others and len(world.tape.faults) == world.faults_before:
+        # It waits for a user who is held, after it has credited the others. One at whose records something
+        # failed may come after him.
         users = kinds.users_of(world, one.about)
         rows = world.application.rows(
             "SELECT effect_key FROM ledger_entries UNION SELECT effect_key FROM parked_events"

@@ -35,6 +35,8 @@ class InterleavedWorld(World):
         self.broken: list[Broken] = []
         """Rules that were broken while several acted."""
         self.at_once: Sequence[Actor] = ()
+        self.faults_before = 0
+        """How many there had been when these began."""
         self.judge_at_once: Callable[[], None] = lambda: None
         """Requires what must hold once those have ended."""
         self.first_users: Sequence[int] = ()
