@@ -14,6 +14,7 @@ from simulation.corruption import Corrupted
 from simulation.discarded import replayed
 from simulation.kafka import FINISHED
 from simulation.states import States
+from simulation.stored import stored
 from simulation.truth import CREDIT, REVERSALS, Fact, Truth
 from simulation.world import CURRENCY, World
 
@@ -23,17 +24,7 @@ _LEDGER = (
     "SELECT u.id AS owner, u.balance, e.* FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id"
     " ORDER BY e.id"
 )
-_OUTBOX_AND_CREDITED = (
-    "SELECT effect_key AS key, value FROM outbox UNION ALL SELECT key, NULL FROM ("
-    " SELECT 'success:' || request_id AS key, credited_at FROM checkout_transactions"
-    " UNION ALL SELECT effect_key, credited_at FROM reversals WHERE credit_cents IS DISTINCT FROM 0"
-    ") AS compared WHERE credited_at IS NOT NULL"
-)
-_EMITTED = (
-    "SELECT 'success:' || request_id AS key FROM checkout_transactions WHERE status = 'payment_succeeded'"
-    " UNION ALL SELECT effect_key FROM reversals WHERE state = 'emitted' AND credit_cents IS DISTINCT FROM 0"
-)
-"""What the safety after each commit needs, in one round trip a database."""
+"""What the safety after each commit needs, in one round trip."""
 
 
 class Checker:
@@ -65,7 +56,6 @@ class Checker:
             self._ledger()
         if commits[0] != self._commits[0]:
             self._checkout()
-            self._states.check()
         self._commits = commits
 
     def at_end(self) -> None:
@@ -194,24 +184,21 @@ class Checker:
                 raise Broken("the application spends what there is", row["effect_key"])
 
     def _checkout(self) -> None:
-        """Kafka has what left the outbox; and what the reconciler compares no more is in the ledger."""
-        world = self._world
-        found = world.checkout.rows(_OUTBOX_AND_CREDITED)
-        rows = {row["key"]: bytes(row["value"]) for row in found if row["value"] is not None}
+        """Kafka has what left the outbox, the ledger what the reconciler compares no more; states rise."""
+        world, found = self._world, stored(self._world.checkout)
         ever = world.topics[FINISHED].ever
         self._answers.check(ever, world.paid_elsewhere if world.has_release_before else ())
         expected = self._outbox | world.unpublished
         world.unpublished.clear()
         for key, value in expected.items():
-            if key not in rows and value not in ever:
+            if key not in found.outbox and value not in ever:
                 raise Broken("an outbox row goes when Kafka has its record", key)
-        self._outbox = rows
-        emitted = {row["key"] for row in world.checkout.rows(_EMITTED)}
-        if silent := emitted - self._answers.effects - rows.keys() - world.forged:
+        self._outbox = found.outbox
+        if silent := found.emitted - self._answers.effects - found.outbox.keys() - world.forged:
             raise Broken("what is stored is emitted by the same commit", _listed(silent))
-        credited = {row["key"] for row in found if row["value"] is None}
-        if world.restored_to is None and (absent := credited - self._entries):
+        if world.restored_to is None and (absent := found.credited - self._entries):
             raise Broken("what is marked as credited has its entry", _listed(absent))
+        self._states.check(found)
 
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""

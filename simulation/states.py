@@ -1,19 +1,18 @@
 """What never goes back in the checkout database, unless it is restored: docs/payment-states.md."""
 
-from typing import Any
-
 from simulation.broken import Broken
+from simulation.stored import PAID, Stored, StoredPayment
 from simulation.world import World
 
 RISING = (
     *("session_pending", "session_failed", "session_created", "session_expired"),
-    *("payment_processing", "payment_failed", "payment_succeeded"),
+    *("payment_processing", "payment_failed", PAID),
 )
 
 _AT_STRIPE = {
     "session_expired": ("status", {"expired"}),
     "payment_failed": ("status", {"requires_payment_method"}),
-    "payment_succeeded": ("payment_status", {"paid"}),
+    PAID: ("payment_status", {"paid"}),
 }
 """By the row's state a field at Stripe, and what it must have been: of the session, or, of a payment that has
 failed, of the payment intent."""
@@ -22,45 +21,39 @@ failed, of the payment intent."""
 class States:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, StoredPayment] = {}
 
     def forget(self) -> None:
         """The database was restored."""
-        self._known.clear()
+        self._known = {}
 
-    def check(self) -> None:
-        rows = {
-            row["request_id"]: row
-            for row in self._world.checkout.rows(
-                "SELECT request_id, status, stripe_session_id, paid_cents, stripe_attempt,"
-                "  status = 'session_failed' AND completed_at IS NOT NULL AS is_refused"
-                " FROM checkout_transactions"
-            )
-        }
-        for request_id, row in rows.items():
-            if (before := self._known.get(request_id)) is not None:
+    def check(self, stored: Stored) -> None:
+        for request_id, row in stored.payments.items():
+            before = self._known.get(request_id)
+            if before is not None and row != before:
                 _compare(request_id, before, row)
             if row != before:
                 self._require_reported(request_id, row)
-            if row["stripe_session_id"] in self._world.paid and row["status"] != RISING[-1]:
-                raise Broken("what was paid stays paid", f"{request_id}: {row['status']}")
-        self._known = rows
+            if row.session_id in self._world.paid and row.status != PAID:
+                raise Broken("what was paid stays paid", f"{request_id}: {row.status}")
+        self._known = stored.payments
         self._discarded_events_stay_so()
-        self._nothing_waits_for_what_has_come()
+        if stored.late:
+            raise Broken("no reversal waits for a payment that has come", f"{stored.late}")
 
-    def _require_reported(self, request_id: str, row: dict[str, Any]) -> None:
+    def _require_reported(self, request_id: str, row: StoredPayment) -> None:
         """The payment has been at Stripe what the row says that it is."""
-        expected = _AT_STRIPE.get(row["status"])
-        states = self._world.account.states.get(row["stripe_session_id"], [])
+        expected = _AT_STRIPE.get(row.status)
+        states = self._world.account.states.get(row.session_id or "", [])
         is_forged = f"success:{request_id}" in self._world.forged
-        if expected is None or not states or is_forged or row["stripe_session_id"] in self._world.misleading:
+        if expected is None or not states or is_forged or row.session_id in self._world.misleading:
             return
         field, values = expected
         seen = {one[field] for one in states}
-        if row["status"] == "payment_failed":
+        if row.status == "payment_failed":
             seen = {self._world.account.now(one["payment_intent"])[field] for one in states[-1:]}
         if not seen & values:
-            raise Broken("a payment's state is Stripe's", f"{request_id}: {row['status']}, at Stripe {seen}")
+            raise Broken("a payment's state is Stripe's", f"{request_id}: {row.status}, at Stripe {seen}")
 
     def _discarded_events_stay_so(self) -> None:
         if decided := self._world.ignored - self._world.replayed:
@@ -72,23 +65,18 @@ class States:
             if found:
                 raise Broken("an event that was discarded stays so", f"{found}")
 
-    def _nothing_waits_for_what_has_come(self) -> None:
-        waiting = self._world.checkout.rows(
-            "SELECT r.effect_key FROM reversals r JOIN checkout_transactions t USING (payment_intent_id)"
-            " WHERE r.state = 'waiting' AND t.status = 'payment_succeeded'"
-        )
-        if waiting:
-            raise Broken("no reversal waits for a payment that has come", f"{waiting}")
 
-
-def _compare(request_id: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    if RISING.index(now["status"]) < RISING.index(before["status"]):
-        raise Broken("a payment's state only rises", f"{request_id}: {before['status']} → {now['status']}")
-    for name in ("stripe_session_id", "paid_cents"):
-        if before[name] is not None and now[name] != before[name]:
-            raise Broken(f"{name} stays", f"{request_id}: {before[name]} → {now[name]}")
-    if now["stripe_attempt"] < before["stripe_attempt"]:
+def _compare(request_id: str, before: StoredPayment, now: StoredPayment) -> None:
+    if RISING.index(now.status) < RISING.index(before.status):
+        raise Broken("a payment's state only rises", f"{request_id}: {before.status} → {now.status}")
+    for name, first, last in (
+        ("stripe_session_id", before.session_id, now.session_id),
+        ("paid_cents", before.paid_cents, now.paid_cents),
+    ):
+        if first is not None and last != first:
+            raise Broken(f"{name} stays", f"{request_id}: {first} → {last}")
+    if now.attempt < before.attempt:
         raise Broken("an idempotency key that was left is not used again", request_id)
-    is_given_one = now["status"] == "session_created" or now["stripe_session_id"] is not None
-    if before["is_refused"] and is_given_one and now["status"] in ("session_failed", "session_created"):
+    is_given_one = now.status == "session_created" or now.session_id is not None
+    if before.is_refused and is_given_one and now.status in ("session_failed", "session_created"):
         raise Broken("a request that was refused gets no session", request_id)
