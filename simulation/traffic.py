@@ -1,6 +1,6 @@
 """What runs by itself: Stripe's webhooks, Kafka's triggers, the schedules; and how each of them fails."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from checkout.base.errors import CheckoutError, DatabaseUnavailable
@@ -34,7 +34,8 @@ def deliver_one(world: World, delivery: Delivery) -> object:
     event = delivery.event
     delivery.attempts += 1
     world.counts["deliveries"] += 1
-    outcome = world.run(
+    outcome = _by_any_process(
+        world,
         f"webhook {event['type']} of {event['data']['object']['id']} ({event['id']})",
         lambda system: system.receive_webhook(body, header),
     )
@@ -82,11 +83,6 @@ def consume(world: World, *, all_: bool = False) -> None:
     if not batch:
         return
     tally = _credit(world, batch)
-    left = ENVIRONMENTS if world.is_calm else 0
-    while left and isinstance(tally, DatabaseUnavailable):
-        # A process whose connection leads to a server that is read-only now fails once.
-        tally = _credit(world, batch)
-        left -= 1
     if not isinstance(tally, BaseException) and not _offsets_are_lost(world):
         again = [(one.partition, one.offset) for one in first_of_each_partition(tally.again)]
         topic.store(batch, again)
@@ -97,10 +93,21 @@ def consume(world: World, *, all_: bool = False) -> None:
 def _credit(world: World, batch: Sequence[Record]) -> Any:
     world.counts["deliveries"] += len(batch)
     deadline = world.clock.epoch + 30
-    return world.run(
+    return _by_any_process(
+        world,
         f"consume {[(one.partition, one.offset) for one in batch]}",
         lambda system: system.credit_balances(batch, deadline),
     )
+
+
+def _by_any_process(world: World, what: str, act: Callable[[Any], object]) -> Any:
+    """Where nothing fails, a process whose connection leads to a server that is read-only now fails once."""
+    outcome = world.run(what, act)
+    left = ENVIRONMENTS if world.is_calm else 0
+    while left and isinstance(outcome, DatabaseUnavailable):
+        outcome = world.run(what, act)
+        left -= 1
+    return outcome
 
 
 def read_topic_again(world: World) -> None:
