@@ -119,6 +119,8 @@ def note_discarded(world: World, outcome: Any) -> None:
 def run(world: World, *words: str, operator: str = "ada") -> Any:
     """The result of the verb: an Outcome, a CheckoutError, or Died."""
     world.counts["operators' actions"] += 1
+    # The journal is read in the order of its times, and nobody does two things at one.
+    world.clock.pass_(0.001)
     line = [*words, *(["--operator", operator, "--yes"] if words[0] in _DECISIONS else [])]
     given = _parser(command).parse_args(line)
     if words[:2] == ("held", "replay"):
