@@ -24,6 +24,7 @@ class Worlds(Enum):
     LIMITED = "likewise, where a user may begin few payments"
     RESTORED = "likewise, where databases are restored"
     DISCARDED = "likewise, where operators discard much"
+    ELSEWHERE = "likewise, where much is paid that was not begun here, and services ask"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
     UPGRADED = "the release before works at first, until this one is deployed"
 
@@ -42,9 +43,16 @@ class Worlds(Enum):
             Worlds.PRICED: not chosen.terms.is_plain,
             Worlds.LIMITED: chosen.terms.is_limited,
             Worlds.RESTORED: {"restore", "back up"} <= chosen.weights.keys(),
-            Worlds.DISCARDED: chosen.weights.get("discard", 0) > 2 * swarm.WEIGHTS["discard"],
+            Worlds.DISCARDED: _is_frequent("discard", chosen),
+            Worlds.ELSEWHERE: _is_frequent("pay elsewhere", chosen)
+            and _is_frequent("ask through Kafka", chosen),
         }
         return seed % ONE_IN > 0 and not is_upgraded(seed) and has.get(self, True)
+
+
+def _is_frequent(act: str, chosen: swarm.Swarm) -> bool:
+    """More than in worlds that are about nothing."""
+    return chosen.weights.get(act, 0) > 2 * swarm.WEIGHTS[act]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

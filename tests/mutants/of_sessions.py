@@ -176,7 +176,7 @@ MUTANTS = [
         breaks="a request that was refused, and is paid in a session made elsewhere, gets another answer",
         caught_by=f"{OF_REQUESTS}"
         "::test_a_refusal_stays_the_answer_whatever_becomes_of_a_session_made_elsewhere",
-        worlds=Worlds.SERIAL,
+        worlds=Worlds.ELSEWHERE,
     ),
     Mutant(
         file=SESSIONS,
