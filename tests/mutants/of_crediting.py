@@ -47,6 +47,7 @@ MUTANTS = [
         instead="            return None\n",
         breaks="a refund is taken though its payment was never credited",
         caught_by=f"{OF_PARKED}::test_a_reversal_waits_parked_with_its_parked_credit_and_a_replay_takes_both",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=DECIDING,
@@ -62,6 +63,7 @@ MUTANTS = [
         instead="            return None",
         breaks="what takes is entered alone, after what gives it back was discarded",
         caught_by=f"{TOGETHER}::test_what_was_discarded_before_it_was_taken_is_not_taken",
+        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file=DECIDING,

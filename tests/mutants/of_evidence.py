@@ -131,6 +131,7 @@ MUTANTS = [
         instead="            for object_id in decision.objects[:0]:\n",
         breaks="what one event brought is discarded, and another event of the dispute gives it back",
         caught_by=f"{DISCARDED}::test_what_comes_after_the_decision_is_discarded_though_nothing_of_it_was_known",
+        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file=SETTLEMENT,

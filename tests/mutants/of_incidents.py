@@ -111,6 +111,7 @@ OWN = [
         instead='if event["id"] in known)',
         breaks="an event that no webhook brought is never recorded",
         caught_by=f"{LOST}::test_an_endpoint_that_moved",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/decisions.py",
@@ -160,6 +161,7 @@ OWN = [
         instead="SET balance = greatest(0, balance + total.amount_cents)\n",
         breaks="what was spent before a refund is given away",
         caught_by=f"{TAKEN}::test_a_refund_of_what_was_spent",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -174,6 +176,7 @@ OWN = [
         instead="for one in list(in_order(refunds))[-1:]]",
         breaks="of several refunds of a charge only the last is taken",
         caught_by=f"{TAKEN}::test_partial_refunds_and_the_charges_running_total",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -181,6 +184,7 @@ OWN = [
         instead='        case "failed":',
         breaks="a refund that was canceled stays taken",
         caught_by=f"{TAKEN}::test_a_refund_that_is_canceled",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REVERSAL_EVENT,

@@ -144,6 +144,7 @@ MUTANTS = [
         instead="        return (self.user_id, self.amount_cents, 'eur')",
         breaks="another currency under a known key is taken for known",
         caught_by=f"{OF_DOMAIN}::test_a_claim_is_the_user_the_amount_and_the_currency",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=FINISHED,

@@ -162,6 +162,7 @@ MUTANTS = [
         instead="    is_of_another = False\n",
         breaks="an event that names another user than the row is applied",
         caught_by=f"{BAD}::test_another_user_than_the_rows_is_held",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=SESSION_EVENT,
@@ -216,6 +217,7 @@ MUTANTS = [
         instead=" for one in emitted\n",
         breaks="a share of nothing is parked for ever",
         caught_by=f"{SHARES}::test_a_share_of_nothing_emits_nothing_and_its_failure_can_return_one",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="ledger/decision.py",

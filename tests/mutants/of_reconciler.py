@@ -20,6 +20,7 @@ MUTANTS = [
         instead="_reachable(last.began, now)",
         breaks="an event that Stripe lists behind a later one is never found",
         caught_by=f"{LISTS}::test_what_is_created_while_a_pass_is_on_its_way_is_read_by_the_next",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=STRIPE_LISTS,
@@ -28,6 +29,7 @@ MUTANTS = [
         breaks="what happened while the reconciler was away is never found",
         caught_by=f"{OF_RECONCILER}"
         "::test_a_pass_begins_an_hour_before_the_last_and_never_before_what_stripe_keeps",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=STRIPE_LISTS,

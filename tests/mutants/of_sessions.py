@@ -78,6 +78,7 @@ MUTANTS = [
         instead="",
         breaks="the answer to a request changes after it was given",
         caught_by=f"{RACES}::test_a_refusal_is_not_written_over_an_earlier_one",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REQUESTS,
@@ -154,6 +155,7 @@ MUTANTS = [
         instead='return StripeRefused("Stripe knows',
         breaks="a request that was made anew after a restore gets a second session next to its paid one",
         caught_by=f"{KEYS}::test_the_session_of_a_key_that_was_taken_is_still_this_requests",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="payments/stripe_api.py",
@@ -161,6 +163,7 @@ MUTANTS = [
         instead='return StripeNotReached("Stripe knows',
         breaks="a request whose idempotency key is taken blocks its partition",
         caught_by=f"{OF_REQUESTS}::test_a_request_whose_idempotency_key_is_taken_is_answered_failed",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=TABLE,
@@ -206,5 +209,6 @@ MUTANTS = [
         instead='"without_payment": [],',
         breaks="payments that failed count against the limit of a day",
         caught_by="tests/integration/test_limits.py::test_what_counts",
+        worlds=Worlds.LIMITED,
     ),
 ]
