@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from checkout.base.errors import CheckoutError
 from simulation import asking, operators, people, refunds, traffic
 from simulation.interleaved import actors, crossings
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
-from simulation.processes import Died
 from simulation.world import Request
 
 HAPPENING = (
@@ -53,32 +51,6 @@ def consumers(world: InterleavedWorld) -> actors.Actors:
 
 def relays(world: InterleavedWorld) -> actors.Actors:
     return [actors.relay(world), actors.relay(world), *webhooks(world)[: world.tape.number(0, 1)]]
-
-
-def decisions(world: InterleavedWorld) -> actors.Actors:
-    """Two operators discard the same record."""
-    found = world.application.rows(
-        "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
-    )
-    if not found:
-        return actors.operator(world)
-    chosen = world.tape.pick(found)
-    world.decided.add(chosen["payment_intent_id"])
-    done: list[str] = []
-
-    def discard(reason: str) -> None:
-        outcome = operators.run(world, "parked", "discard", chosen["id"], "--reason", reason)
-        if isinstance(outcome, CheckoutError | Died):
-            return
-        done.append(reason)
-        operators.note_discarded(world, outcome)
-        if len(done) > 1:
-            world.breaks("a record is decided by one operator", chosen["id"])
-
-    return [
-        Actor(actors.OPERATOR, lambda: discard("first")),
-        Actor(actors.OPERATOR, lambda: discard("second")),
-    ]
 
 
 def askers(world: InterleavedWorld) -> actors.Actors:
@@ -170,7 +142,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     webhooks: 6.0,
     consumers: 4.0,
     relays: 1.0,
-    decisions: 1.0,
+    crossings.decisions: 1.0,
     decider: 3.0,
     beside: 2.0,
     askers: 1.0,

@@ -42,6 +42,7 @@ MUTANTS = [
         instead="WHERE {others} ORDER BY id",
         breaks="what one operator decides is silently replaced by what another one decided at that moment",
         caught_by=f"{RACES}::test_a_record_is_decided_by_one_operator",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file="operations/verbs/corrections.py",
@@ -51,6 +52,7 @@ MUTANTS = [
         '                raise NotFound(f"There is no user {user_id}.")\n            before, after',
         breaks="a balance that is rebuilt loses the credit of that moment",
         caught_by=f"{RACES}::test_a_balance_that_is_rebuilt_while_it_is_credited_keeps_the_credit",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=MOVE,
