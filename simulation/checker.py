@@ -64,7 +64,8 @@ class Checker:
         must, may = truth.must, truth.may
         rows = self._rows()
         entered = {fact for row in rows if (fact := truth.fact_of(row)) is not None}
-        decided = self._world.decided | contested(self._world)
+        several = contested(self._world)
+        decided = self._world.decided | several
         missing = must - truth.small - entered
         if lacking := {fact for fact in missing if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(lacking)}")
@@ -72,7 +73,7 @@ class Checker:
         left: Counter[str] = Counter()
         for fact in must - entered:
             left[fact.intent] += fact.amount
-        undecided = self._undecided() | contested(self._world) | truth.priced.keys()
+        undecided = self._undecided() | several | truth.priced.keys()
         self._unbalanced = {intent for intent, cents in left.items() if cents} - undecided
         if surplus := entered - must - may:
             raise Broken("nothing else is entered", _listed(surplus))
@@ -84,13 +85,14 @@ class Checker:
         sources = Counter(fact.source for fact in whole if fact.intent not in decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
-        credited = {fact.intent for fact in entered if fact.kind == CREDIT}
+        credited = {fact.intent for fact in entered if fact.kind == CREDIT} | several
         if uncredited := {fact for fact in entered if fact.intent not in credited}:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
-        keys = {row["effect_key"] for row in rows}
+        # Of several payments of one request_id another one can have the key.
+        keys = {row["effect_key"] for row in rows if row["payment_intent_id"] not in several}
         if kept := (keys & self._world.discarded.keys) - replayed(self._world.application):
             raise Broken("what an operator discarded is not entered", _listed(kept))
-        if lost := {move.key for move in self._world.moves} - keys:
+        if lost := {move.key for move in self._world.moves} - {row["effect_key"] for row in rows}:
             raise Broken("the application's own movements are there", _listed(lost))
         leftovers.require_none(self._world)
 

@@ -91,7 +91,7 @@ def watch_reconciler(world: World) -> Callable[[Any], None]:
         # After a restore another payment can have its key.
         done = {(one["effect_key"], one["payment_intent_id"]) for one in found}
         old = [one for one in old if (f"success:{one['request_id']}", one["payment_intent_id"]) not in done]
-    must = [one["since"] for one in old if one["payment_intent_id"] not in world.decided]
+    must = [one["since"] for one in old if one["payment_intent_id"] not in world.decided | contested(world)]
     least = int(world.clock.epoch - min(must)) - 1 if must else 0
     interruptions, faults = world.interruptions, len(world.tape.faults)
 
