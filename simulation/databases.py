@@ -14,15 +14,21 @@ from simulation.server import NO_RULE, connected
 TRANSACTION = "code"
 EMPTIED_EVERY = 50
 """Worlds. What is rolled back stays in the tables' files, and a world reads whole tables."""
-TABLES = """
-    SELECT coalesce(string_agg(format('sim.%I', tablename), ', '), '') FROM pg_tables
-    WHERE schemaname = 'sim' AND tablename NOT LIKE '%migrations'
-"""
-EMPTYING = (
+
+
+def emptying(connection: Any) -> str:
+    """The statement that empties all tables of a database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(format('sim.%I', tablename), ', ') FROM pg_tables"
+            " WHERE schemaname = 'sim' AND tablename NOT LIKE '%migrations'"
+        )
+        [tables] = cursor.fetchone()
     # The ledger has a trigger against it.
-    "SET session_replication_role = replica; TRUNCATE {tables} RESTART IDENTITY CASCADE;"
-    " RESET session_replication_role"
-)
+    return (
+        f"SET session_replication_role = replica; TRUNCATE {tables} RESTART IDENTITY CASCADE;"
+        " RESET session_replication_role"
+    )
 
 
 class WorldDatabase:
@@ -48,9 +54,7 @@ class WorldDatabase:
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'sim'")
             self._sequences = sorted(name for (name,) in cursor.fetchall())
-            cursor.execute(TABLES)
-            [tables] = cursor.fetchone()
-        self._emptying = EMPTYING.format(tables=tables)
+        self._emptying = emptying(self.connection)
         self._worlds = 0
 
     def begin_world(self) -> None:

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from simulation.clock import Clock
-from simulation.databases import EMPTYING, TABLES, WorldDatabase
+from simulation.databases import WorldDatabase, emptying
 from simulation.plans import Plans
 from simulation.server import NO_RULE, connected
 
@@ -53,10 +53,7 @@ class SharedDatabase(WorldDatabase):
         self._spare: list[Session] = []
         self._before = ""
         self._send(_NO_TIMEOUTS if name == "checkout" else f"{_NO_TIMEOUTS}; {_ORDERS}")
-        with self.connection.cursor() as cursor:
-            cursor.execute(TABLES)
-            [tables] = cursor.fetchone()
-        self._emptying = EMPTYING.format(tables=tables)
+        self._emptying = emptying(self.connection)
 
     def begin_world(self) -> None:
         self.commits, self.rule = 0, NO_RULE
