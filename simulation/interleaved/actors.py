@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import psycopg2
 
+from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
 from simulation import operators, traffic
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED
+from simulation.processes import Died
 from simulation.stripe_model.webhooks import Delivery
 from simulation.world import Move
 
@@ -65,6 +67,32 @@ def operator(world: InterleavedWorld) -> Actors:
         return [Actor(OPERATOR, lambda: operators.run(world, *words))]
     act = operators.discard if world.tape.chance(0.4) else operators.operate
     return [Actor(OPERATOR, lambda: act(world))]
+
+
+def decisions(world: InterleavedWorld) -> Actors:
+    """Two operators discard the same record."""
+    found = world.application.rows(
+        "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
+    )
+    if not found:
+        return operator(world)
+    chosen = world.tape.pick(found)
+    world.decided.add(chosen["payment_intent_id"])
+    done: list[str] = []
+
+    def discard(reason: str) -> None:
+        outcome = operators.run(world, "parked", "discard", chosen["id"], "--reason", reason)
+        if isinstance(outcome, CheckoutError | Died):
+            return
+        done.append(reason)
+        operators.note_discarded(world, outcome)
+        if len(done) > 1:
+            world.breaks("a record is decided by one operator", chosen["id"])
+
+    return [
+        Actor(OPERATOR, lambda: discard("first")),
+        Actor(OPERATOR, lambda: discard("second")),
+    ]
 
 
 def requests(world: InterleavedWorld) -> Actors:

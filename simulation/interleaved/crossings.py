@@ -1,12 +1,10 @@
 """What meets on its way: groups for which something happens first, so that it is handled at once."""
 
-from checkout.base.errors import CheckoutError
 from simulation import asking, operators, people, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
-from simulation.processes import Died
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
 from simulation.world import USERS, Request
@@ -133,37 +131,11 @@ def absent(world: InterleavedWorld) -> actors.Actors:
         return []
     actors.consumer(world, batch).act()
     if world.tape.chance(0.4):
-        return decisions(world)
+        return actors.decisions(world)
     return [
         Actor(actors.OPERATOR, lambda: operators.discard(world)),
         actors.consumer(world, batch),
         Actor(actors.APPLICATION, lambda: people.enter_user(world, request.user_id)),
-    ]
-
-
-def decisions(world: InterleavedWorld) -> actors.Actors:
-    """Two operators discard the same record."""
-    found = world.application.rows(
-        "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
-    )
-    if not found:
-        return actors.operator(world)
-    chosen = world.tape.pick(found)
-    world.decided.add(chosen["payment_intent_id"])
-    done: list[str] = []
-
-    def discard(reason: str) -> None:
-        outcome = operators.run(world, "parked", "discard", chosen["id"], "--reason", reason)
-        if isinstance(outcome, CheckoutError | Died):
-            return
-        done.append(reason)
-        operators.note_discarded(world, outcome)
-        if len(done) > 1:
-            world.breaks("a record is decided by one operator", chosen["id"])
-
-    return [
-        Actor(actors.OPERATOR, lambda: discard("first")),
-        Actor(actors.OPERATOR, lambda: discard("second")),
     ]
 
 

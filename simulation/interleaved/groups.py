@@ -142,7 +142,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     webhooks: 6.0,
     consumers: 4.0,
     relays: 1.0,
-    crossings.decisions: 1.0,
+    actors.decisions: 1.0,
     decider: 3.0,
     beside: 2.0,
     askers: 1.0,
