@@ -91,7 +91,8 @@ def watch_reconciler(world: World) -> Callable[[Any], None]:
         # After a restore another payment can have its key.
         done = {(one["effect_key"], one["payment_intent_id"]) for one in found}
         old = [one for one in old if (f"success:{one['request_id']}", one["payment_intent_id"]) not in done]
-    must = [one["since"] for one in old if one["payment_intent_id"] not in world.decided | contested(world)]
+    exempt = world.decided | contested(world) if old else set()
+    must = [one["since"] for one in old if one["payment_intent_id"] not in exempt]
     least = int(world.clock.epoch - min(must)) - 1 if must else 0
     interruptions, faults = world.interruptions, len(world.tape.faults)
 
@@ -177,7 +178,8 @@ def at_end(world: World, since: int) -> None:
     _of_warnings(world)
     # What belongs to a record that is parked is parked with it.
     heard = world.metrics.heard
-    has_parked = any(map(_is_of_payment, heard[:since])) or any(map(_is_of_restored, heard))
+    is_asked = any(one.name == "RecordParked" and one.about["reason"].startswith(_LOST) for one in heard)
+    has_parked = is_asked or any(map(_is_of_payment, heard[:since]))
     for one in heard[since:]:
         if not (has_parked and _is_of_payment(one)) and _is_false(world, one):
             raise Broken("no alarm is false", f"{one.name}: {dict(one.about)}")
@@ -215,10 +217,6 @@ def _of_warnings(world: World) -> None:
 def _is_of_payment(heard: Heard) -> bool:
     """A record of a payment is parked, and not somebody's nonsense."""
     return heard.name == "RecordParked" and heard.about["effect_key"] not in (None, "success:p")
-
-
-def _is_of_restored(heard: Heard) -> bool:
-    return heard.name == "RecordParked" and heard.about["reason"].startswith(_LOST)
 
 
 def _is_false(world: World, heard: Heard) -> bool:
