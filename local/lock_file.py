@@ -8,12 +8,15 @@ from typing import IO
 def hold(path: Path) -> IO[str] | None:
     """Lock the file until it is closed; None if another process has it."""
     lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            # One who only asks has a shared lock for a moment, which is no reason to give up.
+            if is_held(path):
+                lock.close()
+                return None
 
 
 def is_held(path: Path) -> bool:
