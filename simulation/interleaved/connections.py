@@ -1,6 +1,7 @@
 """Connections of the code that are PostgreSQL's own. Before each statement others may go on."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, cast
 
 import psycopg2
@@ -19,6 +20,8 @@ from simulation.databases import WorldDatabase
 from simulation.interleaved.databases import SharedDatabase
 from simulation.interleaved.turns import Turns
 
+_BETWEEN, _BEGIN = b"; ", b"BEGIN; "
+
 
 class GatedDatabase(WorldsDatabase):
     def __init__(self, database: WorldDatabase, faults: Faults, turns: Turns) -> None:
@@ -36,6 +39,13 @@ class GatedConnection(Connection):
         self._shared, self._turns = database, turns
         self._session = database.session()
         self._plans = self._session.plans
+        self._composed: list[bytes] = []
+        """The statements of which the next round trip consists."""
+
+    def compose(self, mogrify: Callable[..., bytes], query: bytes, variables: Any) -> bytes:
+        composed = super().compose(mogrify, query, variables)
+        self._composed.append(self._planned.get(composed, composed))
+        return composed
 
     def cursor(self, cursor_factory: object = None) -> Cursor:  # noqa: ARG002 - it is always ours
         if self.closed:
@@ -60,20 +70,41 @@ class GatedConnection(Connection):
         if ends == b"ROLLBACK" and not (begins or self.in_transaction):
             return
         if begins:
+            first, *others = self._apart(statements)
             told = self._shared.told(local=True).encode()
-            statements = b"BEGIN; " + told + statements.removeprefix(b"BEGIN; ")
-        elif not self.in_transaction:
-            statements = self._shared.told(local=False).encode() + statements
+            first = b"BEGIN; " + told + first.removeprefix(b"BEGIN; ")
+        elif self.in_transaction:
+            first, *others = [b"ROLLBACK"] if self._is_aborted else self._apart(statements)
+        else:
+            first, others = self._shared.told(local=False).encode() + statements, []
         self.in_transaction = begins or self.in_transaction
-        if self._is_aborted:
-            statements = b"ROLLBACK"
-        try:
-            self._turns.executing(self._session.connection.info.backend_pid, lambda: execute(statements))
-        except psycopg2.errors.QueryCanceled:
-            raise self._ended_wait() from None
+        self._composed.clear()
+        self._executing(execute, first)
+        for statement in others:
+            self._turns.pause()
+            self._executing(execute, statement)
         if ends is not None or not self.in_transaction:
             self._shared.commits += 1
             self._end_transaction()
+
+    def _executing(self, execute: Callable[[bytes], None], statements: bytes) -> None:
+        pid = self._session.connection.info.backend_pid
+        try:
+            self._turns.executing(pid, lambda: execute(statements))
+        except psycopg2.errors.QueryCanceled:
+            raise self._ended_wait() from None
+
+    def _apart(self, statements: bytes) -> list[bytes]:
+        """The statements of one round trip, BEGIN with the first: PostgreSQL executes others between them."""
+        places = {0, len(statements) + len(_BETWEEN)}
+        for composed in self._composed:
+            start = statements.find(composed)
+            end = start + len(composed)
+            if start > len(_BEGIN) and statements[:start].endswith(_BETWEEN):
+                places.add(start)
+            if start >= 0 and statements[end:].startswith(_BETWEEN):
+                places.add(end + len(_BETWEEN))
+        return [statements[start : end - len(_BETWEEN)] for start, end in pairwise(sorted(places))]
 
     def _refuse(self, fault: str, statements: bytes) -> None:
         if statements == b"ROLLBACK":
