@@ -46,6 +46,14 @@ def effect_of(value: bytes) -> str:
     return _effect_key(_decoded(value))
 
 
+def credited(value: bytes) -> tuple[Any, ...] | None:
+    """Payment intent, user and amount of a record that credits a payment; None of any other."""
+    record = _decoded(value)
+    if record.get("status") != "success":
+        return None
+    return record.get("payment_intent_id"), record["user_id"], record["amount_cents"]
+
+
 def _effect_key(record: dict[str, Any]) -> str:
     return f"{record.get('status')}:{record.get('source_id') or record.get('request_id')}"
 

@@ -4,7 +4,8 @@ import psycopg2
 
 from simulation.broken import Broken
 from simulation.server import NO_RULE
-from simulation.world import Move, World
+from simulation.wanted import Move
+from simulation.world import World
 
 
 def move_balance(world: World) -> None:

@@ -13,7 +13,8 @@ from checkout.base.errors import (
 )
 from simulation.broken import Broken
 from simulation.own import own
-from simulation.world import Request, World
+from simulation.wanted import Request
+from simulation.world import World
 
 ORIGIN = "https://pay.example.com"
 FINAL_ANSWERS = Conflict | InvalidRequest | RefusedBefore | TooManyRequests | UnknownUser

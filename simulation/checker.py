@@ -44,8 +44,8 @@ class Checker:
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
         world = self._world
-        if world.keys.broken:
-            raise Broken("Stripe is asked once for a session", world.keys.broken[0])
+        if world.stripe.keys.broken:
+            raise Broken("Stripe is asked once for a session", world.stripe.keys.broken[0])
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}
@@ -75,7 +75,8 @@ class Checker:
             left[fact.intent] += fact.amount
         undecided = self._undecided() | several | truth.priced.keys()
         self._unbalanced = {intent for intent, cents in left.items() if cents} - undecided
-        if surplus := entered - must - may:
+        usurped = {fact for fact in entered if self._is_usurped(fact)}
+        if surplus := entered - must - may - usurped:
             raise Broken("nothing else is entered", _listed(surplus))
         wrong = truth.wrong_shares(rows)
         if wrong := {intent: text for intent, text in wrong.items() if intent not in decided}:
@@ -85,8 +86,10 @@ class Checker:
         sources = Counter(fact.source for fact in whole if fact.intent not in decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
-        credited = {fact.intent for fact in entered if fact.kind == CREDIT} | several
-        if uncredited := {fact for fact in entered if fact.intent not in credited}:
+        credited = {(fact.intent, fact.user_id) for fact in entered if fact.kind == CREDIT}
+        undecidable = several - {fact.intent for fact in usurped}
+        rest = {fact for fact in entered if fact.intent not in undecidable}
+        if uncredited := {fact for fact in rest if (fact.intent, fact.user_id) not in credited}:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
         # Of several payments of one request_id another one can have the key.
         keys = {row["effect_key"] for row in rows if row["payment_intent_id"] not in several}
@@ -147,7 +150,8 @@ class Checker:
             own = (row["effect_key"], row["user_id"], row["amount_cents"])
             if fact is None and own not in moves:
                 raise Broken("an entry is somebody's movement", f"{own}")
-            if row["currency"] != CURRENCY or (fact is not None and fact not in truth.must | truth.may):
+            is_true = fact is None or fact in truth.must | truth.may or self._is_usurped(fact)
+            if row["currency"] != CURRENCY or not is_true:
                 raise Broken("an entry has happened at Stripe", f"{row['effect_key']} {fact}")
             if fact is not None:
                 seen[fact.kind, fact.source] += 1
@@ -201,6 +205,9 @@ class Checker:
         if world.restored_to is None and (absent := found.credited - self._entries):
             raise Broken("what is marked as credited has its entry", _listed(absent))
         self._states.check(found)
+
+    def _is_usurped(self, fact: Fact) -> bool:
+        return fact.kind == CREDIT and (fact.intent, fact.user_id) in self._world.usurped
 
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""

@@ -6,17 +6,21 @@ from simulation.world import CURRENCY, World
 
 
 def contested(world: World) -> set[str]:
-    """Payments in another currency than the balances'; those of a request that two users claim, or that has
-    several after a restore: an event names another user than the row, or two payments have each other's
-    request_id. Such a payment may be left to an operator."""
+    """Payments in another currency than the balances'; those of a request that two users claim, or with which
+    somebody has credited another user; and those of a request that has several after a restore: an event
+    names another user than the row, or two payments have each other's request_id. Such a payment may be left
+    to an operator."""
     users: defaultdict[str, set[int]] = defaultdict(set)
     intents: defaultdict[str, set[str]] = defaultdict(set)
+    credited: defaultdict[str, set[int]] = defaultdict(set)
+    for intent, user_id in world.usurped:
+        credited[intent].add(user_id)
     for request in world.requests:
         users[request.request_id].add(request.user_id)
     for session in world.account.all("checkout.session"):
-        metadata = session["metadata"]
-        users[metadata["request_id"]].add(int(metadata["user_id"]))
-        intents[metadata["request_id"]] |= {session["payment_intent"]} - {None}
+        metadata, intent = session["metadata"], session["payment_intent"]
+        users[metadata["request_id"]] |= {int(metadata["user_id"])} | credited[intent]
+        intents[metadata["request_id"]] |= {intent} - {None}
     foreign = {one["id"] for one in world.account.all("payment_intent") if one["currency"] != CURRENCY}
     return foreign | {
         intent

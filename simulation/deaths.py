@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from simulation import misleading, refunds, traffic
+from simulation import misleading, reconciling, refunds, traffic
 from simulation.world import World
 
 MOST_DEATHS = 12
@@ -36,7 +36,7 @@ def _work(world: World) -> Callable[[], object]:
         partial(traffic.consume, world, all_=True),
         partial(traffic.consume_requests, world, all_=True),
         partial(traffic.relay, world),
-        partial(traffic.reconcile, world),
+        partial(reconciling.reconcile, world),
     ]
     if world.refunds:
         key = world.tape.pick(sorted(world.refunds))

@@ -6,13 +6,20 @@ from simulation.broken import Broken
 from simulation.processes import Died
 from simulation.world import World
 
+SLOW_SECONDS_A_PAGE, MANY_ROUNDS = 20.0, 40
+"""No run reads all of Stripe's events then."""
+
 
 def mend_restores(world: World, rounds: int) -> None:
     world.clock.seconds_a_transaction = 0.001
+    usual = world.stripe.seconds_a_page
+    if world.tape.chance(0.3):
+        world.stripe.seconds_a_page, rounds = SLOW_SECONDS_A_PAGE, MANY_ROUNDS
     try:
         _mend(world, rounds)
     finally:
         world.clock.seconds_a_transaction = 0.0
+        world.stripe.seconds_a_page = usual
 
 
 def _mend(world: World, rounds: int) -> None:

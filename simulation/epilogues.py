@@ -9,7 +9,8 @@ import psycopg2
 from simulation import asking, corruption, traffic
 from simulation.broken import Broken
 from simulation.checker import Checker
-from simulation.world import CURRENCY, Request, World
+from simulation.wanted import Request
+from simulation.world import CURRENCY, World
 
 AMOUNT = 500
 Period = Callable[[World, float], None]

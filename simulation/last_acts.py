@@ -1,10 +1,10 @@
 """What still happens when faults end. Only a quiet end shows all that follows from it."""
 
-from simulation import leftovers, operators, people, traffic
+from simulation import leftovers, operators, people, reconciling, restores, traffic
+from simulation.restores import AWAY_SECONDS
 from simulation.world import World
 
 AT_STRIPE = (people.refund, people.move_refund, people.dispute, people.move_dispute, people.end_debit)
-AWAY_SECONDS = (0, 7200, 26 * 3600)
 
 
 def act(world: World) -> None:
@@ -13,13 +13,15 @@ def act(world: World) -> None:
         operators.discard(world)
     if world.tape.chance(0.2):
         _lose_webhooks(world)
+    if restores.are_possible(world) and world.tape.chance(0.3):
+        _lose_what_came_late(world)
 
 
 def _lose_webhooks(world: World) -> None:
     """The endpoint is away, and so is the reconciler after a run: what happens is in Stripe's list alone."""
     _happen(world)
     world.clock.pass_(60)
-    traffic.reconcile(world)
+    reconciling.reconcile(world)
     _happen(world)
     for delivery in world.webhooks.due():
         delivery.is_answered = True
@@ -31,3 +33,16 @@ def _lose_webhooks(world: World) -> None:
 def _happen(world: World) -> None:
     for _ in range(world.tape.number(1, 4)):
         world.tape.pick(AT_STRIPE)(world)
+
+
+def _lose_what_came_late(world: World) -> None:
+    """Both databases are restored to a moment before late webhooks, which do not come again."""
+    _happen(world)
+    world.clock.pass_(world.tape.pick(AWAY_SECONDS))
+    restores.lose(world, _come_late)
+
+
+def _come_late(world: World) -> None:
+    for delivery in world.webhooks.due():
+        traffic.deliver_one(world, delivery)
+    traffic.consume(world, all_=True)

@@ -48,7 +48,7 @@ def require_none(world: World) -> None:
             "uncredited",
             world.checkout.rows(
                 "SELECT request_id FROM checkout_transactions"
-                " WHERE status = 'payment_succeeded' AND credited_at IS NULL"
+                " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = 'balance_topup'"
                 " AND NOT payment_intent_id = ANY(%s)",
                 [exempt],
             ),

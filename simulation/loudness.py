@@ -15,7 +15,6 @@ from simulation.own import own
 from simulation.stripe_model.oddities import FRAUD_WARNING
 from simulation.world import APP_ID, World
 
-UNCREDITED_SECONDS = 1800
 OUTBOX_SECONDS = 900
 WAITING_SECONDS = 2 * 3600
 """After so long an alarm is raised."""
@@ -35,14 +34,6 @@ _PARKED = (
 )
 """A reversal whose credit is on its way, and what gives back, wait for what they belong to."""
 _HELD = "SELECT event_id FROM stripe_events WHERE outcome = 'held'"
-_UNCREDITED = (
-    "SELECT request_id, payment_intent_id, extract(epoch FROM completed_at)::float8 AS since"
-    " FROM checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL"
-)
-_ENTERED_OR_PARKED = (
-    "SELECT effect_key, payment_intent_id FROM ledger_entries"
-    " UNION SELECT effect_key, payment_intent_id FROM parked_events"
-)
 _STUCK = (
     "SELECT 'OutboxStuck' AS name, NULL AS intent, false AS is_processing FROM outbox"
     " WHERE created_at < to_timestamp(%s)"
@@ -75,47 +66,6 @@ def left_to_operators(world: World) -> tuple[bool, bool]:
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["topic"], row["partition"], row["offset"]
-
-
-# A run of the reconciler
-
-
-def watch_reconciler(world: World) -> Callable[[Any], None]:
-    """Call what this returns with the result of a run that begins now."""
-    # Each time would make a world slower than it is worth.
-    is_asked = world.is_alone and not world.has_release_before and world.tape.chance(0.5)
-    rows = world.checkout.rows(_UNCREDITED) if is_asked else []
-    old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
-    if old:
-        found = world.application.rows(_ENTERED_OR_PARKED)
-        # After a restore another payment can have its key.
-        done = {(one["effect_key"], one["payment_intent_id"]) for one in found}
-        old = [one for one in old if (f"success:{one['request_id']}", one["payment_intent_id"]) not in done]
-    exempt = world.decided | contested(world) if old else set()
-    must = [one["since"] for one in old if one["payment_intent_id"] not in exempt]
-    least = int(world.clock.epoch - min(must)) - 1 if must else 0
-    interruptions, faults = world.interruptions, len(world.tape.faults)
-
-    def judge(found: Any) -> None:
-        if isinstance(found, BaseException) or world.has_release_before:
-            return
-        run = world.metrics.last
-        skipped = sum(run.values("ReconcilerSkipped"))
-        if skipped != found.skipped_count:
-            raise Broken("what a run skips is counted", f"{skipped} of {found.skipped_count}")
-        if "oldest_uncredited" in {one.what for one in found.failed}:
-            return
-        measured = run.values("OldestUncreditedPayment")
-        if len(measured) != 1:
-            raise Broken("each run measures how long a payment has waited for its credit", f"{measured}")
-        if world.interruptions != interruptions or not is_asked:
-            return
-        if measured[0] < least:
-            raise Broken("what is uncredited for long is measured", f"{measured}, and {least} s ago")
-        if not old and measured[0] > UNCREDITED_SECONDS and len(world.tape.faults) == faults:
-            raise Broken("nothing is measured that is not uncredited", f"{measured}")
-
-    return judge
 
 
 # verify

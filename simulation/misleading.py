@@ -8,9 +8,10 @@ from typing import Any
 
 from checkout.base.errors import CheckoutError
 from simulation.broken import Broken
+from simulation.kafka import FINISHED
 from simulation.stripe_model import oddities
 from simulation.stripe_model.webhooks import SECRET
-from simulation.world import API_VERSION, APP_ID, USERS, World
+from simulation.world import API_VERSION, APP_ID, TOP_UP, USERS, World
 
 LATER = 3600
 FORGED, FOR_LATER, CONNECTED = "forged", "signed for later", "of a connected account"
@@ -70,12 +71,40 @@ def complete(world: World, kind: str) -> None:
     world.say(f"{session['id']} is completed, {kind}")
 
 
+def usurp(world: World) -> None:
+    """Somebody who may write to the topic credits another user with a payment, perhaps before its own record
+    does."""
+    paid = [
+        one
+        for one in world.account.all("checkout.session", payment_status="paid")
+        if one["metadata"]["checkout_app"] == APP_ID and one["id"] not in world.misleading
+    ]
+    if not paid or not world.swarm.terms.is_plain:
+        return
+    session, user_id = world.tape.pick(paid), world.tape.pick(USERS)
+    if str(user_id) == session["metadata"]["user_id"]:
+        return
+    intent = session["payment_intent"]
+    world.usurped.add((intent, user_id))
+    record = {
+        "request_id": session["metadata"]["request_id"],
+        "user_id": user_id,
+        "amount_cents": session["amount_total"],
+        "currency": session["currency"],
+        "status": "success",
+        "timestamp": "2026-09-21T12:00:00Z",
+        "payment_intent_id": intent,
+    }
+    world.topics[FINISHED].append(str(user_id), json.dumps(record).encode())
+    world.say(f"somebody credits user {user_id} with {intent}")
+
+
 def _metadata(world: World) -> dict[str, str]:
     return {
         "checkout_app": APP_ID,
         "request_id": f"misleading-{world.tape.digits(64):016x}",
         "user_id": str(world.tape.pick(USERS)),
-        "purpose": "balance_topup",
+        "purpose": TOP_UP,
     }
 
 

@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 
 from checkout.operations import command
-from simulation import loudness
+from simulation import loudness, restores
 from simulation.answers import effect_of
 from simulation.broken import Broken
 from simulation.kafka import FINISHED
 from simulation.own import own
-from simulation.world import USERS, Move, World
+from simulation.wanted import Move
+from simulation.world import USERS, World
 
 _MOVEMENT = ("effect_key", "user_id", "amount_cents", "payment_intent_id")
 
@@ -94,8 +95,7 @@ def discard(world: World) -> None:
 
 def _forgets(world: World) -> bool:
     """True if the database of the decision is restored to the moment before it."""
-    has_restores = "restore" in world.swarm.weights and not world.works_at_once
-    return has_restores and world.depth == 0 and world.tape.chance(0.5)
+    return restores.are_possible(world) and world.tape.chance(0.5)
 
 
 def note_discarded(world: World, outcome: Any) -> None:
@@ -178,26 +178,8 @@ def _found(outcome: Any) -> set[str]:
     return {one["name"] for one in outcome.content["findings"] if one["count"]}
 
 
-def back_up(world: World) -> None:
-    """Of both databases, or of one."""
-    for database in _some(world):
-        database.back_up()
-        world.say(f"{database.name} is backed up")
-
-
-def restore(world: World) -> None:
-    for database in _some(world):
-        if database.backups:
-            world.restored(database, world.tape.number(0, len(database.backups) - 1))
-
-
 def iso(epoch: float) -> str:
     return datetime.fromtimestamp(int(epoch), UTC).isoformat()
-
-
-def _some(world: World) -> list[Any]:
-    both = [world.checkout, world.application]
-    return both if world.tape.chance(0.4) else [world.tape.pick(both)]
 
 
 @cache

@@ -6,7 +6,8 @@ from simulation import asking
 from simulation.kafka import REQUESTS
 from simulation.stripe_model import oddities
 from simulation.stripe_model.account import OPEN
-from simulation.world import APP_ID, CURRENCY, USERS, Request, World
+from simulation.wanted import Request
+from simulation.world import APP_ID, CURRENCY, TOP_UP, USERS, World
 
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
 
@@ -68,8 +69,20 @@ def pay_elsewhere(world: World) -> None:
     pay_session_of(world, request, amount, user_id=user_id, currency=currency)
 
 
+def order(world: World) -> None:
+    """What an application sells itself through us: nothing is credited."""
+    request = Request(str(UUID(int=world.tape.digits(128), version=4)), world.tape.pick(USERS), 0)
+    pay_session_of(world, request, world.tape.pick(AMOUNTS), user_id=request.user_id, purpose="order")
+
+
 def pay_session_of(
-    world: World, request: Request, amount: int, *, user_id: int, currency: str = CURRENCY
+    world: World,
+    request: Request,
+    amount: int,
+    *,
+    user_id: int,
+    currency: str = CURRENCY,
+    purpose: str = TOP_UP,
 ) -> None:
     """One that was not begun here."""
     terms = world.swarm.terms
@@ -79,21 +92,22 @@ def pay_session_of(
         "checkout_app": APP_ID,
         "request_id": request.request_id,
         "user_id": str(user_id),
-        "purpose": "balance_topup",
+        "purpose": purpose,
     }
-    if not terms.is_plain:
+    if not terms.is_plain and purpose == TOP_UP:
         metadata |= {"amount_cents": str(amount), "credit_cents": str(terms.promised(amount))}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
     session = world.account.create_session(asked)
     oddities.tax(world.account, session["id"], terms, world.tape)
     world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
-    world.say(f"{session['id']}, not begun here, is paid in {currency} for {_short(request.request_id)}")
+    for_what = f"{_short(request.request_id)}, {purpose}"
+    world.say(f"{session['id']}, not begun here, is paid in {currency} for {for_what}")
 
 
 def foreign_payment(world: World) -> None:
     """Of another application on the same account. None of it is ours."""
     price = {"currency": CURRENCY, "unit_amount": world.tape.pick(AMOUNTS)}
-    metadata = {"checkout_app": "another", "request_id": "r", "user_id": "1", "purpose": "balance_topup"}
+    metadata = {"checkout_app": "another", "request_id": "r", "user_id": "1", "purpose": TOP_UP}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
     session = world.account.create_session(asked)
     world.account.pay(session["id"], by_debit=world.tape.chance(0.3))

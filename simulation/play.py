@@ -16,7 +16,9 @@ from simulation import (
     misleading,
     operators,
     people,
+    reconciling,
     refunds,
+    restores,
     schedules,
     traffic,
 )
@@ -51,16 +53,18 @@ ACTS: dict[str, Callable[[World], object]] = {
     "consume": traffic.consume,
     "consume requests": traffic.consume_requests,
     "relay": traffic.relay,
-    "reconcile": traffic.reconcile,
+    "reconcile": reconciling.reconcile,
     "die again and again": deaths.die_again_and_again,
+    "Stripe falls behind": traffic.fall_behind,
     "broker away": traffic.broker_away,
     "lose record": traffic.lose_record,
     "reset offsets": traffic.reset_offsets,
     "empty topic": traffic.empty_topic,
     "pass time": traffic.pass_time,
     "move balance": application.move_balance,
-    "back up": operators.back_up,
-    "restore": operators.restore,
+    "back up": restores.back_up,
+    "restore": restores.restore,
+    "lose hours": restores.lose_hours,
     "operate": operators.operate,
     "discard": operators.discard,
     "adjust": operators.adjust,
@@ -69,8 +73,10 @@ ACTS: dict[str, Callable[[World], object]] = {
     "pass a month": schedules.pass_a_month,
     "pay elsewhere": people.pay_elsewhere,
     "foreign payment": people.foreign_payment,
+    "order": people.order,
     "poison": traffic.poison,
     "mislead": misleading.mislead,
+    "usurp": misleading.usurp,
     "deploy": lambda world: world.processes.deploy(),
 }
 
@@ -164,6 +170,7 @@ def act(world: World) -> None:
 def settle(world: World, checker: Checker) -> None:
     """Faults end. All must be right after some periods, and stay right for one more."""
     world.is_calm = True
+    world.stripe.lag.end()
     world.say("faults end")
     world.processes.complete()
     # What the application refuses keeps nobody else waiting.
@@ -193,6 +200,7 @@ def settle(world: World, checker: Checker) -> None:
         break
     # After hours Stripe's books are complete, too.
     schedules.period(world, world.tape.pick((960, 8 * 3600)))
+    reconciling.require_whole_run(world)
     traffic.read_topic_again(world)
     checker.after_step()
     checker.at_end()

@@ -50,7 +50,7 @@ class Environment:
             {**ENVIRONMENT, **world.swarm.terms.settings},
             checkout_database=self._databases[0],
             application_database=self._databases[1],
-            stripe_api=WorldsStripeApi(world.account, world.keys, world.refunding, world.clock, self),
+            stripe_api=WorldsStripeApi(world.stripe, world.clock, self),
             kafka_publisher=WorldsPublisher(world.topics, self),
         )
 

@@ -8,7 +8,8 @@ from checkout.base.errors import NotFound, Refused, StripeRefused
 from simulation import operators
 from simulation.broken import Broken
 from simulation.stripe_model.account import Resource
-from simulation.world import Ordered, World
+from simulation.wanted import Ordered
+from simulation.world import World
 
 FINAL_ANSWERS = NotFound | Refused | StripeRefused
 """Why nothing is refunded although nothing fails; the last is an error that Stripe replays."""
@@ -64,6 +65,7 @@ def ask(world: World, asked: Asked) -> Any:
     """Returns what the verb does, or its approval."""
     amount = asked.ordered.amount
     before = world.interruptions, len(world.tape.faults)
+    is_shown = not world.stripe.lag.is_behind
     outcome = operators.run(
         world,
         *("refund", asked.ordered.intent, "--key", asked.key, "--reason", "asked for"),
@@ -74,11 +76,11 @@ def ask(world: World, asked: Asked) -> Any:
     _require_once(world)
     if outcome is None:
         return None
-    is_undisturbed = before == (world.interruptions, len(world.tape.faults))
+    is_undisturbed = is_shown and before == (world.interruptions, len(world.tape.faults))
     if isinstance(outcome, Refused) and is_undisturbed and _is_possible(world, asked):
         raise Broken("what is left can be refunded", f"{asked}: {outcome!r}")
     is_done = not isinstance(outcome, BaseException)
-    if is_done and outcome.content.get("refund_id") not in world.refunding.made:
+    if is_done and outcome.content.get("refund_id") not in world.stripe.refunding.made:
         raise Broken("who refunds gets the refund of his key", f"{asked.key}: {outcome.content}")
     return outcome
 
@@ -93,7 +95,7 @@ def ask_all_again(world: World) -> None:
 
 def _is_possible(world: World, asked: Asked) -> bool:
     """Stripe would refund it, we know of the payment, and the key stands for nothing else."""
-    was_refused = any(one.endswith(f":{asked.key}") for one in world.refunding.refused)
+    was_refused = any(one.endswith(f":{asked.key}") for one in world.stripe.refunding.refused)
     if not world.is_alone or world.restores or was_refused or asked.key in world.mixed_up:
         return False
     [charge] = world.account.all("charge", payment_intent=asked.ordered.intent)
@@ -117,7 +119,7 @@ def _approved(world: World, key: str, request: str) -> Any:
 
 
 def _require_once(world: World) -> None:
-    made = [world.account.now(refund_id) for refund_id in world.refunding.made]
+    made = [world.account.now(refund_id) for refund_id in world.stripe.refunding.made]
     keys = Counter((one["metadata"]["refund_key"], one["payment_intent"]) for one in made)
     if not world.restores:
         # Which payment a key stands for is remembered, unless a restore has taken it away.

@@ -1,6 +1,6 @@
 """What the schedules and triggers do in some time."""
 
-from simulation import loudness, operators, traffic
+from simulation import loudness, operators, reconciling, traffic
 from simulation.world import World
 
 
@@ -9,7 +9,7 @@ def period(world: World, seconds: float) -> None:
     world.clock.pass_(seconds)
     for delivery in world.webhooks.due():
         traffic.deliver_one(world, delivery)
-    traffic.reconcile(world)
+    reconciling.reconcile(world)
     traffic.answer_all_requests(world)
     traffic.relay(world)
     traffic.consume(world, all_=True)
@@ -25,11 +25,15 @@ def pass_a_month(world: World) -> None:
     if world.depth or world.restored_to is not None:
         return
     world.is_calm = True
+    world.stripe.lag.end()
     for _ in range(2):
         period(world, 960)
     for database in (world.checkout, world.application):
         # A restore from them could not be mended from Stripe's lists.
         database.backups.clear()
+    if world.tape.chance(0.5):
+        # It stops in the middle of Stripe's lists, and is away.
+        reconciling.reconcile(world, seconds=0)
     world.clock.pass_(31 * 24 * 3600)
     period(world, 960)
     world.is_calm = False

@@ -33,6 +33,7 @@ WEIGHTS = {
     "relay": 4.0,
     "reconcile": 4.0,
     "die again and again": 8.0,
+    "Stripe falls behind": 1.5,
     "broker away": 1.0,
     "lose record": 1.0,
     "reset offsets": 1.0,
@@ -41,6 +42,7 @@ WEIGHTS = {
     "move balance": 3.0,
     "back up": 3.0,
     "restore": 2.0,
+    "lose hours": 1.0,
     "operate": 5.0,
     "discard": 3.0,
     "adjust": 1.5,
@@ -49,16 +51,22 @@ WEIGHTS = {
     "pass a month": 0.5,
     "pay elsewhere": 2.5,
     "foreign payment": 1.0,
+    "order": 1.0,
     "poison": 2.0,
     "mislead": 1.5,
+    "usurp": 0.5,
 }
 THEMES: tuple[Mapping[str, float], ...] = (
-    {"discard": 6, "change rule": 4, "refund": 1.5, "move refund": 2, "dispute": 1.5, "move dispute": 1.5},
+    {
+        **{"discard": 6, "change rule": 4, "reset offsets": 4},
+        **{"refund": 2, "move refund": 4, "dispute": 2, "move dispute": 3},
+    },
     {"discard": 3, "change rule": 3, "back up": 2, "restore": 2, "lose record": 2},
     {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "back up": 1, "restore": 1.5},
+    {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1},
 )
-"""What three of ten worlds are about, and how much more frequent that is there: decisions, restores, and
-payments that were not begun here."""
+"""What three of ten worlds are about, and how much more frequent that is there: decisions, restores, payments
+that were not begun here, and disputes."""
 ALWAYS = {"sign up", "ask", "pay", "deliver", "consume"}
 """Without these nothing happens."""
 

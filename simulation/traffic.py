@@ -5,17 +5,15 @@ from typing import Any
 
 from checkout.base.errors import CheckoutError, DatabaseUnavailable
 from checkout.outbox.record import Record, first_of_each_partition
-from simulation import loudness
 from simulation.asking import TIMES_ASKED_AGAIN
 from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
-from simulation.processes import ENVIRONMENTS, Died
+from simulation.processes import ENVIRONMENTS
 from simulation.stripe_model import oddities
 from simulation.stripe_model.webhooks import Delivery
 from simulation.world import World
 
 BATCHES = (1, 2, 10, 1000)
-RUN_SECONDS = 240.0
 TIMES_READ_AGAIN = 8
 FIRST_ERROR = 400
 """HTTP's."""
@@ -164,22 +162,10 @@ def relay(world: World) -> None:
     world.run("relay", lambda system: system.delivery.relay(deadline))
 
 
-def reconcile(world: World, *, since: int | None = None) -> Any:
-    seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
-    deadline = world.clock.epoch + seconds
-    judge = loudness.watch_reconciler(world)
-
-    def run(system: Any) -> Any:
-        return system.reconcile(deadline=deadline, since=since)
-
-    found = world.processes.run(run)
-    judge(found)
-    if isinstance(found, Died | CheckoutError):
-        world.say(f"reconcile → {type(found).__name__}")
-    else:
-        seen = {name: value for name, value in found.as_dict().items() if value}
-        world.say(f"reconcile → {seen}")
-    return found
+def fall_behind(world: World) -> None:
+    seconds = world.tape.pick((60, 600, 1800))
+    world.stripe.lag.begin(seconds)
+    world.say(f"for {seconds} s Stripe's reads show what there is now")
 
 
 def broker_away(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simulation.stripe_model.account import Account
 from simulation.terms import PLAIN, Terms
-from simulation.world import APP_ID
+from simulation.world import APP_ID, TOP_UP
 
 CREDIT = "success"
 TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}
@@ -92,7 +92,9 @@ class Truth:
         """Returns whose payment each is."""
         owners = {}
         for session in account.all("checkout.session", payment_status="paid"):
-            if session["metadata"]["checkout_app"] != APP_ID or session["id"] in misleading:
+            metadata = session["metadata"]
+            is_ours = (metadata["checkout_app"], metadata["purpose"]) == (APP_ID, TOP_UP)
+            if not is_ours or session["id"] in misleading:
                 continue
             intent, money = session["payment_intent"], session["amount_total"]
             user_id = owners[intent] = int(session["metadata"]["user_id"])

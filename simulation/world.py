@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,50 +16,19 @@ from simulation.kafka import Topic
 from simulation.metrics import Metrics
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import Keys
+from simulation.stripe_model.lag import Lag
+from simulation.stripe_model.model import StripeModel
 from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
+from simulation.wanted import Move, Ordered, Request
 
 API_VERSION = "2026-10-28.endive"
 OLD_API_VERSION = "2025-09-30.clover"
 APP_ID = "world"
 CURRENCY = "eur"
+TOP_UP = "balance_topup"
 USERS = (1, 2, 3)
-
-
-@dataclass(slots=True)
-class Request:
-    """A top-up that somebody wants; `sessions` are those whose page they were sent to."""
-
-    request_id: str
-    user_id: int
-    amount: int
-    sessions: list[str] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return f"{self.request_id} {self.user_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A movement that the application made itself."""
-
-    key: str
-    user_id: int
-    amount: int
-
-    @property
-    def name(self) -> str:
-        return self.key
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """What an operator refunds; all that is left if there is no amount."""
-
-    intent: str
-    amount: int | None
 
 
 class Processes(Protocol):
@@ -85,8 +53,9 @@ class World:
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
         self.account = Account(clock, tape.digits, self._described)
-        self.keys, self.webhooks = Keys(), Webhooks(self.account, clock)
-        self.refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
+        refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
+        self.stripe = StripeModel(self.account, Keys(), refunding, Lag(self.account, clock))
+        self.webhooks = Webhooks(self.account, clock)
         self.metrics = Metrics(clock)
         self.metrics.listen()
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
@@ -103,6 +72,8 @@ class World:
         """request_ids that a session names which was not begun here."""
         self.forged: set[str] = set()
         """Effect keys of payments that somebody has written into our table."""
+        self.usurped: set[tuple[str, int]] = set()
+        """Payment intents that a record of somebody else's credits to another user, with that user."""
         self.misleading: set[str] = set()
         """Sessions that are no payment to us, although they are complete."""
         self.contradicted: set[str] = set()
@@ -217,7 +188,7 @@ class World:
         self.lost |= before - self._entries()
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1
-        self.keys.is_restored = True
+        self.stripe.keys.is_restored = True
         self.discarded.restored(database, time)
         self.ignored.clear()
         self.paid.clear()

@@ -7,13 +7,13 @@ import psycopg2
 
 from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
-from simulation import operators, traffic
+from simulation import operators, reconciling, traffic
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED
 from simulation.processes import Died
 from simulation.stripe_model.webhooks import Delivery
-from simulation.world import Move
+from simulation.wanted import Move
 
 RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
 OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
@@ -57,7 +57,7 @@ def relay(world: InterleavedWorld) -> Actor:
 
 
 def reconciler(world: InterleavedWorld) -> Actors:
-    return [Actor(RECONCILER, lambda: traffic.reconcile(world))]
+    return [Actor(RECONCILER, lambda: reconciling.reconcile(world))]
 
 
 def operator(world: InterleavedWorld) -> Actors:

@@ -1,13 +1,14 @@
 """What meets on its way: groups for which something happens first, so that it is handled at once."""
 
-from simulation import asking, operators, people, traffic
+from simulation import asking, operators, people, reconciling, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
-from simulation.world import USERS, Request
+from simulation.wanted import Request
+from simulation.world import USERS
 
 PATIENCE = 30
 """So many turns somebody waits for a session."""
@@ -90,7 +91,7 @@ def late_reconciler(world: InterleavedWorld) -> actors.Actors:
     world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
     if world.tape.chance(0.25):
         since = int(world.clock.epoch) - world.tape.number(1, 90_000)
-        return [Actor(actors.RECONCILER, lambda: traffic.reconcile(world, since=since))]
+        return [Actor(actors.RECONCILER, lambda: reconciling.reconcile(world, since=since))]
     return actors.reconciler(world)
 
 

@@ -8,7 +8,7 @@ from simulation.interleaved import actors, crossings
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
-from simulation.world import Request
+from simulation.wanted import Request
 
 HAPPENING = (
     people.pay,

@@ -15,15 +15,14 @@ import stripe
 from checkout.payments.stripe_api import StripeApi
 from simulation.clock import Clock
 from simulation.stripe_model import refunding
-from simulation.stripe_model.account import Account, Resource
-from simulation.stripe_model.keys import KEYS_LIVE, Keys
-from simulation.stripe_model.refunding import Refunding
+from simulation.stripe_model.account import Resource
+from simulation.stripe_model.keys import KEYS_LIVE
+from simulation.stripe_model.model import StripeModel
 
 PAGE = 3
 SHORTEST_SECONDS = 30 * 60
 """In which a session may expire."""
 KEPT = 30 * 24 * 3600
-SECONDS_A_PAGE = 0.2
 LATE_SECONDS = 1800
 """After so many an event is listed that is listed late: one of four."""
 
@@ -57,22 +56,18 @@ class Answer(NamedTuple):
 class WorldsStripeApi(StripeApi):
     """The code's own adapter, with this client."""
 
-    def __init__(
-        self, account: Account, keys: Keys, refunding: Refunding, clock: Clock, faults: Faults
-    ) -> None:
+    def __init__(self, model: StripeModel, clock: Clock, faults: Faults) -> None:
         super().__init__(lambda: "sk_test_world")
-        self._of_world: Any = _client(_Api(account, keys, refunding, clock, faults))
+        self._of_world: Any = _client(_Api(model, clock, faults))
 
     def _connected(self) -> Any:
         return self._of_world
 
 
 class _Api:
-    def __init__(
-        self, account: Account, keys: Keys, refunding: Refunding, clock: Clock, faults: Faults
-    ) -> None:
-        self._account, self._keys, self._clock, self._faults = account, keys, clock, faults
-        self._refunding = refunding
+    def __init__(self, model: StripeModel, clock: Clock, faults: Faults) -> None:
+        self._model, self._clock, self._faults = model, clock, faults
+        self._account, self._keys, self._refunding = model.account, model.keys, model.refunding
 
     def create_session(self, parameters: Resource, options: Mapping[str, str]) -> Answer:
         call = "POST sessions"
@@ -125,9 +120,9 @@ class _Api:
 
     def retrieve(self, kind: str) -> Callable[..., Answer]:
         def call(object_id: str, options: object = None) -> Answer:
-            states = self._account.states.get(object_id)
+            states = self._model.lag.states(object_id)
             fault = self._reading(f"GET {kind}")
-            if states is None or states[-1]["object"] != kind or fault == MISSING:
+            if not states or states[-1]["object"] != kind or fault == MISSING:
                 raise _missing()
             behind = self._faults.states_behind(len(states) - 1) if fault == BEHIND else 0
             self._faults.after_stripe(f"GET {kind}")
@@ -140,7 +135,7 @@ class _Api:
 
         def call(asked: Resource) -> Answer:
             fault = self._reading(f"LIST {kind}")
-            if asked["payment_intent"] not in self._account.states or fault == MISSING:
+            if not self._model.lag.states(asked["payment_intent"]) or fault == MISSING:
                 raise _error(
                     "InvalidRequestError",
                     "no such payment_intent",
@@ -148,7 +143,8 @@ class _Api:
                     code="resource_missing",
                     http_status=400,
                 )
-            found = self._account.all(kind, payment_intent=asked["payment_intent"])[::-1]
+            listed = self._account.all(kind, payment_intent=asked["payment_intent"])
+            found = self._model.lag.shown(listed)[::-1]
             if fault == BEHIND:
                 new = [one for one in found if one["created"] > self._clock.epoch - LIST_BEHIND_SECONDS]
                 found = found[self._faults.states_behind(len(new)) :]
@@ -184,12 +180,12 @@ class _Api:
                 raise _missing()
             found = found[ids.index(after) + 1 :]
         self._faults.after_stripe(f"LIST {kind}")
-        self._clock.pass_(SECONDS_A_PAGE)
+        self._clock.pass_(self._model.seconds_a_page)
         return Answer({"object": "list", "data": list(found[:PAGE]), "has_more": len(found) > PAGE})
 
     def _as_listed(self, booked: Resource) -> Resource:
-        """What takes a failed debit back need not name its source here."""
-        if booked["reporting_category"] == "charge_failure":
+        """Half of what takes failed debits back does not name its source here."""
+        if booked["reporting_category"] == "charge_failure" and zlib.crc32(booked["id"].encode()) % 2:
             return {**booked, "source": None}
         return self._with_source(booked, {"expand": ["source"]})
 

@@ -1,0 +1,21 @@
+"""The parts of the model of Stripe."""
+
+from dataclasses import dataclass
+
+from simulation.stripe_model.account import Account
+from simulation.stripe_model.keys import Keys
+from simulation.stripe_model.lag import Lag
+from simulation.stripe_model.refunding import Refunding
+
+SECONDS_A_PAGE = 0.2
+
+
+@dataclass(slots=True)
+class StripeModel:
+    """A page of a list takes `seconds_a_page`."""
+
+    account: Account
+    keys: Keys
+    refunding: Refunding
+    lag: Lag
+    seconds_a_page: float = SECONDS_A_PAGE
