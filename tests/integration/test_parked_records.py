@@ -203,6 +203,21 @@ def test_a_reversal_of_a_credit_that_conflicts_with_another_users_is_parked_with
     assert (fns.balance(2), fns.balance(3)) == (300, 0)
 
 
+def test_a_reversal_that_comes_before_its_credit_is_parked_if_another_user_has_that(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    fns.add_users(2, 3)
+    fns.consume(finished("r1", user_id=2))
+    fns.consume(refund("r1", user_id=3))
+    assert (fns.balance(2), fns.balance(3)) == (500, 0)
+    [reversal] = parked.page()
+    assert "with another user" in reversal.reason
+
+    fns.consume(finished("r1", user_id=3))
+    assert (fns.balance(2), fns.balance(3)) == (500, 0)
+    assert len(parked.discard(reversal.id, reason="adjusted by hand")) == 2
+
+
 def test_a_conflict_with_a_credit_that_commits_meanwhile_takes_its_reversal_along(
     fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:

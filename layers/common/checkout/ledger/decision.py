@@ -18,6 +18,7 @@ from checkout.outbox.record import Record
 CONFLICT = "the ledger has this effect with another user, amount or currency, or for another payment"
 CREDIT_IS_PARKED = "the credit that it reverses is parked or discarded, so it is decided together with that"
 CREDIT_IS_DISCARDED = "the credit that it reverses is discarded"
+CREDIT_IS_ANOTHERS = "the ledger has the credit that it reverses with another user"
 NOT_TAKEN = "what it gives back has not been taken yet; it is entered together with that"
 TAKING_IS_PARKED = "what it gives back is parked or discarded, so it is decided together with that"
 TAKING_IS_DISCARDED = "what it gives back is discarded, so it was never taken"
@@ -164,7 +165,7 @@ class _Deciding:
 
     def _parked_with(self, effect: Effect) -> str | None:
         if self._lacks_credit(effect):
-            return CREDIT_IS_PARKED
+            return CREDIT_IS_PARKED if self._has_undone_credit(effect) else CREDIT_IS_ANOTHERS
         if effect.kind not in TAKING_OF or self._is_taken(effect):
             return None
         if any(True for _ in self._missing(self._open, effect)):
@@ -191,13 +192,17 @@ class _Deciding:
         return _is_covered(taken, [*given, *givings], rounding)
 
     def _lacks_credit(self, effect: Effect) -> bool:
-        """True for a reversal whose credit is parked or discarded, and not entered. If no credit was ever
-        seen, it is still on its way, and the reversal is entered."""
+        """True for a reversal whose credit is parked, discarded or another user's, and not entered. If no
+        credit was ever seen, it is still on its way, and the reversal is entered."""
         if effect.kind == "success":
             return False
+        done = [*self._entered.credits_of(effect), *self._coming.credits_of(effect)]
+        is_done = any(one.user_id == effect.user_id for one in done)
+        return not is_done and (bool(done) or self._has_undone_credit(effect))
+
+    def _has_undone_credit(self, effect: Effect) -> bool:
         undone = chain(self._open.credits_of(effect), self._discarded.credits_of(effect))
-        done = chain(self._entered.credits_of(effect), self._coming.credits_of(effect))
-        return next(undone, None) is not None and all(one.user_id != effect.user_id for one in done)
+        return next(undone, None) is not None
 
     def _missing(self, undone: Movements, giving: Effect) -> Iterator[Effect]:
         """What `giving` gives back and was not taken."""
