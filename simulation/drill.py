@@ -2,7 +2,9 @@
 
 from checkout.base.errors import CheckoutError
 from simulation import operators, traffic
+from simulation.answers import effect_of
 from simulation.broken import Broken
+from simulation.kafka import FINISHED
 from simulation.processes import Died
 from simulation.world import World
 
@@ -42,10 +44,11 @@ def _mend(world: World, rounds: int) -> None:
 
 
 def _done(world: World) -> list[str]:
-    """Effect keys of all that is in the ledger or emitted."""
+    """Effect keys of all that is in the ledger or emitted, also by what another restore has lost since."""
     entered = world.application.rows("SELECT effect_key FROM ledger_entries")
     emitted = world.checkout.rows(
         "SELECT effect_key FROM reversals WHERE state = 'emitted'"
         " AND NOT effect_key IN (SELECT effect_key FROM discarded_effects)"
     )
-    return [row["effect_key"] for row in (*entered, *emitted)]
+    published = world.topics[FINISHED].published[world.published_before :]
+    return [*(row["effect_key"] for row in (*entered, *emitted)), *map(effect_of, published)]

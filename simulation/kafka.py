@@ -38,8 +38,16 @@ class Topic:
         self.ever: dict[bytes, str] = {}
         """The values of all records that were appended, with their keys, oldest first."""
 
-    def append(self, key: str, value: bytes) -> None:
+        self.published: list[bytes] = []
+        """The value of each, as often as it was appended."""
+
+    def take(self, key: str, value: bytes) -> None:
+        """Acknowledge it, and lose it."""
         self.ever[value] = key
+        self.published.append(value)
+
+    def append(self, key: str, value: bytes) -> None:
+        self.take(key, value)
         number = zlib.crc32(key.encode()) % PARTITIONS
         partition = self.partitions[number]
         partition.append(Record(self.name, number, len(partition), key.encode(), value))
@@ -103,7 +111,7 @@ class WorldsPublisher(KafkaPublisher):
                 self._topics[message.topic].append(message.key, message.value)
         else:
             for message in taken:
-                self._topics[message.topic].ever[message.value] = message.key
+                self._topics[message.topic].take(message.key, message.value)
         self._faults.after_publish()
         return [] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken]
 

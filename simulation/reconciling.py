@@ -97,7 +97,9 @@ def _watch(world: World) -> Callable[[Any], None]:
             raise Broken("what is parked is not emitted again", f"{again}")
         if measured[0] < least:
             raise Broken("what is uncredited for long is measured", f"{measured}, and {least} s ago")
-        if not old and measured[0] > UNCREDITED_SECONDS and len(world.tape.faults) == faults:
+        # A payment that somebody has credited to another user is uncredited, whatever the ledger has of it.
+        is_quiet = not old and not world.usurped and len(world.tape.faults) == faults
+        if is_quiet and measured[0] > UNCREDITED_SECONDS:
             raise Broken("nothing is measured that is not uncredited", f"{measured}")
 
     return judge

@@ -33,7 +33,7 @@ WEIGHTS = {
     "relay": 4.0,
     "reconcile": 4.0,
     "die again and again": 8.0,
-    "Stripe falls behind": 1.5,
+    "Stripe falls behind": 3.0,
     "broker away": 1.0,
     "lose record": 1.0,
     "reset offsets": 1.0,
@@ -62,7 +62,7 @@ THEMES: tuple[Mapping[str, float], ...] = (
         **{"refund": 2, "move refund": 4, "dispute": 2, "move dispute": 3},
     },
     {"discard": 3, "change rule": 3, "back up": 2, "restore": 2, "lose record": 2},
-    {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "back up": 1, "restore": 1.5},
+    {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "usurp": 6, "back up": 1, "restore": 1.5},
     {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1},
 )
 """What three of ten worlds are about, and how much more frequent that is there: decisions, restores, payments

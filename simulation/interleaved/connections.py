@@ -69,20 +69,25 @@ class GatedConnection(Connection):
             raise psycopg2.errors.InFailedSqlTransaction("the transaction is aborted")
         if ends == b"ROLLBACK" and not (begins or self.in_transaction):
             return
-        if begins:
-            first, *others = self._apart(statements)
-            told = self._shared.told(local=True).encode()
-            first = b"BEGIN; " + told + first.removeprefix(b"BEGIN; ")
-        elif self.in_transaction:
-            first, *others = [b"ROLLBACK"] if self._is_aborted else self._apart(statements)
-        else:
-            first, others = self._shared.told(local=False).encode() + statements, []
-        self.in_transaction = begins or self.in_transaction
+        first, *others = [b"ROLLBACK"] if self._is_aborted else self._apart(statements)
         self._composed.clear()
-        self._executing(execute, first)
-        for statement in others:
+        # What is sent without BEGIN is a transaction, too: others do not see it before it has ended.
+        is_implicit = not (begins or self.in_transaction)
+        if not self.in_transaction:
+            first = _BEGIN + self._shared.told(local=True).encode() + first.removeprefix(_BEGIN)
+        self.in_transaction = begins or self.in_transaction
+        try:
+            self._executing(execute, first)
+            for statement in others:
+                self._turns.pause()
+                self._executing(execute, statement)
+        except psycopg2.Error:
+            if is_implicit:
+                self._end(b"ROLLBACK")
+            raise
+        if is_implicit:
             self._turns.pause()
-            self._executing(execute, statement)
+            self._end(b"COMMIT")
         if ends is not None or not self.in_transaction:
             self._shared.commits += 1
             self._end_transaction()
@@ -93,6 +98,11 @@ class GatedConnection(Connection):
             self._turns.executing(pid, lambda: execute(statements))
         except psycopg2.errors.QueryCanceled:
             raise self._ended_wait() from None
+
+    def _end(self, statement: bytes) -> None:
+        """With a cursor of its own: the code's keeps what it has found."""
+        with self._session.connection.cursor() as cursor:
+            self._executing(cursor.execute, statement)
 
     def _apart(self, statements: bytes) -> list[bytes]:
         """The statements of one round trip, BEGIN with the first: PostgreSQL executes others between them."""

@@ -4,6 +4,8 @@ from tests.mutants.mutant import Mutant, Worlds
 
 MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sql"
 BOOKS = "tests/integration/test_stripe_books.py"
+OF_PARKED = "tests/integration/test_parked_records.py"
+DECISION = "ledger/decision.py"
 
 MUTANTS = [
     Mutant(
@@ -98,6 +100,66 @@ MUTANTS = [
         breaks="a discarded refund is taken after a restore",
         caught_by="tests/integration/test_lost_entries.py"
         "::test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored",
+        worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file=DECISION,
+        text="        is_done = any(one.user_id == effect.user_id for one in done)\n",
+        instead="        is_done = bool(done)\n",
+        breaks="a refund is taken from a user whose credit another one has",
+        caught_by=f"{OF_PARKED}::test_a_reversal_of_a_credit_that_conflicts_with_another_users_is_parked_with_it",
+        worlds=Worlds.ELSEWHERE,
+    ),
+    Mutant(
+        file=DECISION,
+        text="return not is_done and (bool(done) or self._has_undone_credit(effect))",
+        instead="return not is_done and self._has_undone_credit(effect)",
+        breaks="a refund that comes before its credit is taken, though the ledger has that with another user",
+        caught_by=f"{OF_PARKED}"
+        "::test_a_reversal_that_comes_before_its_credit_is_parked_if_another_user_has_that",
+        worlds=Worlds.ELSEWHERE,
+    ),
+    Mutant(
+        file=DECISION,
+        text="_is_covered(taken, [*given, *givings], rounding)",
+        instead="_is_covered(taken, [*givings], rounding)",
+        breaks="a second reinstatement of a dispute is entered before its withdrawal",
+        worlds=Worlds.DISPUTED,
+    ),
+    Mutant(
+        file="operations/verbs/parked.py",
+        text="    if is_entered:\n",
+        instead="    if False:\n",
+        breaks="what is in the ledger is discarded",
+        caught_by=f"{OF_PARKED}::test_what_is_in_the_ledger_is_not_discarded_but_settled_by_a_replay",
+        worlds=Worlds.DISCARDED,
+    ),
+    Mutant(
+        file="reconciliation/failures.py",
+        text="        except NotYetConfigured:\n            raise\n",
+        instead="        except (NotYetConfigured, CheckoutError):\n            raise\n",
+        breaks="one part of the reconciler that fails ends the others",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="reconciliation/stripe_books.py",
+        text="found = list((listed | undone).values())",
+        instead="found = [*listed.values(), *undone.values()]",
+        breaks="Stripe's books are copied no further than to a failed debit",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="reconciliation/stripe_lists.py",
+        text="            if position.after is None:\n                raise\n",
+        instead="            raise\n",
+        breaks="a list whose position is gone at Stripe is never read again",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="reconciliation/run.py",
+        text="        if complete:\n            self._lost_entries.events_are_read(since)\n",
+        instead="        self._lost_entries.events_are_read(since)\n",
+        breaks="a restore is called complete once Stripe's events were read in part",
         worlds=Worlds.RESTORED,
     ),
 ]

@@ -20,6 +20,7 @@ MUTANTS = [
         instead="        if False:\n",
         breaks="a refund that Stripe's answer does not show yet is settled, and never taken",
         caught_by=f"{BEHIND}::test_it_waits_until_stripe_answers_what_the_event_says",
+        worlds=Worlds.DISPUTED,
     ),
     Mutant(
         file=READINGS,

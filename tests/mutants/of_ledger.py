@@ -154,6 +154,7 @@ MUTANTS = [
         instead="if self.status not in DIRECTIONS:",
         breaks="a payment for something else is credited to the balance",
         caught_by=f"{OF_CREDITING}::test_what_moves_no_balance_passes",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="base/text.py",

@@ -109,6 +109,7 @@ MUTANTS = [
         instead="",
         breaks="requests at the same moment overtake the limit of open sessions",
         caught_by=f"{RACES}::test_a_users_requests_are_counted_one_after_the_other",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=TABLE,

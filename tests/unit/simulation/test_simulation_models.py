@@ -14,11 +14,12 @@ from simulation.metrics import Metrics
 from simulation.stripe_model import refunding
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
+from simulation.stripe_model.lag import Lag
 from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
 from simulation.terms import Terms
 from simulation.truth import Truth
-from simulation.world import API_VERSION, APP_ID
+from simulation.world import API_VERSION, APP_ID, TOP_UP
 
 
 @pytest.fixture
@@ -36,12 +37,12 @@ def account(clock: Clock) -> Account:
     return Account(clock, lambda _: next(numbers), described)
 
 
-def paid(account: Account, *, by_debit: bool = False) -> str:
+def paid(account: Account, *, by_debit: bool = False, purpose: str = TOP_UP) -> str:
     """Returns the charge's id."""
     session = account.create_session(
         {
             "line_items": [{"price_data": {"currency": "eur", "unit_amount": 500}, "quantity": 1}],
-            "metadata": {"checkout_app": APP_ID, "request_id": "r", "user_id": "1"},
+            "metadata": {"checkout_app": APP_ID, "request_id": "r", "user_id": "1", "purpose": purpose},
         }
     )
     account.pay(session["id"], by_debit=by_debit)
@@ -80,6 +81,26 @@ def test_what_must_be_in_the_ledger_is_what_the_books_say(account: Account) -> N
     assert sorted(fact.amount for fact in must) == [-500, -200, 500, 500]
     assert sorted(fact.amount for fact in may) == [-300, 300]
     assert booked(account) == sum(fact.amount for fact in must | may) == 300
+
+
+def test_what_an_application_sells_itself_moves_no_balance(account: Account) -> None:
+    account.refund(paid(account, purpose="order"), 200, "succeeded")
+    found = Truth(account)
+    assert (found.must, found.may) == (set(), set())
+
+
+def test_reads_that_fall_behind_show_what_there_was(account: Account, clock: Clock) -> None:
+    charge, lag = paid(account), Lag(account, clock)
+    first = account.refund(charge, 200, "pending")
+    lag.begin(60)
+    account.move_refund(first["id"], "succeeded")
+    second = account.refund(charge, 100, "succeeded")
+    refunds = account.all("refund")
+    assert [one["status"] for one in lag.states(first["id"])] == ["pending"]
+    assert [one["status"] for one in lag.shown(refunds)] == ["pending"]
+    assert list(lag.states(second["id"])) == []
+    clock.pass_(60)
+    assert [one["status"] for one in lag.shown(refunds)] == ["succeeded", "succeeded"]
 
 
 def test_a_bank_can_return_a_disputes_money_in_parts(account: Account) -> None:
