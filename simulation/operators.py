@@ -71,7 +71,9 @@ def _of_user(world: World) -> tuple[str, str]:
 def discard(world: World) -> None:
     """Never apply a parked record, or an event that waits or is held."""
     parked = world.application.rows(
-        "SELECT id::text, payment_intent_id FROM parked_events WHERE resolution IS NULL ORDER BY id"
+        "SELECT id::text, payment_intent_id,"
+        "   EXISTS (SELECT FROM ledger_entries e WHERE e.effect_key = p.effect_key) AS is_entered"
+        " FROM parked_events p WHERE resolution IS NULL ORDER BY p.id"
     )
     held = world.checkout.rows(
         "SELECT event_id AS id, payment_intent_id FROM stripe_events"
@@ -80,7 +82,9 @@ def discard(world: World) -> None:
     group, among = ("parked", parked) if parked and world.tape.chance(0.7) else ("held", held)
     if not among:
         return
-    chosen = world.tape.pick(among)
+    # What is in the ledger by now is rare, and must be refused.
+    entered = [one for one in among if one.get("is_entered")]
+    chosen = world.tape.pick(entered if entered and world.tape.chance(0.5) else among)
     world.decided.add(chosen["payment_intent_id"])
     forgetful = world.application if group == "parked" else world.checkout
     forgets = _forgets(world)

@@ -1,7 +1,6 @@
 """A run of the reconciler, and what must hold of it."""
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from checkout.base.errors import CheckoutError
@@ -25,7 +24,7 @@ _PARKED = (
     "SELECT payment_intent_id, user_id, amount_cents FROM parked_events"
     " WHERE resolution IS NULL AND starts_with(effect_key, 'success:') AND payment_intent_id = ANY(%s)"
 )
-"""By an operator nobody has decided."""
+"""Nobody has decided about these."""
 _ENTERED_OR_PARKED = (
     "SELECT effect_key, payment_intent_id FROM ledger_entries"
     " UNION SELECT effect_key, payment_intent_id FROM parked_events"
@@ -66,7 +65,7 @@ def _watch(world: World) -> Callable[[Any], None]:
     is_asked = world.is_alone and not world.has_release_before and world.tape.chance(0.5)
     rows = world.checkout.rows(_UNCREDITED) if is_asked else []
     parked = world.application.rows(_PARKED, [[one["payment_intent_id"] for one in rows]]) if rows else []
-    known = len(world.topics[FINISHED].ever)
+    known = len(world.topics[FINISHED].published)
     old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
     if old:
         found = world.application.rows(_ENTERED_OR_PARKED)
@@ -92,7 +91,7 @@ def _watch(world: World) -> Callable[[Any], None]:
             raise Broken("each run measures how long a payment has waited for its credit", f"{measured}")
         if world.interruptions != interruptions or not is_asked:
             return
-        emitted = [credited(value) for value in islice(world.topics[FINISHED].ever, known, None)]
+        emitted = [credited(value) for value in world.topics[FINISHED].published[known:]]
         if again := [one for one in parked if tuple(one.values()) in emitted]:
             raise Broken("what is parked is not emitted again", f"{again}")
         if measured[0] < least:

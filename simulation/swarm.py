@@ -58,7 +58,7 @@ WEIGHTS = {
 }
 THEMES: tuple[Mapping[str, float], ...] = (
     {
-        **{"discard": 6, "change rule": 4, "reset offsets": 4},
+        **{"discard": 6, "change rule": 4, "reset offsets": 4, "lose record": 6},
         **{"refund": 2, "move refund": 4, "dispute": 2, "move dispute": 3},
     },
     {"discard": 3, "change rule": 3, "back up": 2, "restore": 2, "lose record": 2},

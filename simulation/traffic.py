@@ -179,7 +179,8 @@ def lose_record(world: World) -> None:
     topic = world.topics[FINISHED]
     places = [(n, at) for n, records in enumerate(topic.partitions) for at in range(len(records))]
     if places:
-        number, offset = world.tape.pick(places)
+        unread = [(number, offset) for number, offset in places if offset >= topic.stored[number]]
+        number, offset = world.tape.pick(unread if unread and world.tape.chance(0.7) else places)
         topic.lose(number, offset)
         world.say(f"Kafka loses {number}/{offset}")
 
