@@ -136,7 +136,7 @@ class Player:
         step = 0
         try:
             for user_id in USERS:
-                if world.tape.chance(0.8):
+                if world.tape.chance(world.swarm.present):
                     people.enter_user(world, user_id)
             for step in steps:
                 world.tape.begin(step)

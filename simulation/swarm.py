@@ -84,6 +84,8 @@ class Swarm:
     rule: str
     """Of the application: see server.RULES."""
     terms: Terms
+    present: float
+    """How probable it is that a user is there at the beginning."""
 
 
 def of(seed: int) -> Swarm:
@@ -112,4 +114,5 @@ def of(seed: int) -> Swarm:
         rate=random.choice(RATES),
         rule=random.choice((*server.RULES, *[server.NO_RULE] * (0 if "change rule" in theme else 6))),
         terms=chosen,
+        present=random.choice((0.8, 0.8, 0.8, 0.3)),
     )

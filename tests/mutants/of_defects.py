@@ -132,7 +132,6 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="what is in the ledger is discarded",
         caught_by=f"{OF_PARKED}::test_what_is_in_the_ledger_is_not_discarded_but_settled_by_a_replay",
-        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file="reconciliation/failures.py",
