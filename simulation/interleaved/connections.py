@@ -1,6 +1,6 @@
 """Connections of the code that are PostgreSQL's own. Before each statement others may go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any, cast
 
@@ -69,7 +69,7 @@ class GatedConnection(Connection):
             raise psycopg2.errors.InFailedSqlTransaction("the transaction is aborted")
         if ends == b"ROLLBACK" and not (begins or self.in_transaction):
             return
-        first, *others = [b"ROLLBACK"] if self._is_aborted else self._apart(statements)
+        first, *others = [b"ROLLBACK"] if self._is_aborted else apart(statements, self._composed)
         self._composed.clear()
         # What is sent without BEGIN is a transaction, too: others do not see it before it has ended.
         is_implicit = not (begins or self.in_transaction)
@@ -104,18 +104,6 @@ class GatedConnection(Connection):
         with self._session.connection.cursor() as cursor:
             self._executing(cursor.execute, statement)
 
-    def _apart(self, statements: bytes) -> list[bytes]:
-        """The statements of one round trip, BEGIN with the first: PostgreSQL executes others between them."""
-        places = {0, len(statements) + len(_BETWEEN)}
-        for composed in self._composed:
-            start = statements.find(composed)
-            end = start + len(composed)
-            if start > len(_BEGIN) and statements[:start].endswith(_BETWEEN):
-                places.add(start)
-            if start >= 0 and statements[end:].startswith(_BETWEEN):
-                places.add(end + len(_BETWEEN))
-        return [statements[start : end - len(_BETWEEN)] for start, end in pairwise(sorted(places))]
-
     def _refuse(self, fault: str, statements: bytes) -> None:
         if statements == b"ROLLBACK":
             return
@@ -128,6 +116,20 @@ class GatedConnection(Connection):
         actor = self._turns.actor
         assert actor is not None
         return _error(actor.ended_by)
+
+
+def apart(statements: bytes, known: Collection[bytes]) -> list[bytes]:
+    """The statements of one round trip, BEGIN with the first: PostgreSQL executes others between them. They
+    are divided where one of those that are `known` begins or ends."""
+    places = {0, len(statements) + len(_BETWEEN)}
+    for one in known:
+        start = statements.find(one)
+        end = start + len(one)
+        if start > len(_BEGIN) and statements[:start].endswith(_BETWEEN):
+            places.add(start)
+        if start >= 0 and statements[end:].startswith(_BETWEEN):
+            places.add(end + len(_BETWEEN))
+    return [statements[start : end - len(_BETWEEN)] for start, end in pairwise(sorted(places))]
 
 
 def _error(name: str) -> psycopg2.Error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from simulation.interleaved.connections import apart
 from simulation.interleaved.turns import Actor, Turns
 from simulation.tape import Tape
 
@@ -99,3 +100,23 @@ def test_what_an_actor_raises_is_kept() -> None:
     Turns(Server()).play(actors, Tape(1), stays=0)
     assert isinstance(actors[0].error, ValueError)
     assert actors[1].result == "done"
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([b"SELECT 1", b"UPDATE t"], [b"BEGIN; SELECT 1", b"UPDATE t", b"COMMIT"]),
+        ([b"UPDATE t"], [b"BEGIN; SELECT 1", b"UPDATE t", b"COMMIT"]),
+        ([b"SELECT 1"], [b"BEGIN; SELECT 1", b"UPDATE t; COMMIT"]),
+        ([], [b"BEGIN; SELECT 1; UPDATE t; COMMIT"]),
+    ],
+)
+def test_the_statements_of_a_round_trip_are_sent_one_by_one(
+    known: list[bytes], expected: list[bytes]
+) -> None:
+    assert apart(b"BEGIN; SELECT 1; UPDATE t; COMMIT", known) == expected
+
+
+def test_a_text_within_a_statement_divides_nothing() -> None:
+    statement = b"INSERT 'a; b'"
+    assert apart(b"BEGIN; " + statement + b"; COMMIT", [statement]) == [b"BEGIN; " + statement, b"COMMIT"]
