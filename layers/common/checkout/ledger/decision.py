@@ -201,16 +201,12 @@ class _Deciding:
         return not is_done and (bool(done) or self._has_undone_credit(effect))
 
     def _has_undone_credit(self, effect: Effect) -> bool:
-        undone = chain(self._open.credits_of(effect), self._discarded.credits_of(effect))
-        return next(undone, None) is not None
+        return any(True for undone in (self._open, self._discarded) for _ in undone.credits_of(effect))
 
     def _missing(self, undone: Movements, giving: Effect) -> Iterator[Effect]:
         """What `giving` gives back and was not taken."""
-        return (
-            one
-            for one in undone.takings_of(giving)
-            if not self._entered.under(one.effect_key) and not self._coming.under(one.effect_key)
-        )
+        done = (self._entered, self._coming)
+        return (one for one in undone.takings_of(giving) if not any(d.under(one.effect_key) for d in done))
 
 
 def _is_covered(taken: Iterable[Effect], given: Iterable[Effect], rounding: int) -> bool:
