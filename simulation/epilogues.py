@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from uuid import UUID
 
 import psycopg2
 
@@ -44,8 +43,7 @@ def pay_once_more(world: World, verify: Verify) -> None:
     if session_id is None:
         return
     world.account.pay(session_id, by_debit=False)
-    for delivery in world.webhooks.due():
-        traffic.deliver_one(world, delivery)
+    traffic.deliver_all(world)
     if offences := verify(world):
         raise Broken("what is on its way is no offence", f"{offences}")
 
@@ -98,7 +96,7 @@ def _begun(world: World) -> str | None:
     """A session that somebody may pay now; None if nobody may begin one."""
     if world.swarm.terms.is_limited or not world.swarm.terms.sells(AMOUNT):
         return None
-    request = Request(str(UUID(int=world.tape.digits(128), version=4)), 1, AMOUNT)
+    request = Request(str(world.tape.uuid()), 1, AMOUNT)
     world.requests.append(request)
     found = asking.ask_for(world, request)
     return found if isinstance(found, str) else None

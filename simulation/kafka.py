@@ -42,7 +42,7 @@ class Topic:
         """The value of each, as often as it was appended."""
 
     def take(self, key: str, value: bytes) -> None:
-        """Acknowledge it, and lose it."""
+        """Note that it was published; nobody can read it before `append`."""
         self.ever[value] = key
         self.published.append(value)
 

@@ -39,10 +39,9 @@ def _lose_what_came_late(world: World) -> None:
     """Both databases are restored to a moment before late webhooks, which do not come again."""
     _happen(world)
     world.clock.pass_(world.tape.pick(AWAY_SECONDS))
-    restores.lose(world, _come_late)
 
+    def come_late() -> None:
+        traffic.deliver_all(world)
+        traffic.consume(world, all_=True)
 
-def _come_late(world: World) -> None:
-    for delivery in world.webhooks.due():
-        traffic.deliver_one(world, delivery)
-    traffic.consume(world, all_=True)
+    restores.lose(world, restores.both(world), come_late)

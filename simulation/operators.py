@@ -87,19 +87,14 @@ def discard(world: World) -> None:
     chosen = world.tape.pick(entered if entered and world.tape.chance(0.5) else among)
     world.decided.add(chosen["payment_intent_id"])
     forgetful = world.application if group == "parked" else world.checkout
-    forgets = _forgets(world)
-    if forgets:
-        forgetful.back_up()
-    outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
-    if group == "parked" and not isinstance(outcome, BaseException):
-        note_discarded(world, outcome)
-    if forgets:
-        world.restored(forgetful, len(forgetful.backups) - 1)
 
+    def decide() -> None:
+        outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
+        if group == "parked" and not isinstance(outcome, BaseException):
+            note_discarded(world, outcome)
 
-def _forgets(world: World) -> bool:
-    """True if the database of the decision is restored to the moment before it."""
-    return restores.are_possible(world) and world.tape.chance(0.5)
+    forgets = restores.are_possible(world) and world.tape.chance(0.5)
+    restores.lose(world, [forgetful] if forgets else [], decide)
 
 
 def note_discarded(world: World, outcome: Any) -> None:

@@ -1,7 +1,5 @@
 """What users and their banks do."""
 
-from uuid import UUID
-
 from simulation import asking
 from simulation.kafka import REQUESTS
 from simulation.stripe_model import oddities
@@ -71,7 +69,7 @@ def pay_elsewhere(world: World) -> None:
 
 def order(world: World) -> None:
     """What an application sells itself through us: nothing is credited."""
-    request = Request(str(UUID(int=world.tape.digits(128), version=4)), world.tape.pick(USERS), 0)
+    request = Request(str(world.tape.uuid()), world.tape.pick(USERS), 0)
     pay_session_of(world, request, world.tape.pick(AMOUNTS), user_id=request.user_id, purpose="order")
 
 
@@ -184,7 +182,7 @@ def move_dispute(world: World) -> None:
 
 
 def new_request(world: World) -> Request:
-    request_id = str(UUID(int=world.tape.digits(128), version=4))
+    request_id = str(world.tape.uuid())
     world.requests.append(Request(request_id, world.tape.pick(USERS), world.tape.pick(AMOUNTS)))
     return world.requests[-1]
 

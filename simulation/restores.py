@@ -1,8 +1,8 @@
-"""Backups and restores of the databases, at any time, and so that what has just happened is lost."""
+"""Back up the databases, and restore them: at any time, or to the moment before something happens."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from simulation.databases import WorldDatabase
 from simulation.world import World
 
 AWAY_SECONDS = (0, 7200, 26 * 3600)
@@ -23,24 +23,23 @@ def restore(world: World) -> None:
 
 
 def lose_hours(world: World) -> None:
-    """With what happens in them."""
+    """Both databases lose some acts."""
 
-    def happen(_: World) -> None:
-        for _act in range(world.tape.number(2, 6)):
+    def happen() -> None:
+        for _ in range(world.tape.number(2, 6)):
             world.act()
 
     if are_possible(world):
         world.clock.pass_(world.tape.pick(AWAY_SECONDS))
-        lose(world, happen)
+        lose(world, both(world), happen)
 
 
-def lose(world: World, happen: Callable[[World], object]) -> None:
-    """Both databases are restored to the moment before what happens now."""
-    both = (world.checkout, world.application)
-    for database in both:
+def lose(world: World, databases: Sequence[WorldDatabase], happen: Callable[[], object]) -> None:
+    """These are restored to the moment before what happens now."""
+    for database in databases:
         database.back_up()
-    kept = [(database, database.backups[-1]) for database in both]
-    happen(world)
+    kept = [(database, database.backups[-1]) for database in databases]
+    happen()
     for database, backup in kept:
         if backup in database.backups:
             world.restored(database, database.backups.index(backup))
@@ -50,6 +49,9 @@ def are_possible(world: World) -> bool:
     return "restore" in world.swarm.weights and not world.works_at_once and world.depth == 0
 
 
-def _some(world: World) -> list[Any]:
-    both = [world.checkout, world.application]
-    return both if world.tape.chance(0.4) else [world.tape.pick(both)]
+def both(world: World) -> Sequence[WorldDatabase]:
+    return world.checkout, world.application
+
+
+def _some(world: World) -> Sequence[WorldDatabase]:
+    return both(world) if world.tape.chance(0.4) else [world.tape.pick(both(world))]

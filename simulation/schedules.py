@@ -7,8 +7,7 @@ from simulation.world import World
 def period(world: World, seconds: float) -> None:
     """What the schedules and triggers do in so many seconds, and an operator with what is parked."""
     world.clock.pass_(seconds)
-    for delivery in world.webhooks.due():
-        traffic.deliver_one(world, delivery)
+    traffic.deliver_all(world)
     reconciling.reconcile(world)
     traffic.answer_all_requests(world)
     traffic.relay(world)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 T = TypeVar("T")
 
@@ -78,6 +79,10 @@ class Tape:
     def digits(self, bits: int = 128) -> int:
         """So many random bits: for ids."""
         return self._random.getrandbits(bits)
+
+    def uuid(self) -> UUID:
+        """Version 4."""
+        return UUID(int=self.digits(128), version=4)
 
 
 def _names(things: Sequence[object]) -> list[str] | None:

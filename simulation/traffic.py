@@ -26,6 +26,12 @@ def deliver(world: World) -> None:
         deliver_one(world, delivery)
 
 
+def deliver_all(world: World) -> None:
+    """What is due, in its order."""
+    for delivery in world.webhooks.due():
+        deliver_one(world, delivery)
+
+
 def deliver_one(world: World, delivery: Delivery) -> object:
     """Returns the answer."""
     body, header = world.webhooks.signed(delivery, rotated=world.tape.chance(0.2))

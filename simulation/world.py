@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
-from uuid import UUID
 
 from checkout.operations import four_eyes
 from simulation import connections, kafka, swarm
@@ -124,7 +123,7 @@ class World:
         clock.while_asleep = self.meanwhile
         # The ids that the code makes are the seed's, too.
         code: Any = four_eyes
-        code.uuid = SimpleNamespace(uuid4=lambda: UUID(int=tape.digits(128), version=4))
+        code.uuid = SimpleNamespace(uuid4=tape.uuid)
 
     def _described(self, resource: Resource) -> Resource:
         """In an event. That of an endpoint of an older version has the amounts of a session as texts."""
