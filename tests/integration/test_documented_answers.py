@@ -55,8 +55,9 @@ def an_event(**fields: Any) -> dict[str, Any]:
     return event(session_object(str(uuid4())), **fields)
 
 
-def with_headers(route: str, headers: dict[str, str]) -> Provoked:
-    return sent(route, headers=headers)
+def with_headers(route: str, headers: Callable[[], dict[str, str]]) -> Provoked:
+    """The headers are made within the test: a token that is made before the first test may have expired."""
+    return lambda fns, _patch: asked(fns, route, headers())
 
 
 def sent(route: str, **event: Any) -> Provoked:
@@ -117,37 +118,42 @@ def without_the_scope(fns: Functions, patch: pytest.MonkeyPatch) -> Answer:
     return fns.create({**GOOD, "user_id": 1}, {"x-service-token": SHOP})
 
 
-TWO = {**bearer(), "x-service-token": SERVICE_TOKEN}
+def two() -> dict[str, str]:
+    return {**bearer(), "x-service-token": SERVICE_TOKEN}
+
+
 UNREAD = an_event(api_version="2019-01-01", is_known=False)
 
 PROVOKED: dict[tuple[str, int, str], Provoked] = {
-    (CREATE, 400, "invalid_request"): with_headers(CREATE, TWO),
-    (CREATE, 401, "not_authenticated"): with_headers(CREATE, {}),
+    (CREATE, 400, "invalid_request"): with_headers(CREATE, two),
+    (CREATE, 401, "not_authenticated"): with_headers(CREATE, dict),
     (CREATE, 403, "missing_scope"): without_the_scope,
-    (CREATE, 404, "unknown_user"): with_headers(CREATE, bearer(404)),
+    (CREATE, 404, "unknown_user"): with_headers(CREATE, lambda: bearer(404)),
     (CREATE, 409, "request_id_conflict"): again_with(amount_cents=501),
     (CREATE, 409, "refused_before"): refused_before,
     (CREATE, 413, "content_too_large"): with_settings(CREATE, MAX_BODY_BYTES="1"),
-    (CREATE, 415, "unsupported_media_type"): with_headers(CREATE, {**bearer(), "content-type": "text/csv"}),
+    (CREATE, 415, "unsupported_media_type"): with_headers(
+        CREATE, lambda: {**bearer(), "content-type": "text/csv"}
+    ),
     (CREATE, 429, "too_many_requests"): limited,
     (CREATE, 500, "internal_error"): without(CREATE, create_session=None),
     (CREATE, 502, "stripe_unavailable"): by_stripe(CREATE, StripeNotReached("away")),
     (CREATE, 503, "temporarily_unavailable"): with_settings(CREATE, CHECKOUT_DATABASE_URL=AWAY),
     (CREATE, 503, "not_configured"): with_settings(CREATE, JWT_SECRET=""),
-    (SESSION, 400, "invalid_request"): with_headers(SESSION, TWO),
-    (SESSION, 401, "not_authenticated"): with_headers(SESSION, {}),
-    (SESSION, 404, "not_found"): with_headers(SESSION, bearer()),
+    (SESSION, 400, "invalid_request"): with_headers(SESSION, two),
+    (SESSION, 401, "not_authenticated"): with_headers(SESSION, dict),
+    (SESSION, 404, "not_found"): with_headers(SESSION, bearer),
     (SESSION, 500, "internal_error"): without(SESSION, accounts=None),
     (SESSION, 503, "temporarily_unavailable"): with_settings(SESSION, CHECKOUT_DATABASE_URL=AWAY),
     (SESSION, 503, "not_configured"): with_settings(SESSION, JWT_SECRET=""),
     (PAYMENTS, 400, "invalid_request"): sent(PAYMENTS, query={"limit": "0"}),
-    (PAYMENTS, 401, "not_authenticated"): with_headers(PAYMENTS, {"x-service-token": SERVICE_TOKEN}),
+    (PAYMENTS, 401, "not_authenticated"): with_headers(PAYMENTS, lambda: {"x-service-token": SERVICE_TOKEN}),
     (PAYMENTS, 500, "internal_error"): without(PAYMENTS, accounts=None),
     (PAYMENTS, 503, "temporarily_unavailable"): with_settings(PAYMENTS, CHECKOUT_DATABASE_URL=AWAY),
     (PAYMENTS, 503, "not_configured"): with_settings(PAYMENTS, JWT_SECRET=""),
-    (BALANCE, 400, "invalid_request"): with_headers(BALANCE, TWO),
-    (BALANCE, 401, "not_authenticated"): with_headers(BALANCE, {}),
-    (BALANCE, 404, "unknown_user"): with_headers(BALANCE, bearer(404)),
+    (BALANCE, 400, "invalid_request"): with_headers(BALANCE, two),
+    (BALANCE, 401, "not_authenticated"): with_headers(BALANCE, dict),
+    (BALANCE, 404, "unknown_user"): with_headers(BALANCE, lambda: bearer(404)),
     (BALANCE, 500, "internal_error"): without(BALANCE, accounts=None),
     (BALANCE, 503, "temporarily_unavailable"): with_settings(BALANCE, DATABASE_URL=AWAY),
     (BALANCE, 503, "not_configured"): with_settings(BALANCE, JWT_SECRET=""),
@@ -158,7 +164,7 @@ PROVOKED: dict[tuple[str, int, str], Provoked] = {
     (WEBHOOK, 502, "stripe_unavailable"): by_stripe(WEBHOOK, StripeNotReached("away"), content=UNREAD),
     (WEBHOOK, 503, "temporarily_unavailable"): with_settings(WEBHOOK, CHECKOUT_DATABASE_URL=AWAY),
     (WEBHOOK, 503, "not_configured"): with_settings(WEBHOOK, STRIPE_WEBHOOK_SECRET=""),
-    (ASSET, 404, "not_found"): with_headers(ASSET, {}),
+    (ASSET, 404, "not_found"): with_headers(ASSET, dict),
 }
 
 ELSEWHERE = {

@@ -104,6 +104,8 @@ def environment(checkout_url: str, application_url: str, brokers: str, **more: s
 
 
 def token(user_id: int | str = 1, **claims: Any) -> str:
+    """Valid for ten minutes. The whole run of the tests can take longer."""
+    assert "PYTEST_CURRENT_TEST" in os.environ, "make the token within a test: it expires"
     content = {"sub": str(user_id), "exp": int(time.time()) + 600, **claims}
     return jwt.encode(
         {name: value for name, value in content.items() if value is not None}, JWT_SECRET, "HS256"
