@@ -11,7 +11,7 @@ from simulation.answers import Answers
 from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.corruption import Corrupted
-from simulation.discarded import replayed
+from simulation.discarded import credit_names, replayed
 from simulation.kafka import FINISHED
 from simulation.states import States
 from simulation.stored import stored
@@ -93,7 +93,8 @@ class Checker:
             raise Broken("nothing is taken of what was not credited", _listed(uncredited))
         # Of several payments of one request_id another one can have the key.
         keys = {row["effect_key"] for row in rows if row["payment_intent_id"] not in several}
-        if kept := (keys & self._world.discarded.keys) - replayed(self._world.application):
+        done = (keys | credit_names(rows)) & self._world.discarded.keys
+        if kept := done - replayed(self._world.application):
             raise Broken("what an operator discarded is not entered", _listed(kept))
         if lost := {move.key for move in self._world.moves} - {row["effect_key"] for row in rows}:
             raise Broken("the application's own movements are there", _listed(lost))

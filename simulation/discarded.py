@@ -1,12 +1,14 @@
 """What operators have discarded, and of what the decision must outlive restores."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from simulation.databases import WorldDatabase
 
 
 class Discarded:
-    """Effect keys that stay discarded: nobody replays them, and one of the databases has the decision yet."""
+    """Effect keys and names of credits that stay discarded: nobody replays them, and one of the databases has
+    the decision yet."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, float]] = {}
@@ -33,8 +35,26 @@ class Discarded:
                 del self._known[key]
 
 
+def credit_name(payment_intent: str | None, user_id: int, amount: int) -> str:
+    """Of a payment's credit, whatever its effect key: after a restore it can have another request_id."""
+    return f"credit of {payment_intent} to {user_id}: {amount}"
+
+
+def credit_names(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Of those credits among these entries or parked records that name their payment."""
+    return {
+        credit_name(row["payment_intent_id"], row["user_id"], row["amount_cents"])
+        for row in rows
+        if (row["effect_key"] or "").startswith("success:") and row["payment_intent_id"] is not None
+    }
+
+
 def replayed(application: WorldDatabase) -> set[str]:
-    """Effect keys about which a decision was taken back; also of what belongs to the record."""
-    found = application.rows("SELECT effect_key FROM parked_events WHERE resolution = 'replayed'")
+    """Effect keys, and names of credits, about which a decision was taken back; also of what belongs to the
+    record."""
+    found = application.rows(
+        "SELECT effect_key, payment_intent_id, user_id, amount_cents FROM parked_events"
+        " WHERE resolution = 'replayed'"
+    )
     keys = {row["effect_key"] or "" for row in found}
-    return keys | {key.replace("refund_failed:", "refunded:") for key in keys}
+    return keys | {key.replace("refund_failed:", "refunded:") for key in keys} | credit_names(found)

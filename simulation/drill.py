@@ -2,8 +2,9 @@
 
 from checkout.base.errors import CheckoutError
 from simulation import operators, traffic
-from simulation.answers import effect_of
+from simulation.answers import credited, effect_of
 from simulation.broken import Broken
+from simulation.discarded import credit_name, credit_names
 from simulation.kafka import FINISHED
 from simulation.processes import Died
 from simulation.world import World
@@ -28,8 +29,7 @@ def _mend(world: World, rounds: int) -> None:
     assert world.restored_to is not None
     operators.run(world, "restored")
     known = world.entry_ids()
-    # Between a restore and its drill nobody knows what the database has lost.
-    world.discarded.forget(_done(world))
+    forget_what_was_done(world)
     for _ in range(rounds):
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
         if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
@@ -43,12 +43,25 @@ def _mend(world: World, rounds: int) -> None:
         raise Broken("no number of an entry is given out twice", f"{again}")
 
 
+def forget_what_was_done(world: World) -> None:
+    """Call it once `restored` has brought the decisions back. Between a restore and that nobody knows what
+    the database has lost."""
+    if world.restores > world.restores_decided:
+        world.discarded.forget(_done(world))
+    world.restores_decided = world.restores
+
+
 def _done(world: World) -> list[str]:
-    """Effect keys of all that is in the ledger or emitted, also by what another restore has lost since."""
-    entered = world.application.rows("SELECT effect_key FROM ledger_entries")
+    """Effect keys of all that is in the ledger or emitted, also by what another restore has lost since; and
+    the names of credits."""
+    entered = world.application.rows(
+        "SELECT effect_key, payment_intent_id, user_id, amount_cents FROM ledger_entries"
+    )
     emitted = world.checkout.rows(
         "SELECT effect_key FROM reversals WHERE state = 'emitted'"
         " AND NOT effect_key IN (SELECT effect_key FROM discarded_effects)"
     )
     published = world.topics[FINISHED].published[world.published_before :]
-    return [*(row["effect_key"] for row in (*entered, *emitted)), *map(effect_of, published)]
+    keys = [*(row["effect_key"] for row in (*entered, *emitted)), *map(effect_of, published)]
+    credits = [one for value in published if (one := credited(value)) is not None]
+    return [*keys, *credit_names(entered), *(credit_name(*one) for one in credits)]

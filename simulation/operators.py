@@ -1,6 +1,6 @@
 """What operators do: verbs on what waits or is parked, at any time; backups and restores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from checkout.operations import command
 from simulation import loudness, restores
 from simulation.answers import effect_of
 from simulation.broken import Broken
+from simulation.discarded import credit_names
 from simulation.kafka import FINISHED
 from simulation.own import own
 from simulation.wanted import Move
@@ -85,16 +86,16 @@ def discard(world: World) -> None:
     # What is in the ledger by now is rare, and must be refused.
     entered = [one for one in among if one.get("is_entered")]
     chosen = world.tape.pick(entered if entered and world.tape.chance(0.5) else among)
-    world.decided.add(chosen["payment_intent_id"])
     forgetful = world.application if group == "parked" else world.checkout
-
-    def decide() -> None:
-        outcome = run(world, group, "discard", chosen["id"], "--reason", "no")
-        if group == "parked" and not isinstance(outcome, BaseException):
-            note_discarded(world, outcome)
-
     forgets = restores.are_possible(world) and world.tape.chance(0.5)
-    restores.lose(world, [forgetful] if forgets else [], decide)
+    restores.lose(world, [forgetful] if forgets else [], lambda: discard_one(world, group, chosen))
+
+
+def discard_one(world: World, group: str, chosen: Mapping[str, Any]) -> None:
+    world.decided.add(chosen["payment_intent_id"])
+    outcome = run(world, group, "discard", str(chosen["id"]), "--reason", "no")
+    if group == "parked" and not isinstance(outcome, BaseException):
+        note_discarded(world, outcome)
 
 
 def note_discarded(world: World, outcome: Any) -> None:
@@ -102,16 +103,18 @@ def note_discarded(world: World, outcome: Any) -> None:
     keys = {one["effect_key"] for one in outcome.content["discarded"]} - {None}
     # What gives back stands for the whole refund, as long as nothing of it was taken.
     takings = {key.replace("refund_failed:", "refunded:") for key in keys} - keys
+    intents = {one["payment_intent_id"] for one in outcome.content["discarded"]} - {None}
     entered = world.application.rows(
         "SELECT effect_key, user_id, amount_cents, payment_intent_id FROM ledger_entries"
-        " WHERE effect_key = ANY(%s)",
-        [sorted(keys | takings)],
+        " WHERE effect_key = ANY(%s) OR payment_intent_id = ANY(%s)",
+        [sorted(keys | takings), sorted(intents)],
     )
     for one in outcome.content["discarded"]:
         if {name: one[name] for name in _MOVEMENT} in entered:
             raise Broken("what is in the ledger is not discarded", one["effect_key"])
     # A record can also have come to the key of another payment.
     decided = (keys | takings) - {row["effect_key"] for row in entered}
+    decided |= credit_names(outcome.content["discarded"]) - credit_names(entered)
     world.discarded.add(decided, [world.checkout, world.application], world.clock.epoch)
 
 

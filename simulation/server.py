@@ -61,7 +61,8 @@ _RULE = """
     CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.judge();
 """
 NO_RULE = "none"
-RULES = ("debt", "check", "closed", "outage", "skipped")
+CLOSED, CLOSED_USER = "closed", 2
+RULES = ("debt", "check", CLOSED, "outage", "skipped")
 """What an application may do with a change of a balance: refuse one that falls below 0, by a trigger or as a
 constraint does; refuse any of user 2, also with an error that looks like an outage, or silently skip it."""
 

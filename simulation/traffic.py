@@ -218,6 +218,22 @@ def reset_offsets(world: World) -> None:
     world.say(f"offset of {topic.name}-{number} is {topic.stored[number]}")
 
 
+def read_from_the_beginning(world: World) -> None:
+    """All records that are on the topic, once more."""
+    world.topics[FINISHED].stored = [0] * PARTITIONS
+    world.say("the topic is read from its beginning")
+    consume(world, all_=True)
+
+
+def lose_unread(world: World) -> None:
+    """Kafka loses what nobody has read yet."""
+    topic = world.topics[FINISHED]
+    for number, records in enumerate(topic.partitions):
+        for offset in range(topic.stored[number], len(records)):
+            topic.lose(number, offset)
+    world.say("Kafka loses what was not read")
+
+
 def empty_topic(world: World) -> None:
     world.topics[FINISHED].begin_anew()
     world.say("the topic begins anew")

@@ -97,8 +97,10 @@ class World:
         self.restored_to: float | None = None
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
+        self.restores_decided = 0
+        """After so many of them an operator has brought the decisions back."""
         self.published_before = 0
-        """So many records of effects had been published when a database was restored first."""
+        """So many records of effects had been published when a database was restored first since then."""
         self.lost: set[tuple[str, str]] = set()
         """Kind and source of the payments' entries that restores have taken away."""
         self.newest_entry = 0
@@ -187,7 +189,7 @@ class World:
         self.newest_entry = max(self.newest_entry, *self.entry_ids(), 0)
         time = database.restore(number)
         self.lost |= before - self._entries()
-        if self.restored_to is None:
+        if self.restores == self.restores_decided:
             self.published_before = len(self.topics[kafka.FINISHED].published)
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
         self.restores += 1

@@ -74,7 +74,7 @@ class InterleavedPlayer(Player):
 
     def _act(self, world: World) -> None:
         assert isinstance(world, InterleavedWorld)
-        if not world.first_users:
+        if world.first_users is None:
             world.first_users = tuple(world.signed_up)
         if world.tape.chance(TOGETHER):
             together(world)
@@ -151,7 +151,7 @@ def _judge_parked(world: InterleavedWorld) -> None:
         "SELECT p.effect_key, p.reason FROM parked_events p JOIN users u ON u.id = p.user_id"
         " WHERE starts_with(p.effect_key, 'success:') AND p.resolution IS NULL AND p.currency = 'eur'"
         "   AND (p.payment_intent_id = ANY(%s)) IS NOT TRUE AND p.user_id = ANY(%s)",
-        [list(world.decided | contested(world)), list(world.first_users)],
+        [list(world.decided | contested(world)), list(world.first_users or ())],
     )
     if found:
         raise Broken("what can be entered is not parked", f"{found}")

@@ -39,8 +39,8 @@ class InterleavedWorld(World):
         """How many there had been when these began."""
         self.judge_at_once: Callable[[], None] = lambda: None
         """Requires what must hold once those have ended."""
-        self.first_users: Sequence[int] = ()
-        """Those who were there before anything happened."""
+        self.first_users: Sequence[int] | None = None
+        """Those who were there before anything happened; None before that."""
         self._databases: list[GatedDatabase] = []
         self.connecting = self._connecting
 

@@ -132,6 +132,25 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="what is in the ledger is discarded",
         caught_by=f"{OF_PARKED}::test_what_is_in_the_ledger_is_not_discarded_but_settled_by_a_replay",
+        worlds=Worlds.DISCARDED,
+    ),
+    Mutant(
+        file="reconciliation/decisions.py",
+        text="        payment_intent_id=record.payment_intent_id,\n",
+        instead="        payment_intent_id=None,\n",
+        breaks="what was discarded comes back after a restore without its payment intent",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_what_was_discarded_stays_so_though_the_restore_took_the_decision_along",
+        worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file="ledger/whereabouts_table.py",
+        text=" UNION SELECT {columns} FROM parked_events WHERE payment_intent_id = ANY(%s)",
+        instead=" UNION SELECT {columns} FROM parked_events WHERE false AND payment_intent_id = ANY(%s)",
+        breaks="a parked credit is not found by its payment intent",
+        caught_by="tests/integration/test_two_payments_of_a_request.py"
+        "::test_a_credit_parked_under_another_request_is_found_by_its_payment_intent",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="reconciliation/failures.py",
