@@ -63,7 +63,8 @@ class Checker:
         truth = self._truth()
         must, may = truth.must, truth.may
         rows = self._rows()
-        entered = {fact for row in rows if (fact := truth.fact_of(row)) is not None}
+        facts = [(row["id"], fact) for row in rows if (fact := truth.fact_of(row)) is not None]
+        entered = {fact for _, fact in facts}
         several = contested(self._world)
         decided = self._world.decided | several
         missing = must - truth.small - entered
@@ -86,11 +87,7 @@ class Checker:
         sources = Counter(fact.source for fact in whole if fact.intent not in decided)
         if alone := [source for source, entries in sources.items() if entries != 2]:
             raise Broken("a failed refund is nothing, or both its entries", f"{alone}")
-        credited = {(fact.intent, fact.user_id) for fact in entered if fact.kind == CREDIT}
-        undecidable = several - {fact.intent for fact in usurped}
-        rest = {fact for fact in entered if fact.intent not in undecidable}
-        if uncredited := {fact for fact in rest if (fact.intent, fact.user_id) not in credited}:
-            raise Broken("nothing is taken of what was not credited", _listed(uncredited))
+        self._taken_of_what_was_credited(facts, several)
         # Of several payments of one request_id another one can have the key.
         keys = {row["effect_key"] for row in rows if row["payment_intent_id"] not in several}
         done = (keys | credit_names(rows)) & self._world.discarded.keys
@@ -99,6 +96,18 @@ class Checker:
         if lost := {move.key for move in self._world.moves} - {row["effect_key"] for row in rows}:
             raise Broken("the application's own movements are there", _listed(lost))
         leftovers.require_none(self._world)
+
+    def _taken_of_what_was_credited(
+        self, facts: Collection[tuple[int, Fact]], several: Collection[str]
+    ) -> None:
+        """Somebody may have credited another user. What was taken before stays: its credit was on its way."""
+        credited = {(fact.intent, fact.user_id) for _, fact in facts if fact.kind == CREDIT}
+        usurped = {fact.intent: number for number, fact in facts if self._is_usurped(fact)}
+        undecidable = several - usurped.keys()
+        rest = {fact for number, fact in facts if number > usurped.get(fact.intent, 0)}
+        uncredited = {fact for fact in rest if (fact.intent, fact.user_id) not in credited}
+        if uncredited := {fact for fact in uncredited if fact.intent not in undecidable}:
+            raise Broken("nothing is taken of what was not credited", _listed(uncredited))
 
     def after_drill(self) -> None:
         """An operator was told that all is mended: what restores took away is back, or parked."""
