@@ -2,6 +2,7 @@
 
 from simulation.broken import Broken
 from simulation.contested import contested
+from simulation.discarded import credit_names
 from simulation.kafka import FINISHED, REQUESTS
 from simulation.world import World
 
@@ -21,6 +22,18 @@ def require_nothing_taken_of_parked(world: World) -> None:
     )
     if found:
         raise Broken("nothing is taken of a credit that is parked", f"{found[:LISTED]}")
+
+
+def require_discarded_stay_so(world: World) -> None:
+    """Raises Broken if a decision that one of the databases has is open again after the drill."""
+    found = world.application.rows(
+        "SELECT effect_key, payment_intent_id, user_id, amount_cents FROM parked_events"
+        " WHERE resolution IS NULL AND effect_key IS NOT NULL"
+    )
+    # Of a credit its user and amount count: another one may have claimed it, too.
+    keys = {row["effect_key"] for row in found if not row["effect_key"].startswith("success:")}
+    if again := (keys | credit_names(found)) & world.discarded.keys:
+        raise Broken("after the drill what was discarded stays so", f"{sorted(again)[:LISTED]}")
 
 
 def require_none(world: World) -> None:

@@ -26,13 +26,16 @@ _LOST = "its entry was lost with a restore"
 """An operator must say whose it is."""
 _PARKED = (
     "SELECT topic, partition, kafka_offset AS offset, effect_key,"
-    "   NOT starts_with(effect_key, 'refund_failed:') AND NOT starts_with(effect_key, 'dispute_won:')"
+    "   NOT starts_with(effect_key, 'dispute_won:')"
+    "   AND (NOT starts_with(effect_key, 'refund_failed:') OR EXISTS"
+    "   (SELECT FROM ledger_entries e WHERE e.user_id = p.user_id"
+    "     AND e.effect_key = replace(p.effect_key, 'refund_failed:', 'refunded:')))"
     "   AND (starts_with(effect_key, 'success:') OR EXISTS"
     "   (SELECT FROM ledger_entries e WHERE e.payment_intent_id = p.payment_intent_id AND kind = 'success'))"
     "   AS is_alone"
     " FROM parked_events p WHERE resolution IS NULL"
 )
-"""A reversal whose credit is on its way, and what gives back, wait for what they belong to."""
+"""A reversal whose credit is on its way, and what gives back what is not taken yet, wait for that."""
 _HELD = "SELECT event_id FROM stripe_events WHERE outcome = 'held'"
 _STUCK = (
     "SELECT 'OutboxStuck' AS name, NULL AS intent, false AS is_processing FROM outbox"

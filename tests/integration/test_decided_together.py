@@ -289,6 +289,35 @@ def test_a_credit_is_entered_even_if_what_it_brings_along_is_still_refused(
     assert (fns.balance(), undecided(fns)) == (500, ["refunded"])
 
 
+@pytest.mark.parametrize("rule", ["RAISE EXCEPTION 'closed'", "RETURN NULL"])
+def test_what_is_refused_when_it_is_brought_along_calls_somebody(
+    fns: Functions, topic: Topic, capsys: pytest.CaptureFixture[str], rule: str
+) -> None:
+    """A failed refund comes before the refund, and waits without an alarm. A trigger of the application's
+    keeps out what it gives back, so the refund is entered alone, and nothing brings the other one along."""
+    refund = {"source_id": "re_1", "amount_cents": 200}
+    topic.deliver(finished("r1"))
+    topic.deliver(finished("r1", status="refund_failed", **refund))
+    assert undecided(fns) == ["refund_failed"]
+    assert "RecordParked" not in capsys.readouterr().out
+
+    fns.application(
+        f"CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {rule}; END $$;"
+        " CREATE TRIGGER rule BEFORE INSERT ON ledger_entries FOR EACH ROW"
+        " WHEN (NEW.kind = 'refund_failed') EXECUTE FUNCTION rule()"
+    )
+    try:
+        topic.deliver(finished("r1", status="refunded", **refund))
+    finally:
+        fns.application("DROP FUNCTION rule CASCADE")
+
+    assert (fns.balance(), undecided(fns)) == (300, ["refund_failed"])
+    assert capsys.readouterr().out.count('"RecordParked":[1.0]') == 1
+    [parked] = fns.application("SELECT reason, is_refused FROM parked_events")
+    assert parked["is_refused"]
+    assert "refused by the database" in parked["reason"]
+
+
 # A payment is its payment intent
 
 

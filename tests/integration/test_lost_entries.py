@@ -493,6 +493,44 @@ def row_intent(fns: Functions, request_id: str) -> str:
     return str(fns.row(request_id)["payment_intent_id"])
 
 
+def test_what_was_parked_before_the_restored_time_and_discarded_after_it_is_discarded_again(
+    fns: Functions, tail: Tail
+) -> None:
+    """A payment and its refund. Nobody has decided about another user's, nor about what somebody claims of
+    the same payment."""
+    age(fns)
+    discarded, left = pay(fns, user_id=77), pay(fns, user_id=78)
+    consume(fns, tail)
+    fns.consume(finished(discarded, user_id=77, status="refunded", source_id="re_77", amount_cents=200))
+    fns.consume(finished(discarded, user_id=79, payment_intent_id=row_intent(fns, discarded)))
+    parked = [one for one in operate(fns, "parked", "list")["result"]["parked"] if one["user_id"] == 77]
+    decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
+    assert operate(fns, "parked", "discard", str(parked[0]["id"]), *decision)["clean"]
+    fns.add_users(77, 78)
+    since = ago(5400)
+    lose_decisions(fns)
+
+    until_complete(fns, tail, since)
+
+    records = operate(fns, "parked", "list", "--all")["result"]["parked"]
+    decided = {
+        (one["user_id"], one["resolution"], one["resolution_reason"], one["operator"]) for one in records
+    }
+    nothing = (None, None, None)
+    assert decided == {(77, "discarded", "paid twice", "ada"), (78, *nothing), (79, *nothing)}
+    # The topic is read once more.
+    fns.consume(finished(discarded, user_id=77), finished(left, user_id=78))
+    assert (fns.balance(77), fns.balance(78)) == (0, 500)
+
+
+def lose_decisions(fns: Functions) -> None:
+    """The application's database, restored to before what operators decided about parked records."""
+    fns.application(
+        "UPDATE parked_events"
+        " SET resolution = NULL, resolution_reason = NULL, operator = NULL, resolved_at = NULL"
+    )
+
+
 def lose_the_ledger(fns: Functions) -> None:
     """The application's database, restored to before all of it; its users are there."""
     fns.application(

@@ -10,6 +10,39 @@ OF_LOST = "tests/integration/test_lost_entries.py"
 
 MUTANTS = [
     Mutant(
+        file="reconciliation/decisions.py",
+        text="                if places[one.effect_key] is Place.PARKED:\n",
+        instead="                if False:\n",
+        breaks="what was parked before a restored time, and discarded after it, is open again",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_what_was_parked_before_the_restored_time_and_discarded_after_it_is_discarded_again",
+        worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file="ledger/parked.py",
+        text="        if not one.is_discarded and one.effect.claim == effect.claim and are_one(one.effect, effect)\n",
+        instead="        if not one.is_discarded and are_one(one.effect, effect)\n",
+        breaks="a rival of a discarded record is discarded with it after a restore",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_what_was_parked_before_the_restored_time_and_discarded_after_it_is_discarded_again",
+    ),
+    Mutant(
+        file="ledger/batch.py",
+        text='                parking.leave(tx, plan.left_behind, group.refusal or "")\n',
+        instead="",
+        breaks="nobody hears that what waited for a refund was refused when that came",
+        caught_by="tests/integration/test_decided_together.py"
+        "::test_what_is_refused_when_it_is_brought_along_calls_somebody",
+    ),
+    Mutant(
+        file="ledger/entering.py",
+        text="    if any(one.parked_id is not None and one.effect.effect_key in contradicted for one in entered):\n",
+        instead="    if False:\n",
+        breaks="nobody hears that a trigger kept out what waited for a refund",
+        caught_by="tests/integration/test_decided_together.py"
+        "::test_what_is_refused_when_it_is_brought_along_calls_somebody",
+    ),
+    Mutant(
         file=LOST,
         text="            if not position.is_compared or uncredited:\n",
         instead="            if not position.is_compared:\n",

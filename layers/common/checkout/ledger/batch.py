@@ -38,7 +38,8 @@ class _Mode(Enum):
 class _Group:
     movements: Sequence[Movement]
     mode: _Mode
-    bring_along: bool = True
+    refusal: str | None = None
+    """Why what is parked for them is not entered with them; None if it is."""
 
 
 class CreditingBatch:
@@ -128,11 +129,12 @@ class CreditingBatch:
                     group.movements,
                     self._read,
                     wait=group.mode is _Mode.PATIENT,
-                    bring_along=group.bring_along,
+                    bring_along=group.refusal is None,
                 )
                 brought_along = plan.brings_along
                 tally, to_park = entering.carry_out(tx, plan)
                 parking.park(tx, to_park)
+                parking.leave(tx, plan.left_behind, group.refusal or "")
         except DatabaseContended:
             self._contended(group)
         except DataRefused as refusal:
@@ -172,7 +174,7 @@ class CreditingBatch:
         elif len(group.movements) > 1:
             self._divide(group)
         elif brought_along:
-            self._queue.appendleft(replace(group, bring_along=False))
+            self._queue.appendleft(replace(group, refusal=_reason(refusal)))
         else:
             self._refuse(group.movements[0], refusal)
 
@@ -194,9 +196,12 @@ class CreditingBatch:
         self._queue.extendleft(replace(group, movements=part) for part in reversed(divided))
 
     def _refuse(self, movement: Movement, refusal: DataRefused) -> None:
-        reason = f"refused by the database: {refusal.detail}"
-        self._to_park.append(Parked(movement.record, reason, movement.effect, is_refused=True))
+        self._to_park.append(Parked(movement.record, _reason(refusal), movement.effect, is_refused=True))
         self.tally.parked += 1
+
+
+def _reason(refusal: DataRefused) -> str:
+    return f"refused by the database: {refusal.detail}"
 
 
 def _are_all_of(movements: Sequence[Movement], user_ids: Collection[UserId]) -> bool:

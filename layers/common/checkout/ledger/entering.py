@@ -4,7 +4,7 @@ Each effect is entered once, its balance moves in the same statement, and what c
 the caller to park.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -42,6 +42,8 @@ class Plan:
     """Users for whom nothing is done, since another transaction locks their rows."""
     brings_along: bool
     """True if parked records are entered, too."""
+    left_behind: Sequence[Undone] = ()
+    """Parked records that would be, if it were not forbidden."""
 
 
 @dataclass(slots=True)
@@ -87,16 +89,18 @@ def plan(
     # Of mere credits nothing is asked: what the ledger has shows when they are entered.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
     entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
-    along = crediting.taken_along(free, undone, entered) if bring_along and undone else []
-    brought = [found for one in along if (found := _brought(one, read)) is not None]
+    along = crediting.taken_along(free, undone, entered) if undone else []
+    brought = [found for one in along if (found := _brought(one, read)) is not None] if bring_along else []
     decision = crediting.decide([*free, *brought], undone, entered)
-    return Plan(decision, balances, held, brings_along=bool(brought))
+    left = [] if bring_along else along
+    return Plan(decision, balances, held, brings_along=bool(brought), left_behind=left)
 
 
 def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
     """Enter what the plan says. Returns what became of all movements, and what the caller must park.
 
-    Raises BalanceNotMoved, and DataRefused if something was entered that depends on what was not.
+    Raises BalanceNotMoved, and DataRefused if something depends on what was not entered, or was brought along
+    and not entered.
     """
     decision = plan.decision
     keys = _credit(tx, decision.enter, plan.balances)
@@ -112,7 +116,8 @@ def carry_out(tx: Transaction, plan: Plan) -> tuple[Tally, list[Parked]]:
             known.append(movement)
         else:
             parked_now.append((movement, reason))
-    _settle_brought(tx, [*entered, *known])
+    if ids := [one.parked_id for one in (*entered, *known) if one.parked_id is not None]:
+        parked.resolve(tx, ids, "replayed", BROUGHT_ALONG, None)
     to_park = [_parked(movement, reason) for movement, reason in parked_now if movement.parked_id is None]
     to_park += [
         _discarded(movement, reason) for movement, reason in decision.discard if movement.parked_id is None
@@ -214,10 +219,12 @@ def _is_claimed(effect: Effect, claim: ledger.Claim | None) -> bool:
     return claim[3] is None or effect.payment_intent_id is None or claim[3] == effect.payment_intent_id
 
 
-def _require_independent(entered: Iterable[Movement], contradicted: Collection[str]) -> None:
-    """Raises DataRefused if something was entered that depends on a conflict."""
+def _require_independent(entered: Sequence[Movement], contradicted: Collection[str]) -> None:
+    """Raises DataRefused if something depends on a conflict, or was brought along and is one."""
     if not contradicted:
         return
+    if any(one.parked_id is not None and one.effect.effect_key in contradicted for one in entered):
+        raise DataRefused("", "what was parked for it was not entered")
     effects = [movement.effect for movement in entered]
     conflicts = Movements(effect for effect in effects if effect.effect_key in contradicted)
     for effect in effects:
@@ -225,12 +232,6 @@ def _require_independent(entered: Iterable[Movement], contradicted: Collection[s
             continue
         if any(True for _ in conflicts.credits_of(effect)) or any(True for _ in conflicts.takings_of(effect)):
             raise DataRefused("", "what it depends on was not entered")
-
-
-def _settle_brought(tx: Transaction, done: Sequence[Movement]) -> None:
-    ids = [movement.parked_id for movement in done if movement.parked_id is not None]
-    if ids:
-        parked.resolve(tx, ids, "replayed", BROUGHT_ALONG, None)
 
 
 def _parked(movement: Movement, reason: str) -> Parked:

@@ -8,7 +8,7 @@ from typing import Literal
 from checkout.base.postgres import Transaction, array
 from checkout.base.user_ids import UserId
 from checkout.ledger.decision import Undone
-from checkout.outbox.effects import Effect, effect_of
+from checkout.outbox.effects import Effect, are_one, effect_of
 from checkout.outbox.record import Record
 
 Resolution = Literal["replayed", "discarded"]
@@ -152,6 +152,17 @@ def undone(
     ]
 
 
+def open_of(tx: Transaction, effect: Effect) -> list[int]:
+    """The ids of the records of this very movement, user and amount that nobody has decided about; locked
+    until the transaction ends."""
+    intents = [effect.payment_intent_id] if effect.payment_intent_id is not None else []
+    return [
+        one.id
+        for one in undone(tx, [effect.effect_key], [effect.request_id], intents)
+        if not one.is_discarded and one.effect.claim == effect.claim and are_one(one.effect, effect)
+    ]
+
+
 def park(tx: Transaction, records: Sequence[Parked]) -> set[tuple[str, int, int]]:
     """A record that is parked already stays as it is. Returns (topic, partition, offset) of the others."""
     tx.execute_values(
@@ -184,6 +195,13 @@ def _row(parked: Parked) -> tuple[object, ...]:
     return (
         *(record.topic, record.partition, record.offset, record.key, record.value, parked.reason),
         *(*asked, parked.is_refused, *decided, parked.is_discarded),
+    )
+
+
+def refuse(tx: Transaction, ids: Collection[int], reason: str) -> None:
+    """The database has refused them by now. They stay open."""
+    tx.execute(
+        "UPDATE parked_events SET reason = %s, is_refused = true WHERE id = ANY(%s)", (reason, list(ids))
     )
 
 

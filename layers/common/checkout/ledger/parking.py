@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.ledger import parked
+from checkout.ledger.decision import Undone
 from checkout.ledger.parked import Parked
+from checkout.outbox.effects import Effect
+from checkout.outbox.record import Record
 
 
 def park(tx: Transaction, records: Sequence[Parked]) -> None:
@@ -16,12 +19,27 @@ def park(tx: Transaction, records: Sequence[Parked]) -> None:
     for one in records:
         at = (one.record.topic, one.record.partition, one.record.offset)
         if at in new and not (one.is_discarded or one.is_early):
-            telemetry.alert(
-                "RecordParked",
-                "a record cannot be applied",
-                reason=one.reason,
-                topic=one.record.topic,
-                partition=one.record.partition,
-                offset=one.record.offset,
-                effect_key=one.effect and one.effect.effect_key,
-            )
+            _alert(one.record, one.effect, one.reason)
+
+
+def leave(tx: Transaction, records: Sequence[Undone], reason: str) -> None:
+    """What they have waited for was entered without them, for this reason. Nothing tries them again, and
+    nobody may have been told of them."""
+    left = [one for one in records if not one.is_refused]
+    if not left:
+        return
+    parked.refuse(tx, [one.id for one in left], reason)
+    for one in left:
+        _alert(one.record, one.effect, reason)
+
+
+def _alert(record: Record, effect: Effect | None, reason: str) -> None:
+    telemetry.alert(
+        "RecordParked",
+        "a record cannot be applied",
+        reason=reason,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        effect_key=effect and effect.effect_key,
+    )

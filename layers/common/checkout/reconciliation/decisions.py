@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from checkout.base.postgres import Database
 from checkout.base.user_ids import UserIds
+from checkout.ledger import parked, whereabouts
 from checkout.ledger import table as ledger
-from checkout.ledger import whereabouts
 from checkout.ledger.parked import ParkedRecord
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.fields import Unprocessable
@@ -47,9 +47,9 @@ class Decisions:
             discarded_effects.take_back(tx, keys)
 
     def restore(self, since: float) -> None:
-        """Discard again what one of the databases lost with a restore: records that are neither in the ledger
-        nor parked, and refunds and disputes that were discarded since then (epoch seconds). Raises
-        DatabaseUnavailable."""
+        """Discard again what one of the databases lost with a restore: records that are not in the ledger,
+        also those that it still has parked, and refunds and disputes that were discarded since then (epoch
+        seconds). Raises DatabaseUnavailable."""
         self._restore_records()
         self._restore_reversals(since)
 
@@ -87,6 +87,11 @@ class Decisions:
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
             if gone:
                 discarded_effects.discard_again(tx, gone)
+            for one in page:
+                if places[one.effect_key] is Place.PARKED:
+                    # The restore took the decision, and not the record.
+                    ids = parked.open_of(tx, one.effect)
+                    parked.resolve(tx, ids, "discarded", one.reason, one.operator)
 
 
 class _OfObject(NamedTuple):

@@ -32,9 +32,10 @@ PARK = "SELECT (topic), SELECT (partition), SELECT (kafka_offset), INSERT"
 """Of `parked_events`: add a record, and see whether it was new."""
 
 SETTLE_PARKED = (
-    "SELECT, INSERT, UPDATE (resolution), UPDATE (resolution_reason), UPDATE (operator), UPDATE (resolved_at)"
+    "SELECT, INSERT, UPDATE (reason), UPDATE (is_refused),"
+    " UPDATE (resolution), UPDATE (resolution_reason), UPDATE (operator), UPDATE (resolved_at)"
 )
-"""And settle what was entered together with what it had waited for."""
+"""And settle what was entered together with what it had waited for, or note why it could not be."""
 
 NUMBER = "USAGE"
 """Of the sequences of tables that it may insert into."""
