@@ -523,6 +523,23 @@ def test_what_was_parked_before_the_restored_time_and_discarded_after_it_is_disc
     assert (fns.balance(77), fns.balance(78)) == (0, 500)
 
 
+def test_a_decision_about_bytes_that_nobody_can_read_any_more_is_restored(fns: Functions, tail: Tail) -> None:
+    age(fns)
+    request_id = pay(fns, user_id=77)
+    consume(fns, tail)
+    [parked] = operate(fns, "parked", "list")["result"]["parked"]
+    decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
+    assert operate(fns, "parked", "discard", str(parked["id"]), *decision)["clean"]
+    fns.checkout("UPDATE discarded_effects SET value = NULL")
+    since = ago(5400)
+    lose_the_ledger(fns)
+
+    until_complete(fns, tail, since)
+
+    [again] = operate(fns, "parked", "list", "--all")["result"]["parked"]
+    assert (again["effect_key"], again["resolution"]) == (f"success:{request_id}", "discarded")
+
+
 def lose_decisions(fns: Functions) -> None:
     """The application's database, restored to before what operators decided about parked records."""
     fns.application(

@@ -96,6 +96,24 @@ def test_what_is_left_goes_back_once_and_is_taken_from_the_balance_at_once(
     assert fns.row(request_id)["refunded_cents"] == 500
 
 
+def test_what_somebody_paid_who_is_no_user_goes_back(fns: Functions, silent: Simulator, tail: Tail) -> None:
+    """His credit is parked: that is what a refund is for. It is decided together with its credit."""
+    request_id = paid(fns, silent)
+    fns.application("DELETE FROM users WHERE id = 1")
+    fns.consume(*tail.read())
+    words = [request_id, "--key", "T-1", "--reason", "a test", "--operator", "ada"]
+
+    asked = fns.invoke("operations", {"verb": "refund", "arguments": words})
+    answer = refund(fns, request_id)
+
+    assert asked["plan"].endswith("takes 500 of the balance, once there is such a user")
+    assert answer["clean"]
+    assert [one["amount"] for one in made(silent)] == [500]
+    fns.consume(*tail.read())
+    parked = fns.application("SELECT effect_key, reason FROM parked_events ORDER BY id")
+    assert [row["effect_key"].partition(":")[0] for row in parked] == ["success", "refunded"]
+
+
 def test_a_part_goes_back_with_its_share_of_the_credit(fns: Functions, silent: Simulator, tail: Tail) -> None:
     with fns.set(PRICES='[{"amount_cents": 1000, "credit_cents": 1100}]'):
         functions.forget_wiring()

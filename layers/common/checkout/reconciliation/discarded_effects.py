@@ -90,16 +90,17 @@ def discard_again(tx: Transaction, discarded: Sequence[Discarded]) -> None:
     tx.execute_values(
         "INSERT INTO parked_events (topic, partition, kafka_offset, key, value, reason, effect_key,"
         "  user_id, amount_cents, currency, request_id, payment_intent_id, dispute_id, resolution,"
-        "  resolution_reason, operator, resolved_at, erased_at)"
+        "  resolution_reason, operator, resolved_at, erased_at, value_hash)"
         " VALUES %s ON CONFLICT DO NOTHING",
         [
             (
                 *(one.topic, one.partition, one.kafka_offset, str(one.user_id).encode(), one.value or b""),
                 *(one.parked_for, one.effect_key, one.user_id, one.amount_cents, one.currency),
                 *(one.request_id, one.payment_intent_id, one.dispute_id),
-                *("discarded", one.reason, one.operator, one.value is None),
+                *("discarded", one.reason, one.operator, one.value is None, one.value is None),
             )
             for one in discarded
         ],
-        template=f"({', '.join(['%s'] * 16)}, now(), CASE WHEN %s THEN now() END)",
+        template=f"({', '.join(['%s'] * 16)}, now(),"
+        " CASE WHEN %s THEN now() END, CASE WHEN %s THEN sha256('') END)",
     )

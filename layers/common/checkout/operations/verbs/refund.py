@@ -4,7 +4,7 @@ import re
 from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
 
-from checkout.base.errors import Refused
+from checkout.base.errors import Refused, UnknownUser
 from checkout.base.text import MAX_BIGINT
 from checkout.operations.verb import BY_DECISION, MAX_KEY_LENGTH, Outcome, Verbs, a_text, number, reasoned
 from checkout.outbox.effects import TOP_UP
@@ -63,8 +63,12 @@ def plan(given: Namespace, system: System) -> str:
 def _balance(wanted: Wanted, system: System) -> str:
     if wanted.payment.purpose != TOP_UP:
         return "; no balance changes"
-    balance = system.accounts.balance(wanted.payment.user_id)["balance_cents"]
-    return f"; takes {taken_by(wanted.payment, wanted.amount_cents)} of the balance, now {balance}"
+    takes = f"; takes {taken_by(wanted.payment, wanted.amount_cents)} of the balance"
+    try:
+        balance = system.accounts.balance(wanted.payment.user_id)["balance_cents"]
+    except UnknownUser:
+        return f"{takes}, once there is such a user"
+    return f"{takes}, now {balance}"
 
 
 def refund(given: Namespace, system: System) -> Outcome:
