@@ -91,6 +91,11 @@ def _alarms(templates: Templates) -> Iterator[str]:
             yield f"{name} reaches nobody, or does not say what to do"
         if alarm.get("OKActions") != alarm.get("AlarmActions"):
             yield f"{name} does not say when it is over"
+    rows = _in_the_runbook()
+    for name in sorted((found.keys() | composites.keys()) - parts - {STARTS_THE_RELAY}):
+        alarm_name = name.removesuffix("Alarm")
+        if not any(alarm_name == row or (row[0] == "…" and alarm_name.endswith(row[1:])) for row in rows):
+            yield f"{name} has no row in docs/operations.md, or not by the name {alarm_name}"
     watched = set()
     for name, alarm in found.items():
         single = alarm if "MetricName" in alarm else None
@@ -108,6 +113,13 @@ def _alarms(templates: Templates) -> Iterator[str]:
                 yield f"{name} watches {space} {what} by {sorted(dimensions)}, which AWS does not have"
     for what in sorted(metrics_emitted() - watched - NOT_WATCHED):
         yield f"{what} is counted, and no alarm watches it"
+
+
+def _in_the_runbook() -> set[str]:
+    """The alarms that the tables of docs/operations.md name, some by their ends: `…Release`."""
+    lines = (ROOT / "docs/operations.md").read_text().splitlines()
+    first = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    return {name for cell in first for name in re.findall(r"`([^`]+)`", cell)}
 
 
 def _of_this_stack(templates: Templates, dimensions: dict[str, Any]) -> bool:
