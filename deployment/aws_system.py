@@ -23,6 +23,8 @@ TRIGGER_SECONDS = 300.0
 ALARM_SECONDS = 300.0
 """An alarm that was raised before anything was configured is evaluated every minute."""
 
+ALARM_TYPES = ("MetricAlarm", "CompositeAlarm")
+
 READING = frozenset({"OK", "No records processed"})
 """The last results of a trigger that reads. A trigger that the brokers refuse, or that cannot reach them,
 stays enabled, with the problem as its last result."""
@@ -144,10 +146,17 @@ class AwsSystem:
         pages = (
             _client("cloudwatch")
             .get_paginator("describe_alarms")
-            .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM")
+            .paginate(AlarmNamePrefix=f"{self.name}-", StateValue="ALARM", AlarmTypes=list(ALARM_TYPES))
         )
-        # Another stack's names may have the same prefix: `checkout-` is one of `checkout-prod-…`.
-        raised = {str(alarm["AlarmName"]) for page in pages for alarm in page["MetricAlarms"]}
+        # What calls nobody is a part of another alarm, or nothing to look at. Another stack's names may have
+        # the same prefix: `checkout-` is one of `checkout-prod-…`.
+        raised = {
+            str(alarm["AlarmName"])
+            for page in pages
+            for kind in ALARM_TYPES
+            for alarm in page.get(f"{kind}s", [])
+            if alarm["AlarmActions"]
+        }
         return sorted(raised.intersection(self._alarms)) if raised else []
 
     @cached_property
@@ -156,7 +165,8 @@ class AwsSystem:
         return [
             name
             for stack in (self.name, *nested)
-            for name in self._resources("AWS::CloudWatch::Alarm", stack)
+            for kind in ("Alarm", "CompositeAlarm")
+            for name in self._resources(f"AWS::CloudWatch::{kind}", stack)
         ]
 
     def _parameter(self, name: str) -> str:

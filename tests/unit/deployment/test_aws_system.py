@@ -34,7 +34,9 @@ RESOURCES = {
         {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": "arn:monitoring"},
     ],
     "arn:monitoring": [
-        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "checkout-Monitoring-OutboxStuck-1"}
+        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "checkout-Monitoring-OutboxStuck-1"},
+        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "checkout-BurnsLong-1"},
+        {"ResourceType": "AWS::CloudWatch::CompositeAlarm", "PhysicalResourceId": "checkout-Burns-1"},
     ],
 }
 
@@ -49,7 +51,8 @@ class Aws:
         self.invoked: Any = None
         self.trigger = "Enabled"
         self.results = ["No records processed"]
-        self.alarms: list[dict[str, str]] = []
+        self.alarms: list[dict[str, Any]] = []
+        self.composites: list[dict[str, Any]] = []
         self.quiet_after = 999
         self.issuer = ""
         self.outputs = dict(OUTPUTS)
@@ -82,7 +85,8 @@ class Aws:
     def get_paginator(self, name: str) -> "Pages":
         if name == "describe_alarms":
             self.quiet_after -= 1
-            return Pages(lambda _: {"MetricAlarms": self.alarms if self.quiet_after >= 0 else []})
+            found = {"MetricAlarms": self.alarms, "CompositeAlarms": self.composites}
+            return Pages(lambda _: found if self.quiet_after >= 0 else {})
         return Pages(lambda asked: {"StackResourceSummaries": RESOURCES[asked["StackName"]]})
 
 
@@ -166,12 +170,24 @@ def test_what_was_refused_or_failed_is_said(aws: Aws) -> None:
         AwsSystem("checkout").operate("adjust")
 
 
+def raised(name: str, *, calls_somebody: bool = True) -> dict[str, Any]:
+    return {"AlarmName": name, "AlarmActions": ["arn:topic"] if calls_somebody else []}
+
+
+def test_an_alarm_that_calls_nobody_is_left_to_the_one_that_it_is_a_part_of(aws: Aws) -> None:
+    aws.alarms = [raised("checkout-BurnsLong-1", calls_somebody=False)]
+    assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
+
+    aws.composites = [raised("checkout-Burns-1")]
+    assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", "checkout-Burns-1")
+
+
 def test_triggers_and_alarms(aws: Aws) -> None:
     assert list(AwsSystem("checkout").checks()) == [
         ("1 Kafka triggers read their topics", None),
         ("no alarm is raised", None),
     ]
-    aws.trigger, aws.alarms = "Disabled", [{"AlarmName": "checkout-Monitoring-OutboxStuck-1"}]
+    aws.trigger, aws.alarms = "Disabled", [raised("checkout-Monitoring-OutboxStuck-1")]
     assert [problem for _, problem in AwsSystem("checkout").checks()] == [
         "consumer is Disabled (User action), last result: No records processed",
         "checkout-Monitoring-OutboxStuck-1",
@@ -221,12 +237,12 @@ def test_a_trigger_has_some_minutes_to_reach_the_brokers(aws: Aws) -> None:
 
 
 def test_an_alarm_has_some_minutes_to_notice_that_all_is_well(aws: Aws) -> None:
-    aws.alarms, aws.quiet_after = [{"AlarmName": "checkout-ServerErrorsAlarm-1"}], 3
+    aws.alarms, aws.quiet_after = [raised("checkout-ServerErrorsAlarm-1")], 3
     assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
 
 
 def test_another_stack_s_alarm_is_not_ours(aws: Aws) -> None:
-    aws.alarms = [{"AlarmName": "checkout-prod-ServerErrorsAlarm-1"}]
+    aws.alarms = [raised("checkout-prod-ServerErrorsAlarm-1")]
     assert list(AwsSystem("checkout").checks())[1] == ("no alarm is raised", None)
 
 
