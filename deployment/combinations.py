@@ -16,6 +16,10 @@ LAST_WITH_SMALL_BROKERS = (3, 8)
 
 DATA_KEY = "DataKeyArn"
 
+_LONG = ("Prices", "StripeSessionOptions")
+MOST_BYTES = 1500
+"""Of them together. A function's variables have 4 KB, and the names of the others take a third of it."""
+
 _OF_BOOTSTRAP = ("KafkaSecretArn", "KafkaMechanism", "KafkaRootSecretArn")
 _DATABASE = ("DatabaseHost", "DatabaseResourceId", "DatabaseMasterSecretArn")
 
@@ -29,6 +33,8 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     if "CertificateArn" in given:
         yield from _domain(configured.get("PublicOrigin", ""))
     yield from _identity(configured)
+    if sum(len(configured.get(name, "").encode()) for name in _LONG) > MOST_BYTES:
+        yield f"{' and '.join(_LONG)} may have {MOST_BYTES} bytes together, of Lambda's 4 KB for all"
     yield from _edge(given)
     yield from _any_kafka(configured, given)
     yield from _brokers(configured)

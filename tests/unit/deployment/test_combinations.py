@@ -52,6 +52,7 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         EDGE,
         EDGE | {"EdgeOnly": "false"},
         NETWORK | {"FlowLogs": "false", "AuditTrail": "operations"},
+        {"Prices": f"[{' ' * 998}]", "StripeSessionOptions": f"{{{' ' * 498}}}"},
     ],
 )
 def test_what_works(told: dict[str, str]) -> None:
@@ -95,6 +96,10 @@ def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> 
         (without(ANY_KAFKA, "KafkaBootstrap"), "KafkaSecretArn need KafkaBootstrap"),
         (ANY_KAFKA | {"KafkaBootstrap": "b:9092,b:9093"}, "brokers on one port, and KafkaBootstrap has 2"),
         (NETWORK | ANY_KAFKA | {"SubnetIds": "subnet-1"}, "3 SubnetIds, one for each zone, and 1 are given"),
+        (
+            {"Prices": f"[{' ' * 998}]", "StripeSessionOptions": f"{{{' ' * 499}}}"},
+            "Prices and StripeSessionOptions may have 1500 bytes together",
+        ),
         (without(NETWORK, "VpcId"), "SecurityGroupIds and SubnetIds are of a network that you have"),
     ],
 )
