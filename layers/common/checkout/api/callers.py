@@ -27,7 +27,7 @@ class Caller:
     def require(self, scope: str) -> None:
         """Raises MissingScope for a service that may not do this. A user may do all that is open to users."""
         if self.service is not None and scope not in self.service.scopes:
-            raise MissingScope(f"This service's token has not the scope {scope}.")
+            raise MissingScope(f"This service's token does not have the scope {scope}.")
 
 
 class Authenticator:
