@@ -44,8 +44,8 @@ def _mend(world: World, rounds: int) -> None:
 
 
 def forget_what_was_done(world: World) -> None:
-    """Call it once `restored` has brought the decisions back. Between a restore and that nobody knows what
-    the database has lost."""
+    """Between a restore and the drill nobody knows what was decided. Call it when the drill begins; nothing
+    is consumed then before `reconcile --since` has brought the decisions back."""
     if world.restores > world.restores_decided:
         world.discarded.forget(_done(world))
     world.restores_decided = world.restores

@@ -98,9 +98,9 @@ class World:
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
         self.restores_decided = 0
-        """After so many of them an operator has brought the decisions back."""
+        """After so many of them the drill has begun, which brings the decisions back."""
         self.published_before = 0
-        """So many records of effects had been published when a database was restored first since then."""
+        """So many records of effects had been published at the first restore since then."""
         self.lost: set[tuple[str, str]] = set()
         """Kind and source of the payments' entries that restores have taken away."""
         self.newest_entry = 0
