@@ -540,11 +540,31 @@ def test_a_decision_about_bytes_that_nobody_can_read_any_more_is_restored(fns: F
     assert (again["effect_key"], again["resolution"]) == (f"success:{request_id}", "discarded")
 
 
-def lose_decisions(fns: Functions) -> None:
+@pytest.mark.parametrize("lost", [77, 79])
+def test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded_again(
+    fns: Functions, tail: Tail, lost: int
+) -> None:
+    age(fns)
+    request_id = pay(fns, user_id=77)
+    consume(fns, tail)
+    fns.consume(finished(request_id, user_id=79, payment_intent_id=row_intent(fns, request_id)))
+    for parked in operate(fns, "parked", "list")["result"]["parked"]:
+        decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
+        assert operate(fns, "parked", "discard", str(parked["id"]), *decision)["clean"]
+    since = ago(5400)
+    lose_decisions(fns, "WHERE user_id = %s", lost)
+
+    until_complete(fns, tail, since)
+
+    assert operate(fns, "parked", "list")["result"]["parked"] == []
+
+
+def lose_decisions(fns: Functions, which: str = "", *given: int) -> None:
     """The application's database, restored to before what operators decided about parked records."""
     fns.application(
         "UPDATE parked_events"
-        " SET resolution = NULL, resolution_reason = NULL, operator = NULL, resolved_at = NULL"
+        f" SET resolution = NULL, resolution_reason = NULL, operator = NULL, resolved_at = NULL {which}",
+        given,
     )
 
 

@@ -19,6 +19,15 @@ MUTANTS = [
         worlds=Worlds.RESTORED,
     ),
     Mutant(
+        file=DECISIONS,
+        text="            for part in _without_rivals(page):\n",
+        instead="            for part in [page]:\n",
+        breaks="of two claims of a payment, of which one was discarded after a restored time, that one is open",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded_again",
+        worlds=Worlds.ELSEWHERE,
+    ),
+    Mutant(
         file="ledger/parked.py",
         text="        if not one.is_discarded and one.effect.claim == effect.claim and are_one(one.effect, effect)\n",
         instead="        if not one.is_discarded and are_one(one.effect, effect)\n",

@@ -7,6 +7,7 @@ have: the record is still open there, and an operator decides again. A decision 
 here first: the record is still discarded in the application's database, but not after a restore of it.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -58,8 +59,8 @@ class Decisions:
         while True:
             with self._checkout.transaction() as tx:
                 page = discarded_effects.page(tx, behind=last, limit=AT_ONCE)
-            if page:
-                self._discard_again(page)
+            for part in _without_rivals(page):
+                self._discard_again(part)
             if len(page) < AT_ONCE:
                 return
             last = page[-1]
@@ -80,6 +81,7 @@ class Decisions:
                 )
 
     def _discard_again(self, page: Sequence[Discarded]) -> None:
+        """No two of them have the same effect key."""
         with self._application.transaction() as tx:
             # The consumer locks the users, too, so it comes entirely before or after this.
             ledger.lock_users(tx, {one.user_id for one in page})
@@ -92,6 +94,18 @@ class Decisions:
                     # The restore took the decision, and not the record.
                     ids = parked.open_of(tx, one.effect)
                     parked.resolve(tx, ids, "discarded", one.reason, one.operator)
+
+
+def _without_rivals(page: Sequence[Discarded]) -> Sequence[Sequence[Discarded]]:
+    """Parts in which each effect key comes once: two users can have claimed the same."""
+    parts: list[list[Discarded]] = []
+    times: Counter[str] = Counter()
+    for one in page:
+        if times[one.effect_key] == len(parts):
+            parts.append([])
+        parts[times[one.effect_key]].append(one)
+        times[one.effect_key] += 1
+    return parts
 
 
 class _OfObject(NamedTuple):
