@@ -18,8 +18,14 @@ class Answers:
         self._known: dict[str, dict[str, Any]] = {}
         self._read = 0
 
-    def forget(self) -> None:
-        """A database was restored, and a request may be answered anew."""
+    def forget(self, records: Collection[bytes], published: int) -> None:
+        """A database was restored when so many of the records had been published. Since then a request may be
+        answered anew."""
+        before = islice(records, self._read, published)
+        self.effects |= {
+            _effect_key(one) for one in map(_decoded, before) if one.get("status") not in _ANSWERS
+        }
+        self._read = max(self._read, published)
         self._known.clear()
 
     def check(self, records: Collection[bytes], forgotten: Collection[str] = ()) -> None:

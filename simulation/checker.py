@@ -50,7 +50,7 @@ class Checker:
         if world.restores != self._restores:
             self._restores, self._entries, self._outbox = world.restores, set(), {}
             self._states.forget()
-            self._answers.forget()
+            self._answers.forget(world.topics[FINISHED].ever, world.answered_before)
             self._commits = (-1, -1)
         if commits[1] != self._commits[1]:
             self._ledger()

@@ -26,8 +26,8 @@ _PARKED = (
 )
 """Nobody has decided about these."""
 _ENTERED_OR_PARKED = (
-    "SELECT effect_key, payment_intent_id FROM ledger_entries"
-    " UNION SELECT effect_key, payment_intent_id FROM parked_events"
+    "SELECT effect_key, payment_intent_id FROM ledger_entries WHERE kind = 'success'"
+    " UNION SELECT effect_key, payment_intent_id FROM parked_events WHERE starts_with(effect_key, 'success:')"
 )
 
 
@@ -69,9 +69,9 @@ def _watch(world: World) -> Callable[[Any], None]:
     old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
     if old:
         found = world.application.rows(_ENTERED_OR_PARKED)
-        # After a restore another payment can have its key.
-        done = {(one["effect_key"], one["payment_intent_id"]) for one in found}
-        old = [one for one in old if (f"success:{one['request_id']}", one["payment_intent_id"]) not in done]
+        # After a restore another payment can have its key, and it the key of another one.
+        done = {one["payment_intent_id"] or one["effect_key"] for one in found}
+        old = [one for one in old if (one["payment_intent_id"] or f"success:{one['request_id']}") not in done]
     exempt = world.decided | contested(world) if old else set()
     must = [one["since"] for one in old if one["payment_intent_id"] not in exempt]
     least = int(world.clock.epoch - min(must)) - 1 if must else 0

@@ -101,6 +101,8 @@ class World:
         """After so many of them the drill has begun, which brings the decisions back."""
         self.published_before = 0
         """So many records of effects had been published at the first restore since then."""
+        self.answered_before = 0
+        """So many different records had been published at the last restore."""
         self.lost: set[tuple[str, str]] = set()
         """Kind and source of the payments' entries that restores have taken away."""
         self.newest_entry = 0
@@ -192,6 +194,7 @@ class World:
         if self.restores == self.restores_decided:
             self.published_before = len(self.topics[kafka.FINISHED].published)
         self.restored_to = time if self.restored_to is None else min(self.restored_to, time)
+        self.answered_before = len(self.topics[kafka.FINISHED].ever)
         self.restores += 1
         self.stripe.keys.is_restored = True
         self.discarded.restored(database, time)
