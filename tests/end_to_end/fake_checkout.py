@@ -14,6 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 from functions.web import app
 from tests.contracts import conformance
 
+A_WHILE = 60.0
+"""Seconds after which an answer that a test keeps back is given, so a test that fails ends. On a busy machine
+a page can take ten to get there."""
+
 CREATED_AT = "2026-11-20T09:30:00+00:00"
 
 
@@ -141,7 +145,7 @@ class FakeCheckout:
         return {"transactions": self.transactions[start:end], "next_cursor": more}
 
     def _create(self, request: Request) -> Answer:
-        self.may_create.wait(10)
+        self.may_create.wait(A_WHILE)
         if self.refusals:
             return self.refusals.popleft()
         request_id = request.body["request_id"]

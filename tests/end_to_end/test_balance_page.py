@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from functions.web import app
 from tests.end_to_end.balance_page import CONTRAST, TOKEN, BalancePage
-from tests.end_to_end.fake_checkout import Answer, FakeCheckout, Request
+from tests.end_to_end.fake_checkout import A_WHILE, Answer, FakeCheckout, Request
 from tests.support.settings import put
 
 
@@ -246,7 +246,7 @@ def test_more_history_asked_for_before_a_refresh_leaves_no_gap_after_it(
 
     def overtaken(request: Request) -> None:
         if request.query.get("cursor") == "20":
-            refreshed.wait(10)
+            refreshed.wait(A_WHILE)
 
     checkout.before_answer = overtaken
     follow_a_payment(balance, checkout, "cs_test_40")
@@ -271,7 +271,7 @@ def test_more_history_asked_for_during_a_refresh_leaves_no_gap_after_it(
 
     def delayed(request: Request) -> None:
         if request.query.get("limit") == "10" and request.query.get("cursor") in may_answer:
-            may_answer[request.query.get("cursor")].wait(10)
+            may_answer[request.query.get("cursor")].wait(A_WHILE)
 
     checkout.before_answer = delayed
     follow_a_payment(balance, checkout, "cs_test_40")
@@ -299,7 +299,7 @@ def test_an_older_answer_never_replaces_a_newer_history(balance: BalancePage, ch
         if request.query.get("limit") == "10":
             pages.append(request)
             if len(pages) == 1:
-                refreshed.wait(10)
+                refreshed.wait(A_WHILE)
                 transaction["credited"] = False
 
     checkout.before_answer = overtaken

@@ -104,7 +104,7 @@ def test_ten_parallel_orders_of_a_user_are_paid_in_their_own_transactions(
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute("INSERT INTO orders VALUES (%s, 1)", (number,))
-                inserted.wait(10)
+                inserted.wait(60)
                 cursor.execute("SELECT ledger_move(%s, 1, -100, 'eur', 'order')", (f"order:{number}",))
         except errors.CheckViolation:
             return False

@@ -333,7 +333,7 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
     create = StripeApi.create_refund
 
     def create_refund(api: StripeApi, parameters: dict[str, Any], key: str) -> dict[str, Any]:
-        barrier.wait(20)
+        barrier.wait(60)
         return create(api, parameters, key)
 
     monkeypatch.setattr(StripeApi, "create_refund", create_refund)

@@ -244,7 +244,7 @@ class Handler:
 
     def record(self, told: dict[str, Any], at: threading.Barrier) -> str:
         read = parsed(told)
-        at.wait(10)
+        at.wait(60)
         return self._events.record(read)
 
 

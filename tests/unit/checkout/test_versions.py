@@ -110,7 +110,7 @@ def test_a_few_are_asked_at_once() -> None:
         with lock:
             running += 1
             most = max(most, running)
-        both.wait(10)
+        both.wait(60)
         with lock:
             running -= 1
         return None
