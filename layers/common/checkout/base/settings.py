@@ -54,8 +54,8 @@ SECRETS = (
     Secret(
         "SERVICES",
         'services with names and scopes: `{"shop": {"tokens": ["…"], "scopes": ["sessions"]}}`; the scopes'
-        " are `sessions`, `balances:read`, `balances:spend`, `balances:grant`; a token has 20 characters or"
-        " more",
+        " are `sessions`, and `balances:read`, `balances:spend`, `balances:grant` for routes of a later"
+        " release; a token has 20 characters or more",
     ),
     Secret(
         "CHECKOUT_DATABASE_URL",
