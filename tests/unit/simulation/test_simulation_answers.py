@@ -28,8 +28,17 @@ def test_a_request_has_one_answer_until_a_restore(other: bytes) -> None:
         answers.check([record(), other])
     answers = Answers()
     answers.check([record()])
-    answers.forget()
+    answers.forget([record()], 1)
     answers.check([record(), other])
+
+
+def test_what_was_published_before_a_restore_and_not_read_yet_is_no_answer_of_since_then() -> None:
+    paid = {"request_id": "r", "status": "success", "source_id": None}
+    before = [record(), json.dumps(paid).encode()]
+    answers = Answers()
+    answers.forget(before, 2)
+    answers.check([*before, record(session_id="cs_test_2")])
+    assert answers.effects == {"success:r"}
 
 
 def test_a_session_that_is_not_there_is_no_answer() -> None:
