@@ -25,7 +25,6 @@ MUTANTS = [
         breaks="of two claims of a payment, of which one was discarded after a restored time, that one is open",
         caught_by="tests/integration/test_lost_entries.py"
         "::test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded_again",
-        worlds=Worlds.ELSEWHERE,
     ),
     Mutant(
         file="ledger/parked.py",

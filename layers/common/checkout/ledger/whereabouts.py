@@ -27,7 +27,7 @@ def find(tx: Transaction, effects: Collection[Effect]) -> Mapping[str, Place]:
     What is entered with another user, amount or currency, and parked with its own, counts as parked.
     """
     places = in_ledger(tx, effects)
-    missing = {effect for effect in effects if places[effect.effect_key] is not Place.ENTERED}
+    missing = [effect for effect in effects if places[effect.effect_key] is not Place.ENTERED]
     return {**places, **_parked(tx, missing)}
 
 
