@@ -63,7 +63,6 @@ MUTANTS = [
         instead="            return None",
         breaks="what takes is entered alone, after what gives it back was discarded",
         caught_by=f"{TOGETHER}::test_what_was_discarded_before_it_was_taken_is_not_taken",
-        worlds=Worlds.DISCARDED,
     ),
     Mutant(
         file=DECIDING,

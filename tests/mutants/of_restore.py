@@ -71,7 +71,6 @@ MUTANTS = [
         instead="            known_until = read_until or since\n",
         breaks="a late webhook's event is lost by a restore from before the first run of the reconciler",
         caught_by=f"{OF_LOST}::test_events_are_read_from_where_every_earlier_one_was_stored",
-        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=LOST,
