@@ -22,7 +22,6 @@ MUTANTS = [
         breaks="a key refunds a second payment once Stripe has forgotten it",
         caught_by=f"{OF_REFUND}"
         "::test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten_it",
-        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=REFUNDS,
@@ -59,7 +58,8 @@ MUTANTS = [
         text="verb.at_stake(given) > limit",
         instead="verb.at_stake(given) > 2 * limit",
         breaks="one operator gives back more than one may",
-        worlds=Worlds.SERIAL,
+        caught_by="tests/integration/test_four_eyes.py"
+        "::test_what_is_above_the_limit_happens_when_another_operator_has_approved_it",
     ),
     Mutant(
         file="operations/four_eyes.py",
