@@ -10,7 +10,7 @@ OF_LOST = "tests/integration/test_lost_entries.py"
 
 MUTANTS = [
     Mutant(
-        file="reconciliation/decisions.py",
+        file=DECISIONS,
         text="                if places[one.effect_key] is Place.PARKED:\n",
         instead="                if False:\n",
         breaks="what was parked before a restored time, and discarded after it, is open again",
