@@ -11,14 +11,17 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.reconciliation import lost_entries, lost_entries_page
+from checkout.base.postgres import Database
+from checkout.ledger.crediting import CreditBalances
+from checkout.outbox.record import Record
+from checkout.reconciliation import decisions, lost_entries, lost_entries_page
 from checkout.reconciliation import lost_entries_table as sql
 from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.lost_entries_position import Progress
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, system
-from tests.support.second_connection import second_connection
+from tests.support.second_connection import second_connection, waiting, waiting_or_done
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
@@ -557,6 +560,63 @@ def test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded
     until_complete(fns, tail, since)
 
     assert operate(fns, "parked", "list")["result"]["parked"] == []
+
+
+def discarded_and_lost(fns: Functions, tail: Tail) -> str:
+    """The request_id of a payment of user 77, who was not there."""
+    age(fns)
+    request_id = pay(fns, user_id=77)
+    consume(fns, tail)
+    [parked] = operate(fns, "parked", "list")["result"]["parked"]
+    decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
+    assert operate(fns, "parked", "discard", str(parked["id"]), *decision)["clean"]
+    lose_decisions(fns)
+    return request_id
+
+
+def test_what_is_entered_at_this_moment_is_not_discarded_again(fns: Functions, tail: Tail) -> None:
+    request_id = discarded_and_lost(fns, tail)
+    fns.add_users(77)
+    url = fns.settings["DATABASE_URL"]
+
+    with second_connection(url) as consumer:
+        consumer.execute("SELECT FROM users WHERE id = 77 FOR NO KEY UPDATE")
+        consumer.execute(
+            "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind, request_id,"
+            " payment_intent_id) VALUES (%s, 77, 500, 'eur', 'success', %s, %s)",
+            (f"success:{request_id}", request_id, row_intent(fns, request_id)),
+        )
+        restoring = waiting(url, lambda: system().decisions.restore(time.time()))
+        consumer.commit()
+    restoring.result()
+
+    [parked] = operate(fns, "parked", "list", "--all")["result"]["parked"]
+    assert parked["resolution"] is None, "a replay settles it"
+
+
+def test_who_signs_up_at_this_moment_does_not_get_what_is_discarded_again(
+    fns: Functions, tail: Tail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = discarded_and_lost(fns, tail)
+    url = fns.settings["DATABASE_URL"]
+    crediting = CreditBalances(Database(lambda: url), "eur")
+    find, consuming = decisions.whereabouts.find, []
+
+    def then_somebody_signs_up(*given: Any) -> Any:
+        found = find(*given)
+        fns.add_users(77)
+        value = finished(request_id, user_id=77, payment_intent_id=row_intent(fns, request_id))
+        record = Record("checkout.finished", 1, 0, b"77", json.dumps(value).encode())
+        consuming.append(waiting_or_done(url, lambda: crediting([record])))
+        return found
+
+    monkeypatch.setattr(decisions.whereabouts, "find", then_somebody_signs_up)
+    system().decisions.restore(time.time())
+    [one] = consuming
+    one.result()
+
+    [parked] = operate(fns, "parked", "list", "--all")["result"]["parked"]
+    assert (parked["resolution"], fns.balance(77)) == ("discarded", 0)
 
 
 def lose_decisions(fns: Functions, which: str = "", *given: int) -> None:

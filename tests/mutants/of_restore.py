@@ -27,6 +27,24 @@ MUTANTS = [
         "::test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded_again",
     ),
     Mutant(
+        file=DECISIONS,
+        text="            ledger.lock_users(tx, {one.user_id for one in page})\n",
+        instead="",
+        breaks="what a consumer enters at this moment is discarded again after a restore",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_what_is_entered_at_this_moment_is_not_discarded_again",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="            undone = parked.undone_of(tx, effects)\n"
+        "            places = whereabouts.find(tx, effects)\n",
+        instead="            places = whereabouts.find(tx, effects)\n"
+        "            undone = parked.undone_of(tx, effects)\n",
+        breaks="who signs up at this moment gets what is discarded again after a restore",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_who_signs_up_at_this_moment_does_not_get_what_is_discarded_again",
+    ),
+    Mutant(
         file="ledger/parked.py",
         text="        if not one.is_discarded and one.effect.claim == effect.claim and are_one(one.effect, effect)\n",
         instead="        if not one.is_discarded and are_one(one.effect, effect)\n",

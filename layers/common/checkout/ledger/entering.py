@@ -85,7 +85,7 @@ def plan(
     if balances.keys() != user_ids:
         free = [_judged(one, balances, hidden) for one in movements if one.effect.user_id not in held]
     effects = [movement.effect for movement in free]
-    undone = _undone(tx, effects)
+    undone = parked.undone_of(tx, effects)
     # Of mere credits nothing is asked: what the ledger has shows when they are entered.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
     entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
@@ -152,18 +152,6 @@ def _judged(movement: Movement, balances: Collection[UserId], hidden: Collection
     if user_id in balances or movement.rejection is not None:
         return movement
     return replace(movement, rejection=HIDDEN_USER if user_id in hidden else NO_USER)
-
-
-def _undone(tx: Transaction, effects: Sequence[Effect]) -> list[Undone]:
-    if not effects:
-        return []
-    return parked.undone(
-        tx,
-        # A credit has the key that its request_id makes.
-        {effect.effect_key for effect in effects if effect.kind != "success"},
-        {effect.request_id for effect in effects},
-        {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
-    )
 
 
 def related(tx: Transaction, effects: Collection[Effect]) -> list[Effect]:

@@ -152,13 +152,24 @@ def undone(
     ]
 
 
-def open_of(tx: Transaction, effect: Effect) -> list[int]:
-    """The ids of the records of this very movement, user and amount that nobody has decided about; locked
-    until the transaction ends."""
-    intents = [effect.payment_intent_id] if effect.payment_intent_id is not None else []
+def undone_of(tx: Transaction, effects: Collection[Effect]) -> list[Undone]:
+    """The same of what these effects and their payments are found by."""
+    if not effects:
+        return []
+    return undone(
+        tx,
+        # A credit has the key that its request_id makes.
+        {effect.effect_key for effect in effects if effect.kind != "success"},
+        {effect.request_id for effect in effects},
+        {effect.payment_intent_id for effect in effects if effect.payment_intent_id is not None},
+    )
+
+
+def open_among(records: Collection[Undone], effect: Effect) -> list[int]:
+    """The ids of those of this very movement, user and amount that nobody has decided about."""
     return [
         one.id
-        for one in undone(tx, [effect.effect_key], [effect.request_id], intents)
+        for one in records
         if not one.is_discarded and one.effect.claim == effect.claim and are_one(one.effect, effect)
     ]
 

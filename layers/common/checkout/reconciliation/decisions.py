@@ -85,14 +85,17 @@ class Decisions:
         with self._application.transaction() as tx:
             # The consumer locks the users, too, so it comes entirely before or after this.
             ledger.lock_users(tx, {one.user_id for one in page})
-            places = whereabouts.find(tx, [one.effect for one in page])
+            effects = [one.effect for one in page]
+            # Locked before they are looked at, since a user who is not there yet cannot be.
+            undone = parked.undone_of(tx, effects)
+            places = whereabouts.find(tx, effects)
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
             if gone:
                 discarded_effects.discard_again(tx, gone)
             for one in page:
                 if places[one.effect_key] is Place.PARKED:
                     # The restore took the decision, and not the record.
-                    ids = parked.open_of(tx, one.effect)
+                    ids = parked.open_among(undone, one.effect)
                     parked.resolve(tx, ids, "discarded", one.reason, one.operator)
 
 
