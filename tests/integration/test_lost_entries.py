@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.postgres import Database
+from checkout.ledger import whereabouts
 from checkout.ledger.crediting import CreditBalances
 from checkout.outbox.record import Record
-from checkout.reconciliation import decisions, lost_entries, lost_entries_page
+from checkout.reconciliation import lost_entries, lost_entries_page
 from checkout.reconciliation import lost_entries_table as sql
 from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.failures import Failures
@@ -600,7 +601,7 @@ def test_who_signs_up_at_this_moment_does_not_get_what_is_discarded_again(
     request_id = discarded_and_lost(fns, tail)
     url = fns.settings["DATABASE_URL"]
     crediting = CreditBalances(Database(lambda: url), "eur")
-    find, consuming = decisions.whereabouts.find, []
+    find, consuming = whereabouts.find, []
 
     def then_somebody_signs_up(*given: Any) -> Any:
         found = find(*given)
@@ -610,7 +611,7 @@ def test_who_signs_up_at_this_moment_does_not_get_what_is_discarded_again(
         consuming.append(waiting_or_done(url, lambda: crediting([record])))
         return found
 
-    monkeypatch.setattr(decisions.whereabouts, "find", then_somebody_signs_up)
+    monkeypatch.setattr(whereabouts, "find", then_somebody_signs_up)
     system().decisions.restore(time.time())
     [one] = consuming
     one.result()
