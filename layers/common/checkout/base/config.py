@@ -8,9 +8,8 @@ raises ConfigurationError, which names it.
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from urllib.parse import quote
 
-from checkout.base import currencies, price_settings, services, setting
+from checkout.base import currencies, database_urls, price_settings, services, setting
 from checkout.base.errors import ConfigurationError, NotYetConfigured
 from checkout.base.redirects import origin_of
 from checkout.base.secrets_manager import SecretsManager
@@ -144,7 +143,12 @@ class Config(Settings):
         return self._signed_in(self._secret("CHECKOUT_DATABASE_URL"))
 
     def database_url(self) -> str:
-        return self._signed_in(self._optional_secret("DATABASE_URL") or self._secret("CHECKOUT_DATABASE_URL"))
+        if not (url := self._optional_secret("DATABASE_URL")):
+            return self.checkout_database_url()
+        if self.database_by_iam or self._master is not None:
+            # Our roles may sign in nowhere else. `migrate` does not use the proxy, and a restore moves both.
+            url = database_urls.on_server_of(url, self._secret("CHECKOUT_DATABASE_URL"))
+        return self._signed_in(url)
 
     def secrets_manager(self, arn_setting: str) -> SecretsManager | None:
         """The secret whose ARN is in this setting; None if it is not set."""
@@ -185,13 +189,9 @@ class Config(Settings):
         """With DATABASE_ROLE as the user of a URL that names nobody; or with the master user's name and
         password, if DATABASE_MASTER_SECRET_ARN names them."""
         if self._master is None:
-            role = self.database_role
-            return url if role is None or "@" in url else url.replace("://", f"://{role}@", 1)
-        name, password = _account(self._master, "DATABASE_MASTER_SECRET_ARN")
-        scheme, _, rest = url.partition("://")
-        server, slash, database = rest.partition("/")
-        user = f"{quote(name, safe='')}:{quote(password, safe='')}"
-        return f"{scheme}://{user}@{server.rpartition('@')[2]}{slash}{database}"
+            role = None if database_urls.names_somebody(url) else self.database_role
+            return url if role is None else database_urls.signed_in(url, role)
+        return database_urls.signed_in(url, *_account(self._master, "DATABASE_MASTER_SECRET_ARN"))
 
     def _text(self, name: str) -> str | None:
         return text_of(self.environment, name)

@@ -63,7 +63,12 @@ SECRETS = (
         kept_in=OF_DATABASES,
         is_required=True,
     ),
-    Secret("DATABASE_URL", "`postgresql://…` with `users` and the ledger", kept_in=OF_DATABASES),
+    Secret(
+        "DATABASE_URL",
+        "`postgresql://…` with `users` and the ledger; with `DATABASE_AUTH=IAM` it is on the server of the"
+        " other one, whatever host it names",
+        kept_in=OF_DATABASES,
+    ),
     Secret("KAFKA_USERNAME", "for `SCRAM` and `PLAIN`"),
     Secret("KAFKA_PASSWORD", "for `SCRAM` and `PLAIN`"),
 )
