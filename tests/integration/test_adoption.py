@@ -34,7 +34,7 @@ def adopter(databases: tuple[str, str]) -> Iterator[str]:
 def migrate(url: str, kind: str = "bigint") -> list[str]:
     database = Database(lambda: url, user_ids=KINDS[kind])
     try:
-        return Migrate(database, database)()
+        return Migrate(database, database, "tests")()
     finally:
         database.close()
 

@@ -85,7 +85,7 @@ def test_the_shop_sells_only_what_its_customer_can_pay(server: Postgres) -> None
     own_table.prepare(server)
     database = server.url("application")
     with closing(Database(lambda: database, user_ids=KINDS["uuid"])) as migrated:
-        Migrate(migrated, migrated)()
+        Migrate(migrated, migrated, "tests")()
     with serving(shop(database, "http://checkout", KEY)) as url:
         ada, eve = (called("POST", f"{url}/accounts", json={"name": name}).json() for name in ("Ada", "Eve"))
         query(database, "SELECT ledger_move('gift:1', %s, 300, 'eur', 'gift')", (ada["user_id"],))

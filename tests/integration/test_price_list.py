@@ -137,7 +137,7 @@ def older(databases: tuple[str, str]) -> Iterator[str]:
 def migrate(url: str, *prices: str) -> list[str]:
     database = Database(lambda: url)
     try:
-        return Migrate(database, database, prices)()
+        return Migrate(database, database, "tests", prices)()
     finally:
         database.close()
 

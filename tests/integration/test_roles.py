@@ -98,7 +98,7 @@ def test_both_databases_have_exactly_what_is_listed(databases: tuple[str, str]) 
 
 
 def test_an_owner_who_is_no_superuser_grants_both_in_one_database_and_takes_back_the_rest(owned: str) -> None:
-    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
     grant = granting(owned)
     grant()
     query(owned, "GRANT DELETE ON users TO checkout_account")
@@ -121,7 +121,7 @@ def test_an_owner_who_is_no_superuser_grants_both_in_one_database_and_takes_back
 
 
 def test_the_checkout_database_is_closed_to_who_has_nothing_in_it(owned: str) -> None:
-    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
     query(owned, "GRANT SELECT (id) ON users TO guest")
     for _ in range(2):
         granting(owned)()
@@ -139,7 +139,7 @@ def test_the_checkout_database_is_closed_to_who_has_nothing_in_it(owned: str) ->
 def test_somebody_else_s_database_is_left_open_and_so_is_the_application_s_own(
     databases: tuple[str, str], owned: str
 ) -> None:
-    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
     query(databases[0].rpartition("/")[0] + "/owned", "ALTER DATABASE owned OWNER TO CURRENT_USER")
     granting(owned)()
     may_connect = "SELECT has_database_privilege('stranger', current_database(), 'CONNECT') AS may"
@@ -155,7 +155,7 @@ def test_no_role_reads_more_of_a_user_than_it_needs(databases: tuple[str, str]) 
 
 
 def test_somebody_else_s_table_is_named(databases: tuple[str, str], owned: str) -> None:
-    Migrate(Database(lambda: owned), Database(lambda: owned))()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
     query(databases[0].rpartition("/")[0] + "/owned", "ALTER TABLE users OWNER TO CURRENT_USER")
 
     with pytest.raises(ConfigurationError, match="users"):

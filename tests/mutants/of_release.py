@@ -46,4 +46,11 @@ MUTANTS = [
         breaks="a new release asks Stripe for something else under the idempotency key of the release before",
         worlds=Worlds.UPGRADED,
     ),
+    Mutant(
+        file="release/owner.py",
+        text='    if row is not None and row["app_id"] != app_id:\n',
+        instead="    if False:\n",
+        breaks="two stacks on one database credit each other's payments",
+        caught_by="tests/integration/test_owner.py::test_another_stack_is_refused_before_anything_is_applied",
+    ),
 ]

@@ -208,9 +208,8 @@ class System(Wiring):
     def migrate(self) -> "Migrate":
         from checkout.release.migrate import Migrate
 
-        return Migrate(
-            self.checkout_database, self.application_database, price_settings.set_in(self.config.environment)
-        )
+        prices = price_settings.set_in(self.config.environment)
+        return Migrate(self.checkout_database, self.application_database, self.config.app_id, prices)
 
     @cached_property
     def grant_roles(self) -> "GrantRoles":

@@ -7,26 +7,29 @@ from checkout.base import telemetry
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database, Transaction
 from checkout.base.user_ids import BIGINT, UserIds
-from checkout.release import application_users, user_id_columns
+from checkout.release import application_users, owner, user_id_columns
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 MAKES_BALANCES_NOT_NULL = "application/0006_balance_not_null.sql"
 
 
 class Migrate:
-    def __init__(self, checkout: Database, application: Database, prices: Sequence[str] = ()) -> None:
-        """`prices` are the names of those settings that are set with which the release before would credit
-        something else."""
+    def __init__(
+        self, checkout: Database, application: Database, app_id: str, prices: Sequence[str] = ()
+    ) -> None:
+        """`app_id` is CHECKOUT_APP_ID. `prices` are the names of those settings that are set with which the
+        release before would credit something else."""
         self._databases = {"checkout": checkout, "application": application}
+        self._app_id = app_id
         self._prices = prices
 
     def __call__(self) -> list[str]:
         """Apply what is new, in the order of its numbers, each file in a transaction of its own, under a lock
         that makes parallel runs wait. Returns what was applied now, as `checkout/0001_transactions.sql`.
 
-        Raises ConfigurationError, with nothing applied, if prices are set while the release before works, if
-        ids of another type are stored, or the application's users are not such that their balances can be
-        moved.
+        Raises ConfigurationError, with nothing applied, if the checkout database is another stack's, prices
+        are set while the release before works, ids of another type are stored, or the application's users are
+        not such that their balances can be moved.
         """
         self._require_usable()
         if self._prices:
@@ -41,6 +44,8 @@ class Migrate:
                         tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
+        with self._databases["checkout"].transaction() as tx:
+            owner.take(tx, self._app_id)
         return applied
 
     def _require_prices_are_known(self) -> None:
@@ -61,6 +66,8 @@ class Migrate:
                 )
 
     def _require_usable(self) -> None:
+        with self._databases["checkout"].transaction() as tx:
+            owner.require_own(tx, self._app_id)
         for folder, database in self._databases.items():
             with database.transaction() as tx:
                 user_id_columns.require_same(tx, user_id_columns.TABLES[folder])

@@ -1,0 +1,63 @@
+"""One stack a checkout database."""
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from checkout.base.errors import ConfigurationError
+from checkout.base.postgres import Database
+from checkout.release import owner
+from checkout.release.migrate import Migrate
+from tests.support import functions
+from tests.support.functions import query
+
+
+@pytest.fixture
+def empty(databases: tuple[str, str]) -> Iterator[str]:
+    connection = psycopg2.connect(databases[0])
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE owned")
+    yield databases[0].rpartition("/")[0] + "/owned"
+    functions.disconnect()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE owned WITH (FORCE)")
+    connection.close()
+
+
+def migrate(url: str, app_id: str) -> list[str]:
+    database = Database(lambda: url)
+    try:
+        return Migrate(database, database, app_id)()
+    finally:
+        database.close()
+
+
+def test_another_stack_is_refused_before_anything_is_applied(empty: str) -> None:
+    migrate(empty, "prod-1")
+    query(empty, "DELETE FROM schema_migrations WHERE name = 'checkout/0018_owner.sql'")
+    with pytest.raises(ConfigurationError) as refused:
+        migrate(empty, "staging-2")
+    assert str(refused.value) == (
+        "CHECKOUT_APP_ID is staging-2, but prod-1 owns the checkout database. Two stacks on one database"
+        " would credit each other's payments: give this stack a database of its own, or set CHECKOUT_APP_ID"
+        " to prod-1 if it takes that stack's place."
+    )
+    assert query(empty, "SELECT 1 FROM schema_migrations WHERE name = 'checkout/0018_owner.sql'") == []
+
+
+def test_its_own_stack_goes_on(empty: str) -> None:
+    migrate(empty, "prod-1")
+    assert migrate(empty, "prod-1") == []
+    assert query(empty, "SELECT app_id FROM checkout_owner") == [{"app_id": "prod-1"}]
+
+
+def test_of_two_new_stacks_the_second_is_refused(empty: str) -> None:
+    """Both found the database without an owner."""
+    migrate(empty, "prod-1")
+    database = Database(lambda: empty)
+    with pytest.raises(ConfigurationError, match="prod-1 owns"), database.transaction() as tx:
+        owner.take(tx, "staging-2")
+    database.close()
+    assert query(empty, "SELECT app_id FROM checkout_owner") == [{"app_id": "prod-1"}]
