@@ -203,6 +203,22 @@ def test_a_second_withdrawal_of_the_same_second_is_not_taken_for_the_first(
     assert fns.balance() == (0 if is_paid_before else 1101)
 
 
+def test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    """A refunded part, which the customer's bank gives back: in the settlement's currency nobody can say how
+    much that is in the payment's, so an operator must."""
+    pay(fns, 1000, 1000)
+    withdrawn = {**dispute("pi_1", -1080, currency="usd"), "amount": 1000, "currency": "eur"}
+    assert report(fns, known, withdrawn) == "applied"
+    returned = {"id": "txn_back", "amount": 324, "currency": "usd", "created": 9_999_999_999}
+    lost = {**withdrawn, "status": "lost"}
+    lost["balance_transactions"] = [*withdrawn["balance_transactions"], returned]
+    assert report(fns, known, lost) == "held"
+
+    assert (emitted(fns, tail)[-1], fns.balance()) == (("disputed", 1000, 1000), 0)
+
+
 def test_a_dispute_that_the_release_before_has_held_for_its_currency_can_be_replayed(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:

@@ -242,6 +242,21 @@ MUTANTS = [
         "test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way",
     ),
     Mutant(
+        file=REVERSAL_EVENT,
+        text='        and dispute.get("status") != "lost"\n',
+        instead="",
+        breaks="a lost dispute that returns nine tenths in another currency returns all",
+        caught_by="tests/unit/checkout/test_proportion.py"
+        "::test_what_returns_a_part_of_a_dispute_is_not_taken_for_all_of_it",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text="            first.setdefault(amount < 0, movement)\n    if False in first and not",
+        instead="            first.setdefault(amount < 0, movement)\n    if False and not",
+        breaks="a part of a dispute that is returned in another currency returns all",
+        caught_by=f"{SHARES}::test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it",
+    ),
+    Mutant(
         file="payments/reversals.py",
         text="        if first:\n",
         instead="        if False:\n",

@@ -270,3 +270,29 @@ def test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way() 
         ("dispute_won", 500, "eur"),
         ("disputed", 541, "usd"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "expected"),
+    [
+        (531, "won", (500, "eur")),
+        (432, "won", (500, "eur")),
+        (431, "won", (431, "usd")),
+        (162, "under_review", (162, "usd")),
+        (531, "lost", (531, "usd")),
+    ],
+)
+def test_what_returns_a_part_of_a_dispute_is_not_taken_for_all_of_it(
+    returned: int, status: str, expected: tuple[int, str]
+) -> None:
+    moved = [
+        {"id": "txn_2", "amount": returned, "currency": "usd", "created": 2},
+        {"id": "txn_1", "amount": -540, "currency": "usd", "created": 1},
+    ]
+    common = {"id": "du_1", "amount": 500, "currency": "eur", "status": status}
+    found = of_dispute({**common, "balance_transactions": moved})
+    assert isinstance(found, Reversed)
+    assert [(one.amount_cents, one.currency) for one in found.movements] == [(500, "eur"), expected]
+    alone = of_dispute({**common, "balance_transactions": moved[:1]})
+    assert isinstance(alone, Reversed)
+    assert [(one.amount_cents, one.currency) for one in alone.movements] == [(returned, "usd")]

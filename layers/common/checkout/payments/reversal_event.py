@@ -116,7 +116,7 @@ def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     if it makes no sense.
 
     They are in the currency in which Stripe settles with us. If that is not the dispute's, the first
-    withdrawal took the dispute's amount, and the first reinstatement returned it.
+    withdrawal took the dispute's amount, and the first reinstatement returned it, unless it is only a part.
     """
     dispute_id = identifier(dispute.get("id"))
     movements = dispute.get("balance_transactions")
@@ -143,7 +143,9 @@ def in_order(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The first withdrawal and the first reinstatement in another currency than the dispute's."""
+    """In another currency than the dispute's: the first withdrawal, and the first reinstatement if it returns
+    the whole dispute. Of one that was refunded in part and is lost, Stripe returns that part.
+    https://support.stripe.com/questions/dispute-for-full-charge-amount-after-a-partial-refund-was-issued"""
     currency = dispute.get("currency")
     listed = dispute.get("balance_transactions")
     if identifier(currency) is None or positive_bigint(dispute.get("amount")) is None:
@@ -153,7 +155,21 @@ def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         amount, own = movement.get("amount"), str(movement.get("currency"))
         if type(amount) is int and amount and own.lower() != str(currency).lower():
             first.setdefault(amount < 0, movement)
+    if False in first and not (True in first and _returns_all(dispute, first[True], first[False])):
+        del first[False]
     return list(first.values())
+
+
+def _returns_all(
+    dispute: Mapping[str, Any], withdrawn: Mapping[str, Any], reinstated: Mapping[str, Any]
+) -> bool:
+    """All of it, but for what exchange rates may have changed since the withdrawal."""
+    is_comparable = reinstated.get("currency") == withdrawn.get("currency")
+    return (
+        is_comparable
+        and dispute.get("status") != "lost"
+        and reinstated["amount"] * 5 >= -withdrawn["amount"] * 4
+    )
 
 
 def _whole(reversal: Reversal, dispute: Mapping[str, Any]) -> Reversal:
