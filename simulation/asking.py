@@ -58,7 +58,9 @@ def ask_for(world: World, request: Request) -> Any:
 def ask_all_again(world: World) -> None:
     """Nothing fails any more: whoever may have a session gets one."""
     for request in world.requests:
-        for _ in range(TIMES_ASKED_AGAIN):
+        # What a restore has taken away are also the keys that are used up: each is tried once more.
+        forgotten = world.stripe.keys.used_up_of(request.request_id) if world.restores else 0
+        for _ in range(TIMES_ASKED_AGAIN + forgotten):
             found = ask_for(world, request)
             if isinstance(found, str | FINAL_ANSWERS):
                 break

@@ -40,6 +40,10 @@ class Keys:
     def use_up(self, key: str) -> None:
         self._used_up.add(key)
 
+    def used_up_of(self, request_id: str) -> int:
+        """How many keys of this request Stripe answers with an error, again and again."""
+        return len(self._sent.get(request_id, set()) & self._used_up)
+
     def blame(self, text: str) -> None:
         if not self.is_restored:
             self.broken.append(text)
