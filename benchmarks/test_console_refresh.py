@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def overview(server: Postgres) -> Iterator[Overview]:
     server.create_database("application")
     checkout, application = server.url("checkout"), server.url("application")
-    Migrate(Database(lambda: checkout), Database(lambda: application))()
+    Migrate(Database(lambda: checkout), Database(lambda: application), "benchmark")()
     sizes = {"users": USERS, "payments": PAYMENTS, "uncredited": UNCREDITED}
     query(application, USERS_SQL, sizes)
     query(application, SILENT_SQL + ENTRIES_SQL, sizes)

@@ -126,7 +126,7 @@ WAYS = {
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
     server.start()
-    Migrate(Database(server.url), Database(server.url))()
+    Migrate(Database(server.url), Database(server.url), "benchmark")()
     yield server.url()
     disconnect()
     server.stop()

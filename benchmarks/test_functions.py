@@ -106,7 +106,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     server.start()
     server.create_database("application")
     checkout, application = server.url(), server.url("application")
-    Migrate(Database(lambda: checkout), Database(lambda: application))()
+    Migrate(Database(lambda: checkout), Database(lambda: application), "benchmark")()
     query(application, "INSERT INTO users (id) SELECT generate_series(1, %s)", (BATCH,))
     broker = Broker({"checkout.requests": 3, "checkout.finished": 3})
     broker.start()

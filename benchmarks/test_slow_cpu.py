@@ -50,7 +50,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     server = Postgres(folder / "postgres")
     server.start()
     database = Database(server.url)
-    Migrate(database, database)()
+    Migrate(database, database, "benchmark")()
     where = urlsplit(server.url())
     over_tls = PostgresOverTls(certificate, ("127.0.0.1", where.port or 5432))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -55,7 +55,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     for name in ("checkout", "application"):
         server.create_database(name)
     checkout, application = server.url("checkout"), server.url("application")
-    Migrate(Database(lambda: checkout), Database(lambda: application))()
+    Migrate(Database(lambda: checkout), Database(lambda: application), "benchmark")()
     query(application, USERS_SQL, (500 * ENTRIES // USERS, USERS))
     query(application, ENTRIES_SQL, (USERS, ENTRIES))
     query(checkout, PAYMENTS_SQL, (USERS, ENTRIES))

@@ -12,8 +12,9 @@ from simulation.contested import contested
 from simulation.kafka import FINISHED
 from simulation.metrics import Heard
 from simulation.own import own
+from simulation.server import APP_ID
 from simulation.stripe_model.oddities import FRAUD_WARNING
-from simulation.world import APP_ID, World
+from simulation.world import World
 
 OUTBOX_SECONDS = 900
 WAITING_SECONDS = 2 * 3600

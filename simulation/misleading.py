@@ -9,9 +9,10 @@ from typing import Any
 from checkout.base.errors import CheckoutError
 from simulation.broken import Broken
 from simulation.kafka import FINISHED
+from simulation.server import APP_ID
 from simulation.stripe_model import oddities
 from simulation.stripe_model.webhooks import SECRET
-from simulation.world import API_VERSION, APP_ID, TOP_UP, USERS, World
+from simulation.world import API_VERSION, TOP_UP, USERS, World
 
 LATER = 3600
 FORGED, FOR_LATER, CONNECTED = "forged", "signed for later", "of a connected account"

@@ -2,10 +2,11 @@
 
 from simulation import asking
 from simulation.kafka import REQUESTS
+from simulation.server import APP_ID
 from simulation.stripe_model import oddities
 from simulation.stripe_model.account import OPEN
 from simulation.wanted import Request
-from simulation.world import APP_ID, CURRENCY, TOP_UP, USERS, World
+from simulation.world import CURRENCY, TOP_UP, USERS, World
 
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
 

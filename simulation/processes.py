@@ -12,9 +12,10 @@ from checkout.base.errors import CheckoutError
 from checkout.system import System
 from simulation import connections
 from simulation.kafka import AWAY, WorldsPublisher
+from simulation.server import APP_ID
 from simulation.stripe_model import webhooks
 from simulation.stripe_model.api import WorldsStripeApi
-from simulation.world import APP_ID, World
+from simulation.world import World
 
 DIES_BEFORE, DIES_AFTER, FREEZES = connections.DIES_BEFORE, connections.DIES_AFTER, connections.FREEZES
 AT_A_CALL = (DIES_BEFORE, DIES_AFTER, FREEZES)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ CHECKOUT, APPLICATION = "checkout", "application"
 CHECKOUT_BEFORE, APPLICATION_BEFORE = "checkout_before", "application_before"
 """With the schema of the release before."""
 RELEASE_BEFORE = "release before"
+APP_ID = "world"
+"""CHECKOUT_APP_ID of the stack that works in them."""
 
 _OPTIONS = " ".join(
     f"-c {name}={value}"
@@ -104,7 +107,9 @@ def _migrate(server: Postgres, names: tuple[str, str], database: Any, migrate: A
     made = [database(partial(server.url, name)) for name in names]
     for one, name in zip(made, names, strict=True):
         one._connect = partial(_connected_alone, server.url(name))
-    migrate(*made)()
+    # The release before may not know yet that a stack owns its database.
+    owned = {"app_id": APP_ID} if "app_id" in signature(migrate).parameters else {}
+    migrate(*made, **owned)()
     for one in made:
         one.close()
     with closing(connected(server.url(names[1]))) as connection, connection, connection.cursor() as cursor:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from simulation.server import APP_ID
 from simulation.stripe_model.account import Account
 from simulation.terms import PLAIN, Terms
-from simulation.world import APP_ID, TOP_UP
+from simulation.world import TOP_UP
 
 CREDIT = "success"
 TAKINGS = {"refund_failed": "refunded", "dispute_won": "disputed"}

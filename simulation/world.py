@@ -24,7 +24,6 @@ from simulation.wanted import Move, Ordered, Request
 
 API_VERSION = "2026-10-28.endive"
 OLD_API_VERSION = "2025-09-30.clover"
-APP_ID = "world"
 CURRENCY = "eur"
 TOP_UP = "balance_topup"
 USERS = (1, 2, 3)

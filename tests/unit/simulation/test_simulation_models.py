@@ -11,6 +11,7 @@ from checkout.outbox.record import Record
 from simulation.clock import Clock
 from simulation.kafka import Topic
 from simulation.metrics import Metrics
+from simulation.server import APP_ID
 from simulation.stripe_model import refunding
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
@@ -19,7 +20,7 @@ from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import GIVES_UP_AFTER, Webhooks
 from simulation.terms import Terms
 from simulation.truth import Truth
-from simulation.world import API_VERSION, APP_ID, TOP_UP
+from simulation.world import API_VERSION, TOP_UP
 
 
 @pytest.fixture
