@@ -80,6 +80,9 @@ def test_an_entry_deleted_through_superuser_rights(fns: Functions, paid: str) ->
     assert found(fns).keys() == {"PaymentNotInLedger"}, "even with the balance made to match"
 
 
+EFFECT_KEYS = "ledger_entries_effect_key_key"
+
+
 @pytest.fixture
 def without_constraint(fns: Functions) -> Iterator[None]:
     fns.application("ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_effect_key_key")
@@ -100,6 +103,26 @@ def test_an_entry_duplicated_while_the_constraint_was_gone(
     assert found(fns)["EffectTwiceInLedger"] == [{"effect_key": f"success:{paid}", "entries": 2}]
     fns.application("UPDATE users SET balance = 1000")
     assert found(fns).keys() == {"EffectTwiceInLedger"}, "even with the balance made to match"
+
+
+@pytest.fixture
+def without_index(fns: Functions) -> Iterator[None]:
+    """It misses entries, as one does whose order a new collation has changed; and it is valid."""
+    fns.application("UPDATE pg_index SET indisready = false WHERE indexrelid = %s::regclass", (EFFECT_KEYS,))
+    yield
+    fns.application(AS_REPLICA + "TRUNCATE ledger_entries")
+    fns.application("UPDATE pg_index SET indisready = true WHERE indexrelid = %s::regclass", (EFFECT_KEYS,))
+
+
+def test_an_effect_that_a_broken_index_has_let_in_twice(
+    fns: Functions, paid: str, without_index: None
+) -> None:
+    fns.application(
+        "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
+        " SELECT effect_key, user_id, amount_cents, currency, kind FROM ledger_entries"
+    )
+    fns.application("UPDATE users SET balance = 1000")
+    assert found(fns) == {"EffectTwiceInLedger": [{"effect_key": f"success:{paid}", "entries": 2}]}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Payments and reversals against ledger entries. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,6 +37,9 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class Comparison:
+    repeated: dict[str, int] = field(default_factory=dict)
+    """How many entries have one effect key, if it is more than one."""
+
     absent: list[Seen] = field(default_factory=list)
     """Payments and reversals without an entry."""
 
@@ -49,6 +53,7 @@ class Comparison:
 def compare(entered: Sequence[Seen], paid: Sequence[Seen]) -> Comparison:
     """Match each movement with its entry; one that agrees is preferred to one that does not."""
     result = Comparison()
+    result.repeated = {key: n for key, n in Counter(one.effect_key for one in entered).items() if n > 1}
     by_key = {entry.effect_key: entry for entry in entered}
     by_intent = {
         entry.payment_intent_id: entry
