@@ -120,6 +120,60 @@ def test_a_dispute_in_another_currency_is_listed_once_it_is_discarded_and_accept
     assert found(fns) == {}
 
 
+def test_an_accepted_finding_that_later_money_undoes_is_listed_again(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    """Credited by hand, discarded and accepted; then the payment is charged back, and what takes it is
+    discarded with its credit, so the coins given by hand are left."""
+    fns.webhook(event(session_object("r1", payment_intent="pi_1", user_id=99)))
+    fns.consume(*tail.read())
+    Corrections(system()).adjust(
+        key="T-1", user_id=1, amount_cents=500, reason="it is theirs", operator="ada"
+    )
+    discard_all()
+    [listed] = found(fns)["DiscardedButPaid"]
+    AcceptFindings(system()).accept(listed["finding"], **ACCOUNTED)
+    assert found(fns) == {}
+
+    taken = dispute("pi_1", -500)
+    known.knows(taken["id"], taken)
+    assert fns.webhook(event(taken, "charge.dispute.funds_withdrawn")).json["outcome"] == "applied"
+    fns.consume(*tail.read())
+    assert fns.balance() == 500
+    [again] = found(fns)["DiscardedButPaid"]
+    assert (again["amount_cents"], len(again["discarded"])) == (0, 2)
+
+    Corrections(system()).adjust(key="T-2", user_id=1, amount_cents=-500, reason="undoes T-1", operator="ada")
+    AcceptFindings(system()).accept(again["finding"], **ACCOUNTED)
+    assert found(fns) == {}
+
+
+def test_an_accepted_double_reversal_that_is_won_is_listed_again(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    fns.webhook(event(session_object("r1", payment_intent="pi_1")))
+    take_back(fns, known, tail, 500)
+    taken = dispute("pi_1", -500)
+    known.knows(taken["id"], taken)
+    fns.webhook(event(taken, "charge.dispute.funds_withdrawn"))
+    fns.consume(*tail.read())
+    [listed] = found(fns)["ReversedMoreThanPaid"]
+    Corrections(system()).adjust(key="T-1", user_id=1, amount_cents=500, reason="goodwill", operator="ada")
+    AcceptFindings(system()).accept(listed["finding"], **ACCOUNTED)
+    assert found(fns) == {}
+
+    returned = dispute("pi_1", 500)["balance_transactions"]
+    won = {**taken, "balance_transactions": [*taken["balance_transactions"], *returned]}
+    known.knows(taken["id"], won)
+    fns.webhook(event(won, "charge.dispute.funds_reinstated"))
+    fns.consume(*tail.read())
+    assert fns.balance() == 500
+    [again] = found(fns)["ReversedMoreThanPaid"]
+    assert (again["refunded_cents"], again["disputed_cents"]) == (500, 0)
+    AcceptFindings(system()).accept(again["finding"], **ACCOUNTED)
+    assert found(fns) == {}
+
+
 @pytest.fixture
 def wrong(fns: Functions) -> str:
     """An entry of 400 cents for a payment of 500; the id of the finding."""
@@ -202,4 +256,4 @@ def test_what_was_accepted_is_kept_for_good(fns: Functions, wrong: str, acceptin
     fns.checkout("UPDATE verify_findings SET shown_at = now() - interval '8 days'")
     assert found(fns) == {}
     with system().checkout_database.transaction() as cursor:
-        assert stored_findings.accepted(cursor) == {wrong}
+        assert stored_findings.accepted(cursor).keys() == {wrong}

@@ -91,4 +91,28 @@ MUTANTS = [
         breaks="what Stripe moves under a category that we do not know is taken for the payment",
         caught_by=f"{OF_BOOKS}::test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported",
     ),
+    Mutant(
+        file="operations/audit_ledger.py",
+        text="(cents or not judged.isdisjoint(discarded))",
+        instead="cents",
+        breaks="what was credited by hand stays after the payment is charged back, and nobody is told",
+        caught_by="tests/integration/test_verification_decisions.py"
+        "::test_an_accepted_finding_that_later_money_undoes_is_listed_again",
+    ),
+    Mutant(
+        file="operations/ledger_offences.py",
+        text='"   OR request_id = ANY(%(judged)s)) ORDER BY',
+        instead='"   OR request_id = ANY(%(judged)s) AND false) ORDER BY',
+        breaks="goodwill stays after the dispute is won, and nobody is told",
+        caught_by="tests/integration/test_verification_decisions.py"
+        "::test_an_accepted_double_reversal_that_is_won_is_listed_again",
+    ),
+    Mutant(
+        file="operations/audit_ledger.py",
+        text='        findings.add("EffectTwiceInLedger", {"effect_key": key, "entries": entries})\n',
+        instead="        pass\n",
+        breaks="an effect that a broken index has let in twice is not seen",
+        caught_by="tests/integration/test_verification.py"
+        "::test_an_effect_that_a_broken_index_has_let_in_twice",
+    ),
 ]

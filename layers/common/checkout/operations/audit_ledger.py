@@ -4,7 +4,7 @@ A range is compared by digests first, and read only if they differ. What is on i
 databases makes them differ, too, so what is absent is searched for again, and is no offence for half an hour.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Any
 
 from checkout.base import user_ids
@@ -51,8 +51,10 @@ class LedgerAudit:
             if ledger.foreign_currencies:
                 entries = ledger_offences.foreign_currencies(there, users, self._currency)
                 findings.add("EntryInAnotherCurrency", *entries)
-            if checkout.reversed_beyond_paid:
-                findings.add("ReversedMoreThanPaid", *ledger_offences.reversed_beyond_paid(here, users))
+            judged = [str(facts["request_id"]) for facts in findings.accepted("ReversedMoreThanPaid")]
+            if checkout.reversed_beyond_paid or judged:
+                payments = ledger_offences.reversed_beyond_paid(here, users, judged)
+                findings.add("ReversedMoreThanPaid", *payments)
             if checkout.unequal_shares:
                 findings.add("EntryDiffersFromPayment", *ledger_offences.unequal_shares(here, users))
             if checkout.without_payment_intent:
@@ -63,7 +65,8 @@ class LedgerAudit:
                 undone.discard(ledger_ranges.discarded_reversals(here, users))
             if (ledger.effects, ledger.digest) != (checkout.effects, checkout.digest):
                 _compare(there, here, users, findings, undone)
-            findings.add("DiscardedButPaid", *undone.outstanding())
+            decided = {key for facts in findings.accepted("DiscardedButPaid") for key in facts["discarded"]}
+            findings.add("DiscardedButPaid", *undone.outstanding(decided))
         return (None if users.upto == there.user_ids.last else users.upto), ledger.entries
 
 
@@ -74,6 +77,8 @@ def _compare(
         ledger_ranges.effects(there, "application", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
         ledger_ranges.effects(here, "checkout", users, settled_after_seconds=SETTLED_AFTER_SECONDS),
     )
+    for key, entries in compared.repeated.items():
+        findings.add("EffectTwiceInLedger", {"effect_key": key, "entries": entries})
     for entry, expected in compared.differing:
         findings.add("EntryDiffersFromPayment", _facts(entry) | {"expected": _facts(expected)})
     statuses = _statuses(here, compared.unexplained)
@@ -114,11 +119,12 @@ class _Undone:
         payment = seen.payment_intent_id or seen.request_id or seen.effect_key
         self._of_payment.setdefault((payment, seen.currency), []).append(seen)
 
-    def outstanding(self) -> Iterator[Row]:
+    def outstanding(self, judged: Set[str]) -> Iterator[Row]:
+        """Also those of a `judged` key that add up to nothing now."""
         for movements in self._of_payment.values():
             cents = sum(seen.amount_cents for seen in movements)
             discarded = [seen.effect_key for seen in movements if seen.effect_key in self._discarded]
-            if cents and discarded:
+            if discarded and (cents or not judged.isdisjoint(discarded)):
                 yield {
                     "discarded": sorted(discarded),
                     "user_id": movements[0].user_id,

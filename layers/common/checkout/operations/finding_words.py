@@ -93,13 +93,15 @@ WORDS = {
         "no money moved at Stripe for what was discarded",
         "payment has discarded movements for which Stripe moved money",
         "payments have discarded movements for which Stripe moved money",
-        "refund the payment at Stripe, or replay what was discarded, or accept it",
+        "refund the payment at Stripe, or replay what was discarded, or accept it. If the sum is 0, Stripe"
+        " has moved money since it was accepted: undo what was adjusted, and accept it again",
     ),
     "ReversedMoreThanPaid": Words(
         "no payment was reversed by more than was paid",
-        "payment was reversed by more than was paid",
-        "payments were reversed by more than was paid",
-        "contest the dispute; or adjust, or bear it, and accept it",
+        "payment was reversed by more than was paid, or has changed since that was accepted",
+        "payments were reversed by more than was paid, or have changed since that was accepted",
+        "contest the dispute; or adjust, or bear it, and accept it. If it has changed, undo what was"
+        " adjusted, and accept it again",
         is_offence=False,
     ),
     "TotalsDifferFromStripe": Words(

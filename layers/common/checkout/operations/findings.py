@@ -29,10 +29,10 @@ class Finding:
 class Findings:
     """The findings of a run, by name; also the checks that found nothing."""
 
-    def __init__(self, findings: Collection[Finding], accepted: Collection[str]) -> None:
-        """`accepted` has the ids of samples."""
+    def __init__(self, findings: Collection[Finding], accepted: Mapping[str, tuple[str, Row]]) -> None:
+        """`accepted` has names and facts, by the ids of samples."""
         self._by_name = {finding.name: finding for finding in findings}
-        self._accepted = frozenset(accepted)
+        self._accepted = accepted
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self._by_name.values())
@@ -51,6 +51,11 @@ class Findings:
         finding.count += 1
         if is_sample:
             finding.samples.append({"finding": finding_id, **facts})
+
+    def accepted(self, name: str) -> list[Row]:
+        """The facts of those of this name that a person has accepted. If Stripe moves money afterwards, an
+        adjustment that was right then is too much."""
+        return [facts for one, facts in self._accepted.values() if one == name]
 
     def report(self, name: str, count: int, samples: Collection[Row]) -> None:
         """Set the result of a check that has counted already; there is nothing to accept."""

@@ -10,9 +10,10 @@ KEPT_DAYS = 7
 """Then a finding is deleted, unless it was shown again or accepted."""
 
 
-def accepted(tx: Transaction) -> set[str]:
-    tx.execute("SELECT finding_id FROM verify_findings WHERE accepted_at IS NOT NULL")
-    return {row["finding_id"] for row in tx.fetchall()}
+def accepted(tx: Transaction) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Name and facts, by id."""
+    tx.execute("SELECT finding_id, name, facts FROM verify_findings WHERE accepted_at IS NOT NULL")
+    return {row["finding_id"]: (row["name"], row["facts"]) for row in tx.fetchall()}
 
 
 def store(tx: Transaction, shown: Collection[tuple[str, str, Mapping[str, Any]]]) -> None:

@@ -1,6 +1,7 @@
 """SQL of what a range of users has that is wrong, row by row: `ledger_ranges` counts it first. It changes
 nothing."""
 
+from collections.abc import Collection
 from typing import Any
 
 from checkout.base.postgres import Transaction
@@ -40,11 +41,13 @@ def foreign_currencies(tx: Transaction, users: Users, currency: str) -> list[Row
     return tx.fetchall()
 
 
-def reversed_beyond_paid(tx: Transaction, users: Users) -> list[Row]:
+def reversed_beyond_paid(tx: Transaction, users: Users, judged: Collection[str]) -> list[Row]:
+    """And the payments with the `judged` request_ids, as they are now."""
     tx.execute(
         "SELECT request_id, user_id, paid_cents, refunded_cents, disputed_cents FROM checkout_transactions"
-        f" WHERE {IN_RANGE} AND refunded_cents + disputed_cents > paid_cents ORDER BY user_id, id",
-        parameters(users),
+        f" WHERE {IN_RANGE} AND (refunded_cents + disputed_cents > paid_cents"
+        "   OR request_id = ANY(%(judged)s)) ORDER BY user_id, id",
+        parameters(users, judged=list(judged)),
     )
     return tx.fetchall()
 
