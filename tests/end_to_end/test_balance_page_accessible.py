@@ -33,8 +33,9 @@ def test_the_account_and_its_messages(balance: BalancePage, checkout: FakeChecko
 
 
 @pytest.mark.parametrize("context_options", axe.SCHEMES, ids=str)
-def test_without_an_account(balance: BalancePage, checkout: FakeCheckout) -> None:
-    balance.page.goto(f"{checkout.origin}/balance")
+@pytest.mark.parametrize("query", ["", "?status=success&session_id=cs_test_1", "?status=cancel"])
+def test_without_an_account(balance: BalancePage, checkout: FakeCheckout, query: str) -> None:
+    balance.come_back(checkout, query)
     expect(balance.news).to_contain_text("You are not signed in")
     assert axe.violations(balance.page) == []
 

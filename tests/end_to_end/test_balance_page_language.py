@@ -48,6 +48,20 @@ def test_german(balance: BalancePage, checkout: FakeCheckout) -> None:
     expect(balance.problem).to_contain_text("Bitte versuchen Sie es in 12 Minuten noch einmal.")
 
 
+@pytest.mark.parametrize("context_options", [GERMAN], ids=["de"])
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?status=success&session_id=cs_test_1", "Haben Sie bezahlt, müssen Sie nicht noch einmal bezahlen"),
+        ("?status=cancel", "Haben Sie nicht bezahlt, wurde nichts abgebucht"),
+    ],
+)
+def test_german_without_a_token(balance: BalancePage, checkout: FakeCheckout, query: str, words: str) -> None:
+    balance.come_back(checkout, query)
+    expect(balance.news).to_contain_text(words)
+    expect(balance.news).to_contain_text("Sie sind hier nicht angemeldet")
+
+
 @pytest.mark.parametrize(
     ("languages", "language", "figure"),
     [

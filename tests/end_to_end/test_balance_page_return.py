@@ -341,3 +341,39 @@ def test_an_attempt_that_cannot_be_looked_up_stays_open(balance: BalancePage, ch
     balance.at_stripe()
     first, second = checkout.posts
     assert first.body == second.body
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (PAID, "If you have paid, you need not pay again"),
+        ("?status=success", "If you have paid, you need not pay again"),
+        ("?status=cancel", "If you did not pay, nothing was charged"),
+    ],
+)
+def test_who_returns_without_a_token_is_not_asked_to_pay_again(
+    balance: BalancePage, checkout: FakeCheckout, query: str, words: str
+) -> None:
+    """A service made the session, or a bank's app returned in another browser."""
+    balance.come_back(checkout, query)
+    expect(balance.news).to_contain_text(words)
+    expect(balance.news).to_contain_text("You are not signed in here")
+    expect(balance.news).to_be_focused()
+    expect(balance.submit).to_be_hidden()
+    balance.page.reload()
+    expect(balance.news).to_contain_text(words)
+    assert checkout.requests == []
+
+
+def test_a_token_that_comes_later_finds_the_payment(balance: BalancePage, checkout: FakeCheckout) -> None:
+    checkout.transaction(status="payment_succeeded", credited=True)
+    balance.come_back(checkout, PAID)
+    expect(balance.news).to_contain_text("If you have paid, you need not pay again")
+    balance.open(checkout, PAID)
+    expect(balance.news).to_contain_text("Your balance went up by 500 coins.")
+
+
+def test_an_unknown_status_is_no_return(balance: BalancePage, checkout: FakeCheckout) -> None:
+    balance.come_back(checkout, "?status=paid&session_id=cs_test_1")
+    expect(balance.news).to_contain_text("open your balance from there")
+    expect(balance.news).not_to_be_focused()

@@ -74,6 +74,25 @@ export const CATALOGUE = {
     en: "Sign in to the application that your balance belongs to, and open your balance from there.",
     de: "Melden Sie sich in der Anwendung an, zu der Ihr Guthaben gehört, und öffnen Sie es von dort.",
   },
+  paid_elsewhere: {
+    en: "If you have paid, you need not pay again",
+    de: "Haben Sie bezahlt, müssen Sie nicht noch einmal bezahlen",
+  },
+  paid_elsewhere_text: {
+    en: "You are not signed in here, so this page cannot show the payment. It continues automatically: open your "
+      + "balance from the application to see it.",
+    de: "Sie sind hier nicht angemeldet, daher kann diese Seite die Zahlung nicht zeigen. Sie läuft von selbst "
+      + "weiter: Öffnen Sie Ihr Guthaben aus der Anwendung, um sie zu sehen.",
+  },
+  left_elsewhere: {
+    en: "If you did not pay, nothing was charged",
+    de: "Haben Sie nicht bezahlt, wurde nichts abgebucht",
+  },
+  left_elsewhere_text: {
+    en: "You are not signed in here. Go back to the application to start again, or to see your balance.",
+    de: "Sie sind hier nicht angemeldet. Gehen Sie zurück zur Anwendung, um neu zu beginnen oder Ihr Guthaben zu "
+      + "sehen.",
+  },
   signed_out: { en: "Your session has expired", de: "Ihre Anmeldung ist abgelaufen" },
   signed_out_text: {
     en: "Open this page again from the application where you signed in. Nothing is lost: payments continue.",

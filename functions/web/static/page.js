@@ -176,11 +176,17 @@ function isSignedOut(error) {
   return true;
 }
 
+/** Who asked for the payment in the application, or returns in another browser, has no token here. */
+function showNotSignedIn() {
+  const { outcome } = returned();
+  news.show(words.notSignedIn(outcome), { focus: outcome !== null });
+}
+
 async function open() {
   news.show(words.LOADING);
   try {
     const { token, balance } = await chosenAccount();
-    if (token === null) news.show(words.NOT_SIGNED_IN);
+    if (token === null) showNotSignedIn();
     else await new Page(new Api(token)).open(balance);
   } catch (error) {
     if (isSignedOut(error)) return;

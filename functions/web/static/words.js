@@ -6,9 +6,17 @@ import { locale, say } from "./language.js";
 import { isTopUp } from "./payment.js";
 
 export const LOADING = { tone: "quiet", title: say("loading") };
-export const NOT_SIGNED_IN = message("wait", "not_signed_in");
 export const SESSION_EXPIRED = message("wait", "signed_out");
 export const NOT_FOUND_IN_HISTORY = message("wait", "not_in_history");
+
+/** `outcome`: of a return from Stripe. Anybody can make such a link, so it is not believed: "If you have paid, …". */
+export function notSignedIn(outcome) {
+  switch (outcome) {
+    case "success": return message("wait", "paid_elsewhere");
+    case "cancel": return message("info", "left_elsewhere");
+    default: return message("wait", "not_signed_in");
+  }
+}
 
 export const account = (id) => say("shown_account", { account: id });
 
