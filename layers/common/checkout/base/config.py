@@ -76,7 +76,7 @@ class Config(Settings):
 
     @property
     def redirect_origins(self) -> frozenset[str]:
-        """Where a service may have the customer sent back to: PUBLIC_ORIGIN and ALLOWED_REDIRECT_ORIGINS."""
+        """Where the URLs of a request through Kafka may lead: PUBLIC_ORIGIN and ALLOWED_REDIRECT_ORIGINS."""
         own = origin_of(self.public_origin or "")
         return self.allowed_redirect_origins | ({own} if own is not None else set())
 

@@ -195,8 +195,8 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     allowed_redirect_origins = Setting(
         "ALLOWED_REDIRECT_ORIGINS",
         setting.origins,
-        "where services may have the customer sent back to, besides our page: `https://host[:port]`,"
-        " comma-separated",
+        "where `success_url` and `cancel_url` of requests through Kafka may lead, besides our page:"
+        " `https://host[:port]`, comma-separated",
         default=frozenset[str](),
     )
     max_body_bytes = Setting(
