@@ -20,13 +20,14 @@ import stripe
 from checkout.payments.events import HANDLED
 from checkout.payments.stripe_event import API_VERSION
 from deployment.aws_system import AwsSystem
+from deployment.key_rights import RESTRICTED, lacking
 from deployment.stripe_client import stripe_client
 
 PREVIOUS_UNTIL = "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL"
 PREVIOUS_LIVES = timedelta(hours=24)
 """The longest time for which Stripe itself accepts a rolled secret."""
 
-KINDS = ("sk_test_", "rk_test_", "sk_live_", "rk_live_")
+KINDS = ("sk_test_", "sk_live_", *RESTRICTED)
 
 
 class NotConfigured(RuntimeError):
@@ -44,7 +45,8 @@ def configure(
     """Ask for the key if neither the environment nor the secret has it. No secret is printed.
 
     `rotate` replaces the endpoint's signing secret; both are accepted until the next run, and for a day at
-    most. `leaked` replaces it, and the old one is not accepted any more.
+    most. `leaked` replaces it, and the old one is not accepted any more. A restricted key that may not read
+    what it must is refused before anything is changed, unless a leak is to be ended.
 
     STRIPE_CONFIGURE_KEY, if set, creates the endpoint and is not stored, so the stack's own key needs no
     right to redirect webhooks.
@@ -68,9 +70,19 @@ def configure(
         raise NotConfigured("STRIPE_CONFIGURE_KEY must be a secret key of the same mode as STRIPE_SECRET")
     client = stripe_client(maker, system.stripe_api_url).v1.webhook_endpoints
     try:
+        if key.startswith(RESTRICTED) and not leaked:
+            _require_rights(system, key, say)
         _configure(system, client, key, say, rotate=rotate, leaked=leaked)
     except stripe.StripeError as error:
         raise NotConfigured(f"Stripe refused: {error.user_message or type(error).__name__}") from error
+
+
+def _require_rights(system: AwsSystem, key: str, say: Callable[[str], None]) -> None:
+    if missing := lacking(stripe_client(key, system.stripe_api_url), say):
+        raise NotConfigured(
+            f"STRIPE_SECRET may not read {', '.join(missing)}: give the restricted key that right in Stripe's"
+            " dashboard (docs/stripe.md, The rights of a restricted key)"
+        )
 
 
 def _configure(

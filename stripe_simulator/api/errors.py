@@ -73,10 +73,14 @@ class KeyInUse(StripeError):
 
 
 class Injected(StripeError):
-    """The answer that a fault causes."""
+    """The answer that a fault causes: 403 as to a restricted key that lacks the right."""
 
     def __init__(self, status: int) -> None:
-        super().__init__("Something went wrong on the simulator's end, as it was told to.")
+        super().__init__(
+            "The provided key does not have the required permissions for this endpoint."
+            if status == Forbidden.status
+            else "Something went wrong on the simulator's end, as it was told to."
+        )
         self.status = status
         self.type = "api_error" if status >= 500 else "invalid_request_error"
         self.code = "rate_limit" if status == 429 else None

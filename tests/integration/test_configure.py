@@ -20,6 +20,7 @@ from tests.support.stripe_simulator import Simulator
 
 URL = "http://127.0.0.1:9/webhooks/stripe"
 KEY = "sk_test_in_use"
+RESTRICTED_KEY = "rk_test_in_use"
 CALLERS = {"JWT_SECRET": "kept"}
 
 
@@ -33,6 +34,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 def stripe(simulator: Simulator) -> Iterator[Simulator]:
     """Without any endpoint of the stack's address."""
     yield simulator
+    simulator.clear_faults()
     for endpoint in endpoints(simulator):
         simulator.client.v1.webhook_endpoints.delete(endpoint.id)
 
@@ -247,18 +249,24 @@ def test_a_stack_keeps_its_mode(system: AwsSystem, monkeypatch: pytest.MonkeyPat
     assert system.stripe_secrets["STRIPE_SECRET"] == KEY
 
 
-def test_another_key_makes_the_endpoint_and_is_not_stored(
-    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then the stack's own needs no right to redirect webhooks."""
-    used: list[str] = []
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of the clients that are made."""
+    found: list[str] = []
     client = stripe_sdk.StripeClient
 
     def made(key: str, **given: Any) -> Any:
-        used.append(key)
+        found.append(key)
         return client(key, **given)
 
     monkeypatch.setattr(stripe_sdk, "StripeClient", made)
+    return found
+
+
+def test_another_key_makes_the_endpoint_and_is_not_stored(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, used: list[str]
+) -> None:
+    """Then the stack's own needs no right to redirect webhooks."""
     put(monkeypatch, STRIPE_CONFIGURE_KEY="rk_test_endpoints")
     run(system)
     assert used == ["rk_test_endpoints"]
@@ -268,6 +276,79 @@ def test_another_key_makes_the_endpoint_and_is_not_stored(
     put(monkeypatch, STRIPE_CONFIGURE_KEY="rk_live_endpoints")
     with pytest.raises(NotConfigured, match="STRIPE_CONFIGURE_KEY must be a secret key of the same mode"):
         run(system)
+
+
+def test_a_restricted_key_that_may_read_everything(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, used: list[str]
+) -> None:
+    stripe.pay(stripe.create_session())
+    used.clear()
+    put(monkeypatch, STRIPE_SECRET=RESTRICTED_KEY, STRIPE_CONFIGURE_KEY="sk_test_endpoints")
+    run(system)
+    assert used == ["sk_test_endpoints", RESTRICTED_KEY]
+    assert len(endpoints(stripe)) == 1
+    assert system.stripe_secrets["STRIPE_SECRET"] == RESTRICTED_KEY
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("checkout/sessions", "Checkout Sessions"),
+        ("payment_intents", "PaymentIntents"),
+        ("refunds", "Charges and Refunds"),
+        ("disputes", "Disputes"),
+        ("events", "Events"),
+        ("balance_transactions", "Balance transaction sources"),
+    ],
+)
+def test_a_restricted_key_that_may_not_read_is_refused_by_the_right_that_is_missing(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch, path: str, resource: str
+) -> None:
+    put(monkeypatch, STRIPE_SECRET=RESTRICTED_KEY)
+    stripe.fault(path_prefix=f"/v1/{path}", method="GET", status=403)
+    with pytest.raises(NotConfigured, match=f"^STRIPE_SECRET may not read {resource}: give "):
+        run(system)
+    assert endpoints(stripe) == []
+    assert "STRIPE_SECRET" not in system.stripe_secrets
+    run(system)
+    assert system.stripe_secrets["STRIPE_SECRET"] == RESTRICTED_KEY
+
+
+def test_all_missing_rights_are_named(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(monkeypatch, STRIPE_SECRET=RESTRICTED_KEY)
+    for path in ("refunds", "events"):
+        stripe.fault(path_prefix=f"/v1/{path}", method="GET", status=403)
+    with pytest.raises(NotConfigured, match="may not read Charges and Refunds, Events: give "):
+        run(system)
+
+
+def test_a_leak_is_ended_whatever_the_key_may_read(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(monkeypatch, STRIPE_SECRET=RESTRICTED_KEY)
+    run(system)
+    [old] = accepted(system)
+    stripe.fault(path_prefix="/v1/disputes", method="GET", status=403)
+    run(system, leaked=True)
+    assert old not in accepted(system)
+
+
+def test_a_restricted_key_that_stripe_takes_only_from_the_functions(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bound to their addresses, so what it may read cannot be tried here."""
+
+    def refuse(*_: object) -> None:
+        raise stripe_sdk.AuthenticationError(
+            "The API key provided does not allow requests from your IP address."
+        )
+
+    put(monkeypatch, STRIPE_SECRET=RESTRICTED_KEY, STRIPE_CONFIGURE_KEY="rk_test_endpoints")
+    monkeypatch.setattr(type(stripe.client.v1.checkout.sessions), "list", refuse)
+    assert "could not be tried" in run(system)
+    assert system.stripe_secrets["STRIPE_SECRET"] == RESTRICTED_KEY
 
 
 def test_a_key_that_stripe_refuses(system: AwsSystem) -> None:
