@@ -137,7 +137,10 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
 
 def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1", user_id="x"), event_id="evt_1"))
-    assert terminal.run("held", "discard", "evt_1", "--reason", "a test", *ADA, "--yes") == 0
+    discard = ("held", "discard", "evt_1", "--reason", "a test", *ADA)
+    assert terminal.run(*discard, answer="no") == 2
+    assert "what is paid is credited, so do not credit it by hand" in terminal.out + terminal.err
+    assert terminal.run(*discard, "--yes") == 0
     [row] = fns.checkout("SELECT outcome, reason FROM stripe_events")
     assert row["outcome"] == "ignored"
     assert (

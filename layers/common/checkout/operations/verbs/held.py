@@ -10,7 +10,7 @@ from checkout.base.postgres import Transaction
 from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, one_or_all, paged, reasoned
-from checkout.payments import inbox, reversal_event, reversals, stripe_event
+from checkout.payments import inbox, reversal_event, reversals, session_event, stripe_event
 from checkout.payments import reversals_table as stored_reversals
 from checkout.payments import table as payments_table
 from checkout.system import System
@@ -75,6 +75,11 @@ def plan_discard(given: Namespace, system: System) -> str:
         plan += f", nor anything else of {', '.join(decided.objects)}"
     if decided.events:
         plan += f", which {', '.join(decided.events)} are also about"
+    if event.type in session_event.HANDLED:
+        plan += (
+            ". Its session is not decided about: the reconciler asks Stripe what became of it, and what is"
+            " paid is credited, so do not credit it by hand"
+        )
     return plan
 
 
