@@ -96,7 +96,7 @@ def test_a_success_before_the_charge(fns: Functions, stripe: Simulator, publishe
 def test_a_lock_that_excludes_nobody(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     """Climactic/laravel-credits #20: two movements at once locked the latest row of the ledger, next to which
     each inserted its own, and one of them was lost."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     functions.forget_wiring()
     fns.consume(finished())
     url = fns.settings["DATABASE_URL"]
@@ -120,7 +120,7 @@ def test_ten_at_once_with_money_for_five(fns: Functions) -> None:
 def test_everybody_behind_one_lock(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     """Significant-Gravitas/AutoGPT #11143: under load the credit operations waited for each other's lock for
     seconds, and failed."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     monkeypatch.setattr(timing, "LOCKED_USERS", 20)
     functions.forget_wiring()
     fns.add_users(2, 3)

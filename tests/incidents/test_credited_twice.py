@@ -36,7 +36,7 @@ def test_two_deliveries_at_the_same_moment(
 ) -> None:
     """Significant-Gravitas/AutoGPT #10672: two deliveries of one top-up both found it not yet applied, so
     $160 and $50 made $260."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     fns.consume(finished(amount_cents=16_000))
     url = fns.settings["CHECKOUT_DATABASE_URL"]
     paid = encoded(event(session_object(str(uuid4()), amount=5_000, payment_intent="pi_1")))

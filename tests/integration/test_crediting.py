@@ -174,7 +174,7 @@ def test_an_open_transaction_that_refers_to_a_user_does_not_hold_up_the_users_cr
 ) -> None:
     from checkout.base import postgres
 
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "50ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "50ms")
     other = psycopg2.connect(fns.settings["DATABASE_URL"])
     with other, other.cursor() as cursor:
         cursor.execute("SELECT id FROM users FOR KEY SHARE")

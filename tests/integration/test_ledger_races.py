@@ -27,7 +27,7 @@ ENTRY = (
 @pytest.fixture
 def url(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of the application's database; the functions wait for a lock as long as the test takes."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     functions.forget_wiring()
     return fns.settings["DATABASE_URL"]
 

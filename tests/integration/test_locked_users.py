@@ -186,7 +186,7 @@ def test_a_lock_that_a_trigger_waits_for_makes_only_its_users_wait(
 ) -> None:
     from checkout.base import postgres
 
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "200ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "200ms")
     functions.forget_wiring()
     other.execute("SELECT 1 FROM company FOR UPDATE")
     batch = [finished(user_id=user_id) for user_id in (6, 2, 3, 1, 4, 5)]

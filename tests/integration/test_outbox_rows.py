@@ -39,7 +39,7 @@ class TakesOnly(KeptMessages):
 @pytest.fixture
 def checkout(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """Of a process that soon gives up to wait for a lock."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "100ms")
     with closing(Database(system().config.checkout_database_url)) as database:
         yield database
 

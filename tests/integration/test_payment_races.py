@@ -16,7 +16,7 @@ from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
 @pytest.fixture
 def url(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of the checkout database; the functions wait for a lock as long as the test takes."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     functions.forget_wiring()
     return fns.settings["CHECKOUT_DATABASE_URL"]
 

@@ -21,7 +21,7 @@ from tests.support.stripe_reversals import KnownStripe, refund
 
 @pytest.fixture(autouse=True)
 def impatient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "100ms")
     functions.forget_wiring()
 
 

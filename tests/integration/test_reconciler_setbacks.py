@@ -30,7 +30,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 @pytest.fixture
 def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A Stripe of its own without webhooks, and functions that soon give up waiting for a lock."""
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "100ms")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "100ms")
     functions.forget_wiring()
     with Simulator(tmp_path / "stripe") as simulator:
         fns.set(STRIPE_API_BASE=simulator.url)

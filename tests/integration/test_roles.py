@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from checkout.base.errors import ConfigurationError
-from checkout.base.postgres import TIMEOUTS, Database
+from checkout.base.postgres import SESSION, Database
 from checkout.operations.verbs.corrections import Corrections
 from checkout.release import privileges
 from checkout.release.migrate import Migrate
@@ -180,7 +180,7 @@ def test_a_role_has_the_timeouts_of_every_session(databases: tuple[str, str], fu
         (privileges.role_of(function),),
     )
 
-    assert row.pop("rolconfig") == [f"{name}={value}" for name, value in TIMEOUTS.items()]
+    assert row.pop("rolconfig") == [f"{name}={value}" for name, value in SESSION.items()]
     assert row.pop("rolcanlogin") is True
     assert set(row.values()) == {False}
 

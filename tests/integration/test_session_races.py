@@ -33,7 +33,7 @@ class AskedStripe(StripeApi):
 @pytest.fixture
 def asked(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> AskedStripe:
     stripe = AskedStripe()
-    monkeypatch.setitem(postgres.TIMEOUTS, "lock_timeout", "20s")
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "20s")
     functions.override(monkeypatch, stripe_api=stripe)
     return stripe
 

@@ -11,12 +11,13 @@ from psycopg2.extensions import parse_dsn
 
 from checkout.base.config import Config
 from checkout.base.errors import ConfigurationError, DatabaseUnavailable, Unavailable
-from checkout.base.postgres import TIMEOUTS, Database
+from checkout.base.postgres import SESSION, Database
 from checkout.base.rds_token import RdsTokens
 from tests.support.functions import query
 from tests.support.settings import put, sign_in_to_aws
 
 ROLE = "checkout_sign_in"
+TIMEOUTS = [name for name in SESSION if name.endswith("_timeout")]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def passwordless(server: dict[str, str]) -> str:
 
 def timeouts(database: Database) -> dict[str, str]:
     with database.transaction() as cursor:
-        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(TIMEOUTS),))
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (TIMEOUTS,))
         return {row["name"]: row["setting"] for row in cursor.fetchall()}
 
 
@@ -90,6 +91,21 @@ def test_who_has_a_password_gets_the_timeouts_at_connect(databases: tuple[str, s
         "idle_in_transaction_session_timeout": "30000",
     }
     database.close()
+
+
+def test_who_waited_for_a_lock_sees_what_was_committed_whatever_the_database_s_default_is(
+    databases: tuple[str, str],
+) -> None:
+    name = databases[0].rpartition("/")[2]
+    query(databases[0], f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    database = Database(lambda: databases[0])
+    try:
+        with database.transaction() as tx:
+            tx.execute("SELECT current_setting('transaction_isolation') AS level")
+            assert tx.row() == {"level": "read committed"}
+    finally:
+        database.close()
+        query(databases[0], f"ALTER DATABASE {name} RESET default_transaction_isolation")
 
 
 def test_a_url_that_no_token_can_be_made_for_is_refused() -> None:

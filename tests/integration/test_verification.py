@@ -348,7 +348,7 @@ def test_one_database_may_take_long_while_the_other_waits(
         return in_checkout(cursor, users)
 
     monkeypatch.setattr(ledger_ranges, "in_checkout", slow)
-    monkeypatch.setitem(postgres.TIMEOUTS, "idle_in_transaction_session_timeout", "250ms")
+    monkeypatch.setitem(postgres.SESSION, "idle_in_transaction_session_timeout", "250ms")
     functions.forget_wiring()
     assert found(fns) == {}
 

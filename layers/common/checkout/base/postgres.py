@@ -20,12 +20,14 @@ from checkout.base.user_ids import BIGINT, UserIds
 Sql: TypeAlias = str | bytes | composed.Composable
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
-TIMEOUTS = {
+SESSION = {
+    "default_transaction_isolation": "read committed",
     "lock_timeout": f"{timing.DATABASE_LOCK}s",
     "statement_timeout": f"{timing.DATABASE_STATEMENT}s",
     "idle_in_transaction_session_timeout": f"{timing.DATABASE_IDLE_IN_TRANSACTION}s",
 }
-"""What every session of ours has: by its role where it signs in by IAM, else by a statement of its own."""
+"""What every session of ours has: by its role if it signs in by IAM, else by a statement of its own. Who has
+waited for a lock must see what was committed meanwhile, whatever the database's own default is."""
 
 _COUNTED = b"WITH changed AS (%s RETURNING 1) SELECT 1 / (count(*) = 1)::int FROM changed"
 """Divides by zero if a statement does not change one row: see postgres_errors."""
@@ -35,8 +37,7 @@ class Transaction:
     """A database transaction. Who opened it commits it; SQL modules only execute.
 
     What is queued goes with the next statement, in one round trip: BEGIN with the first one, and writes whose
-    results nobody needs with COMMIT.
-    """
+    results nobody needs with COMMIT."""
 
     def __init__(self, database: "Database", opening: Sequence[str]) -> None:
         self.user_ids = database.user_ids
@@ -204,7 +205,7 @@ class Database:
         connection.autocommit = True
         if self._token is None:
             with connection.cursor() as cursor:
-                cursor.execute(*_set_config(TIMEOUTS, local=False))
+                cursor.execute(*_set_config(SESSION, local=False))
         return connection
 
     def _rollback(self) -> None:

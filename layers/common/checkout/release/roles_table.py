@@ -6,7 +6,7 @@ import psycopg2.errors
 from psycopg2 import sql
 
 from checkout.base.errors import ConfigurationError
-from checkout.base.postgres import TIMEOUTS, Transaction
+from checkout.base.postgres import SESSION, Transaction
 from checkout.release.privileges import FUNCTIONS, Grants
 
 IAM_ROLE = "rds_iam"
@@ -19,7 +19,7 @@ def begin(tx: Transaction) -> None:
 
 
 def ensure(tx: Transaction, role: str) -> None:
-    """A role that can sign in and do nothing, with the timeouts of every session of ours.
+    """A role that can sign in and do nothing, with the settings of every session of ours.
 
     Raises ConfigurationError where we may not make it or change it.
     """
@@ -36,9 +36,9 @@ def _ensure(tx: Transaction, role: str) -> None:
     name = sql.Identifier(role)
     if not _exists(tx, role):
         tx.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-    for setting, timeout in TIMEOUTS.items():
+    for setting, value in SESSION.items():
         tx.execute(
-            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(timeout))
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
         )
     if _exists(tx, IAM_ROLE):
         tx.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(IAM_ROLE), name))
