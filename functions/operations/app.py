@@ -46,7 +46,7 @@ def _words(event: object) -> list[str]:
     arguments = given.get("arguments", [])
     words = [given.get("verb"), *arguments] if isinstance(arguments, list) else [None]
     if not all(isinstance(word, str) for word in words) or {"-h", "--help"} & set(words):
-        raise InvalidRequest('The event is {"verb": "…", "arguments": ["…", …]}, all of them texts.')
+        raise InvalidRequest('The event must be {"verb": "…", "arguments": ["…", …]}, all of them texts.')
     return [str(word) for word in words]
 
 

@@ -150,7 +150,7 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError("STRIPE_SECRET is not a test key (sk_test_…); leave it out to use the simulator")
     if (kafka := given.get("KAFKA", _KAFKAS[0])) not in _KAFKAS and "KAFKA_BROKERS" not in given:
         raise SettingsError(
-            f"KAFKA={kafka} is not known: it is {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"
+            f"KAFKA={kafka} is not known: it must be {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"
         )
     kept = _kept(root / ".local")
     return Settings(

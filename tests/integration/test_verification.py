@@ -256,7 +256,7 @@ def test_a_credit_without_a_transaction_of_ours_is_an_offence_unless_others_put_
 def test_whether_there_are_foreign_producers_is_said_in_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, FOREIGN_PRODUCERS="some")
     functions.forget_wiring()
-    with pytest.raises(ConfigurationError, match="FOREIGN_PRODUCERS is true or false"):
+    with pytest.raises(ConfigurationError, match="FOREIGN_PRODUCERS must be true or false"):
         _ = Verify(system())
 
 

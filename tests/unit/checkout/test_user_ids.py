@@ -99,5 +99,5 @@ def test_a_uuid_of_another_producer_is_kept_in_lower_case() -> None:
 
 def test_another_type_is_refused_at_start() -> None:
     assert Config({}).user_ids is BIGINT
-    with pytest.raises(ConfigurationError, match="USER_ID_TYPE is bigint, uuid, text"):
+    with pytest.raises(ConfigurationError, match="USER_ID_TYPE must be one of bigint, uuid, text"):
         Config({"USER_ID_TYPE": "UUID"}).check()

@@ -26,11 +26,11 @@ def server_of(url: str, token: Token | None) -> dict[str, Any]:
         server = {"port": ""}
     if not re.fullmatch(r"[0-9]+(,[0-9]+)*", server.get("port", "5432")):
         # And not as libpq says it, which may quote the password.
-        raise ConfigurationError(f"A database's URL cannot be read: it is {URL_FORM}.")
+        raise ConfigurationError(f"A database's URL cannot be read: it must be {URL_FORM}.")
     if token is not None:
         if not {"host", "user"} <= server.keys():
             raise ConfigurationError(
-                "With DATABASE_AUTH=IAM a database's URL is postgresql://role@host/name."
+                "With DATABASE_AUTH=IAM a database's URL must be postgresql://role@host/name."
             )
         server["password"] = token(server["host"], int(server.get("port", 5432)), server["user"])
     return server

@@ -1,6 +1,6 @@
 """The settings of prices and of Stripe's own switches, and what is refused of them. Pure.
 
-Each parser raises ValueError with what is wrong, as in "is not a number".
+Each parser raises ValueError with what follows the name in a message: "must be inclusive or exclusive".
 """
 
 import re
@@ -45,19 +45,19 @@ class Offer:
 def offers(given: str) -> tuple[Offer, ...]:
     listed = _json(given)
     if not isinstance(listed, list) or not listed:
-        raise ValueError('is a list: [{"amount_cents": 1000, "credit_cents": 1100, "label": "+10 %"}]')
+        raise ValueError('must be a JSON list, such as [{"amount_cents": 1000, "credit_cents": 1100}]')
     found = tuple(map(_offer, listed))
     if len({one.amount_cents for one in found}) < len(found):
-        raise ValueError("has an amount_cents twice")
+        raise ValueError("has the same amount_cents twice")
     return found
 
 
 def _offer(entry: object) -> Offer:
     if not isinstance(entry, Mapping) or entry.keys() - {"amount_cents", "credit_cents", "label"}:
-        raise ValueError("has an entry that is not amount_cents, credit_cents and label")
+        raise ValueError("has an entry that is not an object of amount_cents, credit_cents and perhaps label")
     amount_cents, credit_cents = map(positive_bigint, (entry.get("amount_cents"), entry.get("credit_cents")))
     if amount_cents is None or credit_cents is None:
-        raise ValueError("has an entry without amount_cents or credit_cents, integers from 1 to 2^63-1")
+        raise ValueError("needs amount_cents and credit_cents in each entry, integers from 1 to 2^63-1")
     label = entry.get("label")
     if label is not None and not (isinstance(label, str) and 0 < len(label) <= 40 and is_storable(label)):
         raise ValueError("has a label that is not a text of 1 to 40 characters")
@@ -73,38 +73,38 @@ def unit(given: str) -> str | None:
 def rate(given: str) -> Fraction:
     """What one cent credits."""
     if (found := _RATE.fullmatch(given)) is None:
-        raise ValueError("is a number of up to nine digits, or two of them: 100, or 1/10")
+        raise ValueError("must be a positive number of up to nine digits, or a fraction of two: 100, or 1/10")
     return Fraction(int(found[1]), int(found[2] or 1))
 
 
 def switches(given: str) -> Mapping[str, Any]:
     found = _json(given)
     if not isinstance(found, dict):
-        raise ValueError("is a JSON object")
+        raise ValueError('must be a JSON object, such as {"automatic_tax": {"enabled": true}}')
     if unknown := sorted(found.keys() - SWITCHES):
-        raise ValueError(f"has {unknown[0]}, and may have {', '.join(sorted(SWITCHES))}")
+        raise ValueError(f"has {unknown[0]}, and may only have {', '.join(sorted(SWITCHES))}")
     if found.get("allow_promotion_codes") and found.get("discounts"):
-        raise ValueError("has allow_promotion_codes and discounts, which Stripe does not take together")
+        raise ValueError("has both allow_promotion_codes and discounts, which Stripe does not take together")
     if "automatic_tax" in found and not isinstance(found["automatic_tax"], dict):
-        raise ValueError('has an automatic_tax that is not {"enabled": true}')
+        raise ValueError('has an automatic_tax that is not an object, such as {"enabled": true}')
     return found
 
 
 def tax_behavior(given: str) -> str | None:
     if given not in ("inclusive", "exclusive"):
-        raise ValueError("is inclusive or exclusive")
+        raise ValueError("must be inclusive or exclusive")
     return given
 
 
 def tax_code(given: str) -> str | None:
     if not _TAX_CODE.fullmatch(given):
-        raise ValueError("is one of Stripe's tax codes: txcd_10000000")
+        raise ValueError("must be one of Stripe's tax codes, such as txcd_10000000")
     return given
 
 
 def session_minutes(given: str) -> int | None:
     if not given.isascii() or not given.isdecimal() or not 31 <= int(given) <= 1439:
-        raise ValueError("is a number from 31 to 1439")
+        raise ValueError("must be a whole number from 31 to 1439")
     return int(given)
 
 
@@ -187,4 +187,4 @@ def _json(given: str) -> object:
     try:
         return strict_json.value_from(given.encode("utf-8", "replace"))
     except strict_json.NotJson as error:
-        raise ValueError(f"is {error}") from error
+        raise ValueError(f"cannot be read: {error}") from error

@@ -40,8 +40,8 @@ class Setting(Generic[T]):
         default: T | None = None,
         is_required: bool = False,
     ) -> None:
-        """`parse` raises ValueError with what is wrong, as in "is not a number". `what` is for the README.
-        Without a `default`, T includes None unless the setting is required."""
+        """`parse` raises ValueError with what follows the name in a message: "must be true or false". `what`
+        is for the README. Without a `default`, T includes None unless the setting is required."""
         self.name = name
         self.what = what
         self.default = default
@@ -121,10 +121,10 @@ def optional_text(given: str) -> str | None:
 def number(given: str) -> int:
     try:
         value = int(given)
-    except ValueError as error:
-        raise ValueError("is not a number") from error
+    except ValueError:
+        value = 0
     if value < 1:
-        raise ValueError("must be at least 1")
+        raise ValueError("must be a whole number of at least 1")
     return value
 
 
@@ -135,13 +135,13 @@ def optional_number(given: str) -> int | None:
 def retention_days(given: str) -> int:
     days = number(given)
     if days <= 30:
-        raise ValueError("must be more than 30: so long Stripe keeps its own events")
+        raise ValueError("must be more than 30: Stripe keeps its own events that long")
     return days
 
 
 def yes_or_no(given: str) -> bool:
     if given.lower() not in ("true", "false"):
-        raise ValueError("is true or false")
+        raise ValueError("must be true or false")
     return given.lower() == "true"
 
 
@@ -151,13 +151,13 @@ def unless_false(given: str) -> bool:
 
 def is_iam(given: str) -> bool:
     if given != "IAM":
-        raise ValueError("is IAM, or empty if the URL has a password")
+        raise ValueError("must be IAM, or empty if the URL has a password")
     return True
 
 
 def security(given: str) -> str:
     if given not in ("PLAINTEXT", "SCRAM", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "IAM"):
-        raise ValueError("is PLAINTEXT, SCRAM, SCRAM-SHA-256, SCRAM-SHA-512, PLAIN or IAM")
+        raise ValueError("must be one of PLAINTEXT, SCRAM, SCRAM-SHA-256, SCRAM-SHA-512, PLAIN and IAM")
     return given.removesuffix("-SHA-512")
 
 
@@ -173,13 +173,13 @@ def parts(given: str) -> tuple[str, ...]:
 
 def brokers(given: str) -> tuple[str, ...]:
     if not all(parts(given)):
-        raise ValueError("has an empty element; it is host:port,host:port")
+        raise ValueError("has an empty element; it must be host:port,host:port")
     return parts(given)
 
 
 def topic_prefix(given: str) -> str | None:
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,100}", given):
-        raise ValueError("must be up to 100 letters, digits, dots, underscores and hyphens of ASCII")
+        raise ValueError("must be 1 to 100 ASCII letters, digits, dots, underscores or hyphens")
     return given
 
 
@@ -187,14 +187,14 @@ def version(given: str) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in given.split("."))
     except ValueError as error:
-        raise ValueError("is not a number") from error
+        raise ValueError("must be a version, such as 2.3") from error
 
 
 def networks(given: str) -> Networks:
     try:
         return tuple(ip_network(part) for part in parts(given))
     except ValueError as error:
-        raise ValueError("is addresses and networks: 192.0.2.1,198.51.100.0/24") from error
+        raise ValueError("must be addresses or networks, such as 192.0.2.1,198.51.100.0/24") from error
 
 
 def own_origin(given: str) -> str | None:
@@ -204,7 +204,7 @@ def own_origin(given: str) -> str | None:
 def origins(given: str) -> frozenset[str]:
     found = [part.rstrip("/").lower() for part in parts(given)]
     if any(origin_of(origin) != origin for origin in found):
-        raise ValueError("is https://host[:port],https://host[:port]")
+        raise ValueError("must be https://host[:port],https://host[:port]")
     return frozenset(map(_protected, found))
 
 
@@ -216,7 +216,7 @@ def fetchable(given: str) -> str | None:
 
 def audiences(given: str) -> frozenset[str]:
     if not all(parts(given)):
-        raise ValueError("has an empty element; it is several with commas between them: app-1,app-2")
+        raise ValueError("has an empty element; it must be values with commas between them: app-1,app-2")
     return frozenset(parts(given))
 
 
@@ -225,7 +225,7 @@ def claim(given: str) -> Sequence[str]:
     if not given.startswith("/"):
         return (given,)
     if re.search(r"~(?![01])", given):
-        raise ValueError("is a claim's name (org_id), or a JSON Pointer (/o/id), where ~ is ~0 and / is ~1")
+        raise ValueError("must be a claim's name (org_id), or a JSON Pointer (/o/id): ~0 is ~, ~1 is /")
     return tuple(name.replace("~1", "/").replace("~0", "~") for name in given[1:].split("/"))
 
 
@@ -235,11 +235,11 @@ def moment(given: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise ValueError("must be a time with its offset, as 2026-11-24T12:00:00Z")
+        raise ValueError("must be a time with its offset, such as 2026-11-24T12:00:00Z")
     return found
 
 
 def _protected(origin: str) -> str:
     if not is_protected(origin):
-        raise ValueError("must be https://host[:port]: http, which anybody may change, is for this machine")
+        raise ValueError("must be https://host[:port]: others can change http, which is for this machine")
     return origin

@@ -109,5 +109,5 @@ KINDS = {one.name: one for one in (BIGINT, UUID, TEXT)}
 def of(given: str) -> UserIds:
     """For the setting."""
     if given not in KINDS:
-        raise ValueError(f"is {', '.join(KINDS)}")
+        raise ValueError(f"must be one of {', '.join(KINDS)}")
     return KINDS[given]

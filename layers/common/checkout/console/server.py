@@ -163,7 +163,7 @@ class _Answers:
         if path == "/operations":
             if (words := _words(body)) is None:
                 raise InvalidRequest(
-                    f'The body is {{"words": ["verb", "argument", …]}}, at most {MAX_WORDS} texts.'
+                    f'The body must be {{"words": ["verb", "argument", …]}}, at most {MAX_WORDS} texts.'
                 )
             return _json(200, self._operate(words))
         if path == "/switchboard" and self._switchboard is not None:
@@ -185,7 +185,7 @@ def _switched(switchboard: Switchboard, body: Mapping[str, Any]) -> Mapping[str,
     if body:
         name, act = body.get("switch"), body.get("act")
         if not isinstance(name, str) or not isinstance(act, str):
-            raise InvalidRequest('The body is {}, or {"switch": "…", "act": "…"}.')
+            raise InvalidRequest('The body must be {}, or {"switch": "…", "act": "…"}.')
         switchboard.act(name, act)
     return {"switches": [asdict(one) for one in switchboard.switches()]}
 
