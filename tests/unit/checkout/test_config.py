@@ -68,6 +68,7 @@ def test_a_missing_setting_is_named(name: str, read: object) -> None:
         ("KAFKA_TOPIC_PREFIX", "staging:", "must be 1 to 100 ASCII letters, digits, dots, underscores or"),
         ("KAFKA_SECURITY", "SSL", "must be one of PLAINTEXT, SCRAM, SCRAM-SHA-256, SCRAM-SHA-512, PLAIN and"),
         ("KAFKA_IDLE_SECONDS", "1.5", "must be a whole number of at least 1"),
+        ("KAFKA_PARTIAL_RESPONSES", "0", "must be true or false"),
         ("KAFKA_API_VERSION", "2.3-rc1", "must be a version, such as 2.3"),
         ("PUBLIC_ORIGIN", "http://pay.example.com", "must be https://host"),
         ("BALANCE_CURRENCY", "euro", "must be the three letters of a currency, such as eur"),
@@ -107,6 +108,11 @@ def test_an_unusable_setting_is_named_with_what_it_must_be(name: str, value: str
     assert isinstance(declared, Setting)
     with pytest.raises(ConfigurationError, match=f"^{re.escape(f'{name} {complaint}')}"):
         declared.parsed(value)
+
+
+@pytest.mark.parametrize(("text", "is_set"), [("false", False), ("False", False), ("true", True)])
+def test_false_in_any_case_is_false(text: str, is_set: bool) -> None:
+    assert Config({"KAFKA_PARTIAL_RESPONSES": text}).kafka_partial_responses is is_set
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,6 @@ def yes_or_no(given: str) -> bool:
     return given.lower() == "true"
 
 
-def unless_false(given: str) -> bool:
-    return given != "false"
-
-
 def is_iam(given: str) -> bool:
     if given != "IAM":
         raise ValueError("must be IAM, or empty if the URL has a password")

@@ -134,7 +134,7 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     )
     kafka_partial_responses = Setting(
         "KAFKA_PARTIAL_RESPONSES",
-        setting.unless_false,
+        setting.yes_or_no,
         "`false` where the trigger polls on demand, and repeats a batch as a whole",
         default=True,
     )
