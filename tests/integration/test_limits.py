@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from checkout.base.config import Config
-from checkout.base.errors import TooManyRequests
+from checkout.base.errors import ConfigurationError, TooManyRequests
 from checkout.base.postgres import Database
 from checkout.payments.stripe_api import StripeApi
+from checkout.release import self_check
 from checkout.sessions.create import CreateSession
 from checkout.sessions.session_request import SessionRequest
 from tests.support.functions import Functions, bearer
@@ -111,5 +112,7 @@ def test_a_new_day_begins_at_midnight_utc(fns: Functions, stripe: Simulator) -> 
 @pytest.mark.parametrize("value", ["0", "many"])
 def test_an_unusable_limit_is_named(fns: Functions, name: str, value: str) -> None:
     fns.set(**{name: value})
+    with pytest.raises(ConfigurationError, match=f"^{name} must be a whole number of at least 1"):
+        fns.invoke("create_session", self_check.EVENT)
     answer = fns.create({"amount_cents": 500})
-    assert (answer.status, name in answer.json["detail"]) == (503, True)
+    assert (answer.status, name in answer.json["detail"]) == (503, True), "if it is changed later"

@@ -85,6 +85,15 @@ def test_a_secret_that_can_be_guessed_fails_the_check(fns: Functions, function: 
         fns.invoke(function, self_check.EVENT)
 
 
+@pytest.mark.parametrize("function", NEEDS)
+def test_a_setting_that_cannot_be_parsed_fails_every_check(fns: Functions, function: str) -> None:
+    """Also that of a function that reads no secrets."""
+    fns.set(KAFKA_PARTIAL_RESPONSES="sometimes")
+
+    with pytest.raises(ConfigurationError, match="KAFKA_PARTIAL_RESPONSES must be true or false"):
+        fns.invoke(function, self_check.EVENT)
+
+
 # The hook
 
 VERSIONS = [f"arn:aws:lambda:eu-central-1:123456789012:function:{name}:7" for name in ("one", "two")]
@@ -255,7 +264,8 @@ def test_webhooks_from_elsewhere_are_refused_where_that_is_wanted(
 def test_a_source_that_is_no_address_is_named(fns: Functions) -> None:
     fns.set(STRIPE_WEBHOOK_SOURCES="192.0.2.1/24")
 
+    with pytest.raises(ConfigurationError, match="STRIPE_WEBHOOK_SOURCES must be addresses or networks"):
+        fns.invoke("stripe_webhook", self_check.EVENT)
     answer: Any = fns.webhook({})
-
-    assert answer.status == 503
+    assert answer.status == 503, "if it is changed later"
     assert "STRIPE_WEBHOOK_SOURCES" in answer.json["detail"]

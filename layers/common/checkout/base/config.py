@@ -14,8 +14,8 @@ from checkout.base.errors import ConfigurationError, NotYetConfigured
 from checkout.base.redirects import origin_of
 from checkout.base.secrets_manager import SecretsManager
 from checkout.base.services import SESSIONS, Service
-from checkout.base.setting import text_of
-from checkout.base.settings import OF_CALLERS, OF_DATABASES, SECRETS, Settings
+from checkout.base.setting import Setting, text_of
+from checkout.base.settings import DECLARED, OF_CALLERS, OF_DATABASES, SECRETS, Settings
 
 _SECRETS = {secret.name: secret for secret in SECRETS}
 _KEPT_IN = dict.fromkeys(secret.kept_in for secret in SECRETS)
@@ -30,14 +30,22 @@ class Config(Settings):
         self._kafka = _secret_of(self.kafka_secret_arn)
         self._kafka_root = _secret_of(self.kafka_root_secret_arn)
 
+    def check_settings(self) -> None:
+        """Raises ConfigurationError if a setting cannot be parsed or contradicts another. Reads no secret."""
+        for one in DECLARED.values():
+            if isinstance(one, Setting):
+                one.check(self.environment)
+        self.require_identity()
+        amounts = currencies.amounts(self.currency, self.min_amount_cents, self.max_amount_cents)
+        price_settings.check(self, self.currency, amounts)
+
     def check(self) -> None:
         """What is refused at start: before a migration, and before a new version gets traffic.
 
-        Raises ConfigurationError, which names the setting, or Unavailable.
+        Secrets that are not there yet are not missed. Raises ConfigurationError or Unavailable.
         """
-        _ = self.redirect_origins, self.jwt_user_claim, self.user_ids, self.fraud_warning_action
-        self.require_identity()
-        _ = self._named_services()
+        self.check_settings()
+        self._named_services()
         self._moment("STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL")
         self._moment("JWT_SECRET_PREVIOUS_UNTIL")
         callers = self._managers.get(OF_CALLERS)
@@ -54,8 +62,6 @@ class Config(Settings):
                 )
         if self._optional_secret("CHECKOUT_SERVICE_TOKEN"):
             self.services()
-        amounts = currencies.amounts(self.currency, self.min_amount_cents, self.max_amount_cents)
-        price_settings.check(self, self.currency, amounts)
 
     # What follows from several settings
 
@@ -221,17 +227,11 @@ class Config(Settings):
 
     def _named_services(self) -> tuple[Service, ...]:
         text = self._optional_secret("SERVICES")
-        try:
-            return services.services(text) if text else ()
-        except ValueError as error:
-            raise ConfigurationError(f"SERVICES {error}.") from error
+        return setting.parsed("SERVICES", services.services, text) if text else ()
 
     def _moment(self, name: str) -> datetime | None:
         text = self._optional_secret(name)
-        try:
-            return setting.moment(text) if text else None
-        except ValueError as error:
-            raise ConfigurationError(f"{name} {error}.") from error
+        return setting.parsed(name, setting.moment, text) if text else None
 
 
 def _secret_of(arn: str | None) -> SecretsManager | None:

@@ -161,9 +161,8 @@ def set_in(environment: Mapping[str, str]) -> list[str]:
 
 
 def check(given: PriceSettings, currency: str, amounts: range) -> None:
-    """Raises ConfigurationError, which names the setting, if one cannot be used, or contradicts another or
-    the `amounts` that can be asked for."""
-    _ = given.balance_unit, given.price_tax_code, given.session_minutes, given.price_tax_behavior
+    """Raises ConfigurationError, which names the setting, if one contradicts another or the `amounts` that
+    can be asked for."""
     offers, tax = given.offers, given.session_options.get("automatic_tax")
     if given.offers_only and not offers:
         raise ConfigurationError("PRICES_ONLY needs PRICES.")

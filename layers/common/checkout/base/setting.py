@@ -59,16 +59,15 @@ class Setting(Generic[T]):
             return self
         text = text_of(config.environment, self.name)
         if text is not None:
-            return self.parsed(text)
+            return parsed(self.name, self._parse, text)
         if self.is_required:
             raise ConfigurationError(f"{self.name} is not set.")
         return cast(T, self.default)
 
-    def parsed(self, text: str) -> T:
-        try:
-            return self._parse(text)
-        except ValueError as error:
-            raise ConfigurationError(f"{self.name} {error}.") from error
+    def check(self, environment: Mapping[str, str]) -> None:
+        """Raises ConfigurationError if it is set and cannot be parsed."""
+        if (text := text_of(environment, self.name)) is not None:
+            parsed(self.name, self._parse, text)
 
 
 class Secret:
@@ -108,6 +107,14 @@ class Secret:
 
 
 # How a text is read
+
+
+def parsed(name: str, parse: Callable[[str], T], given: str) -> T:
+    """Raises ConfigurationError if `parse` raises ValueError."""
+    try:
+        return parse(given)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {error}.") from error
 
 
 def text(given: str) -> str:

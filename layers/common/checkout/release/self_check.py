@@ -68,11 +68,12 @@ CHECKS: dict[str, Callable[[Parts], None]] = {
 
 
 def self_checking(handler: Handler, parts: Parts, *needs: str) -> Handler:
-    """The handler, which also answers a self-check: whether everything is there that it needs."""
+    """The handler, which also answers a self-check: can all settings be used, and all `needs` be reached?"""
 
     def answer(event: dict[str, Any], context: Any) -> Any:
         if event != EVENT:
             return handler(event, context)
+        parts.config.check_settings()
         for need in needs:
             CHECKS[need](parts)
         return {"release": parts.config.release, "reached": list(needs)}
