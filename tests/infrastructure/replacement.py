@@ -108,7 +108,9 @@ DELIBERATE: dict[str, str] = {}
 _CANDIDATES = (
     "other",
     "7",
+    "60",
     "usd",
+    "192.0.2.1",
     "3.9.x",
     "kafka.m7g.large",
     "b" * 64,

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cfnlint.api import ManualArgs, lint
 
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
 from checkout.base.setting import Secret, Setting
 from checkout.base.settings import DECLARED, SECRETS
 from checkout.outbox import finished_event, request_event
@@ -69,6 +71,45 @@ def test_no_two_stacks_have_one_mark_at_stripe_by_default() -> None:
     assert all(re.fullmatch(declared["AllowedPattern"], one) for one in right)
     assert not any(re.fullmatch(declared["AllowedPattern"], one) for one in wrong)
     assert "CheckoutAppId" not in (ROOT / "samconfig.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "setting", "right", "wrong"),
+    [
+        (
+            "StripeWebhookSources",
+            "STRIPE_WEBHOOK_SOURCES",
+            ["192.0.2.1", "192.0.2.1, 198.51.100.0/24", "2001:db8::/32,::1"],
+            [
+                "nonsense",
+                "7",
+                "192.0.2.1,",
+                ",192.0.2.1",
+                "192.0.2.1;192.0.2.2",
+                "192.0.2.1/",
+                "https://192.0.2.1",
+            ],
+        ),
+        (
+            "JwtAudience",
+            "JWT_AUDIENCE",
+            ["web", "web,app", "our web, https://app"],
+            [",", "a,,b", "a, ,b", "a,"],
+        ),
+        ("DataRetentionDays", "RETENTION_DAYS", ["31", "40", "99", "100"], ["0", "7", "30", "-31", "31.5"]),
+    ],
+)
+def test_a_parameter_takes_what_its_setting_takes(
+    parameter: str, setting: str, right: list[str], wrong: list[str]
+) -> None:
+    pattern = transformed.source()["Parameters"][parameter]["AllowedPattern"]
+    for value in ("", *right):
+        assert re.fullmatch(pattern, value), value
+        Config({setting: value}).check_settings()
+    for value in wrong:
+        assert not re.fullmatch(pattern, value), value
+        with pytest.raises(ConfigurationError, match=setting):
+            Config({setting: value}).check_settings()
 
 
 @pytest.mark.parametrize("name", ["application", *transformed.STACKS])
