@@ -42,7 +42,7 @@ class Config(Settings):
     def check(self) -> None:
         """What is refused at start: before a migration, and before a new version gets traffic.
 
-        Secrets that are not there yet are not missed. Raises ConfigurationError or Unavailable.
+        A secret that is not there yet is no error. Raises ConfigurationError or Unavailable.
         """
         self.check_settings()
         self._named_services()
@@ -75,7 +75,7 @@ class Config(Settings):
 
     @property
     def own_origin(self) -> str:
-        """PUBLIC_ORIGIN, for when no HTTP request could say instead where we are."""
+        """PUBLIC_ORIGIN, for when there is no HTTP request to take our address from."""
         if (origin := self.public_origin) is None:
             raise ConfigurationError("PUBLIC_ORIGIN is not set.")
         return origin
@@ -106,8 +106,8 @@ class Config(Settings):
         return (current, *(previous if _is_ahead(until) else ()))
 
     def jwt_secrets(self) -> tuple[str, ...]:
-        """The one that tokens are made with; and JWT_SECRET_PREVIOUS, until JWT_SECRET_PREVIOUS_UNTIL. None
-        if an identity provider signs them and JWT_SECRET is not set."""
+        """The one that signs tokens, then JWT_SECRET_PREVIOUS until JWT_SECRET_PREVIOUS_UNTIL. Empty if an
+        identity provider signs them and JWT_SECRET is not set."""
         if self.jwt_jwks_url is not None and not self._optional_secret("JWT_SECRET"):
             return ()
         current, previous = self._secret("JWT_SECRET"), self._optional_secret("JWT_SECRET_PREVIOUS")
@@ -118,7 +118,7 @@ class Config(Settings):
         return self._several("CHECKOUT_SERVICE_TOKEN")
 
     def services(self) -> tuple[Service, ...]:
-        """Whoever may call: those of SERVICES, and CHECKOUT_SERVICE_TOKEN's, which may create sessions."""
+        """The services that may call: those of SERVICES, and CHECKOUT_SERVICE_TOKEN's, for sessions alone."""
         unnamed = Service(None, tuple(dict.fromkeys(self.service_tokens())), frozenset({SESSIONS}))
         found = (unnamed, *self._named_services())
         try:
@@ -128,7 +128,7 @@ class Config(Settings):
         return found
 
     def sealing_secrets(self) -> tuple[str, ...]:
-        """What cursors are sealed with: the first; the others open them, too."""
+        """The secrets of cursors: the first one seals them, and all of them open them."""
         return self.jwt_secrets() or self.service_tokens()
 
     def kafka_credentials(self) -> tuple[str, str]:
@@ -138,7 +138,7 @@ class Config(Settings):
         return self._secret("KAFKA_USERNAME"), self._secret("KAFKA_PASSWORD")
 
     def kafka_root(self) -> str | None:
-        """The certificates, in PEM, that the brokers' ones chain to; None if no secret has them."""
+        """The certificates, in PEM, that the brokers' certificates chain to; None if no secret has them."""
         if self._kafka_root is None:
             return None
         if not (found := self._kafka_root.get("certificate")):
@@ -165,7 +165,7 @@ class Config(Settings):
         return bool(self._managers) or self.database_by_iam
 
     def prepare(self, *names: str) -> None:
-        """Make the clients of Secrets Manager that will be asked for one of these. Raises Unavailable."""
+        """Make the clients of Secrets Manager that these secrets will be read with. Raises Unavailable."""
         for name in names:
             if not self._text(name) and (manager := self._manager_of(name)) is not None:
                 manager.connect()
@@ -180,20 +180,20 @@ class Config(Settings):
             yield
 
     def require_secrets(self) -> None:
-        """Raises Unavailable or ConfigurationError if the secrets cannot be read, whichever they are, or if
-        they are refused at start."""
+        """Raises Unavailable or ConfigurationError if a secret of Secrets Manager cannot be read, or if
+        something is refused at start."""
         for manager in self._managers.values():
             manager.get("")
         self.check()
 
     def refresh_secrets(self, name: str) -> bool:
-        """True if Secrets Manager was asked again for this one and those next to it, and one has changed."""
+        """True if the secret that holds this one was read again, and something in it has changed."""
         manager = self._manager_of(name)
         return manager is not None and manager.refresh()
 
     def _signed_in(self, url: str) -> str:
-        """With DATABASE_ROLE as the user of a URL that names nobody; or with the master user's name and
-        password, if DATABASE_MASTER_SECRET_ARN names them."""
+        """The URL with DATABASE_ROLE as its user, if it names none; or with the master user's name and
+        password, if DATABASE_MASTER_SECRET_ARN is set."""
         if self._master is None:
             role = None if database_urls.names_somebody(url) else self.database_role
             return url if role is None else database_urls.signed_in(url, role)
@@ -246,5 +246,5 @@ def _account(secret: SecretsManager, setting_name: str) -> tuple[str, str]:
 
 
 def _is_ahead(moment: datetime | None) -> bool:
-    """True for None, which has no end."""
+    """True if the moment is in the future, or is None, which means no end."""
     return moment is None or datetime.now(UTC) < moment

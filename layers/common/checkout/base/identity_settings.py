@@ -1,4 +1,4 @@
-"""Settings of who users are: whose tokens name them, and what their ids are."""
+"""Settings of users' identities: whose tokens are accepted, and what users' ids are."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,8 +21,8 @@ class IdentitySettings:
     jwt_audiences = Setting(
         "JWT_AUDIENCE",
         setting.audiences,
-        "`aud` that tokens must have; without `aud` it is their `client_id`, or else `azp`; of several,"
-        " comma-separated, one",
+        "`aud` that tokens must have; a token without `aud` is judged by its `client_id`, or else `azp`; of"
+        " several, comma-separated, one is enough",
         default=frozenset[str](),
     )
     jwt_issuer = Setting("JWT_ISSUER", setting.optional_text, "`iss` that tokens must have")
@@ -47,8 +47,8 @@ class IdentitySettings:
     )
 
     def require_identity(self) -> None:
-        """Raises ConfigurationError if an identity provider's tokens could be another application's: many
-        tenants have one key set."""
+        """Raises ConfigurationError if tokens made for another application would be accepted: the tenants of
+        an identity provider can share a key set."""
         if self.jwt_jwks_url is not None:
             for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audiences)):
                 if not value:

@@ -1,4 +1,4 @@
-"""Settings of what operators may decide."""
+"""Settings that limit what operators may decide."""
 
 from collections.abc import Mapping
 
@@ -23,12 +23,12 @@ class OperatorSettings:
     four_eyes_cents = Setting(
         "FOUR_EYES_CENTS",
         setting.optional_number,
-        "above so much an `adjust` or `refund` needs a second operator's `approve`, and `erase-user` always;"
-        " without it none does",
+        "an `adjust` or `refund` above this amount needs a second operator's `approve`; `erase-user` always"
+        " does. If unset, nothing does",
     )
     fraud_warning_action = Setting(
         "FRAUD_WARNING_ACTION",
         _fraud_warning_action,
-        "what an early fraud warning of Stripe's does besides its alarm: `none`",
+        "what an early fraud warning from Stripe does besides raising an alarm: `none`",
         default="none",
     )

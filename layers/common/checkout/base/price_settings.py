@@ -1,4 +1,4 @@
-"""The settings of prices and of Stripe's own switches, and what is refused of them. Pure.
+"""The settings of prices and of Stripe's own switches, and what they refuse. Pure.
 
 Each parser raises ValueError with what follows the name in a message: "must be inclusive or exclusive".
 """
@@ -16,7 +16,7 @@ from checkout.base.setting import Setting
 from checkout.base.text import MAX_BIGINT, is_storable, positive_bigint
 
 MOST_CHARACTERS = 1_500
-"""Of a setting in JSON: Lambda has 4 KB for all variables of a function."""
+"""The limit of a setting in JSON: Lambda has 4 KB for all variables of a function."""
 
 BEYOND_THE_RELEASE_BEFORE = ("PRICES", "CREDIT_PER_CENT", "STRIPE_SESSION_OPTIONS")
 
@@ -71,7 +71,7 @@ def unit(given: str) -> str | None:
 
 
 def rate(given: str) -> Fraction:
-    """What one cent credits."""
+    """How much one cent credits."""
     if (found := _RATE.fullmatch(given)) is None:
         raise ValueError("must be a positive number of up to nine digits, or a fraction of two: 100, or 1/10")
     return Fraction(int(found[1]), int(found[2] or 1))
@@ -112,7 +112,7 @@ NO_SWITCHES: Mapping[str, Any] = MappingProxyType({})
 
 
 class PriceSettings:
-    """They are part of `Settings`."""
+    """The part of `Settings` about prices."""
 
     environment: Mapping[str, str]
 
@@ -156,7 +156,7 @@ class PriceSettings:
 
 
 def set_in(environment: Mapping[str, str]) -> list[str]:
-    """The names of those that are set and with which the release before would credit something else."""
+    """The names of set settings that the previous release does not know, so it would credit other amounts."""
     return [name for name in BEYOND_THE_RELEASE_BEFORE if setting.text_of(environment, name)]
 
 

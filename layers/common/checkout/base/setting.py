@@ -1,4 +1,4 @@
-"""What one setting is, and how its text is read."""
+"""What a setting is, and how its text is parsed."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +20,15 @@ class HasEnvironment(Protocol):
 
 
 def text_of(environment: Mapping[str, str], name: str) -> str | None:
-    """None for what is not set, or set to nothing."""
+    """None if it is not set, or is blank."""
     return environment.get(name, "").strip() or None
 
 
 class Setting(Generic[T]):
-    """One that is not secret, as an attribute of the class that declares it.
+    """A setting that is not secret, as an attribute of the class that declares it.
 
-    It is read when it is needed, so a function needs only those that it uses. Raises ConfigurationError,
-    which names it, if it is required and missing, or unusable.
+    It is read when it is needed, so a function needs only those that it uses. Reading it raises
+    ConfigurationError, which names it, if it is unusable, or required and missing.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Setting(Generic[T]):
 
 
 class Secret:
-    """One that the environment has, or else a secret in Secrets Manager, which holds several of them."""
+    """A secret value, in the environment or else in a secret of Secrets Manager, which holds several."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class Secret:
         least_bytes: int = 1,
     ) -> None:
         """`kept_in` is the setting with the ARN of the secret in Secrets Manager that has it: a function can
-        read the secrets whose ARNs it is given. `by_the_operator`: a new stack's secret is without it, and
-        nobody has failed. `has_several`: it is a list with commas. `least_bytes` is how long it is if nobody
-        can guess it; of HS256's key, RFC 7518 (3.2) says it."""
+        read the secrets whose ARNs it is given. `by_the_operator`: the operator supplies it later, so a new
+        stack may lack it without an alarm. `has_several`: it is a comma-separated list. `least_bytes`: a
+        shorter value can be guessed. For HS256's key, RFC 7518 (3.2) sets the length."""
         self.name = name
         self.what = what
         self.kept_in = kept_in
@@ -97,7 +97,7 @@ class Secret:
         self.least_bytes = least_bytes
 
     def check(self, value: str) -> None:
-        """Raises ConfigurationError if it can be guessed."""
+        """Raises ConfigurationError if it is so short that it can be guessed."""
         for one in value.split(",") if self.has_several else [value]:
             if len(one.strip().encode()) < self.least_bytes:
                 raise ConfigurationError(
@@ -106,7 +106,7 @@ class Secret:
                 )
 
 
-# How a text is read
+# How a text is parsed
 
 
 def parsed(name: str, parse: Callable[[str], T], given: str) -> T:
@@ -224,7 +224,7 @@ def audiences(given: str) -> frozenset[str]:
 
 
 def claim(given: str) -> Sequence[str]:
-    """The names that lead to it: one, or those of a JSON Pointer (RFC 6901)."""
+    """The path of names to the claim: a single name, or those of a JSON Pointer (RFC 6901)."""
     if not given.startswith("/"):
         return (given,)
     if re.search(r"~(?![01])", given):

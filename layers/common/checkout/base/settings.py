@@ -14,7 +14,7 @@ DEFAULT_MAX_AMOUNT_CENTS = 1_000_000
 OF_CALLERS = "SECRET_ARN"
 OF_STRIPE = "STRIPE_SECRET_ARN"
 OF_DATABASES = "DATABASE_SECRET_ARN"
-"""Where secrets are kept, each in a secret of Secrets Manager: no function needs all of them."""
+"""The settings with the ARNs of secrets in Secrets Manager: several, since no function needs all values."""
 
 SECRETS = (
     Secret("STRIPE_SECRET", "Stripe's secret key", kept_in=OF_STRIPE, is_required=True, by_the_operator=True),
@@ -29,12 +29,12 @@ SECRETS = (
     ),
     Secret(
         "JWT_SECRET",
-        "HS256 key of the users' tokens, 32 bytes or more; with `JWT_JWKS_URL` there need be none",
+        "HS256 key of the users' tokens, 32 bytes or more; not needed with `JWT_JWKS_URL`",
         is_required=True,
         least_bytes=32,
     ),
-    Secret("JWT_SECRET_PREVIOUS", "accepted, too, while the other is being rotated", least_bytes=32),
-    # These two are next to the secrets, since they change with them.
+    Secret("JWT_SECRET_PREVIOUS", "also accepted while `JWT_SECRET` is being rotated", least_bytes=32),
+    # Not secret, but kept with the secrets, since they change with them.
     Secret(
         "STRIPE_WEBHOOK_SECRET_PREVIOUS_UNTIL",
         "until when the webhook secrets after the first are accepted: `2026-11-24T12:00:00Z`",
@@ -75,21 +75,21 @@ SECRETS = (
 
 
 class Settings(IdentitySettings, PriceSettings, OperatorSettings):
-    """What is not secret."""
+    """All settings that are not secret."""
 
     database_by_iam = Setting(
         "DATABASE_AUTH",
         setting.is_iam,
-        "`IAM`: the role in the URLs signs in by a token of RDS, and has its timeouts from `Setup`",
+        "`IAM`: the role in the URL signs in with an RDS token; `Setup` sets its timeouts",
         default=False,
     )
     database_role = Setting(
-        "DATABASE_ROLE", setting.optional_text, "with `IAM`, who signs in where the URL names nobody"
+        "DATABASE_ROLE", setting.optional_text, "with `IAM`, the role that signs in if the URL names none"
     )
     database_connect_timeout_seconds = Setting(
         "DATABASE_CONNECT_TIMEOUT_SECONDS",
         setting.number,
-        "25 where the database may be waking up",
+        "how long a connection may take; 25 if the database may be asleep",
         default=timing.DATABASE_CONNECT,
     )
     database_master_secret_arn = Setting(
@@ -120,7 +120,9 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
         setting.optional_text,
         "the secret with `username` and `password`, instead of `KAFKA_USERNAME` and `KAFKA_PASSWORD`",
     )
-    kafka_ca_file = Setting("KAFKA_CA_FILE", setting.optional_text, "whom to trust by TLS")
+    kafka_ca_file = Setting(
+        "KAFKA_CA_FILE", setting.optional_text, "file of the certificates (PEM) to trust by TLS"
+    )
     kafka_root_secret_arn = Setting(
         "KAFKA_ROOT_SECRET_ARN",
         setting.optional_text,
@@ -129,19 +131,19 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     kafka_idle_seconds = Setting(
         "KAFKA_IDLE_SECONDS",
         setting.number,
-        "connections that were not used for longer are made anew; less than what brokers and NAT keep",
+        "a connection that was idle for longer is replaced; less than the idle timeouts of brokers and NAT",
         default=timing.KAFKA_IDLE,
     )
     kafka_partial_responses = Setting(
         "KAFKA_PARTIAL_RESPONSES",
         setting.yes_or_no,
-        "`false` where the trigger polls on demand, and repeats a batch as a whole",
+        "`false` if the trigger polls on demand: it repeats a batch as a whole",
         default=True,
     )
     kafka_api_version = Setting(
         "KAFKA_API_VERSION",
         setting.version,
-        "for `migrate` and `operations` alone: what brokers speak that cannot negotiate it",
+        "for `migrate` and `operations` alone: the version of brokers that cannot negotiate it: `2.3`",
     )
     app_id = Setting(
         "CHECKOUT_APP_ID",
@@ -152,9 +154,8 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     secret_arn = Setting(
         OF_CALLERS,
         setting.optional_text,
-        "the secret in Secrets Manager with what callers sign in by: `JWT_…`, `CHECKOUT_SERVICE_TOKEN`,"
-        " `SERVICES`; a"
-        " value in the environment wins over it",
+        "the secret in Secrets Manager with the callers' credentials: `JWT_…`, `CHECKOUT_SERVICE_TOKEN`,"
+        " `SERVICES`; a value in the environment wins over it",
     )
     stripe_secret_arn = Setting(
         OF_STRIPE, setting.optional_text, "the same with Stripe's values: `STRIPE_…SECRET…`"
@@ -183,7 +184,7 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     max_open_sessions_per_hour = Setting(
         "MAX_OPEN_SESSIONS_PER_HOUR",
         setting.number,
-        "unpaid sessions that a user may begin in an hour; to repeat a known request begins none",
+        "unpaid sessions that a user may begin in an hour; repeating a known request does not count",
         default=20,
     )
     daily_amount_cents_limit = Setting(
@@ -205,14 +206,14 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     foreign_producers = Setting(
         "FOREIGN_PRODUCERS",
         setting.yes_or_no,
-        "`true` if others than this put credits on `checkout.finished`: `verify` then lists them without an"
-        " alarm",
+        "`true` if other services put credits on `checkout.finished`, too: `verify` then lists them without"
+        " an alarm",
         default=False,
     )
     reemit_after_seconds = Setting(
         "REEMIT_AFTER_SECONDS",
         setting.number,
-        "when a payment without its ledger entry is emitted again",
+        "after how long a payment without a ledger entry is emitted again",
         default=300,
     )
     release = Setting("RELEASE", setting.optional_text, "which build this is, as a self-check reports it")
@@ -225,7 +226,7 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
     webhook_sources = Setting(
         "STRIPE_WEBHOOK_SOURCES",
         setting.networks,
-        "where webhooks must come from: Stripe's published addresses, comma-separated, networks too",
+        "addresses and networks that webhooks must come from, comma-separated, as Stripe publishes them",
         default=setting.Networks(),
     )
     new_versions = Setting(

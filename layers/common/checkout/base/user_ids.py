@@ -25,8 +25,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class UserIds:
-    """`name` is the setting's value, `sql_type` that of the columns, and `collate` what a comparison by size
-    needs, so that both databases, and Python, have one order. `first` is before all ids, and `last` is behind
+    """`name` is the setting's value, `sql_type` the type of the columns. `collate` goes into comparisons by
+    order, so that both databases and Python have the same one. `first` comes before all ids, and `last` after
     all others. `rule` says what an id in JSON is; `demo` is the demo's user."""
 
     name: str
@@ -37,7 +37,7 @@ class UserIds:
     rule: str
     demo: UserId
     probe: UserId
-    """Far from any user of the application."""
+    """An id that no user of the application has."""
     from_json: Callable[[object], UserId | None]
     """The id in a body or record; None for anything else, also for an id of another type."""
     from_text: Callable[[object], UserId | None]
@@ -45,12 +45,12 @@ class UserIds:
 
     @property
     def array(self) -> str:
-        """The type of `%s` in `= ANY(%s)`, for `postgres.array`. Said, since a column may be narrower."""
+        """The type of `%s` in `= ANY(%s)`, for `postgres.array`: explicit, since a column may be narrower."""
         return f"{self.name}[]"
 
 
 def least(ids: Sequence[Any]) -> UserId:
-    """Of ids that have one type; texts in the order of their code points, which is that of their bytes."""
+    """The least of ids of one type. Texts are ordered by code points, which is the order of their bytes."""
     found: UserId = min(ids)
     return found
 
@@ -61,7 +61,7 @@ def _uuid(value: object) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """Stripe's metadata would lose blanks around it, and the payment would name somebody else."""
+    """Blanks around it are refused: Stripe's metadata would lose them, and so name somebody else."""
     found = identifier(value)
     return None if found is None or _CONTROL.search(found) or found != found.strip() else found
 
@@ -107,7 +107,7 @@ KINDS = {one.name: one for one in (BIGINT, UUID, TEXT)}
 
 
 def of(given: str) -> UserIds:
-    """For the setting."""
+    """The kind of ids that USER_ID_TYPE names. Raises ValueError."""
     if given not in KINDS:
         raise ValueError(f"must be one of {', '.join(KINDS)}")
     return KINDS[given]

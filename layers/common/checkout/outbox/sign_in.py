@@ -1,6 +1,6 @@
-"""How we sign in to Kafka: by name and password (SCRAM or PLAIN), or as MSK has it by IAM; always by TLS.
+"""How we sign in to Kafka: with name and password (SCRAM or PLAIN), or with IAM at MSK; always by TLS.
 
-What gives settings, gives librdkafka's; administration.py makes those of kafka-python of them.
+Functions return librdkafka settings; administration.py translates them for kafka-python.
 """
 
 import base64

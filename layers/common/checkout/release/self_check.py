@@ -1,7 +1,7 @@
 """Could this version do its work? Asked by `pre_traffic` before a new version gets any.
 
-The event is `{"checkout": "self-check"}`; the answer names the release and what was reached. What could not
-be reached raises, so that the invocation fails with the reason.
+The event is `{"checkout": "self-check"}`; the answer names the release and what was reached. If something
+cannot be reached, an error is raised, so that the invocation fails with the reason.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Provider(Protocol):
 
 
 class Parts(Protocol):
-    """What of the system can be reached."""
+    """The parts of the system that can be checked."""
 
     @property
     def config(self) -> Config: ...
