@@ -9,8 +9,8 @@ from checkout.base.user_ids import UserId
 
 
 class CheckoutError(Exception):
-    """Base of all errors raised on purpose. The text is safe to show to a caller, and `code` says what it is
-    to a program: docs/architecture.md lists them, and none changes."""
+    """Base of all errors raised on purpose. The text is safe to show to a caller. Programs go by `code`:
+    docs/architecture.md lists the codes, and none changes."""
 
     status = 500
     code = "internal_error"
@@ -21,7 +21,7 @@ class CheckoutError(Exception):
         self.detail = detail
         self.headers: dict[str, str] = {}
         self.more: dict[str, object] = {}
-        """What a problem says besides."""
+        """Further members of the problem document."""
 
 
 # What the caller sent
@@ -55,7 +55,7 @@ class NotAuthenticated(CheckoutError):
 
 
 class Forbidden(CheckoutError):
-    """Whoever it is, not from there."""
+    """The caller's address is not allowed, whoever the caller is."""
 
     status = 403
     code = "forbidden"
@@ -152,7 +152,7 @@ class NotYetConfigured(ConfigurationError):
 
 
 class InvariantBroken(CheckoutError):
-    """Something that cannot be, is. Never caught on purpose."""
+    """A condition that should be impossible. Never caught on purpose."""
 
 
 # What is away

@@ -43,7 +43,7 @@ class Formatter(LambdaPowertoolsFormatter):
 
 
 _OF_A_RECORD = frozenset({*RESERVED_LOG_ATTRS, *logging.makeLogRecord({}).__dict__})
-"""What is no field of ours."""
+"""Attributes that every log record has; the others are our own fields."""
 
 
 # By POWERTOOLS_SERVICE_NAME: on AWS the stack's name, since an account may have several.
@@ -64,7 +64,7 @@ def correlate(request_id: str | None) -> None:
 
 
 def uncorrelate() -> None:
-    """What comes next is about another request, which is not known yet."""
+    """Drop the request_id: the next lines are about another request, which is not known yet."""
     logger.remove_keys(["request_id"])
 
 
