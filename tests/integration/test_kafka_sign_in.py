@@ -165,7 +165,7 @@ def wrong(secure: Secure, how: str) -> tuple[str, dict[str, Any]]:
         ("password", "KAFKA_USERNAME"),
         ("expired token", "KAFKA_SECURITY"),
         ("authority", "KAFKA_CA_FILE"),
-        ("host", "not of the host"),
+        ("host", "not for the host"),
     ],
 )
 def test_what_is_wrong_is_said_once_and_nothing_secret(

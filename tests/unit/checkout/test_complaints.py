@@ -13,7 +13,7 @@ from checkout.outbox.complaints import NO_ANSWER, Complaints
             KafkaError._AUTHENTICATION,
             "sasl_ssl://b:9096/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL"
             " mechanism: broker's supported mechanisms: SCRAM-SHA-512 (after 1ms in state AUTH_HANDSHAKE)",
-            "the way to sign in that KAFKA_SECURITY names",
+            "do not support the mechanism that KAFKA_SECURITY names",
         ),
         (
             KafkaError._TRANSPORT,

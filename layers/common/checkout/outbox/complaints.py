@@ -1,20 +1,21 @@
-"""Why Kafka was not reached, from what librdkafka reports: who publishes sees only that time is up."""
+"""Why Kafka was not reached, from what librdkafka reports: the publisher itself sees only a timeout."""
 
 from confluent_kafka import KafkaError
 
 NO_ANSWER = (
-    "The brokers that KAFKA_BROKERS names do not answer. If they are well: is KAFKA_SECURITY this listener's?"
+    "The brokers that KAFKA_BROKERS names do not answer. If they are running, check that KAFKA_SECURITY"
+    " matches this listener."
 )
 
 _REASONS = {
-    "certificate verify failed": "The certificate is of no authority in KAFKA_CA_FILE (empty: Amazon's) or"
-    " KAFKA_ROOT_SECRET_ARN, or not of the host that KAFKA_BROKERS names.",
+    "certificate verify failed": "The broker's certificate was not issued by an authority in KAFKA_CA_FILE"
+    " (default: Amazon's) or KAFKA_ROOT_SECRET_ARN, or is not for the host in KAFKA_BROKERS.",
     "SASL authentication error": "The brokers refuse KAFKA_USERNAME and KAFKA_PASSWORD (or those in"
-    " KAFKA_SECRET_ARN), or with KAFKA_SECURITY=IAM the token: is kafka-cluster:Connect allowed, and the"
-    " clock right?",
-    "Unsupported SASL mechanism": "The brokers do not know the way to sign in that KAFKA_SECURITY names.",
+    " KAFKA_SECRET_ARN). With KAFKA_SECURITY=IAM they refuse the token: is kafka-cluster:Connect allowed, and"
+    " is the clock right?",
+    "Unsupported SASL mechanism": "The brokers do not support the mechanism that KAFKA_SECURITY names.",
 }
-"""By what is in a line; the first that was ever found counts."""
+"""Text in librdkafka's error → reason. If several were found, the first in this order wins."""
 
 
 class Complaints:
@@ -26,6 +27,6 @@ class Complaints:
         self._found.update(needle for needle in _REASONS if needle in line)
 
     def taken(self) -> str:
-        """The reason of what failed since the last time this was asked."""
+        """The reason for the failures since the last call."""
         found, self._found = self._found, set()
         return next((reason for needle, reason in _REASONS.items() if needle in found), NO_ANSWER)

@@ -87,8 +87,8 @@ def decoded(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutF
 
 def _as_written_by_us(value: bytes, user_ids: UserIds) -> CheckoutFinishedEvent | None:
     """The event, if these bytes are what `encoded` writes for it: then no key came twice, and no field is
-    missing or unknown. Left to the slower reader is also what has an escape (it may be NUL or half of a
-    surrogate pair) or an identifier to be put in lower case."""
+    missing or unknown. The slower reader also handles values with an escape (NUL, half of a surrogate pair),
+    and identifiers that are not in lower case."""
     try:
         event = _DECODER.decode(value)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
@@ -139,7 +139,7 @@ def iso_utc(moment: datetime) -> str:
 
 
 def seconds_since(timestamp: str) -> int | None:
-    """Of an event's ISO 8601 timestamp, never negative; None where it is none."""
+    """The age in seconds of an ISO 8601 timestamp, never negative; None if it is not a timestamp."""
     try:
         moment = datetime.fromisoformat(timestamp)
     except ValueError:
