@@ -39,11 +39,11 @@ class _Group:
     movements: Sequence[Movement]
     mode: _Mode
     refusal: str | None = None
-    """Why what is parked for them is not entered with them; None if it is."""
+    """Why parked reversals are not entered with these movements; None if they are."""
 
 
 class CreditingBatch:
-    """`tally` counts what became of the movements. With those in `again` nothing was done."""
+    """`tally` counts what became of the movements. Nothing was done with those in `again`."""
 
     def __init__(self, application: Database, read: Read, deadline: float) -> None:
         self.tally = Tally()
@@ -55,7 +55,7 @@ class CreditingBatch:
         self._tried = False
         self._to_park: list[Parked] = []
         self._late: dict[UserId, list[Movement]] = {}
-        """By user: what is tried again, with patience, after all others."""
+        """By user, the movements that are retried, with patience, after all others."""
         self._waiting: set[UserId] = set()
         """Users for whom nothing more is done in this delivery."""
         self.in_the_way: set[UserId] = set()

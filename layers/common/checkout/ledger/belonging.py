@@ -16,7 +16,7 @@ STAGE = {"success": 0, "refunded": 1, "disputed": 1, "refund_failed": 2, "disput
 
 
 def rivals(effects: Iterable[Effect]) -> list[Effect]:
-    """Those that are the same movement as another one, or have its key, and differ from it."""
+    """Effects that share a key or payment intent with another one in the list and contradict it."""
     given = list(effects)
     names = [name for effect in given for name in effect.names]
     if len(set(names)) == len(names):

@@ -92,8 +92,8 @@ def taken_along(
 def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: Movements) -> Decision:
     """`undone` are the parked records of the same payments, `entered` what the ledger has of them.
 
-    `entered` may lack credits without rivals of which nothing is undone: if the ledger has them, that
-    shows when they are entered.
+    `entered` may omit credits that have no rival and no parked record: if the ledger has one, the INSERT
+    skips it.
     """
     deciding = _Deciding(undone, entered)
     for movement in in_order(movements):
@@ -184,8 +184,8 @@ class _Deciding:
         return bool(given_up) and not self._covers((self._entered, self._coming, self._discarded), given_up)
 
     def _covers(self, done: Collection[Movements], givings: Sequence[Effect], rounding: int = 0) -> bool:
-        """True if what `done` has taken suffices for these, all of one refund or dispute, and for what it has
-        given back."""
+        """True if `done` took enough for `givings`, all of one refund or dispute, and for the returns that it
+        already has."""
         one = givings[0]
         taken = chain.from_iterable(movements.takings_of(one) for movements in done)
         given = chain.from_iterable(movements.returns_with(one) for movements in done)

@@ -43,7 +43,7 @@ class Plan:
     brings_along: bool
     """True if parked records are entered, too."""
     left_behind: Sequence[Undone] = ()
-    """Parked records that would be, if it were not forbidden."""
+    """Parked records that were left out because `bring_along` is False."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ def plan(
         free = [_judged(one, balances, hidden) for one in movements if one.effect.user_id not in held]
     effects = [movement.effect for movement in free]
     undone = parked.undone_of(tx, effects)
-    # Of mere credits nothing is asked: what the ledger has shows when they are entered.
+    # Mere credits are not read: if the ledger has one, the INSERT skips it.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
     entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
     along = crediting.taken_along(free, undone, entered) if undone else []

@@ -12,7 +12,7 @@ from checkout.outbox.record import Record
 
 
 def park(tx: Transaction, records: Sequence[Parked]) -> None:
-    """Keep their bytes and the reason. One that is parked already stays as it is, without another alert."""
+    """Keep their bytes and the reason. Records that are parked already stay as they are, without an alert."""
     if not records:
         return
     new = parked.park(tx, records)
@@ -23,8 +23,8 @@ def park(tx: Transaction, records: Sequence[Parked]) -> None:
 
 
 def leave(tx: Transaction, records: Sequence[Undone], reason: str) -> None:
-    """What they have waited for was entered without them, for this reason. Nothing tries them again, and
-    nobody may have been told of them."""
+    """Refuse, with an alert, parked records that what they waited for was entered without. Nothing retries
+    them, and there may have been no alert yet."""
     left = [one for one in records if not one.is_refused]
     if not left:
         return
