@@ -1,6 +1,6 @@
 """What becomes of an event, and what follows for its payment.
 
-Decided by what is locked. Nothing but the row of a session that we did not know is written here.
+Only locked rows decide. The one write here inserts the row of an unknown session.
 """
 
 from collections.abc import Sequence
@@ -81,8 +81,8 @@ def _of_session(
 
 
 def _price(row: Payment, reported: SessionReport) -> Price:
-    """A request that was refused was promised nothing. A session made elsewhere may have promised something
-    by itself."""
+    """A refused request has no price. A session made elsewhere may carry one in its metadata: that one then
+    applies."""
     if row.is_refused and row.credit_cents is None and reported.promised is not None:
         return reported.promised
     return row.price

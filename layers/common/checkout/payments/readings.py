@@ -1,4 +1,4 @@
-"""What a Stripe event says, with what Stripe says of its object now if that decides.
+"""Interprets a Stripe event. Asks Stripe for the object's current state if the event alone does not decide.
 
 Stripe is asked before the transaction is opened, so no lock is held while it answers. An answer may come from
 a moment before the event: then the event waits. One from a later moment does no harm, because effects are
@@ -38,13 +38,13 @@ Resource = dict[str, Any]
 
 class Readings:
     def __init__(self, checkout: Database, stripe: "Callable[[], StripeApi]", config: Config) -> None:
-        """`stripe` is called where Stripe must be asked, which few events need."""
+        """`stripe` is called when Stripe must be asked, which few events need."""
         self._checkout = checkout
         self._stripe = stripe
         self._config = config
 
     def of(self, event: StripeEvent, *, is_asked: bool = False) -> Reading:
-        """`is_asked` reads a session at Stripe, and does not believe the signed body. Raises StripeError."""
+        """`is_asked` reads a session at Stripe instead of believing the signed body. Raises StripeError."""
         try:
             return self._of(event, is_asked=is_asked)
         except StripeObjectMissing:
@@ -56,7 +56,7 @@ class Readings:
             return Parked(f"Stripe refuses to give its object: {refusal.detail}")
 
     def session(self, event_type: str, session: Resource) -> SessionReport | Outcome:
-        """What Stripe has just answered, as an event of this type would report it."""
+        """A session that Stripe has just returned, as an event of this type would report it."""
         return self._unless_ours(session) or _reported(
             event_type, session, self._config.user_ids, is_read=True
         )
@@ -84,7 +84,7 @@ class Readings:
                 )
 
     def of_reversed(self, resource: Resource) -> ReversalReport | Outcome:
-        """A refund or dispute that Stripe has just answered. Raises StripeError."""
+        """A refund or dispute that Stripe has just returned. Raises StripeError."""
         payment_intent_id = session_event.payment_intent_of(resource)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)

@@ -89,9 +89,9 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
 
 
 def _first_stays(reported: Reversed, known: Sequence[StoredReversal]) -> Reversed:
-    """Of what a dispute moved in the currency of the settlement, the movement that once counted as the
-    dispute's amount goes on to. Stripe's times have whole seconds, so another one of the same second can be
-    listed before it later; both together would be taken back twice."""
+    """If a dispute settles in another currency, the movement that first stood for the dispute's amount keeps
+    doing so. Stripe's times have whole seconds, so another movement of the same second can later be listed
+    before it; then both would be taken back."""
     movements = {one.effect_key: one for one in reported.movements}
     for one in reported.movements:
         if one.settled is None:
@@ -114,8 +114,8 @@ def _direction(movement: Reversal) -> tuple[str | None, str, str]:
 
 
 def _with(known: Sequence[StoredReversal], reported: Iterable[StoredReversal]) -> list[StoredReversal]:
-    """All of them, in the order in which they are emitted: as `reversals_table.insert` leaves those that are
-    known, and then the new ones as they are reported."""
+    """All of them, in the order in which they are emitted: first the known ones, as `reversals_table.insert`
+    leaves them, and then the new ones, as they are reported."""
     new = {one.reversal.effect_key: one for one in reported}
     merged = [_merged(one, new.pop(one.reversal.effect_key, one).reversal) for one in known]
     return [*merged, *new.values()]

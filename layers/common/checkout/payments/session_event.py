@@ -171,8 +171,8 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
 
 
 def is_believed(reported: SessionReport, row: Payment | None) -> bool:
-    """True if Stripe need not be asked: it was, or the session was begun for this row, and paid as was
-    asked, but for tax and discount."""
+    """True if Stripe need not be asked: it was, or the session was begun for this row and, apart from tax and
+    discount, paid as asked."""
     if reported.is_read:
         return True
     if row is None or row.stripe_session_id != reported.session_id:
@@ -185,9 +185,9 @@ def is_believed(reported: SessionReport, row: Payment | None) -> bool:
 
 
 def names_of_second_payment(request_id: str, session_id: str) -> list[str]:
-    """The request_ids that a second payment's row may have, in the order in which they are tried: they are in
-    lower case, and Stripe's ids are not, so two sessions could have the first one. Empty if all are too long.
-    """
+    """The request_ids that a second payment's row may have, in the order in which they are tried. request_ids
+    are in lower case and Stripe's ids are not, so two sessions can collide on the first; the second adds a
+    digest. Empty if all are too long."""
     short = f"{request_id}:{session_id}"
     names = (short, f"{short}:{sha256(session_id.encode()).hexdigest()[:16]}")
     return [name for name in map(request_identifier, names) if name is not None]

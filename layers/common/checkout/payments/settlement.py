@@ -74,7 +74,7 @@ def settle(
 def settle_unread(
     tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None
 ) -> Settled | None:
-    """Store what becomes of an event without a look at its payment. Returns None as `settle` does."""
+    """Store what becomes of an event without reading its payment. Returns None as `settle` does."""
     if admit is None:
         return Settled(outcome) if inbox.store(tx, event, outcome) else None
     stored = inbox.lock(tx, event.id)
@@ -87,7 +87,7 @@ def settle_unread(
 
 
 def _lock(tx: Transaction, report: Report, event: StripeEvent | None) -> None:
-    """The payment intents of an event and of what was read of it, which are one unless something is wrong."""
+    """Lock the payment intents of the event and of the report; unless something is wrong, they are one."""
     intents = {report.payment_intent_id}
     if event is not None:
         intents.add(session_event.payment_intent_of(event.object))

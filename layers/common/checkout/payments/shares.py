@@ -20,14 +20,15 @@ def share(credit_cents: int, reversed_cents: int, paid_cents: int) -> int:
 
 
 def is_in_proportion(payment: Payment) -> bool:
-    """True if what is taken back is not simply the money, as far as that is known before it is paid."""
+    """True if a reversal may take a different amount of balance than of money. What is paid is not known
+    before the payment, so until then the price decides."""
     if payment.paid_cents is None:
         return payment.price.credit_cents != payment.amount_cents
     return payment.credited_cents != payment.paid_cents
 
 
 def taken_by(payment: Payment, money_cents: int) -> int:
-    """What it takes of the balance if Stripe takes back so much more of a succeeded payment."""
+    """How much balance a further reversal of `money_cents` takes from a succeeded payment."""
     before = payment.refunded_cents + payment.disputed_cents
     return _share_of(payment, before + money_cents) - _share_of(payment, before)
 
@@ -35,8 +36,8 @@ def taken_by(payment: Payment, money_cents: int) -> int:
 def with_shares(
     payment: Payment, emitted: Iterable[StoredReversal], emitting: Iterable[StoredReversal]
 ) -> list[StoredReversal]:
-    """Those that are emitted now, each with the `credit_cents` that it moves, which may be 0. `emitted` are
-    those of the payment that were emitted before; what these moved stands."""
+    """`emitting`, each with the `credit_cents` that it moves, which may be 0. `emitted` are the reversals of
+    the payment that were emitted before; what they moved stands."""
     money = coins = 0
     for one in emitted:
         money += DIRECTIONS[one.reversal.kind] * one.reversal.amount_cents

@@ -70,7 +70,7 @@ def find_payment(tx: Transaction, payment_intent_id: str) -> Payment | None:
 
 
 def lock_payment_intent(tx: Transaction, payment_intent_id: str) -> None:
-    """Of what follows in this transaction, each statement sees what was committed meanwhile."""
+    """Lock the payment intent until the end. Later statements see what was committed before the lock came."""
     tx.queue(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"checkout payment {payment_intent_id}",)
     )
