@@ -1,5 +1,5 @@
-"""What the ledger has of a reversal stands: its share of the credit depends on which reversals came before,
-and after a restore of the checkout database they can come in another order.
+"""Copies the share that the ledger has of a reversal, which stands. A share depends on which reversals came
+before, and after a restore of the checkout database they can come in another order.
 
 If the process dies after one of them, the next run copies the others.
 """
@@ -15,7 +15,7 @@ from checkout.payments import table as payments_table
 from checkout.reconciliation import lost_entries_table as lost_entries
 
 ROUNDING = 1
-"""By so much two orders of the same reversals differ in what one of them takes."""
+"""The most by which one reversal's share can differ between two orders of the same reversals."""
 
 
 class Entered(NamedTuple):
@@ -29,8 +29,7 @@ class EnteredShares:
         self._application = application
 
     def find(self, events: Mapping[str, CheckoutFinishedEvent]) -> dict[str, Entered]:
-        """Those of these reversals, by effect key, that the ledger has with another share. Raises
-        DatabaseUnavailable."""
+        """The reversals that the ledger has with another share, by effect key. Raises DatabaseUnavailable."""
         if not events:
             return {}
         with self._application.transaction() as tx:

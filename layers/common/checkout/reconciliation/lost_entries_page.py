@@ -23,11 +23,11 @@ NEW_NUMBER = (
     " is it still the same person's?"
 )
 NO_PARTITION = -1
-"""Of a record that never was on Kafka."""
+"""The partition of a record that never was on Kafka."""
 
 
 def _number(movement: Movement) -> int:
-    """Of the user: only a number is given to the next one who comes, so any other id is none."""
+    """The user's number, or 0: only numbers of a sequence can later be given to another person."""
     return movement.user_id if isinstance(movement.user_id, int) else 0
 
 
