@@ -334,7 +334,7 @@ def test_a_request_is_not_replayed_but_can_be_discarded(fns: Functions, parked: 
     """It moves no balance; its sender can ask again."""
     fns.consume(Record("checkout.requests", 0, 0, b"1", b"{"))
     [record_id] = ids(parked)
-    with pytest.raises(Refused, match="another request_id"):
+    with pytest.raises(Refused, match="a new request_id"):
         parked.replay(record_id)
     parked.discard(record_id, reason="the sender was told")
     assert parked.page() == []

@@ -1,4 +1,4 @@
-"""What of the queues needs a person's attention, in a sentence, with its remedy. Pure."""
+"""Which queues need a person's attention: one sentence and one remedy each. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ Depth = tuple[int, float]
 
 
 def attention(queues: Mapping[str, Depth | None], away: Sequence[str]) -> list[dict[str, str]]:
-    """What is not as it should be: the queue, a sentence, and what to do. Empty if all is well."""
+    """For each problem the queue, a sentence and what to do. Empty if all is well."""
     found = [
         {"queue": "", "sentence": f"The {name} is away.", "remedy": "Start it: nothing is lost meanwhile."}
         for name in away

@@ -53,7 +53,7 @@ def reversed_beyond_paid(tx: Transaction, users: Users, judged: Collection[str])
 
 
 def unequal_shares(tx: Transaction, users: Users) -> list[Row]:
-    """Payments of which the coins taken back are not the share of the credit that goes with the money."""
+    """Payments whose reversals did not take exactly the proportional share of the credit."""
     tx.execute(
         f"{PAYMENTS}, {SHARES}"
         " SELECT request_id, user_id, credited_cents AS credit_cents, paid_cents,"
@@ -65,7 +65,7 @@ def unequal_shares(tx: Transaction, users: Users) -> list[Row]:
 
 
 def without_payment_intent(tx: Transaction, users: Users) -> list[Row]:
-    """Succeeded payments without a payment intent, by which Stripe's books would have what was paid."""
+    """Succeeded payments without the payment intent by which Stripe's books name what was paid."""
     tx.execute(
         f"{PAYMENTS}"
         " SELECT request_id, 0 AS stripe_cents, paid_cents AS our_cents, paid_currency AS currency"

@@ -127,7 +127,7 @@ class ParkedRecords:
             return _discarded_together(tx, record_id)
 
     def replay(self, record_id: int, *, reason: str | None = None, operator: str | None = None) -> Tally:
-        """Apply the record as the consumer would now, and with it what is decided together with it.
+        """Apply the record as the consumer would now, together with the records that are decided with it.
 
         A discarded record can be replayed after all. Raises NotFound, or Refused if anything of it still
         cannot be applied; nothing was changed then.
@@ -138,7 +138,10 @@ class ParkedRecords:
                 if erased := [record.id for record in records if record.erased_at is not None]:
                     raise Refused(f"The bytes of {erased} were erased, so nobody knows what to apply.")
                 if not records[0].topic.endswith(TOPIC):  # KAFKA_TOPIC_PREFIX may be before it.
-                    raise Refused("A request moves no balance: its sender asks again, by another request_id.")
+                    raise Refused(
+                        "A record of checkout.requests cannot be replayed, since it moves no balance. Its"
+                        " sender must ask again with a new request_id."
+                    )
                 # First, since what is parked or discarded would not be applied.
                 parked.resolve(tx, [record.id for record in records], "replayed", reason, operator)
                 tally, refused = self._crediting.replay(tx, [record.record for record in records])
@@ -155,7 +158,7 @@ class ParkedRecords:
         return tally
 
     def discard(self, record_id: int, *, reason: str, operator: str | None = None) -> Sequence[ParkedRecord]:
-        """Decide that the record is never applied, nor what is decided together with it; returns them.
+        """Decide never to apply the record and those that are decided with it. Returns all of them.
 
         The same effect is not applied when Kafka delivers it again, and not emitted again. Raises NotFound or
         Refused.
