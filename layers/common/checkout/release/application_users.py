@@ -48,14 +48,15 @@ def require_usable(tx: Transaction, *, balance_is_made_not_null: bool) -> bool:
         raise _refused("is neither a table nor a view")
     if is_view and not found["updatable"] & _CAN_UPDATE:
         raise _refused(
-            "is a view that PostgreSQL cannot update by itself: one table, no aggregate, no DISTINCT"
+            "is a view that PostgreSQL cannot update automatically: one table, no aggregate, no DISTINCT"
         )
     _require_id(_column(tx, found["oid"], "id"), tx.user_ids)
     balance = _column(tx, found["oid"], "balance")
     if balance is None:
         if is_view:
             raise _refused(
-                "has no column balance that is a column of its table: an expression has no balance"
+                "must have a column balance that is a plain column of its table: an expression cannot be"
+                " updated"
             )
         return is_view
     if balance.type not in _OF_BALANCES:
@@ -67,7 +68,7 @@ def require_usable(tx: Transaction, *, balance_is_made_not_null: bool) -> bool:
 
 def _require_id(column: _Column | None, user_ids: UserIds) -> None:
     if column is None:
-        raise _refused("has no column id that is a column of its table")
+        raise _refused("must have a column id that is a plain column of its table")
     if column.type not in _OF_IDS[user_ids.name]:
         raise _refused(f"has an id of type {column.type}, and USER_ID_TYPE is {user_ids.name}")
     if not column.is_deterministic:

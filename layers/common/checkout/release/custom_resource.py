@@ -1,7 +1,7 @@
 """Custom resources of CloudFormation's: an event to a call, and its outcome to the answer that is waited for.
 
-Where no answer comes, a deployment hangs for an hour and cannot be rolled back: so one is given whatever
-happens, and before the function would be ended for its time.
+Without an answer a deployment hangs for an hour and cannot be rolled back. So one is given whatever happens,
+and before the function's time is up.
 """
 
 import threading
@@ -24,7 +24,7 @@ def is_request(event: Mapping[str, Any]) -> bool:
 def serve(event: dict[str, Any], context: Any, work: Work) -> dict[str, str]:
     """Create and Update do the work; Delete does nothing and succeeds. Returns the attributes.
 
-    A failure is CloudFormation's to tell: nothing is raised for it, since Lambda would then ask again.
+    A failure is reported to CloudFormation instead of raised, since Lambda would retry the invocation.
     """
     answered = threading.Lock()
 

@@ -16,7 +16,7 @@ from checkout.base.settings import OF_CALLERS, OF_STRIPE
 
 _GENERATED = ("JWT_SECRET", "CHECKOUT_SERVICE_TOKEN")
 _BESIDE_A_PROVIDER = ("CHECKOUT_SERVICE_TOKEN",)
-"""An identity provider signs the users' tokens then, and nobody else shall."""
+"""With an identity provider no JWT_SECRET is generated: only the provider may sign users' tokens."""
 
 STRIPE = "STRIPE_"
 """What the names of Stripe's values begin with, including those that only `make configure` reads."""
