@@ -65,7 +65,7 @@ def request_session(
 
 
 def _user(given: str) -> UserId:
-    """As it is, if it is none: the request is refused with the reason."""
+    """The id in canonical form. Text that is no id is returned unchanged, and the request is then refused."""
     return _system().config.user_ids.from_text(given) or given
 
 
