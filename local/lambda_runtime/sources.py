@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 PAUSE = 9
-"""As many times as long as a look took, nobody looks again: a tenth of the time at most is spent on it."""
+"""After a scan, wait so many times as long as it took: scanning uses at most a tenth of the time."""
 
 _COMPILED = "__pycache__"
 
@@ -23,8 +23,8 @@ class Sources:
         self._look_at = 0.0
 
     def have_changed(self) -> bool:
-        """Return True if a file was added, edited or removed since it was last looked at, some milliseconds
-        ago at least."""
+        """Return True if a file was added, edited or removed since the last scan. Scans are some
+        milliseconds apart at least."""
         began = time.monotonic()
         if began < self._look_at:
             return False
