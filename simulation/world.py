@@ -65,25 +65,25 @@ class World:
         self.poison: set[bytes] = set()
         """Values of records that can never be applied."""
         self.paid: set[str] = set()
-        """Sessions of which a webhook that says so was applied, since the last restore."""
+        """Sessions that an applied webhook has reported as paid since the last restore."""
         self.paid_elsewhere: set[str] = set()
-        """request_ids that a session names which was not begun here."""
+        """request_ids that are named by a session that was not begun here."""
         self.forged: set[str] = set()
         """Effect keys of payments that somebody has written into our table."""
         self.usurped: set[tuple[str, int]] = set()
-        """Payment intents that a record of somebody else's credits to another user, with that user."""
+        """(payment intent, user) pairs: a foreign record has credited the payment to the wrong user."""
         self.misleading: set[str] = set()
-        """Sessions that are no payment to us, although they are complete."""
+        """Sessions that are complete and yet no payment to us."""
         self.contradicted: set[str] = set()
-        """Sessions that are paid, and that an event reports as expired."""
+        """Paid sessions that an event reports as expired."""
         self.refunds: dict[str, Ordered] = {}
-        """By key what an operator first wanted to refund."""
+        """By key, what an operator first wanted to refund."""
         self.mixed_up: set[str] = set()
         """Keys under which somebody has asked for something else, too."""
         self.approved: set[str] = set()
         """Keys of refunds that a second operator has approved."""
         self.decided: set[str] = set()
-        """Payment intents of which an operator has discarded something, or may have."""
+        """Payment intents for which an operator has discarded something, or may have."""
         self.discarded = Discarded()
         self.ignored: set[str] = set()
         """Events that an operator has discarded."""
@@ -92,16 +92,16 @@ class World:
         self.broker_returns = 0.0
         """Until then Kafka takes nothing."""
         self.unpublished: dict[str, bytes] = {}
-        """By effect key what Kafka did not take: the outbox still has it."""
+        """By effect key, messages that Kafka did not take: the outbox still has them."""
         self.restored_to: float | None = None
         """The earliest point in time to which a database was restored, until that is mended."""
         self.restores = 0
         self.restores_decided = 0
-        """After so many of them the drill has begun, which brings the decisions back."""
+        """The number of restores when the last drill began, which brings the decisions back."""
         self.published_before = 0
-        """So many records of effects had been published at the first restore since then."""
+        """How many records of effects had been published at the first restore since then."""
         self.answered_before = 0
-        """So many different records had been published at the last restore."""
+        """How many different records had been published at the last restore."""
         self.lost: set[tuple[str, str]] = set()
         """Kind and source of the payments' entries that restores have taken away."""
         self.newest_entry = 0
@@ -110,7 +110,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.is_calm = False
         self.calls_left: int | None = None
-        """A process dies at the call after so many; None if that is left to the faults."""
+        """After how many more calls a process dies; None if that is left to the faults."""
         application.rule = self.swarm.rule
         self.act: Callable[[], None] = lambda: None
         """One more act, chosen by the tape."""
@@ -119,7 +119,7 @@ class World:
         self.depth = 0
         """Above 0 while others act because a process waits."""
         self.interruptions = 0
-        """So often a process has waited, and others may have acted meanwhile."""
+        """How often a process has waited, and others may have acted meanwhile."""
         self.processes: Processes
         self.connecting: Callable[[WorldDatabase, connections.Faults], WorldsDatabase] = WorldsDatabase
         """Makes what a process knows of a database."""
@@ -129,7 +129,7 @@ class World:
         code.uuid = SimpleNamespace(uuid4=tape.uuid)
 
     def _described(self, resource: Resource) -> Resource:
-        """In an event. That of an endpoint of an older version has the amounts of a session as texts."""
+        """The resource in an event. An endpoint of an older version has the amounts of a session as texts."""
         is_old = self.tape.chance(0.05)
         if is_old and resource["object"] == "checkout.session":
             amounts = {name: str(resource[name]) for name in ("amount_subtotal", "amount_total")}
