@@ -1,4 +1,4 @@
-"""The pages of the project itself: the version, the changelog, and what other pages link to."""
+"""The pages of the project itself: the version, the changelog, what other pages link to, and their width."""
 
 import re
 import subprocess
@@ -10,6 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PAGES = ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "docs/threats.md"]
+ALL_PAGES = sorted({*PAGES, *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
+WIDTH = 125
+ONE_LINK = re.compile(r"\W*\[[^]]*\]\([^)]*\)\W*")
 LOCKS = re.compile(r"(^|/)((requirements[\w-]*|checkov|ministack|audit)\.txt|asyncapi-[\d.]+\.schema\.json)$")
 """Of packages, and the schema of AsyncAPI: they have versions of their own."""
 
@@ -39,6 +42,15 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_prose_is_not_wider_than_a_screen(page: str) -> None:
+    outside_of_fences = "".join((ROOT / page).read_text().split("```")[::2])
+    too_long = [line for line in outside_of_fences.splitlines() if len(line) > WIDTH]
+    # Tables, headings and indented code cannot be wrapped, nor can a link.
+    whole = ("|", "#", " " * 4)
+    assert [one for one in too_long if not one.startswith(whole) and not ONE_LINK.fullmatch(one)] == []
 
 
 def test_each_threat_has_its_test() -> None:
