@@ -346,6 +346,42 @@ def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decide
     assert fns.balance(77) == 500, "an operator found that it is the same person"
 
 
+def test_after_another_restore_to_the_same_time_the_search_begins_anew(fns: Functions, tail: Tail) -> None:
+    """What the first search has seen entered is gone again."""
+    pay(fns)
+    consume(fns, tail)
+    age(fns, 1)
+    lost = [pay(fns), pay(fns)]
+    consume(fns, tail)
+    age(fns, 1)
+    see(fns, 0.5)
+    since = ago(1.5 * 3600)
+    fns.set(REEMIT_AFTER_SECONDS="1")
+    take_away(fns, lost)
+    operate(fns, "reconcile", "--since", since)
+    records = tail.read()
+    fns.consume(*[record for record in records if lost[0].encode() in record.value])
+    assert not operate(fns, "reconcile", "--since", since)["result"]["lost_entries"]["complete"]
+
+    take_away(fns, lost)
+    assert operate(fns, "restored", "--operator", "ada", "--yes")["clean"]
+    fns.consume(*[record for record in records if lost[1].encode() in record.value])
+    until_complete(fns, tail, since)
+    assert (fns.balance(), broken(fns)) == (1500, [])
+
+
+def take_away(fns: Functions, request_ids: list[str]) -> None:
+    """As a restore of the application's database does."""
+    keys = [f"success:{request_id}" for request_id in request_ids]
+    fns.application(
+        "SET LOCAL session_replication_role = replica;"
+        " DELETE FROM ledger_entries WHERE effect_key = ANY(%s);"
+        " UPDATE users SET balance = (SELECT COALESCE(sum(amount_cents), 0) FROM ledger_entries"
+        "   WHERE user_id = users.id)",
+        (keys,),
+    )
+
+
 def test_more_than_stripe_keeps_is_said_to_be_out_of_reach(fns: Functions, tail: Tail) -> None:
     pay(fns)
     tail.read()

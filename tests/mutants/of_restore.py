@@ -143,4 +143,12 @@ MUTANTS = [
         breaks="an entry that was committed after it was noted stays lost",
         caught_by=f"{OF_LOST}::test_an_entry_can_be_younger_than_the_moment_at_which_it_was_seen",
     ),
+    Mutant(
+        file="operations/verbs/restored.py",
+        text="        lost_entries_position.forget(tx)\n",
+        instead="        pass\n",
+        breaks="after a second restore to the same time the search goes on behind what is gone again",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_after_another_restore_to_the_same_time_the_search_begins_anew",
+    ),
 ]

@@ -88,8 +88,16 @@ class Position:
         )
 
 
+_NAME = "lost entries since"
+
+
 def _name(since: int) -> str:
-    return f"lost entries since {since}"
+    return f"{_NAME} {since}"
+
+
+def forget(tx: Transaction) -> None:
+    """Every search begins anew: what one has seen entered, another restore has taken away."""
+    reconciler_state.forget(tx, _NAME)
 
 
 def load(tx: Transaction, since: int, *, lock: bool = False) -> Position | None:

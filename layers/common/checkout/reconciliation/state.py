@@ -22,3 +22,8 @@ def save(tx: Transaction, name: str, value: dict[str, Any]) -> None:
         " ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value, updated_at = now()",
         (name, Json(value)),
     )
+
+
+def forget(tx: Transaction, prefix: str) -> None:
+    """All notes whose names begin so."""
+    tx.execute("DELETE FROM reconciler_state WHERE starts_with(name, %s)", (prefix,))

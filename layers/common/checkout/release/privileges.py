@@ -79,7 +79,7 @@ CHECKOUT: Mapping[str, Grants] = {
         "discarded_reversals": "SELECT, INSERT, DELETE",
         "outbox": QUEUE,
         "stripe_balance_transactions": WRITE,
-        "reconciler_state": WRITE,
+        "reconciler_state": QUEUE,
         "discarded_effects": QUEUE,
         "verify_findings": QUEUE,
         "requested_refunds": ADD,

@@ -2,8 +2,9 @@
 
 A sequence goes back with its database, so numbers that were given out since then would come a second time.
 But others may have kept them: a consumer that drops what has an older `entry_id` than it knows, or an
-operator who has noted the number of a parked record. If the process dies, the same command again moves
-further on, which does no harm.
+operator who has noted the number of a parked record. And a search for lost entries that a former restore
+began would go on behind what this one has taken away, so it begins anew. If the process dies, the same
+command again moves further on, which does no harm.
 """
 
 from argparse import Namespace
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 from checkout.base.postgres import Transaction
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs
+from checkout.reconciliation import lost_entries_position
 from checkout.system import System
 
 MOVED_ON_BY = 10_000_000_000
@@ -24,7 +26,7 @@ OF_APPLICATION = ("ledger_entries", "parked_events")
 def declare(verbs: Verbs) -> None:
     verbs.add(
         "restored",
-        "the first step after a restore: give no number of a row out a second time",
+        "the first step after a restore: give no number of a row out a second time, and search anew",
         restored,
         plan,
         BY_DECISION,
@@ -33,7 +35,10 @@ def declare(verbs: Verbs) -> None:
 
 def plan(_: Namespace, __: System) -> str:
     tables = ", ".join(sorted((*OF_CHECKOUT, *OF_APPLICATION)))
-    return f"Number the next rows of {tables} from {MOVED_ON_BY} further on, in both databases"
+    return (
+        f"Number the next rows of {tables} from {MOVED_ON_BY} further on, in both databases, and let each"
+        " reconcile --since begin anew"
+    )
 
 
 def restored(_: Namespace, system: System) -> Outcome:
@@ -46,6 +51,8 @@ def restored(_: Namespace, system: System) -> Outcome:
     ):
         with database.transaction() as tx:
             moved |= _moved_on(tx, tables)
+    with system.checkout_database.transaction() as tx:
+        lost_entries_position.forget(tx)
     return Outcome({"moved_on": moved})
 
 
