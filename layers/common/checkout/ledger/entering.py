@@ -191,7 +191,7 @@ def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]
     """
     effects = [movement.effect for movement in missed]
     claims = ledger.claims(tx, {effect.effect_key for effect in effects})
-    effects = [effect for effect in effects if not _is_claimed(effect, claims.get(effect.effect_key))]
+    effects = [effect for effect in effects if not is_claimed(effect, claims.get(effect.effect_key))]
     on_record = Movements(related(tx, effects))
     return {
         effect.effect_key: CONFLICT if on_record.contradicts(effect) else NOT_ENTERED
@@ -200,7 +200,7 @@ def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]
     }
 
 
-def _is_claimed(effect: Effect, claim: ledger.Claim | None) -> bool:
+def is_claimed(effect: Effect, claim: ledger.Claim | None) -> bool:
     """True if this entry is the effect, as nearly always. If not, it may be there under another key."""
     if claim is None or claim[:3] != effect.claim:
         return False

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from checkout.base import telemetry
 from checkout.base.postgres import Database
+from checkout.ledger import table as ledger
 from checkout.outbox.finished_event import CheckoutFinishedEvent
 from checkout.payments import reversals_table
 from checkout.payments import table as payments_table
-from checkout.reconciliation import lost_entries_table as lost_entries
 
 ROUNDING = 1
 """The most by which one reversal's share can differ between two orders of the same reversals."""
@@ -33,9 +33,9 @@ class EnteredShares:
         if not events:
             return {}
         with self._application.transaction() as tx:
-            entries = lost_entries.entries(tx, list(events))
+            claims = ledger.claims(tx, events)
         found = {}
-        for key, (user_id, amount_cents, currency, intent) in entries.items():
+        for key, (user_id, amount_cents, currency, intent) in claims.items():
             event = events[key]
             effect = event.effect
             if effect is None or event.payment_intent_id is None or amount_cents == effect.amount_cents:

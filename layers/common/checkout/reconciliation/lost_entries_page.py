@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from checkout.base.postgres import Database, Transaction
 from checkout.ledger import parking, whereabouts
+from checkout.ledger import table as ledger
+from checkout.ledger.entering import is_claimed
 from checkout.ledger.parked import Parked
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.finished_event import TOPIC
@@ -90,9 +92,10 @@ class LedgerComparison:
 
     def _missing(self, movements: Collection[Movement]) -> list[Movement]:
         """Those that are neither in the ledger nor parked."""
+        effects = {movement.effect_key: movement.effect for movement in movements}
         with self._application.transaction() as tx:
-            entries = lost_entries.entries(tx, [movement.effect_key for movement in movements])
-            others = [one for one in movements if not one.is_in(entries.get(one.effect_key))]
-            places = whereabouts.find(tx, [movement.effect for movement in others])
+            claims = ledger.claims(tx, effects)
+            others = [one for key, one in effects.items() if not is_claimed(one, claims.get(key))]
+            places = whereabouts.find(tx, others)
         nowhere = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
-        return [movement for movement in others if places[movement.effect_key] in nowhere]
+        return [movement for movement in movements if places.get(movement.effect_key) in nowhere]

@@ -3,7 +3,7 @@
 Rows are tuples instead of dictionaries: there may be millions.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction, take_time
@@ -34,13 +34,6 @@ class Movement(NamedTuple):
             request_id=self.request_id,
             payment_intent_id=self.payment_intent_id,
         )
-
-    def is_in(self, entry: tuple[Any, ...] | None) -> bool:
-        """True if the entry is this movement's for certain. `entry` is a row of `entries`, without its
-        key."""
-        if entry is None or entry[:3] != (self.user_id, self.amount_cents, self.currency):
-            return False
-        return None in (entry[3], self.payment_intent_id) or entry[3] == self.payment_intent_id
 
 
 _DOWN = [kind for kind, sign in DIRECTIONS.items() if sign < 0]
@@ -130,16 +123,6 @@ def reversals(
         {**position, "until": until},
     )
     return [Movement(*row) for row in found], until
-
-
-def entries(tx: Transaction, effect_keys: Collection[str]) -> dict[str, tuple[Any, ...]]:
-    """The ledger's entries by effect key: user, signed amount, currency and payment intent."""
-    found = tx.tuples(
-        "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM ledger_entries"
-        " WHERE effect_key = ANY(%s)",
-        (list(effect_keys),),
-    )
-    return {row[0]: row[1:] for row in found}
 
 
 def newest_user_of_sessions(tx: Transaction, before: float) -> int:
