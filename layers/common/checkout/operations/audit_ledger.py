@@ -17,6 +17,7 @@ from checkout.operations.comparison import Seen, compare
 from checkout.operations.findings import Findings, Row
 from checkout.operations.ledger_ranges import Users
 from checkout.outbox.effects import is_credit
+from checkout.payments import reversals_table
 
 SETTLED_AFTER_SECONDS = 1800
 
@@ -142,7 +143,7 @@ def _statuses(here: Transaction, unexplained: Collection[Seen]) -> dict[str, str
         here, {_request(seen) for seen in unexplained}, {_intent(seen) for seen in unexplained}
     )
     reversals = [seen.effect_key for seen in unexplained if not is_credit(seen.effect_key)]
-    known = ledger_ranges.reversal_states(here, reversals) if reversals else {}
+    known = reversals_table.states(here, reversals) if reversals else {}
     for seen in unexplained:
         status = of_intent.get(_intent(seen)) or of_request.get(_request(seen))
         if status is not None:

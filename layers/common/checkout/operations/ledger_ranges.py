@@ -215,9 +215,3 @@ def statuses(
         {row["request_id"]: row["status"] for row in rows},
         {row["payment_intent_id"]: row["status"] for row in rows},
     )
-
-
-def reversal_states(tx: Transaction, effect_keys: Collection[str]) -> dict[str, str]:
-    """The states of those that we know, by effect key."""
-    tx.execute("SELECT effect_key, state FROM reversals WHERE effect_key = ANY(%s)", (list(effect_keys),))
-    return {row["effect_key"]: row["state"] for row in tx.fetchall()}
