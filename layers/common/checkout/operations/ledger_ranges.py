@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from checkout.base.postgres import Transaction
 from checkout.base.user_ids import UserId, least
 from checkout.operations.comparison import Seen
-from checkout.outbox.effects import DIRECTIONS, TOP_UP
+from checkout.outbox.effects import DIRECTIONS, TAKINGS, TOP_UP
 from checkout.payments import table as payments_table
 
 RANGE = 20_000
@@ -81,7 +81,7 @@ _DIGEST = (
 _PARAMETERS = {
     "purpose": TOP_UP,
     "kinds": list(DIRECTIONS),
-    "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
+    "down": list(TAKINGS),
 }
 
 

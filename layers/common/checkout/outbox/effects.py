@@ -18,6 +18,9 @@ DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
 )
 """Status of a CheckoutFinishedEvent → the sign of its ledger entry."""
 
+TAKINGS = tuple(kind for kind, sign in DIRECTIONS.items() if sign < 0)
+"""The kinds that take from a balance."""
+
 WITHOUT_EFFECT = frozenset({"session_created", "failed"})
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction, take_time
 from checkout.base.user_ids import UserId
-from checkout.outbox.effects import DIRECTIONS, Effect, effect_of
+from checkout.outbox.effects import TAKINGS, Effect, effect_of
 from checkout.payments.reversals_table import MOVED_CENTS
 from checkout.payments.table import CREDITED_CENTS
 
@@ -35,8 +35,6 @@ class Movement(NamedTuple):
             payment_intent_id=self.payment_intent_id,
         )
 
-
-_DOWN = [kind for kind, sign in DIRECTIONS.items() if sign < 0]
 
 _LOOKED_FOR = (
     "(credited_at >= to_timestamp(%(seen_since)s)"
@@ -103,7 +101,7 @@ def reversals(
     tx: Transaction, scope: Scope, *, after_key: str, rows: int
 ) -> tuple[Sequence[Movement], str | None]:
     """The same for reversals whose payment is known, in the order of their effect keys."""
-    position = {**scope._asdict(), "after": after_key, "rows": rows, "down": _DOWN}
+    position = {**scope._asdict(), "after": after_key, "rows": rows, "down": list(TAKINGS)}
     until = _one(
         tx,
         "SELECT effect_key FROM reversals WHERE effect_key > %(after)s"

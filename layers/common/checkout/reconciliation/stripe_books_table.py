@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from checkout.base.postgres import Transaction
-from checkout.outbox.effects import DIRECTIONS, TOP_UP
+from checkout.outbox.effects import TAKINGS, TOP_UP
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.reconciliation.balance_transaction import UNKNOWN, Movement
 
@@ -206,7 +206,7 @@ def _parameters(**more: object) -> dict[str, object]:
     return {
         "purpose": TOP_UP,
         "smoke": SMOKE_PAYMENT,
-        "down": [kind for kind, sign in DIRECTIONS.items() if sign < 0],
+        "down": list(TAKINGS),
         "ids": IDS_LISTED,
         **more,
     }
