@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 
+from checkout.base.backoff import backoff
 from checkout.base.postgres import Transaction
 
 
@@ -63,8 +64,7 @@ def remove(tx: Transaction, effect_keys: Collection[str]) -> None:
 def refused(tx: Transaction, effect_keys: Collection[str], *, at_most_seconds: int) -> None:
     """The brokers refused these very messages: the wait until the next attempt doubles from a minute on."""
     tx.execute(
-        "UPDATE outbox SET refusals = refusals + 1,"
-        " retry_at = now() + make_interval(secs => least(60 * 2.0 ^ least(refusals, 30), %s))"
+        f"UPDATE outbox SET refusals = refusals + 1, retry_at = {backoff('60', 'refusals', '%s')}"
         " WHERE effect_key = ANY(%s)",
         (at_most_seconds, list(effect_keys)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from checkout.base.backoff import backoff
 from checkout.base.postgres import Transaction
 
 
@@ -26,7 +27,7 @@ class Comparisons:
         """The wait until the next comparison doubles."""
         tx.execute(
             f"UPDATE {self.table} SET rechecks = rechecks + 1,"
-            " recheck_at = now() + make_interval(secs => least(%s * 2.0 ^ least(rechecks + 1, 30), %s))"
+            f" recheck_at = {backoff('%s', 'rechecks + 1', '%s')}"
             f" WHERE {self.key} = ANY(%s)",
             (after_seconds, at_most_seconds, list(names)),
         )

@@ -1,5 +1,6 @@
 """SQL of payments that nobody finished."""
 
+from checkout.base.backoff import backoff
 from checkout.base.postgres import Transaction
 from checkout.payments.payment import Payment
 from checkout.payments.table import COLUMNS, payment
@@ -21,8 +22,8 @@ def claim(
     Nobody else gets them for `claim_seconds`, twice as long after each claim, `at_most_seconds` at most.
     """
     tx.execute(
-        "UPDATE checkout_transactions SET rereads = rereads + 1, reread_at = now()"
-        " + make_interval(secs => least(%(claim)s * 2.0 ^ least(rereads, 30), %(at_most)s)) WHERE id IN ("
+        "UPDATE checkout_transactions SET rereads = rereads + 1,"
+        f" reread_at = {backoff('%(claim)s', 'rereads', '%(at_most)s')} WHERE id IN ("
         " SELECT id FROM checkout_transactions"
         " WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
         "   AND COALESCE(reread_at, now()) <= now()"
