@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from checkout.base.backoff import backoff
 from checkout.base.postgres import Transaction
 
+DUE_AT_ONCE = "credited_at = NULL, recheck_at = NULL, rechecks = 0"
+"""The next run compares such a row, seen in the ledger or not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
@@ -35,11 +38,7 @@ class Comparisons:
     def retry_at_once(self, tx: Transaction, names: Collection[str]) -> int:
         """The next run compares them, seen in the ledger or not. Returns how many; a row that somebody holds
         stays as it is."""
-        tx.execute(
-            f"UPDATE {self.table} SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
-            f" WHERE {self._not_held}",
-            (list(names),),
-        )
+        tx.execute(f"UPDATE {self.table} SET {DUE_AT_ONCE} WHERE {self._not_held}", (list(names),))
         return tx.rowcount
 
     def count_delayed(self, tx: Transaction, names: Collection[str]) -> int:

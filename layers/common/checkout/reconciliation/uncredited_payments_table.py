@@ -6,6 +6,7 @@ from datetime import datetime
 from checkout.base.postgres import Transaction
 from checkout.payments.payment import Payment
 from checkout.payments.table import COLUMNS, fetched
+from checkout.reconciliation.comparisons_table import DUE_AT_ONCE
 from checkout.reconciliation.evidence_table import PROVEN
 
 
@@ -42,15 +43,16 @@ def page(
 
 
 def retry(tx: Transaction, request_id: str) -> bool:
-    """The next run compares the payment and its reversals. Returns False if no such payment succeeded."""
+    """The next run compares the payment and its reversals. Returns False if no such payment succeeded. Rows
+    that somebody holds are waited for."""
     tx.execute(
-        "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL, rechecks = 0"
+        f"UPDATE checkout_transactions SET {DUE_AT_ONCE}"
         " WHERE request_id = %s AND status = 'payment_succeeded'",
         (request_id,),
     )
     found = tx.rowcount == 1
     tx.execute(
-        "UPDATE reversals SET credited_at = NULL, recheck_at = NULL, rechecks = 0 WHERE payment_intent_id ="
+        f"UPDATE reversals SET {DUE_AT_ONCE} WHERE payment_intent_id ="
         " (SELECT payment_intent_id FROM checkout_transactions WHERE request_id = %s)",
         (request_id,),
     )
