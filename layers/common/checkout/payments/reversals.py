@@ -162,6 +162,13 @@ def discard(
         reversals_table.hold_object(tx, object_id, payment_intent_id)
 
 
+def discarded_because(reason: str, operator: str | None, with_event: str | None = None) -> str:
+    """What is stored as the reason: `discarded by ada: a gift`."""
+    who = f" by {operator}" if operator else ""
+    along = f" with {with_event}" if with_event else ""
+    return f"discarded{who}{along}: {reason}"
+
+
 def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: str) -> None:
     """Take back what was decided about the refund or dispute that the event is about, or, if it is about the
     charge, what was decided with this event: all of it waits again, to be applied."""

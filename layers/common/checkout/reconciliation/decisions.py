@@ -127,13 +127,12 @@ def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
     for act in acts:
         details = act["details"]
         if act["verb"] == "held discard":
-            who = f" by {act['operator']}" if act["operator"] else ""
             for object_id in details["objects"]:
                 decided[object_id] = _OfObject(
                     object_id,
                     details["payment_intent_id"],
                     details["discarded"],
-                    f"discarded{who}: {act['arguments'].get('reason')}",
+                    reversals.discarded_because(act["arguments"].get("reason"), act["operator"]),
                 )
             continue
         replayed = details["replayed"]

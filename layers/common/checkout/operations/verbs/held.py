@@ -133,14 +133,15 @@ class HeldEvents:
     def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> Decision:
         """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
         it is about, whichever other event reports them. Raises NotFound, or Refused if it is settled."""
-        who = f" by {operator}" if operator else ""
+        because = reversals.discarded_because(reason, operator)
+        along = reversals.discarded_because(reason, operator, with_event=event_id)
         with self._checkout.transaction() as tx:
             decision = self._decision(tx, event_id)
-            if not held.discard(tx, event_id, f"discarded{who}: {reason}"):
+            if not held.discard(tx, event_id, because):
                 outcome = _stored(tx, event_id)[0].outcome
                 raise Refused(f"The event {event_id} is {outcome}, so there is nothing to discard.")
             for other in decision.events:
-                held.discard(tx, other, f"discarded{who} with {event_id}: {reason}")
+                held.discard(tx, other, along)
             stored_reversals.hold_those_of(tx, [event_id, *decision.events])
             for object_id in decision.objects:
                 reversals.discard(
@@ -148,7 +149,7 @@ class HeldEvents:
                     object_id,
                     payment_intent_id=decision.payment_intent_id,
                     event_id=event_id,
-                    reason=f"discarded{who}: {reason}",
+                    reason=because,
                 )
         telemetry.logger.warning(
             "held event discarded",
