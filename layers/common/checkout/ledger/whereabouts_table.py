@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from checkout.base.postgres import Transaction
+from checkout.base.user_ids import UserId
 from checkout.outbox.effects import Recorded
 
 Decision = Literal["open", "discarded"]
@@ -14,7 +15,7 @@ class ParkedMovement(NamedTuple):
     release parked has its payment intent in the bytes alone."""
 
     effect_key: str
-    claim: tuple[int, int, str]
+    claim: tuple[UserId, int, str]
     payment_intent_id: str | None
     value: bytes
     decision: Decision

@@ -38,7 +38,7 @@ class Discarded:
         )
 
 
-Claim = tuple[str, int, int, str]
+Claim = tuple[str, UserId, int, str]
 """Effect key, user, signed amount and currency."""
 
 _COLUMNS = ", ".join(Discarded.__slots__)
