@@ -228,7 +228,7 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/readings.py",
-        text="        if event.type in reversal_event.REFUND_EVENTS and not goes_alone:\n",
+        text="        if event.type in reversal_event.REFUND_EVENTS and credit_differs(top_up):\n",
         instead="        if False:\n",
         breaks="after a restore the second refund takes the share of the first",
         caught_by=f"{SHARES}::test_new_refunds_are_taken_in_by_time_whichever_event_comes_first",

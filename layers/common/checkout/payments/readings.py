@@ -21,7 +21,7 @@ from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked
 from checkout.payments.payment import Payment
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.session_event import SessionReport
-from checkout.payments.shares import is_in_proportion
+from checkout.payments.shares import credit_differs
 from checkout.payments.stripe_event import API_VERSION, StripeEvent
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Readings:
             case "du" | "dp":
                 return self.of_reversed(self._stripe().dispute(object_id))
             case "pi":
-                if isinstance(outcome := self._top_up(object_id), Outcome):
+                if isinstance(outcome := self._top_up(object_id), Ignored):
                     return outcome
                 refunds = reversal_event.of_refunds(self._stripe().refunds_of(object_id))
                 disputes = map(reversal_event.of_dispute, self._stripe().disputes_of(object_id))
@@ -88,12 +88,12 @@ class Readings:
         payment_intent_id = session_event.payment_intent_of(resource)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
-        if isinstance(goes_alone := self._top_up(payment_intent_id), Outcome):
-            return goes_alone
+        if isinstance(top_up := self._top_up(payment_intent_id), Ignored):
+            return top_up
         subject = str(resource["id"])
         if resource["object"] == "dispute":
             return reversal_event.report(payment_intent_id, [reversal_event.of_dispute(resource)], subject)
-        if goes_alone:
+        if not credit_differs(top_up):
             return reversal_event.report(payment_intent_id, [reversal_event.of_refund(resource)], subject)
         refunds = self._stripe().refunds_of(payment_intent_id)
         if all(one.get("id") != subject for one in refunds):
@@ -135,9 +135,9 @@ class Readings:
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
         # The mode first: with the key of the other one Stripe would know neither the payment nor the refund.
-        goes_alone = self._unless_our_mode(event) or self._top_up(payment_intent_id)
-        if isinstance(goes_alone, Outcome):
-            return goes_alone
+        top_up = self._unless_our_mode(event) or self._top_up(payment_intent_id)
+        if isinstance(top_up, Outcome):
+            return top_up
         if event.type in reversal_event.CHARGE_EVENTS:
             refunds = self._stripe().refunds_of(payment_intent_id)
             if reversal_event.refunds_are_behind(refunds, event.object):
@@ -146,7 +146,7 @@ class Readings:
         object_id = identifier(event.object.get("id"))
         if object_id is None:
             return Parked(WITHOUT_ID)
-        if event.type in reversal_event.REFUND_EVENTS and not goes_alone:
+        if event.type in reversal_event.REFUND_EVENTS and credit_differs(top_up):
             return self._refund_among_all(event, payment_intent_id, object_id)
         return self._refund_or_dispute(event, payment_intent_id, object_id)
 
@@ -195,21 +195,15 @@ class Readings:
             return _of_another_application(intent)
         return intent
 
-    def _top_up(self, payment_intent_id: str) -> bool | Outcome:
-        """True if a refund takes as much of the balance as it returns of the money, so that it can be applied
-        without the others; the outcome if the payment is not ours, or for another purpose."""
+    def _top_up(self, payment_intent_id: str) -> Payment | Resource | Ignored:
+        """What `_found` returns if the payment is for the balance."""
         found = self._found(payment_intent_id)
-        if isinstance(found, Outcome):
+        if isinstance(found, Ignored):
             return found
-        if isinstance(found, Payment):
-            purpose, goes_alone = found.purpose, not is_in_proportion(found)
-        else:
-            purpose = str(found["metadata"].get("purpose", TOP_UP))
-            credit = found["metadata"].get("credit_cents")
-            goes_alone = credit is None or credit == str(found.get("amount"))
+        purpose = found.purpose if isinstance(found, Payment) else found["metadata"].get("purpose", TOP_UP)
         if purpose != TOP_UP:
             return Ignored("its payment is for another purpose than the balance")
-        return goes_alone
+        return found
 
     def _unless_ours(self, session: Resource) -> Outcome | None:
         return None if self._is_ours(session) else _of_another_application(session)

@@ -5,8 +5,9 @@ movement moves the difference to what was moved before, so the sum depends on R 
 refunds take exactly the credit, and failed ones nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from checkout.base.errors import InvariantBroken
 from checkout.outbox.effects import DIRECTIONS
@@ -19,9 +20,12 @@ def share(credit_cents: int, reversed_cents: int, paid_cents: int) -> int:
     return (2 * credit_cents * reversed_cents + paid_cents) // (2 * paid_cents)
 
 
-def is_in_proportion(payment: Payment) -> bool:
-    """True if a reversal may take a different amount of balance than of money. What is paid is not known
-    before the payment, so until then the price decides."""
+def credit_differs(payment: Payment | Mapping[str, Any]) -> bool:
+    """True if the credit is another amount than the money, so what a reversal takes depends on those before
+    it. Until a payment is paid, its price decides. `payment` is our row or Stripe's payment intent."""
+    if not isinstance(payment, Payment):
+        credit_cents = payment["metadata"].get("credit_cents")
+        return credit_cents is not None and credit_cents != str(payment.get("amount"))
     if payment.paid_cents is None:
         return payment.price.credit_cents != payment.amount_cents
     return payment.credited_cents != payment.paid_cents

@@ -24,7 +24,7 @@ from checkout.payments import table as payments_table
 from checkout.payments.emissions import reversal_event, success_event
 from checkout.payments.payment import Payment
 from checkout.payments.reversals_table import StoredReversal
-from checkout.payments.shares import is_in_proportion
+from checkout.payments.shares import credit_differs
 from checkout.reconciliation import discarded_effects
 from checkout.reconciliation import uncredited_payments_table as payments
 from checkout.reconciliation import uncredited_reversals_table as reversals
@@ -180,7 +180,7 @@ class Reemission:
             # No reversal overtakes a credit that is still to come.
             return due, set()
         taken_back = _with_payments(tx, reversals.due(tx, after_seconds=after, limit=MOST_AT_ONCE))
-        shares = {one.reversal.effect_key for one, row in taken_back.items() if is_in_proportion(row)}
+        shares = {one.reversal.effect_key for one, row in taken_back.items() if credit_differs(row)}
         return due | _events(taken_back), shares
 
     def _found(self, tx: Transaction, due: Mapping[str, CheckoutFinishedEvent]) -> tuple[set[str], set[str]]:
