@@ -136,8 +136,9 @@ MUTANTS = [
     ),
     Mutant(
         file=SETTLEMENT,
-        text="    _lock(tx, report, event)\n",
-        instead="    if event is not None or isinstance(report, SessionReport):\n        _lock(tx, report, event)\n",
+        text="        table.lock_payment_intent(tx, intent)\n",
+        instead="        if event is not None or isinstance(report, SessionReport):\n"
+        "            table.lock_payment_intent(tx, intent)\n",
         breaks="what is read again does not see what an operator discards at that moment",
         caught_by=f"{RACES}::test_what_is_read_again_while_it_is_discarded_does_not_act",
     ),

@@ -26,15 +26,16 @@ MUTANTS = [
     ),
     Mutant(
         file=SETTLEMENT,
-        text="    _lock(tx, report, event)\n",
-        instead="    if event is not None or isinstance(report, ReversalReport):\n        _lock(tx, report, event)\n",
+        text="        table.lock_payment_intent(tx, intent)\n",
+        instead="        if event is not None or isinstance(report, ReversalReport):\n"
+        "            table.lock_payment_intent(tx, intent)\n",
         breaks="a payment that the reconciler finds does not see the refund that is stored at that moment",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
     ),
     Mutant(
         file=SETTLEMENT,
-        text="    _lock(tx, report, event)\n",
-        instead="    if event is None:\n        _lock(tx, report, event)\n",
+        text="        table.lock_payment_intent(tx, intent)\n",
+        instead="        if event is None:\n            table.lock_payment_intent(tx, intent)\n",
         breaks="a payment and its refund at the same moment do not see each other",
         caught_by=f"{RACES}::test_a_payment_waits_for_the_handler_of_its_refund_and_emits_what_that_stored",
         worlds=Worlds.INTERLEAVED,
@@ -56,7 +57,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SETTLEMENT,
-        text="    if event is not None and admit is None and not found.is_new:\n",
+        text="    if not found.is_new:\n",
         instead="    if False:\n",
         breaks="an event that is delivered twice at once is applied twice",
         caught_by=f"{RACES}::test_the_same_event_twice_at_once_is_applied_once",

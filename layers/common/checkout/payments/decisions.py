@@ -43,7 +43,7 @@ def decide(tx: Transaction, report: Report, found: Locked, event_id: str | None)
     outcome, changes = reversals.decide(report, found, event_id)
     payment = next(iter(found.payments), None)
     emitted = [] if payment is None else emissions.of_reversals(payment, changes.emitted)
-    return Decision(outcome, payment, False, emitted, changes)
+    return Decision(outcome, payment, emissions=emitted, reversals=changes)
 
 
 def _of_session(
@@ -74,10 +74,11 @@ def _of_session(
         _compare_paid_with_asked(row, reported)
         changes = reversals.release(moved, found.reversals)
         released = emissions.of_reversals(moved, changes.emitted)
-        return Decision(applied, moved, True, [emissions.success(moved), *released], changes)
+        emitted = [emissions.success(moved), *released]
+        return Decision(applied, moved, is_moved=True, emissions=emitted, reversals=changes)
     if moved.status in (Status.PAYMENT_FAILED, Status.SESSION_EXPIRED):
-        return Decision(applied, moved, True, [emissions.failed(moved, event_id)])
-    return Decision(applied, moved, True)
+        return Decision(applied, moved, is_moved=True, emissions=[emissions.failed(moved, event_id)])
+    return Decision(applied, moved, is_moved=True)
 
 
 def _price(row: Payment, reported: SessionReport) -> Price:

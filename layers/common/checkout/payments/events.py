@@ -154,7 +154,7 @@ class StripeEvents:
         if isinstance(reading, Outcome):
             return Settled(reading)
         with self._checkout.transaction() as tx:
-            settled = settlement.settle(tx, reading)
+            settled = settlement.apply(tx, reading)
         if not isinstance(settled, Settled):
             raise InvariantBroken("what Stripe answers is not confirmed by Stripe")
         self._delivery.at_once(settled.messages)
@@ -204,7 +204,10 @@ class StripeEvents:
                 _announce(event, settled_unread)
             return settled_unread
         with self._checkout.transaction() as tx:
-            settled = settlement.settle(tx, reading, event, admit=admit, is_replay=is_replay)
+            if admit is None:
+                settled = settlement.settle_new(tx, reading, event)
+            else:
+                settled = settlement.settle_stored(tx, reading, event, admit, is_replay=is_replay)
             if isinstance(settled, Unconfirmed):
                 tx.roll_back()
             else:

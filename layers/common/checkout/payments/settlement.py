@@ -2,6 +2,7 @@
 
 If the process dies before the caller commits, nothing of it has happened. A second process with the same
 event, payment intent or payment waits until the first one has committed, and decides by what that has left.
+If the result is Unconfirmed, the caller rolls the transaction back.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,44 +38,48 @@ class Settled:
     """To be published after the commit; until then they are in the outbox."""
 
 
-def settle(
-    tx: Transaction,
-    report: Report,
-    event: StripeEvent | None = None,
-    *,
-    admit: Admit | None = None,
-    is_replay: bool = False,
-) -> Settled | Unconfirmed | None:
-    """Apply what was read, and store what becomes of the event if there is one.
+def apply(tx: Transaction, report: Report) -> Settled | Unconfirmed:
+    """Apply what Stripe has answered, without an event."""
+    _lock(tx, report)
+    return _applied(tx, report, locked.read(tx, report), None)
 
-    Without `admit` the event is stored as new. `is_replay` takes back what was discarded with it. Returns
-    None if the event is known, or not admitted. If it is Unconfirmed, the caller rolls the transaction back.
-    """
-    event_id = None if event is None else event.id
+
+def settle_new(tx: Transaction, report: Report, event: StripeEvent) -> Settled | Unconfirmed | None:
+    """Store the event, apply what was read of it, and store what becomes of it. None if it is known."""
     expected = Applied(request_id=report.request_id if isinstance(report, SessionReport) else None)
     _lock(tx, report, event)
-    insert = inbox.insert(tx, event, expected) if event is not None and admit is None else None
-    if event is not None and admit is not None and not admit(inbox.lock(tx, event.id)):
+    found = locked.read(tx, report, inbox.insert(tx, event, expected))
+    if not found.is_new:
         return None
-    found = locked.read(tx, report, insert)
-    if event is not None and admit is None and not found.is_new:
+    settled = _applied(tx, report, found, event.id)
+    if isinstance(settled, Settled) and settled.outcome != expected:
+        inbox.settle(tx, event.id, settled.outcome)
+    return settled
+
+
+def settle_stored(
+    tx: Transaction, report: Report, event: StripeEvent, admit: Admit, *, is_replay: bool
+) -> Settled | Unconfirmed | None:
+    """Apply what was read of a stored event, and store what becomes of it. `is_replay` takes back what was
+    discarded with it. None if it is not admitted."""
+    _lock(tx, report, event)
+    if not admit(inbox.lock(tx, event.id)):
         return None
-    if event is not None and is_replay and isinstance(report, ReversalReport):
+    found = locked.read(tx, report)
+    if is_replay and isinstance(report, ReversalReport):
         reversals.revive(tx, report, found, event.id)
         found = locked.read(tx, report)
-    decision = decide(tx, report, found, event_id)
-    if isinstance(decision, Unconfirmed):
-        return decision
-    messages = _write(tx, report, decision, found)
-    if event is not None and (admit is not None or decision.outcome != expected):
-        inbox.settle(tx, event.id, decision.outcome)
-    return Settled(decision.outcome, messages)
+    settled = _applied(tx, report, found, event.id)
+    if isinstance(settled, Settled):
+        inbox.settle(tx, event.id, settled.outcome)
+    return settled
 
 
 def settle_unread(
     tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None
 ) -> Settled | None:
-    """Store what becomes of an event without reading its payment. Returns None as `settle` does."""
+    """Store what becomes of an event without reading its payment. None if it is known, or not admitted;
+    without `admit` it is stored as new."""
     if admit is None:
         return Settled(outcome) if inbox.store(tx, event, outcome) else None
     stored = inbox.lock(tx, event.id)
@@ -86,13 +91,20 @@ def settle_unread(
     return Settled(outcome)
 
 
-def _lock(tx: Transaction, report: Report, event: StripeEvent | None) -> None:
+def _lock(tx: Transaction, report: Report, event: StripeEvent | None = None) -> None:
     """Lock the payment intents of the event and of the report; unless something is wrong, they are one."""
     intents = {report.payment_intent_id}
     if event is not None:
         intents.add(session_event.payment_intent_of(event.object))
     for intent in sorted(intent for intent in intents if intent is not None):
         table.lock_payment_intent(tx, intent)
+
+
+def _applied(tx: Transaction, report: Report, found: Locked, event_id: str | None) -> Settled | Unconfirmed:
+    decision = decide(tx, report, found, event_id)
+    if isinstance(decision, Unconfirmed):
+        return decision
+    return Settled(decision.outcome, _write(tx, report, decision, found))
 
 
 def _write(tx: Transaction, report: Report, decision: Decision, found: Locked) -> list[Message]:
