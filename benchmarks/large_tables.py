@@ -8,7 +8,7 @@ make benchmark-large
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from checkout.base import telemetry
 from checkout.base.config import Config
 from checkout.base.request_ids import new_request_id
 from checkout.outbox.finished_event import CheckoutFinishedEvent
+from checkout.outbox.producer import Published
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
 from checkout.payments.stripe_api import StripeApi
@@ -119,10 +120,8 @@ EMPTY_SQL = "SET LOCAL session_replication_role = replica; TRUNCATE "
 class Kafka:
     """Acknowledges everything."""
 
-    refused: Collection[str] = ()
-
-    def publish(self, messages: Sequence[Message], _timeout_seconds: float) -> Collection[str]:
-        return [message.effect_key for message in messages]
+    def publish(self, messages: Sequence[Message], _timeout_seconds: float) -> Published:
+        return Published([message.effect_key for message in messages])
 
     def close(self) -> None: ...
 

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
 
@@ -96,7 +96,7 @@ class WorldsPublisher(KafkaPublisher):
         super().__init__(["world:9092"])
         self._topics, self._faults = topics, faults
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Published:
         del timeout_seconds
         fault = self._faults.at_publish(PUBLISHING) if messages else None
         half = (len(messages) + 1) // 2
@@ -104,7 +104,7 @@ class WorldsPublisher(KafkaPublisher):
         for message in messages[kept:] if fault in (AWAY, HALF) else ():
             self._faults.not_published(message.effect_key, message.value)
         if fault == AWAY:
-            return []
+            return Published()
         taken = messages[:half] if fault == HALF else messages
         if fault != LOST:
             for message in taken:
@@ -113,7 +113,7 @@ class WorldsPublisher(KafkaPublisher):
             for message in taken:
                 self._topics[message.topic].take(message.key, message.value)
         self._faults.after_publish()
-        return [] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken]
+        return Published([] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken])
 
     def require(self, *given: Any) -> None:
         del given

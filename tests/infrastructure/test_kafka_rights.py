@@ -90,7 +90,8 @@ class User:
         publisher = KafkaPublisher([self._address], sign_in=lambda: self._by_password, topic_prefix=PREFIX)
         try:
             publisher.require(finished_event.TOPIC, SECONDS)
-            return list(publisher.publish([Message("1", finished_event.TOPIC, "1", b"{}")], SECONDS)) == ["1"]
+            message = Message("1", finished_event.TOPIC, "1", b"{}")
+            return publisher.publish([message], SECONDS).acknowledged == ["1"]
         except Unavailable:
             return False
         finally:

@@ -164,7 +164,7 @@ def test_who_accepts_connections_and_never_answers_is_waited_for_no_longer_than_
     with socket.create_server(("127.0.0.1", 0)) as silent:
         publisher = KafkaPublisher([f"127.0.0.1:{silent.getsockname()[1]}"])
         began = time.monotonic()
-        assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.5) == []
+        assert not publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.5).acknowledged
         assert time.monotonic() - began < 5
         with pytest.raises(Unavailable, match="do not answer"):
             publisher.require(TOPIC, 0.5)
@@ -180,7 +180,7 @@ def test_what_was_given_up_has_nobody_who_would_send_it_later(own_broker: AnyBro
     before = len(clients_threads())
     publisher = KafkaPublisher([own_broker.address])
     freeze(own_broker)
-    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
+    assert not publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3).acknowledged
     thaw(own_broker)
     eventually(lambda: len(clients_threads()) <= before)
 
@@ -188,7 +188,7 @@ def test_what_was_given_up_has_nobody_who_would_send_it_later(own_broker: AnyBro
 def test_a_key_has_the_partition_that_other_clients_give_it(own_broker: AnyBroker) -> None:
     publisher = KafkaPublisher([own_broker.address])
     messages = [Message(str(user), TOPIC, str(user), b"{}") for user in range(1, 21)]
-    assert publisher.publish(messages, 5) == [message.effect_key for message in messages]
+    assert publisher.publish(messages, 5).acknowledged == [message.effect_key for message in messages]
     publisher.close()
     partitions = {record.key: record.partition for record in published(own_broker)}
     assert partitions == {key: (murmur2(key) & 0x7FFFFFFF) % 3 for key in partitions}
@@ -201,9 +201,9 @@ def test_after_a_failure_nobody_waits_for_a_while(
     monkeypatch.setattr(timing, "PRODUCER_PAUSE", 60)
     publisher = KafkaPublisher([own_broker.address])
     own_broker.kill()
-    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
+    assert not publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3).acknowledged
     own_broker.start()
-    assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3) == []
+    assert not publisher.publish([Message("1", TOPIC, "1", b"{}")], 0.3).acknowledged
     assert published(own_broker) == []
 
 
@@ -260,7 +260,7 @@ def test_one_message_that_the_broker_refuses_does_not_stop_the_others(own_broker
         Message("2", TOPIC, "1", b"x" * 2_000_000),
         Message("3", TOPIC, "1", b"{}"),
     ]
-    assert list(publisher.publish(messages, 5)) == ["1", "3"]
+    assert publisher.publish(messages, 5).acknowledged == ["1", "3"]
     publisher.close()
 
 
@@ -302,7 +302,7 @@ def test_an_idle_producer_is_replaced_before_its_sockets_are_trusted(
     publisher.publish([Message("1", TOPIC, "1", b"{}")], 5)
     first = publisher._producer
     publisher._last_used -= timing.KAFKA_IDLE + 1
-    assert list(publisher.publish([Message("2", TOPIC, "1", b"{}")], 5)) == ["2"]
+    assert publisher.publish([Message("2", TOPIC, "1", b"{}")], 5).acknowledged == ["2"]
     assert publisher._producer is not first
     publisher.close()
 

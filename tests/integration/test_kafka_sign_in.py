@@ -51,7 +51,7 @@ def by_password(
 
 def publish(address: str, settings: dict[str, Any]) -> list[str]:
     publisher = KafkaPublisher([address], sign_in=lambda: settings)
-    published = list(publisher.publish([MESSAGE], SECONDS))
+    published = list(publisher.publish([MESSAGE], SECONDS).acknowledged)
     publisher.close()
     return published
 
@@ -87,12 +87,12 @@ def test_by_secrets_of_its_own_whose_password_may_change(secure: Secure, secrets
         }
     )
     publisher = System(config).kafka_publisher
-    assert list(publisher.publish([MESSAGE], SECONDS)) == ["7"]
+    assert publisher.publish([MESSAGE], SECONDS).acknowledged == ["7"]
 
     secure.add_user("rotated", "second")
     secrets.put_secret_value(SecretId=arn, SecretString=account("second"))
     publisher.close()
-    assert list(publisher.publish([MESSAGE], SECONDS)) == ["7"]
+    assert publisher.publish([MESSAGE], SECONDS).acknowledged == ["7"]
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_without_a_password_nothing_is_published_and_nothing_raised(
     def away() -> dict[str, Any]:
         raise error
 
-    assert list(KafkaPublisher(["127.0.0.1:1"], sign_in=away).publish([MESSAGE], 0.5)) == []
+    assert not KafkaPublisher(["127.0.0.1:1"], sign_in=away).publish([MESSAGE], 0.5).acknowledged
     assert str(error) in [record.__dict__.get("reason") for record in caplog.records]
 
 
 def test_by_token(secure: Secure) -> None:
     publisher = KafkaPublisher([secure.address], sign_in=lambda: bearer(secure, unsecured()))
     publisher.require(TOPIC, SECONDS)
-    assert publisher.publish([MESSAGE], SECONDS) == ["7"]
+    assert publisher.publish([MESSAGE], SECONDS).acknowledged == ["7"]
     publisher.close()
 
 
@@ -174,7 +174,7 @@ def test_what_is_wrong_is_said_once_and_nothing_secret(
     address, settings = wrong(secure, how)
     began = time.monotonic()
     publisher = KafkaPublisher([address], sign_in=lambda: settings)
-    assert list(publisher.publish([MESSAGE], 2.0)) == []
+    assert not publisher.publish([MESSAGE], 2.0).acknowledged
     assert time.monotonic() - began < 8
     [line] = [record for record in caplog.records if record.name == "checkout"]
     assert line.getMessage() == "no connection to Kafka"
@@ -199,7 +199,7 @@ def test_a_connection_whose_token_has_expired_is_made_anew(secure: Secure) -> No
     began, published = time.monotonic(), 0
     while time.monotonic() < began + 6 or published <= 20 or len(made) < 4:
         assert time.monotonic() < began + 60, f"{published} published, {len(made)} tokens made"
-        assert list(publisher.publish([MESSAGE], SECONDS)) == ["7"]
+        assert publisher.publish([MESSAGE], SECONDS).acknowledged == ["7"]
         published += 1
         time.sleep(0.05)
 

@@ -1,7 +1,7 @@
 """Rows of the outbox: who holds one, who removes it, and what is not emitted while it is there."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ import pytest
 from checkout.base import postgres
 from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.table import Message
 from checkout.reconciliation.uncredited import Reemission
 from local.kafka.embedded import Broker
@@ -32,8 +32,9 @@ class TakesOnly(KeptMessages):
         super().__init__()
         self._effect_keys = effect_keys
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
-        return [taken for taken in super().publish(messages, timeout_seconds) if taken in self._effect_keys]
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Published:
+        answer = super().publish(messages, timeout_seconds)
+        return Published([taken for taken in answer.acknowledged if taken in self._effect_keys])
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_nothing_is_emitted_again_while_it_is_in_the_outbox(
     request_id, taken_back = str(uuid4()), refund("pi_1")
     known.knows(taken_back["id"], taken_back)
     with monkeypatch.context() as away:
-        away.setattr(KafkaPublisher, "publish", lambda *_: [])
+        away.setattr(KafkaPublisher, "publish", lambda *_: Published())
         fns.webhook(event(session_object(request_id, payment_intent="pi_1")))
         fns.webhook(event(taken_back, "refund.created"))
         [waits] = [key for key in left(fns) if key.startswith(kind)]
@@ -153,7 +154,7 @@ def test_every_in_sync_replica_must_have_a_message_before_it_is_acknowledged() -
     broker.start()
     with closing(TappedBroker(broker)) as tapped:
         publisher = KafkaPublisher([tapped.address])
-        assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 20) == ["1"]
+        assert publisher.publish([Message("1", TOPIC, "1", b"{}")], 20).acknowledged == ["1"]
         publisher.close()
     broker.stop()
     assert tapped.acks == [-1]

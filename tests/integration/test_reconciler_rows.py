@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base import postgres
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
 from checkout.reconciliation.uncredited import Reemission
@@ -28,7 +28,7 @@ def impatient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
     fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: [])
+    monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: Published())
     for intent in ("pi_1", "pi_2"):
         taken_back = refund(intent)
         known.knows(taken_back["id"], taken_back)

@@ -13,7 +13,7 @@ from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.postgres import Database
 from checkout.outbox.delivery import Delivery
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.record import Record
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import table as sessions_table
@@ -531,7 +531,7 @@ def test_an_answer_that_the_broker_does_not_take_is_published_later(
 ) -> None:
     created, refused = requested(), requested(amount_cents=1)
     with monkeypatch.context() as away:
-        away.setattr(KafkaPublisher, "publish", lambda *_: [])
+        away.setattr(KafkaPublisher, "publish", lambda *_: Published())
         assert fns.ask(created, refused, created) == []
     waiting = fns.checkout("SELECT effect_key FROM outbox ORDER BY id")
     assert [row["effect_key"] for row in waiting] == [

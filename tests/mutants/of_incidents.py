@@ -82,7 +82,7 @@ OWN = [
     ),
     Mutant(
         file="outbox/delivery.py",
-        text="        acknowledged = self._publisher.publish(messages, timing.PUBLISH_AT_ONCE)\n",
+        text="        acknowledged = self._publisher.publish(messages, timing.PUBLISH_AT_ONCE).acknowledged\n",
         instead="        self._publisher.publish(messages, timing.PUBLISH_AT_ONCE)\n"
         "        acknowledged = [message.effect_key for message in messages]\n",
         breaks="what was sent to a broker that is away is taken for published",

@@ -47,8 +47,8 @@ MUTANTS = [
     ),
     Mutant(
         file=DELIVERY,
-        text="                outbox.remove(tx, acknowledged)\n                refused",
-        instead="                outbox.remove(tx, [message.effect_key for message in messages])\n                refused",
+        text="                outbox.remove(tx, answer.acknowledged)\n",
+        instead="                outbox.remove(tx, [message.effect_key for message in messages])\n",
         breaks="what the broker did not acknowledge to a relay is lost",
         caught_by=f"{ROWS}::test_what_a_relay_publishes_stays_until_the_broker_has_acknowledged_it",
         worlds=Worlds.SERIAL,
@@ -69,8 +69,8 @@ MUTANTS = [
     ),
     Mutant(
         file="outbox/producer.py",
-        text="self.refused for message in messages):\n            self.close()",
-        instead="self.refused for message in messages):\n            pass",
+        text="acknowledged | refused for message in messages):\n            self.close()",
+        instead="acknowledged | refused for message in messages):\n            pass",
         breaks="what was given up is sent later, next to what the relay sends",
         caught_by="tests/integration/test_delivery.py::test_what_was_given_up_has_nobody_who_would_send_it_later",
     ),

@@ -138,9 +138,9 @@ def test_the_relay(fns: Functions, topic: Tail) -> None:
     def prepare() -> None:
         begin_again(fns, topic)
         with pytest.MonkeyPatch.context() as patch:
-            from checkout.outbox.producer import KafkaPublisher
+            from checkout.outbox.producer import KafkaPublisher, Published
 
-            patch.setattr(KafkaPublisher, "publish", lambda *_: [])
+            patch.setattr(KafkaPublisher, "publish", lambda *_: Published())
             fns.webhook(paid)
         fns.checkout("UPDATE outbox SET created_at = created_at - interval '1 minute'")
 

@@ -1,8 +1,8 @@
 """A publisher that acknowledges everything at once, and keeps it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.table import Message
 
 
@@ -12,6 +12,6 @@ class KeptMessages(KafkaPublisher):
     def __init__(self) -> None:
         self.kept: list[Message] = []
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Published:
         self.kept += messages
-        return [message.effect_key for message in messages]
+        return Published([message.effect_key for message in messages])

@@ -59,7 +59,7 @@ def request_session(
     accepted = decoded(event.encoded(), _system().config.user_ids)
     # In its canonical form: one user's records have one key.
     message = Message(event.request_id, TOPIC, str(accepted.user_id), event.encoded())
-    if not _system().kafka_publisher.publish([message], timing.PUBLISH_REQUEST):
+    if not _system().kafka_publisher.publish([message], timing.PUBLISH_REQUEST).acknowledged:
         raise Unavailable(f"Kafka did not acknowledge request {accepted.request_id}; it can be sent again.")
     return accepted.request_id
 

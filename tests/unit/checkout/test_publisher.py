@@ -10,7 +10,7 @@ from checkout import publisher
 from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.user_ids import BIGINT
-from checkout.outbox.producer import KafkaPublisher
+from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.request_event import CheckoutRequestEvent, decoded
 from checkout.outbox.table import Message
 from checkout.publisher import request_session
@@ -21,9 +21,9 @@ from checkout.system import System
 def published(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     sent: list[Message] = []
 
-    def publish(_self: KafkaPublisher, messages: list[Message], _seconds: float) -> list[str]:
+    def publish(_self: KafkaPublisher, messages: list[Message], _seconds: float) -> Published:
         sent.extend(messages)
-        return [message.effect_key for message in messages]
+        return Published([message.effect_key for message in messages])
 
     monkeypatch.setattr(KafkaPublisher, "publish", publish)
     system = System(Config({}), kafka_publisher=KafkaPublisher(["127.0.0.1:1"]))
@@ -97,6 +97,6 @@ def test_what_nobody_would_answer_is_refused_here(published: list[Message], fiel
 def test_a_broker_that_is_away_is_said_with_the_request_id(
     published: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: [])
+    monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: Published())
     with pytest.raises(Unavailable, match="order-7"):
         request_session(7, 500, request_id="order-7")

@@ -56,7 +56,7 @@ class Delivery:
         """
         if not messages:
             return 0
-        acknowledged = self._publisher.publish(messages, timing.PUBLISH_AT_ONCE)
+        acknowledged = self._publisher.publish(messages, timing.PUBLISH_AT_ONCE).acknowledged
         if len(acknowledged) < len(messages):
             telemetry.logger.warning("left to the outbox relay")
             telemetry.count("PublishDeferred", len(messages) - len(acknowledged))
@@ -84,22 +84,21 @@ class Delivery:
                 messages = outbox.take_older_than(tx, RELAY_AFTER_SECONDS, RELAY_BATCH)
                 if not messages:
                     break
-                acknowledged = self._publisher.publish(messages, timing.PUBLISH_BY_RELAY)
-                outbox.remove(tx, acknowledged)
-                refused = self._publisher.refused
-                if refused:
-                    outbox.refused(tx, refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
+                answer = self._publisher.publish(messages, timing.PUBLISH_BY_RELAY)
+                outbox.remove(tx, answer.acknowledged)
+                if answer.refused:
+                    outbox.refused(tx, answer.refused, at_most_seconds=REFUSED_AT_MOST_SECONDS)
             for message in messages:
-                if message.effect_key in refused:
+                if message.effect_key in answer.refused:
                     telemetry.alert(
                         "OutboxStuck",
                         "Kafka refuses a message",
                         effect_key=message.effect_key,
                         bytes=len(message.value),
                     )
-            telemetry.count("EventsPublished", len(acknowledged))
-            published += len(acknowledged)
-            left += len(messages) - len(acknowledged)
-            if len(acknowledged) + len(refused) < len(messages):
+            telemetry.count("EventsPublished", len(answer.acknowledged))
+            published += len(answer.acknowledged)
+            left += len(messages) - len(answer.acknowledged)
+            if len(answer.acknowledged) + len(answer.refused) < len(messages):
                 break
         return published, left

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
@@ -41,11 +42,18 @@ _SETTINGS = {
 """librdkafka's. How long it would retry does not matter: `publish` ends that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the brokers answered in time, by effect keys. Any other message may or may not have arrived."""
+
+    acknowledged: Sequence[str] = ()
+    """All in-sync replicas have it."""
+    refused: Collection[str] = ()
+    """They will never take it as it is."""
+
+
 class KafkaPublisher:
     """Connects at the first message."""
-
-    refused: Collection[str] = frozenset()
-    """Of the last publish: the effect keys of what the brokers will never take as it is."""
 
     def __init__(
         self,
@@ -67,16 +75,11 @@ class KafkaPublisher:
         self._last_used = 0.0
         self._paused_until = 0.0
 
-    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Collection[str]:
-        """The effect keys of those that the brokers have acknowledged (all in-sync replicas) within the time.
-
-        The others may or may not have arrived, but for those in `refused`; none is sent after this returns.
-        Never raises for a broker's sake.
-        """
+    def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Published:
+        """Nothing is sent any more once this returns. Never raises for a broker's sake."""
         now = time.time()
-        self.refused = frozenset()
         if now < self._paused_until:
-            return []
+            return Published()
         if now - self._last_used > self._idle_seconds or now - self._made_at > self.signed_in_seconds:
             self.close()
         deadline = now + timeout_seconds
@@ -87,13 +90,14 @@ class KafkaPublisher:
                     del answers[message.effect_key]
                     answers |= self._answers([message], deadline)
         acknowledged = {key for key, error in answers.items() if error is None}
-        self.refused = {key for key, error in answers.items() if _code(error) in _REFUSED}
+        refused = {key for key, error in answers.items() if _code(error) in _REFUSED}
         self._last_used = time.time()
-        if any(message.effect_key not in acknowledged | self.refused for message in messages):
+        if any(message.effect_key not in acknowledged | refused for message in messages):
             self.close()
             telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
             self._paused_until = time.time() + timing.PRODUCER_PAUSE
-        return [message.effect_key for message in messages if message.effect_key in acknowledged]
+        in_order = [message.effect_key for message in messages if message.effect_key in acknowledged]
+        return Published(in_order, refused)
 
     def require(self, topic: str, timeout_seconds: float) -> None:
         """Raises Unavailable unless the brokers answer and have the topic."""
