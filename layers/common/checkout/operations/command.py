@@ -11,7 +11,17 @@ from checkout.base.errors import InvalidRequest
 from checkout.base.user_ids import UserId, UserIds
 from checkout.operations import four_eyes, journal, text, verbs
 from checkout.operations.journal import Caller
-from checkout.operations.verb import PROGRAM, Changes, NotConfirmed, Outcome, Parser, Verb, Verbs, operator
+from checkout.operations.verb import (
+    PROGRAM,
+    Announcement,
+    Changes,
+    NotConfirmed,
+    Outcome,
+    Parser,
+    Verb,
+    Verbs,
+    operator,
+)
 from checkout.system import System
 
 FAMILIES = [
@@ -45,6 +55,9 @@ def execute(
     if verb.changes is Changes.BY_DECISION and given.operator is None:
         raise InvalidRequest(f"{verb.name} needs --operator: the journal says who decided it.")
     plan = None if verb.plan is None else verb.plan(given, system)
+    if isinstance(plan, Announcement):
+        vars(given).update(plan.settled)
+        plan = plan.plan
     if plan is not None and four_eyes.are_needed(given, system.config):
         given.verb = verb = four_eyes.asking(verb, plan)
         plan = f"Ask for another operator's approval of this: {plan}"

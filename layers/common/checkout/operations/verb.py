@@ -2,7 +2,7 @@
 
 import argparse
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -47,12 +47,21 @@ class Outcome:
     clean: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """`plan` is a sentence that announces what is about to change. `settled` are arguments as they are now:
+    what is announced is what is done, and what another operator approves."""
+
+    plan: str
+    settled: Mapping[str, Any]
+
+
 Run = Callable[[argparse.Namespace, System], Outcome]
-Plan = Callable[[argparse.Namespace, System], str]
-"""A sentence that announces what is about to change."""
+Plan = Callable[[argparse.Namespace, System], str | Announcement]
+"""The sentence alone settles nothing."""
 
 AtStake = Callable[[argparse.Namespace], int]
-"""Minor units, after `plan` was called: if it is above FOUR_EYES_CENTS, another operator must approve it."""
+"""Minor units, by the settled arguments: above FOUR_EYES_CENTS another operator must approve it."""
 
 Lines = Callable[[dict[str, Any]], Iterator[str]]
 """An outcome's content, for people."""

@@ -6,7 +6,16 @@ from dataclasses import asdict
 
 from checkout.base.errors import Refused, UnknownUser
 from checkout.base.text import MAX_BIGINT
-from checkout.operations.verb import BY_DECISION, MAX_KEY_LENGTH, Outcome, Verbs, a_text, number, reasoned
+from checkout.operations.verb import (
+    BY_DECISION,
+    MAX_KEY_LENGTH,
+    Announcement,
+    Outcome,
+    Verbs,
+    a_text,
+    number,
+    reasoned,
+)
 from checkout.outbox.effects import TOP_UP
 from checkout.payments.refunds import Wanted
 from checkout.payments.shares import taken_by
@@ -44,18 +53,20 @@ def key(given: str) -> str:
     return given
 
 
-def plan(given: Namespace, system: System) -> str:
+def plan(given: Namespace, system: System) -> Announcement:
     _require_possible(given)
     wanted = system.refunds.wanted(given.payment, given.key, given.amount_cents)
-    # What is announced is what is done, and what another operator approves.
-    given.amount_cents = wanted.amount_cents
+    return Announcement(_sentence(given.key, wanted, system), {"amount_cents": wanted.amount_cents})
+
+
+def _sentence(refund_key: str, wanted: Wanted, system: System) -> str:
     if wanted.refund is not None:
-        return f"Apply {wanted.refund['id']}, which {given.key} has refunded before, as Stripe has it now"
+        return f"Apply {wanted.refund['id']}, which {refund_key} has refunded before, as Stripe has it now"
     payment = wanted.payment
     disputed = f", {payment.disputed_cents} are disputed" if payment.disputed_cents else ""
     return (
         f"Refund {wanted.amount_cents} {payment.paid_currency} of payment {payment.request_id}"
-        f" ({wanted.payment_intent_id}) of user {payment.user_id} through Stripe, once, as {given.key}:"
+        f" ({wanted.payment_intent_id}) of user {payment.user_id} through Stripe, once, as {refund_key}:"
         f" {payment.paid_cents} were paid, {wanted.left_cents} are left{disputed}{_balance(wanted, system)}"
     )
 
