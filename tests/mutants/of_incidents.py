@@ -180,7 +180,7 @@ OWN = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text='        case "failed" | "canceled":',
+        text="        case status if status in GIVEN_BACK:",
         instead='        case "failed":',
         breaks="a refund that was canceled stays taken",
         caught_by=f"{TAKEN}::test_a_refund_that_is_canceled",

@@ -32,6 +32,7 @@ from checkout.payments import key_in_use, refunds_table, table
 from checkout.payments.events import Reread, StripeEvents
 from checkout.payments.payment import Payment
 from checkout.payments.refunds_table import RequestedRefund
+from checkout.payments.reversal_event import GIVEN_BACK
 
 if TYPE_CHECKING:
     from checkout.payments.stripe_api import StripeApi
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 REFUND_KEY = "refund_key"
 """In the metadata of a refund that was made here."""
 
-_GIVEN_BACK = frozenset({"failed", "canceled"})
 _NOT_APPLIED = "its webhook or the reconciler applies it"
 
 Resource = dict[str, Any]
@@ -96,7 +96,7 @@ class Refunds:
             refunds = self._stripe.refunds_of(intent)
         except StripeObjectMissing as error:
             raise NotFound(f"Stripe knows no payment {intent}.") from error
-        left = payment.paid_cents - sum(one["amount"] for one in refunds if one["status"] not in _GIVEN_BACK)
+        left = payment.paid_cents - sum(one["amount"] for one in refunds if one["status"] not in GIVEN_BACK)
         made = next((one for one in refunds if _key_of(one) == refund_key), None)
         if made is not None:
             _require_same(refund_key, _requested(made, intent), intent, amount_cents)

@@ -25,6 +25,9 @@ DISPUTE_EVENTS = frozenset(
 )
 HANDLED = REFUND_EVENTS | CHARGE_EVENTS | DISPUTE_EVENTS
 
+GIVEN_BACK = ("failed", "canceled")
+"""Statuses of refunds that have not reached the customer."""
+
 _REFUND_RANK = {"pending": 1, "requires_action": 1, "succeeded": 2, "failed": 3, "canceled": 3}
 _CLOSED = frozenset({"won", "lost", "prevented"})
 _ABSENT: Mapping[str, Any] = {}
@@ -88,7 +91,7 @@ def of_refund(refund: Mapping[str, Any]) -> Reversed | Parked:
             kinds: tuple[str, ...] = ()
         case "succeeded":
             kinds = ("refunded",)
-        case "failed" | "canceled":
+        case status if status in GIVEN_BACK:
             kinds = ("refunded", "refund_failed")
         case _:
             return Parked("the refund's status is unknown")
