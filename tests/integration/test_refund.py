@@ -206,7 +206,7 @@ def test_a_key_stands_for_one_payment_and_one_amount_though_stripe_has_forgotten
     intent = fns.row(one)["payment_intent_id"]
     for payment, more in ((other, ()), (other, ("--amount-cents", "200")), (one, ("--amount-cents", "201"))):
         told = refund(fns, payment, "T-1", *more)["error"]
-        assert told == f"The key T-1 stands for a refund of 200 eur of {intent}: use another --key."
+        assert told == f"The key T-1 stands for a refund of 200 eur of {intent}: use another key."
     assert refund(fns, one)["result"]["amount_cents"] == 200
     assert len(made(silent)) == 1
 
@@ -244,7 +244,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(
 ) -> None:
     request_id = paid(fns, silent)
     silent.fault(path_prefix="/v1/refunds", method="POST", drop_after_effect=True, times=9)
-    with pytest.raises(StripeOutcomeUnknown, match="the same --key"):
+    with pytest.raises(StripeOutcomeUnknown, match="the same key"):
         refund(fns, request_id)
     silent.clear_faults()
     assert len(made(silent)) == 1
@@ -433,7 +433,7 @@ def test_a_payment_that_is_disputed_is_not_refunded_as_well(fns: Functions, sile
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, "Stripe repeats this answer to the same --key"), (403, "docs/stripe.md")]
+    ("status", "error"), [(500, "Stripe repeats this answer to the same key"), (403, "docs/stripe.md")]
 )
 def test_what_stripe_answers_instead_is_said(
     fns: Functions, silent: Simulator, status: int, error: str

@@ -142,16 +142,16 @@ class Refunds:
         try:
             return key_in_use.wait_out(lambda: self._stripe.create_refund(parameters, idempotency_key))
         except StripeOutcomeUnknown as error:
-            raise StripeOutcomeUnknown("Stripe did not answer; repeat it with the same --key.") from error
+            raise StripeOutcomeUnknown("Stripe did not answer; repeat it with the same key.") from error
         except StripeKeyTaken as error:
             raise Refused(f"Stripe knows the key {refund_key} of another refund: use another.") from error
         except StripeObjectMissing as error:
             raise NotFound(f"Stripe knows no payment {wanted.payment_intent_id}.") from error
         except StripeRefusedForGood as error:
-            raise Refused(f"Not refunded. {error.detail} A new attempt needs another --key.") from error
+            raise Refused(f"Not refunded. {error.detail} A new attempt needs another key.") from error
         except StripeRefused as error:
             raise StripeRefused(
-                f"{error.detail} Stripe repeats this answer to the same --key for 24 hours. If the"
+                f"{error.detail} Stripe repeats this answer to the same key for 24 hours. If the"
                 " payment has no refund at Stripe then, use another."
             ) from error
 
@@ -180,5 +180,5 @@ def _require_same(
     if known.payment_intent_id != payment_intent_id or amount_cents not in (None, known.amount_cents):
         raise Refused(
             f"The key {refund_key} stands for a refund of {known.amount_cents} {known.currency} of"
-            f" {known.payment_intent_id}: use another --key."
+            f" {known.payment_intent_id}: use another key."
         )
