@@ -1,4 +1,5 @@
-"""What a caller asks for when a session is to be created, and the rules for it. Pure."""
+"""What a caller asks for when a session is to be created, and the rules for it. Pure, except that what is
+logged from then on carries the request_id."""
 
 import math
 from collections.abc import Mapping
