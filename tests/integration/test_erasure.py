@@ -14,7 +14,7 @@ from checkout.operations.verbs import erase as erasure
 from checkout.operations.verbs.erase import Erase
 from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox.record import Record
-from checkout.payments import reversal_event, session_event, stripe_event
+from checkout.payments import reversal_event, session_event, stripe_event, stripe_object
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
@@ -112,7 +112,7 @@ def test_an_erased_event_means_the_same_to_the_handlers() -> None:
         assert (kept.id, kept.livemode, kept.api_version) == (whole["id"], False, whole["api_version"])
         assert isinstance(of_whole, session_event.SessionReport)
         assert of_kept == replace_url(of_whole)
-        assert session_event.is_ours(kept.object, "checkout-tests")
+        assert stripe_object.is_ours(kept.object, "checkout-tests")
 
 
 def replace_url(report: session_event.SessionReport) -> session_event.SessionReport:

@@ -31,7 +31,7 @@ MUTANTS = [
     ),
     Mutant(
         file=READINGS,
-        text="        if session_event.payment_intent_of(answer) not in (None, payment_intent_id):\n",
+        text="        if stripe_object.payment_intent_of(answer) not in (None, payment_intent_id):\n",
         instead="        if False:\n",
         breaks="a refund of another payment is taken from this one",
         caught_by=f"{BEHIND}::test_an_object_of_another_payment_is_held",

@@ -203,7 +203,7 @@ OWN = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
-        file="payments/session_event.py",
+        file="payments/stripe_object.py",
         text="    return app_of(resource) == app_id\n",
         instead="    return app_of(resource) is not None\n",
         breaks="a payment in another environment of the Stripe account is credited here",

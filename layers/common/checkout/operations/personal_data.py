@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_event import THIN
+from checkout.payments.stripe_object import payment_intent_of
 
 _OF_EVENT = ("id", "object", "type", "created", "livemode", "api_version", "account", "context")
 _OF_RESOURCE = (

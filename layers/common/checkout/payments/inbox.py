@@ -6,8 +6,8 @@ from typing import NamedTuple
 from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
 from checkout.payments.outcomes import Outcome
-from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.stripe_object import payment_intent_of
 
 
 class StoredEvent(NamedTuple):

@@ -15,7 +15,7 @@ from checkout.base.postgres import Database
 from checkout.base.text import identifier
 from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import radar_event, reversal_event, session_event, table
+from checkout.payments import radar_event, reversal_event, session_event, stripe_object, table
 from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked
 from checkout.payments.payment import Payment
@@ -85,7 +85,7 @@ class Readings:
 
     def of_reversed(self, resource: Resource) -> ReversalReport | Outcome:
         """A refund or dispute that Stripe has just returned. Raises StripeError."""
-        payment_intent_id = session_event.payment_intent_of(resource)
+        payment_intent_id = stripe_object.payment_intent_of(resource)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
         if isinstance(top_up := self._top_up(payment_intent_id), Ignored):
@@ -131,7 +131,7 @@ class Readings:
         return _reported(event.type, session, self._config.user_ids, is_read=is_read)
 
     def _reversal(self, event: StripeEvent) -> Reading:
-        payment_intent_id = session_event.payment_intent_of(event.object)
+        payment_intent_id = stripe_object.payment_intent_of(event.object)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
         # The mode first: with the key of the other one Stripe would know neither the payment nor the refund.
@@ -154,7 +154,7 @@ class Readings:
         is_dispute = event.type in reversal_event.DISPUTE_EVENTS
         answer = (self._stripe().dispute if is_dispute else self._stripe().refund)(object_id)
         is_behind = reversal_event.dispute_is_behind if is_dispute else reversal_event.refund_is_behind
-        if session_event.payment_intent_of(answer) not in (None, payment_intent_id):
+        if stripe_object.payment_intent_of(answer) not in (None, payment_intent_id):
             return Parked("Stripe has it of another payment")
         if is_behind(answer, event.object):
             return Behind(BEHIND)
@@ -173,7 +173,7 @@ class Readings:
 
     def _suspicion(self, event: StripeEvent) -> Outcome:
         """Nothing follows from it but that it is stored with its payment, whatever that was for."""
-        payment_intent_id = session_event.payment_intent_of(event.object)
+        payment_intent_id = stripe_object.payment_intent_of(event.object)
         if payment_intent_id is None:
             return Ignored(WITHOUT_PAYMENT_INTENT)
         found = self._unless_our_mode(event) or self._found(payment_intent_id)
@@ -191,7 +191,7 @@ class Readings:
             telemetry.correlate(payment.request_id)
             return payment
         intent = self._stripe().payment_intent(payment_intent_id)
-        if not session_event.is_ours(intent, self._config.app_id):
+        if not stripe_object.is_ours(intent, self._config.app_id):
             return _of_another_application(intent)
         return intent
 
@@ -210,10 +210,10 @@ class Readings:
 
     def _is_ours(self, session: Resource) -> bool:
         """Also of a session that was begun here under another CHECKOUT_APP_ID than today's."""
-        if session_event.is_ours(session, self._config.app_id):
+        if stripe_object.is_ours(session, self._config.app_id):
             return True
         session_id = identifier(session.get("id"))
-        if session_id is None or session_event.app_of(session) is None:
+        if session_id is None or stripe_object.app_of(session) is None:
             return False
         with self._checkout.autocommit() as tx:
             return table.find_session(tx, session_id) is not None
@@ -234,7 +234,7 @@ def _reported(
 
 
 def _of_another_application(resource: Resource) -> Ignored:
-    return Ignored("not of this application", app_id=session_event.app_of(resource))
+    return Ignored("not of this application", app_id=stripe_object.app_of(resource))
 
 
 def _is_of_another_version(event: StripeEvent) -> bool:

@@ -12,6 +12,7 @@ from checkout.payments import price
 from checkout.payments.outcomes import Ignored, Outcome, Parked
 from checkout.payments.payment import Payment, Status
 from checkout.payments.price import Price, Totals
+from checkout.payments.stripe_object import payment_intent_of
 
 HANDLED = frozenset(
     {
@@ -53,23 +54,6 @@ class SessionReport:
 
 _PAYMENT_RANK = {"unpaid": 0, "paid": 1, "no_payment_required": 1}
 _SESSION_RANK = {"open": 0, "complete": 1, "expired": 1}
-
-
-def is_ours(resource: Mapping[str, Any], app_id: str) -> bool:
-    """Whether a session or a payment intent is this application's."""
-    return app_of(resource) == app_id
-
-
-def app_of(resource: Mapping[str, Any]) -> str | None:
-    """The `checkout_app` in the metadata of a session or a payment intent; None if there is none."""
-    metadata = resource.get("metadata")
-    return identifier(metadata.get("checkout_app")) if isinstance(metadata, Mapping) else None
-
-
-def payment_intent_of(resource: Mapping[str, Any]) -> str | None:
-    """The id, whether Stripe sent the id or the expanded object."""
-    intent = resource.get("payment_intent")
-    return identifier(intent.get("id") if isinstance(intent, Mapping) else intent)
 
 
 def is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:

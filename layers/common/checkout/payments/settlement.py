@@ -12,7 +12,7 @@ from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.outbox.delivery import queue
 from checkout.outbox.table import Message
-from checkout.payments import inbox, locked, reversals, session_event, table
+from checkout.payments import inbox, locked, reversals, table
 from checkout.payments.decisions import Decision, decide
 from checkout.payments.inbox import StoredEvent
 from checkout.payments.locked import Locked, Report
@@ -22,6 +22,7 @@ from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.reversals_table import StoredReversal
 from checkout.payments.session_event import SessionReport
 from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.stripe_object import payment_intent_of
 
 BEHIND_FOR_SECONDS = 24 * 3600
 """So long Stripe's answer may be older than an event: far longer than it ever was, and short enough to
@@ -95,7 +96,7 @@ def _lock(tx: Transaction, report: Report, event: StripeEvent | None = None) -> 
     """Lock the payment intents of the event and of the report; unless something is wrong, they are one."""
     intents = {report.payment_intent_id}
     if event is not None:
-        intents.add(session_event.payment_intent_of(event.object))
+        intents.add(payment_intent_of(event.object))
     for intent in sorted(intent for intent in intents if intent is not None):
         table.lock_payment_intent(tx, intent)
 

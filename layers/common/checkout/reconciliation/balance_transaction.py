@@ -7,7 +7,7 @@ from typing import Any
 from checkout.base.text import identifier
 from checkout.outbox.effects import TOP_UP, reversal_key
 from checkout.payments import reversal_event
-from checkout.payments.session_event import is_ours, payment_intent_of
+from checkout.payments.stripe_object import is_ours, payment_intent_of
 
 # https://docs.stripe.com/reports/reporting-categories
 _PAYMENTS = frozenset({"charge", "charge_failure", "partial_capture_reversal"})

@@ -22,8 +22,8 @@ from checkout.base.postgres import Database
 from checkout.payments.events import StripeEvents
 from checkout.payments.outcomes import Applied
 from checkout.payments.payment import Payment, Status
-from checkout.payments.session_event import payment_intent_of
 from checkout.payments.stripe_api import StripeApi
+from checkout.payments.stripe_object import payment_intent_of
 from checkout.reconciliation import unfinished_table as table
 from checkout.reconciliation.failures import Failures
 from checkout.sessions.create import CreateSession
