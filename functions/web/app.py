@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from checkout.api.page_configuration import page_configuration
+from checkout.api.problem import problem_response
 from checkout.api.response_headers import PROTECTION
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, ConfigurationError, NotFound
@@ -221,12 +222,5 @@ def _is_known(etag: str, headers: Mapping[str, str]) -> bool:
 
 
 def _problem(error: CheckoutError) -> Response:
-    headers = {"cache-control": "no-store", "content-type": "application/problem+json"}
-    problem = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail,
-    }
-    return {"statusCode": error.status, "headers": SECURITY_HEADERS | headers, "body": json.dumps(problem)}
+    answer = problem_response(error)
+    return answer | {"headers": SECURITY_HEADERS | answer["headers"]}

@@ -1,4 +1,4 @@
-"""HTTP API events (payload format 2.0) to what a service needs, and back; errors as RFC 9457 problems."""
+"""HTTP API events (payload format 2.0) to what a service needs, and back."""
 
 import base64
 import binascii
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
+from checkout.api.problem import problem_response
 from checkout.api.response_headers import PROTECTION
 from checkout.base import strict_json
 from checkout.base.config import Config
@@ -91,30 +92,6 @@ def json_response(status: int, content: Mapping[str, object]) -> Response:
         "statusCode": status,
         "headers": {**PROTECTION, "content-type": "application/json", "cache-control": "no-store"},
         "body": json.dumps(content),
-    }
-
-
-def problem_response(error: CheckoutError, request_id: str | None = None) -> Response:
-    """https://www.rfc-editor.org/rfc/rfc9457"""
-    problem: dict[str, object] = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail,
-        **error.more,
-    }
-    if request_id is not None:
-        problem["request_id"] = request_id
-    return {
-        "statusCode": error.status,
-        "headers": {
-            **PROTECTION,
-            "content-type": "application/problem+json",
-            "cache-control": "no-store",
-            **error.headers,
-        },
-        "body": json.dumps(problem),
     }
 
 
