@@ -13,10 +13,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from checkout.api.inline_scripts import hashes, inline_modules
 from checkout.api.page_configuration import page_configuration
 from checkout.api.problem import problem_response
 from checkout.api.response_headers import PROTECTION
@@ -76,53 +76,12 @@ ASSETS = {name: _asset(name, body) for name, body in SOURCES.items()} | {
     _versioned(name): _asset(name, body, IMMUTABLE) for name, body in SOURCES.items()
 }
 
-IMPORT = re.compile(r'^import (?:\* as (\w+)|\{([^}]*)\}) from "\./(\w+\.js)";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
-# Any other way to import or export, and what would end the element.
-NOT_INLINE = re.compile(r"\b(?:import|export)\b|</script|<!--", re.IGNORECASE)
-
-
-def inline_module(name: str, source: str, url: str) -> str:
-    """The text of an inline module that imports and exports through the global object `modules`.
-
-    Each line keeps its number, and `url` names the source in stack traces and developer tools.
-    Raises ValueError for a form of import or export that it does not know.
-    """
-
-    def from_registry(found: re.Match[str]) -> str:
-        namespace, names, module = found.groups()
-        target = namespace or "{" + names.replace(" as ", ": ") + "}"
-        return f'const {target} = modules["{module}"];'
-
-    exported = ", ".join(EXPORT.findall(source))
-    body = EXPORT.sub("", IMPORT.sub(from_registry, source))
-    if refused := NOT_INLINE.search(body):
-        raise ValueError(f"{name} cannot be written into the page: {refused[0]}")
-    return f'{body}(globalThis.modules ??= {{}})["{name}"] = {{ {exported} }};\n//# sourceURL={url}\n'
-
-
-def inline_modules(sources: Mapping[str, str]) -> list[str]:
-    """The modules as `inline_module` writes them, each after those that it imports.
-
-    Raises graphlib.CycleError if there is no such order.
-    """
-    imports = {name: [found[2] for found in IMPORT.findall(source)] for name, source in sources.items()}
-    return [
-        inline_module(name, sources[name], f"/balance/{_versioned(name)}")
-        for name in TopologicalSorter(imports).static_order()
-    ]
-
-
-SCRIPTS = inline_modules({name: body for name, body in SOURCES.items() if name.endswith(".js")})
+SCRIPTS = inline_modules(
+    {name: body for name, body in SOURCES.items() if name.endswith(".js")},
+    lambda name: f"/balance/{_versioned(name)}",
+)
 STYLE = SOURCES["balance.css"]
 ICON = f"data:image/svg+xml;base64,{b64encode(SOURCES['coin.svg'].encode()).decode()}"
-
-
-def _hashes(*texts: str) -> str:
-    """Source expressions of a Content-Security-Policy that allow these inline texts and no other."""
-    return " ".join(
-        f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts
-    )
 
 
 SECURITY_HEADERS = {
@@ -130,8 +89,8 @@ SECURITY_HEADERS = {
     "content-security-policy": "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_hashes(*SCRIPTS)}",
-            f"style-src {_hashes(STYLE)}",
+            f"script-src {hashes(*SCRIPTS)}",
+            f"style-src {hashes(STYLE)}",
             "connect-src 'self'",
             "img-src data:",
             "base-uri 'none'",

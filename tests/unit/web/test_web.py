@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from checkout.api.inline_scripts import inline_module, inline_modules
 from functions.web import app
 from tests.contracts import conformance
 from tests.support.settings import put
@@ -160,14 +161,15 @@ def test_a_module_in_the_page_is_its_source_line_for_line(name: str) -> None:
 
 
 def test_modules_pass_on_what_they_export() -> None:
-    first, second = app.inline_modules(
+    first, second = inline_modules(
         {
             "account.js": (
                 'import {\n  a, b as c,\n} from "./words.js";\nimport * as words from "./words.js";\n'
                 "export async function d() {}\nexport class E {}\n"
             ),
             "words.js": "export const a = 1;\nexport function b() {}\nconst mine = 2;\n",
-        }
+        },
+        str,
     )
     assert first.splitlines()[:-1] == [
         "const a = 1;",
@@ -203,13 +205,13 @@ def test_modules_pass_on_what_they_export() -> None:
 )
 def test_a_module_that_cannot_be_written_into_the_page_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match=r"^words\.js cannot be written into the page: "):
-        app.inline_module("words.js", source, "/balance/words.js")
+        inline_module("words.js", source, "/balance/words.js")
 
 
 def test_modules_that_need_each_other_have_no_order() -> None:
     with pytest.raises(CycleError):
-        app.inline_modules(
-            {"page.js": 'import { a } from "./form.js";', "form.js": 'import { b } from "./page.js";'}
+        inline_modules(
+            {"page.js": 'import { a } from "./form.js";', "form.js": 'import { b } from "./page.js";'}, str
         )
 
 
