@@ -191,8 +191,8 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/shares.py",
-        text="        coins += direction * moved\n",
-        instead="        coins += direction * one.reversal.amount_cents\n",
+        text="        credit += direction * moved\n",
+        instead="        credit += direction * one.reversal.amount_cents\n",
         breaks="two refunds that are taken in at once do not take their share",
         caught_by="tests/unit/checkout/test_proportion.py::test_what_is_taken_back_is_the_share_of_what_stripe_took_back",
         worlds=Worlds.SERIAL,

@@ -42,17 +42,17 @@ def with_shares(
 ) -> list[StoredReversal]:
     """`emitting`, each with the `credit_cents` that it moves, which may be 0. `emitted` are the reversals of
     the payment that were emitted before; what they moved stands."""
-    money = coins = 0
+    money = credit = 0
     for one in emitted:
         money += DIRECTIONS[one.reversal.kind] * one.reversal.amount_cents
-        coins += DIRECTIONS[one.reversal.kind] * one.moved_cents
+        credit += DIRECTIONS[one.reversal.kind] * one.moved_cents
     shared = []
     for one in emitting:
         direction = DIRECTIONS[one.reversal.kind]
         money += direction * one.reversal.amount_cents
         # Not below 0: what the ledger had before a restore can be more than the share.
-        moved = max(0, direction * (-_share_of(payment, -money) - coins))
-        coins += direction * moved
+        moved = max(0, direction * (-_share_of(payment, -money) - credit))
+        credit += direction * moved
         shared.append(replace(one, credit_cents=moved))
     return shared
 
