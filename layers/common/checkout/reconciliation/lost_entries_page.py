@@ -16,7 +16,7 @@ from checkout.payments import table as payments_table
 from checkout.payments.emissions import success_event
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation.lost_entries_position import PAYMENTS, Position
-from checkout.reconciliation.lost_entries_table import Movement
+from checkout.reconciliation.lost_entries_table import ExpectedEntry
 
 ROWS_A_PAGE = 5_000
 
@@ -28,7 +28,7 @@ NO_PARTITION = -1
 """The partition of a record that never was on Kafka."""
 
 
-def _number(movement: Movement) -> int:
+def _number(movement: ExpectedEntry) -> int:
     """The user's number, or 0: only numbers of a sequence can later be given to another person."""
     return movement.user_id if isinstance(movement.user_id, int) else 0
 
@@ -39,10 +39,10 @@ class LedgerComparison:
 
     def page(
         self, tx: Transaction, position: Position
-    ) -> tuple[Position, Sequence[Movement], Sequence[Movement]]:
+    ) -> tuple[Position, Sequence[ExpectedEntry], Sequence[ExpectedEntry]]:
         """The position behind the next page; and the movements of the page that were seen in the ledger and
         are missing there: those whose user is doubtful, and the others."""
-        movements: Sequence[Movement]
+        movements: Sequence[ExpectedEntry]
         if position.phase == PAYMENTS:
             movements, after_id = lost_entries.payments(
                 tx, position.scope, after_id=position.after_id, rows=ROWS_A_PAGE
@@ -59,7 +59,7 @@ class LedgerComparison:
         doubtful = self._doubtful(position, missing) if position.phase == PAYMENTS else frozenset()
         return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
 
-    def park(self, tx: Transaction, doubtful: Sequence[Movement]) -> None:
+    def park(self, tx: Transaction, doubtful: Sequence[ExpectedEntry]) -> None:
         """Park them for an operator to decide. If the process dies before the caller's commit, they are
         parked, and so not missing when the page is compared again."""
         if not doubtful:
@@ -79,7 +79,7 @@ class LedgerComparison:
                 ],
             )
 
-    def _doubtful(self, position: Position, missing: Sequence[Movement]) -> Set[Movement]:
+    def _doubtful(self, position: Position, missing: Sequence[ExpectedEntry]) -> Set[ExpectedEntry]:
         """Those whose user's number may have been given to another person since. If there is an entry that is
         older than a payment whose entry is lost, its user existed at the moment to which the database was
         restored, and so did all users with smaller numbers."""
@@ -90,7 +90,7 @@ class LedgerComparison:
             newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))
         return {movement for movement in newer if _number(movement) > newest}
 
-    def _missing(self, movements: Collection[Movement]) -> list[Movement]:
+    def _missing(self, movements: Collection[ExpectedEntry]) -> list[ExpectedEntry]:
         """Those that are neither in the ledger nor parked."""
         effects = {movement.effect_key: movement.effect for movement in movements}
         with self._application.transaction() as tx:

@@ -13,7 +13,7 @@ from checkout.payments.reversals_table import MOVED_CENTS
 from checkout.payments.table import CREDITED_CENTS
 
 
-class Movement(NamedTuple):
+class ExpectedEntry(NamedTuple):
     """A payment or reversal that must be in the ledger. `at` is in epoch seconds; `was_seen` is true if its
     entry was seen there once."""
 
@@ -78,7 +78,7 @@ def count(tx: Transaction, scope: Scope) -> int:
 
 def payments(
     tx: Transaction, scope: Scope, *, after_id: int, rows: int
-) -> tuple[Sequence[Movement], int | None]:
+) -> tuple[Sequence[ExpectedEntry], int | None]:
     """The payments in the scope among the next `rows` of the table behind `after_id`, and the id to go on
     behind; None at the end. The statement is short however few of them there are."""
     position = {**scope._asdict(), "after": after_id, "rows": rows}
@@ -94,12 +94,12 @@ def payments(
         " AND id > %(after)s AND id <= %(until)s ORDER BY id",
         {**position, "until": scope.last_id if until is None else until},
     )
-    return [Movement(*row) for row in found], until
+    return [ExpectedEntry(*row) for row in found], until
 
 
 def reversals(
     tx: Transaction, scope: Scope, *, after_key: str, rows: int
-) -> tuple[Sequence[Movement], str | None]:
+) -> tuple[Sequence[ExpectedEntry], str | None]:
     """The same for reversals whose payment is known, in the order of their effect keys."""
     position = {**scope._asdict(), "after": after_key, "rows": rows, "down": list(TAKINGS)}
     until = _one(
@@ -120,7 +120,7 @@ def reversals(
         " ORDER BY effect_key",
         {**position, "until": until},
     )
-    return [Movement(*row) for row in found], until
+    return [ExpectedEntry(*row) for row in found], until
 
 
 def newest_user_of_sessions(tx: Transaction, before: float) -> int:
