@@ -24,7 +24,7 @@ UNKNOWN = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class BookedMovement:
     """`key` is paid:<payment intent>, a reversal's effect key, or other:<id> for an unknown category;
     `amount_cents` is signed and before fees; `created` is in epoch seconds; `is_pending` is true until the
     charge or refund is final."""
@@ -42,7 +42,7 @@ class Movement:
     """The balance transaction that takes a failed payment back, according to its charge."""
 
 
-def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
+def movement(transaction: Mapping[str, Any], app_id: str) -> BookedMovement | None:
     """The movement of a balance transaction with its source expanded; None if it is of no payment.
 
     Stripe may settle in another currency than the customer paid in: the amount of a payment or refund is that
@@ -66,7 +66,7 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> Movement | None:
     if in_payments_currency and currency != source["currency"]:
         amount, currency = source["amount"] if amount > 0 else -source["amount"], source["currency"]
     purpose = (source.get("metadata") or {}).get("purpose", TOP_UP)
-    return Movement(
+    return BookedMovement(
         id=transaction["id"],
         key=key,
         category=category,

@@ -7,7 +7,7 @@ from checkout.base.errors import StripeObjectMissing, StripeRefusedForGood
 from checkout.base.postgres import Database
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation import stripe_books_table as stripe_books
-from checkout.reconciliation.balance_transaction import Movement, movement
+from checkout.reconciliation.balance_transaction import BookedMovement, movement
 from checkout.reconciliation.stripe_lists import Page, StripeList
 
 LIST = "stripe_balance_transactions"
@@ -45,8 +45,8 @@ class StripeBooks:
             self._store(self._read(transaction_id))
 
     def _store(self, page: Page) -> None:
-        listed: dict[str, Movement] = {}
-        undone: dict[str, Movement] = {}
+        listed: dict[str, BookedMovement] = {}
+        undone: dict[str, BookedMovement] = {}
         for entry in page:
             moved = movement(entry, self._app_id)
             if moved is None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from checkout.base.postgres import Transaction
 from checkout.outbox.effects import TAKINGS, TOP_UP
 from checkout.payments.payment import SMOKE_PAYMENT
-from checkout.reconciliation.balance_transaction import UNKNOWN, Movement
+from checkout.reconciliation.balance_transaction import UNKNOWN, BookedMovement
 
 RANGE = 20_000
 """The most rows of ours, and of Stripe's, in a range."""
@@ -31,7 +31,7 @@ class BooksRead(NamedTuple):
     until: int
 
 
-def store(tx: Transaction, movements: Sequence[Movement], *, settled_after_seconds: int) -> None:
+def store(tx: Transaction, movements: Sequence[BookedMovement], *, settled_after_seconds: int) -> None:
     """Insert; rows that exist already are left as they are, except that pending ones are settled."""
     tx.execute_values(
         "INSERT INTO stripe_balance_transactions"
