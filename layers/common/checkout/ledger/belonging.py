@@ -66,8 +66,8 @@ def taking_key(refund_failed: Effect) -> str:
     return reversal_key("refunded", refund_failed.source_id or "")
 
 
-class Movements:
-    """Movements, each found by its key and by its payment in constant time."""
+class EffectIndex:
+    """Effects, each found by its key and by its payment in constant time."""
 
     def __init__(self, effects: Iterable[Effect] = ()) -> None:
         self._by_key: dict[str, list[Effect]] = defaultdict(list)

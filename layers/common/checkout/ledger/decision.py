@@ -11,7 +11,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from checkout.ledger.belonging import STAGE, TAKING_OF, Movements
+from checkout.ledger.belonging import STAGE, TAKING_OF, EffectIndex
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
 
@@ -69,10 +69,10 @@ def in_order(movements: Iterable[Movement]) -> list[Movement]:
 
 
 def taken_along(
-    movements: Sequence[Movement], undone: Collection[Undone], entered: Movements
+    movements: Sequence[Movement], undone: Collection[Undone], entered: EffectIndex
 ) -> list[Undone]:
     """Parked reversals that can be entered now, since what they reverse or give back is in this batch."""
-    arriving = Movements(
+    arriving = EffectIndex(
         movement.effect
         for movement in movements
         if movement.rejection is None and entered.known(movement.effect) is None
@@ -89,7 +89,7 @@ def taken_along(
     return chosen
 
 
-def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: Movements) -> Decision:
+def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: EffectIndex) -> Decision:
     """`undone` are the parked records of the same payments, `entered` what the ledger has of them.
 
     `entered` may omit credits that have no rival and no parked record: if the ledger has one, the INSERT
@@ -104,14 +104,14 @@ def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: M
 class _Deciding:
     """Decides about one movement after the other, knowing what was decided about those before."""
 
-    def __init__(self, undone: Collection[Undone], entered: Movements) -> None:
+    def __init__(self, undone: Collection[Undone], entered: EffectIndex) -> None:
         self.decision = Decision()
         self._entered = entered
-        self._coming = Movements()
+        self._coming = EffectIndex()
         # A record of what was entered after all stays parked until an operator settles it.
         left = [one for one in undone if entered.known(one.effect) is None]
-        self._open = Movements(one.effect for one in left if not one.is_discarded)
-        self._discarded = Movements(one.effect for one in left if one.is_discarded)
+        self._open = EffectIndex(one.effect for one in left if not one.is_discarded)
+        self._discarded = EffectIndex(one.effect for one in left if one.is_discarded)
         self._refused = {one.record for one in left if one.is_refused and not one.is_discarded}
         self._names = {name for one in left for name in one.effect.names} | entered.names
         """Effect keys and payment intents of all that is known."""
@@ -183,7 +183,7 @@ class _Deciding:
         given_up = list(self._discarded.givings_of(taking))
         return bool(given_up) and not self._covers((self._entered, self._coming, self._discarded), given_up)
 
-    def _covers(self, done: Collection[Movements], givings: Sequence[Effect], rounding: int = 0) -> bool:
+    def _covers(self, done: Collection[EffectIndex], givings: Sequence[Effect], rounding: int = 0) -> bool:
         """True if `done` took enough for `givings`, all of one refund or dispute, and for the returns that it
         already has."""
         one = givings[0]
@@ -203,7 +203,7 @@ class _Deciding:
     def _has_undone_credit(self, effect: Effect) -> bool:
         return any(True for undone in (self._open, self._discarded) for _ in undone.credits_of(effect))
 
-    def _missing(self, undone: Movements, giving: Effect) -> Iterator[Effect]:
+    def _missing(self, undone: EffectIndex, giving: Effect) -> Iterator[Effect]:
         """What `giving` gives back and was not taken."""
         done = (self._entered, self._coming)
         return (one for one in undone.takings_of(giving) if not any(d.under(one.effect_key) for d in done))

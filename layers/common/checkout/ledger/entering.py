@@ -15,7 +15,7 @@ from checkout.base.user_ids import UserId
 from checkout.ledger import decision as crediting
 from checkout.ledger import parked
 from checkout.ledger import table as ledger
-from checkout.ledger.belonging import Movements, rivals, taking_key
+from checkout.ledger.belonging import EffectIndex, rivals, taking_key
 from checkout.ledger.decision import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
 from checkout.ledger.parked import Parked
 from checkout.outbox.effects import Effect, success_key
@@ -88,7 +88,7 @@ def plan(
     undone = parked.undone_of(tx, effects)
     # Mere credits are not read: if the ledger has one, the INSERT skips it.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
-    entered = Movements(related(tx, [*asked, *(one.effect for one in undone)]))
+    entered = EffectIndex(related(tx, [*asked, *(one.effect for one in undone)]))
     along = crediting.taken_along(free, undone, entered) if undone else []
     brought = [found for one in along if (found := _brought(one, read)) is not None] if bring_along else []
     decision = crediting.decide([*free, *brought], undone, entered)
@@ -192,7 +192,7 @@ def _contradicted(tx: Transaction, missed: Sequence[Movement]) -> dict[str, str]
     effects = [movement.effect for movement in missed]
     claims = ledger.claims(tx, {effect.effect_key for effect in effects})
     effects = [effect for effect in effects if not is_claimed(effect, claims.get(effect.effect_key))]
-    on_record = Movements(related(tx, effects))
+    on_record = EffectIndex(related(tx, effects))
     return {
         effect.effect_key: CONFLICT if on_record.contradicts(effect) else NOT_ENTERED
         for effect in effects
@@ -214,7 +214,7 @@ def _require_independent(entered: Sequence[Movement], contradicted: Collection[s
     if any(one.parked_id is not None and one.effect.effect_key in contradicted for one in entered):
         raise DataRefused("", "what was parked for it was not entered")
     effects = [movement.effect for movement in entered]
-    conflicts = Movements(effect for effect in effects if effect.effect_key in contradicted)
+    conflicts = EffectIndex(effect for effect in effects if effect.effect_key in contradicted)
     for effect in effects:
         if effect.kind == "success" or effect.effect_key in contradicted:
             continue

@@ -14,7 +14,7 @@ from checkout.base.errors import DataRefused, NotFound, Refused
 from checkout.base.postgres import Transaction
 from checkout.ledger import entering, parked
 from checkout.ledger import table as ledger
-from checkout.ledger.belonging import Movements, are_of_one_payment, are_of_one_reversal
+from checkout.ledger.belonging import EffectIndex, are_of_one_payment, are_of_one_reversal
 from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs, one_or_all, paged, reasoned
@@ -206,7 +206,7 @@ def _together(
     if asked is None:
         return [chosen], False
     effects = [effect for record in records if (effect := record.effect) is not None]
-    entered = Movements(entering.related(tx, effects))
+    entered = EffectIndex(entering.related(tx, effects))
     if entered.known(asked) is not None:
         return [chosen], True
     is_credited = any(credit.user_id == asked.user_id for credit in entered.credits_of(asked))
