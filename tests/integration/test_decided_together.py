@@ -416,10 +416,10 @@ def test_a_record_of_a_user_who_signs_up_is_not_discarded_while_it_is_credited(
     event = finished("r1", user_id=7)
     fns.consume(event)
     [record] = fns.application("SELECT id FROM parked_events")
-    undone, lock, has_read = adapter.undone, adapter.lock, threading.Event()
+    unapplied, lock, has_read = adapter.unapplied, adapter.lock, threading.Event()
 
     def and_wait_for_the_operator(*arguments: Any) -> Any:
-        found = undone(*arguments)
+        found = unapplied(*arguments)
         has_read.set()
         until_somebody_waits(fns)
         return found
@@ -430,7 +430,7 @@ def test_a_record_of_a_user_who_signs_up_is_not_discarded_while_it_is_credited(
         assert has_read.wait(20)
         return lock(*arguments)
 
-    monkeypatch.setattr(adapter, "undone", and_wait_for_the_operator)
+    monkeypatch.setattr(adapter, "unapplied", and_wait_for_the_operator)
     monkeypatch.setattr(adapter, "lock", behind_the_consumer)
     consuming: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as pool, acting_as("operations"):

@@ -151,16 +151,16 @@ def test_nobody_moves_a_balance_while_it_is_credited(
     fns: Functions, other: SecondConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It must have moved by exactly the amount, so it is compared with what it was under the lock."""
-    undone = parked.undone
+    unapplied = parked.unapplied
 
     def then_an_application(*arguments: Any) -> Any:
         with pytest.raises(errors.LockNotAvailable):
             other.execute("SELECT ledger_move('order:1', 1, 100, 'eur', 'order')")
-        return undone(*arguments)
+        return unapplied(*arguments)
 
     other.execute("SET lock_timeout = '50ms'")
     other.commit()
-    monkeypatch.setattr(parked, "undone", then_an_application)
+    monkeypatch.setattr(parked, "unapplied", then_an_application)
     assert fns.consume(finished()) == {"batchItemFailures": []}
     assert fns.balance() == 500
 

@@ -222,17 +222,17 @@ def test_a_conflict_with_a_credit_that_commits_meanwhile_takes_its_reversal_alon
     fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fns.add_users(2, 3)
-    undone = adapter.undone
+    unapplied = adapter.unapplied
 
     def then_another_consumer(*arguments: Any) -> Any:
-        monkeypatch.setattr(adapter, "undone", undone)
-        found = undone(*arguments)
+        monkeypatch.setattr(adapter, "unapplied", unapplied)
+        found = unapplied(*arguments)
         crediting = CreditBalances(Database(lambda: fns.settings["DATABASE_URL"]), "eur")
         value = json.dumps(finished("r1", user_id=2)).encode()
         crediting([Record("checkout.finished", 1, 0, b"2", value)])
         return found
 
-    monkeypatch.setattr(adapter, "undone", then_another_consumer)
+    monkeypatch.setattr(adapter, "unapplied", then_another_consumer)
     fns.consume(finished("r1", user_id=3), refund("r1", user_id=3))
     assert (fns.balance(2), fns.balance(3)) == (500, 0)
     assert len(parked.page()) == 2
@@ -352,6 +352,6 @@ def test_what_is_parked_of_a_batch_is_found_by_indexes_however_much_is_parked(fn
     fns.application("ANALYZE parked_events")
     names = [sha256(str(n).encode()).hexdigest() for n in range(19_901, 20_901)]
     with Database(lambda: fns.settings["DATABASE_URL"]).transaction(commit=False) as tx:
-        found = adapter.undone(tx, set(), set(names), {f"pi_{name}" for name in names})
+        found = adapter.unapplied(tx, set(), set(names), {f"pi_{name}" for name in names})
         tx.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'parked_events'")
         assert (len(found), tx.row()["seq_scan"]) == (100, 0)

@@ -43,7 +43,7 @@ MUTANTS = [
     ),
     Mutant(
         file=DECIDING,
-        text="            return CREDIT_IS_PARKED if self._has_undone_credit(effect) else CREDIT_IS_ANOTHERS\n",
+        text="            return CREDIT_IS_PARKED if self._has_unapplied_credit(effect) else CREDIT_IS_ANOTHERS\n",
         instead="            return None\n",
         breaks="a refund is taken though its payment was never credited",
         caught_by=f"{OF_PARKED}::test_a_reversal_waits_parked_with_its_parked_credit_and_a_replay_takes_both",

@@ -112,8 +112,8 @@ MUTANTS = [
     ),
     Mutant(
         file=DECISION,
-        text="return not is_done and (bool(done) or self._has_undone_credit(effect))",
-        instead="return not is_done and self._has_undone_credit(effect)",
+        text="return not is_done and (bool(done) or self._has_unapplied_credit(effect))",
+        instead="return not is_done and self._has_unapplied_credit(effect)",
         breaks="a refund that comes before its credit is taken, though the ledger has that with another user",
         caught_by=f"{OF_PARKED}"
         "::test_a_reversal_that_comes_before_its_credit_is_parked_if_another_user_has_that",

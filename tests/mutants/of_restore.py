@@ -36,10 +36,10 @@ MUTANTS = [
     ),
     Mutant(
         file=DECISIONS,
-        text="            undone = parked.undone_of(tx, effects)\n"
+        text="            unapplied = parked.unapplied_of(tx, effects)\n"
         "            places = whereabouts.find(tx, effects)\n",
         instead="            places = whereabouts.find(tx, effects)\n"
-        "            undone = parked.undone_of(tx, effects)\n",
+        "            unapplied = parked.unapplied_of(tx, effects)\n",
         breaks="who signs up at this moment gets what is discarded again after a restore",
         caught_by="tests/integration/test_lost_entries.py"
         "::test_who_signs_up_at_this_moment_does_not_get_what_is_discarded_again",

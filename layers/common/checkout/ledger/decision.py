@@ -38,7 +38,7 @@ class Movement(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class Unapplied:
     """A record that was parked and not replayed since."""
 
     id: int
@@ -69,8 +69,8 @@ def in_order(movements: Iterable[Movement]) -> list[Movement]:
 
 
 def taken_along(
-    movements: Sequence[Movement], undone: Collection[Undone], entered: EffectIndex
-) -> list[Undone]:
+    movements: Sequence[Movement], unapplied: Collection[Unapplied], entered: EffectIndex
+) -> list[Unapplied]:
     """Parked reversals that can be entered now, since what they reverse or give back is in this batch."""
     arriving = EffectIndex(
         movement.effect
@@ -78,7 +78,7 @@ def taken_along(
         if movement.rejection is None and entered.known(movement.effect) is None
     )
     chosen = []
-    for parked in sorted(undone, key=lambda one: (STAGE[one.effect.kind], one.id)):
+    for parked in sorted(unapplied, key=lambda one: (STAGE[one.effect.kind], one.id)):
         effect = parked.effect
         if parked.is_discarded or entered.known(effect) is not None:
             continue
@@ -89,13 +89,13 @@ def taken_along(
     return chosen
 
 
-def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: EffectIndex) -> Decision:
-    """`undone` are the parked records of the same payments, `entered` what the ledger has of them.
+def decide(movements: Sequence[Movement], unapplied: Collection[Unapplied], entered: EffectIndex) -> Decision:
+    """`unapplied` are the parked records of the same payments, `entered` what the ledger has of them.
 
     `entered` may omit credits that have no rival and no parked record: if the ledger has one, the INSERT
     skips it.
     """
-    deciding = _Deciding(undone, entered)
+    deciding = _Deciding(unapplied, entered)
     for movement in in_order(movements):
         deciding.add(movement)
     return deciding.decision
@@ -104,12 +104,12 @@ def decide(movements: Sequence[Movement], undone: Collection[Undone], entered: E
 class _Deciding:
     """Decides about one movement after the other, knowing what was decided about those before."""
 
-    def __init__(self, undone: Collection[Undone], entered: EffectIndex) -> None:
+    def __init__(self, unapplied: Collection[Unapplied], entered: EffectIndex) -> None:
         self.decision = Decision()
         self._entered = entered
         self._coming = EffectIndex()
         # A record of what was entered after all stays parked until an operator settles it.
-        left = [one for one in undone if entered.known(one.effect) is None]
+        left = [one for one in unapplied if entered.known(one.effect) is None]
         self._open = EffectIndex(one.effect for one in left if not one.is_discarded)
         self._discarded = EffectIndex(one.effect for one in left if one.is_discarded)
         self._refused = {one.record for one in left if one.is_refused and not one.is_discarded}
@@ -165,7 +165,7 @@ class _Deciding:
 
     def _parked_with(self, effect: Effect) -> str | None:
         if self._lacks_credit(effect):
-            return CREDIT_IS_PARKED if self._has_undone_credit(effect) else CREDIT_IS_ANOTHERS
+            return CREDIT_IS_PARKED if self._has_unapplied_credit(effect) else CREDIT_IS_ANOTHERS
         if effect.kind not in TAKING_OF or self._is_taken(effect):
             return None
         if any(True for _ in self._missing(self._open, effect)):
@@ -198,15 +198,15 @@ class _Deciding:
             return False
         done = [*self._entered.credits_of(effect), *self._coming.credits_of(effect)]
         is_done = any(one.user_id == effect.user_id for one in done)
-        return not is_done and (bool(done) or self._has_undone_credit(effect))
+        return not is_done and (bool(done) or self._has_unapplied_credit(effect))
 
-    def _has_undone_credit(self, effect: Effect) -> bool:
-        return any(True for undone in (self._open, self._discarded) for _ in undone.credits_of(effect))
+    def _has_unapplied_credit(self, effect: Effect) -> bool:
+        return any(True for unapplied in (self._open, self._discarded) for _ in unapplied.credits_of(effect))
 
-    def _missing(self, undone: EffectIndex, giving: Effect) -> Iterator[Effect]:
+    def _missing(self, unapplied: EffectIndex, giving: Effect) -> Iterator[Effect]:
         """What `giving` gives back and was not taken."""
         done = (self._entered, self._coming)
-        return (one for one in undone.takings_of(giving) if not any(d.under(one.effect_key) for d in done))
+        return (one for one in unapplied.takings_of(giving) if not any(d.under(one.effect_key) for d in done))
 
 
 def _is_covered(taken: Iterable[Effect], given: Iterable[Effect], rounding: int) -> bool:

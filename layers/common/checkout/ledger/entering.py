@@ -16,7 +16,7 @@ from checkout.ledger import decision as crediting
 from checkout.ledger import parked
 from checkout.ledger import table as ledger
 from checkout.ledger.belonging import EffectIndex, rivals, taking_key
-from checkout.ledger.decision import CONFLICT, NOT_TAKEN, Decision, Movement, Undone
+from checkout.ledger.decision import CONFLICT, NOT_TAKEN, Decision, Movement, Unapplied
 from checkout.ledger.parked import Parked
 from checkout.outbox.effects import Effect, success_key
 from checkout.outbox.record import Record
@@ -42,7 +42,7 @@ class Plan:
     """Users for whom nothing is done, since another transaction locks their rows."""
     brings_along: bool
     """True if parked records are entered, too."""
-    left_behind: Sequence[Undone] = ()
+    left_behind: Sequence[Unapplied] = ()
     """Parked records that were left out because `bring_along` is False."""
 
 
@@ -85,13 +85,13 @@ def plan(
     if balances.keys() != user_ids:
         free = [_judged(one, balances, hidden) for one in movements if one.effect.user_id not in held]
     effects = [movement.effect for movement in free]
-    undone = parked.undone_of(tx, effects)
+    unapplied = parked.unapplied_of(tx, effects)
     # Mere credits are not read: if the ledger has one, the INSERT skips it.
     asked = [effect for effect in effects if effect.kind != "success"] + rivals(effects)
-    entered = EffectIndex(related(tx, [*asked, *(one.effect for one in undone)]))
-    along = crediting.taken_along(free, undone, entered) if undone else []
+    entered = EffectIndex(related(tx, [*asked, *(one.effect for one in unapplied)]))
+    along = crediting.taken_along(free, unapplied, entered) if unapplied else []
     brought = [found for one in along if (found := _brought(one, read)) is not None] if bring_along else []
-    decision = crediting.decide([*free, *brought], undone, entered)
+    decision = crediting.decide([*free, *brought], unapplied, entered)
     left = [] if bring_along else along
     return Plan(decision, balances, held, brings_along=bool(brought), left_behind=left)
 
@@ -167,7 +167,7 @@ def related(tx: Transaction, effects: Collection[Effect]) -> list[Effect]:
     )
 
 
-def _brought(one: Undone, read: Read) -> Movement | None:
+def _brought(one: Unapplied, read: Read) -> Movement | None:
     found = read(one.record)
     if (
         not isinstance(found, Movement)

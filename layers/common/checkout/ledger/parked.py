@@ -7,7 +7,7 @@ from typing import Literal
 
 from checkout.base.postgres import Transaction, array
 from checkout.base.user_ids import UserId
-from checkout.ledger.decision import Undone
+from checkout.ledger.decision import Unapplied
 from checkout.outbox.effects import Effect, are_one, effect_of
 from checkout.outbox.record import Record
 
@@ -124,12 +124,12 @@ def lock(tx: Transaction, record_id: int) -> list[ParkedRecord]:
     return _records(tx)
 
 
-def undone(
+def unapplied(
     tx: Transaction,
     effect_keys: Collection[str],
     request_ids: Collection[str],
     payment_intents: Collection[str],
-) -> list[Undone]:
+) -> list[Unapplied]:
     """Records that were parked and not replayed since: those of these effects and of these payments.
 
     Locked until the transaction ends: an operator's decision comes wholly before or after it, even about a
@@ -146,17 +146,17 @@ def undone(
         (array(effect_keys), array(request_ids), array(payment_intents)),
     )
     return [
-        Undone(row.id, effect, row.record, row.resolution == "discarded", row.is_refused)
+        Unapplied(row.id, effect, row.record, row.resolution == "discarded", row.is_refused)
         for row in _records(tx)
         if (effect := row.effect) is not None
     ]
 
 
-def undone_of(tx: Transaction, effects: Collection[Effect]) -> list[Undone]:
+def unapplied_of(tx: Transaction, effects: Collection[Effect]) -> list[Unapplied]:
     """The same of what these effects and their payments are found by."""
     if not effects:
         return []
-    return undone(
+    return unapplied(
         tx,
         # A credit has the key that its request_id makes.
         {effect.effect_key for effect in effects if effect.kind != "success"},
@@ -165,7 +165,7 @@ def undone_of(tx: Transaction, effects: Collection[Effect]) -> list[Undone]:
     )
 
 
-def open_among(records: Collection[Undone], effect: Effect) -> list[int]:
+def open_among(records: Collection[Unapplied], effect: Effect) -> list[int]:
     """The ids of those of this very movement, user and amount that nobody has decided about."""
     return [
         one.id

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.ledger import parked
-from checkout.ledger.decision import Undone
+from checkout.ledger.decision import Unapplied
 from checkout.ledger.parked import Parked
 from checkout.outbox.effects import Effect
 from checkout.outbox.record import Record
@@ -22,9 +22,9 @@ def park(tx: Transaction, records: Sequence[Parked]) -> None:
             _alert(one.record, one.effect, one.reason)
 
 
-def leave(tx: Transaction, records: Sequence[Undone], reason: str) -> None:
-    """Refuse, with an alert, parked records that what they waited for was entered without. Nothing retries
-    them, and there may have been no alert yet."""
+def leave(tx: Transaction, records: Sequence[Unapplied], reason: str) -> None:
+    """What these had waited for was entered without them. Refuse them with an alert: nothing retries them, and
+    there may have been none yet."""
     left = [one for one in records if not one.is_refused]
     if not left:
         return

@@ -87,7 +87,7 @@ class Decisions:
             ledger.lock_users(tx, {one.user_id for one in page})
             effects = [one.effect for one in page]
             # Locked before they are looked at, since a user who is not there yet cannot be.
-            undone = parked.undone_of(tx, effects)
+            unapplied = parked.unapplied_of(tx, effects)
             places = whereabouts.find(tx, effects)
             gone = [one for one in page if places[one.effect_key] in (Place.NOWHERE, Place.ENTERED_OTHERWISE)]
             if gone:
@@ -95,7 +95,7 @@ class Decisions:
             for one in page:
                 if places[one.effect_key] is Place.PARKED:
                     # The restore took the decision, and not the record.
-                    ids = parked.open_among(undone, one.effect)
+                    ids = parked.open_among(unapplied, one.effect)
                     parked.resolve(tx, ids, "discarded", one.reason, one.operator)
 
 
