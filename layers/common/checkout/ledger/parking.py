@@ -23,8 +23,8 @@ def park(tx: Transaction, records: Sequence[Parked]) -> None:
 
 
 def leave(tx: Transaction, records: Sequence[Unapplied], reason: str) -> None:
-    """What these had waited for was entered without them. Refuse them with an alert: nothing retries them, and
-    there may have been none yet."""
+    """What these had waited for was entered without them. Refuse them with an alert: nothing retries them,
+    and there may have been none yet."""
     left = [one for one in records if not one.is_refused]
     if not left:
         return
