@@ -392,6 +392,17 @@ def test_what_is_away_is_told_apart_from_what_is_refused(
     assert terminal.err == "error: The database is not available; try again.\n"
 
 
+@pytest.mark.parametrize("option", [(), ("--dry-run",), ("--since", "2026-11-01")], ids=" ".join)
+def test_a_run_that_could_do_nothing_says_what_is_away(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    functions.forget_wiring()
+    put(monkeypatch, CHECKOUT_DATABASE_URL="postgresql://x@127.0.0.1:1/x")
+    assert terminal.run("reconcile", *option) == 3
+    assert terminal.err.endswith("error: The database is not available; try again.\n")
+    assert terminal.out == ""
+
+
 def test_the_reconciler_runs_on_demand(fns: Functions, stripe: Simulator, terminal: Terminal) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 hour'")

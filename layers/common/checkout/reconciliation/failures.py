@@ -1,9 +1,9 @@
 """What a run could not do. If a part of it fails, or an item of a part, the others are still done."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from checkout.base import telemetry
 from checkout.base.errors import CheckoutError, NotYetConfigured
@@ -41,37 +41,34 @@ class Failures:
             self.skipped.append(Failure(what, reason))
 
 
-class Parts:
-    """Runs the parts of one run in turn. Each may use an equal share of the time that is left, so a slow one
-    does not starve the others."""
+class Part(Generic[Result]):
+    """A part of a run. `work` is called with its own deadline; if it fails, `result` stays `otherwise`."""
 
-    def __init__(self, count: int, *, deadline: float, failures: Failures) -> None:
-        """`deadline` is a time.monotonic()."""
-        self._left = count
-        self._deadline = deadline
-        self._failures = failures
+    def __init__(self, name: str, work: Callable[[float], Result], otherwise: Result) -> None:
+        self.name = name
+        self.work = work
+        self.result = otherwise
 
-    def run(self, name: str, work: Callable[[float], Result], otherwise: Result) -> Result:
-        """Return what `work` returns when it is called with its own deadline. If it fails, note the failure
-        and return `otherwise`.
 
-        Raises NotYetConfigured.
-        """
+def run_each(parts: Sequence[Part[Any]], *, deadline: float, failures: Failures) -> None:
+    """Run them in turn, until time.monotonic() passes `deadline`. Each may use an equal share of the time
+    that is left, so a slow one does not starve the others. A failure is noted, and the others run.
+
+    Raises NotYetConfigured.
+    """
+    for done, part in enumerate(parts):
         now = time.monotonic()
-        share = (self._deadline - now) / max(1, self._left)
-        self._left -= 1
         try:
-            return work(now + share)
+            part.result = part.work(now + (deadline - now) / (len(parts) - done))
         except NotYetConfigured:
             raise
         except Exception as error:  # noqa: BLE001 - the other parts have nothing to do with it
-            self._failures.failed.append(Failure(name, reason_of(error)))
+            failures.failed.append(Failure(part.name, reason_of(error)))
             telemetry.logger.error(
                 "a part of the run failed",
-                extra={"part": name, "reason": reason_of(error)},
+                extra={"part": part.name, "reason": reason_of(error)},
                 exc_info=not isinstance(error, CheckoutError),
             )
-        return otherwise
 
 
 def reason_of(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from checkout.base import telemetry
 from checkout.reconciliation.evidence import FindEvidence
-from checkout.reconciliation.failures import Failure, Failures, Parts
+from checkout.reconciliation.failures import Failure, Failures, Part, run_each
 from checkout.reconciliation.lost_entries import LostEntries, Report
 from checkout.reconciliation.lost_entries_position import Progress
 from checkout.reconciliation.missed_events import MissedEvents
@@ -15,8 +15,8 @@ from checkout.reconciliation.stripe_books import StripeBooks
 from checkout.reconciliation.uncredited import Compared, Reemission
 from checkout.reconciliation.unfinished import Unfinished
 
-PARTS = 7
-NOTHING = Compared(0, 0, 0)
+Comparison = tuple[Progress | None, Compared]
+NOT_COMPARED: Comparison = None, Compared(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Reconciled:
     `complete` is False if the next run goes on. `failed` are the parts of the run that ended early, and
     `skipped` the first of `skipped_count` single items that a later run retries. `lost_entries` says how far
     the search for entries that a restore took away has come; None if that was not asked for.
+    `nothing_was_done` is True if all parts failed; it is not in the answer.
     """
 
     missed_events: int
@@ -42,6 +43,7 @@ class Reconciled:
     skipped: Sequence[Failure]
     skipped_count: int
     lost_entries: Progress | None
+    nothing_was_done: bool
 
     @property
     def is_whole(self) -> bool:
@@ -50,12 +52,8 @@ class Reconciled:
         to_decide = lost is not None and bool(lost.to_decide or lost.events_before)
         return self.complete and not self.failed and not self.skipped and not to_decide
 
-    @property
-    def nothing_was_done(self) -> bool:
-        return len(self.failed) == PARTS
-
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "nothing_was_done"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,64 +86,69 @@ class Reconcile:
         NotYetConfigured.
         """
         failures = Failures()
-        until = time.monotonic() + 3600 if deadline is None else deadline
-        parts = Parts(PARTS, deadline=until, failures=failures)
-        compared = NOTHING
-        lost: Progress | None = None
-        # First what does not need Stripe, so it is done on a stack that has no values of Stripe's yet.
         if since is None:
-            compared = parts.run(
-                "reemission", lambda by: self._reemission(deadline=by, dry_run=dry_run), otherwise=NOTHING
+            comparison = Part("reemission", lambda by: self._compared(by, dry_run), otherwise=NOT_COMPARED)
+        else:
+            comparison = Part(
+                "lost_entries",
+                lambda by: self._lost(since, by, dry_run, wait, report, failures),
+                otherwise=NOT_COMPARED,
             )
-        oldest = parts.run(
-            "oldest_uncredited", lambda _: self._reemission.oldest_uncredited_seconds(), otherwise=None
-        )
-        if oldest is not None and not dry_run:
-            telemetry.measure_seconds("OldestUncreditedPayment", oldest)
+        oldest = Part("oldest_uncredited", lambda _: self._oldest_seconds(dry_run), otherwise=None)
         # The next run emits what this one finds evidence of.
-        parts.run(
+        evidence = Part(
             "evidence",
             lambda by: self._evidence(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
-        missed, complete = parts.run(
+        missed = Part(
             "missed_events", lambda by: self._events(by, since, dry_run, failures), otherwise=(0, False)
         )
-        settled = parts.run(
+        settled = Part(
             "waiting_events",
             lambda by: self._missed.retry_waiting(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
-        unfinished = parts.run(
+        unfinished = Part(
             "unfinished_payments",
             lambda by: self._unfinished(deadline=by, dry_run=dry_run, failures=failures),
             otherwise=0,
         )
+        books = Part("stripe_books", lambda by: self._books.copy(deadline=by), otherwise=False)
+        # First what does not need Stripe, so it is done on a stack that has no values of Stripe's yet; the
+        # search for lost entries is last, because it may wait.
+        parts: list[Part[Any]] = [oldest, evidence, missed, settled, unfinished]
         if not dry_run:
-            copied = parts.run("stripe_books", lambda by: self._books.copy(deadline=by), otherwise=False)
-            complete = complete and copied
-        if since is not None:
-            # Last, because it may wait.
-            lost, compared = parts.run(
-                "lost_entries",
-                lambda by: self._lost(since, by, dry_run, wait, report, failures),
-                otherwise=(lost, NOTHING),
-            )
-            complete = complete and lost is not None and lost.complete
+            parts.append(books)
+        parts.insert(0 if since is None else len(parts), comparison)
+        run_each(parts, deadline=time.monotonic() + 3600 if deadline is None else deadline, failures=failures)
+        lost, compared = comparison.result
         return Reconciled(
-            missed_events=missed,
-            settled_events=settled,
-            unfinished=unfinished,
+            missed_events=missed.result[0],
+            settled_events=settled.result,
+            unfinished=unfinished.result,
             credited=compared.credited,
             parked=compared.parked,
             emitted=compared.emitted,
-            oldest_uncredited_seconds=oldest,
-            complete=complete,
+            oldest_uncredited_seconds=oldest.result,
+            complete=missed.result[1]
+            and (dry_run or books.result)
+            and (since is None or (lost is not None and lost.complete)),
             failed=failures.failed,
             skipped=failures.skipped,
             skipped_count=failures.skipped_count,
             lost_entries=lost,
+            nothing_was_done=len(failures.failed) == len(parts),
         )
+
+    def _compared(self, deadline: float, dry_run: bool) -> Comparison:
+        return None, self._reemission(deadline=deadline, dry_run=dry_run)
+
+    def _oldest_seconds(self, dry_run: bool) -> int | None:
+        oldest = self._reemission.oldest_uncredited_seconds()
+        if not dry_run:
+            telemetry.measure_seconds("OldestUncreditedPayment", oldest)
+        return oldest
 
     def _events(
         self, deadline: float, since: int | None, dry_run: bool, failures: Failures
@@ -170,7 +173,7 @@ class Reconcile:
         wait: bool,
         report: Report | None,
         failures: Failures,
-    ) -> tuple[Progress | None, Compared]:
+    ) -> Comparison:
         if dry_run:
             progress = self._lost_entries.dry_run(since, deadline=deadline)
             return progress, Compared(0, 0, emitted=progress.missing)
