@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.base.user_ids import UserIds
-from checkout.ledger import crediting
-from checkout.outbox.finished_event import CheckoutFinishedEvent, decoded
+from checkout.outbox import finished_event
+from checkout.outbox.fields import Fields
 from checkout.outbox.record import Record
 from tests.support.functions import Functions, finished
 
@@ -167,12 +166,12 @@ def test_an_applications_constraint_parks_alone_what_violates_it(fns: Functions)
 def test_whatever_a_decoder_raises_parks_its_record_alone(
     fns: Functions, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def decoder(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutFinishedEvent:
+    def fields(value: bytes) -> Fields:
         if b"poison" in value:
             raise error
-        return decoded(value, default_currency, user_ids)
+        return Fields(value)
 
-    monkeypatch.setattr(crediting, "decoded", decoder)
+    monkeypatch.setattr(finished_event, "Fields", fields)
     fns.consume(finished(), b"poison", finished())
     assert fns.balance() == 1000
     [parked] = fns.application("SELECT kafka_offset, reason FROM parked_events")

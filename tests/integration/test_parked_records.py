@@ -10,6 +10,7 @@ import pytest
 from checkout.base.errors import NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
+from checkout.ledger import whereabouts
 from checkout.ledger.crediting import CreditBalances
 from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox import finished_event
@@ -31,6 +32,25 @@ def refund(request_id: str, source_id: str = "re_1", **fields: Any) -> dict[str,
 
 def ids(parked: ParkedRecords) -> list[int]:
     return [record.id for record in parked.page()]
+
+
+def test_a_record_is_discarded_and_looked_for_though_our_decoder_fails(
+    fns: Functions, parked: ParkedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.consume(finished("r1", user_id=7))
+    [record] = parked.page()
+    assert record.effect is not None
+
+    def fails(_: bytes) -> None:
+        raise KeyError("a defect of ours")
+
+    monkeypatch.setattr(finished_event, "Fields", fails)
+    parked.discard(record.id, reason="a test")
+    with system().application_database.transaction() as tx:
+        places = whereabouts.find(tx, [record.effect])
+    assert places == {"success:r1": whereabouts.Place.DISCARDED}
+    [kept] = fns.checkout("SELECT value FROM discarded_effects")
+    assert kept["value"] is None
 
 
 def test_a_record_of_an_unknown_user_is_listed_and_once_the_user_is_there_replayed_and_credited_once(

@@ -1,11 +1,13 @@
 """The reconciler next to somebody who holds a row; and the order in which it records what it finds."""
 
+import logging
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from checkout.base import postgres
+from checkout.base import postgres, telemetry
 from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
@@ -23,6 +25,16 @@ from tests.support.stripe_reversals import KnownStripe, refund
 def impatient(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(postgres.SESSION, "lock_timeout", "100ms")
     functions.forget_wiring()
+
+
+def add_expired(fns: Functions, *session_ids: str) -> None:
+    for session_id in session_ids:
+        fns.checkout(
+            "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+            " stripe_session_id, expires_at) VALUES"
+            " (%s, 1, 500, 'eur', 'balance_topup', 'session_created', %s, now() - interval '1 day')",
+            (session_id, session_id),
+        )
 
 
 def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
@@ -80,13 +92,8 @@ def test_a_row_that_somebody_holds_is_neither_marked_nor_compared_again(
 def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
     fns: Functions, known: KnownStripe
 ) -> None:
+    add_expired(fns, "cs_1", "cs_2")
     for session_id in ("cs_1", "cs_2"):
-        fns.checkout(
-            "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
-            " stripe_session_id, expires_at) VALUES"
-            " (%s, 1, 500, 'eur', 'balance_topup', 'session_created', %s, now() - interval '1 day')",
-            (session_id, session_id),
-        )
         known.knows(session_id, {"id": session_id, "status": "open", "payment_status": "unpaid"})
     unfinished = Unfinished(
         system().checkout_database, known, system().stripe_events, system().create_session
@@ -96,6 +103,33 @@ def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
         with acting_as("reconciler"):
             assert unfinished(deadline=time.monotonic() + 30) == 1
     assert known.asked == ["cs_2"]
+
+
+def test_an_unfinished_payment_that_our_code_fails_at_is_reported_with_the_place_and_keeps_no_other(
+    fns: Functions, known: KnownStripe, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error's own words may quote what Stripe has of a customer."""
+    add_expired(fns, "cs_1", "cs_2")
+    known.knows("cs_2", {"id": "cs_2", "status": "open", "payment_status": "unpaid"})
+    session, email = known.session, "ada@example.com"
+
+    def fails_once(session_id: str) -> dict[str, Any]:
+        if session_id == "cs_1":
+            known.asked.append(session_id)
+            raise KeyError(email)
+        return session(session_id)
+
+    known.session = fails_once  # type: ignore[method-assign]
+    unfinished = Unfinished(
+        system().checkout_database, known, system().stripe_events, system().create_session
+    )
+    with acting_as("reconciler"):
+        assert unfinished(deadline=time.monotonic() + 30) == 2
+    assert sorted(known.asked) == ["cs_1", "cs_2"]
+    [alert] = [vars(record) for record in caplog.records if record.levelname == "ERROR"]
+    assert (alert["alert"], alert["reason"]) == ("UnfinishedTransaction", "KeyError in our code")
+    assert "in fails_once" in alert["stack_trace"][-1]
+    assert email not in telemetry.logger.registered_formatter.format(logging.makeLogRecord(alert))
 
 
 def test_missed_events_are_recorded_oldest_first(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from checkout.base.text import printable
 NAMESPACE = "Checkout"
 MAX_METRICS = 100
 """Values of one metric in a line; CloudWatch takes no more."""
+
+MAX_FRAMES = 10
+"""The innermost ones: an endless recursion has a thousand."""
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
@@ -110,6 +114,14 @@ def alert(name: str, message: str, **fields: object) -> None:
     logger.error(message, extra={"alert": name, **fields})
     count(name)
     _flush()
+
+
+def origin(error: Exception) -> dict[str, Any]:
+    """Where it was raised, as fields of a line. Its message is left out: it may quote what is personal."""
+    return {
+        "exception_name": type(error).__name__,
+        "stack_trace": traceback.format_tb(error.__traceback__, limit=-MAX_FRAMES),
+    }
 
 
 def _flush() -> None:

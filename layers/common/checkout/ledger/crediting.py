@@ -79,8 +79,6 @@ class CreditBalances:
             effect = event.effect
         except Unprocessable as reason:
             return Parked(record, str(reason), None)
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it raises for ever
-            return Parked(record, f"cannot be decoded: {type(error).__name__}", None)
         if effect is None:
             return None
         is_other = effect.currency != self._currency

@@ -1,12 +1,36 @@
 """The fields of a record on one of our topics, with the types that its contract says."""
 
-from checkout.base import strict_json
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from checkout.base import strict_json, telemetry
 from checkout.base.text import bigint_from_zero, identifier, is_storable, positive_bigint, request_identifier
 from checkout.base.user_ids import UserId, UserIds
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 class Unprocessable(ValueError):
     """A record that can never be applied; the text is the reason it is parked with."""
+
+
+def reads_records(read: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The same, and all that it raises is Unprocessable: what it raises for a record, it raises each time. A
+    defect of ours is logged."""
+
+    @wraps(read)
+    def guarded(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return read(*args, **kwargs)
+        except Unprocessable:
+            raise
+        except Exception as error:
+            telemetry.logger.error("a record cannot be decoded", extra=telemetry.origin(error))
+            raise Unprocessable(f"cannot be decoded: {type(error).__name__}") from error
+
+    return guarded
 
 
 class Fields:

@@ -9,7 +9,7 @@ from msgspec.json import Decoder, encode
 from checkout.base.text import MAX_BIGINT, MAX_IDENTIFIER_LENGTH
 from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, reversal_key, success_key
-from checkout.outbox.fields import Fields, Unprocessable
+from checkout.outbox.fields import Fields, Unprocessable, reads_records
 
 TOPIC = "checkout.finished"
 CONSUMER_GROUP = "checkout-finished-consumer"
@@ -51,8 +51,9 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
         return encode(self)
 
     @property
+    @reads_records
     def effect(self) -> Effect | None:
-        """The movement this event asks for; None where it asks for none."""
+        """The movement this event asks for; None where it asks for none. Raises Unprocessable."""
         if self.status not in DIRECTIONS or self.purpose != TOP_UP:
             return None
         if self.status == "success":
@@ -79,6 +80,7 @@ _STATUSES = frozenset(DIRECTIONS) | WITHOUT_EFFECT
 _BACKSLASH = ord("\\")
 
 
+@reads_records
 def decoded(value: bytes, default_currency: str, user_ids: UserIds) -> CheckoutFinishedEvent:
     """The event in a record's value. Unknown fields are ignored; a missing or null currency or purpose is the
     default. Raises Unprocessable, naming the field, for what can never work."""

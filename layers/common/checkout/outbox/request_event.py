@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from checkout.base.user_ids import UserId, UserIds
 from checkout.outbox.effects import TOP_UP
-from checkout.outbox.fields import Fields
+from checkout.outbox.fields import Fields, reads_records
 
 TOPIC = "checkout.requests"
 CONSUMER_GROUP = "checkout-requests-consumer"
@@ -29,6 +29,7 @@ class CheckoutRequestEvent:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
 
+@reads_records
 def decoded(value: bytes, user_ids: UserIds) -> CheckoutRequestEvent:
     """The event in a record's value. Required: request_id, user_id, amount_cents.
 

@@ -25,7 +25,7 @@ from checkout.payments.payment import Payment, Status
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_object import payment_intent_of
 from checkout.reconciliation import unfinished_table as table
-from checkout.reconciliation.failures import Failures
+from checkout.reconciliation.failures import Failures, reason_of
 from checkout.sessions.create import CreateSession
 
 MOST_PER_RUN = 200
@@ -99,7 +99,10 @@ class Unfinished:
             telemetry.alert("UnfinishedTransaction", "cannot be finished", reason=str(reason))
         except Exception as error:  # noqa: BLE001 - the other payments have nothing to do with it
             telemetry.alert(
-                "UnfinishedTransaction", "cannot be finished", reason=f"{type(error).__name__} in our code"
+                "UnfinishedTransaction",
+                "cannot be finished",
+                reason=reason_of(error),
+                **telemetry.origin(error),
             )
 
     def _finish(self, row: Payment) -> None:

@@ -103,12 +103,7 @@ class AnswerRequests:
     def _answered(self, record: Record) -> Message | None:
         """The answer, committed with the session or refusal that it reports; None if it is in the outbox
         already. Raises Unprocessable if there can never be one."""
-        try:
-            event = decoded(record.value, self._checkout.user_ids)
-        except Unprocessable:
-            raise
-        except Exception as error:  # it would be raised again each time
-            raise Unprocessable(f"cannot be decoded: {type(error).__name__}") from error
+        event = decoded(record.value, self._checkout.user_ids)
         telemetry.correlate(event.request_id)
         try:
             return self._answer(event)
