@@ -213,13 +213,17 @@ def test_a_page_that_is_open_carries_on_after_a_restart(console: Console) -> Non
         again.stop()
 
 
-def test_a_failure_of_the_operations_is_told_without_its_details(console: Console) -> None:
+def test_a_failure_of_the_operations_is_told_without_its_details_and_logged_with_them(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
     console.failure = Unavailable("The stack does not answer.")
     assert console.operate(["verify"]) == (503, {"error": "The stack does not answer."})
     console.failure = RuntimeError("postgresql://user:password@host")
     status, answer = console.operate(["verify"])
     assert status == 503
     assert "password" not in answer["error"]
+    [logged] = [record.exc_info for record in caplog.records if record.exc_info]
+    assert logged[1] is console.failure
 
 
 def test_the_page_has_the_digits_of_currencies_that_the_balance_page_has() -> None:

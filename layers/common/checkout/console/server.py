@@ -7,6 +7,7 @@ needs the token, which is in the fragment of the page's address and thus known t
 
 import hmac
 import json
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 PATIENCE_SECONDS = 60
 """For a client that sends nothing."""
 
+_log = logging.getLogger("console")
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -229,8 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers.get(name) for name in names}
         try:
             answer = self.server.answers.to(self.command, self.path.partition("?")[0], headers, body)
-        except Exception:  # noqa: BLE001 - what operate failed with is its own matter to log
-            answer = _refusal(Unavailable.status, "The operations failed; their log says why.")
+        except Exception:  # noqa: BLE001 - the page is told in any case
+            _log.exception("the operations failed")
+            answer = _refusal(Unavailable.status, "The operations failed; the log of this console says why.")
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
