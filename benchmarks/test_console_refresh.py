@@ -25,6 +25,9 @@ from tests.support.functions import query
 PAYMENTS = 1_000_000
 USERS = 50_000
 UNCREDITED = 500
+DEBITS = 500
+"""On their way for days, each with an event that waits for it."""
+
 BRIEFS, FULLS = 400, 12
 FULL_SECONDS = 60
 """How often the page asks for the figures of the last hours: FULL_MS of live.js."""
@@ -49,6 +52,20 @@ SELECT 'evt_' || n, 'checkout.session.completed', '{"object": "event"}', 'applie
        md5(n::text)::uuid::text, 'pi_' || n, now() - (%(payments)s - n) * interval '80 milliseconds'
 FROM generate_series(1, %(payments)s) AS n
 """
+DEBITS_SQL = """
+INSERT INTO checkout_transactions
+    (request_id, user_id, amount_cents, currency, purpose, status, stripe_session_id, payment_intent_id,
+     created_at)
+SELECT 'debit_' || n, 1, 500, 'eur', 'balance_topup', 'payment_processing', 'cs_debit_' || n,
+       'pi_debit_' || n, now() - interval '2 days'
+FROM generate_series(1, %(debits)s) AS n
+"""
+WAITING_SQL = """
+INSERT INTO stripe_events (event_id, type, payload, outcome, payment_intent_id, received_at)
+SELECT 'evt_debit_' || n, 'charge.updated', '{"object": "event"}', 'waiting', 'pi_debit_' || n,
+       now() - interval '2 days'
+FROM generate_series(1, %(debits)s) AS n
+"""
 ENTRIES_SQL = """
 INSERT INTO ledger_entries
     (effect_key, user_id, amount_cents, currency, kind, request_id, payment_intent_id, created_at)
@@ -72,10 +89,10 @@ def overview(server: Postgres) -> Iterator[Overview]:
     server.create_database("application")
     checkout, application = server.url("checkout"), server.url("application")
     Migrate(Database(lambda: checkout), Database(lambda: application), "benchmark")()
-    sizes = {"users": USERS, "payments": PAYMENTS, "uncredited": UNCREDITED}
+    sizes = {"users": USERS, "payments": PAYMENTS, "uncredited": UNCREDITED, "debits": DEBITS}
     query(application, USERS_SQL, sizes)
     query(application, SILENT_SQL + ENTRIES_SQL, sizes)
-    for sql in (PAYMENTS_SQL, EVENTS_SQL):
+    for sql in (DEBITS_SQL, WAITING_SQL, PAYMENTS_SQL, EVENTS_SQL):
         query(checkout, SILENT_SQL + sql, sizes)
     for url in (checkout, application):
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
@@ -125,6 +142,7 @@ def test_one_refresh_a_second_costs_at_most_one_percent_of_a_core(
     )
     found = overview.now()
     depths = {one["queue"]: one["depth"] for one in found["queues"]}
-    assert depths["uncredited"] == 0
+    assert (depths["uncredited"], depths["waiting"]) == (0, DEBITS)
+    assert found["attention"] == []
     assert overview.last_hours()["complete"] is False
     assert share <= MOST_OF_A_CORE

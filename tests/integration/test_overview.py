@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from checkout.operations import overview_table
-from tests.support.functions import Functions, finished
+from checkout.operations import invariants, overview_table
+from checkout.operations.verbs.verify import Verify
+from tests.support.functions import Functions, finished, system
 from tests.support.stripe_events import event, session_object
 from tests.support.terminal import Terminal
 
@@ -98,12 +99,49 @@ def test_what_only_the_applications_database_knows_is_unknown_while_that_is_away
     assert depths(overview) == {"outbox": 0, "held": 0, "waiting": 0, "parked": None, "uncredited": None}
 
 
+def test_an_event_of_a_bank_debit_that_has_not_settled_needs_nobodys_attention(
+    fns: Functions, terminal: Terminal
+) -> None:
+    """That takes days. The console and `verify` say the same of each."""
+    pay(fns, "debit", payment_status="unpaid", payment_intent="pi_debit")
+    assert fns.row("debit")["status"] == "payment_processing"
+    for intent, hours in (("pi_debit", 48), ("pi_new", 1)):
+        wait(fns, intent, hours)
+
+    overview = terminal.json("overview", "--brief")
+    assert depths(overview)["waiting"] == 2
+    assert overview["attention"] == []
+    assert found_stuck() == 0
+
+    wait(fns, "pi_stuck", 3)
+    overview = terminal.json("overview", "--brief")
+    assert depths(overview)["waiting"] == 3
+    [needed] = overview["attention"]
+    assert (needed["queue"], needed["sentence"][:4]) == ("waiting", "One ")
+    assert found_stuck() == 1
+
+
+def wait(fns: Functions, intent: str, hours: int) -> None:
+    fns.checkout(
+        "INSERT INTO stripe_events (event_id, type, payload, outcome, payment_intent_id, received_at)"
+        " VALUES (%s, 'refund.created', '{}', 'waiting', %s, now() - make_interval(hours => %s))",
+        (f"evt_{intent}", intent, hours),
+    )
+
+
+def found_stuck() -> int:
+    return {finding.name: finding.count for finding in Verify(system())()}["EventsStuck"]
+
+
 def test_it_reads_few_rows_however_long_the_tables_are(fns: Functions) -> None:
     """No plan reads a whole table that grows: each has a limit by an index, or a partial index."""
     for table, queries in overview_queries().items():
         for query in queries:
             plan = explained(fns, query)
             assert f"Seq Scan on {table}" not in plan, plan
+    [_, stuck] = overview_queries()["stripe_events"]
+    assert "stripe_events_unsettled" in explained(fns, stuck)
+    assert "Seq Scan" not in explained(fns, stuck), "nor all payments for those that are not settled"
 
 
 def overview_queries() -> dict[str, list[str]]:
@@ -129,7 +167,10 @@ def overview_queries() -> dict[str, list[str]]:
             lambda: overview_table.not_seen_in_the_ledger(tx, "balance_topup", 500),
             lambda: overview_table.newest_payments(tx, 20),
         ],
-        "stripe_events": [lambda: overview_table.unsettled_events(tx, "held")],
+        "stripe_events": [
+            lambda: overview_table.unsettled_events(tx, "held"),
+            lambda: invariants.stuck_events(tx, 1),
+        ],
         "ledger_entries": [
             lambda: overview_table.entries_by_kind(tx, 24, 1000),
             lambda: overview_table.newest_credits(tx, 24, 1000),

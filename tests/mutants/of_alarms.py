@@ -126,9 +126,9 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
-        file=VERIFY,
-        text="OUTBOX_STUCK_SECONDS = 900\n",
-        instead="OUTBOX_STUCK_SECONDS = 9 * 86_400\n",
+        file="operations/thresholds.py",
+        text="OUTBOX_STUCK = 900\n",
+        instead="OUTBOX_STUCK = 9 * 86_400\n",
         breaks="nobody hears that messages wait for Kafka",
         worlds=Worlds.SERIAL,
     ),

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from checkout.operations import thresholds
+
 Depth = tuple[int, float]
 """How many, and the age of the oldest in seconds; 0 if there is none."""
 
 
 def attention(queues: Mapping[str, Depth | None], away: Sequence[str]) -> list[dict[str, str]]:
-    """For each problem the queue, a sentence and what to do. Empty if all is well."""
+    """For each problem the queue, a sentence and what to do. Empty if all is well. `waiting` has only the
+    events that are stuck."""
     found = [
         {"queue": "", "sentence": f"The {name} is away.", "remedy": "Start it: nothing is lost meanwhile."}
         for name in away
@@ -28,7 +31,7 @@ def attention(queues: Mapping[str, Depth | None], away: Sequence[str]) -> list[d
 
 _WATCHED = {
     "outbox": (
-        60,
+        thresholds.OUTBOX_SLOW,
         "message has waited for Kafka for more than a minute.",
         "messages wait for Kafka, the oldest for more than a minute.",
         "Is the broker away? Start it, and the relay publishes them within a minute.",
@@ -40,9 +43,9 @@ _WATCHED = {
         "See its reason, remove the cause, and replay it; or discard it.",
     ),
     "waiting": (
-        2 * 3600,
+        0,
         "event of Stripe's has waited for another one for more than two hours.",
-        "events of Stripe's wait for others, the oldest for more than two hours.",
+        "events of Stripe's have waited for others for more than two hours.",
         "See its reason: reconcile reads from Stripe what it waits for.",
     ),
     "parked": (
@@ -52,7 +55,7 @@ _WATCHED = {
         "See its reason, remove the cause, and replay it; or discard it.",
     ),
     "uncredited": (
-        60,
+        thresholds.UNCREDITED,
         "payment was not credited within a minute.",
         "payments are not credited, the oldest for more than a minute.",
         "Does the consumer run? reconcile emits again what Kafka has lost.",

@@ -4,6 +4,7 @@ nothing."""
 from typing import Any
 
 from checkout.base.postgres import Transaction
+from checkout.operations import thresholds
 from checkout.outbox.effects import DIRECTIONS
 
 Row = dict[str, Any]
@@ -50,12 +51,12 @@ def open_parked(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
     )
 
 
-def old_outbox(tx: Transaction, seconds: int, limit: int) -> tuple[int, list[Row]]:
+def stuck_messages(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
     return _sampled(
         tx,
         "SELECT effect_key, topic, created_at FROM outbox"
         " WHERE created_at < now() - make_interval(secs => %s) ORDER BY id",
-        (seconds,),
+        (thresholds.OUTBOX_STUCK,),
         limit,
     )
 
@@ -70,8 +71,9 @@ def unsettled_events(tx: Transaction, outcome: str, limit: int) -> tuple[int, li
     )
 
 
-def long_waiting_events(tx: Transaction, seconds: int, limit: int) -> tuple[int, list[Row]]:
-    """Events of a bank debit that has not settled are left out: that takes days."""
+def stuck_events(tx: Transaction, limit: int) -> tuple[int, list[Row]]:
+    """Events that have waited for too long, the oldest first; also for the console, each second. Those of a
+    bank debit that has not settled are left out: that takes days."""
     return _sampled(
         tx,
         "SELECT event_id, type, reason, received_at FROM stripe_events e WHERE outcome = 'waiting'"
@@ -79,6 +81,6 @@ def long_waiting_events(tx: Transaction, seconds: int, limit: int) -> tuple[int,
         "   AND NOT EXISTS (SELECT FROM checkout_transactions t"
         "     WHERE t.payment_intent_id = e.payment_intent_id AND t.status = 'payment_processing')"
         " ORDER BY received_at",
-        (seconds,),
+        (thresholds.EVENTS_STUCK,),
         limit,
     )

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from checkout.base.errors import DatabaseUnavailable
+from checkout.operations import invariants, text
 from checkout.operations import overview_table as table
-from checkout.operations import text
 from checkout.operations.attention import Depth, attention
 from checkout.operations.verb import Outcome, Verbs
 from checkout.outbox.effects import DIRECTIONS, TOP_UP, success_key
@@ -107,6 +107,7 @@ class Overview:
                 "held": table.unsettled_events(tx, "held"),
                 "waiting": table.unsettled_events(tx, "waiting"),
             }
+            stuck, _ = invariants.stuck_events(tx, 1)
             unseen = table.not_seen_in_the_ledger(tx, TOP_UP, MOST_COMPARED)
             newest = table.newest_payments(tx, NEWEST)
         keys = {success_key(row["request_id"]) for row in newest}
@@ -127,7 +128,7 @@ class Overview:
         return {
             "at": datetime.now(UTC),
             "away": away,
-            "attention": attention(queues, away),
+            "attention": attention({**queues, "waiting": (stuck, 0.0)}, away),
             "queues": [
                 {"queue": name, "depth": depth and depth[0], "oldest_seconds": depth and round(depth[1], 3)}
                 for name, depth in queues.items()

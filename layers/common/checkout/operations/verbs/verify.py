@@ -26,10 +26,6 @@ from checkout.system import System
 MOST_SECONDS = 7 * 86_400
 POSITION = "verify"
 SAVED_EVERY_SECONDS = 1.0
-OUTBOX_STUCK_SECONDS = 900
-EVENTS_STUCK_SECONDS = 2 * 3600
-"""By then the reconciler has retried each waiting event several times."""
-
 
 Position = dict[str, Any]
 Progress = Callable[[str], None]
@@ -120,10 +116,10 @@ class Verify:
             "RecordsParked": invariants.open_parked,
         }
         in_checkout: dict[str, Search] = {
-            "OutboxStuck": lambda tx, limit: invariants.old_outbox(tx, OUTBOX_STUCK_SECONDS, limit),
+            "OutboxStuck": invariants.stuck_messages,
             "EventsHeld": lambda tx, limit: invariants.unsettled_events(tx, "held", limit),
             "EventsWaiting": lambda tx, limit: invariants.unsettled_events(tx, "waiting", limit),
-            "EventsStuck": lambda tx, limit: invariants.long_waiting_events(tx, EVENTS_STUCK_SECONDS, limit),
+            "EventsStuck": invariants.stuck_events,
         }
         for database, searches in ((self._application, in_application), (self._checkout, in_checkout)):
             with database.transaction() as tx:
