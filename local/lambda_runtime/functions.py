@@ -33,11 +33,6 @@ class Functions:
             for name, function in template.functions.items()
         }
 
-    @property
-    def pids(self) -> list[int]:
-        """The ids of all processes."""
-        return [pid for environments in self._environments.values() for pid in environments.pids]
-
     async def invoke(self, name: str, event: object) -> Result:
         """Invoke a function. Raises KeyError if there is none of that name."""
         return await self._environments[name].invoke(event)

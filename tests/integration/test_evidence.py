@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from checkout.base.errors import StripeNotReached
+from checkout.reconciliation.failures import Failures
 from checkout.release.privileges import role_of
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
@@ -40,7 +41,7 @@ def run() -> int:
     """The part of the reconciler that emits; returns how many."""
     with acting_as("reconciler"):
         reconcile = system().reconcile
-        reconcile._evidence(deadline=float("inf"))
+        reconcile._evidence(deadline=float("inf"), failures=Failures())
         return reconcile._reemission(deadline=float("inf")).emitted
 
 

@@ -11,6 +11,7 @@ from checkout.base import postgres, telemetry
 from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
+from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.uncredited import Reemission
 from checkout.reconciliation.unfinished import Unfinished
 from tests.support import functions
@@ -101,7 +102,7 @@ def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
         somebody.execute("SELECT 1 FROM checkout_transactions WHERE request_id = 'cs_1' FOR UPDATE")
         with acting_as("reconciler"):
-            assert unfinished(deadline=time.monotonic() + 30) == 1
+            assert unfinished(deadline=time.monotonic() + 30, failures=Failures()) == 1
     assert known.asked == ["cs_2"]
 
 
@@ -124,7 +125,7 @@ def test_an_unfinished_payment_that_our_code_fails_at_is_reported_with_the_place
         system().checkout_database, known, system().stripe_events, system().create_session
     )
     with acting_as("reconciler"):
-        assert unfinished(deadline=time.monotonic() + 30) == 2
+        assert unfinished(deadline=time.monotonic() + 30, failures=Failures()) == 2
     assert sorted(known.asked) == ["cs_1", "cs_2"]
     [alert] = [vars(record) for record in caplog.records if record.levelname == "ERROR"]
     assert (alert["alert"], alert["reason"]) == ("UnfinishedTransaction", "KeyError in our code")
@@ -141,6 +142,6 @@ def test_missed_events_are_recorded_oldest_first(
     paid = event({**session, "payment_status": "paid"}, "checkout.session.async_payment_succeeded")
     monkeypatch.setattr(StripeApi, "events", lambda *_, **__: ([paid, processing], False))
     with acting_as("reconciler"):
-        system().reconcile._missed.catch_up(deadline=time.monotonic() + 30)
+        system().reconcile._missed.catch_up(deadline=time.monotonic() + 30, failures=Failures())
     stored = fns.checkout("SELECT event_id FROM stripe_events ORDER BY received_at")
     assert [row["event_id"] for row in stored] == [processing["id"], paid["id"]]

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from checkout.reconciliation.failures import Failures
 from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
 from tests.support.stripe_simulator import Simulator
@@ -15,8 +16,8 @@ def reconcile(**options: Any) -> dict[str, Any]:
 
 
 def reconciler_tries() -> int:
-    """Retry the events that are waiting; returns how many were tried."""
-    return system().reconcile._missed.retry_waiting(deadline=time.monotonic() + 10)
+    """Retry the events that are waiting; returns how many were settled."""
+    return system().reconcile._missed.retry_waiting(deadline=time.monotonic() + 10, failures=Failures())
 
 
 def create(fns: Functions, amount: int = 500) -> str:

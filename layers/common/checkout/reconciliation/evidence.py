@@ -29,7 +29,7 @@ class FindEvidence:
         self._stripe = stripe
         self._config = config
 
-    def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
+    def __call__(self, *, deadline: float, failures: Failures, dry_run: bool = False) -> int:
         """Ask Stripe about each of them, until time.monotonic() passes `deadline` or Stripe does not answer.
         Returns how many payments were without evidence. Raises DatabaseUnavailable."""
         after = self._config.reemit_after_seconds
@@ -42,7 +42,7 @@ class FindEvidence:
             try:
                 contradiction = self._contradiction(row)
             except StripeError as error:
-                (failures or Failures()).skip(f"evidence of {row.request_id}", error)
+                failures.skip(f"evidence of {row.request_id}", error)
                 break
             self._keep(row, contradiction)
         telemetry.uncorrelate()

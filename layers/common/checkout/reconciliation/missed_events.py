@@ -35,9 +35,9 @@ class MissedEvents:
         self,
         *,
         deadline: float,
+        failures: Failures,
         since: int | None = None,
         dry_run: bool = False,
-        failures: Failures | None = None,
     ) -> tuple[int, bool]:
         """Record what we never stored, until Stripe's list is at its end or time.monotonic() passes
         `deadline`. An event whose rows are locked is stored as waiting, and the others are recorded.
@@ -50,13 +50,11 @@ class MissedEvents:
         for page in pages:
             unknown = self._unknown(page)
             missing += len(unknown)
-            if not dry_run and not self._record(unknown, deadline, failures or Failures()):
+            if not dry_run and not self._record(unknown, deadline, failures):
                 return missing, False  # The rest of the page is read again.
         return missing, pages.complete
 
-    def retry_waiting(
-        self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None
-    ) -> int:
+    def retry_waiting(self, *, deadline: float, failures: Failures, dry_run: bool = False) -> int:
         """Retry the events that wait, and those that were ignored and are ours now. Returns how many were
         settled. Raises DatabaseUnavailable."""
         with self._checkout.transaction() as tx:
@@ -73,7 +71,7 @@ class MissedEvents:
         for event_id in ids:
             if time.monotonic() > deadline:
                 break
-            settled += self._retry(event_id, failures or Failures())
+            settled += self._retry(event_id, failures)
         return settled
 
     def _retry(self, event_id: str, failures: Failures) -> bool:

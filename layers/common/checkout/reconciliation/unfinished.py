@@ -50,7 +50,7 @@ class Unfinished:
         self._events = events
         self._create_session = create_session
 
-    def __call__(self, *, deadline: float, dry_run: bool = False, failures: Failures | None = None) -> int:
+    def __call__(self, *, deadline: float, failures: Failures, dry_run: bool = False) -> int:
         """Ask Stripe about at most 200, until time.monotonic() passes `deadline`. Returns about how many.
         Raises DatabaseUnavailable."""
         if time.monotonic() > deadline:
@@ -73,7 +73,7 @@ class Unfinished:
                 break
             asked += 1
             telemetry.correlate(row.request_id)
-            self._ask(row, claims, failures or Failures())
+            self._ask(row, claims, failures)
         telemetry.uncorrelate()
         return asked
 

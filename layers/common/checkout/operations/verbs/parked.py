@@ -126,7 +126,7 @@ class ParkedRecords:
         with self._application.transaction() as tx:
             return _discarded_together(tx, record_id)
 
-    def replay(self, record_id: int, *, reason: str | None = None, operator: str | None = None) -> Tally:
+    def replay(self, record_id: int, *, operator: str | None = None) -> Tally:
         """Apply the record as the consumer would now, together with the records that are decided with it.
 
         A discarded record can be replayed after all. Raises NotFound, or Refused if anything of it still
@@ -143,7 +143,7 @@ class ParkedRecords:
                         " sender must ask again with a new request_id."
                     )
                 # First, since what is parked or discarded would not be applied.
-                parked.resolve(tx, [record.id for record in records], "replayed", reason, operator)
+                parked.resolve(tx, [record.id for record in records], "replayed", None, operator)
                 tally, refused = self._crediting.replay(tx, [record.record for record in records])
                 if refused:
                     raise Refused(
@@ -154,7 +154,7 @@ class ParkedRecords:
             raise Refused(
                 f"It cannot be applied yet: the database refuses it: {refusal.detail}."
             ) from refusal
-        _log("parked records replayed", records, reason, operator)
+        _log("parked records replayed", records, None, operator)
         return tally
 
     def discard(self, record_id: int, *, reason: str, operator: str | None = None) -> Sequence[ParkedRecord]:
