@@ -22,44 +22,66 @@ def without(field: str) -> bytes:
     return json.dumps({name: value for name, value in finished().items() if name != field}).encode()
 
 
-BAD = {
-    "empty": b"",
-    "not UTF-8": b"\xff\xfe",
-    "not JSON": b"{",
-    "not an object": b"[]",
-    "a key twice": b'{"request_id": "a", "request_id": "b"}',
-    "no request_id": without("request_id"),
-    "no user_id": without("user_id"),
-    "no amount_cents": without("amount_cents"),
-    "no status": without("status"),
-    "amount as text": encoded(amount_cents="500"),
-    "amount as float": encoded(amount_cents=500.0),
-    "amount as boolean": encoded(amount_cents=True),
-    "amount negative": encoded(amount_cents=-500),
-    "amount zero": encoded(amount_cents=0),
-    "amount beyond BIGINT": encoded(amount_cents=2**63),
-    "amount of 5,000 digits": b'{"amount_cents": ' + b"9" * 5000 + b"}",
-    "user_id as text": encoded(user_id="1"),
-    "another currency": encoded(currency="usd"),
-    "currency as number": encoded(currency=978),
-    "unknown user": encoded(user_id=404),
-    "unknown status": encoded(status="succeeded"),
-    "status as number": encoded(status=1),
-    "NUL in a text": encoded(session_url="https://\0"),
-    "NUL in the request_id": encoded(request_id="a\0b"),
-    "lone surrogate": encoded(error_message="\ud800"),
-    "50,000 brackets": b"[" * 50_000,
-    "request_id of 300 characters": encoded(request_id="r" * 300),
-    "request_id empty": encoded(request_id=""),
-    "session_id of 300 characters": encoded(session_id="s" * 300),
-    "reversal without source_id": encoded(status="refunded"),
-    "source_id of 300 characters": encoded(status="refunded", source_id="s" * 300),
-    "NUL in the source_id": encoded(status="refunded", source_id="re_\0"),
+AMOUNT = "amount_cents must be an integer from 1 to 2^63-1"
+USER_ID = "user_id must be an integer from 1 to 2^63-1"
+REQUEST_ID = "request_id must be a text of 1 to 255 characters"
+STATUS = "status is missing or unknown"
+SOURCE_ID = "source_id must be a text of 1 to 255 characters, or null"
+NO_JSON = "not valid JSON"
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty, where a JSON object was expected"),
+    "not UTF-8": (b"\xff\xfe", "not UTF-8"),
+    "not JSON": (b"{", NO_JSON),
+    "not an object": (b"[]", "not a JSON object"),
+    "a key twice": (b'{"request_id": "a", "request_id": "b"}', "an object has the same key twice"),
+    "no request_id": (without("request_id"), REQUEST_ID),
+    "no user_id": (without("user_id"), USER_ID),
+    "no amount_cents": (without("amount_cents"), AMOUNT),
+    "no status": (without("status"), STATUS),
+    "amount as text": (encoded(amount_cents="500"), AMOUNT),
+    "amount as float": (encoded(amount_cents=500.0), AMOUNT),
+    "amount as boolean": (encoded(amount_cents=True), AMOUNT),
+    "amount negative": (encoded(amount_cents=-500), AMOUNT),
+    "amount zero": (encoded(amount_cents=0), AMOUNT),
+    "amount beyond BIGINT": (encoded(amount_cents=2**63), AMOUNT),
+    "amount of 5,000 digits": (b'{"amount_cents": ' + b"9" * 5000 + b"}", NO_JSON),
+    "user_id as text": (encoded(user_id="1"), USER_ID),
+    "another currency": (encoded(currency="usd"), "currency is not the balance's, eur"),
+    "currency as number": (encoded(currency=978), "currency must be a text of 1 to 255 characters, or null"),
+    "unknown user": (encoded(user_id=404), "there is no such user"),
+    "unknown status": (encoded(status="succeeded"), STATUS),
+    "status as number": (encoded(status=1), STATUS),
+    "NUL in a text": (
+        encoded(session_url="https://\0"),
+        "session_url must be a text without NUL or lone surrogates, or null",
+    ),
+    "NUL in the request_id": (encoded(request_id="a\0b"), REQUEST_ID),
+    "lone surrogate": (
+        encoded(error_message="\ud800"),
+        "error_message must be a text without NUL or lone surrogates, or null",
+    ),
+    "50,000 brackets": (b"[" * 50_000, NO_JSON),
+    "request_id of 300 characters": (encoded(request_id="r" * 300), REQUEST_ID),
+    "request_id empty": (encoded(request_id=""), REQUEST_ID),
+    "session_id of 300 characters": (
+        encoded(session_id="s" * 300),
+        "session_id must be a text of 1 to 255 characters, or null",
+    ),
+    "reversal without source_id": (
+        encoded(status="refunded"),
+        "source_id is missing: a refunded event needs it",
+    ),
+    "source_id of 300 characters": (encoded(status="refunded", source_id="s" * 300), SOURCE_ID),
+    "NUL in the source_id": (encoded(status="refunded", source_id="re_\0"), SOURCE_ID),
 }
+"""What it is: the record's value, and the reason that it is parked with."""
 
 
-@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
-def test_it_is_parked_and_the_rest_of_the_batch_is_credited(fns: Functions, value: bytes) -> None:
+@pytest.mark.parametrize(("value", "reason"), BAD.values(), ids=BAD.keys())
+def test_it_is_parked_and_the_rest_of_the_batch_is_credited(
+    fns: Functions, value: bytes, reason: str
+) -> None:
     answer = fns.consume(finished(), value, finished())
 
     assert answer == {"batchItemFailures": []}
@@ -68,12 +90,12 @@ def test_it_is_parked_and_the_rest_of_the_batch_is_credited(fns: Functions, valu
     assert bytes(parked["value"]) == value
     assert bytes(parked["key"]) == b"1"
     assert (parked["topic"], parked["partition"], parked["kafka_offset"]) == ("checkout.finished", 0, 1)
-    assert parked["reason"]
+    assert parked["reason"] == reason
 
 
 def test_all_of_them_at_once_and_twice(fns: Functions) -> None:
     records = [
-        Record("checkout.finished", 0, offset, b"1", value) for offset, value in enumerate([*BAD.values()])
+        Record("checkout.finished", 0, offset, b"1", value) for offset, (value, _) in enumerate(BAD.values())
     ]
     for _ in range(2):
         fns.consume(*records)
