@@ -40,11 +40,20 @@ def test_what_few_events_need_is_made_at_init_if_no_event_waits_for_it(
     assert system.stripe_api is system.stripe_api
 
 
-def test_no_garbage_is_looked_for_in_what_init_makes() -> None:
+def test_no_garbage_is_looked_for_while_init_makes_things_nor_later_in_what_it_made() -> None:
+    looked: list[bool] = []
+
+    class Watched(System):
+        @property
+        def checkout_database(self) -> Database:
+            looked.append(gc.isenabled())
+            return Database(lambda: "postgresql://x")
+
     gc.unfreeze()
-    System(Config({"CHECKOUT_DATABASE_URL": "postgresql://x"})).prepare("checkout_database")
+    Watched(Config({})).prepare("checkout_database")
     kept = gc.get_freeze_count()
     gc.unfreeze()
+    assert looked == [False]
     assert kept > 0
     assert gc.isenabled()
 
