@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,10 +15,13 @@ from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import finding_words, ledger_ranges
 from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
-from tests.support import functions, stripe_events
+from tests.support import functions, stripe_events, stripe_reversals
+from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.settings import put
+from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
+from tests.support.tail import Tail
 from tests.support.terminal import END, Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +44,13 @@ ADA = ("--operator", "ada")
 @pytest.fixture
 def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal(capsys, monkeypatch)
+
+
+@pytest.fixture
+def tail(broker: AnyBroker) -> Iterator[Tail]:
+    reader = Tail(broker.address)
+    yield reader
+    reader.close()
 
 
 def operate(fns: Functions, verb: object, *arguments: object) -> Any:
@@ -266,7 +277,9 @@ def test_a_verification_that_is_out_of_time_is_not_clean(
     assert terminal.json("verify", status=0)["complete"] is True
 
 
-def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, terminal: Terminal) -> None:
+def test_a_payment_whose_entry_was_deleted_is_compared_again_and_its_balance_rebuilt(
+    fns: Functions, terminal: Terminal
+) -> None:
     fns.webhook(stripe_events.event(stripe_events.session_object("r1")))
     fns.consume(finished("r1"))
     fns.checkout("UPDATE checkout_transactions SET credited_at = now()")
@@ -279,6 +292,34 @@ def test_a_deleted_entry_is_made_again_and_the_balance_with_it(fns: Functions, t
     assert fns.balance() == 500
     assert terminal.run("verify") == 0
     assert terminal.run("look-again", "r404") == 2
+
+
+def test_entries_of_a_payment_and_its_refund_that_were_deleted_are_emitted_and_entered_again(
+    fns: Functions, known: KnownStripe, tail: Tail, terminal: Terminal
+) -> None:
+    taken_back = stripe_reversals.refund("pi_1", amount=200)
+    known.knows(taken_back["id"], taken_back)
+    fns.webhook(stripe_events.event(stripe_events.session_object("r1", payment_intent="pi_1")))
+    fns.webhook(stripe_events.event(taken_back, "refund.created"))
+    fns.consume(*tail.read())
+    assert fns.balance() == 300
+    # The reconciler has seen both, long ago.
+    fns.checkout(
+        "UPDATE checkout_transactions SET credited_at = now(), completed_at = now() - interval '1 day'"
+    )
+    fns.checkout("UPDATE reversals SET credited_at = now(), emitted_at = now() - interval '1 day'")
+    fns.application("SET LOCAL session_replication_role = replica; DELETE FROM ledger_entries")
+    terminal.run("reconcile")
+    assert tail.read() == []
+
+    assert terminal.run("look-again", "R1") == 0
+    terminal.run("reconcile")
+    emitted = tail.read()
+    assert {json.loads(record.value)["status"] for record in emitted} == {"success", "refunded"}
+    fns.consume(*emitted)
+    terminal.run("rebuild-balance", "--user", 1, "--reason", "entries deleted", *ADA, "--yes")
+    assert fns.balance() == 300
+    assert terminal.run("verify") == 0
 
 
 def test_a_payments_story_by_each_of_its_names_in_order(fns: Functions, terminal: Terminal) -> None:
