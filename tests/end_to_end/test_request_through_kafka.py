@@ -20,9 +20,9 @@ from checkout.system import System
 from tests.support.project import ROOT
 from tests.support.running_stack import RunningStack, Session
 from tests.support.tail import Tail
+from tests.support.waiting import eventually
 
 PROMISED_SECONDS = 2.0
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,13 @@ def tail(stack: RunningStack) -> Iterator[Tail]:
 def answers(tail: Tail, request_id: str, count: int = 1) -> list[dict[str, Any]]:
     """The next answers to the request, as many as were asked for."""
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(found) < count:
-        assert time.monotonic() < deadline, f"{len(found)} of {count} answers to {request_id}"
+
+    def are_all_there() -> bool:
         values = [json.loads(record.value) for record in tail.read()]
-        found += [value for value in values if value["request_id"] == request_id]
-        time.sleep(0.01)
+        found.extend(value for value in values if value["request_id"] == request_id)
+        return len(found) >= count
+
+    eventually(are_all_there, describe=lambda: f"{len(found)} of {count} answers to {request_id}")
     return found
 
 

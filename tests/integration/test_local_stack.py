@@ -299,8 +299,7 @@ def test_it_stops_tidily_when_nobody_reads_its_output_any_more(tmp_path: Path) -
 def test_a_signal_while_it_starts_stops_everything(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     process = project.launch()
-    eventually(lambda: bool(children(process)))
-    time.sleep(0.3)
+    eventually(lambda: len(children(process)) >= 3)
     started = children(process)
 
     process.send_signal(signal.SIGINT)
