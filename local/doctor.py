@@ -6,7 +6,6 @@ Needs no package, so it can say what is wrong before any is installed.
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,13 +16,14 @@ from pathlib import Path
 
 from checkout.base import terminal
 from checkout.base.text import printable
+from local import processes
+from local.kafka import jars
 
 ROOT = Path(__file__).parents[1]
 OLDEST_PYTHON = (3, 11)
 RUNTIME = (3, 13)
 """Lambda's Python, with which `sam build` builds."""
 
-OLDEST_JAVA = 17
 DISK_GB = 1
 """For what `make run` installs, and its data."""
 
@@ -122,7 +122,7 @@ def _port(name: str, environment: Mapping[str, str], root: Path) -> Finding:
     text = environment.get(name) or _in_file(name, root / ".env") or str(PORTS[name])
     if not text.isdecimal() or not 0 < int(text) < 65536:
         return Finding(name, False, f"{text!r} is no port: 1 to 65535")
-    if _is_free(int(text)):
+    if processes.is_free(int(text)):
         return Finding(name, True, f"{text} is free")
     if f"127.0.0.1:{text}" in _text(root / ".local" / "stack.json"):
         return Finding(name, True, f"{text} is used by the stack of this folder")
@@ -148,11 +148,10 @@ def _other_postgresqls() -> Finding:
 
 
 def _java(path: str | None) -> Finding:
-    said = _said(path, "java", "-version")
-    found = re.search(r'version "(\d+)', said)
-    is_there = found is not None and int(found[1]) >= OLDEST_JAVA
-    says = f"version {found[1]}" if found else "not found"
-    says += "" if is_there else f"; {OLDEST_JAVA} or later"
+    version = jars.java_version(_said(path, "java", "-version"))
+    is_there = version is not None and version >= jars.OLDEST_JAVA
+    says = "not found" if version is None else f"version {version}"
+    says += "" if is_there else f"; {jars.OLDEST_JAVA} or later"
     return Finding("Java", is_there, says, "make run KAFKA=apache, make test-kafka")
 
 
@@ -188,11 +187,6 @@ def _said(path: str | None, program: str, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return _COLORS.sub("", done.stdout + done.stderr).strip() if done.returncode == 0 else ""
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _in_file(name: str, file: Path) -> str | None:

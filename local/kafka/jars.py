@@ -13,7 +13,7 @@ from pathlib import Path
 from local import processes
 
 POM = Path(__file__).with_name("pom.xml")
-_JAVA_VERSION = 17
+OLDEST_JAVA = 17
 _HINT = "or leave KAFKA out: the embedded broker needs neither Java nor Maven"
 _OPTIONS = (
     *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),  # Starts fast, stays small.
@@ -94,14 +94,20 @@ def command(data: Path, *arguments: str) -> Sequence[str]:
     return ["java", *_OPTIONS, "-cp", f"{libraries(data).resolve()}/*", *arguments]
 
 
+def java_version(said: str) -> int | None:
+    """The major version in what `java -version` prints; None if there is none."""
+    found = re.search(r'version "(\d+)', said)
+    return int(found[1]) if found else None
+
+
 def require_java() -> None:
     """Raises ApacheKafkaError if there is no Java that Kafka runs on."""
-    needed = f"Apache Kafka needs Java {_JAVA_VERSION} or later (the command java)"
+    needed = f"Apache Kafka needs Java {OLDEST_JAVA} or later (the command java)"
     try:
         asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise ApacheKafkaError(f"{needed}: install a JDK, {_HINT}") from None
-    found = re.search(r'version "(\d+)', asked.stderr + asked.stdout)
-    if found is None or int(found[1]) < _JAVA_VERSION:
-        there = f"version {found[1]}" if found else "one that does not work"
+    version = java_version(asked.stderr + asked.stdout)
+    if version is None or version < OLDEST_JAVA:
+        there = "one that does not work" if version is None else f"version {version}"
         raise ApacheKafkaError(f"{needed}, and there is {there}: install a newer JDK, {_HINT}")
