@@ -43,7 +43,7 @@ def broker_away(trouble: Trouble, payment: Payment) -> None:
 
 
 def parked_unknown_user(trouble: Trouble, payment: Payment) -> None:
-    trouble.is_in_application("DELETE FROM users WHERE id = %s RETURNING id", payment.user_id)
+    trouble.delete_user(payment.user_id)
     trouble.pay(payment)
     parked = "SELECT FROM parked_events WHERE effect_key = %s"
     _await(lambda: trouble.is_in_application(parked, payment.effect_key))

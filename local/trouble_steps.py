@@ -103,6 +103,10 @@ class Trouble:
     def is_in_application(self, sql: str, *parameters: object) -> bool:
         return _has_row(self._stack.database_url, sql, parameters)
 
+    def delete_user(self, user_id: UserId) -> None:
+        """Delete the user, if there is one. Raises TroubleError if the database is away."""
+        _executed(self._stack.database_url, "DELETE FROM users WHERE id = %s", (user_id,))
+
     def is_credited(self, payment: Payment) -> bool:
         """False also if nobody knows, since the database is away."""
         try:
@@ -118,6 +122,11 @@ class Trouble:
 
 
 def _has_row(url: str, sql: str, parameters: tuple[object, ...]) -> bool:
+    return _executed(url, sql, parameters) > 0
+
+
+def _executed(url: str, sql: str, parameters: tuple[object, ...]) -> int:
+    """How many rows were found or changed."""
     try:
         connection = psycopg2.connect(url)
     except psycopg2.OperationalError as error:
@@ -125,7 +134,7 @@ def _has_row(url: str, sql: str, parameters: tuple[object, ...]) -> bool:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchone() is not None
+            return cursor.rowcount
     finally:
         connection.close()
 
