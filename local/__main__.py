@@ -19,7 +19,7 @@ from local.kafka import jars, topics
 from local.kafka.apache import ApacheKafka
 from local.kafka.jars import ApacheKafkaError
 from local.lambda_runtime import template
-from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.functions import LocalFunctions
 from local.lambda_runtime.template import TemplateError
 from local.sam.stack import SamStack
 from local.stack import description, on_demand, settings
@@ -90,7 +90,9 @@ def invoke(options: argparse.Namespace) -> int:
     event = _fresh(_read_event(options.event), given, found)
 
     async def once() -> int:
-        functions = Functions(declared, _variables(given, found), lambda _, line: terminal.complain(line))
+        functions = LocalFunctions(
+            declared, _variables(given, found), lambda _, line: terminal.complain(line)
+        )
         try:
             result = await functions.invoke(options.function, event)
         finally:

@@ -1,6 +1,7 @@
 """All functions of the template, ready to be invoked by name."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -14,8 +15,44 @@ _NOT_INHERITED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
 _OF_ALL = "CHECKOUT_DATABASE_URL"
 
 
-class Functions:
-    """The environments of all functions, started when first needed; belongs to one event loop."""
+class Functions(ABC):
+    """All functions of the template, ready to be invoked by name; belongs to one event loop."""
+
+    @abstractmethod
+    async def invoke(self, name: str, event: object) -> Result:
+        """Invoke a function. Raises KeyError if there is none of that name."""
+
+    @abstractmethod
+    def invoke_from_thread(self, name: str, event: object) -> "Future[Result]":
+        """Invoke a function from a thread other than the event loop's."""
+
+    @abstractmethod
+    async def warm(self, names: Iterable[str]) -> None:
+        """Start one environment of each function, one after the other: importing takes a whole core."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End all environments."""
+
+    def states(self) -> Mapping[str, str]:
+        """Name → running, or stopped by `switch_off`; only of functions that can be switched: here none."""
+        return {}
+
+    async def switch_off(self, name: str) -> None:
+        """Kill its environments, and let each event fail until `switch_on`. As the other two, raises KeyError
+        if `states` does not name it."""
+        raise KeyError(name)
+
+    async def switch_on(self, name: str) -> None:
+        raise KeyError(name)
+
+    async def kill(self, name: str) -> None:
+        """Kill its environments; others are started."""
+        raise KeyError(name)
+
+
+class LocalFunctions(Functions):
+    """In environments of our own, which are started when first needed."""
 
     def __init__(
         self,
@@ -34,36 +71,29 @@ class Functions:
         }
 
     async def invoke(self, name: str, event: object) -> Result:
-        """Invoke a function. Raises KeyError if there is none of that name."""
         return await self._environments[name].invoke(event)
 
     def invoke_from_thread(self, name: str, event: object) -> "Future[Result]":
-        """Invoke a function from a thread other than the event loop's."""
         call: Coroutine[Any, Any, Result] = self.invoke(name, event)
         return asyncio.run_coroutine_threadsafe(call, self._loop)
 
     def states(self) -> Mapping[str, str]:
-        """Name → running, or stopped by `switch_off`; only of functions that can be switched."""
         return {name: environments.state for name, environments in self._environments.items()}
 
     async def switch_off(self, name: str) -> None:
-        """Kill its environments, and let each event fail until `switch_on`."""
         self._environments[name].switch_off()
 
     async def switch_on(self, name: str) -> None:
         self._environments[name].switch_on()
 
     async def kill(self, name: str) -> None:
-        """Kill its environments; others are started."""
         self._environments[name].kill()
 
     async def warm(self, names: Iterable[str]) -> None:
-        """Start one environment of each function, one after the other: importing takes a whole core."""
         for name in names:
             await self._environments[name].warm()
 
     async def stop(self) -> None:
-        """End all environments."""
         await asyncio.gather(*(environments.stop() for environments in self._environments.values()))
 
 

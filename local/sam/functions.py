@@ -11,7 +11,8 @@ from local.lambda_runtime.functions import Functions
 
 
 class SamFunctions(Functions):
-    """The functions behind `sam local start-lambda`, each of which handles one event at a time."""
+    """The functions behind `sam local start-lambda`, each of which handles one event at a time. None can be
+    switched: the containers are Docker's."""
 
     def __init__(self, functions: Mapping[str, Any], url: str, log: Callable[[str, str], None]) -> None:
         # Not among what `make run` installs, whose command line has this one's, too.
@@ -48,10 +49,6 @@ class SamFunctions(Functions):
 
     def invoke_from_thread(self, name: str, event: object) -> "Future[Result]":
         return asyncio.run_coroutine_threadsafe(self.invoke(name, event), self._loop)
-
-    def states(self) -> Mapping[str, str]:
-        """None: the containers are Docker's."""
-        return {}
 
     async def warm(self, names: Iterable[str]) -> None:
         """Does nothing: a container stays warm after its first event."""

@@ -21,7 +21,7 @@ from local.kafka.embedded import HOST, Broker
 from local.kafka.trigger import Poller
 from local.lambda_runtime import schedules, template
 from local.lambda_runtime.environments import Result
-from local.lambda_runtime.functions import Functions
+from local.lambda_runtime.functions import Functions, LocalFunctions
 from local.stack import demo_user, description, operators_console, summary, supervisor
 from local.stack.console import Console
 from local.stack.description import Description
@@ -110,7 +110,7 @@ class Stack:
         return demo_user.describe(settings, variables, self._operators_console.url)
 
     async def _start_functions(self, variables: Mapping[str, str]) -> Functions:
-        return Functions(self._template, variables, self._console.log, self._settings.environments)
+        return LocalFunctions(self._template, variables, self._console.log, self._settings.environments)
 
     async def _start_gateway(self, functions: Functions, listener: socket.socket) -> None:
         gateway = Gateway(self._template.routes, functions.invoke, self._console.request)

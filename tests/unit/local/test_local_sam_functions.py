@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from local.lambda_runtime.template import Function
 from local.processes import free_port
 from local.sam.functions import SamFunctions
@@ -19,6 +21,9 @@ def test_a_call_that_fails_is_an_error_like_any_other() -> None:
         result = await functions.invoke("account", {})
         assert result.is_error
         assert "Could not connect" in result.value["errorMessage"]
+        assert functions.states() == {}
+        with pytest.raises(KeyError):
+            await functions.kill("account")
         await functions.stop()
 
     asyncio.run(scenario())
