@@ -12,6 +12,7 @@ from deployment import (
     build,
     combinations,
     costs,
+    functions_config,
     infrastructure,
     kept,
     preflight,
@@ -29,6 +30,8 @@ APP_ID = "CheckoutAppId"
 ZONES = "Zones"
 
 SAMCONFIG = ROOT / "samconfig.toml"
+
+_QUOTED = """A value with blanks or quotes is written as in 'Prices="[{\\"amount_cents\\": 1000}]"'"""
 
 NEVER_COMPLETE = (None, "CREATE_FAILED", "UPDATE_FAILED")
 """The statuses of a stack that cannot be rolled back. From the last two, CloudFormation continues only
@@ -137,7 +140,10 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
     if any(problem.stops for problem in found):
         return found
     is_new = preflight.status_of(stack) is None
-    refused = [*combinations.refused(configured, is_new=is_new)]
+    refused = [
+        *combinations.refused(configured, is_new=is_new),
+        *functions_config.refused(configured, stack),
+    ]
     if not is_new:
         before = preflight.parameters_of(stack)
         refused += [*kept.unsaid(before, configured), *combinations.refused_after(before, configured)]
@@ -185,7 +191,17 @@ def _app_id(stack: str, configured: Mapping[str, str], say: Callable[[str], None
 def settings(environment: str) -> dict[str, str]:
     """The template's parameters of an environment of samconfig.toml. Raises NotDeployed."""
     overrides = _parameters(environment, "deploy").get("parameter_overrides", [])
-    pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
+    try:
+        pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
+    except ValueError as error:
+        raise NotDeployed(
+            f"parameter_overrides of samconfig.toml cannot be read: {error}. {_QUOTED}"
+        ) from error
+    for pair in pairs:
+        if not re.match(r"\w+=", pair):
+            raise NotDeployed(
+                f"{pair!r} in parameter_overrides of samconfig.toml is not Name=value. {_QUOTED}"
+            )
     return dict(pair.split("=", 1) for pair in pairs)
 
 

@@ -55,15 +55,15 @@ def _closure(resources: Template) -> set[str]:
     left = set(PARTS)
     while left:
         found |= left
-        left = {name for one in left for name in _referred(resources[one])} & resources.keys() - found
+        left = {name for one in left for name in referred(resources[one])} & resources.keys() - found
     return found
 
 
-def _referred(value: Any) -> Iterator[str]:
+def referred(value: Any) -> Iterator[str]:
     """Names in Ref, Fn::GetAtt, Fn::Sub and DependsOn; also of parameters."""
     if isinstance(value, list):
         for one in value:
-            yield from _referred(one)
+            yield from referred(one)
     if not isinstance(value, dict):
         return
     for key, one in value.items():
@@ -80,7 +80,7 @@ def _referred(value: Any) -> Iterator[str]:
                 yield from re.findall(r"\$\{(\w+)[.}]", one)
             case ("Fn::Sub", [str(text), *_]):
                 yield from re.findall(r"\$\{(\w+)[.}]", text)
-        yield from _referred(one)
+        yield from referred(one)
 
 
 def _found_from(folder: Path, resource: Template) -> Template:

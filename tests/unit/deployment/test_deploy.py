@@ -1,7 +1,9 @@
 """Deploying: the commands of sam, and the reasons to stop."""
 
+import json
 import re
 import ssl
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -212,6 +214,58 @@ def test_parameters_that_cannot_work_together_stop_it(
     with pytest.raises(NotDeployed, match="could not succeed"):
         deploy.deploy("dev", lambda _: True, said.append)
     assert said == ["stop: a new network cannot reach KafkaClusterArn: give the VpcId of a network that can"]
+    assert sam == []
+
+
+def configured(monkeypatch: pytest.MonkeyPatch, folder: Path, overrides: str) -> None:
+    """`overrides` are parameter_overrides as TOML has them."""
+    path = folder / "samconfig.toml"
+    path.write_text(
+        f'[default.global.parameters]\nstack_name = "shop"\n[default.deploy.parameters]\n{overrides}\n'
+    )
+    monkeypatch.setattr(deploy, "SAMCONFIG", path)
+
+
+@pytest.mark.parametrize("page", ["samconfig.toml", "docs/deploy.md"])
+def test_the_example_of_a_value_in_json_keeps_its_quotes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str
+) -> None:
+    [line] = re.findall(r"parameter_overrides = '.*Prices.*", (transformed.ROOT / page).read_text())
+    configured(monkeypatch, tmp_path, line)
+    given = deploy.settings("dev")
+    assert json.loads(given["Prices"]) == [{"amount_cents": 1000, "credit_cents": 1100}]
+    # `sam deploy --guided` reads the same file by itself.
+    [value] = tomllib.loads(line).values()
+    assert CfnParameterOverridesType().convert((value,), None, None) == given
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ("""parameter_overrides = 'Prices=[{"amount_cents": 1000}]'""", "'1000}]' in parameter_overrides"),
+        ("""parameter_overrides = 'Prices="[{'""", "No closing quotation"),
+        ("parameter_overrides = ['Profile']", "'Profile' in parameter_overrides"),
+    ],
+)
+def test_overrides_that_cannot_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: str, problem: str
+) -> None:
+    configured(monkeypatch, tmp_path, overrides)
+    with pytest.raises(NotDeployed, match=re.escape(problem)) as refused:
+        deploy.settings("dev")
+    assert "samconfig.toml" in str(refused.value)
+    assert "is written as in" in str(refused.value)
+
+
+def test_settings_that_setup_would_refuse_stop_it(
+    sam: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "settings", lambda _: {"Prices": "[{amount_cents:1000}]"})
+    said: list[str] = []
+    with pytest.raises(NotDeployed, match="could not succeed"):
+        deploy.deploy("dev", lambda _: True, said.append)
+    assert said[0].startswith("stop: Prices: PRICES ")
+    assert said[1:] == ["stop: samconfig.toml has an example of how a value in JSON is quoted"]
     assert sam == []
 
 
