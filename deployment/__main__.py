@@ -29,7 +29,7 @@ from deployment.configure import NotConfigured
 from deployment.deploy import NotDeployed
 from deployment.local_system import LocalSystem
 from deployment.sam import SamFailed
-from deployment.smoke import SmokeFailed
+from deployment.smoke_client import SmokeFailed
 from deployment.tags import NotTags
 from local.stack import on_demand, settings
 from local.stack.on_demand import NotStarted
@@ -111,8 +111,9 @@ def check(options: argparse.Namespace) -> None:
             return
         smoke.run(system, _done)
         return
-    with on_demand.stack(ROOT, settings.load(ROOT), terminal.say) as found:
-        smoke.run(LocalSystem(found), _done)
+    given = settings.load(ROOT)
+    with on_demand.stack(ROOT, given, terminal.say) as found:
+        smoke.run(LocalSystem(found, given), _done)
 
 
 def operate(options: argparse.Namespace) -> int:

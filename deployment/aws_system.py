@@ -9,12 +9,13 @@ import boto3
 import requests
 from botocore.exceptions import ClientError
 
-from checkout.base import secrets_manager, user_ids
+from checkout.base import secrets_manager
+from checkout.base.config import Config
 from checkout.base.errors import Unavailable
-from checkout.base.user_ids import UserIds
 from checkout.operations import remote
 from checkout.release.kept_secrets import STRIPE
-from deployment.smoke import SmokeFailed, result_of
+from deployment import functions_config
+from deployment.smoke_client import SmokeFailed, result_of
 from local.waiting import until
 
 TRIGGER_SECONDS = 300.0
@@ -28,9 +29,6 @@ ALARM_TYPES = ("MetricAlarm", "CompositeAlarm")
 READING = frozenset({"OK", "No records processed"})
 """The last results of a trigger that reads. A trigger that the brokers refuse, or that cannot reach them,
 stays enabled, with the problem as its last result."""
-
-ANY_AUDIENCE = "any"
-"""The template's value for tokens whose `aud` is not checked."""
 
 _HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 15.0
@@ -52,17 +50,13 @@ class AwsSystem:
     def api_url(self) -> str:
         return self.output("ApiUrl")
 
-    @property
-    def claims(self) -> Mapping[str, str]:
-        audience, issuer = self.output("JwtAudience"), self._parameter("JwtIssuer")
-        return {
-            **({"aud": audience} if audience != ANY_AUDIENCE else {}),
-            **({"iss": issuer} if issuer else {}),
-        }
+    @cached_property
+    def config(self) -> Config:
+        return functions_config.of(self._parameters, self.name)
 
     @property
     def webhook_sources(self) -> str:
-        return self._parameter("StripeWebhookSources")
+        return self._parameters.get("StripeWebhookSources", "")
 
     def output(self, key: str) -> str:
         """An output of the stack. Raises NoSuchStack, also if the stack has no such output."""
@@ -92,10 +86,6 @@ class AwsSystem:
         if not found:
             raise SmokeFailed(f"{name} is not configured: make configure STACK={self.name}")
         return found
-
-    @property
-    def user_ids(self) -> UserIds:
-        return user_ids.of(self._parameter("UserIdType") or "bigint")
 
     @property
     def signs_tokens(self) -> bool:
@@ -169,9 +159,9 @@ class AwsSystem:
             for name in self._resources(f"AWS::CloudWatch::{kind}", stack)
         ]
 
-    def _parameter(self, name: str) -> str:
-        given = {one["ParameterKey"]: one["ParameterValue"] for one in self._stack["Parameters"]}
-        return str(given.get(name, ""))
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return {str(one["ParameterKey"]): str(one["ParameterValue"]) for one in self._stack["Parameters"]}
 
     @cached_property
     def _stack(self) -> dict[str, Any]:

@@ -3,23 +3,23 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import jwt
-
-from checkout.base import user_ids
-from checkout.base.user_ids import UserIds
+from checkout.base.config import Config
 from deployment import ROOT
-from deployment.smoke import SmokeFailed, result_of
+from deployment.smoke_client import SmokeFailed, result_of
 from local.stack.description import Description
+from local.stack.settings import Settings
 
 
 class LocalSystem:
     """A running stack by its description."""
 
-    def __init__(self, found: Description) -> None:
+    def __init__(self, found: Description, settings: Settings) -> None:
+        """`settings` are those of its folder."""
         self._found = found
+        self._settings = settings
         self._secrets = {
             "STRIPE_SECRET": found.stripe_secret,
             "STRIPE_WEBHOOK_SECRET": found.stripe_webhook_secret,
@@ -35,9 +35,8 @@ class LocalSystem:
         return self._found.stripe_api_url
 
     @property
-    def claims(self) -> Mapping[str, str]:
-        ours = jwt.decode(self._found.demo_token or "", options={"verify_signature": False})
-        return {name: ours[name] for name in ("aud", "iss") if name in ours}
+    def config(self) -> Config:
+        return Config(self._found.variables(self._settings))
 
     @property
     def webhook_sources(self) -> str:
@@ -45,10 +44,6 @@ class LocalSystem:
 
     def secret(self, name: str) -> str:
         return self._secrets[name]
-
-    @property
-    def user_ids(self) -> UserIds:
-        return user_ids.of(self._found.user_id_type)
 
     @property
     def signs_tokens(self) -> bool:

@@ -7,39 +7,22 @@ and records that must be refused or ignored are tried.
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import jwt
-import requests
-
+from checkout.api.page_configuration import page_configuration
+from checkout.base.config import Config
 from checkout.payments.payment import SMOKE_PAYMENT
-from checkout.payments.stripe_event import API_VERSION
+from deployment.smoke_client import Client, SmokeFailed, VerbRefused, bearer
 from deployment.stripe_client import stripe_client
 from deployment.system import System
-from local import signing
 from local.waiting import until
 
-AMOUNT_CENTS = 500
 CREDIT_SECONDS = 120.0
 """Enough for a cold start of each function, a sleeping database, and the relay if the first publish fails."""
 
-_HTTP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.25
-_TOKEN_SECONDS = 300
 _OPERATOR = ("--operator", "smoke")
-
-
-class SmokeFailed(RuntimeError):
-    """The message says what does not work, and where to look."""
-
-
-def result_of(verb: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """The result in the answer of the operations' function. Raises SmokeFailed if it refused."""
-    if "error" in answer:
-        raise SmokeFailed(f"operations {verb} was refused: {answer['error']}")
-    found: dict[str, Any] = answer["result"]
-    return found
 
 
 def run(system: System, say: Callable[[str], None]) -> None:
@@ -68,23 +51,23 @@ class Smoke:
 
     def __init__(self, system: System, say: Callable[[str], None]) -> None:
         self._system = system
-        self._user = str(system.user_ids.probe)
+        self._client = Client(system)
+        self._user = system.config.user_ids.probe
         self._say = say
-        self._http = requests.Session()
 
     def refusals(self) -> None:
         """Public routes answer, and requests without a valid token are refused."""
-        self._expect("GET", "/health", 200)
-        self._expect("GET", "/balance", 200)
-        self._expect("GET", "/checkout/balance", 401)
-        self._expect("GET", "/checkout/balance", 401, headers=_bearer("x.y.z"))
-        self._expect("POST", "/checkout/sessions", 401, data=b"{}")
+        self._client.expect("GET", "/health", 200)
+        self._client.expect("GET", "/balance", 200)
+        self._client.expect("GET", "/checkout/balance", 401)
+        self._client.expect("GET", "/checkout/balance", 401, headers=bearer("x.y.z"))
+        self._client.expect("POST", "/checkout/sessions", 401, data=b"{}")
         self._say("the page is served; no token and a wrong one are refused")
 
     def takes_webhooks(self) -> bool:
         """Return True if webhooks are accepted from this machine."""
         sources = self._system.webhook_sources
-        answer = self._expect("POST", "/webhooks/stripe", 400, *([403] if sources else []), data=b"{}")
+        answer = self._client.expect("POST", "/webhooks/stripe", 400, *([403] if sources else []), data=b"{}")
         if answer.status_code == 403:
             self._say(f"webhooks are accepted from {sources} alone, and not from here: no event is delivered")
             return False
@@ -93,10 +76,10 @@ class Smoke:
 
     def foreign_event(self) -> None:
         """A signed event of another application is stored and ignored."""
-        event = self._event(
+        event = self._client.event(
             {"id": f"cs_smoke_{uuid.uuid4().hex}", "object": "checkout.session", "metadata": {}}
         )
-        self._deliver(event)
+        self._client.deliver(event)
         found = self._system.operate("held", "show", event["id"])["held"]
         if found["outcome"] != "ignored":
             raise SmokeFailed(f"a foreign event is {found['outcome']} ({found['reason']}) instead of ignored")
@@ -121,37 +104,77 @@ class Smoke:
 
     def payment(self) -> None:
         """Create a session, pay it with an event that we sign, wait for the credit, and take it back."""
-        self._system.operate("add-user", "--user", self._user, "--email", "smoke@example.com", *_OPERATOR)
-        before = self._balance()
+        if not self._has_user():
+            return
         session = self._create_session()
-        request_id = session["request_id"]
         self._say(f"session {session['session_id']} created at Stripe")
         client = stripe_client(self._system.secret("STRIPE_SECRET"), self._system.stripe_api_url)
         try:
+            if (most := self._most_taken_back()) is not None and session["credit_cents"] > most:
+                self._say(
+                    f"no payment was made up: {session['credit_cents']} would be credited, and smoke may take"
+                    f" back {most} (AdjustLimitCents, FourEyesCents)"
+                )
+                return
             made = client.v1.checkout.sessions.retrieve(session["session_id"]).to_dict()
-            paid = {
-                "status": "complete",
-                "payment_status": "paid",
-                "payment_intent": f"{SMOKE_PAYMENT}{uuid.uuid4().hex}",
-            }
-            began = time.monotonic()
-            self._deliver(self._event(made | paid))
-            self._say(f"webhook answered in {time.monotonic() - began:.2f} s")
-            self._until_credited(request_id)
-            self._say(f"credited {time.monotonic() - began:.2f} s after the webhook was sent")
-            self._expect_balance(before + AMOUNT_CENTS)
+            self._credited_and_taken_back(session, made)
         finally:
             client.v1.checkout.sessions.expire(session["session_id"])
-        self._system.operate(
-            *("adjust", "--key", f"smoke:{request_id}", "--user", self._user),
-            *(f"--amount-cents={-AMOUNT_CENTS}", "--reason", "smoke test", *_OPERATOR, "--yes"),
-        )
-        self._expect_balance(before)
-        self._say(f"taken back: the balance is {before} again, and the session expired")
+
+    def _credited_and_taken_back(self, session: dict[str, Any], made: dict[str, Any]) -> None:
+        request_id, before, began = session["request_id"], self._balance(), time.monotonic()
+        intent = f"{SMOKE_PAYMENT}{uuid.uuid4().hex}"
+        paid = {"status": "complete", "payment_status": "paid", "payment_intent": intent}
+        self._client.deliver(self._client.event(made | paid))
+        self._say(f"webhook answered in {time.monotonic() - began:.2f} s")
+        self._until_credited(request_id)
+        self._say(f"credited {time.monotonic() - began:.2f} s after the webhook was sent")
+        # Whatever was credited, also if it is wrong: nothing is left to the user.
+        credited = self._balance() - before
+        if credited > 0:
+            self._system.operate(
+                *("adjust", "--key", f"smoke:{request_id}", "--user", str(self._user)),
+                *(f"--amount-cents={-credited}", "--reason", "smoke test", *_OPERATOR, "--yes"),
+            )
+        after = self._balance()
+        if credited != session["credit_cents"]:
+            raise SmokeFailed(
+                f"{credited} were credited to user {self._user} instead of {session['credit_cents']}; the"
+                f" balance was {before}, and is {after}"
+            )
+        if after != before:
+            raise SmokeFailed(f"the balance of user {self._user} is {after} instead of {before}")
+        self._say(f"taken back: the balance is {before} again")
+
+    def _has_user(self) -> bool:
+        """Return False, and say why, if there is no user to credit."""
+        if (
+            self._client.expect(
+                "GET", "/checkout/balance", 200, 404, headers=self._client.token(self._user)
+            ).status_code
+            == 200
+        ):
+            return True
+        try:
+            self._system.operate(
+                "add-user", "--user", str(self._user), "--email", "smoke@example.com", *_OPERATOR
+            )
+        except VerbRefused as refused:
+            self._say(f"no payment was made up, for lack of the user {self._user}: {refused}")
+            return False
+        return True
+
+    def _most_taken_back(self) -> int | None:
+        """What one operator may take back alone; None if there is no limit."""
+        config = self._system.config
+        limits = (config.adjust_limit_cents, config.four_eyes_cents)
+        return min((one for one in limits if one is not None), default=None)
 
     def _create_session(self) -> dict[str, Any]:
-        body = json.dumps({"amount_cents": AMOUNT_CENTS, "request_id": str(uuid.uuid4())}).encode()
-        answer = self._expect("POST", "/checkout/sessions", 201, data=body, headers=self._token())
+        body = json.dumps({"amount_cents": _least(self._system.config), "request_id": str(uuid.uuid4())})
+        answer = self._client.expect(
+            "POST", "/checkout/sessions", 201, data=body.encode(), headers=self._client.token(self._user)
+        )
         made: dict[str, Any] = answer.json()
         return made
 
@@ -159,67 +182,24 @@ class Smoke:
         path, found = f"/checkout/sessions/{request_id}", dict[str, Any]()
 
         def is_credited() -> bool:
-            found.update(self._expect("GET", path, 200, headers=self._token()).json())
+            found.update(self._client.expect("GET", path, 200, headers=self._client.token(self._user)).json())
             return bool(found["credited"])
 
         if not until(is_credited, CREDIT_SECONDS, _PAUSE_SECONDS):
             raise SmokeFailed(
                 f"{request_id} is {found['status']} and was not credited in {CREDIT_SECONDS:.0f} s:"
-                " look at the logs of stripe_webhook, outbox_relay and checkout_finished_consumer"
+                " look at the logs of stripe_webhook, outbox_relay and checkout_finished_consumer;"
+                f" what is credited later stays with user {self._user}"
             )
 
     def _balance(self) -> int:
-        answer = self._expect("GET", "/checkout/balance", 200, headers=self._token())
+        answer = self._client.expect("GET", "/checkout/balance", 200, headers=self._client.token(self._user))
         return int(answer.json()["balance_cents"])
 
-    def _expect_balance(self, cents: int) -> None:
-        if (found := self._balance()) != cents:
-            raise SmokeFailed(f"the balance of user {self._user} is {found} instead of {cents}")
 
-    def _event(self, thing: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": f"evt_smoke_{uuid.uuid4().hex}",
-            "object": "event",
-            "type": "checkout.session.completed",
-            "api_version": API_VERSION,
-            "created": int(time.time()),
-            "livemode": self._system.secret("STRIPE_SECRET").startswith(("sk_live_", "rk_live_")),
-            "data": {"object": thing},
-        }
-
-    def _deliver(self, event: dict[str, Any]) -> None:
-        body = json.dumps(event).encode()
-        secret = self._system.secret("STRIPE_WEBHOOK_SECRET").split(",")[0].strip()
-        signed = {"Stripe-Signature": signing.header(body, secret)}
-        self._expect("POST", "/webhooks/stripe", 200, data=body, headers=signed)
-
-    def _token(self) -> dict[str, str]:
-        now = int(time.time())
-        claims = {**self._system.claims, "sub": self._user, "iat": now, "exp": now + _TOKEN_SECONDS}
-        return _bearer(jwt.encode(claims, self._system.secret("JWT_SECRET"), "HS256"))
-
-    def _expect(
-        self,
-        method: str,
-        path: str,
-        *statuses: int,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        sent = {**({"Content-Type": "application/json"} if data else {}), **(headers or {})}
-        try:
-            answer = self._http.request(
-                method, self._system.api_url + path, data=data, headers=sent, timeout=_HTTP_SECONDS
-            )
-        except requests.RequestException as error:
-            raise SmokeFailed(f"{method} {path}: {error}") from error
-        if answer.status_code not in statuses:
-            wanted = " or ".join(map(str, statuses))
-            raise SmokeFailed(
-                f"{method} {path} was answered {answer.status_code} instead of {wanted}: {answer.text[:500]}"
-            )
-        return answer
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
+def _least(config: Config) -> int:
+    """The least amount of a top-up that the settings allow."""
+    allowed = page_configuration(config)
+    if config.offers_only:
+        return min(offer.amount_cents for offer in config.offers)
+    return int(allowed["min_amount_cents"])

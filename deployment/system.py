@@ -1,9 +1,9 @@
 """What `smoke` asks of a running stack, on AWS or on this machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
-from checkout.base.user_ids import UserIds
+from checkout.base.config import Config
 
 
 class System(Protocol):
@@ -17,16 +17,12 @@ class System(Protocol):
         """None means Stripe itself."""
 
     @property
-    def claims(self) -> Mapping[str, str]:
-        """The claims that users' tokens must have in addition to sub and exp."""
+    def config(self) -> Config:
+        """The functions' settings, without the secrets."""
 
     @property
     def webhook_sources(self) -> str:
         """The addresses that webhooks must come from; empty means any."""
-
-    @property
-    def user_ids(self) -> UserIds:
-        """What users' ids are."""
 
     @property
     def signs_tokens(self) -> bool:

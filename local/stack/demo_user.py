@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import jwt
 import psycopg2
 
-from checkout.base import setting, user_ids
+from checkout.base import user_ids
 from checkout.base.user_ids import UserId, UserIds
+from local.stack import user_token
 from local.stack.description import Description
 from local.stack.settings import Settings
 
-_TOKEN_DAYS = 30
+_TOKEN_SECONDS = 30 * 86_400
 
 
 def insert(url: str, user_id: UserId) -> None:
@@ -71,18 +69,4 @@ def describe(settings: Settings, variables: Mapping[str, str], console_url: str)
 def _token(variables: Mapping[str, str]) -> str | None:
     if "JWT_SECRET" not in variables:
         return None
-    now = datetime.now(UTC)
-    claims: dict[str, Any] = {
-        "iat": now,
-        "exp": now + timedelta(days=_TOKEN_DAYS),
-    }
-    for claim_name, variable in (("aud", "JWT_AUDIENCE"), ("iss", "JWT_ISSUER")):
-        if variable in variables:
-            # Of several audiences one is enough.
-            claims[claim_name] = variables[variable].split(",")[0].strip()
-    *objects, name = setting.claim(variables.get("JWT_USER_CLAIM", "sub"))
-    place = claims
-    for one in objects:
-        place = place.setdefault(one, {})
-    place[name] = str(id_in(variables))
-    return jwt.encode(claims, variables["JWT_SECRET"], algorithm="HS256")
+    return user_token.signed(variables, variables["JWT_SECRET"], id_in(variables), _TOKEN_SECONDS)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield running
 
 
-def run(stack: RunningStack, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(stack: RunningStack, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=stack.folder,
-        env={},
+        env=settings,
         capture_output=True,
         text=True,
         check=False,
@@ -61,7 +62,7 @@ def test_a_payment_is_credited_and_taken_back_each_time(stack: RunningStack) -> 
         row["amount_cents"]
         for row in stack.application("SELECT amount_cents FROM ledger_entries ORDER BY id")
     ]
-    assert amounts == [500, -500, 500, -500]
+    assert amounts == [50, -50, 50, -50]
 
 
 def test_it_is_left_out_of_the_comparison_with_stripe_alone(stack: RunningStack) -> None:
@@ -84,3 +85,19 @@ def test_what_does_not_work_is_said(stack: RunningStack) -> None:
     done = run(stack, "deployment", "smoke")
     assert done.returncode == 1
     assert "error: operations adjust was refused" in done.stderr
+
+
+def test_settings_change_what_is_paid_and_by_whose_token(tmp_path: Path) -> None:
+    settings = {
+        "PRICES": '[{"amount_cents":1000,"credit_cents":1100}]',
+        "PRICES_ONLY": "true",
+        "JWT_AUDIENCE": "web,app",
+        "JWT_USER_CLAIM": "/o/id",
+    }
+    with RunningStack(tmp_path / "project", **settings) as stack:
+        (stack.folder / "deployment").symlink_to(ROOT / "deployment")
+        done = run(stack, "deployment", "smoke", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the balance is 0 again" in done.stdout
+        entries = stack.application("SELECT amount_cents FROM ledger_entries ORDER BY id")
+        assert [row["amount_cents"] for row in entries] == [1100, -1100]

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from checkout.base import timing
+from checkout.base.config import Config
 from checkout.base.errors import Unavailable
 from checkout.base.user_ids import BIGINT
 from checkout.outbox import finished_event, request_event, triggers
 from checkout.outbox.probes import CURRENCY, PURPOSE, REQUEST_ID, Probe, probes
 from checkout.outbox.record import Record
-from deployment.smoke import Smoke, SmokeFailed, result_of
+from deployment.smoke import Smoke
+from deployment.smoke_client import SmokeFailed, result_of
 from local.kafka.embedded import Broker
 from local.kafka.trigger import Poller
 from local.lambda_runtime.environments import Result
@@ -55,7 +57,7 @@ class System:
     def __init__(self, fns: Functions) -> None:
         self._fns = fns
 
-    user_ids = BIGINT
+    config = Config({})
 
     def operate(self, verb: str, *arguments: str) -> dict[str, Any]:
         return result_of(verb, self._fns.invoke("operations", {"verb": verb, "arguments": list(arguments)}))

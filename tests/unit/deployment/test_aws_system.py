@@ -14,7 +14,7 @@ from checkout.operations import caller_identity, remote
 from deployment import __main__ as program
 from deployment import aws_system, smoke
 from deployment.aws_system import AwsSystem
-from deployment.smoke import SmokeFailed
+from deployment.smoke_client import SmokeFailed
 from local import waiting
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:operations:live"
@@ -54,15 +54,12 @@ class Aws:
         self.alarms: list[dict[str, Any]] = []
         self.composites: list[dict[str, Any]] = []
         self.quiet_after = 999
-        self.issuer = ""
+        self.parameters = {"JwtAudience": "", "JwtIssuer": ""}
         self.outputs = dict(OUTPUTS)
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
-        given = [
-            {"ParameterKey": "JwtAudience", "ParameterValue": ""},
-            {"ParameterKey": "JwtIssuer", "ParameterValue": self.issuer},
-        ]
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters.items()]
         return {"Stacks": [{"Outputs": outputs, "Parameters": given}]}
 
     def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803
@@ -123,13 +120,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     return made
 
 
-def test_where_it_is_and_what_its_tokens_must_have(aws: Aws) -> None:
+def test_where_it_is_and_what_its_settings_are(aws: Aws) -> None:
     system = AwsSystem("checkout")
     assert system.api_url == "https://api"
-    assert system.claims == {"aud": "shop"}
-    aws.issuer, aws.outputs["JwtAudience"] = "https://shop.example.com", "any"
-    assert AwsSystem("checkout").claims == {"iss": "https://shop.example.com"}
     assert system.secret("STRIPE_SECRET") == "sk_test_1"
+    assert system.config.jwt_audiences == {"checkout"}
+    assert system.config.jwt_issuer is None
+    aws.parameters |= {"JwtIssuer": "https://shop.example.com", "JwtAudience": "any", "UserIdType": "uuid"}
+    config = AwsSystem("checkout").config
+    assert config.jwt_audiences == frozenset()
+    assert config.jwt_issuer == "https://shop.example.com"
+    assert config.user_ids.name == "uuid"
 
 
 def test_what_is_not_configured_is_named_with_the_command(aws: Aws) -> None:

@@ -1,15 +1,15 @@
 """Smoke if not everything can be tried."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
-from checkout.base.user_ids import BIGINT
+from checkout.base.config import Config
 from deployment import smoke
-from deployment.smoke import SmokeFailed
+from deployment.smoke_client import SmokeFailed
 
 FINISHED: dict[str, Any] = {
     "topic": "checkout.finished",
@@ -24,9 +24,8 @@ class System:
 
     api_url = "https://api"
     stripe_api_url: str | None = None
-    claims: Mapping[str, str] = {}
+    config = Config({})
     signs_tokens = True
-    user_ids = BIGINT
 
     def __init__(self, webhook_sources: str, key: str = "sk_test_1", committed: int = 8) -> None:
         self.webhook_sources = webhook_sources
