@@ -130,3 +130,14 @@ def test_what_is_executed_in_prod_is_what_was_shown() -> None:
     assert jobs["prod"]["if"] == "needs.plan.outputs.change_set != 'none'"
     assert smoked["run"].endswith("smoke checkout-prod --if-configured")
     assert not [step for step in jobs["prod"]["steps"] if "deployment deploy" in step.get("run", "")]
+
+
+def test_a_run_that_waits_for_prod_holds_up_no_push() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    # Of a push there is no head_ref, and its run's id is its own.
+    assert workflow["concurrency"]["group"] == "deploy-${{ github.head_ref || github.run_id }}"
+    groups = {name: job["concurrency"] for name, job in workflow["jobs"].items() if "concurrency" in job}
+    assert groups == {
+        "staging": {"group": "deploy-staging", "cancel-in-progress": False},
+        "prod": {"group": "deploy-prod", "cancel-in-progress": False},
+    }
