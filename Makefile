@@ -102,8 +102,7 @@ configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook
 		$(if $(LEAKED),--leaked)
 
 console: .venv/dev.stamp ## Open the operators' console of a stack on AWS: STACK=its name; make run has its own
-	@PYTHONPATH=layers/common $(PYTHON) -m checkout.console --open \
-		--stack $(or $(STACK),$(error STACK is not set: make console STACK=checkout))
+	@$(PYTHON) -m deployment console $(or $(STACK),$(error STACK is not set: make console STACK=checkout))
 
 smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; without STACK, the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from checkout.base import terminal
 from checkout.base.errors import CheckoutError
 from checkout.base.text import printable
+from checkout.console import __main__ as console
 from checkout.operations import command
 from deployment import (
     ROOT,
@@ -128,6 +129,12 @@ def operate(options: argparse.Namespace) -> int:
     return int(not answer["clean"])
 
 
+def open_console(options: argparse.Namespace) -> int:
+    """Serve the console of a stack on AWS until Ctrl-C."""
+    region()
+    return console.main(["--open", "--stack", options.stack])
+
+
 def _done(what: str) -> None:
     terminal.say(f"  ok  {what}")
 
@@ -210,6 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     operated.add_argument("stack", help="its name")
     operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and its arguments")
     operated.set_defaults(command=operate)
+
+    watched = commands.add_parser("console", help="open the operators' console; docs/operations.md")
+    watched.add_argument("stack", help="its name")
+    watched.set_defaults(command=open_console)
 
     options = parser.parse_args(arguments)
     try:

@@ -1,5 +1,6 @@
-"""One region for all three commands, and for sam."""
+"""One region for all commands on a stack, and for sam."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -31,10 +32,27 @@ def test_without_aws_region_the_other_one_is_kept() -> None:
     assert told == {"AWS_DEFAULT_REGION": "us-east-1"}
 
 
-@pytest.mark.parametrize("arguments", [["deploy", "dev"], ["configure", "checkout"], ["smoke", "checkout"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deploy", "dev"],
+        ["configure", "checkout"],
+        ["smoke", "checkout"],
+        ["console", "checkout"],
+        ["operations", "checkout", "overview"],
+    ],
+)
 def test_without_any_the_commands_say_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(arguments) == 1
     assert "no region: set AWS_REGION" in capsys.readouterr().err
+
+
+def test_each_command_of_make_on_a_stack_has_this_region() -> None:
+    """They are commands of the deployment, whose import settles it."""
+    makefile = (deployment.ROOT / "Makefile").read_text()
+    for target in ("deploy", "configure", "console", "smoke"):
+        [recipe] = re.findall(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+        assert f"-m deployment {target} " in recipe
 
 
 def test_samconfig_names_none_that_sam_would_take_instead() -> None:
