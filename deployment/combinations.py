@@ -16,6 +16,12 @@ LAST_WITH_SMALL_BROKERS = (3, 8)
 
 DATA_KEY = "DataKeyArn"
 
+VOLUME = "BrokerVolumeGb"
+USUAL_VOLUME_GB = 10
+
+CAPACITY = {"dev": (0.0, 4.0), "prod": (1.0, 32.0)}
+"""The template's, by profile: the least and the most ACUs."""
+
 _LONG = ("Prices", "StripeSessionOptions")
 MOST_BYTES = 1500
 """Of them together. A function's variables have 4 KB, and the names of the others take a third of it."""
@@ -38,6 +44,7 @@ def refused(configured: Mapping[str, str], *, is_new: bool) -> Iterator[str]:
     yield from _edge(given)
     yield from _any_kafka(configured, given)
     yield from _brokers(configured)
+    yield from _capacity(configured)
     if "StripeSecretArn" in given and configured["StripeSecretArn"] == configured.get("SecretArn"):
         yield "StripeSecretArn must be another secret than SecretArn, which more functions may read"
     if "VpcId" in given:
@@ -58,6 +65,9 @@ def refused_after(before: Mapping[str, str], configured: Mapping[str, str]) -> I
             f"{DATA_KEY} of the stack is {kept or 'empty'}, for ever: database and brokers of another key"
             " would be other ones, and empty. To change it, restore (docs/deploy.md, A key of your own)"
         )
+    had, wanted = (_number(one, VOLUME) or USUAL_VOLUME_GB for one in (before, configured))
+    if wanted < had and _makes_standard_brokers(configured):
+        yield f"{VOLUME} of the stack is {had:g}, and would be {wanted:g}: MSK lets a volume only grow"
     if {_ways(before), _ways(configured)} == {"direct", "edge"}:
         yield (
             "customers and Stripe would not reach the stack until DNS and the webhook endpoint are changed:"
@@ -106,14 +116,46 @@ def _any_kafka(configured: Mapping[str, str], given: set[str]) -> Iterator[str]:
 
 def _brokers(configured: Mapping[str, str]) -> Iterator[str]:
     version = kafka_version(configured)
-    kind = configured.get("KafkaBrokerType") or (
-        "express" if configured.get("Profile") == "prod" else "standard"
-    )
+    if not _makes_standard_brokers(configured):
+        if _number(configured, VOLUME):
+            yield f"{VOLUME} is of standard brokers that the stack makes, and it makes none"
+        return
     small = configured.get("KafkaInstanceType", SMALL_BROKERS) == SMALL_BROKERS
-    if version is None or kind != "standard" or not small:
+    if version is None or not small:
         return
     if tuple(int(part) for part in version.split(".")[:2]) > LAST_WITH_SMALL_BROKERS:
         yield f"Kafka {version} does not run on {SMALL_BROKERS}: give KafkaInstanceType=kafka.m7g.large, too"
+
+
+def _capacity(configured: Mapping[str, str]) -> Iterator[str]:
+    least, most = capacity(configured)
+    if least > most:
+        yield (
+            f"the database would have {least:g} ACUs at least and {most:g} at most (DatabaseMinimumCapacity,"
+            " DatabaseMaximumCapacity; one that is not given is the profile's)"
+        )
+
+
+def capacity(configured: Mapping[str, str]) -> tuple[float, float]:
+    """The least and the most ACUs of an instance of the database that the stack makes."""
+    least, most = CAPACITY[configured.get("Profile", "dev")]
+    return (
+        _number(configured, "DatabaseMinimumCapacity", least),
+        _number(configured, "DatabaseMaximumCapacity", most),
+    )
+
+
+def _number(configured: Mapping[str, str], name: str, usual: float = 0) -> float:
+    try:
+        return float(configured.get(name) or usual)
+    except ValueError:
+        return usual  # CloudFormation refuses it at once.
+
+
+def _makes_standard_brokers(configured: Mapping[str, str]) -> bool:
+    usual = "express" if configured.get("Profile") == "prod" else "standard"
+    kind = configured.get("KafkaBrokerType") or usual
+    return kafka_version(configured) is not None and kind == "standard"
 
 
 def _edge(given: set[str]) -> Iterator[str]:

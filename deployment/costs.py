@@ -4,10 +4,12 @@ Without Stripe's fees, support, taxes, free tiers and savings plans.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from deployment import combinations
 
 PRICES = Path(__file__).with_name("prices.json")
 VOLUMES = {"idle": 0, "10 thousand": 10_000, "1 million": 1_000_000, "100 million": 100_000_000}
@@ -64,6 +66,16 @@ class Shape:
 DEV = Shape("t3.small", database_acus=0.0, schedules=False, log_months=1)
 PROD = Shape("express", database_acus=2.0, proxy_acus=8, nats=3, poller_units=1, alarms=88)
 PROFILES = {"dev": DEV, "prod": PROD}
+
+
+def shape_of(parameters: Mapping[str, str]) -> Shape:
+    """The profile's, with the database that the parameters ask for."""
+    shape = PROFILES[parameters.get("Profile", "dev")]
+    if not parameters.get("DatabaseMinimumCapacity"):
+        return shape
+    least, _ = combinations.capacity(parameters)
+    # In prod there are two, which the proxy and the relay keep awake.
+    return replace(shape, database_acus=2 * max(least, LEAST_ACUS) if shape.proxy_acus else least)
 
 
 def prices() -> dict[str, Any]:

@@ -62,7 +62,7 @@ def deploy(
     region()  # Without a region, all later calls fail.
     configured = settings(environment)
     profile = configured.get("Profile", "dev")
-    shape = costs.PROFILES[profile]
+    shape = costs.shape_of(configured)
     stack = stack_name(environment)
     labels = tags.chosen(tagged, _parameters(environment, "deploy").get("tags", ""), preflight.tags_of(stack))
     role = role or _parameters(environment, "deploy").get("role_arn")

@@ -1,6 +1,7 @@
 """What a team that operates the stack can rely on: the budget's alarms, and who may use the alarms' topic."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -80,6 +81,54 @@ def key_policy() -> list[dict[str, Any]]:
     template = transformed.parsed(transformed.ROOT / "infrastructure" / "key.yaml")
     statements: list[dict[str, Any]] = template["Resources"]["Key"]["Properties"]["KeyPolicy"]["Statement"]
     return statements
+
+
+@pytest.mark.parametrize(
+    ("given", "capacity", "connections"),
+    [
+        ({"Profile": "dev"}, {"MinCapacity": "0", "MaxCapacity": "4", "SecondsUntilAutoPause": 600}, 320),
+        ({"Profile": "prod"}, {"MinCapacity": "1", "MaxCapacity": "32"}, 4000),
+        (
+            {"Profile": "prod", "DatabaseMinimumCapacity": "8", "DatabaseMaximumCapacity": "64"},
+            {"MinCapacity": "8", "MaxCapacity": "64"},
+            4000,
+        ),
+        (
+            {"Profile": "prod", "DatabaseMinimumCapacity": "0.5"},
+            {"MinCapacity": "0.5", "MaxCapacity": "32"},
+            1600,
+        ),
+        (
+            {"Profile": "dev", "DatabaseMaximumCapacity": "8"},
+            {"MinCapacity": "0", "MaxCapacity": "8", "SecondsUntilAutoPause": 600},
+            1330,
+        ),
+    ],
+)
+def test_the_database_has_the_capacity_that_was_chosen_and_an_alarm_for_its_connections(
+    given: dict[str, str], capacity: dict[str, Any], connections: int
+) -> None:
+    found = whole.resources(SOURCE, given)
+    assert found["Database.Cluster"]["Properties"]["ServerlessV2ScalingConfiguration"] == capacity
+    assert found["Database.DatabaseConnectionsAlarm"]["Properties"]["Threshold"] == connections
+
+
+@pytest.mark.parametrize(("given", "size"), [({}, 10), ({"BrokerVolumeGb": "100"}, "100")])
+def test_brokers_have_volumes_of_the_chosen_size(given: dict[str, str], size: object) -> None:
+    cluster = whole.resources(SOURCE, DEV | given)["Kafka.Cluster"]["Properties"]
+    assert cluster["BrokerNodeGroupInfo"]["StorageInfo"] == {"EBSStorageInfo": {"VolumeSize": size}}
+
+
+@pytest.mark.parametrize(
+    ("given", "is_allowed"),
+    [
+        *[(one, True) for one in ("", "0", "0.5", "1", "9.5", "10", "199.5", "255.5", "256")],
+        *[(one, False) for one in ("0.0", "0.25", "00", "1.0", "256.5", "257", "300", "1,5", "-1")],
+    ],
+)
+def test_a_capacity_is_one_that_aurora_has(given: str, is_allowed: bool) -> None:
+    pattern = transformed.source()["Parameters"]["DatabaseMinimumCapacity"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) is is_allowed
 
 
 def test_the_key_outlives_its_stack_and_is_rotated() -> None:

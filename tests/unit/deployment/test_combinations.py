@@ -49,6 +49,9 @@ def without(parameters: dict[str, str], name: str) -> dict[str, str]:
         NETWORK | DATABASE | ANY_KAFKA | {"KafkaMechanism": "PLAIN", "KafkaRootSecretArn": "arn:x"},
         ANY_KAFKA | {"KafkaVersion": "3.9.x"},
         {"FlowLogs": "true", "AuditTrail": "account"},
+        {"DatabaseMinimumCapacity": "2.5", "DatabaseMaximumCapacity": "8", "BrokerVolumeGb": "100"},
+        {"Profile": "prod", "DatabaseMinimumCapacity": "32"},
+        {"Profile": "prod", "KafkaBrokerType": "standard", "BrokerVolumeGb": "100"},
         EDGE,
         EDGE | {"EdgeOnly": "false"},
         NETWORK | {"FlowLogs": "false", "AuditTrail": "operations"},
@@ -100,6 +103,13 @@ def test_what_cloudformation_refuses_too(told: dict[str, str], problem: str) -> 
             {"Prices": f"[{' ' * 998}]", "StripeSessionOptions": f"{{{' ' * 499}}}"},
             "Prices and StripeSessionOptions may have 1500 bytes together",
         ),
+        ({"DatabaseMinimumCapacity": "8"}, "8 ACUs at least and 4 at most"),
+        (
+            {"Profile": "prod", "DatabaseMinimumCapacity": "16.5", "DatabaseMaximumCapacity": "16"},
+            "16.5 ACUs",
+        ),
+        ({"Profile": "prod", "BrokerVolumeGb": "100"}, "BrokerVolumeGb is of standard brokers"),
+        (NETWORK | KAFKA | {"BrokerVolumeGb": "100"}, "BrokerVolumeGb is of standard brokers"),
         (without(NETWORK, "VpcId"), "SecurityGroupIds and SubnetIds are of a network that you have"),
     ],
 )
@@ -114,3 +124,28 @@ def test_a_new_network_reaches_nothing_that_is_elsewhere(told: dict[str, str]) -
     assert "a new network cannot reach" in found
     # A restored cluster is in the network that the stack made.
     assert list(combinations.refused(told, is_new=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        ({}, {"BrokerVolumeGb": "20"}, False),
+        ({"BrokerVolumeGb": "20"}, {"BrokerVolumeGb": "20"}, False),
+        ({"BrokerVolumeGb": "20"}, {"BrokerVolumeGb": "15"}, True),
+        ({"BrokerVolumeGb": "20"}, {}, True),
+        ({}, {"BrokerVolumeGb": "5"}, True),
+        ({"BrokerVolumeGb": "0"}, {"BrokerVolumeGb": "10"}, False),
+        ({"BrokerVolumeGb": "20"}, KAFKA, False),
+    ],
+)
+def test_a_volume_only_grows(before: dict[str, str], after: dict[str, str], is_refused: bool) -> None:
+    found = [one for one in combinations.refused_after(before, after) if "BrokerVolumeGb" in one]
+    assert len(found) == is_refused
+
+
+def test_the_profiles_capacities_are_the_template_s() -> None:
+    for profile, decided in transformed.source()["Mappings"]["Profiles"].items():
+        wanted = (float(decided["MinimumCapacity"]), float(decided["MaximumCapacity"]))
+        assert combinations.capacity({"Profile": profile}) == wanted
+    allowed = transformed.source()["Parameters"]["DatabaseMaximumCapacity"]["AllowedValues"]
+    assert [""] + transformed.nested("database")["Parameters"]["MaximumCapacity"]["AllowedValues"] == allowed

@@ -47,6 +47,22 @@ def test_the_database_is_charged_for_what_the_template_keeps_awake(profile: str,
     assert shape.database_acus == instances * float(decided["MinimumCapacity"])
 
 
+@pytest.mark.parametrize(
+    ("parameters", "acus"),
+    [
+        ({}, 0),
+        ({"DatabaseMinimumCapacity": "1.5"}, 1.5),
+        ({"Profile": "prod"}, 2),
+        ({"Profile": "prod", "DatabaseMinimumCapacity": "8"}, 16),
+        ({"Profile": "prod", "DatabaseMinimumCapacity": "0"}, 1),
+    ],
+)
+def test_the_price_before_a_deployment_is_of_the_chosen_database(
+    parameters: dict[str, str], acus: float
+) -> None:
+    assert costs.shape_of(parameters).database_acus == acus
+
+
 def test_every_price_is_used() -> None:
     program = Path(costs.__file__).read_text()
     assert [name for name in costs.prices()["usd"] if f'usd["{name}"]' not in program] == []
