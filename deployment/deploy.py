@@ -135,6 +135,7 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
             app_id=configured.get(APP_ID),
             zones=tuple(configured[ZONES].split(",")) if configured.get(ZONES) else (),
             kafka=combinations.kafka_version(configured),
+            is_copied=bool(configured.get("DatabaseCopyVaultArn")) and not configured.get("DatabaseHost"),
         )
     )
     if any(problem.stops for problem in found):

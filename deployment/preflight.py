@@ -10,7 +10,7 @@ import boto3
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import ROOT, region
+from deployment import ROOT, backup_opt_in, region
 
 RUNTIME = "python3.13"
 ZONES = 3
@@ -50,10 +50,12 @@ def check(
     app_id: str | None = None,
     zones: Sequence[str] = (),
     kafka: str | None = None,
+    is_copied: bool = False,
 ) -> Iterator[Problem]:
     """`addresses` is the number of public addresses of the stack's NAT gateways, 0 if it makes no network;
     `is_audience_decided` says that the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
-    `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes.
+    `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes;
+    `is_copied` says that AWS Backup copies the stack's database.
 
     An existing stack already has its network, so an upgrade needs none.
     """
@@ -83,6 +85,8 @@ def check(
         looks += [lambda: _zones(zones), _vpcs, lambda: _addresses(addresses)]
     if kafka is not None and status is None:
         looks.append(lambda: _kafka(kafka))
+    if is_copied:
+        looks.append(lambda: map(Problem, backup_opt_in.missing()))
     for look in looks:
         try:
             yield from look()

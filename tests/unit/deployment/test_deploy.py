@@ -752,6 +752,57 @@ def test_the_default_version_is_the_template_s() -> None:
     assert combinations.kafka_version({"KafkaBrokerType": "serverless"}) is None
 
 
+@pytest.mark.parametrize(
+    ("chosen", "problems"), [({"Aurora": True}, 0), ({"Aurora": False, "RDS": True}, 1), ({}, 1)]
+)
+@pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
+def test_a_database_is_only_copied_if_aws_backup_is_switched_on_for_it(
+    account: dict[str, Any], status: str | None, chosen: dict[str, bool], problems: int
+) -> None:
+    """It skips one that it is not, also if a plan names it."""
+    if status is not None:
+        account["describe_stacks"] = {"Stacks": [{"StackStatus": status}]}
+    account["describe_region_settings"] = {"ResourceTypeOptInPreference": chosen}
+    found = list(preflight.check("checkout", addresses=3, is_copied=True))
+    assert len(found) == problems
+    assert all("not switched on for Aurora in eu-west-1" in one.what and one.stops for one in found)
+    assert list(preflight.check("checkout", addresses=3)) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_copied"),
+    [
+        ({}, False),
+        ({"DatabaseCopyVaultArn": "arn:x"}, True),
+        (
+            {
+                "DatabaseCopyVaultArn": "arn:x",
+                "DatabaseHost": "db.example.com",
+                "DatabaseResourceId": "cluster-1",
+                "DatabaseMasterSecretArn": "arn:y",
+            },
+            False,
+        ),
+    ],
+)
+def test_the_copy_of_a_database_that_the_stack_makes_is_checked(
+    sam: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: dict[str, str],
+    is_copied: bool,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def check(_: str, **options: Any) -> list[Problem]:
+        asked.update(options)
+        return []
+
+    monkeypatch.setattr(preflight, "check", check)
+    monkeypatch.setattr(deploy, "settings", lambda _: parameters)
+    deploy.deploy("dev", lambda _: True, lambda _: None)
+    assert asked["is_copied"] is is_copied
+
+
 def test_what_was_rolled_back_to_nothing_must_be_deleted(account: dict[str, Any]) -> None:
     account["describe_stacks"] = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
     [found] = preflight.check("checkout", addresses=3)
