@@ -333,7 +333,7 @@ def test_sam_gets_every_value_as_it_is_written(
         "JwtIssuer": "a b",
         "JwtAudience": "",
         "PublicOrigin": "https://x.example",
-        "JwtMaxAgeSeconds": 'q"',
+        "TracingLayerArn": 'q"',
     }
     monkeypatch.setattr(deploy, "settings", lambda _: told)
     deploy.deploy("dev", lambda _: True, lambda _: None)
