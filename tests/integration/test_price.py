@@ -140,6 +140,25 @@ def test_what_is_free_for_another_purpose_is_held(fns: Functions) -> None:
     session = free(1000, 1000)
     session["metadata"]["purpose"] = "order"
     assert outcome(fns, event(session)) == "held"
+    assert fns.checkout("SELECT FROM checkout_transactions") == [], "which the reconciler could not finish"
+
+
+def test_a_second_free_session_of_a_request_is_held(fns: Functions, tail: Tail) -> None:
+    """After a restore it may be in the ledger under the request's key already, and has no payment intent by
+    which that would show."""
+    first = free(1000, 1000, promised=("1000", "1100"))
+    request_id = begun(fns, first, 1000, 1100)
+    assert outcome(fns, event(first)) == "applied"
+    fns.consume(*tail.read())
+    fns.checkout("DELETE FROM stripe_events; DELETE FROM checkout_transactions")  # Restored.
+    another = free(1000, 1000, promised=("1000", "1100"))
+    another["metadata"]["request_id"] = request_id
+    begun(fns, another, 1000, 1100)
+
+    assert outcome(fns, event(first)) == "held"
+    assert outcome(fns, event(another)) == "applied"
+    fns.consume(*tail.read())
+    assert fns.balance() == 1100
 
 
 def test_with_another_purpose_it_is_said_what_was_paid(fns: Functions, tail: Tail) -> None:
