@@ -1,5 +1,6 @@
 """A paid session is credited if it was begun here and paid as asked; any other is read at Stripe first."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,8 @@ from checkout.base.errors import StripeNotReached
 from checkout.operations.verbs.erase import Erase
 from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
+from checkout.reconciliation.failures import Failures
+from tests.support import roles
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, forget_wiring, system
 from tests.support.inbox import outcome, parsed, states, stored
@@ -69,6 +72,21 @@ def test_an_event_of_another_account_of_the_organisation_is_ignored(
     resource, event_type = of_the_same_payment()[what]
     theirs = {**event(resource, event_type, is_known=False), "context": "acct_somebody_else"}
     assert outcome(fns, theirs) == "ignored"
+    assert credited(fns, tail) == 0
+
+
+@pytest.mark.parametrize("what", [1, 2], ids=["refund", "dispute"])
+def test_an_organisation_s_event_of_our_payment_waits_until_stripe_knows_its_object(
+    fns: Functions, known: KnownStripe, tail: Tail, what: int
+) -> None:
+    (session, _), *_ = of_the_same_payment()
+    session["amount_total"] = session["amount_subtotal"] = 500
+    resource, event_type = of_the_same_payment()[what]
+    assert outcome(fns, event(session)) == "applied"
+    told = {**event(resource, event_type, is_known=False), "context": "acct_ours"}
+    assert outcome(fns, told) == "waiting"
+    known.knows(resource["id"], resource)
+    assert reconciler_tries() == 1
     assert credited(fns, tail) == 0
 
 
@@ -341,6 +359,32 @@ def test_the_payment_that_a_smoke_test_makes_up_is_contradicted_in_silence(
     expired = {**session, "payment_status": "unpaid", "status": "expired", "payment_intent": None}
     assert outcome(fns, event(expired, "checkout.session.expired")) == "applied"
     assert alerts(caplog) == []
+
+
+# Metadata that somebody has changed at Stripe
+
+
+def test_a_session_that_was_begun_here_is_ours_without_its_mark(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    session = session_object(str(uuid4()))
+    begun(fns, session)
+    del session["metadata"]["checkout_app"]
+    assert outcome(fns, event(session)) == "applied"
+    assert credited(fns, tail) == 500
+
+
+def test_without_any_of_it_somebody_is_told(
+    fns: Functions, known: KnownStripe, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = session_object(str(uuid4()))
+    begun(fns, session)
+    fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 hour'")
+    known.knows(session["id"], {**session, "metadata": {}})
+    with roles.acting_as("reconciler"):
+        system().reconcile._unfinished(deadline=time.monotonic() + 30, failures=Failures())
+    assert alerts(caplog) == ["UnfinishedTransaction"]
+    assert outcome(fns, event({**session, "metadata": {}})) == "held"
 
 
 # Another CHECKOUT_APP_ID for a while

@@ -49,9 +49,10 @@ class Readings:
             return self._of(event, is_asked=is_asked)
         except StripeObjectMissing:
             # With a context it came from an organisation, whose other accounts our key does not know.
-            return (
-                Ignored("of another account") if event.context else Behind("Stripe knows no such object yet")
-            )
+            intent = stripe_object.payment_intent_of(event.object)
+            if event.context and not self._has_row(event.object, intent):
+                return Ignored("of another account")
+            return Behind("Stripe knows no such object yet")
         except StripeRefusedForGood as refusal:
             return Parked(f"Stripe refuses to give its object: {refusal.detail}")
 
@@ -209,14 +210,13 @@ class Readings:
         return None if self._is_ours(session) else _of_another_application(session)
 
     def _is_ours(self, session: Resource) -> bool:
-        """Also of a session that was begun here under another CHECKOUT_APP_ID than today's."""
-        if stripe_object.is_ours(session, self._config.app_id):
-            return True
-        session_id = identifier(session.get("id"))
-        if session_id is None or stripe_object.app_of(session) is None:
-            return False
+        """Also of a session that was begun here under another CHECKOUT_APP_ID than today's, or whose metadata
+        somebody has changed at Stripe."""
+        return stripe_object.is_ours(session, self._config.app_id) or self._has_row(session, None)
+
+    def _has_row(self, session: Resource, payment_intent_id: str | None) -> bool:
         with self._checkout.autocommit() as tx:
-            return table.find_session(tx, session_id) is not None
+            return table.is_known(tx, identifier(session.get("id")), payment_intent_id)
 
     def _unless_our_mode(self, event: StripeEvent) -> Outcome | None:
         if event.livemode != self._config.stripe_livemode():

@@ -44,10 +44,14 @@ def find_all(tx: Transaction, request_ids: Collection[str]) -> Sequence[Payment]
     return fetched(tx)
 
 
-def find_session(tx: Transaction, session_id: str) -> Payment | None:
-    """The row that has this session."""
-    tx.execute(f"SELECT {COLUMNS} FROM checkout_transactions WHERE stripe_session_id = %s", (session_id,))
-    return optional(tx)
+def is_known(tx: Transaction, session_id: str | None, payment_intent_id: str | None) -> bool:
+    """True if a row has this session, or this payment intent."""
+    tx.execute(
+        "SELECT EXISTS(SELECT FROM checkout_transactions WHERE stripe_session_id = %s)"
+        " OR EXISTS(SELECT FROM checkout_transactions WHERE payment_intent_id = %s) AS is_known",
+        (session_id, payment_intent_id),
+    )
+    return bool(tx.row()["is_known"])
 
 
 def is_any_paid(tx: Transaction, user_id: UserId, request_id: str) -> bool:

@@ -20,7 +20,7 @@ from checkout.base.errors import (
 )
 from checkout.base.postgres import Database
 from checkout.payments.events import StripeEvents
-from checkout.payments.outcomes import Applied
+from checkout.payments.outcomes import Applied, Ignored, Parked
 from checkout.payments.payment import Payment, Status
 from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_object import payment_intent_of
@@ -113,7 +113,9 @@ class Unfinished:
             event_type = self._what_happened(session)
             if event_type is not None:
                 outcome = self._events.observe(event_type, session)
-                if not isinstance(outcome, Applied):
+                if isinstance(outcome, Ignored | Parked):
+                    telemetry.alert("UnfinishedTransaction", "cannot be finished", reason=outcome.reason)
+                elif not isinstance(outcome, Applied):
                     telemetry.logger.warning("still unfinished", extra={"reason": outcome.reason})
 
     def _what_happened(self, session: Mapping[str, Any]) -> str | None:
