@@ -163,7 +163,10 @@ def test_nothing_lost_is_complete_at_once_and_emits_nothing(fns: Functions, tail
 def test_what_was_never_seen_is_looked_for_however_late_its_next_look_is(fns: Functions, tail: Tail) -> None:
     """Its user was unknown for days, so the next look is a day away; the user was made, it was replayed, and
     then the application's database was restored to before it was parked."""
-    fns.add_users(77)
+    fns.add_users(77, 99)
+    pay(fns, user_id=99)
+    consume(fns, tail)
+    age(fns, hours=48)
     pay(fns, user_id=77)
     tail.read()
     age(fns, hours=72)
@@ -312,8 +315,9 @@ def own_search(fns: Functions) -> lost_entries.LostEntries:
     return lost_entries.LostEntries(checkout, application, delivery, evidence, again, decisions)
 
 
+@pytest.mark.parametrize("was_seen", [True, False])
 def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person(
-    fns: Functions, tail: Tail
+    fns: Functions, tail: Tail, was_seen: bool
 ) -> None:
     """Ada signed up after the restore point, and is gone with the restore. Then Bob gets her number."""
     pay(fns)
@@ -325,6 +329,8 @@ def test_a_number_that_the_application_may_have_given_to_somebody_else_is_decide
     pay(fns)
     consume(fns, tail)
     see(fns, hours_ago=0)
+    if not was_seen:
+        fns.checkout("UPDATE checkout_transactions SET credited_at = NULL WHERE user_id = 77")
     fns.application(
         "SET LOCAL session_replication_role = replica;"
         " DELETE FROM ledger_entries WHERE created_at > now() - interval '1 minute' AND id >"

@@ -352,4 +352,27 @@ MUTANTS = [
         "::test_any_other_is_credited_as_stripe_has_it",
         worlds=Worlds.SERIAL,
     ),
+    Mutant(
+        file="payments/readings.py",
+        text="            if event.context and not self._has_row(event.object, intent):\n",
+        instead="            if event.context:\n",
+        breaks="an organisation's event of our payment is ignored for good",
+        caught_by="tests/integration/test_sessions_not_begun_here.py"
+        "::test_an_organisation_s_event_of_our_payment_waits_until_stripe_knows_its_object",
+    ),
+    Mutant(
+        file="payments/readings.py",
+        text=" or self._has_row(session, None)\n",
+        instead="\n",
+        breaks="a session that was begun here is ignored without its mark",
+        caught_by="tests/integration/test_sessions_not_begun_here.py"
+        "::test_a_session_that_was_begun_here_is_ours_without_its_mark",
+    ),
+    Mutant(
+        file="payments/decisions.py",
+        text="            return Decision(Parked(FREE_AGAIN))\n",
+        instead="            pass\n",
+        breaks="a free session is credited twice after a restore",
+        caught_by="tests/integration/test_price.py::test_a_second_free_session_of_a_request_is_held",
+    ),
 ]

@@ -151,4 +151,12 @@ MUTANTS = [
         caught_by="tests/integration/test_lost_entries.py"
         "::test_after_another_restore_to_the_same_time_the_search_begins_anew",
     ),
+    Mutant(
+        file="reconciliation/lost_entries.py",
+        text="            doubtful = self._comparison.park_unseen(tx, position)\n",
+        instead="            doubtful = 0\n",
+        breaks="a lost credit that nobody had seen goes to the person who has the number now",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
+    ),
 ]

@@ -151,12 +151,17 @@ class LostEntries:
             return replace(position, of=lost_entries.count(tx, position.scope))
 
     def _hurry(self, position: Position) -> Position:
-        """Make due what was never seen in the ledger: its next retry can be a day away."""
+        """Make due what was never seen in the ledger: its next retry can be a day away. First, what may go to
+        another person is parked."""
         if position.is_hurried:
             return position
+        with self._checkout.transaction() as tx:
+            doubtful = self._comparison.park_unseen(tx, position)
         self._reemission.still_uncredited(position.before, hurry=True)
         with self._checkout.transaction() as tx:
-            position = replace(locked(tx, position.since), is_hurried=True)
+            position = locked(tx, position.since)
+            missing, to_decide = position.missing + doubtful, position.to_decide + doubtful
+            position = replace(position, is_hurried=True, missing=missing, to_decide=to_decide)
             save(tx, position)
         return position
 

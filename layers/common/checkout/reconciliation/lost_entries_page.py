@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence, Set
 from dataclasses import replace
 
 from checkout.base.postgres import Database, Transaction
+from checkout.base.user_ids import BIGINT
 from checkout.ledger import parking, whereabouts
 from checkout.ledger import table as ledger
 from checkout.ledger.entering import is_claimed
@@ -58,6 +59,15 @@ class LedgerComparison:
         missing = self._missing([movement for movement in movements if movement.was_seen])
         doubtful = self._doubtful(position, missing) if position.phase == PAYMENTS else frozenset()
         return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
+
+    def park_unseen(self, tx: Transaction, position: Position) -> int:
+        """Park payments that were never seen in the ledger and whose user is doubtful; returns how many."""
+        if tx.user_ids is not BIGINT:
+            return 0
+        unseen = lost_entries.unseen_payments(tx, position.scope, above=position.newest_user)
+        doubtful = self._doubtful(position, self._missing(unseen))
+        self.park(tx, list(doubtful))
+        return len(doubtful)
 
     def park(self, tx: Transaction, doubtful: Sequence[ExpectedEntry]) -> None:
         """Park them for an operator to decide. If the process dies before the caller's commit, they are

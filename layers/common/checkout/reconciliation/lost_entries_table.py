@@ -44,6 +44,10 @@ _PAYMENTS = (
     "FROM checkout_transactions WHERE status = 'payment_succeeded' AND purpose = %(purpose)s"
     f" AND {_LOOKED_FOR.format(at='completed_at')}"
 )
+_SELECT_PAYMENTS = (
+    f"SELECT 'success:' || request_id, user_id, {CREDITED_CENTS}, paid_currency, payment_intent_id,"
+    f" request_id, extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
+)
 _REVERSALS = (
     f"FROM reversals r WHERE state = 'emitted' AND {MOVED_CENTS} <> 0"
     f" AND {_LOOKED_FOR.format(at='emitted_at')}"
@@ -89,12 +93,20 @@ def payments(
         position,
     )
     found = tx.tuples(
-        f"SELECT 'success:' || request_id, user_id, {CREDITED_CENTS}, paid_currency, payment_intent_id,"
-        f" request_id, extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
-        " AND id > %(after)s AND id <= %(until)s ORDER BY id",
+        f"{_SELECT_PAYMENTS} AND id > %(after)s AND id <= %(until)s ORDER BY id",
         {**position, "until": scope.last_id if until is None else until},
     )
     return [ExpectedEntry(*row) for row in found], until
+
+
+def unseen_payments(tx: Transaction, scope: Scope, *, above: int) -> Sequence[ExpectedEntry]:
+    """Those in the scope that were never seen in the ledger, of users with a greater number."""
+    found = tx.tuples(
+        f"{_SELECT_PAYMENTS} AND credited_at IS NULL AND user_id > %(above)s AND id <= %(last_id)s"
+        " ORDER BY id",
+        {**scope._asdict(), "above": above},
+    )
+    return [ExpectedEntry(*row) for row in found]
 
 
 def reversals(
