@@ -68,11 +68,21 @@ def refused_after(before: Mapping[str, str], configured: Mapping[str, str]) -> I
     had, wanted = (_number(one, VOLUME) or USUAL_VOLUME_GB for one in (before, configured))
     if wanted < had and _makes_standard_brokers(configured):
         yield f"{VOLUME} of the stack is {had:g}, and would be {wanted:g}: MSK lets a volume only grow"
+    if _pollers(before) == "on-demand" and _pollers(configured) == "provisioned":
+        yield (
+            "until they are changed, triggers that poll on demand take an answer about a part of a batch for"
+            " one about all of it, and skip the rest: deploy with Pollers=provisioning first"
+        )
     if {_ways(before), _ways(configured)} == {"direct", "edge"}:
         yield (
             "customers and Stripe would not reach the stack until DNS and the webhook endpoint are changed:"
             " deploy with EdgeOnly=false first, which opens both ways (docs/deploy.md, CloudFront and WAF)"
         )
+
+
+def _pollers(parameters: Mapping[str, str]) -> str:
+    usual = "provisioned" if parameters.get("Profile") == "prod" else "on-demand"
+    return parameters.get("Pollers") or usual
 
 
 def _ways(parameters: Mapping[str, str]) -> str:

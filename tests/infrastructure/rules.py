@@ -103,7 +103,7 @@ def _triggers(templates: Templates, profile: str) -> Iterator[str]:
         if not trigger[f"{config}KafkaEventSourceConfig"].get("ConsumerGroupId"):
             yield f"{name}: a new consumer group would begin anew"
     variables = templates.source["Globals"]["Function"]["Environment"]["Variables"]
-    if variables.get("KAFKA_PARTIAL_RESPONSES") != {"Fn::If": ["HasProvisionedPollers", "true", "false"]}:
+    if variables.get("KAFKA_PARTIAL_RESPONSES") != {"Fn::If": ["AnswersInPart", "true", "false"]}:
         yield "KAFKA_PARTIAL_RESPONSES does not say what the triggers understand"
 
 

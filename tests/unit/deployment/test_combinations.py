@@ -149,3 +149,21 @@ def test_the_profiles_capacities_are_the_template_s() -> None:
         assert combinations.capacity({"Profile": profile}) == wanted
     allowed = transformed.source()["Parameters"]["DatabaseMaximumCapacity"]["AllowedValues"]
     assert [""] + transformed.nested("database")["Parameters"]["MaximumCapacity"]["AllowedValues"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        ({"Profile": "dev"}, {"Profile": "prod"}, True),
+        ({"Profile": "dev"}, {"Profile": "prod", "Pollers": "on-demand"}, False),
+        ({"Profile": "dev"}, {"Profile": "dev", "Pollers": "provisioned"}, True),
+        ({"Profile": "dev"}, {"Profile": "dev", "Pollers": "provisioning"}, False),
+        ({"Profile": "dev", "Pollers": "provisioning"}, {"Profile": "prod"}, False),
+        ({"Profile": "prod"}, {"Profile": "prod", "Pollers": "on-demand"}, False),
+    ],
+)
+def test_triggers_learn_to_take_a_part_of_a_batch_before_functions_answer_so(
+    before: dict[str, str], after: dict[str, str], is_refused: bool
+) -> None:
+    found = [one for one in combinations.refused_after(before, after) if "Pollers=provisioning" in one]
+    assert bool(found) is is_refused
