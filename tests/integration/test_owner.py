@@ -26,10 +26,10 @@ def empty(databases: tuple[str, str]) -> Iterator[str]:
     connection.close()
 
 
-def migrate(url: str, app_id: str) -> list[str]:
+def migrate(url: str, app_id: str, currency: str = "eur") -> list[str]:
     database = Database(lambda: url)
     try:
-        return Migrate(database, database, app_id)()
+        return Migrate(database, database, app_id, currency=currency)()
     finally:
         database.close()
 
@@ -58,6 +58,21 @@ def test_of_two_new_stacks_the_second_is_refused(empty: str) -> None:
     migrate(empty, "prod-1")
     database = Database(lambda: empty)
     with pytest.raises(ConfigurationError, match="prod-1 owns"), database.transaction() as tx:
-        owner.take(tx, "staging-2")
+        owner.take(tx, "staging-2", "eur")
     database.close()
     assert query(empty, "SELECT app_id FROM checkout_owner") == [{"app_id": "prod-1"}]
+
+
+def test_balances_keep_their_currency_once_something_was_paid(empty: str) -> None:
+    migrate(empty, "prod-1", "eur")
+    migrate(empty, "prod-1", "jpy")
+    query(
+        empty,
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        " payment_intent_id, paid_cents, paid_currency, paid_read_at, completed_at)"
+        " VALUES ('r1', 1, 500, 'jpy', 'balance_topup', 'payment_succeeded', 'pi_1', 500, 'jpy', now(),"
+        "   now())",
+    )
+    with pytest.raises(ConfigurationError, match=r"BALANCE_CURRENCY is eur, but .* credited in\s+jpy"):
+        migrate(empty, "prod-1", "eur")
+    assert migrate(empty, "prod-1", "jpy") == []

@@ -48,7 +48,7 @@ MUTANTS = [
     ),
     Mutant(
         file="release/owner.py",
-        text='    if row is not None and row["app_id"] != app_id:\n',
+        text="    if owner != app_id:\n",
         instead="    if False:\n",
         breaks="two stacks on one database credit each other's payments",
         caught_by="tests/integration/test_owner.py::test_another_stack_is_refused_before_anything_is_applied",

@@ -208,8 +208,9 @@ class System(Wiring):
     def migrate(self) -> "Migrate":
         from checkout.release.migrate import Migrate
 
-        prices = price_settings.set_in(self.config.environment)
-        return Migrate(self.checkout_database, self.application_database, self.config.app_id, prices)
+        config, prices = self.config, price_settings.set_in(self.config.environment)
+        databases = self.checkout_database, self.application_database
+        return Migrate(*databases, config.app_id, prices, currency=config.currency)
 
     @cached_property
     def grant_roles(self) -> "GrantRoles":

@@ -15,21 +15,27 @@ MAKES_BALANCES_NOT_NULL = "application/0006_balance_not_null.sql"
 
 class Migrate:
     def __init__(
-        self, checkout: Database, application: Database, app_id: str, prices: Sequence[str] = ()
+        self,
+        checkout: Database,
+        application: Database,
+        app_id: str,
+        prices: Sequence[str] = (),
+        *,
+        currency: str = "eur",
     ) -> None:
-        """`app_id` is CHECKOUT_APP_ID. `prices` are the names of those settings that are set with which the
-        release before would credit something else."""
+        """`app_id` is CHECKOUT_APP_ID, `currency` that of the balances. `prices` are the names of those
+        settings that are set with which the release before would credit something else."""
         self._databases = {"checkout": checkout, "application": application}
-        self._app_id = app_id
+        self._owner = app_id, currency
         self._prices = prices
 
     def __call__(self) -> list[str]:
         """Apply what is new, in the order of its numbers, each file in a transaction of its own, under a lock
         that makes parallel runs wait. Returns what was applied now, as `checkout/0001_transactions.sql`.
 
-        Raises ConfigurationError, with nothing applied, if the checkout database is another stack's, prices
-        are set while the release before works, ids of another type are stored, or the application's users are
-        not such that their balances can be moved.
+        Raises ConfigurationError, with nothing applied, if the checkout database is another stack's or
+        currency's, prices are set while the release before works, ids of another type are stored, or the
+        application's users are not such that their balances can be moved.
         """
         self._require_usable()
         if self._prices:
@@ -45,7 +51,7 @@ class Migrate:
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
         with self._databases["checkout"].transaction() as tx:
-            owner.take(tx, self._app_id)
+            owner.take(tx, *self._owner)
         return applied
 
     def _require_prices_are_known(self) -> None:
@@ -67,7 +73,7 @@ class Migrate:
 
     def _require_usable(self) -> None:
         with self._databases["checkout"].transaction() as tx:
-            owner.require_own(tx, self._app_id)
+            owner.require_own(tx, *self._owner)
         for folder, database in self._databases.items():
             with database.transaction() as tx:
                 user_id_columns.require_same(tx, user_id_columns.TABLES[folder])

@@ -1,33 +1,51 @@
-"""Which stack owns the checkout database.
+"""Which stack owns the checkout database, and in which currency its balances are.
 
 Each reconciler emits whatever is uncredited in its database. So two stacks on one database would credit each
-other's payments: test payments of staging could become real balances.
+other's payments: test payments of staging could become real balances. And in another currency every balance
+would be worth something else.
 """
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Transaction
 
 
-def require_own(tx: Transaction, app_id: str) -> None:
-    """Raises ConfigurationError if another CHECKOUT_APP_ID owns the database. A new one has no owner."""
+def require_own(tx: Transaction, app_id: str, currency: str) -> None:
+    """Raises ConfigurationError if another CHECKOUT_APP_ID owns the database, or something was paid with
+    another BALANCE_CURRENCY. A new one has no owner."""
     tx.execute("SELECT to_regclass('checkout_owner') IS NOT NULL AS has_owner")
-    if tx.row()["has_owner"]:
-        tx.execute("SELECT app_id FROM checkout_owner")
-        _require_same(tx, app_id)
-
-
-def take(tx: Transaction, app_id: str) -> None:
-    """Raises ConfigurationError if another stack was first."""
-    tx.execute("INSERT INTO checkout_owner (app_id) VALUES (%s) ON CONFLICT DO NOTHING", (app_id,))
-    tx.execute("SELECT app_id FROM checkout_owner")
-    _require_same(tx, app_id)
-
-
-def _require_same(tx: Transaction, app_id: str) -> None:
+    if not tx.row()["has_owner"]:
+        return
+    tx.execute(
+        "SELECT app_id, currency,"
+        " EXISTS(SELECT FROM checkout_transactions WHERE status = 'payment_succeeded') AS has_payments"
+        " FROM checkout_owner"
+    )
     row = tx.fetchone()
-    if row is not None and row["app_id"] != app_id:
+    if row is None:
+        return
+    _require_same(row["app_id"], app_id)
+    if row["has_payments"] and row["currency"] != currency:
         raise ConfigurationError(
-            f"CHECKOUT_APP_ID is {app_id}, but {row['app_id']} owns the checkout database. Two stacks on one"
-            " database would credit each other's payments: give this stack a database of its own, or set"
-            f" CHECKOUT_APP_ID to {row['app_id']} if it takes that stack's place."
+            f"BALANCE_CURRENCY is {currency}, but the balances that there are have been credited in"
+            f" {row['currency']}, and would be worth something else: set it to {row['currency']}."
+        )
+
+
+def take(tx: Transaction, app_id: str, currency: str) -> None:
+    """Raises ConfigurationError if another stack was first."""
+    tx.execute(
+        "INSERT INTO checkout_owner (app_id, currency) VALUES (%s, %s) ON CONFLICT (only_one) DO UPDATE"
+        " SET currency = EXCLUDED.currency WHERE checkout_owner.app_id = EXCLUDED.app_id",
+        (app_id, currency),
+    )
+    tx.execute("SELECT app_id FROM checkout_owner")
+    _require_same(tx.row()["app_id"], app_id)
+
+
+def _require_same(owner: str, app_id: str) -> None:
+    if owner != app_id:
+        raise ConfigurationError(
+            f"CHECKOUT_APP_ID is {app_id}, but {owner} owns the checkout database. Two stacks on one database"
+            " would credit each other's payments: give this stack a database of its own, or set"
+            f" CHECKOUT_APP_ID to {owner} if it takes that stack's place."
         )
