@@ -72,7 +72,7 @@ class AwsSystem:
     def store_stripe_secrets(self, changed: Mapping[str, str]) -> None:
         """Change these and keep the others. Functions read the new values within five minutes.
 
-        Then take Stripe's values out of the callers' secret, where an earlier release kept them. That one is
+        Then take Stripe's values out of the callers' secret, if an earlier release kept them. That one is
         not live any more: its stack has no output StripeSecretArn.
         """
         self._put("StripeSecretArn", {**self.stripe_secrets, **changed})

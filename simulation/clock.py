@@ -22,7 +22,7 @@ class Clock:
     def __init__(self) -> None:
         self.epoch = BEGINNING
         self.seconds_a_transaction = 0.0
-        """By so much it moves at each; not at all where nobody asks what came first."""
+        """By so much it moves at each; not at all if nobody asks what came first."""
         self.while_asleep: Callable[[], None] = lambda: None
         """What the others do meanwhile."""
 

@@ -37,7 +37,7 @@ def require_discarded_stay_so(world: World) -> None:
 
 
 def require_none(world: World) -> None:
-    """Raises Broken, naming where something is left."""
+    """Raises Broken, naming what is left."""
     exempt = list(contested(world) | world.decided)
     for what, found in (
         ("outbox", world.checkout.rows("SELECT effect_key FROM outbox")),

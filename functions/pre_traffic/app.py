@@ -1,4 +1,4 @@
-"""CodeDeploy's hook before new versions get traffic: it succeeds where each passes its self-check."""
+"""CodeDeploy's hook before new versions get traffic: it succeeds if each passes its self-check."""
 
 import os
 from typing import Any

@@ -86,7 +86,7 @@ class SharedDatabase(WorldDatabase):
     def told(self, *, local: bool) -> str:
         """What a session must be told of the time, and of the application's rule, before it goes on.
 
-        No two transactions have the same time: where a query's order does not decide between two rows, it
+        No two transactions have the same time: if a query's order does not decide between two rows, it
         would be that of the table's pages, and no seed decides that.
         """
         self._clock.pass_(TICK_SECONDS)

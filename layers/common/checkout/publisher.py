@@ -39,9 +39,9 @@ def request_session(
     success_url: str | None = None,
     cancel_url: str | None = None,
 ) -> str:
-    """The request_id, made up where none is given; the brokers have acknowledged the request then.
+    """The request_id, made up if none is given; the brokers have acknowledged the request then.
 
-    Raises ValueError, naming the field, for what would be put aside unanswered; Unavailable where the brokers
+    Raises ValueError, naming the field, for what would be put aside unanswered; Unavailable if the brokers
     did not acknowledge within 10 s. Whoever makes up the request_id and keeps it can repeat the call then, or
     after a crash: one request_id is one session, however often it is asked for. Not for several threads at
     once.

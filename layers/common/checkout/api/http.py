@@ -82,7 +82,7 @@ class Request:
 
 
 def require_source(address: str, allowed: Sequence[IPv4Network | IPv6Network]) -> None:
-    """Raises Forbidden where the address is in none of these networks; with none of them, never."""
+    """Raises Forbidden if the address is in none of these networks; with none of them, never."""
     if allowed and not any(ip_address(address) in network for network in allowed):
         raise Forbidden("Webhooks are taken from Stripe's own addresses only.")
 

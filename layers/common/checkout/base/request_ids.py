@@ -1,4 +1,4 @@
-"""How request_ids are made where nobody gave one."""
+"""How request_ids are made if nobody gave one."""
 
 import secrets
 import time

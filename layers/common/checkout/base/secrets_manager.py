@@ -14,8 +14,8 @@ from checkout.base.errors import ConfigurationError, Unavailable
 class SecretsManager:
     """Asked at the first need, and again after five minutes.
 
-    Each method raises Unavailable where Secrets Manager does not answer or refuses, and ConfigurationError
-    where the secret is no JSON object.
+    Each method raises Unavailable if Secrets Manager does not answer or refuses, and ConfigurationError
+    if the secret is no JSON object.
     """
 
     def __init__(self, secret_arn: str) -> None:
@@ -59,9 +59,9 @@ class SecretsManager:
         return self._values.get(name)
 
     def refresh(self) -> bool:
-        """Read again, unless that was tried a moment ago. True where a value has changed.
+        """Read again, unless that was tried a moment ago. True if a value has changed.
 
-        What is kept stays good for its five minutes, also where Secrets Manager is away.
+        What is kept stays good for its five minutes, also while Secrets Manager is away.
         """
         if time.time() - self._asked_at < timing.SECRETS_REFRESH:
             return False

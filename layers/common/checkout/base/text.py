@@ -18,7 +18,7 @@ _BARE_WORD = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 
 
 def is_storable(text: str) -> bool:
-    """True where PostgreSQL can hold the text: no NUL, no lone surrogate."""
+    """True if PostgreSQL can hold the text: no NUL, no lone surrogate."""
     return _NOT_STORABLE.search(text) is None
 
 
@@ -30,7 +30,7 @@ def identifier(value: object) -> str | None:
 
 
 def request_identifier(value: object) -> str | None:
-    """A request_id in the one form in which it is kept: lower case. None where it cannot be one."""
+    """A request_id in the one form in which it is kept: lower case. None if it cannot be one."""
     return identifier(value.lower()) if isinstance(value, str) else None
 
 

@@ -53,7 +53,7 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
     @property
     @reads_records
     def effect(self) -> Effect | None:
-        """The movement this event asks for; None where it asks for none. Raises Unprocessable."""
+        """The movement this event asks for; None if it asks for none. Raises Unprocessable."""
         if self.status not in DIRECTIONS or self.purpose != TOP_UP:
             return None
         if self.status == "success":

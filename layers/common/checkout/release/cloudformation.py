@@ -22,7 +22,7 @@ def answer(
 ) -> None:
     """`failure` None means success. `request` is the event; CloudFormation takes the first answer only.
 
-    Raises OSError where S3 could not be reached in five attempts.
+    Raises OSError if S3 could not be reached in five attempts.
     """
     content = {
         "Status": "SUCCESS" if failure is None else "FAILED",

@@ -20,7 +20,7 @@ def brokers(config: Config) -> str:
 def bootstrap_brokers(cluster_arn: str, security: str) -> str:
     """`host:port,host:port` of the listener for this security: IAM, SCRAM or PLAINTEXT.
 
-    Raises ConfigurationError where the cluster has no such listener, Unavailable where MSK gives no answer.
+    Raises ConfigurationError if the cluster has no such listener, Unavailable if MSK gives no answer.
     """
     # 0.5 s to import, and only here is it needed.
     import boto3

@@ -21,7 +21,7 @@ def begin(tx: Transaction) -> None:
 def ensure(tx: Transaction, role: str) -> None:
     """A role that can sign in and do nothing, with the settings of every session of ours.
 
-    Raises ConfigurationError where we may not make it or change it.
+    Raises ConfigurationError if we may not make it or change it.
     """
     try:
         _ensure(tx, role)
@@ -48,7 +48,7 @@ def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str], 
     """Exactly these among `targets`: what an earlier release granted on the others is taken back.
     `of_sequences` is what goes with the right to insert.
 
-    Raises ConfigurationError where a table is somebody else's.
+    Raises ConfigurationError if a table is somebody else's.
     """
     for target in sorted(targets):
         privileges = grants.get(target)

@@ -29,7 +29,7 @@ class Setup:
     def __call__(self, owner: Owner, *, with_roles: bool = True) -> dict[str, str]:
         """Complete the secrets, migrate, make the functions' roles and the topics.
 
-        `owner` is whose the topics are. `with_roles` is False where the functions sign in with the URL's
+        `owner` is whose the topics are. `with_roles` is False if the functions sign in with the URL's
         password. Repeating it is harmless, and completes what an earlier run could not.
 
         Returns what the other functions are told: `KafkaBrokers`. Raises ConfigurationError, Unavailable.

@@ -1,4 +1,4 @@
-"""The topics that we read and write: made where they are missing, and marked as those of one stack.
+"""The topics that we read and write: made if they are missing, and marked as those of one stack.
 
 The mark is an empty topic, whose name ends with the stack's. It is on the cluster, where two stacks that
 share one meet, whatever databases they have. If the process dies, the next run finds the mark as its own, and
