@@ -33,7 +33,8 @@ def sam(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(infrastructure, "has_functions", lambda _: True)
     monkeypatch.setattr(preflight, "zones_of", lambda _: "")
     monkeypatch.setattr(preflight, "tags_of", lambda _: {})
-    monkeypatch.setattr(preflight, "parameters_of", lambda _: {})
+    profiles = {"checkout-prod": "prod"}
+    monkeypatch.setattr(preflight, "parameters_of", lambda stack: {"Profile": profiles.get(stack, "dev")})
     monkeypatch.setattr(protection, "protect", lambda stack: given.append(("protect", stack)))
     monkeypatch.setattr(preflight, "usable_zones", lambda: ["z-a", "z-b", "z-d", "z-e"])
     put(monkeypatch, AWS_DEFAULT_REGION="eu-west-1")

@@ -15,6 +15,7 @@ from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import success_event
+from checkout.reconciliation import lost_entries_position
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation.lost_entries_position import PAYMENTS, Position
 from checkout.reconciliation.lost_entries_table import ExpectedEntry
@@ -61,10 +62,14 @@ class LedgerComparison:
         return after, list(doubtful), [movement for movement in missing if movement not in doubtful]
 
     def park_unseen(self, tx: Transaction, position: Position) -> int:
-        """Park payments that were never seen in the ledger and whose user is doubtful; returns how many."""
-        if tx.user_ids is not BIGINT:
+        """Park payments that were never seen in the ledger and whose user is doubtful: those of before a
+        restore. What was paid since then, a user of today has paid. Returns how many."""
+        restored_at = lost_entries_position.restored_at(tx)
+        if tx.user_ids is not BIGINT or not restored_at:
             return 0
-        unseen = lost_entries.unseen_payments(tx, position.scope, above=position.newest_user)
+        unseen = lost_entries.unseen_payments(
+            tx, position.scope, above=position.newest_user, before=restored_at
+        )
         doubtful = self._doubtful(position, self._missing(unseen))
         self.park(tx, list(doubtful))
         return len(doubtful)

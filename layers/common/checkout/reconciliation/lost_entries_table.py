@@ -99,12 +99,13 @@ def payments(
     return [ExpectedEntry(*row) for row in found], until
 
 
-def unseen_payments(tx: Transaction, scope: Scope, *, above: int) -> Sequence[ExpectedEntry]:
-    """Those in the scope that were never seen in the ledger, of users with a greater number."""
+def unseen_payments(tx: Transaction, scope: Scope, *, above: int, before: float) -> Sequence[ExpectedEntry]:
+    """Those in the scope that were never seen in the ledger, of users with a greater number, from before then
+    (epoch seconds)."""
     found = tx.tuples(
         f"{_SELECT_PAYMENTS} AND credited_at IS NULL AND user_id > %(above)s AND id <= %(last_id)s"
-        " ORDER BY id",
-        {**scope._asdict(), "above": above},
+        " AND completed_at < to_timestamp(%(before)s) ORDER BY id",
+        {**scope._asdict(), "above": above, "before": before},
     )
     return [ExpectedEntry(*row) for row in found]
 

@@ -52,7 +52,7 @@ def restored(_: Namespace, system: System) -> Outcome:
         with database.transaction() as tx:
             moved |= _moved_on(tx, tables)
     with system.checkout_database.transaction() as tx:
-        lost_entries_position.forget(tx)
+        lost_entries_position.note_restore(tx)
     return Outcome({"moved_on": moved})
 
 
