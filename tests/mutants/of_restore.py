@@ -145,7 +145,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/verbs/restored.py",
-        text="        lost_entries_position.note_restore(tx)\n",
+        text="        lost_entries_position.forget(tx)\n",
         instead="        pass\n",
         breaks="after a second restore to the same time the search goes on behind what is gone again",
         caught_by="tests/integration/test_lost_entries.py"

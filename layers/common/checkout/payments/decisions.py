@@ -11,7 +11,7 @@ from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.base.text import MAX_IDENTIFIER_LENGTH
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import emissions, locked, reversals, session_event, table
+from checkout.payments import emissions, locked, restores, reversals, session_event, table
 from checkout.payments.emissions import Emission
 from checkout.payments.locked import Locked, Report
 from checkout.payments.outcomes import Applied, Outcome, Parked, Unconfirmed
@@ -123,7 +123,7 @@ def _of_unknown_session(
     if reported.is_paid and reported.payment_intent_id is None:
         if reported.purpose != TOP_UP:
             return Decision(Parked(PAID_NOTHING))
-        if named is not None and reported.recovered_from is None:
+        if named is not None and reported.recovered_from is None and restores.is_recent(tx):
             return Decision(Parked(FREE_AGAIN))
     if named is None:
         table.insert_reported(tx, reported.request_id, reported, promised, event_id)

@@ -13,9 +13,9 @@ from checkout.ledger.parked import Parked
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import Record
+from checkout.payments import restores
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import success_event
-from checkout.reconciliation import lost_entries_position
 from checkout.reconciliation import lost_entries_table as lost_entries
 from checkout.reconciliation.lost_entries_position import PAYMENTS, Position
 from checkout.reconciliation.lost_entries_table import ExpectedEntry
@@ -64,7 +64,7 @@ class LedgerComparison:
     def park_unseen(self, tx: Transaction, position: Position) -> int:
         """Park payments that were never seen in the ledger and whose user is doubtful: those of before a
         restore. What was paid since then, a user of today has paid. Returns how many."""
-        restored_at = lost_entries_position.restored_at(tx)
+        restored_at = restores.noted_at(tx)
         if tx.user_ids is not BIGINT or not restored_at:
             return 0
         unseen = lost_entries.unseen_payments(

@@ -9,7 +9,7 @@ from checkout.outbox.effects import TOP_UP
 from checkout.outbox.finished_event import iso_utc
 from checkout.reconciliation import state as reconciler_state
 from checkout.reconciliation import stripe_lists
-from checkout.reconciliation.lost_entries_table import Scope, clock
+from checkout.reconciliation.lost_entries_table import Scope
 
 MARGIN_SECONDS = 3600
 """An entry can be younger than the moment at which it was seen: by the difference of two servers' clocks, and
@@ -88,23 +88,16 @@ class Position:
         )
 
 
-_NAME, _RESTORED = "lost entries since", "restored"
+_NAME = "lost entries since"
 
 
 def _name(since: int) -> str:
     return f"{_NAME} {since}"
 
 
-def note_restore(tx: Transaction) -> None:
-    """A database was restored. Every search begins anew: what one has seen entered may be gone again."""
+def forget(tx: Transaction) -> None:
+    """Every search begins anew: what one has seen entered, another restore has taken away."""
     reconciler_state.forget(tx, _NAME)
-    reconciler_state.save(tx, _RESTORED, {"at": clock(tx)})
-
-
-def restored_at(tx: Transaction) -> float:
-    """When a database was last restored, in epoch seconds; 0 if none was."""
-    noted = reconciler_state.load(tx, _RESTORED)
-    return 0.0 if noted is None else float(noted["at"])
 
 
 def load(tx: Transaction, since: int, *, lock: bool = False) -> Position | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from checkout.base.postgres import Transaction
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs
+from checkout.payments import restores
 from checkout.reconciliation import lost_entries_position
 from checkout.system import System
 
@@ -52,7 +53,8 @@ def restored(_: Namespace, system: System) -> Outcome:
         with database.transaction() as tx:
             moved |= _moved_on(tx, tables)
     with system.checkout_database.transaction() as tx:
-        lost_entries_position.note_restore(tx)
+        lost_entries_position.forget(tx)
+        restores.note(tx)
     return Outcome({"moved_on": moved})
 
 
