@@ -52,7 +52,7 @@ class BalancePage:
         self.submit = page.get_by_role("button", name="Continue to Stripe")
         self.busy = page.get_by_role("button", name="Opening Stripe…")
         self.balance = page.get_by_role("region", name="Your balance")
-        self.history = page.get_by_role("region", name="History").get_by_role("listitem")
+        self.history = page.get_by_role("region", name="Top-ups").get_by_role("listitem")
         self.more = page.get_by_role("button", name="Load more")
         self.question = page.get_by_role("alertdialog", name="Switch to another account?")
 

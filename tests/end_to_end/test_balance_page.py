@@ -209,7 +209,7 @@ def test_history_loads_more(balance: BalancePage, checkout: FakeCheckout) -> Non
 def test_history_that_cannot_be_loaded_leaves_the_rest(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.failing["/checkout/transactions"] = Answer.problem(503)
     balance.open(checkout)
-    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_visible()
+    expect(balance.page.get_by_text("The top-ups cannot be loaded right now.")).to_be_visible()
     expect(balance.submit).to_be_visible()
 
 
@@ -220,11 +220,11 @@ def test_loading_more_history_can_be_retried(balance: BalancePage, checkout: Fak
     expect(balance.history).to_have_count(10)
     checkout.failing["/checkout/transactions"] = Answer.problem(503)
     balance.more.click()
-    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_visible()
+    expect(balance.page.get_by_text("The top-ups cannot be loaded right now.")).to_be_visible()
     checkout.failing.clear()
     balance.more.click()
     expect(balance.history).to_have_count(11)
-    expect(balance.page.get_by_text("The history cannot be loaded right now.")).to_be_hidden()
+    expect(balance.page.get_by_text("The top-ups cannot be loaded right now.")).to_be_hidden()
 
 
 def follow_a_payment(balance: BalancePage, checkout: FakeCheckout, session_id: str) -> None:
@@ -396,6 +396,6 @@ def test_landmarks_headings_and_language(balance: BalancePage, checkout: FakeChe
     expect(balance.page.locator("html")).to_have_attribute("lang", "en")
     expect(balance.page.get_by_role("main")).to_have_count(1)
     expect(balance.page.get_by_role("heading", level=1)).to_have_text("Balance")
-    expect(balance.page.get_by_role("heading", level=2)).to_have_text(["Your balance", "Top up", "History"])
+    expect(balance.page.get_by_role("heading", level=2)).to_have_text(["Your balance", "Top up", "Top-ups"])
     expect(balance.page.get_by_role("group", name="Choose an amount").get_by_role("radio")).to_have_count(4)
     expect(balance.amount).to_have_accessible_description("From €0.50 to €10,000.00.")

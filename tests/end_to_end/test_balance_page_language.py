@@ -32,11 +32,11 @@ def test_german(balance: BalancePage, checkout: FakeCheckout) -> None:
     page = balance.page
     expect(page.locator("html")).to_have_attribute("lang", "de")
     assert page.title() == "Guthaben"
-    expect(page.get_by_role("heading", level=2)).to_have_text(["Ihr Guthaben", "Aufladen", "Verlauf"])
+    expect(page.get_by_role("heading", level=2)).to_have_text(["Ihr Guthaben", "Aufladen", "Aufladungen"])
     expect(balance.news).to_contain_text("Die Zahlung ist fehlgeschlagen")
     expect(page.locator("#balance-figure")).to_have_text("123.456 coins")
     expect(page.get_by_text("Konto 7", exact=True)).to_be_visible()
-    history = page.get_by_role("region", name="Verlauf").get_by_role("listitem")
+    history = page.get_by_role("region", name="Aufladungen").get_by_role("listitem")
     expect(history).to_contain_text("Zahlung fehlgeschlagen")
     expect(history).to_contain_text("1.500,00\u00a0€")
     expect(history.locator("time")).to_have_text("20.11.2026, 10:30")

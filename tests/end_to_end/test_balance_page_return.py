@@ -229,7 +229,7 @@ def test_a_payment_from_another_tab_is_found_in_the_history(
 @pytest.mark.parametrize("query", [PAID, "?status=success"])
 def test_a_payment_that_nobody_knows(balance: BalancePage, checkout: FakeCheckout, query: str) -> None:
     balance.open(checkout, query)
-    expect(balance.news).to_contain_text("This payment is not in your history")
+    expect(balance.news).to_contain_text("This payment is not among your top-ups")
     assert balance.page.url == f"{checkout.origin}/balance"
 
 
@@ -238,7 +238,7 @@ def test_a_return_that_names_no_session_is_not_taken_for_one_that_has_none(
 ) -> None:
     checkout.transaction(session_id=None, status="session_failed")
     balance.open(checkout, "?status=success")
-    expect(balance.news).to_contain_text("This payment is not in your history")
+    expect(balance.news).to_contain_text("This payment is not among your top-ups")
     assert lookups(checkout) == []
 
 
@@ -246,14 +246,14 @@ def test_a_payment_that_was_forgotten(balance: BalancePage, checkout: FakeChecko
     session_id = start_top_up(balance, checkout, "5")
     checkout.transactions.clear()
     balance.come_back(checkout, f"?status=success&session_id={session_id}")
-    expect(balance.news).to_contain_text("This payment is not in your history")
+    expect(balance.news).to_contain_text("This payment is not among your top-ups")
 
 
 def test_the_search_for_a_payment_is_bounded(balance: BalancePage, checkout: FakeCheckout) -> None:
     for number in range(2, 702):
         checkout.transaction(number)
     balance.open(checkout, PAID)
-    expect(balance.news).to_contain_text("This payment is not in your history")
+    expect(balance.news).to_contain_text("This payment is not among your top-ups")
     assert len(lookups(checkout)) == 5
 
 

@@ -40,14 +40,14 @@ export const CATALOGUE = {
     en: "You pay on Stripe’s own page. Your card details never reach us.",
     de: "Sie bezahlen auf der Seite von Stripe. Ihre Kartendaten erreichen uns nie.",
   },
-  history: { en: "History", de: "Verlauf" },
+  history: { en: "Top-ups", de: "Aufladungen" },
   history_empty: {
     en: "No top-ups yet. The first one will be listed here.",
     de: "Noch keine Aufladungen. Die erste erscheint hier.",
   },
   history_unavailable: {
-    en: "The history cannot be loaded right now.",
-    de: "Der Verlauf kann gerade nicht geladen werden.",
+    en: "The top-ups cannot be loaded right now.",
+    de: "Die Aufladungen können gerade nicht geladen werden.",
   },
   history_more: { en: "Load more", de: "Mehr laden" },
   history_added: { en: "{count} more shown.", de: "{count} weitere werden angezeigt." },
@@ -118,8 +118,8 @@ export const CATALOGUE = {
     de: "{amount} ist noch eingetragen: Machen Sie weiter, wann Sie möchten.",
   },
   not_in_history: {
-    en: "This payment is not in your history",
-    de: "Diese Zahlung ist nicht in Ihrem Verlauf",
+    en: "This payment is not among your top-ups",
+    de: "Diese Zahlung ist nicht unter Ihren Aufladungen",
   },
   not_in_history_text: {
     en: "It may belong to another account. If you paid with this one, it will appear below.",
