@@ -189,7 +189,9 @@ def _mapped(error: stripe.StripeError) -> StripeError:
         return StripeObjectMissing("Stripe knows no such object.")
     if isinstance(error, stripe.IdempotencyError):
         return StripeKeyTaken("Stripe knows this request_id with other parameters (idempotency_error).")
-    what = f"{type(error).__name__}, HTTP {error.http_status}, code {error.code}"
+    what = f"{type(error).__name__}, HTTP {error.http_status}" + (
+        f", code {error.code}" if error.code else ""
+    )
     if isinstance(error, stripe.AuthenticationError | stripe.RateLimitError):
         return StripeNotReached(f"Stripe did not take the request ({what}); try again.")
     if isinstance(error, stripe.PermissionError):
@@ -199,7 +201,8 @@ def _mapped(error: stripe.StripeError) -> StripeError:
     if isinstance(error, stripe.InvalidRequestError):
         if (field := _field(error)) is not None:
             return StripeRefusedField(f"{field} is not what Stripe takes: {error.user_message or what}")
-        return StripeRefusedForGood(f"Stripe refused the request ({what}, parameter {error.param}).")
+        named = f", parameter {error.param}" if error.param else ""
+        return StripeRefusedForGood(f"Stripe refused the request ({what}{named}).")
     return StripeRefused(f"Stripe refused the request ({what}); try again.")
 
 
