@@ -82,6 +82,8 @@ def test_an_event_is_held(console: OperatorsConsole, stack: RunningStack) -> Non
     request_id = given(stack, "held-event")
     console.payment(request_id)
     expect(console.main).to_contain_text("is held: Stripe refuses to give its object")
+    expect(console.main).not_to_contain_text("Stripe has not reported that it is paid.")
+    expect(console.main).not_to_contain_text("..")
     console.main.get_by_role("link", name="Go there").first.click()
     console.decide(console.row("Stripe refuses to give"), "Replay", ADA, "Apply evt_")
     console.is_credited(request_id)

@@ -14,7 +14,7 @@ export function verdicts(steps) {
   const isEntered = steps.some((step) => step.table === "ledger_entries" && step.effect_key === `success:${payment.request_id}`);
   if (isEntered) return [{ tone: "good", sentence: "It is credited." }, ...unsettled];
   if (payment.purpose !== "balance_topup") return unsettled;
-  if (payment.status !== "payment_succeeded") return [ofUnpaid(payment), ...unsettled];
+  if (payment.status !== "payment_succeeded") return steps.some(reportsPaid) ? unsettled : [ofUnpaid(payment), ...unsettled];
   return unsettled.length ? unsettled : [ON_KAFKA];
 }
 
@@ -24,9 +24,15 @@ const ON_KAFKA = {
   view: "queues",
 };
 
-const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${step.reason}. Remove the cause, and replay it.`, view: "queues" });
-const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${step.reason}. Remove the cause, and replay it.`, view: "queues" });
-const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${step.reason}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
+const PAID = ["checkout.session.completed", "checkout.session.async_payment_succeeded"];
+const reportsPaid = (step) => step.table === "stripe_events" && PAID.includes(step.type) && ["held", "waiting"].includes(step.outcome);
+
+/** Some reasons are sentences. */
+const clause = (reason) => String(reason).replace(/\.$/, "");
+
+const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
+const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
+const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${clause(step.reason)}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
 const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? It is published within a minute of its return." });
 
 function ofUnpaid(payment) {
