@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from checkout.base.config import Config
+from checkout.base.errors import StripeRefusedForGood
 from checkout.operations import caller_identity, command, four_eyes_table
 from checkout.operations.verbs import approve
 from tests.support.functions import Functions
@@ -108,6 +109,23 @@ def test_a_refund_is_approved_with_the_amount_that_was_announced(fns: Functions,
     done = approval(fns, "grace", asked["requested"])["result"]
     assert (done["amount_cents"], done["refunded"], done["outcome"]) == (900, True, "applied")
     assert fns.row("r1")["refunded_cents"] == 900
+
+
+def test_the_story_says_that_stripe_has_refused_an_approved_refund(
+    fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StripeRefusedForGood("Stripe refused the request (for a test).")
+
+    monkeypatch.setattr(KnownStripe, "create_refund", refused)
+    fns.webhook(event(session_object("r1", payment_intent="pi_1", amount=900)))
+    asked = operate(fns, "ada", "refund", "r1", "--key", "T-1", "--reason", "r", "--yes")["result"]
+    error = approval(fns, "grace", asked["requested"])["error"]
+
+    story = fns.invoke("operations", {"verb": "inspect", "arguments": ["r1"]})["result"]
+    [refund] = [step for step in story["steps"] if step["table"] == "requested_refunds"]
+    assert refund["refused_because"] == error
+    assert "for a test" in error
 
 
 def test_a_request_expires(fns: Functions) -> None:

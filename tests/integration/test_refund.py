@@ -15,6 +15,7 @@ from checkout.base.errors import (
     StripeOutcomeUnknown,
     StripeRefused,
 )
+from checkout.operations import timeline
 from checkout.payments.events import StripeEvents
 from checkout.payments.stripe_api import StripeApi
 from tests.support import functions
@@ -429,7 +430,15 @@ def test_a_payment_that_is_disputed_is_not_refunded_as_well(fns: Functions, sile
     told = refund(fns, request_id)["error"]
     assert told.startswith("Not refunded.")
     assert "charge_disputed" in told
+    assert "The dispute takes the money." in told
     assert made(silent) == []
+
+    story = fns.invoke("operations", {"verb": "inspect", "arguments": [request_id]})["result"]
+    [asked] = [step for step in story["steps"] if step["table"] == "requested_refunds"]
+    assert asked["refused_because"] == told
+    [first, second] = [line for line in timeline.lines(story) if "T-1" in line]
+    assert "T-1 asks Stripe to refund 500 eur" in first
+    assert second.endswith(f"refund    T-1: {told}")
 
 
 @pytest.mark.parametrize(

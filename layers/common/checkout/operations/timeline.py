@@ -76,6 +76,8 @@ def _refund(row: Row) -> Moments:
         "refund",
         f"{shown(row['refund_key'])} asks Stripe to refund {_money(row['amount_cents'], row)}",
     )
+    if "refused_at" in row:
+        yield row["refused_at"], "refund", f"{shown(row['refund_key'])}: {row['refused_because']}"
 
 
 def _reversal(row: Row) -> Moments:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 REFUND_KEY = "refund_key"
 """In the metadata of a refund that was made here."""
 
+NOT_REFUNDED = "Not refunded."
+"""How the sentence begins that the journal keeps of a refund which Stripe has refused."""
+
 _NOT_APPLIED = "its webhook or the reconciler applies it"
 
 Resource = dict[str, Any]
@@ -148,7 +151,7 @@ class Refunds:
         except StripeObjectMissing as error:
             raise NotFound(f"Stripe knows no payment {wanted.payment_intent_id}.") from error
         except StripeRefusedForGood as error:
-            raise Refused(f"Not refunded. {error.detail} A new attempt needs another key.") from error
+            raise Refused(f"{NOT_REFUNDED} {error.detail} {_advice(error)}") from error
         except StripeRefused as error:
             raise StripeRefused(
                 f"{error.detail} Stripe repeats this answer to the same key for 24 hours. If the"
@@ -161,6 +164,12 @@ class Refunds:
             return self._events.apply_refund(refund)
         except (DatabaseUnavailable, StripeError) as error:
             return Reread("waiting", f"{error.detail} {_NOT_APPLIED}", {})
+
+
+def _advice(refusal: StripeRefusedForGood) -> str:
+    if getattr(refusal.__cause__, "code", None) == "charge_disputed":
+        return "The dispute takes the money. After a dispute that was won, use another key."
+    return "A new attempt needs another key."
 
 
 def _key_of(refund: Resource) -> str | None:

@@ -106,6 +106,7 @@ const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : S
 
 function toneOf(step) {
   if (step.outcome === "held" || (step.table === "parked_events" && !step.resolution)) return "bad";
+  if (step.table === "requested_refunds" && step.refused_because) return "quiet";
   if (step.outcome === "waiting" || step.table === "outbox") return "wait";
   return "good";
 }
@@ -118,7 +119,7 @@ function sentenceOf(step) {
     case "stripe_events":
       return `${step.type}: ${step.outcome}${step.reason ? ` (${step.reason})` : ""}`;
     case "requested_refunds":
-      return `${step.refund_key} asks Stripe to refund ${amount}`;
+      return `${step.refund_key} asks Stripe to refund ${amount}${step.refused_because ? `: ${step.refused_because}` : ""}`;
     case "reversals":
       return `${step.effect_key}: ${amount}, ${step.state}`;
     case "outbox":

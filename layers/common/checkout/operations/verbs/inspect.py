@@ -1,8 +1,10 @@
 """`inspect`: one payment's whole story, or one user's, from both databases, in the order of its events."""
 
+import json
 from argparse import Namespace
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from checkout.base.errors import NotFound
@@ -12,6 +14,7 @@ from checkout.base.user_ids import UserId
 from checkout.operations import timeline
 from checkout.operations.verb import Outcome, Verbs
 from checkout.outbox.effects import success_key
+from checkout.payments.refunds import NOT_REFUNDED
 from checkout.system import System
 
 Row = dict[str, Any]
@@ -158,7 +161,28 @@ def _refunds(tx: Transaction, payment_intents: Collection[str]) -> list[Row]:
         " WHERE payment_intent_id = ANY(%s)",
         (list(payment_intents),),
     )
-    return tx.fetchall()
+    refunds = tx.fetchall()
+    return [row | _refusal(tx, row["refund_key"], row["created_at"]) for row in refunds]
+
+
+def _refusal(tx: Transaction, refund_key: str, since: datetime) -> Row:
+    """When and why Stripe refused it last, as the journal has it. `json.dumps` wrote what is searched, and a
+    refund's key needs no escape."""
+    tx.execute(
+        "SELECT at AS refused_at, details ->> 'reason' AS refused_because FROM operator_journal AS act"
+        " WHERE at >= %(since)s AND step = 'refused' AND starts_with(details::text, %(reason)s)"
+        "   AND (verb = 'refund' AND position(%(key)s IN arguments::text) > 0"
+        "     OR verb = 'approve' AND EXISTS (SELECT FROM operator_requests AS request"
+        "        WHERE request.id = act.arguments ->> 'request' AND request.verb = 'refund'"
+        "          AND position(%(key)s IN request.arguments::text) > 0))"
+        " ORDER BY at DESC LIMIT 1",
+        {
+            "since": since,
+            "reason": json.dumps({"reason": NOT_REFUNDED})[:-2],
+            "key": json.dumps({"key": refund_key})[1:-1],
+        },
+    )
+    return tx.fetchone() or {}
 
 
 def _reversals(tx: Transaction, payment_intents: Collection[str]) -> list[Row]:
