@@ -166,7 +166,7 @@ def test_a_story_its_dialog_and_its_failures_are_for_everybody(console: Page, st
     dialog.get_by_label("Amount").fill("-100000")
     dialog.get_by_label("Reason").fill("too much")
     dialog.get_by_role("button", name="Preview").click()
-    expect(dialog).to_contain_text("Add -100000 to the balance of user")
+    expect(dialog).to_contain_text("Take 100000 from the balance of user")
     dialog.get_by_role("button", name="Do it").click()
     expect(dialog).to_contain_text("Not adjusted")
     assert axe.violations(console) == []

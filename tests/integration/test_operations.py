@@ -1,6 +1,7 @@
 """The operations as a person has them: the command line, and the function with the same verbs."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,6 +96,8 @@ def test_a_parked_record_is_shown_with_its_bytes_and_discarded_with_a_reason(
     assert terminal.json("parked", "show", listed["id"])["parked"]["value"] == "\\xff{"
     assert terminal.run("parked", "discard", listed["id"], *ADA, "--yes") == 2
     assert "--reason" in terminal.err
+    assert terminal.run("parked", "discard", listed["id"], "--reason", "noise", *ADA, answer="n") == 2
+    assert f"Never apply record {listed['id']}, which cannot be read?" in terminal.err
     assert terminal.run("parked", "discard", listed["id"], "--reason", "noise", *ADA, "--yes") == 0
     assert terminal.json("parked", "list") == {"parked": []}
     assert terminal.json("parked", "list", "--all")["parked"][0]["resolution_reason"] == "noise"
@@ -491,6 +494,29 @@ def test_as_a_program(fns: Functions, module: list[str]) -> None:
     adjusted = run(*ADJUST, "--yes", "--json")
     assert adjusted.returncode == 0, adjusted.stderr
     assert json.loads(adjusted.stdout)["balance_cents"] == 250
+    assert adjusted.stderr == "note: adjusted  key=T-1  user_id=1  amount_cents=250  operator=ada\n"
+
+
+def test_a_debit_is_announced_as_what_it_takes(fns: Functions, terminal: Terminal) -> None:
+    debit = [word if word != "250" else "-250" for word in ADJUST]
+    assert terminal.run(*debit, answer="n") == 2
+    assert "Take 250 from the balance of user 1, now 0 eur, once, as adjust:T-1?" in terminal.err
+
+
+def test_the_journal_is_readable(fns: Functions, terminal: Terminal) -> None:
+    fns.consume(b"{")
+    [parked] = terminal.json("parked", "list")["parked"]
+    assert terminal.run(*ADJUST, "--yes") == 0
+    assert terminal.run("parked", "discard", parked["id"], "--reason", "noise", *ADA, "--yes") == 0
+
+    assert terminal.run("journal") == 0
+    heading, discarded, adjusted = terminal.out.splitlines()
+    assert heading == "acts:"
+    assert f"  effect.discarded.0.id={parked['id']}  " in discarded
+    assert "  arguments.amount_cents=250  " in adjusted
+    assert '  intent.plan="Add 250 to the balance of user 1, now 0 eur, once, as adjust:T-1"  ' in adjusted
+    for line in (discarded, adjusted):
+        assert not re.search(r"[{}]|None", line)
 
 
 def test_the_function_has_the_same_verbs(fns: Functions) -> None:

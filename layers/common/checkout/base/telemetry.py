@@ -40,7 +40,7 @@ class Formatter(LambdaPowertoolsFormatter):
             "location": f"{record.funcName}:{record.lineno}",
             "message": record.getMessage(),
             "timestamp": self.formatTime(record),
-            **{name: value for name, value in record.__dict__.items() if name not in _OF_A_RECORD},
+            **fields(record),
             "xray_trace_id": self._get_latest_trace_id(),
         }
         return line({name: value for name, value in entry.items() if value is not None})
@@ -48,6 +48,11 @@ class Formatter(LambdaPowertoolsFormatter):
 
 _OF_A_RECORD = frozenset({*RESERVED_LOG_ATTRS, *logging.makeLogRecord({}).__dict__})
 """Attributes that every log record has; the others are our own fields."""
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Our own fields of a log record."""
+    return {name: value for name, value in record.__dict__.items() if name not in _OF_A_RECORD}
 
 
 # By POWERTOOLS_SERVICE_NAME: on AWS the stack's name, since an account may have several.

@@ -4,6 +4,7 @@ Exit status: 0 done; 1 done, and something is left (`verify` found a broken inva
 parked); 2 refused, and nothing was changed; 3 something is away or not configured: retry.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from checkout.base import telemetry, terminal
 from checkout.base.config import Config
 from checkout.base.errors import CheckoutError, Unavailable
 from checkout.base.text import printable
-from checkout.operations import caller_identity, command
+from checkout.operations import caller_identity, command, text
 from checkout.operations.journal import Caller
 from checkout.system import System
 
@@ -51,8 +52,20 @@ def _caller(config: Config) -> Caller:
         return Caller()
 
 
+class ForPeople(telemetry.Formatter):
+    """A log entry as a line for the person at the terminal, who has no use for JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info:
+            return super().format(record)
+        kind = "error" if record.levelno >= logging.ERROR else "note"
+        said = f"{kind}: {record.getMessage()}  {text.columns(telemetry.fields(record))}"
+        return printable(said.rstrip())
+
+
 if __name__ == "__main__":
     # Standard output is for what was asked.
     telemetry.logger.registered_handler.setStream(sys.stderr)  # type: ignore[attr-defined]
+    telemetry.logger.registered_handler.setFormatter(ForPeople())
     telemetry.logger.setLevel("WARNING")
     raise SystemExit(main())

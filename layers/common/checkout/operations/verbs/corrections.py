@@ -62,8 +62,10 @@ def declare(verbs: Verbs) -> None:
 
 def plan_adjust(given: Namespace, system: System) -> str:
     balance = system.accounts.balance(given.user)
+    cents = given.amount_cents
+    moved = f"Add {cents} to" if cents > 0 else f"Take {-cents} from"
     return (
-        f"Add {given.amount_cents} to the balance of user {given.user}, now {balance['balance_cents']}"
+        f"{moved} the balance of user {given.user}, now {balance['balance_cents']}"
         f" {balance['currency']}, once, as adjust:{given.key}"
     )
 

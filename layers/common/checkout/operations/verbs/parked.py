@@ -83,7 +83,9 @@ def _summary(record: ParkedRecord) -> dict[str, Any]:
 
 def _listed(records: Sequence[ParkedRecord]) -> str:
     return ", ".join(
-        f"{record.id} ({record.effect_key or 'unreadable'} {record.amount_cents} of user {record.user_id})"
+        f"{record.id} ({record.effect_key} {record.amount_cents} of user {record.user_id})"
+        if record.effect_key is not None
+        else f"record {record.id}, which cannot be read"
         for record in records
     )
 
