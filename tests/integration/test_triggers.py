@@ -119,6 +119,8 @@ def test_its_records_have_no_effect_however_often_they_come(
     assert silent.client.v1.checkout.sessions.list().data == []
     assert fns.checkout("SELECT effect_key FROM outbox") == []
     assert fns.invoke("operations", {"verb": "verify"})["clean"] is True
+    brief = {"verb": "overview", "arguments": ["--brief"]}
+    assert fns.invoke("operations", brief)["result"]["newest"] == []
 
 
 @pytest.mark.parametrize(

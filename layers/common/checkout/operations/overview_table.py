@@ -9,6 +9,7 @@ from typing import Any
 
 from checkout.base.postgres import Transaction
 from checkout.operations.attention import Depth
+from checkout.outbox import probes
 
 Row = dict[str, Any]
 
@@ -84,15 +85,16 @@ def not_seen_in_the_ledger(tx: Transaction, purpose: str, most: int) -> list[Row
 
 
 def newest_payments(tx: Transaction, most: int) -> list[Row]:
-    """With the keys in the outbox and the unsettled events that name them."""
+    """With the keys in the outbox and the unsettled events that name them. The probe of `triggers` is no
+    payment."""
     tx.execute(
         "SELECT request_id, user_id, amount_cents, currency, purpose, status, error_message, created_at,"
         "   completed_at, refunded_cents, disputed_cents,"
         "   EXISTS (SELECT FROM outbox WHERE effect_key = 'success:' || t.request_id) AS in_outbox,"
         "   (SELECT outcome FROM stripe_events e WHERE e.request_id = t.request_id"
         "    AND outcome IN ('waiting', 'held') ORDER BY outcome LIMIT 1) AS unsettled"
-        " FROM checkout_transactions t ORDER BY id DESC LIMIT %s",
-        (most,),
+        " FROM checkout_transactions t WHERE request_id <> %s ORDER BY id DESC LIMIT %s",
+        (probes.REQUEST_ID, most),
     )
     return tx.fetchall()
 
