@@ -68,6 +68,22 @@ def test_a_payment_is_seen_from_stripe_to_the_ledger(console: Page, stack: Runni
     expect(row(console, str(session.user_id))).to_contain_text("agrees")
 
 
+def test_times_and_ids_stay_on_one_line_and_tables_are_aligned(console: Page, stack: RunningStack) -> None:
+    session = stack.create(stack.add_user())
+    line = row(console, session.request_id)
+    for part in (line.locator("time"), line.get_by_role("link", name=session.request_id)):
+        assert part.evaluate("it => it.getClientRects().length === 1 && it.offsetHeight < 30")
+    expect(line.get_by_title(session.request_id)).to_be_visible()
+    expect(console.locator("figure .axis")).to_have_text([re.compile(r"\d a minute"), re.compile(r"\d:\d\d")])
+
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.view("Switchboard")
+    expect(console.get_by_role("table")).to_have_count(3)
+    for place in (1, 2):
+        heads = console.locator(f"th:nth-child({place + 1})")
+        assert len(set(heads.evaluate_all("all => all.map(one => one.offsetLeft)"))) == 1
+
+
 def test_the_token_leaves_the_address_and_without_it_nothing_is_shown(
     console: Page, stack: RunningStack
 ) -> None:
@@ -182,7 +198,7 @@ def test_a_balance_is_adjusted_once_after_a_preview(console: Page, stack: Runnin
         use.decide(
             use.row(str(user_id)).first, "Adjust", given, re.compile(plan.replace("now 0", r"now \d+"))
         )
-    expect(use.row(str(user_id)).first).to_contain_text("250")
+    expect(use.row(str(user_id)).first).to_contain_text("€2.50")
     assert (stack.balance(user_id), stack.entries(user_id)) == (250, [250])
     use.view("Journal")
     use.page.get_by_label("Verb").fill("adjust")
@@ -223,7 +239,7 @@ def test_money_is_given_back_after_a_preview(console: Page, stack: RunningStack)
         use.page.get_by_role("listitem").filter(has_text="TICKET-13 asks Stripe to refund €2.00")
     ).to_be_visible()
     expect(use.row(session.request_id)).to_contain_text("€2.00")
-    expect(use.row(str(session.user_id)).last).to_contain_text("300")
+    expect(use.row(str(session.user_id)).last).to_contain_text("€3.00")
     assert stack.entries(session.user_id) == [500, -200]
 
 

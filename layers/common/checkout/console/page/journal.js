@@ -2,7 +2,7 @@
 
 import { read } from "./api.js";
 import { fill } from "./away.js";
-import { element, moment, swap, table } from "./parts.js";
+import { element, swap, table, timeCell } from "./parts.js";
 
 export function show(main, signal) {
   const by = element("input", { id: "by", maxlength: "255" });
@@ -30,7 +30,7 @@ export function show(main, signal) {
 
 function of(acts) {
   const rows = acts.map((act) => [
-    moment(act.at ?? act.begun_at),
+    timeCell(act.at ?? act.begun_at),
     act.verb,
     act.operator,
     act.identity,

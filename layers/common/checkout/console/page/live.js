@@ -2,7 +2,7 @@
 
 import { read, turn } from "./api.js";
 import { hasSwitchboard, problem, switchboardLink } from "./away.js";
-import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table } from "./parts.js";
+import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table, timeCell } from "./parts.js";
 
 const BRIEF_MS = 1000;
 const FULL_MS = 60_000;
@@ -106,7 +106,7 @@ const ageOf = (one, what) => (one?.depth ? `${what}, oldest ${duration(one.oldes
 
 function newestOf(now) {
   const rows = now.newest.map((payment) => [
-    clock(payment.created_at),
+    timeCell(payment.created_at, clock),
     paymentLink(payment.request_id),
     paymentLink(payment.user_id),
     money(payment.amount_cents, payment.currency),
@@ -184,8 +184,10 @@ function chartOf(minutes) {
     ...line("p50"),
     ...line("p99"),
   );
-  const caption = `Bars: credits a minute, at most ${most}. Lines: the time to credit, dashed its median, solid its 99th percentile, at most ${duration(slowest)}.`;
-  return element("figure", {}, picture, element("figcaption", { class: "quiet" }, caption));
+  const hour = (minute) => new Date(minute.at).toLocaleTimeString(undefined, { hour: "numeric", minute: "2-digit" });
+  const caption = `The last hour. Bars: credits a minute, at most ${most}. Lines: the time to credit, dashed its median, solid its 99th percentile, at most ${duration(slowest)}.`;
+  const axis = (...ends) => element("div", { class: "axis", "aria-hidden": "true" }, ends.map((end) => element("span", {}, end)));
+  return element("figure", {}, axis(`${most} a minute`, duration(slowest)), picture, axis(hour(minutes[0]), hour(minutes.at(-1))), element("figcaption", { class: "quiet" }, caption));
 }
 
 function svg(name, attributes, ...children) {

@@ -46,16 +46,18 @@ export function duration(seconds) {
 
 export const clock = (iso) => new Date(iso).toLocaleTimeString();
 export const moment = (iso) => new Date(iso).toLocaleString();
+/** The cell of a time, which is not wrapped. */
+export const timeCell = (iso, text = moment) => element("time", { datetime: iso }, text(iso));
 
-/** A table with a caption; rows are lists of cells. */
-export function table(caption, heads, rows, empty) {
+/** A table with a caption; rows are lists of cells. `name` is a class of the table. */
+export function table(caption, heads, rows, empty, name = null) {
   if (!rows.length) return element("p", { class: "quiet" }, empty);
   return element(
     "div",
     { class: "scrolls", tabindex: "0", role: "region", "aria-label": caption },
     element(
       "table",
-      {},
+      { class: name },
       element("caption", {}, caption),
       element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
       element("tbody", {}, rows.map((cells) => element("tr", {}, cells.map((cell) => element("td", {}, cell ?? "–"))))),
@@ -72,8 +74,12 @@ export function announce(text) {
   if (announcer.textContent !== text) announcer.textContent = text;
 }
 
-export const paymentLink = (reference, text = reference) =>
-  element("a", { href: `#payment/${encodeURIComponent(reference)}`, "data-key": `payment ${reference}` }, String(text));
+/** An id that is too long for its column ends in an ellipsis; its title has all of it. */
+export const paymentLink = (reference, text = reference) => {
+  const isId = text === reference;
+  const more = { class: isId ? "id" : null, title: isId ? String(text) : null, "data-key": `payment ${reference}` };
+  return element("a", { href: `#payment/${encodeURIComponent(reference)}`, ...more }, String(text));
+};
 
 /** Wait; for ten times as long while the page is hidden, and no longer than the view is shown. */
 export const pause = (milliseconds, signal) =>

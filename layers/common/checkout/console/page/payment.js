@@ -42,7 +42,7 @@ async function load(answer, reference, signal) {
   while (!signal.aborted) {
     try {
       const story = await read("inspect", "--", reference);
-      draw(JSON.stringify(story), () => [verdictOf(story.steps), refundsOf(story.steps), balancesOf(story.balances), timelineOf(story.steps)]);
+      draw(JSON.stringify(story), () => [verdictOf(story.steps), refundsOf(story.steps), balancesOf(story), timelineOf(story.steps)]);
     } catch (error) {
       draw(error.message, () => problem(error));
     }
@@ -67,14 +67,17 @@ function refundsOf(steps) {
   return rows.length ? table("Money", ["Payment", "Paid", "Taken back", "Decide"], rows, "") : null;
 }
 
-function balancesOf(balances) {
+/** A balance has the currency of its entries; without any it is shown in minor units. */
+function balancesOf({ balances, steps }) {
+  const entry = steps.find((step) => step.table === "ledger_entries");
+  const amount = (cents) => (entry ? money(cents, entry.currency) : String(cents));
   const rows = balances.map((row) => [
     String(row.user_id),
-    String(row.balance_cents),
-    row.balance_cents === row.ledger_cents ? "agrees" : `differs: ${row.ledger_cents}`,
+    amount(row.balance_cents),
+    row.balance_cents === row.ledger_cents ? "agrees" : `differs: ${amount(row.ledger_cents)}`,
     adjust(row.user_id),
   ]);
-  return table("Balances, in minor units", ["User", "Balance", "Sum of the ledger", "Decide"], rows, "No user of it is known.");
+  return table(entry ? "Balances" : "Balances, in minor units", ["User", "Balance", "Sum of the ledger", "Decide"], rows, "No user of it is known.");
 }
 
 function timelineOf(steps) {

@@ -4,7 +4,7 @@ import { act, addUser, adjust } from "./acts.js";
 import { read } from "./api.js";
 import { fill } from "./away.js";
 import { decide } from "./decision.js";
-import { duration, element, moment, paymentLink, swap, table } from "./parts.js";
+import { duration, element, paymentLink, swap, table, timeCell } from "./parts.js";
 
 const NO_SUCH_USER = "there is no such user";
 
@@ -47,7 +47,7 @@ function depthsOf(queues, refresh) {
 
 function askedOf(requests, refresh) {
   const rows = requests.map((request) => [
-    moment(request.requested_at),
+    timeCell(request.requested_at),
     request.requested_by,
     request.plan,
     act("Approve", `approve ${request.id}`, () => decide({ title: `Approve request ${request.id}`, words: ["approve", request.id], byOperator: true, then: refresh })),
@@ -57,7 +57,7 @@ function askedOf(requests, refresh) {
 
 function parkedOf(records, refresh) {
   const rows = records.map((record) => [
-    moment(record.created_at),
+    timeCell(record.created_at),
     record.effect_key ? paymentLink(record.request_id ?? record.user_id, record.effect_key) : "unreadable",
     record.user_id === null ? null : paymentLink(record.user_id),
     record.reason,
@@ -74,7 +74,7 @@ function parkedOf(records, refresh) {
 
 function heldOf(events, refresh) {
   const rows = events.map((event) => [
-    moment(event.received_at),
+    timeCell(event.received_at),
     event.payment_intent_id || event.request_id ? paymentLink(event.request_id ?? event.payment_intent_id, `${event.type} ${event.event_id}`) : `${event.type} ${event.event_id}`,
     event.outcome,
     event.reason,

@@ -82,5 +82,5 @@ function of(kind, switches, press) {
     element("span", { class: "track", "data-tone": ["running", "normal"].includes(one.state) ? "good" : "bad" }, one.state),
     element("span", { class: "row" }, one.acts.map((what) => act(DOES[what], `${what} ${one.name}`, () => press(one.name, what)))),
   ]);
-  return element("section", {}, table(KINDS[kind], ["Part", "State", ""], rows, ""), element("p", { class: "quiet" }, SAYS[kind]));
+  return element("section", {}, table(KINDS[kind], ["Part", "State", ""], rows, "", "board"), element("p", { class: "quiet" }, SAYS[kind]));
 }
