@@ -373,6 +373,10 @@ def test_without_javascript_it_says_so(
     notice = balance.page.locator("noscript p").first
     expect(notice).to_be_visible()
     expect(notice).to_contain_text("This page needs JavaScript.")
+    upper, lower = (one.bounding_box() for one in balance.page.locator("noscript p").all())
+    assert upper is not None
+    assert lower is not None
+    assert upper["y"] + upper["height"] + 8 <= lower["y"]
     expect(balance.submit).to_be_hidden()
 
 

@@ -131,6 +131,17 @@ def test_a_text_of_a_setting_is_text(opened: Opening) -> None:
     expect(balance.page.locator("b, i")).to_have_count(0)
 
 
+@pytest.mark.parametrize("context_options", [{"viewport": {"width": 320, "height": 640}}])
+def test_the_corners_of_a_long_label_leave_its_text_alone(
+    opened: Opening, context_options: dict[str, Any]
+) -> None:
+    listed = [{"amount_cents": 1000, "credit_cents": 1100, "label": "ten percent more until the end of May"}]
+    label = opened(PRICES=json.dumps(listed)).page.locator(".face .label")
+    height, radius = label.evaluate("it => [it.offsetHeight, parseFloat(getComputedStyle(it).borderRadius)]")
+    assert height > 2 * radius + 10, "it has several lines"
+    assert radius <= 10
+
+
 def test_what_is_added_is_the_credit_and_not_the_price(opened: Opening, checkout: FakeCheckout) -> None:
     checkout.balance_cents = 2100
     checkout.transaction(

@@ -281,6 +281,20 @@ def test_cancel_keeps_the_amount_and_the_attempt(balance: BalancePage, checkout:
     assert first.body == second.body
 
 
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_another_amount_ends_the_notice_of_the_one_that_was_filled_in(
+    balance: BalancePage, checkout: FakeCheckout, is_typed: bool
+) -> None:
+    start_top_up(balance, checkout, "23.45")
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("€23.45 is still filled in")
+    if is_typed:
+        balance.amount.fill("7")
+    else:
+        balance.preset("500").check()
+    expect(balance.news).to_be_empty()
+
+
 def test_cancel_without_an_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
     balance.open(checkout, "?status=cancel")
     expect(balance.news).to_contain_text("Nothing was charged.")

@@ -50,6 +50,11 @@ export class TopUpForm {
     this.#changed();
   }
 
+  /** Call once the user types or chooses an amount. */
+  onceChanged(run) {
+    form.addEventListener("input", run, { once: true });
+  }
+
   #preset({ amount, credit, label }) {
     const preset = document.getElementById("preset").content.cloneNode(true);
     const radio = preset.querySelector("input");

@@ -84,6 +84,8 @@ class Page {
     const amount = attempt === null ? undefined : formatMoney(attempt.amount_cents, attempt.currency);
     if (isCancelled) news.show(words.cancelled(amount));
     else if (attempt?.session_id) news.show(words.unfinished(amount));
+    // The notice names the amount, which is no longer filled in then.
+    if (attempt !== null) this.#form.onceChanged(() => news.clear());
   }
 
   async #isOver(attempt) {
