@@ -25,13 +25,13 @@ from local.sam.stack import SamStack
 from local.stack import description, on_demand, settings
 from local.stack.assembly import Stack, StackError
 from local.stack.console import Console
-from local.stack.description import AlreadyRunning, Description
+from local.stack.description import AlreadyRunning, Description, NotRunning
 from local.stack.settings import Settings, SettingsError
 from local.trouble_steps import TroubleError
 
 ROOT = Path(__file__).parents[1]
 _EXPECTED = (
-    *(SettingsError, TemplateError, StackError, AlreadyRunning),
+    *(SettingsError, TemplateError, StackError, AlreadyRunning, NotRunning),
     *(ApacheKafkaError, demo.DemoError, on_demand.NotStarted, TroubleError),
 )
 
@@ -118,11 +118,9 @@ def operate(options: argparse.Namespace) -> int:
 
 
 def make_trouble(options: argparse.Namespace) -> int:
-    """Break the running stack as the case says. Raises TroubleError if none runs."""
+    """Break the running stack as the case says. Raises NotRunning, and TroubleError if that is impossible."""
     given = settings.load(ROOT)
-    if (found := description.read(given.data)) is None:
-        raise TroubleError("no stack runs in this folder: start one with make run")
-    trouble.prepare(options.case, found, given.data, terminal.say)
+    trouble.prepare(options.case, description.running(given.data), given.data, terminal.say)
     return 0
 
 
@@ -160,8 +158,15 @@ def _webhook_secret(given: Settings, found: Description | None) -> str:
 
 
 def _variables(given: Settings, found: Description | None) -> Mapping[str, str]:
-    """The variables of the running stack, or those of the environment if none runs."""
-    return given.given if found is None else found.variables(given)
+    """The variables of the running stack, or those of the environment if none runs and it names a database.
+
+    Raises NotRunning if it names none.
+    """
+    if found is not None:
+        return found.variables(given)
+    if "CHECKOUT_DATABASE_URL" not in given.given:
+        raise NotRunning
+    return given.given
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

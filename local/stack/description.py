@@ -14,6 +14,13 @@ class AlreadyRunning(RuntimeError):
     """Another stack uses this folder; the message says which."""
 
 
+class NotRunning(RuntimeError):
+    """What was asked for needs a running stack, and the folder has none."""
+
+    def __init__(self) -> None:
+        super().__init__("no stack runs in this folder: start one with make run")
+
+
 @dataclass(frozen=True)
 class Description:
     """The content of the file. Other programs rely on its keys."""
@@ -70,6 +77,13 @@ def read(data: Path) -> Description | None:
         return Description(**json.loads(_path(data).read_text())) if is_locked(data) else None
     except FileNotFoundError:
         return None
+
+
+def running(data: Path) -> Description:
+    """What the running stack wrote. Raises NotRunning."""
+    if (found := read(data)) is None:
+        raise NotRunning
+    return found
 
 
 def remove(data: Path) -> None:

@@ -1,0 +1,42 @@
+"""`python -m local` where no stack runs."""
+
+from pathlib import Path
+
+import pytest
+
+from local import __main__ as command
+from tests.support.settings import put
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("template.yaml", "functions", "layers"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    put(monkeypatch, CHECKOUT_DATABASE_URL="")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["invoke", "account", "-e", str(ROOT / "events" / "account" / "balance.json")],
+        ["operations", "verify"],
+        ["trouble", "broker-away"],
+    ],
+)
+def test_it_says_how_to_start_one(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(words) == 1
+
+    assert capsys.readouterr().err == "error: no stack runs in this folder: start one with make run\n"
+
+
+def test_operations_go_on_to_work_with_databases_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(monkeypatch, CHECKOUT_DATABASE_URL="postgresql://nobody@127.0.0.1:1/checkout", CHECKOUT_APP_ID="mine")
+
+    assert command.main(["operations", "verify"]) == 3
+    assert "no stack runs" not in capfd.readouterr().err
