@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import psycopg2
 
 from checkout.base import user_ids
+from checkout.base.settings import DECLARED
 from checkout.base.user_ids import UserId, UserIds
 from local.stack import user_token
 from local.stack.description import Description
@@ -62,6 +63,7 @@ def describe(settings: Settings, variables: Mapping[str, str], console_url: str)
         demo_user_id=id_in(variables),
         demo_token=_token(variables),
         console_url=console_url,
+        settings={name: value for name in DECLARED if (value := variables.get(name))},
         pid=os.getpid(),
     )
 

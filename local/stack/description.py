@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from checkout.base.settings import DECLARED
 from local import lock_file
 from local.stack.settings import Settings, write_privately
 
@@ -48,6 +49,8 @@ class Description:
     """A token of the demo user; None without `jwt_secret`."""
     console_url: str
     """The operators' console, with its token."""
+    settings: dict[str, str]
+    """The declared settings of the functions that are not empty."""
     pid: int
 
     def write(self, data: Path) -> None:
@@ -55,20 +58,12 @@ class Description:
         write_privately(_path(data), json.dumps(asdict(self), indent=2))
 
     def variables(self, settings: Settings) -> Mapping[str, str]:
-        """The functions' environment in this stack; `settings` are those of its folder."""
-        return {
-            **settings.variables(self.checkout_database_url, self.database_url, self.kafka_brokers),
-            "PUBLIC_ORIGIN": settings.given.get("PUBLIC_ORIGIN", self.api_url),
-            "STRIPE_API_BASE": self.stripe_api_url,
-            "STRIPE_SECRET": self.stripe_secret,
-            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
-            "JWT_SECRET": self.jwt_secret or "",
-            "CHECKOUT_SERVICE_TOKEN": self.service_token,
-            "CHECKOUT_APP_ID": self.checkout_app_id,
-            "KAFKA_API_VERSION": self.kafka_api_version or "",
-            "KAFKA_TOPIC_PREFIX": self.kafka_topic_prefix,
-            "USER_ID_TYPE": self.user_id_type,
-        }
+        """The functions' environment in this stack; `settings` are those of its folder.
+
+        No declared setting is taken from them: they may have changed since the stack was started, or be those
+        of another terminal.
+        """
+        return {**settings.given, **dict.fromkeys(DECLARED, ""), **self.settings}
 
 
 def read(data: Path) -> Description | None:

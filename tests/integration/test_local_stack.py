@@ -46,6 +46,7 @@ KEYS = {
     "checkout_app_id",
     "kafka_api_version",
     "kafka_topic_prefix",
+    "settings",
 }
 
 
@@ -163,6 +164,23 @@ def test_invoke_answers_and_fails_by_its_exit_status(
     assert failed.returncode == 1
     assert "errorType" in json.loads(failed.stdout)
     assert project.command("invoke", "nobody", "-e", "-", given="{}", check=False).returncode == 1
+
+
+def test_operations_have_the_settings_of_the_stack_and_not_of_their_terminal(
+    stack: "subprocess.Popen[bytes]", project: Project
+) -> None:
+    project.command(
+        *("operations", "adjust", "--key", "goodwill", "--user", "1", "--amount-cents", "5"),
+        *("--reason", "test", "--yes"),
+        BALANCE_CURRENCY="jpy",
+        FOUR_EYES_CENTS="1",
+    )
+
+    connection = psycopg2.connect(project.found["database_url"])
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT currency FROM ledger_entries WHERE amount_cents = 5")
+        assert cursor.fetchall() == [("eur",)]
+    connection.close()
 
 
 def test_a_webhook_event_is_signed_when_it_is_invoked(
