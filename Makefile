@@ -139,8 +139,9 @@ sbom: .venv/audit.stamp ## Write sbom.json, the packages on Lambda in CycloneDX 
 	@.venv/audit/bin/cyclonedx-py requirements layers/common/requirements.txt --pyproject pyproject.toml \
 		--output-reproducible -o sbom.json
 
-clean: ## Delete all data of the local stack
-	@rm -rf .local
+clean: ## Delete all data of the local stack, unless it runs
+	@python=$(PYTHON); [ -x "$$python" ] || python=$$($(WORKING_PYTHON)); \
+	[ -z "$$python" ] || "$$python" -m local.clean || exit 1; rm -rf .local
 
 .venv/bin/python:
 	@python=$$($(WORKING_PYTHON)); \

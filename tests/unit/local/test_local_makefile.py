@@ -100,6 +100,17 @@ def test_clean_forgets_the_data_and_nothing_else(project: Path) -> None:
     assert (project / ".venv").exists()
 
 
+def test_clean_leaves_the_data_of_a_stack_that_runs(project: Path) -> None:
+    (project / ".local" / "postgres").mkdir(parents=True)
+    python = project / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\n[ "$*" != "-m local.clean" ]\n')
+
+    with pytest.raises(subprocess.CalledProcessError):
+        make(project, "clean")
+
+    assert (project / ".local" / "postgres").exists()
+
+
 def test_a_virtual_environment_is_made_with_a_python_that_works(project: Path) -> None:
     shutil.rmtree(project / ".venv")
     programs = project / "programs"
