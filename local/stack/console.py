@@ -47,6 +47,13 @@ _USUAL = frozenset(
 )
 
 
+# Relative to the project's folder, or to those of code and layers in a container.
+_OWN_FRAME = re.compile(
+    rf'^  File "(?:{re.escape(str(Path(__file__).parents[2]))}/(?!\.)|/var/task/|/opt/python/(?=checkout/))'
+    r'(?P<file>[^"]+)", line (?P<line>\d+)',
+    re.MULTILINE,
+)
+_SHOWN_FRAMES = 3
 _SHOWN_RECORDS = 3
 _ID_LENGTH = 64
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
@@ -130,10 +137,8 @@ class Console:
             _text(entry.get("message", "")),
             *(f"{name}={self._shown(value)}" for name, value in extra.items()),
         ]
-        if entry.get("exception_name"):
-            parts.append(str(entry["exception_name"]))
         if entry.get("exception"):
-            parts.append(str(entry["exception"]).strip().splitlines()[-1])
+            parts += _where_and_why(str(entry["exception"]))
         level = str(entry.get("level", "INFO"))
         request_id = word(str(entry["request_id"])) if entry.get("request_id") else None
         self._line(source, "  ".join(parts), _LEVELS.get(level), request_id)
@@ -186,6 +191,18 @@ class _Logs(logging.Handler):
         what = f"{record.getMessage()}: {error!r}" if error else record.getMessage()
         for line in (what, *trace):
             self._console.log(record.name, f"[{record.levelname}] {line}")
+
+
+def _where_and_why(trace: str) -> Iterator[str]:
+    """What was raised last, and the innermost frames of the project's own files."""
+    lines = trace.strip().rpartition("Traceback (most recent call last):")[2].splitlines() or [""]
+    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    raised = lines[frames[-1] + 1 :] if frames else []
+    # A message may have several lines, and only the first one has the name.
+    yield next((line for line in raised if not line.startswith(" ")), lines[-1])
+    own = list(_OWN_FRAME.finditer("\n".join(lines)))[-_SHOWN_FRAMES:]
+    if own:
+        yield "at " + ", from ".join(f"{frame['file']}:{frame['line']}" for frame in reversed(own))
 
 
 def _request_id(record: Mapping[str, Any]) -> str:

@@ -9,12 +9,15 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.stack.console import Console
 from tests.support.settings import put
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -51,18 +54,48 @@ def test_a_powertools_line_becomes_readable(stream: io.StringIO) -> None:
     ]
 
 
-def test_an_exception_is_named_in_the_same_line(stream: io.StringIO) -> None:
-    line = {
-        "level": "ERROR",
-        "message": "failed",
-        "exception": "Traceback\n  x\nValueError: no",
-        "exception_name": "V",
-    }
+TRACE = f"""Traceback (most recent call last):
+  File "{ROOT}/functions/web/app.py", line 5, in lambda_handler
+    answer()
+  File "{ROOT}/.venv/lib/python3.13/site-packages/kafka/client.py", line 6, in poll
+    raise KafkaError
+kafka.errors.KafkaError: away
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "{ROOT}/functions/web/app.py", line 10, in lambda_handler
+    answer()
+    ~~~~~~^^
+  File "{ROOT}/layers/common/checkout/system.py", line 20, in answer
+    ask()
+  File "/opt/python/checkout/base/postgres.py", line 30, in ask
+    cursor.execute("SELECT")
+  File "/opt/python/psycopg2/extras.py", line 40, in execute
+    return super().execute(query)
+psycopg2.errors.UndefinedTable: relation "users" does not exist
+LINE 1: SELECT
+        ^
+"""
+
+
+def test_an_exception_is_named_with_our_innermost_frames_in_the_same_line(stream: io.StringIO) -> None:
+    line = {"level": "ERROR", "message": "failed", "exception": TRACE, "exception_name": "UndefinedTable"}
 
     Console(stream).log("f", json.dumps(line))
 
-    assert len(stream.getvalue().splitlines()) == 1
-    assert "ValueError: no" in stream.getvalue()
+    assert stream.getvalue().endswith(
+        '  failed  psycopg2.errors.UndefinedTable: relation "users" does not exist'
+        "  at checkout/base/postgres.py:30, from layers/common/checkout/system.py:20,"
+        " from functions/web/app.py:10\n"
+    )
+
+
+@pytest.mark.parametrize("trace", ["ValueError: no", "Traceback\n  x\nValueError: no"])
+def test_an_exception_without_frames_is_only_named(stream: io.StringIO, trace: str) -> None:
+    Console(stream).log("f", json.dumps({"message": "failed", "exception": trace, "exception_name": "V"}))
+
+    assert stream.getvalue().endswith("failed  ValueError: no\n")
 
 
 def test_metrics_and_empty_lines_are_left_out(stream: io.StringIO) -> None:
