@@ -14,12 +14,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from checkout.base import terminal
 from checkout.base.text import printable
-from local import http_client
+from local import amounts, http_client
 from local.stack.description import Description
 from local.timeline import Timeline
 from local.waiting import until
 
-AMOUNT_CENTS = 500
 _TOPIC = "checkout.finished"
 _CARD = "4242424242424242"
 _SIMULATED_SECONDS = 120.0
@@ -60,17 +59,19 @@ def purchase(stack: Description, say: Callable[[str], None] = terminal.say) -> N
         stopping.set()
         topic.join()
     after = _agreed_balance(stack, bearer)
-    others = after - before - AMOUNT_CENTS
+    credit_cents = session["credit_cents"]
+    others = after - before - credit_cents
     also = f", and {others} by other payments" if others else ""
-    say(f"{timeline}\n\n  balance  {before} + {AMOUNT_CENTS}{also} = {after} cents")
+    say(f"{timeline}\n\n  balance  {before} + {credit_cents}{also} = {after}")
     [entered] = _ask(stack, "SELECT sum(amount_cents) FROM ledger_entries WHERE request_id = %s", request_id)
-    if entered != AMOUNT_CENTS:
-        raise DemoError(f"the ledger has {entered} cents instead of {AMOUNT_CENTS} for this purchase")
+    if entered != credit_cents:
+        raise DemoError(f"the ledger has {entered} instead of {credit_cents} for this purchase")
 
 
 def create_session(stack: Description, request_id: str) -> dict[str, Any]:
     """The session resource, for the demo user. Raises DemoError."""
-    body = {"amount_cents": AMOUNT_CENTS, "request_id": request_id}
+    amount_cents = amounts.chosen(_get(stack.api_url + amounts.PATH, {}))
+    body = {"amount_cents": amount_cents, "request_id": request_id}
     bearer = {"authorization": f"Bearer {stack.demo_token}"}
     answer = _send("POST", f"{stack.api_url}/checkout/sessions", headers=bearer, json=body)
     if answer.status_code != 201:
@@ -218,7 +219,7 @@ def _agreed_balance(stack: Description, bearer: dict[str, str]) -> int:
             return shown
         time.sleep(_PAUSE_SECONDS)
     raise DemoError(
-        f"the API says {shown} cents, the user has {balance}, and the entries of the ledger make {entered}"
+        f"the API says {shown}, the user has {balance}, and the entries of the ledger make {entered}"
     )
 
 

@@ -17,7 +17,7 @@ from local.stack.settings import write_privately
 from local.trouble_steps import Payment, Trouble, TroubleError
 from local.waiting import until
 
-REFUND_CENTS = 200
+MOST_REFUNDED_CENTS = 200
 CONSUMER = "checkout_finished_consumer"
 RECONCILER = "reconciler"
 OLD_VERSION = "2020-08-27"
@@ -72,8 +72,9 @@ def waiting_refund(trouble: Trouble, payment: Payment) -> None:
     # On this machine it runs every few seconds, and would mend the case.
     trouble.switch(RECONCILER, "stop", "stopped")
     trouble.pay_unreported(payment)
-    intent = trouble.stripe("GET", f"/v1/checkout/sessions/{payment.session_id}")["payment_intent"]
-    wanted = {"payment_intent": intent, "amount": REFUND_CENTS}
+    session = trouble.stripe("GET", f"/v1/checkout/sessions/{payment.session_id}")
+    intent = session["payment_intent"]
+    wanted = {"payment_intent": intent, "amount": min(session["amount_total"], MOST_REFUNDED_CENTS)}
     once = {"idempotency-key": f"trouble:{payment.request_id}"}
     trouble.stripe("POST", "/v1/refunds", data=wanted, headers=once)
     waiting = "SELECT FROM stripe_events WHERE payment_intent_id = %s AND outcome = 'waiting'"

@@ -12,10 +12,9 @@ import requests
 from checkout.base.text import printable
 from checkout.base.user_ids import UserId
 from checkout.outbox.effects import success_key
-from local import demo, http_client, signing
+from local import amounts, demo, http_client, signing
 from local.stack.description import Description
 
-AMOUNT_CENTS = 500
 OPERATOR = "trouble"
 
 
@@ -50,7 +49,8 @@ class Trouble:
         """Ask for a session, as a service does; of the demo user unless another one is given."""
         user_id = self._stack.demo_user_id if user_id is None else user_id
         request_id = str(uuid.uuid4())
-        body = {"request_id": request_id, "amount_cents": AMOUNT_CENTS, "user_id": user_id}
+        amount_cents = amounts.chosen(_sent("GET", self._stack.api_url + amounts.PATH))
+        body = {"request_id": request_id, "amount_cents": amount_cents, "user_id": user_id}
         headers = {"x-service-token": self._stack.service_token}
         made = _sent("POST", f"{self._stack.api_url}/checkout/sessions", headers=headers, json=body)
         return Payment(request_id, made["session_id"], made["url"], user_id)

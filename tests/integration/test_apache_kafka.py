@@ -244,7 +244,7 @@ def test_a_purchase_goes_through_it(tmp_path: Path) -> None:
 
     done = project.command("demo", KAFKA="apache")
 
-    assert "balance  0 + 500 = 500 cents" in done.stdout
+    assert "balance  0 + 500 = 500\n" in done.stdout
 
 
 def test_an_address_that_a_killed_predecessor_left_is_forgotten_before_the_start(tmp_path: Path) -> None:

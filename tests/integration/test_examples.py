@@ -52,7 +52,7 @@ def test_a_user_of_a_provider_pays(tmp_path: Path, name: str) -> None:
             found = Description(**stack.description)
             assert (found.jwt_secret, found.demo_token) == (None, None)
             sign_in.purchase(found, provider, shape, said.append)
-    assert "balance  0 + 500 = 500 cents" in said[-1]
+    assert "balance  0 + 500 = 500" in said[-1]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_user_in_a_table_of_the_application_pays(tmp_path: Path, server: Postg
         with serving(shop(found.database_url, found.api_url, found.jwt_secret or "")) as url:
             own_table.purchase(found, url, said.append)
             assert time.monotonic() - begun < SECONDS
-    assert any("balance  0 + 500 = 500 cents" in line for line in said)
+    assert any("balance  0 + 500 = 500" in line for line in said)
     assert any(line.endswith("has 300 left.") for line in said)
 
 

@@ -62,11 +62,11 @@ def purchase(stack: RunningStack, **meanwhile: Any) -> str:
 def test_another_payment_meanwhile_is_told_and_no_failure(stack: RunningStack) -> None:
     said = purchase(stack, amount_cents=700, request_id="another")
 
-    assert "balance  0 + 500, and 700 by other payments = 1200 cents" in said
+    assert "balance  0 + 500, and 700 by other payments = 1200" in said
 
 
 def test_twice_for_one_request_is_a_failure(stack: RunningStack) -> None:
-    with pytest.raises(DemoError, match="1000 cents instead of 500"):
+    with pytest.raises(DemoError, match="1000 instead of 500"):
         purchase(stack, amount_cents=500)
 
 

@@ -357,7 +357,7 @@ def test_demo_starts_a_stack_of_its_own_and_stops_it(tmp_path: Path) -> None:
 
     assert time.monotonic() - begun < 60
     assert "starting one" in done.stdout
-    assert "balance  0 + 500 = 500 cents" in done.stdout
+    assert "balance  0 + 500 = 500\n" in done.stdout
     assert project.written is None
     assert socket.socket().connect_ex(("127.0.0.1", int(project.environment["PORT"]))) != 0
 
@@ -416,13 +416,14 @@ def is_read(broker: Broker, prefix: str) -> bool:
 def test_settings_of_the_env_file_are_heeded(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     (project.folder / ".env").write_text(
-        "CHECKOUT_APP_ID=from-the-file\nMAX_AMOUNT_CENTS=400 # less than the demo\n"
+        "CHECKOUT_APP_ID=from-the-file\nBALANCE_CURRENCY=huf # whose least amount is above the demo's\n"
+        "PRICES_ONLY='true'\nPRICES='[{\"amount_cents\": 20000, \"credit_cents\": 21000}]'\n"
     )
 
-    done = project.command("demo", check=False)
-
-    assert done.returncode == 1
-    assert "answered 400" in done.stderr
+    with project.running():
+        assert "balance  0 + 21000 = 21000\n" in project.command("demo").stdout
+        assert project.found["checkout_app_id"] == "from-the-file"
+        assert "is paid, and not credited" in project.command("trouble", "waiting-refund").stdout
 
 
 def test_two_clones_run_side_by_side(
