@@ -3,6 +3,7 @@
 An empty value in the environment hides the one in `.env`, and counts as not set.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from checkout.base import services
 
@@ -41,7 +43,8 @@ class Settings:
     secrets: Mapping[str, str]
     """Generated secrets, which are kept: STRIPE_KEY, STRIPE_SECRET and so on."""
     app_id: str
-    """CHECKOUT_APP_ID if none is given: generated for this folder, and kept as long as its data."""
+    """CHECKOUT_APP_ID if none is given: generated for this folder, and kept as long as its data. It also
+    belongs to the checkout database if that is given."""
 
     @property
     def data(self) -> Path:
@@ -160,8 +163,21 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
         environments=_number(given, "FUNCTION_ENVIRONMENTS", 2, 64),
         given=given,
         secrets={name: value for name, value in kept.items() if name not in _without(given)},
-        app_id=kept[_APP_ID],
+        app_id=kept[_APP_ID] + _of_database(given.get("CHECKOUT_DATABASE_URL")),
     )
+
+
+def _of_database(url: str | None) -> str:
+    """The end of the id. With one id, the payments of another database, which the simulator keeps, would be
+    imported into this one and credited."""
+    if url is None:
+        return ""
+    try:
+        parts = urlsplit(url)
+        name = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    except ValueError as error:
+        raise SettingsError(f"CHECKOUT_DATABASE_URL cannot be read: {error}") from error
+    return f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _without(given: Mapping[str, str]) -> set[str]:

@@ -1,6 +1,7 @@
 """Given settings, and generated ones."""
 
 import json
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -50,6 +51,25 @@ def test_each_clone_has_an_id_of_its_own_which_it_keeps_as_long_as_its_data(tmp_
     assert first not in load(tmp_path).secrets.values(), "what is secret is hidden in the log"
     shutil.rmtree(tmp_path / ".local")
     assert app_id(tmp_path) != first, "make clean forgets the data that the id belongs to"
+
+
+def test_the_id_belongs_to_a_database_that_is_given(tmp_path: Path) -> None:
+    """With the id of another database, the payments that the simulator keeps would be credited here."""
+
+    def app_id(url: str, **more: str) -> str:
+        return load(tmp_path, CHECKOUT_DATABASE_URL=url, **more).variables("", "", "")["CHECKOUT_APP_ID"]
+
+    own = load(tmp_path).app_id
+    first = app_id("postgresql://ada:old@db.example.com:5432/checkout")
+    assert re.fullmatch(rf"{own}-[0-9a-f]{{8}}", first)
+    assert app_id("postgresql://ada:new@db.example.com/checkout?sslmode=require") == first
+    assert app_id("postgresql://ada:old@db.example.com/other") != first
+    assert app_id("postgresql://ada:old@db.example.com:5433/checkout") != first
+    assert app_id("postgresql://ada:old@db2.example.com/checkout") != first
+    assert app_id("postgresql://ada:old@db.example.com/checkout", CHECKOUT_APP_ID="mine") == "mine"
+    assert load(tmp_path).app_id == own
+    with pytest.raises(SettingsError, match="CHECKOUT_DATABASE_URL cannot be read"):
+        app_id("postgresql://[::1/checkout")
 
 
 def test_data_of_an_earlier_release_keeps_the_id_that_it_was_made_with(tmp_path: Path) -> None:
