@@ -113,7 +113,10 @@ def _report(error: Exception, kind: str | None = None, request_id: str = "") -> 
     """Lambda's description of a function error, which is also printed, as Lambda logs it."""
     trace = [] if kind == "Runtime.MarshalError" else _frames(error.__traceback__)
     kind = kind or type(error).__name__
-    print(f"[ERROR] {kind}: {one_line(str(error))}\n{''.join(trace)}".rstrip(), file=sys.stderr)  # noqa: T201
+    # A message about a setting names it; the frames say nothing more.
+    is_about_setting = any(one.__name__ == "ConfigurationError" for one in type(error).__mro__)
+    printed = "" if is_about_setting else "".join(trace)
+    print(f"[ERROR] {kind}: {one_line(str(error))}\n{printed}".rstrip(), file=sys.stderr)  # noqa: T201
     description = {
         "errorMessage": str(error),
         "errorType": kind,

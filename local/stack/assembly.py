@@ -11,6 +11,9 @@ from typing import Any
 
 import psycopg2
 
+from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
+from checkout.base.settings import OF_CALLERS, OF_DATABASES, OF_STRIPE
 from checkout.base.text import printable
 from checkout.console.server import ConsoleServer
 from local.gateway.server import Gateway, Server, claim
@@ -41,13 +44,14 @@ class Stack:
     def __init__(self, settings: Settings, console: Console) -> None:
         """Read the template. Raises TemplateError if it asks for what this machine cannot do.
 
-        Raises StackError if the brokers want a sign-in.
+        Raises StackError if the brokers want a sign-in, or a setting of the functions cannot be used.
         """
         if (security := settings.given.get("KAFKA_SECURITY", "PLAINTEXT")) != "PLAINTEXT":
             raise StackError(
                 f"KAFKA_SECURITY={security}: on this machine the triggers cannot sign in to brokers;"
                 " leave it out, and let KAFKA_BROKERS name a listener that needs no sign-in"
             )
+        _check(settings)
         self._settings = settings
         self._console = console
         self._template = template.load(settings.root / "template.yaml", TopicPrefix=settings.topic_prefix)
@@ -183,8 +187,7 @@ class Stack:
     async def _migrate(self, functions: Functions) -> None:
         result = await functions.invoke("migrate", {})
         if result.is_error:
-            why = printable(result.value["errorMessage"])
-            raise StackError(f"the databases cannot be migrated: {why}")
+            raise StackError(f"the databases cannot be migrated: {printable(result.value['errorMessage'])}")
         self._console.progress("databases migrated")
 
     def _start_triggers(self, functions: Functions, brokers: str) -> None:
@@ -224,6 +227,14 @@ class Stack:
         if self._functions is not None:
             await self._functions.stop()
         await asyncio.gather(*(asyncio.to_thread(service.stop) for service in self._services.values()))
+
+
+def _check(settings: Settings) -> None:
+    arns = dict.fromkeys((OF_CALLERS, OF_STRIPE, OF_DATABASES), "")  # Nothing is asked of AWS.
+    try:
+        Config({**settings.variables("", "", ""), **arns}).check()
+    except ConfigurationError as error:
+        raise StackError(printable(error.detail)) from error
 
 
 def _claim(port: int) -> socket.socket:

@@ -162,6 +162,26 @@ def test_an_exception_is_lambda_s_error_and_the_environment_stays(bench: Bench) 
     )
 
 
+def test_an_error_about_a_setting_is_printed_in_one_line(bench: Bench) -> None:
+    async def scenario(environments: FunctionEnvironments) -> None:
+        result = await environments.invoke({})
+        assert result.value["errorType"] == "NotYetConfigured"
+        await until(lambda: bool(bench.lines))
+
+    bench.run(
+        """
+        class ConfigurationError(Exception):
+            pass
+        class NotYetConfigured(ConfigurationError):
+            pass
+        def handler(event, context):
+            raise NotYetConfigured("PRICES cannot be read")
+        """,
+        scenario,
+    )
+    assert bench.lines == ["[ERROR] NotYetConfigured: PRICES cannot be read"]
+
+
 def test_the_message_of_an_exception_makes_no_lines_of_its_own(bench: Bench) -> None:
     async def scenario(environments: FunctionEnvironments) -> None:
         result = await environments.invoke({})

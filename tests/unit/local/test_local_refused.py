@@ -32,6 +32,21 @@ def test_brokers_that_the_triggers_cannot_sign_in_to(tmp_path: Path, security: s
         Stack(given, Console())
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"PRICES": "x"}, "PRICES cannot be read: not valid JSON."),
+        ({"PRICES_ONLY": "true"}, "PRICES_ONLY needs PRICES."),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET has fewer than 32 bytes, .*"),
+        ({"SERVICES": "[]"}, "SERVICES .*"),
+        ({"USER_ID_TYPE": "int", "SECRET_ARN": "arn:of:another:program"}, "USER_ID_TYPE must be one of .*"),
+    ],
+)
+def test_a_setting_of_the_functions(tmp_path: Path, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(StackError, match=f"^{message}$"):
+        Stack(told(tmp_path, **settings), Console())
+
+
 def test_an_engine_on_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **{engine.GATEWAY: "192.0.2.1"})
 
