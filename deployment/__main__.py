@@ -119,8 +119,9 @@ def check(options: argparse.Namespace) -> None:
 
 def operate(options: argparse.Namespace) -> int:
     """The verbs of docs/operations.md on a stack on AWS: --yes confirms, since the function cannot ask."""
+    program = f"python -m deployment operations {options.stack}"
+    given = command.parser(program).parse_args(options.arguments)
     region()
-    given = command.parser().parse_args(options.arguments)
     answer = AwsSystem(options.stack).operated(options.arguments)
     if "error" in answer:
         terminal.complain(f"error: {printable(answer['error'])}")

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from checkout.base import terminal
+from checkout.base.errors import InvalidRequest
+from checkout.base.text import printable
 from local import demo, doctor, samples, signing, trouble
 from local.kafka import jars, topics
 from local.kafka.apache import ApacheKafka
@@ -104,7 +106,16 @@ def invoke(options: argparse.Namespace) -> int:
 
 
 def operate(options: argparse.Namespace) -> int:
-    """Run `python -m checkout.operations` on the running stack."""
+    """Run `python -m checkout.operations` on the running stack. Returns its exit status."""
+    from checkout.operations import (
+        command as verbs,
+    )  # Importing all verbs takes a second, which others do not need.
+
+    try:
+        verbs.parser("python -m local operations").parse_args(options.arguments)
+    except InvalidRequest as error:
+        terminal.complain(f"error: {printable(error.detail)}")
+        return 2
     given = settings.load(ROOT)
     layers = os.pathsep.join(str(layer) for layer in template.load(ROOT / "template.yaml").layers)
     environment = {
@@ -195,11 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invoked.add_argument("-e", "--event", required=True, metavar="FILE", help="JSON; - reads standard input")
     invoked.set_defaults(command=invoke)
 
-    operated = commands.add_parser(
-        "operations", help="inspect payments and repair them", epilog="See docs/operations.md."
-    )
-    operated.add_argument("arguments", nargs=argparse.REMAINDER, help="a verb and its arguments")
-    operated.set_defaults(command=operate)
+    commands.add_parser("operations", help="inspect payments and repair them; docs/operations.md")
 
     troubled = commands.add_parser(
         "trouble",
@@ -218,7 +225,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signed.add_argument("--event", action="store_true", help="print the whole event instead of the header")
     signed.set_defaults(command=sign)
 
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["operations"]:
+        # They have a parser of their own. argparse.REMAINDER would leave out a first --help or --operator.
+        options = argparse.Namespace(command=operate, arguments=given[1:])
+    else:
+        options = parser.parse_args(given)
     try:
         status: int = options.command(options)
         return status

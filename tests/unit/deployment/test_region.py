@@ -47,6 +47,15 @@ def test_without_any_the_commands_say_so(arguments: list[str], capsys: pytest.Ca
     assert "no region: set AWS_REGION" in capsys.readouterr().err
 
 
+def test_operations_help_names_what_was_typed_and_needs_no_region(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command_line.main(["operations", "checkout", "--help"])
+    assert capsys.readouterr().out.startswith("usage: python -m deployment operations checkout [")
+
+    assert command_line.main(["operations", "checkout"]) == 1
+    assert "See python -m deployment operations checkout --help." in capsys.readouterr().err
+
+
 def test_each_command_of_make_on_a_stack_has_this_region() -> None:
     """They are commands of the deployment, whose import settles it."""
     makefile = (deployment.ROOT / "Makefile").read_text()

@@ -33,6 +33,26 @@ def test_it_says_how_to_start_one(words: list[str], capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "error: no stack runs in this folder: start one with make run\n"
 
 
+@pytest.mark.parametrize("words", [["--help"], ["adjust", "--help"]])
+def test_operations_help_names_what_was_typed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["operations", *words])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(
+        " ".join(["usage: python -m local operations", *words[:-1], "["])
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["--operator", "ada"]])
+def test_without_a_verb_the_help_that_is_named_can_be_typed(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["operations", *words]) == 2
+
+    assert capsys.readouterr().err.endswith("See python -m local operations --help.\n")
+
+
 def test_operations_go_on_to_work_with_databases_that_are_named(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,12 +30,13 @@ FAMILIES = [
 ]
 
 
-def parser() -> Parser:
-    """It raises InvalidRequest for a wrong command line, and SystemExit after --help."""
-    root = Parser(prog=PROGRAM, description="Look into payments and mend them.")
+def parser(program: str = PROGRAM) -> Parser:
+    """It raises InvalidRequest for a wrong command line, and SystemExit after --help. `program` is what was
+    typed before the verb."""
+    root = Parser(prog=program, description="Look into payments and mend them.")
     root.set_defaults(say=lambda _line: None, most_seconds=timing.OPERATION)
     operator(root, what="who decides; can also follow the verb")
-    declared = Verbs(root)
+    declared = Verbs(root, program)
     for family in FAMILIES:
         family.declare(declared)
     return root

@@ -94,11 +94,12 @@ class Parser(argparse.ArgumentParser):
 class Verbs:
     """The verbs of a command line, or of a group of it."""
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: Parser, program: str) -> None:
+        self._program = program
         self._commands = parser.add_subparsers(required=True, metavar="verb", parser_class=Parser)
 
     def group(self, name: str, what: str) -> "Verbs":
-        return Verbs(self._commands.add_parser(name, help=what))
+        return Verbs(self._commands.add_parser(name, help=what), self._program)
 
     def add(
         self,
@@ -117,7 +118,7 @@ class Verbs:
         if changes is not Changes.NOTHING:
             parser.add_argument("--yes", action="store_true", help="do not ask")
             operator(parser, default=argparse.SUPPRESS, what="who decides, for the journal")
-        full_name = parser.prog.removeprefix(f"{PROGRAM} ")
+        full_name = parser.prog.removeprefix(f"{self._program} ")
         parser.set_defaults(verb=Verb(full_name, run, plan, changes, lines, at_stake))
         return parser
 
