@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ HEADLESS = "chromium-headless-shell"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", HEADLESS)
 SECONDS = 5.0
 """For a program to say its version: an engine that hangs counts as one that is not there."""
+
+MOST_SAID = 60
+"""Characters of a version."""
 
 _COLORS = re.compile("\x1b\\[[0-9;]*m")
 
@@ -171,7 +175,8 @@ def _sam(root: Path) -> Finding:
 def _program(path: str | None, name: str, programs: tuple[str, ...], option: str, enables: str) -> Finding:
     for program in programs:
         if shutil.which(program, path=path) and (said := _said(path, program, option)):
-            return Finding(name, True, said.splitlines()[0].split(" built on ")[0][:60], enables)
+            version = said.splitlines()[0].split(" built on ")[0]
+            return Finding(name, True, textwrap.shorten(version, MOST_SAID, placeholder=" …"), enables)
     return Finding(name, False, f"no {programs[0]} on PATH", enables)
 
 

@@ -77,8 +77,10 @@ def test_a_version_is_shown_without_colors_and_the_name_of_a_build(
 ) -> None:
     program(tmp_path, "mvn", "\x1b[1mApache Maven 3.9.9\x1b[m")
     program(tmp_path, "chromium", "Chromium 140.0 built on Debian GNU/Linux 13 (trixie)")
+    program(tmp_path, "aws", "aws-cli/2.15.30 Python/3.11.6 Linux/6.1.0-18-amd64 exe/x86_64 botocore/2.4.5")
     doctor.main(machine, tmp_path)
     lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith("aws-cli/2.15.30 Python/3.11.6 Linux/6.1.0-18-amd64 …") for line in lines)
     assert any(line.endswith("Apache Maven 3.9.9") for line in lines)
     assert any(line.endswith("Chromium 140.0") for line in lines)
 
