@@ -16,10 +16,10 @@ class AlreadyRunning(RuntimeError):
 
 
 class NotRunning(RuntimeError):
-    """What was asked for needs a running stack, and the folder has none."""
+    """What was asked for needs a running stack, and the folder has none that can be used."""
 
-    def __init__(self) -> None:
-        super().__init__("no stack runs in this folder: start one with make run")
+    def __init__(self, why: str = "no stack runs in this folder: start one with make run") -> None:
+        super().__init__(why)
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,15 @@ class Description:
 
 
 def read(data: Path) -> Description | None:
-    """What the running stack wrote, or None if none runs in this folder."""
+    """What the running stack wrote, or None if none runs in this folder. Raises NotRunning if it is another
+    release's."""
     try:
         return Description(**json.loads(_path(data).read_text())) if is_locked(data) else None
     except FileNotFoundError:
         return None
+    except TypeError as error:
+        why = "the stack in this folder was started by another release: end it, and start it again"
+        raise NotRunning(why) from error
 
 
 def running(data: Path) -> Description:

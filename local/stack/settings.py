@@ -175,8 +175,11 @@ def _of_database(url: str | None) -> str:
     try:
         parts = urlsplit(url)
         name = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
-    except ValueError as error:
-        raise SettingsError(f"CHECKOUT_DATABASE_URL cannot be read: {error}") from error
+    except ValueError:
+        # Not as urllib says it, which may quote the password.
+        raise SettingsError(
+            "CHECKOUT_DATABASE_URL cannot be read: write reserved characters as %XX"
+        ) from None
     return f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 

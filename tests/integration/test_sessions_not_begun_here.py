@@ -385,6 +385,7 @@ def test_without_any_of_it_somebody_is_told(
         system().reconcile._unfinished(deadline=time.monotonic() + 30, failures=Failures())
     assert alerts(caplog) == ["UnfinishedTransaction"]
     assert outcome(fns, event({**session, "metadata": {}})) == "held"
+    assert outcome(fns, event({**session, "metadata": None})) == "held"
 
 
 # Another CHECKOUT_APP_ID for a while

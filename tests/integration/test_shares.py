@@ -219,6 +219,19 @@ def test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it(
     assert (emitted(fns, tail)[-1], fns.balance()) == (("disputed", 1000, 1000), 0)
 
 
+def test_what_was_emitted_is_not_held_when_the_dispute_is_lost_after_all(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    pay(fns, 1000, 1000)
+    withdrawn = {**dispute("pi_1", -1080, currency="usd"), "amount": 1000, "currency": "eur"}
+    returned = {"id": "txn_back", "amount": 1075, "currency": "usd", "created": 9_999_999_999}
+    won = {**withdrawn, "balance_transactions": [*withdrawn["balance_transactions"], returned]}
+    assert report(fns, known, {**won, "status": "won"}) == "applied"
+    assert report(fns, known, {**won, "status": "lost"}) == "applied"
+    emitted(fns, tail)
+    assert fns.balance() == 1000
+
+
 def test_a_dispute_that_the_release_before_has_held_for_its_currency_can_be_replayed(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:

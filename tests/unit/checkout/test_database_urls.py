@@ -39,6 +39,19 @@ def test_a_role_and_a_password_are_quoted() -> None:
     assert database_urls.signed_in("postgresql://x:y@h:1/d?z", "a", "p/@") == "postgresql://a:p%2F%40@h:1/d?z"
 
 
+@pytest.mark.parametrize("password", ["pa[ss", "p@ss", "p\uff20ss"])
+def test_a_password_that_urllib_refuses_is_libpq_s_to_judge(password: str) -> None:
+    url = f"postgresql://app:{password}@h:1/d"
+    assert Config({"CHECKOUT_DATABASE_URL": url}).checkout_database_url() == url
+    assert database_urls.names_somebody(url)
+    assert database_urls.signed_in(url, "role") == "postgresql://role@h:1/d"
+
+
+def test_what_is_no_url_stays_as_it_is() -> None:
+    assert database_urls.on_server_of("host=h dbname=d", OURS) == "host=h dbname=d"
+    assert database_urls.signed_in("host=h dbname=d", "role") == "host=h dbname=d"
+
+
 def test_by_iam_the_application_s_database_is_on_the_server_of_the_stack() -> None:
     given = {"CHECKOUT_DATABASE_URL": OURS, "DATABASE_URL": "postgresql://cluster.example/shop"}
     by_iam = Config({**given, "DATABASE_AUTH": "IAM", "DATABASE_ROLE": "checkout_account"})

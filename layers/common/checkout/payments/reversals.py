@@ -77,8 +77,11 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
     changes = replace(changes, reported=reported, held=[*to_hold, *changes.held])
     about = [one for one in report.objects if report.subject in (None, one.object_id)]
     undecided = [one for one in about if one.object_id not in locked.discarded]
+    emitted = {one.reversal.effect_key for one in locked.reversals if one.state == "emitted"}
     if paid is not None and any(
-        movement.currency != paid.paid_currency for one in undecided for movement in one.movements
+        movement.currency != paid.paid_currency and movement.effect_key not in emitted
+        for one in undecided
+        for movement in one.movements
     ):
         return Parked(OTHER_CURRENCY), changes
     if about and not any(one in wanted for one in about):

@@ -68,10 +68,11 @@ def report(
     event_type: str, session: Mapping[str, Any], user_ids: UserIds, *, is_read: bool = False
 ) -> SessionReport | Parked:
     """Read a session of ours. Parked if it makes no sense."""
-    metadata = session["metadata"]
-    session_id = identifier(session.get("id"))
+    metadata, session_id = session.get("metadata"), identifier(session.get("id"))
     if session_id is None:
         return Parked("the session has no usable id")
+    if not isinstance(metadata, Mapping):
+        return Parked("the session has no metadata")
     # Nothing but what is erased after a while has no mode.
     if session.get("mode", "payment") != "payment":
         return Parked("the session's mode is not payment")

@@ -17,7 +17,8 @@ def require_own(tx: Transaction, app_id: str, currency: str) -> None:
         return
     tx.execute(
         "SELECT app_id, currency,"
-        " EXISTS(SELECT FROM checkout_transactions WHERE status = 'payment_succeeded') AS has_payments"
+        " EXISTS(SELECT FROM checkout_transactions WHERE status = 'payment_succeeded'"
+        "   AND paid_currency = checkout_owner.currency) AS has_payments"
         " FROM checkout_owner"
     )
     row = tx.fetchone()
