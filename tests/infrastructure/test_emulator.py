@@ -46,7 +46,7 @@ class Account(NamedTuple):
             "DatabaseHost": "db.example.com",
             "DatabaseResourceId": "cluster-X",
             "DatabaseMasterSecretArn": self.master_secret,
-            "CheckoutAppId": name,
+            "CheckoutAppId": "checkout",  # Each takes over the database of the one before.
         }
         return Stack(self.emulator, name, given)
 

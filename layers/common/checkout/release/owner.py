@@ -12,8 +12,8 @@ from checkout.base.postgres import Transaction
 def require_own(tx: Transaction, app_id: str, currency: str) -> None:
     """Raises ConfigurationError if another CHECKOUT_APP_ID owns the database, or something was paid with
     another BALANCE_CURRENCY. A new one has no owner."""
-    tx.execute("SELECT to_regclass('checkout_owner') IS NOT NULL AS has_owner")
-    if not tx.row()["has_owner"]:
+    tx.execute("SELECT WHERE to_regclass('checkout_owner') IS NOT NULL")
+    if tx.fetchone() is None:
         return
     tx.execute(
         "SELECT app_id, currency,"
@@ -39,8 +39,9 @@ def take(tx: Transaction, app_id: str, currency: str) -> None:
         " SET currency = EXCLUDED.currency WHERE checkout_owner.app_id = EXCLUDED.app_id",
         (app_id, currency),
     )
-    tx.execute("SELECT app_id FROM checkout_owner")
-    _require_same(tx.row()["app_id"], app_id)
+    tx.execute("SELECT app_id FROM checkout_owner WHERE app_id <> %s", (app_id,))
+    if (row := tx.fetchone()) is not None:
+        _require_same(row["app_id"], app_id)
 
 
 def _require_same(owner: str, app_id: str) -> None:
