@@ -28,7 +28,7 @@ KEYS = {
     *("api_url", "balance_page_url", "stripe_api_url", "checkout_database_url", "database_url"),
     *("kafka_brokers", "kafka_api_version", "jwt_secret", "service_token", "stripe_secret"),
     *("stripe_webhook_secret", "checkout_app_id", "demo_user_id", "demo_token", "console_url", "pid"),
-    *("kafka_topic_prefix", "user_id_type"),
+    *("kafka_topic_prefix", "user_id_type", "settings"),
 }
 SECONDS = 30.0
 AMOUNT = 500
