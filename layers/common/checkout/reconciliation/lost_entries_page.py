@@ -70,7 +70,8 @@ class LedgerComparison:
         unseen = lost_entries.unseen_payments(
             tx, position.scope, above=position.newest_user, before=restored_at
         )
-        doubtful = self._doubtful(position, self._missing(unseen))
+        # What somebody else was credited with is a conflict, which may be discarded already.
+        doubtful = self._doubtful(position, self._missing(unseen, (Place.NOWHERE,)))
         self.park(tx, list(doubtful))
         return len(doubtful)
 
@@ -105,12 +106,15 @@ class LedgerComparison:
             newest = lost_entries.newest_user_of_entries(tx, min(movement.at for movement in newer))
         return {movement for movement in newer if _number(movement) > newest}
 
-    def _missing(self, movements: Collection[ExpectedEntry]) -> list[ExpectedEntry]:
+    def _missing(
+        self,
+        movements: Collection[ExpectedEntry],
+        nowhere: Collection[Place] = (Place.NOWHERE, Place.ENTERED_OTHERWISE),
+    ) -> list[ExpectedEntry]:
         """Those that are neither in the ledger nor parked."""
         effects = {movement.effect_key: movement.effect for movement in movements}
         with self._application.transaction() as tx:
             claims = ledger.claims(tx, effects)
             others = [one for key, one in effects.items() if not is_claimed(one, claims.get(key))]
             places = whereabouts.find(tx, others)
-        nowhere = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
         return [movement for movement in movements if places.get(movement.effect_key) in nowhere]
