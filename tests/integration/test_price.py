@@ -9,6 +9,7 @@ import pytest
 from checkout.base.text import MAX_BIGINT
 from checkout.operations.verbs.verify import Verify
 from checkout.payments import restores
+from checkout.reconciliation import state as reconciler_state
 from tests.support import roles
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
@@ -156,7 +157,7 @@ def test_a_second_free_session_of_a_request_is_held(fns: Functions, tail: Tail) 
     another["metadata"]["request_id"] = request_id
     begun(fns, another, 1000, 1100)
     with roles.acting_as("operations"), system().checkout_database.transaction() as tx:
-        restores.note(tx)
+        reconciler_state.save(tx, restores.NOTE, {})
 
     assert outcome(fns, event(first)) == "held"
     assert outcome(fns, event(another)) == "applied"

@@ -1,24 +1,15 @@
 """When a database was last restored to a point in time, as `operations restored` has noted it."""
 
-from psycopg2.extras import Json
-
 from checkout.base.postgres import Transaction
 
-_NAME = "restored"
-
-
-def note(tx: Transaction) -> None:
-    tx.execute(
-        "INSERT INTO reconciler_state (name, value) VALUES (%s, %s)"
-        " ON CONFLICT (name) DO UPDATE SET updated_at = clock_timestamp()",
-        (_NAME, Json({})),
-    )
+NOTE = "restored"
+"""The row of reconciler_state, whose time says when."""
 
 
 def noted_at(tx: Transaction) -> float:
     """In epoch seconds, by the checkout database's clock; 0 if none was."""
     tx.execute(
-        "SELECT extract(epoch FROM updated_at)::float AS at FROM reconciler_state WHERE name = %s", (_NAME,)
+        "SELECT extract(epoch FROM updated_at)::float AS at FROM reconciler_state WHERE name = %s", (NOTE,)
     )
     row = tx.fetchone()
     return 0.0 if row is None else float(row["at"])
@@ -27,6 +18,6 @@ def noted_at(tx: Transaction) -> float:
 def is_recent(tx: Transaction) -> bool:
     """True if events from before it may still come: Stripe lists them for 30 days."""
     tx.execute(
-        "SELECT FROM reconciler_state WHERE name = %s AND updated_at > now() - interval '30 days'", (_NAME,)
+        "SELECT FROM reconciler_state WHERE name = %s AND updated_at > now() - interval '30 days'", (NOTE,)
     )
     return tx.fetchone() is not None

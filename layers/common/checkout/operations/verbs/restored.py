@@ -14,6 +14,7 @@ from checkout.base.postgres import Transaction
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs
 from checkout.payments import restores
 from checkout.reconciliation import lost_entries_position
+from checkout.reconciliation import state as reconciler_state
 from checkout.system import System
 
 MOVED_ON_BY = 10_000_000_000
@@ -54,7 +55,7 @@ def restored(_: Namespace, system: System) -> Outcome:
             moved |= _moved_on(tx, tables)
     with system.checkout_database.transaction() as tx:
         lost_entries_position.forget(tx)
-        restores.note(tx)
+        reconciler_state.save(tx, restores.NOTE, {})
     return Outcome({"moved_on": moved})
 
 
