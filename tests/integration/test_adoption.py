@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg2
 import pytest
 from psycopg2 import errors
 
@@ -10,25 +9,16 @@ from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.base.user_ids import KINDS
 from checkout.release.migrate import Migrate
-from tests.support import functions
-from tests.support.functions import query
+from tests.support.functions import another_database, query
 
 
 @pytest.fixture
 def adopter(databases: tuple[str, str]) -> Iterator[str]:
     """The URL of a database with users alone, whose balances may be null."""
-    connection = psycopg2.connect(databases[0])
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE adopter")
-    url = databases[0].rpartition("/")[0] + "/adopter"
-    query(url, "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT, balance BIGINT)")
-    query(url, "INSERT INTO users (id, balance) VALUES (1, NULL), (2, 700)")
-    yield url
-    functions.disconnect()
-    with connection.cursor() as cursor:
-        cursor.execute("DROP DATABASE adopter WITH (FORCE)")
-    connection.close()
+    with another_database(databases[0], "adopter") as url:
+        query(url, "CREATE TABLE users (id BIGINT PRIMARY KEY, name TEXT, balance BIGINT)")
+        query(url, "INSERT INTO users (id, balance) VALUES (1, NULL), (2, 700)")
+        yield url
 
 
 def migrate(url: str, kind: str = "bigint") -> list[str]:

@@ -2,28 +2,20 @@
 
 from collections.abc import Iterator
 
-import psycopg2
 import pytest
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.release import owner
 from checkout.release.migrate import Migrate
-from tests.support import functions
-from tests.support.functions import query
+from tests.support.functions import another_database, query
+from tests.support.second_connection import second_connection, waiting
 
 
 @pytest.fixture
 def empty(databases: tuple[str, str]) -> Iterator[str]:
-    connection = psycopg2.connect(databases[0])
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE owned")
-    yield databases[0].rpartition("/")[0] + "/owned"
-    functions.disconnect()
-    with connection.cursor() as cursor:
-        cursor.execute("DROP DATABASE owned WITH (FORCE)")
-    connection.close()
+    with another_database(databases[0], "of_a_stack") as url:
+        yield url
 
 
 def migrate(url: str, app_id: str, currency: str = "eur") -> list[str]:
@@ -60,6 +52,18 @@ def test_of_two_new_stacks_the_second_is_refused(empty: str) -> None:
     with pytest.raises(ConfigurationError, match="prod-1 owns"), database.transaction() as tx:
         owner.take(tx, "staging-2", "eur")
     database.close()
+    assert query(empty, "SELECT app_id FROM checkout_owner") == [{"app_id": "prod-1"}]
+
+
+def test_of_two_stacks_that_come_at_once_the_second_is_refused(empty: str) -> None:
+    migrate(empty, "prod-1")
+    query(empty, "DELETE FROM checkout_owner")
+    with second_connection(empty) as first:
+        first.execute("INSERT INTO checkout_owner (app_id, currency) VALUES ('prod-1', 'eur')")
+        second = waiting(empty, lambda: migrate(empty, "staging-2"))
+        first.commit()
+    with pytest.raises(ConfigurationError, match="prod-1 owns"):
+        second.result()
     assert query(empty, "SELECT app_id FROM checkout_owner") == [{"app_id": "prod-1"}]
 
 

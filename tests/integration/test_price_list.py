@@ -5,15 +5,13 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
-import psycopg2
 import pytest
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.base.user_ids import BIGINT
 from checkout.release.migrate import MIGRATIONS, Migrate, for_ids
-from tests.support import functions
-from tests.support.functions import Functions, query
+from tests.support.functions import Functions, another_database, query
 from tests.support.stripe_simulator import Simulator
 
 LIST = json.dumps([{"amount_cents": 1000, "credit_cents": 1100, "label": "+10 %"}])
@@ -115,23 +113,17 @@ def test_a_retry_with_the_same_key_sends_what_is_stored_and_one_that_is_too_old_
 @pytest.fixture
 def older(databases: tuple[str, str]) -> Iterator[str]:
     """The URL of a database of the release before."""
-    server, name = databases[0].rpartition("/")[0], f"older_{uuid4().hex[:8]}"
-    connection = psycopg2.connect(databases[0])
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-    url = f"{server}/{name}"
-    query(url, "CREATE TABLE schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ DEFAULT now())")
-    for path in sorted((MIGRATIONS / "checkout").glob("*.sql")):
-        migration = f"checkout/{path.name}"
-        if migration < BRINGS_PRICES:
-            query(url, for_ids(BIGINT, path.read_text()).replace("%", "%%"))
-            query(url, "INSERT INTO schema_migrations VALUES (%s)", (migration,))
-    yield url
-    functions.disconnect()
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    with another_database(databases[0], "older") as url:
+        query(
+            url,
+            "CREATE TABLE schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ DEFAULT now())",
+        )
+        for path in sorted((MIGRATIONS / "checkout").glob("*.sql")):
+            migration = f"checkout/{path.name}"
+            if migration < BRINGS_PRICES:
+                query(url, for_ids(BIGINT, path.read_text()).replace("%", "%%"))
+                query(url, "INSERT INTO schema_migrations VALUES (%s)", (migration,))
+        yield url
 
 
 def migrate(url: str, *prices: str) -> list[str]:

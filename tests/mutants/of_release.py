@@ -48,9 +48,17 @@ MUTANTS = [
     ),
     Mutant(
         file="release/owner.py",
-        text="    if owner != app_id:\n",
+        text='    if row["app_id"] != app_id:\n',
         instead="    if False:\n",
         breaks="two stacks on one database credit each other's payments",
         caught_by="tests/integration/test_owner.py::test_another_stack_is_refused_before_anything_is_applied",
+    ),
+    Mutant(
+        file="release/owner.py",
+        text="    if (row := tx.fetchone()) is not None:\n",
+        instead="    if False:\n",
+        breaks="of two new stacks on one database that come at once each takes itself for the owner",
+        caught_by="tests/integration/test_owner.py"
+        "::test_of_two_stacks_that_come_at_once_the_second_is_refused",
     ),
 ]

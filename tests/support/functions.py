@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -231,6 +231,17 @@ def disconnect() -> None:
     connections: dict[str, Any] = vars(_OF_THIS_THREAD)
     for url in list(connections):
         connections.pop(url).close()
+
+
+@contextmanager
+def another_database(url: str, name: str) -> Iterator[str]:
+    """The URL of an empty database next to this one; it is gone afterwards."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield f"{url.rpartition('/')[0]}/{name}"
+        disconnect()
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def finished(request_id: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def require_own(tx: Transaction, app_id: str, currency: str) -> None:
     row = tx.fetchone()
     if row is None:
         return
-    _require_same(row["app_id"], app_id)
+    if row["app_id"] != app_id:
+        raise _owned(row["app_id"], app_id)
     if row["has_payments"] and row["currency"] != currency:
         raise ConfigurationError(
             f"BALANCE_CURRENCY is {currency}, but the balances that there are have been credited in"
@@ -41,13 +42,12 @@ def take(tx: Transaction, app_id: str, currency: str) -> None:
     )
     tx.execute("SELECT app_id FROM checkout_owner WHERE app_id <> %s", (app_id,))
     if (row := tx.fetchone()) is not None:
-        _require_same(row["app_id"], app_id)
+        raise _owned(row["app_id"], app_id)
 
 
-def _require_same(owner: str, app_id: str) -> None:
-    if owner != app_id:
-        raise ConfigurationError(
-            f"CHECKOUT_APP_ID is {app_id}, but {owner} owns the checkout database. Two stacks on one database"
-            " would credit each other's payments: give this stack a database of its own, or set"
-            f" CHECKOUT_APP_ID to {owner} if it takes that stack's place."
-        )
+def _owned(owner: str, app_id: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"CHECKOUT_APP_ID is {app_id}, but {owner} owns the checkout database. Two stacks on one database"
+        " would credit each other's payments: give this stack a database of its own, or set CHECKOUT_APP_ID"
+        f" to {owner} if it takes that stack's place."
+    )
