@@ -568,12 +568,7 @@ def test_what_was_parked_before_the_restored_time_and_discarded_after_it_is_disc
 
 
 def test_a_decision_about_bytes_that_nobody_can_read_any_more_is_restored(fns: Functions, tail: Tail) -> None:
-    age(fns)
-    request_id = pay(fns, user_id=77)
-    consume(fns, tail)
-    [parked] = operate(fns, "parked", "list")["result"]["parked"]
-    decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
-    assert operate(fns, "parked", "discard", str(parked["id"]), *decision)["clean"]
+    request_id = discarded(fns, tail)
     fns.checkout("UPDATE discarded_effects SET value = NULL")
     since = ago(5400)
     lose_the_ledger(fns)
@@ -603,7 +598,7 @@ def test_of_two_claims_of_a_payment_the_one_whose_decision_was_lost_is_discarded
     assert operate(fns, "parked", "list")["result"]["parked"] == []
 
 
-def discarded_and_lost(fns: Functions, tail: Tail) -> str:
+def discarded(fns: Functions, tail: Tail) -> str:
     """The request_id of a payment of user 77, who was not there."""
     age(fns)
     request_id = pay(fns, user_id=77)
@@ -611,6 +606,11 @@ def discarded_and_lost(fns: Functions, tail: Tail) -> str:
     [parked] = operate(fns, "parked", "list")["result"]["parked"]
     decision = ("--reason", "paid twice", "--operator", "ada", "--yes")
     assert operate(fns, "parked", "discard", str(parked["id"]), *decision)["clean"]
+    return request_id
+
+
+def discarded_and_lost(fns: Functions, tail: Tail) -> str:
+    request_id = discarded(fns, tail)
     lose_decisions(fns)
     return request_id
 

@@ -1,5 +1,6 @@
 """A defect of a decoder parks the record, and the log says where it is, without quoting the record."""
 
+import json
 import logging
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from checkout.base import telemetry
 from checkout.base.user_ids import BIGINT
 from checkout.outbox import finished_event, request_event
 from checkout.outbox.fields import Unprocessable
+from tests.support.functions import finished
 
 DECODERS: list[Callable[[bytes], object]] = [
     lambda value: finished_event.decoded(value, "eur", BIGINT),
@@ -54,15 +56,7 @@ def test_a_record_that_is_wrong_is_no_defect(
 def test_a_defect_in_the_effect_parks_the_record_too(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    event = finished_event.CheckoutFinishedEvent(
-        request_id="r1",
-        user_id=1,
-        amount_cents=500,
-        currency="eur",
-        purpose="balance_topup",
-        status="success",
-        timestamp="2026-11-23T12:00:00.000Z",
-    )
+    event = finished_event.decoded(json.dumps(finished("r1")).encode(), "eur", BIGINT)
     monkeypatch.setattr(finished_event, "success_key", None)
 
     with pytest.raises(Unprocessable, match="cannot be decoded: TypeError"):
