@@ -235,7 +235,7 @@ def test_the_example_of_a_value_in_json_keeps_its_quotes(
     configured(monkeypatch, tmp_path, line)
     given = deploy.settings("dev")
     assert json.loads(given["Prices"]) == [{"amount_cents": 1000, "credit_cents": 1100}]
-    # `sam deploy --guided` reads the same file by itself.
+    # `sam deploy --guided` also reads this file.
     [value] = tomllib.loads(line).values()
     assert CfnParameterOverridesType().convert((value,), None, None) == given
 

@@ -55,7 +55,7 @@ class NotAuthenticated(CheckoutError):
 
 
 class Forbidden(CheckoutError):
-    """The caller's address is not allowed, whoever the caller is."""
+    """The address that the caller has is not allowed."""
 
     status = 403
     code = "forbidden"

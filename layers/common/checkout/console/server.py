@@ -231,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers.get(name) for name in names}
         try:
             answer = self.server.answers.to(self.command, self.path.partition("?")[0], headers, body)
-        except Exception:  # noqa: BLE001 - the page is told in any case
+        except Exception:  # noqa: BLE001 - the page gets an answer in any case
             _log.exception("the operations failed")
             answer = _refusal(Unavailable.status, "The operations failed; the log of this console says why.")
         self.send_response(answer.status)
