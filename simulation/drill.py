@@ -51,17 +51,30 @@ def forget_what_was_done(world: World) -> None:
     world.restores_decided = world.restores
 
 
+def forget_emitted_reversals(world: World) -> None:
+    """Only `reconcile --since` brings back what was decided about refunds and disputes. Call it when others
+    have emitted something before."""
+    world.discarded.forget(_emitted_reversals(world))
+
+
 def _done(world: World) -> list[str]:
     """Effect keys of all that is in the ledger or emitted, also by what another restore has lost since; and
     the names of credits."""
     entered = world.application.rows(
         "SELECT effect_key, payment_intent_id, user_id, amount_cents FROM ledger_entries"
     )
-    emitted = world.checkout.rows(
+    published = world.topics[FINISHED].published[world.published_before :]
+    keys = [*(row["effect_key"] for row in entered), *map(effect_of, published)]
+    credits = [one for value in published if (one := credited(value)) is not None]
+    return [
+        *(*keys, *_emitted_reversals(world)),
+        *(*credit_names(entered), *(credit_name(*one) for one in credits)),
+    ]
+
+
+def _emitted_reversals(world: World) -> list[str]:
+    found = world.checkout.rows(
         "SELECT effect_key FROM reversals WHERE state = 'emitted'"
         " AND NOT effect_key IN (SELECT effect_key FROM discarded_effects)"
     )
-    published = world.topics[FINISHED].published[world.published_before :]
-    keys = [*(row["effect_key"] for row in (*entered, *emitted)), *map(effect_of, published)]
-    credits = [one for value in published if (one := credited(value)) is not None]
-    return [*keys, *credit_names(entered), *(credit_name(*one) for one in credits)]
+    return [row["effect_key"] for row in found]

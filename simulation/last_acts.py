@@ -96,6 +96,7 @@ def _exchange_request_ids(world: World) -> None:
     for _ in range(2):
         world.clock.pass_(REEMITTED_SECONDS)
         reconciling.reconcile(world)
+    drill.forget_emitted_reversals(world)
     world.application.rule = rule
 
 
