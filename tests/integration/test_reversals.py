@@ -89,6 +89,49 @@ def test_what_moved_nothing_yet_does_not_wait(fns: Functions, known: KnownStripe
     assert states(fns) == {}
 
 
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_of_a_debit_that_fails_does_not_wait(
+    fns: Functions, known: KnownStripe, status: str
+) -> None:
+    """Stripe cancels it with the debit, so it would wait for ever."""
+    request_id = str(uuid4())
+    unpaid = session_object(request_id, payment_intent="pi_1", payment_status="unpaid")
+    assert outcome(fns, event(unpaid)) == "applied"
+    assert outcome(fns, event(unpaid, "checkout.session.async_payment_failed")) == "applied"
+    canceled = refund("pi_1", status=status)
+    known.knows(canceled["id"], canceled)
+
+    assert outcome(fns, event(canceled, "refund.failed")) == "applied"
+
+
+def test_a_refund_that_fails_before_its_debit_settles_changes_no_balance(
+    fns: Functions, known: KnownStripe
+) -> None:
+    request_id = str(uuid4())
+    unpaid = session_object(request_id, payment_intent="pi_1", payment_status="unpaid")
+    assert outcome(fns, event(unpaid)) == "applied"
+    failed = refund("pi_1", status="failed")
+    known.knows(failed["id"], failed)
+    assert outcome(fns, event(failed, "refund.failed")) == "applied"
+
+    paid = event({**unpaid, "payment_status": "paid"}, "checkout.session.async_payment_succeeded")
+    assert outcome(fns, paid) == "applied"
+    assert states(fns) == {"refunded": "emitted", "refund_failed": "emitted"}
+    assert fns.row(request_id)["refunded_cents"] == 0
+
+
+def test_a_fee_that_a_dispute_lists_is_not_taken_from_the_user(fns: Functions, known: KnownStripe) -> None:
+    request_id = str(uuid4())
+    assert outcome(fns, event(session_object(request_id, payment_intent="pi_1"))) == "applied"
+    withdrawn = dispute("pi_1", -500)
+    fee = {"id": "txn_fee", "amount": -1500, "currency": "eur", "created": 2, "reporting_category": "fee"}
+    withdrawn["balance_transactions"].append(fee)
+    known.knows(withdrawn["id"], withdrawn)
+
+    assert outcome(fns, event(withdrawn, "charge.dispute.funds_withdrawn")) == "applied"
+    assert fns.row(request_id)["disputed_cents"] == 500
+
+
 @pytest.mark.parametrize(
     ("make", "event_type"),
     [(refund, "refund.created"), (dispute, "charge.dispute.created")],

@@ -24,7 +24,7 @@ MUTANTS = [
     ),
     Mutant(
         file=READINGS,
-        text="            if reversal_event.refunds_are_behind(refunds, event.object):\n",
+        text="            if stale_reversals.refunds_are_behind(refunds, event.object):\n",
         instead="            if False:\n",
         breaks="a refund that Stripe's list does not show yet is settled, and never taken",
         caught_by=f"{BEHIND}::test_a_list_of_refunds_without_one_that_the_charge_counts",

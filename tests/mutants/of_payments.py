@@ -375,4 +375,28 @@ MUTANTS = [
         breaks="a free session is credited twice after a restore",
         caught_by="tests/integration/test_price.py::test_a_second_free_session_of_a_request_is_held",
     ),
+    Mutant(
+        file="payments/reversals.py",
+        text="    if paid is None and any(_moved(one) for one in about if one in wanted):\n",
+        instead="    if paid is None and any(one.movements for one in about if one in wanted):\n",
+        breaks="a refund of a debit that has failed waits for ever",
+        caught_by="tests/integration/test_reversals.py"
+        "::test_a_refund_of_a_debit_that_fails_does_not_wait[failed]",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text="    movements = [one for one in listed if not _is_fee(one)]\n",
+        instead="    movements = listed\n",
+        breaks="a fee that Stripe lists with a dispute is taken from the user",
+        caught_by="tests/integration/test_reversals.py"
+        "::test_a_fee_that_a_dispute_lists_is_not_taken_from_the_user",
+    ),
+    Mutant(
+        file="sessions/table.py",
+        text="COALESCE(NULLIF(paid_cents, 0), amount_cents)",
+        instead="COALESCE(paid_cents, amount_cents)",
+        breaks="who has a code for 100 % has no daily limit",
+        caught_by="tests/integration/test_price.py"
+        "::test_a_free_payment_counts_with_its_price_in_the_daily_limit",
+    ),
 ]

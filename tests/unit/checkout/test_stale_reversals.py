@@ -2,7 +2,7 @@
 
 import pytest
 
-from checkout.payments.reversal_event import dispute_is_behind, refund_is_behind, refunds_are_behind
+from checkout.payments.stale_reversals import dispute_is_behind, refund_is_behind, refunds_are_behind
 
 
 @pytest.mark.parametrize("odd", [[], {}, None, 1, True, "\ud800"])

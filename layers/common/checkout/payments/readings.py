@@ -15,7 +15,14 @@ from checkout.base.postgres import Database
 from checkout.base.text import identifier
 from checkout.base.user_ids import UserIds
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import radar_event, reversal_event, session_event, stripe_object, table
+from checkout.payments import (
+    radar_event,
+    reversal_event,
+    session_event,
+    stale_reversals,
+    stripe_object,
+    table,
+)
 from checkout.payments.locked import Reading
 from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked
 from checkout.payments.payment import Payment
@@ -141,7 +148,7 @@ class Readings:
             return top_up
         if event.type in reversal_event.CHARGE_EVENTS:
             refunds = self._stripe().refunds_of(payment_intent_id)
-            if reversal_event.refunds_are_behind(refunds, event.object):
+            if stale_reversals.refunds_are_behind(refunds, event.object):
                 return Behind(BEHIND)
             return reversal_event.report(payment_intent_id, reversal_event.of_refunds(refunds))
         object_id = identifier(event.object.get("id"))
@@ -154,7 +161,7 @@ class Readings:
     def _refund_or_dispute(self, event: StripeEvent, payment_intent_id: str, object_id: str) -> Reading:
         is_dispute = event.type in reversal_event.DISPUTE_EVENTS
         answer = (self._stripe().dispute if is_dispute else self._stripe().refund)(object_id)
-        is_behind = reversal_event.dispute_is_behind if is_dispute else reversal_event.refund_is_behind
+        is_behind = stale_reversals.dispute_is_behind if is_dispute else stale_reversals.refund_is_behind
         if stripe_object.payment_intent_of(answer) not in (None, payment_intent_id):
             return Parked("Stripe has it of another payment")
         if is_behind(answer, event.object):
@@ -166,7 +173,7 @@ class Readings:
         """What a refund takes depends on those before it, and these may be new to us: after a restore."""
         refunds = self._stripe().refunds_of(payment_intent_id)
         answer = next((one for one in refunds if one.get("id") == object_id), None)
-        if answer is None or reversal_event.refund_is_behind(answer, event.object):
+        if answer is None or stale_reversals.refund_is_behind(answer, event.object):
             return Behind(BEHIND)
         return reversal_event.report(
             payment_intent_id, reversal_event.of_refunds(refunds, object_id), object_id

@@ -28,9 +28,9 @@ HANDLED = REFUND_EVENTS | CHARGE_EVENTS | DISPUTE_EVENTS
 GIVEN_BACK = ("failed", "canceled")
 """Statuses of refunds that have not reached the customer."""
 
-_REFUND_RANK = {"pending": 1, "requires_action": 1, "succeeded": 2, "failed": 3, "canceled": 3}
-_CLOSED = frozenset({"won", "lost", "prevented"})
-_ABSENT: Mapping[str, Any] = {}
+FEES = frozenset({"fee", "network_cost", "platform_earning", "platform_earning_refund", "tax"})
+"""Reporting categories of balance transactions that are between Stripe and us, and not the user's:
+https://docs.stripe.com/reports/reporting-categories"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +115,17 @@ def report(
 
 
 def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
-    """One movement for each of its balance transactions: the amount that moved, without Stripe's fee. Parked
-    if it makes no sense.
+    """One movement for each of its balance transactions: the amount that moved, without Stripe's fee, which
+    can also be a balance transaction of its own. Parked if it makes no sense.
 
     They are in the currency in which Stripe settles with us. If that is not the dispute's, the first
     withdrawal took the dispute's amount, and the first reinstatement returned it, unless it is only a part.
     """
     dispute_id = identifier(dispute.get("id"))
-    movements = dispute.get("balance_transactions")
-    if not isinstance(movements, list):
+    listed = dispute.get("balance_transactions")
+    if not isinstance(listed, list):
         return Parked("the dispute has no list of balance transactions")
+    movements = [one for one in listed if not _is_fee(one)]
     for movement in movements:
         if not isinstance(movement, Mapping) or type(movement.get("amount")) is not int:
             return Parked("a balance transaction of the dispute has no amount")
@@ -154,13 +155,17 @@ def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if identifier(currency) is None or positive_bigint(dispute.get("amount")) is None:
         return []
     first: dict[bool, Mapping[str, Any]] = {}
-    for movement in in_order(one for one in listed or () if isinstance(one, Mapping)):
+    for movement in in_order(one for one in listed or () if isinstance(one, Mapping) and not _is_fee(one)):
         amount, own = movement.get("amount"), str(movement.get("currency"))
         if type(amount) is int and amount and own.lower() != str(currency).lower():
             first.setdefault(amount < 0, movement)
     if False in first and not (True in first and _returns_all(dispute, first[True], first[False])):
         del first[False]
     return list(first.values())
+
+
+def _is_fee(movement: object) -> bool:
+    return isinstance(movement, Mapping) and identifier(movement.get("reporting_category")) in FEES
 
 
 def _returns_all(
@@ -187,49 +192,6 @@ def _whole(reversal: Reversal, dispute: Mapping[str, Any]) -> Reversal:
 def _created(resource: Mapping[str, Any]) -> int:
     created = resource.get("created")
     return created if type(created) is int else 0
-
-
-def refund_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
-    """True if the refund that Stripe answers is older than the one that its event reports."""
-    return _rank(_REFUND_RANK, answer) < _rank(_REFUND_RANK, reported)
-
-
-def dispute_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
-    """True if the dispute that Stripe answers is older than the one that its event reports: a movement of
-    money is missing, or it is not closed yet. One that has moved money since then was reopened."""
-    before, now = _movement_ids(reported), _movement_ids(answer)
-    is_still_open = _is_closed(reported) and not _is_closed(answer)
-    return bool(before - now) or (is_still_open and before == now)
-
-
-def refunds_are_behind(answer: Sequence[Mapping[str, Any]], charge: Mapping[str, Any]) -> bool:
-    """True if the refunds that Stripe lists are older than the charge that its event reports: one that the
-    charge names (API versions before 2022-11-15) is absent or older, or less is refunded."""
-    known = {identifier(refund.get("id")): refund for refund in answer}
-    listed = charge.get("refunds")
-    named = listed.get("data") if isinstance(listed, Mapping) else None
-    for reported in named if isinstance(named, list) else []:
-        if not isinstance(reported, Mapping):
-            continue
-        if refund_is_behind(known.get(identifier(reported.get("id")), _ABSENT), reported):
-            return True
-    amounts = [refund.get("amount") for refund in answer]
-    refunded = positive_bigint(charge.get("amount_refunded")) or 0
-    return refunded > sum(amount for amount in amounts if type(amount) is int)
-
-
-def _rank(ranks: Mapping[str, int], resource: Mapping[str, Any]) -> int:
-    return ranks.get(str(resource.get("status")), 0)
-
-
-def _is_closed(dispute: Mapping[str, Any]) -> bool:
-    return str(dispute.get("status")) in _CLOSED
-
-
-def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:
-    movements = dispute.get("balance_transactions")
-    listed = movements if isinstance(movements, list) else []
-    return {str(movement.get("id")) for movement in listed if isinstance(movement, Mapping)}
 
 
 def _reversed(object_id: str | None, movements: Sequence[Reversal | Parked]) -> Reversed | Parked:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from checkout.base.postgres import Transaction
+from checkout.outbox.effects import DIRECTIONS
 from checkout.payments import reversals_table
 from checkout.payments.locked import Locked
 from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waiting
@@ -86,9 +87,15 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
         return Parked(OTHER_CURRENCY), changes
     if about and not any(one in wanted for one in about):
         return Ignored(DISCARDED), changes
-    if paid is None and any(one.movements for one in about if one in wanted):
+    if paid is None and any(_moved(one) for one in about if one in wanted):
         return Waiting(UNPAID), changes
     return Applied(request_id=paid.request_id if paid is not None else None), changes
+
+
+def _moved(one: Reversed) -> int:
+    """What it has taken (negative) or returned in all. A refund of a debit that has failed, which Stripe
+    cancels, adds up to nothing: it waits for no payment."""
+    return sum(DIRECTIONS[movement.kind] * movement.amount_cents for movement in one.movements)
 
 
 def _first_stays(reported: Reversed, known: Sequence[StoredReversal]) -> Reversed:

@@ -15,9 +15,6 @@ _PAYMENTS = frozenset({"charge", "charge_failure", "partial_capture_reversal"})
 
 _REFUNDS = frozenset({"refund", "refund_failure"})
 _DISPUTES = frozenset({"dispute", "dispute_reversal"})
-_FEES = frozenset({"fee", "network_cost", "platform_earning", "platform_earning_refund", "tax"})
-"""These are between Stripe and us, and not the user's."""
-
 _PENDING = frozenset({"pending", "requires_action"})
 
 UNKNOWN = "other"
@@ -52,7 +49,7 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> BookedMovement | No
         transaction.get("source"),
         identifier(transaction.get("reporting_category")) or "unknown",
     )
-    if not isinstance(source, Mapping) or category in _FEES:
+    if not isinstance(source, Mapping) or category in reversal_event.FEES:
         return None
     payment_intent_id = payment_intent_of(source)
     if payment_intent_id is None:
