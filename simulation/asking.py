@@ -27,7 +27,8 @@ _USAGE = """
         count(*) FILTER (WHERE status IN ('session_pending', 'session_created')
             AND created_at > now() - interval '1 hour') AS open,
         count(*) FILTER (WHERE is_of_today) AS today,
-        coalesce(sum(coalesce(paid_cents, amount_cents)) FILTER (WHERE is_of_today), 0)::bigint AS cents
+        coalesce(sum(CASE WHEN paid_cents > 0 THEN paid_cents ELSE amount_cents END)
+            FILTER (WHERE is_of_today), 0)::bigint AS cents
     FROM (SELECT *, status NOT IN ('session_failed', 'session_expired', 'payment_failed')
             AND created_at >= date_trunc('day', now(), 'UTC') AS is_of_today
         FROM checkout_transactions WHERE user_id = %s OR request_id = %s) AS begun

@@ -307,3 +307,15 @@ def test_what_a_session_is_asked_for_is_written_with_it(fns: Functions, stripe: 
         row["stripe_parameters"]["payment_intent_data"]["metadata"],
     ):
         assert promise.items() <= metadata.items()
+
+
+def test_a_free_payment_counts_with_its_price_in_the_daily_limit(fns: Functions, stripe: Simulator) -> None:
+    """Who has a code for 100 % could else have any number of them."""
+    fns.set(DAILY_AMOUNT_CENTS_LIMIT="1000")
+    session = free(700, 700)
+    request_id = begun(fns, session, 700, 700)
+    assert outcome(fns, event(session)) == "applied"
+
+    assert fns.row(request_id)["paid_cents"] == 0
+    assert fns.create({"amount_cents": 301}).status == 429
+    assert fns.create({"amount_cents": 300}).status == 201

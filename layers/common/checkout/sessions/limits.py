@@ -25,7 +25,7 @@ class Usage(NamedTuple):
     """Begun in the current UTC day, without those that failed or expired."""
 
     day_cents: int
-    """The sum of these: as paid, or as asked while they may still be paid."""
+    """The sum of these: as paid, or as asked while they may still be paid and if nothing was to be paid."""
 
     day_ends_at: datetime
     seconds_left: float
@@ -36,7 +36,8 @@ def enforce(usage: Usage, config: Config, amount_cents: int) -> None:
     """Raises TooManyRequests, naming the limit and when it ends, unless one more payment of this amount fits
     into all of them.
 
-    A succeeded payment counts as paid, whatever was refunded. A known request is never counted again, not
+    A succeeded payment counts as paid, whatever was refunded, and a free one as what its price was: else
+    who has a code for 100 % could have any number. A known request is never counted again, not
     even one whose session failed and is tried again.
     """
     most_open = config.max_open_sessions_per_hour

@@ -26,7 +26,7 @@ def find_with_usage(tx: Transaction, request_id: str, user_id: UserId) -> tuple[
         "  date_trunc('day', now(), 'UTC') + interval '24 hours' AS day_ends_at,"
         "  EXTRACT(EPOCH FROM date_trunc('day', now(), 'UTC') + interval '24 hours' - now())::float"
         "    AS seconds_left"
-        "  FROM (SELECT id, created_at, COALESCE(paid_cents, amount_cents) AS cents,"
+        "  FROM (SELECT id, created_at, COALESCE(NULLIF(paid_cents, 0), amount_cents) AS cents,"
         "      status = ANY(%(open)s) AND created_at > now() - interval '1 hour' AS is_open,"
         "      status <> ALL(%(without_payment)s) AND created_at >= date_trunc('day', now(), 'UTC')"
         "        AS is_of_today"
