@@ -80,3 +80,26 @@ def test_balances_keep_their_currency_once_something_was_paid(empty: str) -> Non
     with pytest.raises(ConfigurationError, match=r"BALANCE_CURRENCY is eur, but .* credited in\s+jpy"):
         migrate(empty, "prod-1", "eur")
     assert migrate(empty, "prod-1", "jpy") == []
+
+
+@pytest.mark.parametrize("status", ["session_pending", "session_created", "payment_processing"])
+def test_who_is_paying_is_credited_in_the_currency_that_he_pays(empty: str, status: str) -> None:
+    migrate(empty, "prod-1", "eur")
+    query(
+        empty,
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status)"
+        f" VALUES ('r1', 1, 500, 'eur', 'balance_topup', '{status}')",
+    )
+    with pytest.raises(ConfigurationError, match="somebody may be paying in eur"):
+        migrate(empty, "prod-1", "jpy")
+    query(empty, "UPDATE checkout_transactions SET status = 'session_expired'")
+    migrate(empty, "prod-1", "jpy")
+
+
+def test_balances_that_nobody_has_paid_for_keep_their_currency_too(empty: str) -> None:
+    migrate(empty, "prod-1", "eur")
+    query(empty, "INSERT INTO users (id) VALUES (1)")
+    query(empty, "SELECT ledger_move('gift', 1, 500, 'eur', 'gift')")
+    with pytest.raises(ConfigurationError, match="set it to eur"):
+        migrate(empty, "prod-1", "jpy")
+    assert migrate(empty, "prod-1", "eur") == []

@@ -159,4 +159,36 @@ MUTANTS = [
         caught_by="tests/integration/test_lost_entries.py"
         "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
     ),
+    Mutant(
+        file="ledger/decision.py",
+        text="movement.record in self._refused or self._to_decide.known(effect) is not None",
+        instead="movement.record in self._refused",
+        breaks="what a person is to decide after a restore is entered when Kafka has it again",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
+    ),
+    Mutant(
+        file="reconciliation/uncredited.py",
+        text="self._payments(before, contradicted=hurry)",
+        instead="self._payments(before)",
+        breaks="a payment that Stripe contradicts keeps the search after a restore from all reversals",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_a_payment_that_stripe_contradicts_does_not_keep_the_search_from_its_end",
+    ),
+    Mutant(
+        file="reconciliation/discarded_effects.py",
+        text="one.claim == effect.claim and are_one(one, effect)",
+        instead="one.claim == effect.claim and one.effect_key == effect.effect_key",
+        breaks="a decision about another payment of the same request keeps this one from being emitted",
+        caught_by="tests/integration/test_lost_entries.py"
+        "::test_what_was_discarded_of_another_payment_of_the_request_keeps_nothing_from_being_emitted",
+    ),
+    Mutant(
+        file="release/migrate.py",
+        text="                    owner.require_no_entries(tx, before, self._owner[1])\n",
+        instead="                    pass\n",
+        breaks="balances that nobody has paid for change their currency",
+        caught_by="tests/integration/test_owner.py"
+        "::test_balances_that_nobody_has_paid_for_keep_their_currency_too",
+    ),
 ]

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkout.ledger.belonging import STAGE, rivals
-from checkout.ledger.decision import Movement, in_order, parts
+from checkout.ledger.decision import Movement, in_order
+from checkout.ledger.parts import parts
 from checkout.outbox.effects import DIRECTIONS, Effect, reversal_key, success_key
 from checkout.outbox.record import Record
 

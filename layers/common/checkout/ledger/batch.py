@@ -17,9 +17,10 @@ from checkout.base.errors import BalanceNotMoved, DatabaseContended, DataRefused
 from checkout.base.postgres import Database, Transaction
 from checkout.base.user_ids import UserId
 from checkout.ledger import entering, parking
-from checkout.ledger.decision import Movement, in_order, parts
+from checkout.ledger.decision import Movement, in_order
 from checkout.ledger.entering import Read, Tally
 from checkout.ledger.parked import Parked
+from checkout.ledger.parts import parts
 
 PARTS = 16
 """How many parts a group is divided into: few attempts fail before the record that is the cause is found."""

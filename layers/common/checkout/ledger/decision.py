@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from checkout.ledger.belonging import STAGE, TAKING_OF, EffectIndex
 from checkout.outbox.effects import Effect
-from checkout.outbox.record import Record
+from checkout.outbox.record import NO_PARTITION, Record
 
 CONFLICT = "the ledger has this effect with another user, amount or currency, or for another payment"
 CREDIT_IS_PARKED = "the credit that it reverses is parked or discarded, so it is decided together with that"
@@ -59,7 +59,7 @@ class Decision:
     park: list[tuple[Movement, str]] = field(default_factory=list)
     discard: list[tuple[Movement, str]] = field(default_factory=list)
     still_parked: list[Movement] = field(default_factory=list)
-    """The same records as the database refused before; they are not tried again."""
+    """The same records as the database refused before, or what a person is to decide: not tried again."""
     discarded_before: list[Movement] = field(default_factory=list)
 
 
@@ -113,6 +113,10 @@ class _Deciding:
         self._open = EffectIndex(one.effect for one in left if not one.is_discarded)
         self._discarded = EffectIndex(one.effect for one in left if one.is_discarded)
         self._refused = {one.record for one in left if one.is_refused and not one.is_discarded}
+        self._to_decide = EffectIndex(
+            one.effect for one in left if one.record.partition == NO_PARTITION and not one.is_discarded
+        )
+        """What a search after a restore has parked for a person: Kafka's own record decides nothing."""
         self._names = {name for one in left for name in one.effect.names} | entered.names
         """Effect keys and payment intents of all that is known."""
 
@@ -126,7 +130,9 @@ class _Deciding:
             self._enter(movement)
         elif self._discarded.known(effect) is not None:
             self.decision.discarded_before.append(movement)
-        elif movement.parked_id is None and movement.record in self._refused:
+        elif movement.parked_id is None and (
+            movement.record in self._refused or self._to_decide.known(effect) is not None
+        ):
             self.decision.still_parked.append(movement)
             self._open.add(effect)
         elif self._entered.known(effect) is not None:
@@ -216,35 +222,3 @@ def _is_covered(taken: Iterable[Effect], given: Iterable[Effect], rounding: int)
     returns = {one.effect_key: one.amount_cents for one in given}
     most = -sum(takings.values()) + rounding * len(returns)
     return len(takings) >= len(returns) or most >= sum(returns.values())
-
-
-def parts(movements: Sequence[Movement], most: int) -> list[list[Movement]]:
-    """Divide them into at most `most` parts: by user; those of one user by payment; those of one payment by
-    refund or dispute; otherwise by record. They are `in_order`, and so are the parts."""
-    for belongs in (_user, _payment, _thing, _record):
-        together: dict[object, list[Movement]] = {}
-        for movement in movements:
-            together.setdefault(belongs(movement), []).append(movement)
-        if len(together) > 1:
-            break
-    groups = list(together.values())
-    size = -(-len(groups) // most)
-    chosen = (groups[start : start + size] for start in range(0, len(groups), size))
-    return [in_order(chain.from_iterable(part)) for part in chosen]
-
-
-def _user(movement: Movement) -> object:
-    return movement.effect.user_id
-
-
-def _payment(movement: Movement) -> object:
-    return movement.effect.payment_intent_id or movement.effect.request_id
-
-
-def _thing(movement: Movement) -> object:
-    effect = movement.effect
-    return effect.source_id if effect.kind in ("refunded", "refund_failed") else STAGE[effect.kind] > 0
-
-
-def _record(movement: Movement) -> object:
-    return id(movement)

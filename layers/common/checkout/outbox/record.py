@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from checkout.base.errors import Unavailable
 
+NO_PARTITION = -1
+"""The partition of a record that never was on Kafka: it was parked for a person to decide."""
+
 
 class Record(Struct, frozen=True, gc=False):
     """One record; `value` is empty for a tombstone."""

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 
 from checkout.base.postgres import Transaction
 from checkout.base.user_ids import UserId
-from checkout.outbox.effects import Effect, effect_of
+from checkout.outbox.effects import Effect, Recorded, are_one, effect_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,6 @@ class Discarded:
         )
 
 
-Claim = tuple[str, UserId, int, str]
-"""Effect key, user, signed amount and currency."""
-
 _COLUMNS = ", ".join(Discarded.__slots__)
 
 
@@ -58,14 +55,24 @@ def take_back(tx: Transaction, effect_keys: Collection[str]) -> None:
     tx.execute("DELETE FROM discarded_effects WHERE effect_key = ANY(%s)", (list(effect_keys),))
 
 
-def among(tx: Transaction, effect_keys: Collection[str]) -> set[Claim]:
-    """The claims of those of them that were discarded."""
+def among(tx: Transaction, effects: Collection[Effect]) -> set[str]:
+    """The keys of those of them that were discarded, with the same user, amount and currency. After a restore
+    another payment can have the request_id of one that was discarded."""
+    if not effects:
+        return set()
     rows = tx.tuples(
-        "SELECT effect_key, user_id, amount_cents, currency FROM discarded_effects"
+        "SELECT effect_key, user_id, amount_cents, currency, payment_intent_id FROM discarded_effects"
         " WHERE effect_key = ANY(%s)",
-        (list(effect_keys),),
+        ([effect.effect_key for effect in effects],),
     )
-    return {(key, user_id, amount, currency) for key, user_id, amount, currency in rows}
+    decided = [
+        Recorded(key, (user_id, amount, currency), intent) for key, user_id, amount, currency, intent in rows
+    ]
+    return {
+        effect.effect_key
+        for effect in effects
+        if any(one.claim == effect.claim and are_one(one, effect) for one in decided)
+    }
 
 
 def page(tx: Transaction, *, behind: Discarded | None, limit: int) -> list[Discarded]:

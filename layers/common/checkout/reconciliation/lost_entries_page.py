@@ -12,7 +12,7 @@ from checkout.ledger.entering import is_claimed
 from checkout.ledger.parked import Parked
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.finished_event import TOPIC
-from checkout.outbox.record import Record
+from checkout.outbox.record import NO_PARTITION, Record
 from checkout.payments import restores
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import success_event
@@ -26,8 +26,6 @@ NEW_NUMBER = (
     "its entry was lost with a restore, and the number of the user is greater than any that was known before:"
     " is it still the same person's?"
 )
-NO_PARTITION = -1
-"""The partition of a record that never was on Kafka."""
 
 
 def _number(movement: ExpectedEntry) -> int:

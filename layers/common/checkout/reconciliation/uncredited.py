@@ -110,10 +110,12 @@ class Reemission:
 
     def still_uncredited(self, before: datetime, *, hurry: bool = False) -> Uncredited:
         """Count the payments that succeeded and reversals that were emitted before then and are neither in
-        the ledger nor parked; mark those that are in the ledger. With `hurry` the others are due at once,
-        however far away their next retry was. Raises DatabaseUnavailable."""
+        the ledger nor parked; mark those that are in the ledger. Payments that Stripe contradicts do not
+        count. With `hurry` the others are due at once, however far away their next retry was. Raises
+        DatabaseUnavailable."""
         uncredited = Uncredited(0, 0)
-        for page in chain(self._payments(before), self._reversals(before)):
+        paid = self._payments(before, contradicted=hurry)
+        for page in chain(paid, self._reversals(before)):
             with self._checkout.transaction() as tx:
                 credited, parked = self._found(tx, page)
                 missing = page.keys() - credited - parked
@@ -127,12 +129,21 @@ class Reemission:
             uncredited = Uncredited(uncredited.total + len(missing), uncredited.emitted + delayed)
         return uncredited
 
-    def _payments(self, before: datetime) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
+    def _payments(
+        self, before: datetime, *, contradicted: bool = True
+    ) -> Iterator[Mapping[str, CheckoutFinishedEvent]]:
         """A page at a time, by effect key; oldest first."""
         last: Payment | None = None
         while True:
             with self._checkout.transaction() as tx:
-                rows = payments.page(tx, purpose=TOP_UP, before=before, behind=last, limit=MOST_AT_ONCE)
+                rows = payments.page(
+                    tx,
+                    purpose=TOP_UP,
+                    before=before,
+                    behind=last,
+                    limit=MOST_AT_ONCE,
+                    contradicted=contradicted,
+                )
             yield {success_key(row.request_id): success_event(row) for row in rows}
             if len(rows) < MOST_AT_ONCE:
                 return
@@ -200,11 +211,8 @@ class Reemission:
         }
         parked = {key for key, place in places.items() if place in (Place.PARKED, Place.DISCARDED)}
         missing = due.keys() - credited - parked
-        decided = discarded_effects.among(tx, missing) if missing else set()
-        parked |= {
-            effect.effect_key for effect in effects if (effect.effect_key, *effect.claim) in decided
-        } - credited
-        return credited, parked
+        decided = discarded_effects.among(tx, [one for one in effects if one.effect_key in missing])
+        return credited, parked | decided
 
     def _schedule(self, tx: Transaction, credited: set[str], missing: set[str]) -> None:
         after = self._config.reemit_after_seconds

@@ -29,15 +29,23 @@ def due(tx: Transaction, *, purpose: str, after_seconds: int, limit: int) -> Seq
 
 
 def page(
-    tx: Transaction, *, purpose: str, before: datetime, behind: Payment | None, limit: int
+    tx: Transaction,
+    *,
+    purpose: str,
+    before: datetime,
+    behind: Payment | None,
+    limit: int,
+    contradicted: bool = True,
 ) -> Sequence[Payment]:
-    """Those that succeeded before then, oldest first, from `behind` on."""
+    """Those that succeeded before then, oldest first, from `behind` on. Unless `contradicted`, without those
+    that Stripe was asked for and does not know as paid: nobody enters them."""
     tx.execute(
-        f"SELECT {COLUMNS} FROM checkout_transactions"
+        f"SELECT {COLUMNS} FROM checkout_transactions t"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s AND completed_at < %s"
         "   AND (completed_at, id) > (COALESCE(%s, '-infinity'::timestamptz), %s)"
+        f"   AND (%s OR recheck_at IS NULL OR recheck_at <= now() OR {PROVEN})"
         " ORDER BY completed_at, id LIMIT %s",
-        (purpose, before, behind and behind.completed_at, behind.id if behind else 0, limit),
+        (purpose, before, behind and behind.completed_at, behind.id if behind else 0, contradicted, limit),
     )
     return fetched(tx)
 

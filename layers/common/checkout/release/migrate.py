@@ -73,9 +73,11 @@ class Migrate:
 
     def _require_usable(self) -> None:
         with self._databases["checkout"].transaction() as tx:
-            owner.require_own(tx, *self._owner)
+            before = owner.require_own(tx, *self._owner)
         for folder, database in self._databases.items():
             with database.transaction() as tx:
+                if folder == "application" and before is not None:
+                    owner.require_no_entries(tx, before, self._owner[1])
                 user_id_columns.require_same(tx, user_id_columns.TABLES[folder])
                 if folder == "application" and application_users.require_usable(
                     tx, balance_is_made_not_null=not _is_applied(tx, MAKES_BALANCES_NOT_NULL)

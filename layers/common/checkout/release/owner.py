@@ -7,30 +7,50 @@ would be worth something else.
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Transaction
+from checkout.payments.payment import OPEN, Status
 
 
-def require_own(tx: Transaction, app_id: str, currency: str) -> None:
-    """Raises ConfigurationError if another CHECKOUT_APP_ID owns the database, or something was paid with
-    another BALANCE_CURRENCY. A new one has no owner."""
+def require_own(tx: Transaction, app_id: str, currency: str) -> str | None:
+    """Returns the currency of the balances until now; None of a new database, which has no owner. Raises
+    ConfigurationError if another CHECKOUT_APP_ID owns the database, or something was paid or is being paid
+    with another BALANCE_CURRENCY."""
     tx.execute("SELECT WHERE to_regclass('checkout_owner') IS NOT NULL")
     if tx.fetchone() is None:
-        return
+        return None
     tx.execute(
         "SELECT app_id, currency,"
         " EXISTS(SELECT FROM checkout_transactions WHERE status = 'payment_succeeded'"
-        "   AND paid_currency = checkout_owner.currency) AS has_payments"
-        " FROM checkout_owner"
+        "   AND paid_currency = checkout_owner.currency) AS has_payments,"
+        " EXISTS(SELECT FROM checkout_transactions WHERE status = ANY(%s)"
+        "   AND currency = checkout_owner.currency) AS is_paid"
+        " FROM checkout_owner",
+        ([*OPEN, Status.PAYMENT_PROCESSING],),
     )
     row = tx.fetchone()
     if row is None:
-        return
+        return None
     if row["app_id"] != app_id:
         raise _owned(row["app_id"], app_id)
-    if row["has_payments"] and row["currency"] != currency:
+    before = str(row["currency"])
+    if before != currency and row["has_payments"]:
+        raise _in_another_currency(before, currency)
+    if before != currency and row["is_paid"]:
         raise ConfigurationError(
-            f"BALANCE_CURRENCY is {currency}, but the balances that there are have been credited in"
-            f" {row['currency']}, and would be worth something else: set it to {row['currency']}."
+            f"BALANCE_CURRENCY is {currency}, but somebody may be paying in {before}, which could not be"
+            f" credited then: wait until these sessions are over, or set it to {before}."
         )
+    return before
+
+
+def require_no_entries(tx: Transaction, before: str, currency: str) -> None:
+    """Raises ConfigurationError if the balances have another currency than until now, and the ledger has
+    entries: opening balances, an application's own. The transaction is the application database's."""
+    tx.execute("SELECT WHERE to_regclass('ledger_entries') IS NOT NULL")
+    if before == currency or tx.fetchone() is None:
+        return
+    tx.execute("SELECT 1 FROM ledger_entries LIMIT 1")
+    if tx.fetchone() is not None:
+        raise _in_another_currency(before, currency)
 
 
 def take(tx: Transaction, app_id: str, currency: str) -> None:
@@ -43,6 +63,13 @@ def take(tx: Transaction, app_id: str, currency: str) -> None:
     tx.execute("SELECT app_id FROM checkout_owner WHERE app_id <> %s", (app_id,))
     if (row := tx.fetchone()) is not None:
         raise _owned(row["app_id"], app_id)
+
+
+def _in_another_currency(before: str, currency: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"BALANCE_CURRENCY is {currency}, but the balances that there are have been credited in"
+        f" {before}, and would be worth something else: set it to {before}."
+    )
 
 
 def _owned(owner: str, app_id: str) -> ConfigurationError:
