@@ -12,19 +12,14 @@ from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.corruption import Corrupted
 from simulation.discarded import credit_names, replayed
+from simulation.entries import Entries, is_usurped
 from simulation.kafka import FINISHED
 from simulation.states import States
 from simulation.stored import stored
-from simulation.truth import CREDIT, REVERSALS, Fact, Truth
-from simulation.world import CURRENCY, World
+from simulation.truth import CREDIT, Fact, Truth
+from simulation.world import World
 
 LISTED = 5
-
-_LEDGER = (
-    "SELECT u.id AS owner, u.balance, e.* FROM users u LEFT JOIN ledger_entries e ON e.user_id = u.id"
-    " ORDER BY e.id"
-)
-"""What the safety after each commit needs, in one round trip."""
 
 
 class Checker:
@@ -33,7 +28,7 @@ class Checker:
         self._commits = (-1, -1)
         self._restores = 0
         self._states = States(world)
-        self._entries: set[str] = set()
+        self._entries = Entries(world)
         self._outbox: dict[str, bytes] = {}
         self._answers = Answers()
         self._silent: set[Fact] = set()
@@ -48,12 +43,13 @@ class Checker:
             raise Broken("Stripe is asked once for a session", world.stripe.keys.broken[0])
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
-            self._restores, self._entries, self._outbox = world.restores, set(), {}
+            self._restores, self._outbox = world.restores, {}
+            self._entries.forget()
             self._states.forget()
             self._answers.forget(world.topics[FINISHED].ever, world.answered_before)
             self._commits = (-1, -1)
         if commits[1] != self._commits[1]:
-            self._ledger()
+            self._entries.check(self._truth())
         if commits[0] != self._commits[0]:
             self._checkout()
         self._commits = commits
@@ -76,7 +72,7 @@ class Checker:
             left[fact.intent] += fact.amount
         undecided = self._undecided() | several | truth.priced.keys()
         self._unbalanced = {intent for intent, cents in left.items() if cents} - undecided
-        usurped = {fact for fact in entered if self._is_usurped(fact)}
+        usurped = {fact for fact in entered if is_usurped(self._world, fact)}
         if surplus := entered - must - may - usurped:
             raise Broken("nothing else is entered", _listed(surplus))
         wrong = truth.wrong_shares(rows)
@@ -102,7 +98,7 @@ class Checker:
     ) -> None:
         """Somebody may have credited another user. What was taken before stays: its credit was on its way."""
         credited = {(fact.intent, fact.user_id) for _, fact in facts if fact.kind == CREDIT}
-        usurped = {fact.intent: number for number, fact in facts if self._is_usurped(fact)}
+        usurped = {fact.intent: number for number, fact in facts if is_usurped(self._world, fact)}
         undecidable = several - usurped.keys()
         rest = {fact for number, fact in facts if number > usurped.get(fact.intent, 0)}
         uncredited = {fact for fact in rest if (fact.intent, fact.user_id) not in credited}
@@ -143,64 +139,6 @@ class Checker:
         if others := set(offences) - may:
             raise Broken("verify finds nothing but what was corrupted", f"{made.what}: {_listed(others)}")
 
-    def _ledger(self) -> None:
-        found = self._world.application.rows(_LEDGER)
-        rows = [row for row in found if row["effect_key"] is not None]
-        balances = {row["owner"]: row["balance"] for row in found}
-        sums: Counter[int] = Counter()
-        for row in rows:
-            sums[row["user_id"]] += row["amount_cents"]
-        for user_id, balance in balances.items():
-            if balance != sums[user_id]:
-                raise Broken("a balance is the sum of its entries", f"user {user_id}: {balance}")
-        truth = self._truth()
-        known = {*self._world.moves, *self._world.attempted}
-        moves = {(move.key, move.user_id, move.amount) for move in known}
-        seen: Counter[tuple[str, str]] = Counter()
-        for row in rows:
-            fact = truth.fact_of(row)
-            own = (row["effect_key"], row["user_id"], row["amount_cents"])
-            if fact is None and own not in moves:
-                raise Broken("an entry is somebody's movement", f"{own}")
-            is_true = fact is None or fact in truth.must | truth.may or self._is_usurped(fact)
-            if row["currency"] != CURRENCY or not is_true:
-                raise Broken("an entry has happened at Stripe", f"{row['effect_key']} {fact}")
-            if fact is not None:
-                seen[fact.kind, fact.source] += 1
-        if twice := [key for key, count in seen.items() if count > 1]:
-            raise Broken("an effect is entered once", f"{twice}")
-        self._taken_before_given(rows)
-        self._nothing_is_overdrawn(rows)
-        keys = {row["effect_key"] for row in rows}
-        if vanished := self._entries - keys:
-            raise Broken("an entry stays", _listed(vanished))
-        self._entries = keys
-
-    def _taken_before_given(self, rows: list[dict[str, Any]]) -> None:
-        sums: Counter[str] = Counter()
-        disputes = {
-            moved["id"]: dispute["id"]
-            for dispute in self._world.account.all("dispute")
-            for moved in dispute["balance_transactions"]
-        }
-        for row in rows:
-            if row["kind"] in REVERSALS:
-                sums[disputes.get(row["source_id"], row["source_id"])] += row["amount_cents"]
-        # A share that rounds to nothing is not taken, and can return as one. Events do not say that they are
-        # about a share.
-        if given := [source for source, total in sums.items() if total > 1]:
-            raise Broken("nothing is given back that was not taken", f"{given}")
-
-    def _nothing_is_overdrawn(self, rows: list[dict[str, Any]]) -> None:
-        """The application spends what there is. After a restore it enters anew what it has spent."""
-        if self._world.restores:
-            return
-        balances: Counter[int] = Counter()
-        for row in rows:
-            balances[row["user_id"]] += row["amount_cents"]
-            if row["kind"] == "spent" and row["amount_cents"] < 0 > balances[row["user_id"]]:
-                raise Broken("the application spends what there is", row["effect_key"])
-
     def _checkout(self) -> None:
         """Kafka has what left the outbox, the ledger what the reconciler compares no more; states rise."""
         world, found = self._world, stored(self._world.checkout)
@@ -214,12 +152,9 @@ class Checker:
         self._outbox = found.outbox
         if silent := found.emitted - self._answers.effects - found.outbox.keys() - world.forged:
             raise Broken("what is stored is emitted by the same commit", _listed(silent))
-        if world.restored_to is None and (absent := found.credited - self._entries):
+        if world.restored_to is None and (absent := found.credited - self._entries.keys):
             raise Broken("what is marked as credited has its entry", _listed(absent))
         self._states.check(found)
-
-    def _is_usurped(self, fact: Fact) -> bool:
-        return fact.kind == CREDIT and (fact.intent, fact.user_id) in self._world.usurped
 
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from checkout.operations import command
-from simulation import loudness, restores
+from simulation import loudness, openings, restores
 from simulation.answers import effect_of
 from simulation.broken import Broken
 from simulation.discarded import credit_names
@@ -35,7 +35,7 @@ def operate(world: World) -> None:
     refunds = [one["id"] for kind in ("refund", "dispute") for one in world.account.all(kind)]
     choices += [("reread", world.tape.pick(refunds))] * 2 if refunds else []
     # Where a balance is the sum of its entries, these change nothing.
-    choices += [("rebuild-balance", *_of_user(world), "--reason", "a look"), ("opening-balances",)]
+    choices += [openings.doubting(world, world.tape.pick(USERS), "a look"), ("opening-balances",)]
     choices += [("erase", "--older-than", "31"), ("erase-user", *_of_user(world), "--reason", "asked")]
     if world.requests:
         choices += [("look-again", world.tape.pick(world.requests).request_id)] * 2

@@ -14,6 +14,7 @@ from simulation import (
     last_acts,
     loudness,
     misleading,
+    openings,
     operators,
     people,
     reconciling,
@@ -137,7 +138,7 @@ class Player:
         try:
             for user_id in USERS:
                 if world.tape.chance(world.swarm.present):
-                    people.enter_user(world, user_id)
+                    openings.enter_first(world, user_id)
             for step in steps:
                 world.tape.begin(step)
                 world.act = lambda: self._act(world)
@@ -188,6 +189,8 @@ def settle(world: World, checker: Checker) -> None:
     if world.restored_to is not None:
         drill.mend_restores(world, ROUNDS)
         checker.after_drill()
+    for words in openings.to_do(world):
+        operators.run(world, *words)
     for number in range(ROUNDS):
         schedules.period(world, 960 if number < 3 else 25 * 3600)
         checker.after_step()

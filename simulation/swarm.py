@@ -86,6 +86,8 @@ class Swarm:
     terms: Terms
     present: float
     """How probable it is that a user is there at the beginning."""
+    has_older: bool
+    """Those users may have a balance from before the ledger."""
 
 
 def of(seed: int) -> Swarm:
@@ -115,4 +117,5 @@ def of(seed: int) -> Swarm:
         rule=random.choice((*server.RULES, *[server.NO_RULE] * (0 if "change rule" in theme else 6))),
         terms=chosen,
         present=random.choice((0.8, 0.8, 0.8, 0.3)),
+        has_older=random.random() < 0.15,
     )

@@ -58,6 +58,8 @@ class World:
         self.metrics.listen()
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
         self.signed_up: list[int] = []
+        self.older: dict[int, int] = {}
+        """By user, what was in the balance before the ledger."""
         self.requests: list[Request] = []
         self.moves: list[Move] = []
         self.attempted: set[Move] = set()

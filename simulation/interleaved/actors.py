@@ -7,7 +7,7 @@ import psycopg2
 
 from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
-from simulation import operators, reconciling, traffic
+from simulation import openings, operators, reconciling, traffic
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED
@@ -63,7 +63,7 @@ def reconciler(world: InterleavedWorld) -> Actors:
 def operator(world: InterleavedWorld) -> Actors:
     if world.tape.chance(0.3) and world.signed_up:
         user_id = world.tape.pick(world.signed_up)
-        words = ("rebuild-balance", "--user", str(user_id), "--reason", "doubt")
+        words = openings.doubting(world, user_id, "doubt")
         return [Actor(OPERATOR, lambda: operators.run(world, *words))]
     act = operators.discard if world.tape.chance(0.4) else operators.operate
     return [Actor(OPERATOR, lambda: act(world))]

@@ -1,6 +1,6 @@
 """What meets on its way: groups for which something happens first, so that it is handled at once."""
 
-from simulation import asking, operators, people, reconciling, traffic
+from simulation import asking, openings, operators, people, reconciling, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
@@ -110,7 +110,7 @@ def rebuilder(world: InterleavedWorld) -> actors.Actors:
     """A balance is rebuilt, or moved by the application, while it is credited."""
     if not world.signed_up:
         return []
-    words = ("rebuild-balance", "--user", str(world.tape.pick(world.signed_up)), "--reason", "doubt")
+    words = openings.doubting(world, world.tape.pick(world.signed_up), "doubt")
     rebuilds = [Actor(actors.OPERATOR, lambda: operators.run(world, *words))]
     credits_ = late_consumer(world)
     return [*credits_, *(rebuilds if world.tape.chance(0.5) else actors.application(world))]
