@@ -162,9 +162,31 @@ def _share_changed(world: World) -> Corrupted | None:
     return Corrupted(f"the share of {entry['effect_key']}", ["EntryDiffersFromPayment"])
 
 
+_ENTER_AGAIN = """
+    UPDATE pg_index SET indisready = false
+        WHERE indrelid = 'ledger_entries'::regclass AND indisunique AND NOT indisprimary;
+    INSERT INTO ledger_entries
+            (effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id)
+        SELECT effect_key, user_id, amount_cents, currency, kind, request_id, source_id, payment_intent_id
+        FROM ledger_entries WHERE id = %s;
+    UPDATE pg_index SET indisready = true
+        WHERE indrelid = 'ledger_entries'::regclass AND indisunique AND NOT indisprimary
+"""
+
+
+def _entered_twice(world: World) -> Corrupted | None:
+    """Through unique indexes that miss entries, as those do whose order a new collation has changed."""
+    entry = _some_entry(world)
+    if entry is None:
+        return None
+    _by_hand(world.application, _ENTER_AGAIN, entry["id"])
+    _move(world, entry["user_id"], entry["amount_cents"])
+    return Corrupted(f"{entry['effect_key']} is entered twice", ["EffectTwiceInLedger"])
+
+
 _KINDS: list[Callable[[World], Corrupted | None]] = [
     *(_balance, _entry_gone, _entry_changed, _entry_of_nobody),
-    *(_paid_changed, _credit_changed, _payment_gone, _reversal_gone, _share_changed),
+    *(_paid_changed, _credit_changed, _payment_gone, _reversal_gone, _share_changed, _entered_twice),
 ]
 
 

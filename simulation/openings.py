@@ -3,6 +3,7 @@ them, each by an entry of what there was."""
 
 from collections.abc import Iterator, Sequence
 
+from simulation import people
 from simulation.world import World
 
 OPENING = "opening"
@@ -13,12 +14,12 @@ Words = Sequence[str]
 
 def enter_first(world: World, user_id: int) -> None:
     """A user who is there before anything happens."""
+    people.enter_user(world, user_id)
     cents = world.tape.pick(CENTS) if world.swarm.has_older else 0
-    world.application.as_application("INSERT INTO users (id, balance) VALUES (%s, %s)", [user_id, cents])
-    world.signed_up.append(user_id)
     if cents:
         world.older[user_id] = cents
-    world.say(f"user {user_id} is there{f', with {cents} from before the ledger' if cents else ''}")
+        world.application.as_application("UPDATE users SET balance = %s WHERE id = %s", [cents, user_id])
+        world.say(f"user {user_id} has {cents} from before the ledger")
 
 
 def doubting(world: World, user_id: int, reason: str) -> Words:

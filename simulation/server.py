@@ -63,6 +63,8 @@ _RULE = """
     END $$;
     CREATE TRIGGER rule BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION sim.judge();
 """
+_ADOPTER = "CREATE TABLE sim.users (id bigint PRIMARY KEY, email text, balance bigint)"
+"""The application was there before: its balances may be NULL until it is migrated."""
 NO_RULE = "none"
 CLOSED, CLOSED_USER = "closed", 2
 RULES = ("debt", "check", CLOSED, "outage", "skipped")
@@ -103,7 +105,7 @@ def _migrate(server: Postgres, names: tuple[str, str], database: Any, migrate: A
     for name in names:
         server.create_database(name)
         with closing(connected(server.url(name))) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(_CLOCK)
+            cursor.execute(f"{_CLOCK};{_ADOPTER}" if name == APPLICATION else _CLOCK)
     made = [database(partial(server.url, name)) for name in names]
     for one, name in zip(made, names, strict=True):
         one._connect = partial(_connected_alone, server.url(name))

@@ -7,6 +7,7 @@ from typing import Any, cast
 import psycopg2
 import psycopg2.errors
 
+from checkout.base.postgres import SESSION
 from simulation.connections import (
     REFUSED_BY_SERVER,
     SQLSTATES,
@@ -30,14 +31,18 @@ class GatedDatabase(WorldsDatabase):
         self._shared, self._turns = database, turns
 
     def _opened(self) -> Connection:
-        return GatedConnection(self._shared, self._faults, self._turns)
+        wanted = SESSION.get("default_transaction_isolation")
+        return GatedConnection(self._shared, self._faults, self._turns, wanted)
 
 
 class GatedConnection(Connection):
-    def __init__(self, database: SharedDatabase, faults: Faults, turns: Turns) -> None:
+    def __init__(
+        self, database: SharedDatabase, faults: Faults, turns: Turns, isolation: str | None = None
+    ) -> None:
+        """Without `isolation` it has the database's own."""
         super().__init__(database, faults)
         self._shared, self._turns = database, turns
-        self._session = database.session()
+        self._session = database.session(isolation)
         self._plans = self._session.plans
         self._composed: list[bytes] = []
         """The statements of which the next round trip consists."""

@@ -26,6 +26,7 @@ _ORDERS = "CREATE TABLE IF NOT EXISTS sim.orders (user_id bigint REFERENCES sim.
 """A table of the application's, with a row that refers to the user who pays."""
 
 TICK_SECONDS = 0.0001
+READ_COMMITTED, REPEATABLE_READ = "read committed", "repeatable read"
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,8 @@ class Session:
 
     connection: Any
     plans: Plans
+    isolation: str | None = None
+    """The default of its transactions; None if that is not known."""
 
 
 class SharedDatabase(WorldDatabase):
@@ -44,6 +47,8 @@ class SharedDatabase(WorldDatabase):
         self.commits = 0
         self.is_open = False  # No transaction of the code is in the way of the world's own.
         self.rule = NO_RULE
+        self.isolation = READ_COMMITTED
+        """What transactions have of which nobody says otherwise."""
         self.backups = []
         self._clock = clock
         self.connection = connected(self.url)
@@ -56,7 +61,7 @@ class SharedDatabase(WorldDatabase):
         self._emptying = emptying(self.connection)
 
     def begin_world(self) -> None:
-        self.commits, self.rule = 0, NO_RULE
+        self.commits, self.rule, self.isolation = 0, NO_RULE, READ_COMMITTED
         for one in self._sessions:
             if one not in self._spare:
                 self.give_back(one)
@@ -66,16 +71,20 @@ class SharedDatabase(WorldDatabase):
     def end_world(self) -> None:
         pass
 
-    def session(self) -> Session:
-        """One that nobody uses. A new process would plan all statements anew, which takes longer than all
-        the rest."""
+    def session(self, isolation: str | None = None) -> Session:
+        """One that nobody uses, of somebody who wants this isolation, or the database's own. A new process
+        would plan all statements anew, which takes longer than all the rest."""
         if not self._spare:
             connection = connected(self.url)
             connection.autocommit = True  # Since BEGIN is sent by the code.
-            made = Session(connection, Plans(connection))
-            self._sessions.append(made)
-            return made
-        return self._spare.pop()
+            self._spare.append(Session(connection, Plans(connection)))
+            self._sessions.append(self._spare[-1])
+        session = self._spare.pop()
+        if session.isolation != (isolation or self.isolation):
+            session.isolation = isolation or self.isolation
+            with session.connection.cursor() as cursor:
+                cursor.execute(f"SET default_transaction_isolation = '{session.isolation}'")
+        return session
 
     def give_back(self, session: Session) -> None:
         """It has ended: its transaction is rolled back, and its locks are given up."""

@@ -11,7 +11,7 @@ from simulation.interleaved import actors as kinds
 from simulation.interleaved import groups
 from simulation.interleaved.databases import SharedDatabase, beside
 from simulation.interleaved.turns import Actor, Turns
-from simulation.interleaved.world import InterleavedWorld, held_row
+from simulation.interleaved.world import InterleavedWorld, held_row, open_order
 from simulation.play import STEPS, Played, Player
 from simulation.processes import Died, Processes
 from simulation.server import NO_RULE, connected
@@ -90,12 +90,14 @@ def together(world: InterleavedWorld) -> None:
     if rows and world.tape.chance(0.8):
         name, those, key = world.tape.pick(rows)
         database = world.checkout if name == "checkout" else world.application
-        holder = held_row(world, database, those, key)
+        is_order = (name, those, key) == groups.USERS and world.tape.chance(0.3)
+        holder = open_order(world) if is_order else held_row(world, database, those, key)
     world.say(f"at once: {_kinds(actors)}")
     world.at_once, world.faults_before = actors, len(world.tape.faults)
     world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
     if holder is not None:
         holder.close()
+        world.is_ordering = False
     for error in [one.error for one in actors if one.error is not None]:
         raise error
     if world.broken:
@@ -114,6 +116,8 @@ def _judge_wait(world: InterleavedWorld, one: Actor, others: Collection[Actor]) 
         world.breaks("a relay waits for nobody", _kinds(others))
     if any(other.kind == kinds.RELAY for other in others):
         world.breaks("nobody waits for a relay", one.kind)
+    if world.is_ordering and not others:
+        world.breaks("who orders keeps nobody waiting", one.kind)
     if one.kind == kinds.CONSUMER and not others and len(world.tape.faults) == world.faults_before:
         # It waits for a user who is held, after it has credited the others. One at whose records something
         # failed may come after him.

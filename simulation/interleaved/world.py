@@ -8,7 +8,7 @@ from simulation.clock import Clock
 from simulation.connections import Faults, WorldsDatabase
 from simulation.databases import WorldDatabase
 from simulation.interleaved.connections import GatedConnection, GatedDatabase
-from simulation.interleaved.databases import SharedDatabase
+from simulation.interleaved.databases import REPEATABLE_READ, SharedDatabase
 from simulation.interleaved.turns import Actor, Turns
 from simulation.kafka import AWAY, HALF
 from simulation.stripe_model.api import WRITING
@@ -17,6 +17,8 @@ from simulation.terms import LIMITED
 from simulation.world import World
 
 RATES = (0.0, 0.0, 0.01, 0.03)
+REPEATABLE = 0.2
+"""How probable it is that a database has this isolation by default."""
 
 
 class InterleavedWorld(World):
@@ -28,6 +30,9 @@ class InterleavedWorld(World):
         super().__init__(tape, clock, checkout, application)
         limited = replace(self.swarm, terms=tape.pick(LIMITED)) if tape.chance(0.25) else self.swarm
         self.swarm = replace(limited, rate=tape.pick(RATES))
+        for database in (checkout, application):
+            if tape.chance(REPEATABLE):
+                database.isolation = REPEATABLE_READ
         self.turns = turns
         turns.impatience = self.swarm.rate
         self.settled: set[str] = set()
@@ -41,6 +46,8 @@ class InterleavedWorld(World):
         """Requires what must hold once those have ended."""
         self.first_users: Sequence[int] | None = None
         """Those who were there before anything happened; None before that."""
+        self.is_ordering = False
+        """Who holds a row has only inserted one that refers to it."""
         self._databases: list[GatedDatabase] = []
         self.connecting = self._connecting
 
@@ -119,4 +126,17 @@ def held_row(world: InterleavedWorld, database: WorldDatabase, rows: str, key: s
     with connection.cursor() as cursor:
         cursor.execute(f"BEGIN; SELECT FROM {table} WHERE {key} = %s FOR UPDATE", (chosen,))
     world.say(f"somebody holds {chosen} of {table}")
+    return connection
+
+
+def open_order(world: InterleavedWorld) -> GatedConnection | None:
+    """A connection of the application's that has inserted an order of a user, and goes on later."""
+    if not world.signed_up:
+        return None
+    user_id = world.tape.pick(world.signed_up)
+    connection = world.as_somebody(world.application)
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN; INSERT INTO orders (user_id) VALUES (%s)", (user_id,))
+    world.is_ordering = True
+    world.say(f"somebody orders for user {user_id}")
     return connection

@@ -6,6 +6,7 @@ MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sq
 BOOKS = "tests/integration/test_stripe_books.py"
 OF_PARKED = "tests/integration/test_parked_records.py"
 DECISION = "ledger/decision.py"
+CORRECTIONS = "tests/integration/test_corrections.py"
 
 MUTANTS = [
     Mutant(
@@ -176,5 +177,38 @@ MUTANTS = [
         instead="        self._lost_entries.events_are_read(since)\n",
         breaks="a restore is called complete once Stripe's events were read in part",
         worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file="ledger/table.py",
+        text="""   AND NOT EXISTS (SELECT FROM ledger_entries WHERE effect_key = 'opening:' || u.id)""",
+        instead="""   AND NOT EXISTS (SELECT FROM ledger_entries WHERE user_id = u.id)""",
+        breaks="what a user had before the ledger is never opened once he was credited",
+        caught_by=f"{CORRECTIONS}::test_a_user_who_was_credited_before_is_opened_only_by_name",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="ledger/table.py",
+        text="u.balance - entered.cents, %s, 'opening'",
+        instead="u.balance, %s, 'opening'",
+        breaks="what was credited before an opening is entered again by it",
+        caught_by=f"{CORRECTIONS}::test_a_user_who_is_credited_meanwhile_is_opened_with_what_they_had_before",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="release/migrations/application/0006_balance_not_null.sql",
+        text="            ALTER COLUMN balance SET DEFAULT 0,\n            ALTER COLUMN balance SET NOT NULL;",
+        instead="            ALTER COLUMN balance DROP DEFAULT;",
+        breaks="a balance that is NULL takes any debit, and no credit",
+        caught_by="tests/integration/test_adoption.py::test_a_balance_that_is_null_becomes_one_that_counts",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="base/postgres.py",
+        text='    "default_transaction_isolation": "read committed",\n',
+        instead="",
+        breaks="where a database's transactions are repeatable reads, who waited for a lock sees nothing new",
+        caught_by="tests/integration/test_sign_in.py"
+        "::test_who_waited_for_a_lock_sees_what_was_committed_whatever_the_database_s_default_is",
+        worlds=Worlds.INTERLEAVED,
     ),
 ]

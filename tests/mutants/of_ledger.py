@@ -31,6 +31,15 @@ MUTANTS = [
     ),
     Mutant(
         file=LEDGER,
+        text='" FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else ""),',
+        instead='" FOR UPDATE" + (" SKIP LOCKED" if skip_locked else ""),',
+        breaks="an order that is not paid yet keeps its user's payments waiting",
+        caught_by="tests/integration/test_crediting.py"
+        "::test_an_open_transaction_that_refers_to_a_user_does_not_hold_up_the_users_credits",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=LEDGER,
         text="            ORDER BY effect_key\n            ON CONFLICT",
         instead="            ON CONFLICT",
         breaks="two consumers with the same effects wait for each other",
@@ -67,6 +76,7 @@ MUTANTS = [
         instead="WHERE id = ledger_move.user_id FOR UPDATE;",
         breaks="two orders of a user that are paid in their own transactions deadlock",
         caught_by=f"{OF_MOVE}::test_ten_parallel_orders_of_a_user_are_paid_in_their_own_transactions",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=MOVE,

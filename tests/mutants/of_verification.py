@@ -114,5 +114,6 @@ MUTANTS = [
         breaks="an effect that a broken index has let in twice is not seen",
         caught_by="tests/integration/test_verification.py"
         "::test_an_effect_that_a_broken_index_has_let_in_twice",
+        worlds=Worlds.SERIAL,
     ),
 ]
