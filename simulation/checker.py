@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from simulation import leftovers
+from simulation.accepted import DISCARDED
 from simulation.answers import Answers
 from simulation.broken import Broken
 from simulation.contested import contested
@@ -35,6 +36,8 @@ class Checker:
         """What is not entered, and neither parked nor held."""
         self._unbalanced: set[str] = set()
         """Payments of which what is discarded does not add up to nothing."""
+        self._changed: set[str] = set()
+        """Payments whose credit is discarded, and of which Stripe has moved money since that was accepted."""
 
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
@@ -71,7 +74,17 @@ class Checker:
         for fact in must - entered:
             left[fact.intent] += fact.amount
         undecided = self._undecided() | several | truth.priced.keys()
-        self._unbalanced = {intent for intent, cents in left.items() if cents} - undecided
+        accepted = self._world.accepted
+        self._unbalanced = {
+            intent
+            for intent, cents in left.items()
+            if cents and not accepted.is_possible(DISCARDED, intent, (cents,))
+        } - undecided
+        self._changed = {
+            intent
+            for intent in accepted.certain(DISCARDED) & self._discarded_credits() - undecided
+            if not accepted.is_possible(DISCARDED, intent, (left[intent],))
+        } - {fact.intent for fact in entered if fact.kind == CREDIT}
         usurped = {fact for fact in entered if is_usurped(self._world, fact)}
         if surplus := entered - must - may - usurped:
             raise Broken("nothing else is entered", _listed(surplus))
@@ -127,6 +140,8 @@ class Checker:
             raise Broken("what is not entered is reported", _listed(self._silent))
         if self._unbalanced and not offences:
             raise Broken("money that was kept and not credited is reported", _listed(self._unbalanced))
+        if self._changed and not (self._world.has_release_before or DISCARDED in offences):
+            raise Broken("what was accepted is listed once it has changed", _listed(self._changed))
         if offences and not self._world.decided and not contested(self._world):
             raise Broken("verify reports nothing where all is right", f"{offences}")
 
@@ -167,6 +182,13 @@ class Checker:
             "SELECT payment_intent_id AS intent FROM parked_events WHERE resolution IS NULL"
         )
         return {row["intent"] for row in parked} | self._held()
+
+    def _discarded_credits(self) -> set[str]:
+        found = self._world.application.rows(
+            "SELECT payment_intent_id AS intent FROM parked_events"
+            " WHERE resolution = 'discarded' AND starts_with(effect_key, 'success:')"
+        )
+        return {row["intent"] for row in found}
 
     def _held(self) -> set[str]:
         held = self._world.checkout.rows(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulation import drill, leftovers, operators, people, reconciling, restores, traffic
+from simulation import drill, judging, leftovers, operators, people, reconciling, restores, traffic
 from simulation.restores import AWAY_SECONDS
 from simulation.server import CLOSED, CLOSED_USER
 from simulation.stripe_model.account import Resource
@@ -22,6 +22,8 @@ def act(world: World) -> None:
         operators.discard(world)
     if world.tape.chance(0.2):
         _lose_webhooks(world)
+    if not world.works_at_once and world.tape.chance(0.12):
+        judging.accept_and_go_on(world)
     if restores.are_possible(world) and world.tape.chance(0.3):
         _lose_what_came_late(world)
     if restores.are_possible(world) and world.tape.chance(0.15):

@@ -14,12 +14,13 @@ Words = Sequence[str]
 
 def enter_first(world: World, user_id: int) -> None:
     """A user who is there before anything happens."""
-    people.enter_user(world, user_id)
     cents = world.tape.pick(CENTS) if world.swarm.has_older else 0
     if cents:
         world.older[user_id] = cents
-        world.application.as_application("UPDATE users SET balance = %s WHERE id = %s", [cents, user_id])
+        given = [user_id, cents]
+        world.application.as_application("INSERT INTO users (id, balance) VALUES (%s, %s)", given)
         world.say(f"user {user_id} has {cents} from before the ledger")
+    people.enter_user(world, user_id)
 
 
 def doubting(world: World, user_id: int, reason: str) -> Words:

@@ -54,6 +54,10 @@ def adjust(world: World) -> None:
             world.tape.pick(USERS),
             world.tape.pick((-700, -20, 30, 500)),
         )
+    adjust_by(world, move)
+
+
+def adjust_by(world: World, move: Move) -> None:
     world.attempted.add(move)
     outcome = run(
         world,
@@ -201,4 +205,5 @@ _DECISIONS = {
     "rebuild-balance",
     "restored",
     "opening-balances",
+    "accept",
 }

@@ -11,6 +11,7 @@ from simulation import (
     deaths,
     drill,
     epilogues,
+    judging,
     last_acts,
     loudness,
     misleading,
@@ -69,6 +70,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "operate": operators.operate,
     "discard": operators.discard,
     "adjust": operators.adjust,
+    "accept": judging.accept,
     "refund by an operator": refunds.refund,
     "change rule": application.change_rule,
     "pass a month": schedules.pass_a_month,
@@ -210,6 +212,7 @@ def settle(world: World, checker: Checker) -> None:
     offences = loudness.verify(world)
     checker.verified(offences)
     loudness.at_end(world, heard)
+    judging.require_listed_again(world)
     if not offences:
         end(world, checker)
 

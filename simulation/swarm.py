@@ -46,6 +46,7 @@ WEIGHTS = {
     "operate": 5.0,
     "discard": 3.0,
     "adjust": 1.5,
+    "accept": 0.5,
     "refund by an operator": 3.0,
     "change rule": 1.0,
     "pass a month": 0.5,

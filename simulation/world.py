@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from checkout.operations import four_eyes
 from simulation import connections, kafka, swarm
+from simulation.accepted import Accepted
 from simulation.clock import Clock
 from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
@@ -87,6 +88,7 @@ class World:
         self.decided: set[str] = set()
         """Payment intents for which an operator has discarded something, or may have."""
         self.discarded = Discarded()
+        self.accepted = Accepted()
         self.ignored: set[str] = set()
         """Events that an operator has discarded."""
         self.replayed: set[str] = set()
@@ -199,6 +201,7 @@ class World:
         self.restores += 1
         self.stripe.keys.is_restored = True
         self.discarded.restored(database, time)
+        self.accepted.restored()
         self.ignored.clear()
         self.paid.clear()
         self.unpublished.clear()

@@ -98,6 +98,7 @@ MUTANTS = [
         breaks="what was credited by hand stays after the payment is charged back, and nobody is told",
         caught_by="tests/integration/test_verification_decisions.py"
         "::test_an_accepted_finding_that_later_money_undoes_is_listed_again",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="operations/ledger_offences.py",
@@ -106,6 +107,7 @@ MUTANTS = [
         breaks="goodwill stays after the dispute is won, and nobody is told",
         caught_by="tests/integration/test_verification_decisions.py"
         "::test_an_accepted_double_reversal_that_is_won_is_listed_again",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="operations/audit_ledger.py",
