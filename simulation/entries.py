@@ -66,6 +66,8 @@ class Entries:
             is_true = fact is None or fact in truth.must | truth.may or is_usurped(self._world, fact)
             if row["currency"] != CURRENCY or not is_true:
                 raise Broken("an entry has happened at Stripe", f"{row['effect_key']} {fact}")
+            if row["payment_intent_id"] in self._world.former:
+                raise Broken("nobody gets what another person has paid", f"{row['effect_key']} {fact}")
             if fact is not None:
                 seen[fact.kind, fact.source] += 1
         if twice := [key for key, count in seen.items() if count > 1]:

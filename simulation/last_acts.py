@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulation import drill, judging, leftovers, operators, people, reconciling, restores, traffic
+from simulation import drill, judging, leftovers, operators, people, persons, reconciling, restores, traffic
 from simulation.restores import AWAY_SECONDS
 from simulation.server import CLOSED, CLOSED_USER
 from simulation.stripe_model.account import Resource
@@ -28,6 +28,9 @@ def act(world: World) -> None:
         _lose_what_came_late(world)
     if restores.are_possible(world) and world.tape.chance(0.15):
         _exchange_request_ids(world)
+    # The release before lets them have it.
+    if restores.are_possible(world) and not world.has_release_before and world.tape.chance(0.2):
+        persons.give_number_again(world)
 
 
 def _sign_up_late(world: World) -> None:

@@ -18,6 +18,7 @@ from simulation import (
     openings,
     operators,
     people,
+    persons,
     reconciling,
     refunds,
     restores,
@@ -191,6 +192,7 @@ def settle(world: World, checker: Checker) -> None:
     if world.restored_to is not None:
         drill.mend_restores(world, ROUNDS)
         checker.after_drill()
+        persons.decide(world)
     for words in openings.to_do(world):
         operators.run(world, *words)
     for number in range(ROUNDS):

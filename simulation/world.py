@@ -61,6 +61,8 @@ class World:
         self.signed_up: list[int] = []
         self.older: dict[int, int] = {}
         """By user, what was in the balance before the ledger."""
+        self.former: set[str] = set()
+        """Payments of a person whose number somebody else has now."""
         self.requests: list[Request] = []
         self.moves: list[Move] = []
         self.attempted: set[Move] = set()

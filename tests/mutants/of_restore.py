@@ -121,6 +121,7 @@ MUTANTS = [
         breaks="somebody else's payment is credited to the user who got the number anew",
         caught_by=f"{OF_LOST}"
         "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=PAGE,
@@ -158,6 +159,7 @@ MUTANTS = [
         breaks="a lost credit that nobody had seen goes to the person who has the number now",
         caught_by="tests/integration/test_lost_entries.py"
         "::test_a_number_that_the_application_may_have_given_to_somebody_else_is_decided_by_a_person",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="ledger/decision.py",
