@@ -1,7 +1,6 @@
 """What an operator judges to be right as it is, adjusts if need be, and accepts. If Stripe moves that money
 later, an adjustment is too much: `verify` must list it again."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,14 +33,8 @@ def _accept(world: World, name: str, sample: Mapping[str, Any]) -> None:
     intent = sample.get("payment_intent_id") or _intent(world, sample.get("request_id"))
     if intent is None:
         return
-    cents: Cents = (
-        (sample["amount_cents"],)
-        if name == DISCARDED
-        else (
-            sample["refunded_cents"],
-            sample["disputed_cents"],
-        )
-    )
+    names = ("amount_cents",) if name == DISCARDED else ("refunded_cents", "disputed_cents")
+    cents: Cents = tuple(sample[one] for one in names)
     if name == DISCARDED and sample["currency"] == CURRENCY and cents[0] and world.tape.chance(0.7):
         operators.adjust_by(world, Move(f"adjust:{world.tape.digits(32):08x}", sample["user_id"], cents[0]))
     outcome = operators.run(world, "accept", sample["finding"], "--reason", "it is settled otherwise")
@@ -137,7 +130,5 @@ def require_listed_again(world: World) -> None:
 
 def _taken(world: World, intent: str) -> Cents:
     refunds = world.account.all("refund", payment_intent=intent, status="succeeded")
-    disputes: Counter[str] = Counter()
-    for one in world.account.all("dispute", payment_intent=intent):
-        disputes[intent] += world.account.taken_by(one)
-    return sum(one["amount"] for one in refunds), disputes[intent]
+    disputes = world.account.all("dispute", payment_intent=intent)
+    return sum(one["amount"] for one in refunds), sum(map(world.account.taken_by, disputes))
