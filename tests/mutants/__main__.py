@@ -73,8 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verdicts = try_each(wanted, workspaces, _Progress(len(wanted)), layers)
     survivors = [verdict for verdict in verdicts if not verdict.is_caught]
     for verdict in survivors:
-        print(f"\n── survived: {_about(verdict.mutant)}", f"{verdict.mutant.text!r}", sep="\n")
-        print(f"→ {verdict.mutant.instead!r}", verdict.says, sep="\n")
+        print(f"\n── survived: {_about(verdict.mutant)}")
+        for change in verdict.mutant.changes:
+            print(f"{change.text!r}", f"→ {change.instead!r}", sep="\n")
+        print(verdict.says)
     caught = len(verdicts) - len(survivors)
     print(f"\n{caught} of {len(verdicts)} mutants caught in {time.monotonic() - began:.0f} s")
     if found := [verdict.found for verdict in verdicts if verdict.found is not None]:
@@ -150,7 +152,8 @@ def _about(mutant: Mutant) -> str:
 
 
 def _is_about(mutant: Mutant, word: str) -> bool:
-    return word in f"{mutant.file} {mutant.text} {mutant.breaks} {mutant.caught_by}"
+    changes = " ".join(f"{one.file} {one.text}" for one in mutant.changes)
+    return word in f"{changes} {mutant.breaks} {mutant.caught_by}"
 
 
 if __name__ == "__main__":

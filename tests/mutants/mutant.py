@@ -58,19 +58,12 @@ def _is_frequent(act: str, chosen: swarm.Swarm) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
+class Change:
     file: str
     """Its path below `layers/common/checkout`."""
     text: str
     """What stands there exactly once."""
     instead: str
-    breaks: str
-    """What goes wrong then, in a sentence."""
-    caught_by: str | None = None
-    """The test that fails then: `tests/integration/test_delivery.py::test_name`. None if only worlds show it.
-    """
-    worlds: Worlds | None = None
-    """None if the simulation has no part in what goes wrong then."""
 
     @property
     def path(self) -> Path:
@@ -78,25 +71,49 @@ class Mutant:
         return Path(CHECKOUT, self.file)
 
     def applied(self, content: str) -> str:
-        """The file with the mistake. Raises Unusable, saying what the list must be adapted to."""
+        """The file with the change. Raises Unusable, saying what the list must be adapted to."""
         if self.text == self.instead:
             raise Unusable(f"{self.file}: the mutant {self.text!r} changes nothing")
         if (found := content.count(self.text)) != 1:
-            raise Unusable(
-                f"{self.file} has {self.text!r} {found} times, and not once: adapt the list of mutants"
-                f" (the one that breaks this: {self.breaks})"
-            )
-        mutated = content.replace(self.text, self.instead)
+            raise Unusable(f"{self.file} has {self.text!r} {found} times, and not once")
+        changed = content.replace(self.text, self.instead)
         if self.path.suffix == ".py":
             try:
-                ast.parse(mutated)
+                ast.parse(changed)
             except SyntaxError as error:
                 raise Unusable(f"{self.file}: {self.instead!r} makes no Python: {error}") from error
-        return mutated
+        return changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant(Change):
+    breaks: str
+    """What goes wrong then, in a sentence."""
+    caught_by: str | None = None
+    """The test that fails then: `tests/integration/test_delivery.py::test_name`. None if only worlds show it.
+    """
+    worlds: Worlds | None = None
+    """None if the simulation has no part in what goes wrong then."""
+    also: Sequence[Change] = ()
+    """What is changed with it: the second guard, without which nothing shows that the first one is gone. The
+    changes are made one after the other."""
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        return self, *self.also
 
 
 class Unusable(Exception):
     """The list does not go with the code any more."""
+
+
+def mutated(mutant: Mutant, root: Path) -> dict[Path, str]:
+    """By path from the root, what its files then have. Raises FileNotFoundError, Unusable."""
+    contents: dict[Path, str] = {}
+    for change in mutant.changes:
+        content = contents[change.path] if change.path in contents else (root / change.path).read_text()
+        contents[change.path] = change.applied(content)
+    return contents
 
 
 def unusable(mutants: list[Mutant], root: Path) -> list[str]:
@@ -104,11 +121,11 @@ def unusable(mutants: list[Mutant], root: Path) -> list[str]:
     complaints = []
     for mutant in mutants:
         try:
-            mutant.applied((root / mutant.path).read_text())
-        except FileNotFoundError:
-            complaints.append(f"there is no {mutant.path}: adapt the list of mutants")
+            mutated(mutant, root)
+        except FileNotFoundError as error:
+            complaints.append(f"there is no {Path(error.filename).relative_to(root)}: adapt the list of mutants")
         except Unusable as reason:
-            complaints.append(str(reason))
+            complaints.append(f"{reason}: adapt the list of mutants (the one that breaks this: {mutant.breaks})")
         if mutant.caught_by is None and mutant.worlds is None:
             complaints.append(f"nothing catches it: {mutant.breaks}")
         if mutant.caught_by is not None and not _exists(root, mutant.caught_by):

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants import worlds
-from tests.mutants.mutant import MOST_WORLDS, Mutant, Worlds
+from tests.mutants.mutant import MOST_WORLDS, Mutant, Worlds, mutated
 
 SECONDS_A_TEST = 60
 SECONDS_A_TRIAL = 180
@@ -87,7 +87,7 @@ class Workspace:
         """Play these worlds until one of them breaks a rule. Raises LookupError, saying why, if they cannot
         be played."""
         # A world that migrates itself has databases with the schema of before.
-        is_migrated = mutant.path.suffix == ".sql" and mutant.worlds is not Worlds.UPGRADED
+        is_migrated = any(one.path.suffix == ".sql" for one in mutant.changes) and mutant.worlds is not Worlds.UPGRADED
         urls = None if is_migrated else self._databases
         seconds = SECONDS_A_WORLD * (60 + len(seeds))
         _, output = self._run(seconds, seeds=list(seeds), urls=urls, shrinks=shrinks)
@@ -108,13 +108,17 @@ class Workspace:
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[None]:
         """Meanwhile the copy has the mistake."""
-        file = self._folder / mutant.path
-        content = file.read_text()
+        files = mutated(mutant, self._folder)
+        before = {path: (self._folder / path).read_text() for path in files}
         try:
-            _replace(file, mutant.applied(content))
+            self._write(files)
             yield
         finally:
-            _replace(file, content)
+            self._write(before)
+
+    def _write(self, files: Mapping[Path, str]) -> None:
+        for path, content in files.items():
+            _replace(self._folder / path, content)
 
 
 def try_each(
