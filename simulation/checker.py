@@ -42,8 +42,8 @@ class Checker:
     def after_step(self) -> None:
         """Safety, if anything was committed since."""
         world = self._world
-        if world.stripe.keys.broken:
-            raise Broken("Stripe is asked once for a session", world.stripe.keys.broken[0])
+        world.stripe.keys.require_kept()
+        world.topics[FINISHED].require_kept()
         commits = (world.checkout.commits, world.application.commits)
         if world.restores != self._restores:
             self._restores, self._outbox = world.restores, {}

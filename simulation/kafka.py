@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.outbox.record import Record
 from checkout.outbox.table import Message
+from simulation import publications
+from simulation.broken import Broken
 
 PARTITIONS = 3
 FINISHED, REQUESTS = "checkout.finished", "checkout.requests"
@@ -40,6 +42,8 @@ class Topic:
 
         self.published: list[bytes] = []
         """The value of each, as often as it was appended."""
+        self.offence: Broken | None = None
+        """What was wrong first with what was published together."""
 
     def take(self, key: str, value: bytes) -> None:
         """Note that it was published; nobody can read it before `append`."""
@@ -51,6 +55,11 @@ class Topic:
         number = zlib.crc32(key.encode()) % PARTITIONS
         partition = self.partitions[number]
         partition.append(Record(self.name, number, len(partition), key.encode(), value))
+
+    def require_kept(self) -> None:
+        """Raises Broken if something was published as it must not be."""
+        if self.offence is not None:
+            raise self.offence
 
     def lag(self) -> int:
         return sum(
@@ -98,6 +107,8 @@ class WorldsPublisher(KafkaPublisher):
 
     def publish(self, messages: Sequence[Message], timeout_seconds: float) -> Published:
         del timeout_seconds
+        finished = self._topics[FINISHED]
+        finished.offence = finished.offence or publications.offence(messages, finished.ever)
         fault = self._faults.at_publish(PUBLISHING) if messages else None
         half = (len(messages) + 1) // 2
         kept = 0 if fault == AWAY else half

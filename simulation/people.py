@@ -137,7 +137,9 @@ def refund(world: World) -> None:
         begun = [one for one in paid if one["amount_refunded"]]
         charge = world.tape.pick(begun if begun and world.tape.chance(0.5) else paid)
         left = account.left_to_refund(charge)
-        amount = left if world.tape.chance(0.3) else world.tape.number(1, left)
+        # A cent or two are often a share of nothing.
+        most = left if world.swarm.terms.is_plain or world.tape.chance(0.6) else min(left, 3)
+        amount = left if world.tape.chance(0.3) else world.tape.number(1, most)
         status = world.tape.pick(("succeeded", "succeeded", "pending"))
         account.refund(charge["id"], amount, status)
         world.say(f"{amount} of {charge['payment_intent']} are refunded, {status}")

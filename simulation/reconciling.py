@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checkout.base.errors import CheckoutError
+from simulation import publications
 from simulation.answers import credited
 from simulation.broken import Broken
 from simulation.contested import contested
@@ -36,7 +37,7 @@ def reconcile(world: World, *, seconds: float | None = None, since: int | None =
     if seconds is None:
         seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
     deadline = world.clock.epoch + seconds
-    judge = _watch(world)
+    judge = _watch(world, since)
     found = world.processes.run(lambda system: system.reconcile(deadline=deadline, since=since))
     judge(found)
     if isinstance(found, CheckoutError):
@@ -59,7 +60,7 @@ def require_whole_run(world: World) -> None:
     raise Broken("once nothing fails, no part of a run does", f"{found.failed}")
 
 
-def _watch(world: World) -> Callable[[Any], None]:
+def _watch(world: World, since: int | None) -> Callable[[Any], None]:
     """Call what this returns with the result of a run that begins now."""
     # Each time would make a world slower than it is worth.
     is_asked = world.is_alone and not world.has_release_before and world.tape.chance(0.5)
@@ -91,7 +92,11 @@ def _watch(world: World) -> Callable[[Any], None]:
             raise Broken("each run measures how long a payment has waited for its credit", f"{measured}")
         if world.interruptions != interruptions or not is_asked:
             return
-        emitted = [credited(value) for value in world.topics[FINISHED].published[known:]]
+        values = world.topics[FINISHED].published[known:]
+        # Credits that a restore took away are looked for last.
+        if since is None and (credit := publications.overtaken(values)) is not None:
+            raise publications.ahead_of(credit)
+        emitted = [credited(value) for value in values]
         if again := [one for one in parked if tuple(one.values()) in emitted]:
             raise Broken("what is parked is not emitted again", f"{again}")
         if measured[0] < least:

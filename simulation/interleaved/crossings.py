@@ -95,6 +95,14 @@ def late_reconciler(world: InterleavedWorld) -> actors.Actors:
     return actors.reconciler(world)
 
 
+def reconcilers(world: InterleavedWorld) -> actors.Actors:
+    """Two, when Kafka has lost what nobody had read."""
+    if world.tape.chance(0.7):
+        traffic.lose_unread(world)
+    world.clock.pass_(world.tape.pick((1000, 4000, 26 * 3600)))
+    return [*actors.reconciler(world), *actors.reconciler(world)]
+
+
 def late_consumer(world: InterleavedWorld) -> actors.Actors:
     """One, of the payments of several users."""
     for _ in range(3):

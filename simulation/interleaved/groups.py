@@ -154,6 +154,7 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     crossings.asked_and_reported: 3.0,
     crossings.rivals: 2.0,
     crossings.late_reconciler: 2.0,
+    crossings.reconcilers: 1.0,
     crossings.late_consumer: 2.0,
     crossings.absent: 1.0,
     crossings.rebuilder: 3.0,

@@ -1,5 +1,6 @@
 """Play one world in which several act at once."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from simulation.interleaved import groups
 from simulation.interleaved.databases import SharedDatabase, beside
 from simulation.interleaved.turns import Actor, Turns
 from simulation.interleaved.world import InterleavedWorld, held_row, open_order
+from simulation.kafka import FINISHED
 from simulation.play import STEPS, Played, Player
 from simulation.processes import Died, Processes
 from simulation.server import NO_RULE, connected
@@ -35,6 +37,7 @@ ALONE = {
     "poison": 0.5,
     "pass time": 6.0,
     "pay elsewhere": 1.0,
+    "mislead": 1.0,
 }
 TOGETHER = 0.5
 STAYS = (0.0, 0.5, 0.9)
@@ -93,6 +96,7 @@ def together(world: InterleavedWorld) -> None:
         is_order = (name, those, key) == groups.USERS and world.tape.chance(0.3)
         holder = open_order(world) if is_order else held_row(world, database, those, key)
     world.say(f"at once: {_kinds(actors)}")
+    published = len(world.topics[FINISHED].published)
     world.at_once, world.faults_before = actors, len(world.tape.faults)
     world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
     if holder is not None:
@@ -105,6 +109,7 @@ def together(world: InterleavedWorld) -> None:
     judge, world.judge_at_once = world.judge_at_once, lambda: None
     judge()
     _judge_results(world, actors)
+    _judge_published(world, actors, world.topics[FINISHED].published[published:])
     _judge_parked(world)
 
 
@@ -145,6 +150,14 @@ def _judge_results(world: InterleavedWorld, actors: Sequence[Actor]) -> None:
                 raise Broken("a row that is held ends no part of a run", f"{found}")
         if one.kind in (kinds.RELAY, kinds.CONSUMER) and isinstance(one.result, Exception):
             raise Broken("a row that is held fails nobody", f"{one.kind}: {one.result!r}")
+
+
+def _judge_published(world: InterleavedWorld, actors: Sequence[Actor], values: Sequence[bytes]) -> None:
+    """Where nothing fails, a relay publishes what another one does not, and so does a reconciler."""
+    kind = {one.kind for one in actors}
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice and not world.swarm.rate and kind in ({kinds.RELAY}, {kinds.RECONCILER}):
+        raise Broken("nothing is published twice at once", f"{twice}")
 
 
 def _judge_parked(world: InterleavedWorld) -> None:

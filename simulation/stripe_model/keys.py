@@ -1,5 +1,6 @@
 """Stripe's idempotency keys, and what nobody may do with them."""
 
+from simulation.broken import Broken
 from simulation.stripe_model.account import Resource
 
 KEYS_LIVE = 24 * 3600
@@ -47,3 +48,8 @@ class Keys:
     def blame(self, text: str) -> None:
         if not self.is_restored:
             self.broken.append(text)
+
+    def require_kept(self) -> None:
+        """Raises Broken if somebody has asked for what nobody may."""
+        if self.broken:
+            raise Broken("Stripe is asked once for a session", self.broken[0])

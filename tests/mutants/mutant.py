@@ -123,9 +123,13 @@ def unusable(mutants: list[Mutant], root: Path) -> list[str]:
         try:
             mutated(mutant, root)
         except FileNotFoundError as error:
-            complaints.append(f"there is no {Path(error.filename).relative_to(root)}: adapt the list of mutants")
+            complaints.append(
+                f"there is no {Path(error.filename).relative_to(root)}: adapt the list of mutants"
+            )
         except Unusable as reason:
-            complaints.append(f"{reason}: adapt the list of mutants (the one that breaks this: {mutant.breaks})")
+            complaints.append(
+                f"{reason}: adapt the list of mutants (the one that breaks this: {mutant.breaks})"
+            )
         if mutant.caught_by is None and mutant.worlds is None:
             complaints.append(f"nothing catches it: {mutant.breaks}")
         if mutant.caught_by is not None and not _exists(root, mutant.caught_by):

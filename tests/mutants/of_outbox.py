@@ -26,9 +26,24 @@ MUTANTS = [
     Mutant(
         file=OUTBOX,
         text='" ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"',
-        instead='" LIMIT %s FOR UPDATE SKIP LOCKED"',
+        instead='" ORDER BY id DESC LIMIT %s FOR UPDATE SKIP LOCKED"',
         breaks="a reversal is published before the credit that was queued before it",
         caught_by=f"{ROWS}::test_a_relay_publishes_the_oldest_first",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file=OUTBOX,
+        text='" ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"',
+        instead='" ORDER BY id LIMIT %s"',
+        breaks="two relays publish the same rows",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=DELIVERY,
+        text="Message(effect_key, TOPIC, str(event.user_id), ",
+        instead="Message(effect_key, TOPIC, effect_key, ",
+        breaks="the records of a user are in several partitions, in no order",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file=OUTBOX,

@@ -1,6 +1,6 @@
 """What was missed, what was lost, and how far Stripe's lists were read."""
 
-from tests.mutants.mutant import Mutant, Worlds
+from tests.mutants.mutant import Change, Mutant, Worlds
 
 STRIPE_LISTS = "reconciliation/stripe_lists.py"
 REEMISSION = "reconciliation/uncredited.py"
@@ -161,6 +161,20 @@ MUTANTS = [
         instead="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE",
         breaks="one locked reversal ends the search for all lost ones",
         caught_by=f"{ROWS}::test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=UNCREDITED,
+        text="COALESCE(recheck_at, completed_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+        instead="COALESCE(recheck_at, completed_at) LIMIT %s",
+        also=[
+            Change(
+                file="reconciliation/uncredited_reversals_table.py",
+                text="COALESCE(recheck_at, emitted_at) LIMIT %s FOR UPDATE SKIP LOCKED",
+                instead="COALESCE(recheck_at, emitted_at) LIMIT %s",
+            )
+        ],
+        breaks="what is due to be emitted again is taken without a lock, and waits for whoever holds it",
         worlds=Worlds.INTERLEAVED,
     ),
     Mutant(

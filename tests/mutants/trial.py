@@ -87,7 +87,9 @@ class Workspace:
         """Play these worlds until one of them breaks a rule. Raises LookupError, saying why, if they cannot
         be played."""
         # A world that migrates itself has databases with the schema of before.
-        is_migrated = any(one.path.suffix == ".sql" for one in mutant.changes) and mutant.worlds is not Worlds.UPGRADED
+        is_migrated = (
+            any(one.path.suffix == ".sql" for one in mutant.changes) and mutant.worlds is not Worlds.UPGRADED
+        )
         urls = None if is_migrated else self._databases
         seconds = SECONDS_A_WORLD * (60 + len(seeds))
         _, output = self._run(seconds, seeds=list(seeds), urls=urls, shrinks=shrinks)
