@@ -17,6 +17,11 @@ _AT_STRIPE = {
 """By the row's state a field at Stripe, and what it must have been: of the session, or, of a payment that has
 failed, of the payment intent."""
 
+_STILL_WAITING = (
+    "SELECT r.effect_key FROM reversals r JOIN discarded_reversals d"
+    " ON d.object_id = COALESCE(r.dispute_id, r.source_id) WHERE r.state = 'waiting'"
+)
+
 
 class States:
     def __init__(self, world: World) -> None:
@@ -64,6 +69,8 @@ class States:
             )
             if found:
                 raise Broken("an event that was discarded stays so", f"{found}")
+            if found := [] if self._world.has_release_before else self._world.checkout.rows(_STILL_WAITING):
+                raise Broken("nothing waits of what was discarded", f"{found}")
 
 
 def _compare(request_id: str, before: StoredPayment, now: StoredPayment) -> None:

@@ -32,7 +32,8 @@ def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
 
 
 def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
-    """What a dispute returns, while an operator discards what it took, before its payment has come."""
+    """What a dispute returns comes, or is read at Stripe, while an operator discards what it took, before its
+    payment has come."""
     charge = _paid(world, by_debit=True)
     if charge is None:
         return []
@@ -48,7 +49,9 @@ def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
     world.say(f"{intent} is disputed before it has settled")
     world.decided.add(intent)
     words = ("held", "discard", taken.event["id"], "--reason", "no")
-    return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), actors.webhook(world, returned)]
+    discards = Actor(actors.OPERATOR, lambda: operators.run(world, *words))
+    rereads = Actor(actors.OPERATOR, lambda: operators.run(world, "reread", dispute["id"]))
+    return [discards, rereads if world.tape.chance(0.4) else actors.webhook(world, returned)]
 
 
 def asked_and_reported(world: InterleavedWorld) -> actors.Actors:

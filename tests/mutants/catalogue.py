@@ -6,6 +6,7 @@ from tests.mutants import (
     of_crediting,
     of_defects,
     of_evidence,
+    of_guards,
     of_incidents,
     of_ledger,
     of_operators,
@@ -31,6 +32,7 @@ _OF_THE_CODE = [
     *of_release.MUTANTS,
     *of_verification.MUTANTS,
     *of_operators.MUTANTS,
+    *of_guards.MUTANTS,
     *of_defects.MUTANTS,
     *of_alarms.MUTANTS,
 ]

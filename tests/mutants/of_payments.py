@@ -72,6 +72,13 @@ MUTANTS = [
     ),
     Mutant(
         file=DECISIONS,
+        text="[emissions.success(moved), *released]",
+        instead="[*released, emissions.success(moved)]",
+        breaks="a payment is published after what takes it back",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file=DECISIONS,
         text="    if not row.status.may_become(reported.status):\n",
         instead="    if False:\n",
         breaks="a late event moves a payment back",
