@@ -105,10 +105,10 @@ def application(world: InterleavedWorld) -> Actors:
     return [Actor(APPLICATION, lambda: move(world, users))] if users else []
 
 
-def move(world: InterleavedWorld, users: Sequence[int]) -> None:
+def move(world: InterleavedWorld, users: Sequence[int], amounts: Sequence[int] = (-300, -500, 20)) -> None:
+    """One of these for each of the users."""
     moves = [
-        Move(f"spent:{world.tape.digits(32):08x}", user_id, world.tape.pick((-300, -500, 20)))
-        for user_id in users
+        Move(f"spent:{world.tape.digits(32):08x}", user_id, world.tape.pick(amounts)) for user_id in users
     ]
     connection = world.as_somebody(world.application)
     try:

@@ -72,11 +72,13 @@ def refunders(world: InterleavedWorld) -> actors.Actors:
 
 
 def spenders(world: InterleavedWorld) -> actors.Actors:
-    """Two orders of a user, each paid in its own transaction."""
-    if not world.signed_up:
+    """Two orders of a user, each paid in its own transaction; mostly, only one of them can be."""
+    rich = world.application.rows("SELECT id, balance FROM users WHERE balance > 0 ORDER BY id")
+    if not rich:
         return []
-    users = [world.tape.pick(world.signed_up)]
-    return [Actor(actors.APPLICATION, lambda: actors.move(world, users)) for _ in range(2)]
+    user = world.tape.pick(rich)
+    most = [-(user["balance"] // 2 + 1)] if world.tape.chance(0.8) else [-300, 20]
+    return [Actor(actors.APPLICATION, lambda: actors.move(world, [user["id"]], most)) for _ in range(2)]
 
 
 def mixture(world: InterleavedWorld) -> actors.Actors:

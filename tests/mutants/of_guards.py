@@ -8,6 +8,20 @@ REVERSALS = "payments/reversals.py"
 
 MUTANTS = [
     Mutant(
+        file=MOVE,
+        text="WHERE id = ledger_move.user_id FOR NO KEY UPDATE;",
+        instead="WHERE id = ledger_move.user_id;",
+        also=[
+            Change(
+                file=MOVE,
+                text="IF moved IS DISTINCT FROM available + amount_cents THEN",
+                instead="IF moved IS NULL OR moved > available + amount_cents THEN",
+            )
+        ],
+        breaks="two debits of a user do not wait for each other, and one that takes too much is not refused",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
         file=REVERSALS,
         text="own = [one for one in stored if one.payment_intent_id == paid.payment_intent_id]",
         instead="own = [*stored]",
