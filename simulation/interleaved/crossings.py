@@ -152,15 +152,22 @@ def absent(world: InterleavedWorld) -> actors.Actors:
 
 
 def _paid(world: InterleavedWorld, *, by_debit: bool) -> Resource | None:
-    """The charge of a session that is paid now; None if none is open."""
-    known = [session for request in world.requests for session in request.sessions]
-    open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
+    """The charge of a session that is paid now; None if there is none, and none can be begun."""
+    if not _open(world):
+        asking.ask_for(world, people.new_request(world))
+    open_ = _open(world)
     if not open_:
         return None
     session_id = world.tape.pick(open_)
     world.account.pay(session_id, by_debit=by_debit)
     world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
     return world.account.all("charge")[-1]
+
+
+def _open(world: InterleavedWorld) -> list[str]:
+    """Sessions that can be paid."""
+    known = [session for request in world.requests for session in request.sessions]
+    return [one for one in known if world.account.now(one)["status"] == OPEN]
 
 
 def _of(world: InterleavedWorld, intent: str) -> list[Delivery]:
