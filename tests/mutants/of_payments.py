@@ -341,6 +341,7 @@ MUTANTS = [
         breaks="what is stored of a dispute while an operator discards it acts alone",
         caught_by="tests/integration/test_discarded_reversals.py"
         "::test_an_operator_who_discards_while_another_event_is_applied_waits_for_it",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file="reconciliation/uncredited_payments_table.py",
