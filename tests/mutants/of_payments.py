@@ -388,8 +388,7 @@ MUTANTS = [
         text="    if paid is None and any(_moved(one) for one in about if one in wanted):\n",
         instead="    if paid is None and any(one.movements for one in about if one in wanted):\n",
         breaks="a refund of a debit that has failed waits for ever",
-        caught_by="tests/integration/test_reversals.py"
-        "::test_a_refund_of_a_debit_that_fails_does_not_wait",
+        caught_by="tests/integration/test_reversals.py::test_a_refund_of_a_debit_that_fails_does_not_wait",
     ),
     Mutant(
         file=REVERSAL_EVENT,
