@@ -29,7 +29,7 @@ MUTANTS = [
             Change(
                 file="payments/locked.py",
                 text="WHERE payment_intent_id = %(payment_intent_id)s OR effect_key = ANY(%(effect_keys)s)",
-                instead="WHERE true OR %(payment_intent_id)s = '' OR effect_key = ANY(%(effect_keys)s)",
+                instead="WHERE true OR payment_intent_id = %(payment_intent_id)s OR effect_key = ANY(%(effect_keys)s)",
             )
         ],
         breaks="what belongs to another payment's reversals is read, and taken from this one",
