@@ -67,6 +67,8 @@ class Checker:
         several = contested(self._world)
         decided = self._world.decided | several
         missing = must - truth.small - entered
+        if unsaid := truth.unclear - self._held() - self._world.decided:
+            raise Broken("what nobody can count is held", _listed(unsaid))
         if lacking := {fact for fact in missing if fact.intent not in decided}:
             raise Broken("every effect is entered", f"missing {_listed(lacking)}")
         self._silent = {fact for fact in missing if fact.intent not in self._loud()}
@@ -123,11 +125,7 @@ class Checker:
         world = self._world
         truth = self._truth()
         entered = {(one.kind, one.source) for row in self._rows() if (one := truth.fact_of(row)) is not None}
-        parked = {
-            row["payment_intent_id"]
-            for row in world.application.rows("SELECT payment_intent_id FROM parked_events")
-        }
-        settled = parked | world.decided | contested(world)
+        settled = self._parked(is_resolved=True) | world.decided | contested(world)
         lost = {fact for fact in truth.must if (fact.kind, fact.source) in world.lost - entered}
         if lost := {fact for fact in lost if fact.intent not in settled}:
             raise Broken("after the drill nothing is lost", _listed(lost))
@@ -173,15 +171,15 @@ class Checker:
 
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""
-        parked = self._world.application.rows("SELECT payment_intent_id AS intent FROM parked_events")
-        return {row["intent"] for row in parked} | self._held() | self._world.decided
+        return self._parked(is_resolved=True) | self._held() | self._world.decided
 
     def _undecided(self) -> set[str]:
         """Payments about which an operator must still decide."""
-        parked = self._world.application.rows(
-            "SELECT payment_intent_id AS intent FROM parked_events WHERE resolution IS NULL"
-        )
-        return {row["intent"] for row in parked} | self._held()
+        return self._parked(is_resolved=False) | self._held()
+
+    def _parked(self, *, is_resolved: bool) -> set[str]:
+        found = "SELECT payment_intent_id AS intent FROM parked_events WHERE resolution IS NULL OR %s"
+        return {row["intent"] for row in self._world.application.rows(found, [is_resolved])}
 
     def _discarded_credits(self) -> set[str]:
         found = self._world.application.rows(

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 
+from simulation.settled import unclear
 from simulation.world import CURRENCY, World
 
 
 def contested(world: World) -> set[str]:
-    """Payments in another currency than the balances'; those of a request that two users claim, or with which
+    """Payments in another currency than the balances', or of which a dispute moved in one what nobody can
+    count; those of a request that two users claim, or with which
     somebody has credited another user; and those of a request that has several after a restore: an event
     names another user than the row, or two payments have each other's request_id. Such a payment may be left
     to an operator."""
@@ -22,6 +24,8 @@ def contested(world: World) -> set[str]:
         users[metadata["request_id"]] |= {int(metadata["user_id"])} | credited[intent]
         intents[metadata["request_id"]] |= {intent} - {None}
     foreign = {one["id"] for one in world.account.all("payment_intent") if one["currency"] != CURRENCY}
+    if world.swarm.settles_elsewhere:
+        foreign |= {one["payment_intent"] for one in unclear(world.account)}
     return foreign | {
         intent
         for request_id, those in intents.items()

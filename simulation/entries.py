@@ -69,7 +69,7 @@ class Entries:
             if row["payment_intent_id"] in self._world.former:
                 raise Broken("nobody gets what another person has paid", f"{row['effect_key']} {fact}")
             if fact is not None:
-                seen[fact.kind, fact.source] += 1
+                seen[fact.kind, truth.stand_for.get(fact.source, fact.source)] += 1
         if twice := [key for key, count in seen.items() if count > 1]:
             raise Broken("an effect is entered once", f"{twice}")
 

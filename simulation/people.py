@@ -3,7 +3,7 @@
 from simulation import asking
 from simulation.kafka import REQUESTS
 from simulation.server import APP_ID
-from simulation.stripe_model import oddities
+from simulation.stripe_model import disputes, oddities
 from simulation.stripe_model.account import OPEN
 from simulation.wanted import Request
 from simulation.world import CURRENCY, TOP_UP, USERS, World
@@ -163,7 +163,7 @@ def dispute(world: World) -> None:
         charge = world.tape.pick(free)
         if world.tape.chance(0.3):
             oddities.warn(world.account, charge)
-        world.account.dispute(charge["id"])
+        disputes.begin(world.account, charge["id"])
         world.say(f"{charge['payment_intent']} is disputed")
 
 
@@ -174,13 +174,16 @@ def move_dispute(world: World) -> None:
         return
     moved = world.tape.pick(going)
     movements = moved["balance_transactions"]
-    is_taken = world.account.taken_by(moved) > 0
+    taken = disputes.taken_by(world.account, moved)
+    is_taken = taken > 0
     if movements and (len(movements) > 4 or world.tape.chance(0.3)):
-        world.account.close_dispute(moved["id"], "lost" if is_taken else "won")
-        world.say(f"{moved['id']} is closed")
+        refunded = world.account.now(moved["charge"])["amount_refunded"] if is_taken else 0
+        returned = min(refunded, taken) if refunded and world.tape.chance(0.7) else 0
+        disputes.close(world.account, moved["id"], "lost" if is_taken else "won", returned=returned)
+        world.say(f"{moved['id']} is closed{f', and {returned} are returned' if returned else ''}")
     else:
         in_part = is_taken and world.tape.chance(0.25)
-        world.account.move_dispute(moved["id"], withdrawn=not is_taken, in_part=in_part)
+        disputes.move(world.account, moved["id"], withdrawn=not is_taken, in_part=in_part)
         world.say(f"{moved['id']}: {'returned' if is_taken else 'withdrawn'}")
 
 

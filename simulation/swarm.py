@@ -57,6 +57,7 @@ WEIGHTS = {
     "mislead": 1.5,
     "usurp": 0.5,
 }
+DISPUTES = {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1}
 THEMES: tuple[Mapping[str, float], ...] = (
     {
         **{"discard": 6, "change rule": 4, "reset offsets": 4, "lose record": 6},
@@ -64,7 +65,7 @@ THEMES: tuple[Mapping[str, float], ...] = (
     },
     {"discard": 3, "change rule": 3, "back up": 2, "restore": 2, "lose record": 2},
     {"ask through Kafka": 3, "pay elsewhere": 3, "mislead": 2, "usurp": 6, "back up": 1, "restore": 1.5},
-    {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1},
+    DISPUTES,
 )
 """What three of ten worlds are about, and how much more frequent that is there: decisions, restores, payments
 that were not begun here, and disputes."""
@@ -89,6 +90,8 @@ class Swarm:
     """How probable it is that a user is there at the beginning."""
     has_older: bool
     """Those users may have a balance from before the ledger."""
+    settles_elsewhere: bool
+    """Stripe settles in another currency than that of the balances."""
 
 
 def of(seed: int) -> Swarm:
@@ -119,4 +122,5 @@ def of(seed: int) -> Swarm:
         terms=chosen,
         present=random.choice((0.8, 0.8, 0.8, 0.3)),
         has_older=random.random() < 0.15,
+        settles_elsewhere=random.random() < (0.5 if theme is DISPUTES else 0.04),
     )

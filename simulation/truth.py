@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from simulation.server import APP_ID
+from simulation.settled import counted
 from simulation.stripe_model.account import Account
 from simulation.terms import PLAIN, Terms
 from simulation.world import TOP_UP
@@ -41,8 +42,8 @@ class Paid(NamedTuple):
 
 class Truth:
     """`must` are to be in the ledger in the end, and `may` are there besides: a refund that failed, and its
-    failure, which together are nothing. `priced` are the payments that credit something else than the money,
-    and `small` what moves of them may round to nothing."""
+    failure, which together are nothing; or what a person must decide about. `priced` are the payments that
+    credit something else than the money, and `small` what moves of them may round to nothing."""
 
     def __init__(self, account: Account, terms: Terms = PLAIN, misleading: Collection[str] = ()) -> None:
         """`misleading` are sessions that are no payment to us."""
@@ -50,6 +51,10 @@ class Truth:
         self.may: set[Fact] = set()
         self.small: set[Fact] = set()
         self.priced: dict[str, Paid] = {}
+        self.stand_for: dict[str, str] = {}
+        """By balance transaction the direction of the dispute whose amount it may stand for."""
+        self.unclear: set[str] = set()
+        """Payments of which a person must decide what a dispute has moved."""
         owners = self._credits(account, terms, misleading)
         self._refunds(account, owners)
         self._disputes(account, owners)
@@ -119,7 +124,13 @@ class Truth:
 
     def _disputes(self, account: Account, owners: Mapping[str, int]) -> None:
         for dispute in account.all("dispute"):
-            intent = dispute["payment_intent"]
-            for moved in dispute["balance_transactions"] if intent in owners else ():
-                kind, currency = "disputed" if moved["amount"] < 0 else "dispute_won", moved["currency"]
-                self.must.add(Fact(kind, moved["id"], owners[intent], moved["amount"], currency, intent))
+            intent, currency = dispute["payment_intent"], dispute["currency"]
+            if intent not in owners:
+                continue
+            found = counted(account, dispute)
+            self.stand_for |= found.stand_for
+            self.unclear |= {intent} if found.is_unclear else set()
+            for amounts, facts in ((found.must, self.must), (found.may, self.may)):
+                for source, amount in amounts.items():
+                    kind = "disputed" if amount < 0 else "dispute_won"
+                    facts.add(Fact(kind, source, owners[intent], amount, currency, intent))

@@ -26,6 +26,10 @@ from simulation.wanted import Move, Ordered, Request
 API_VERSION = "2026-10-28.endive"
 OLD_API_VERSION = "2025-09-30.clover"
 CURRENCY = "eur"
+SETTLEMENT = "usd"
+"""In which Stripe settles where it is not the currency of the balances."""
+RATES = (1.05, 1.1, 1.15)
+"""How many of those are worth one of these."""
 TOP_UP = "balance_topup"
 USERS = (1, 2, 3)
 
@@ -51,7 +55,7 @@ class World:
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
-        self.account = Account(clock, tape.digits, self._described)
+        self.account = Account(clock, tape.digits, self._described, self._settled)
         refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
         self.stripe = StripeModel(self.account, Keys(), refunding, Lag(self.account, clock))
         self.webhooks = Webhooks(self.account, clock)
@@ -141,6 +145,12 @@ class World:
             amounts = {name: str(resource[name]) for name in ("amount_subtotal", "amount_total")}
             resource = {**resource, **amounts}
         return {"api_version": OLD_API_VERSION if is_old else API_VERSION, "data": {"object": resource}}
+
+    def _settled(self, amount: int, currency: str) -> tuple[int, str]:
+        """An amount as Stripe settles it, at the rate of the moment. The release before counts otherwise."""
+        if not self.swarm.settles_elsewhere or self.has_release_before or currency == SETTLEMENT:
+            return amount, currency
+        return round(amount * self.tape.pick(RATES)), SETTLEMENT
 
     def say(self, line: str) -> None:
         self.log.append("  " * self.depth + line)

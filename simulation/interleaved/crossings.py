@@ -5,6 +5,7 @@ from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
+from simulation.stripe_model import disputes
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
 from simulation.wanted import Request
@@ -22,9 +23,9 @@ def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
     if world.tape.chance(0.5):
         world.account.refund(charge["id"], charge["amount"], "succeeded")
     else:
-        world.account.dispute(charge["id"])
+        disputes.begin(world.account, charge["id"])
         [dispute] = world.account.all("dispute", charge=charge["id"])
-        world.account.move_dispute(dispute["id"], withdrawn=True)
+        disputes.move(world.account, dispute["id"], withdrawn=True)
     world.say(f"{charge['payment_intent']} is taken back at once")
     deliveries = _of(world, charge["payment_intent"])
     paid, last = deliveries[0], deliveries[-1]
@@ -38,12 +39,12 @@ def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
     if charge is None:
         return []
     intent = charge["payment_intent"]
-    world.account.dispute(charge["id"])
+    disputes.begin(world.account, charge["id"])
     [dispute] = world.account.all("dispute", charge=charge["id"])
-    world.account.move_dispute(dispute["id"], withdrawn=True)
+    disputes.move(world.account, dispute["id"], withdrawn=True)
     taken = _of(world, intent)[-1]
     traffic.deliver_one(world, taken)
-    world.account.move_dispute(dispute["id"], withdrawn=False)
+    disputes.move(world.account, dispute["id"], withdrawn=False)
     returned = _of(world, intent)[-1]
     world.account.end_debit(charge["id"], settles=True)
     world.say(f"{intent} is disputed before it has settled")

@@ -19,14 +19,21 @@ class Account:
     """`events` and `books` are in the order in which they were made."""
 
     def __init__(
-        self, clock: Clock, digits: Callable[[int], int], described: Callable[[Resource], Resource]
+        self,
+        clock: Clock,
+        digits: Callable[[int], int],
+        described: Callable[[Resource], Resource],
+        settled: Callable[[int, str], tuple[int, str]] = lambda amount, currency: (amount, currency),
     ) -> None:
-        """`described` is what an event has of an object, and in which version of the API."""
+        """`described` is what an event has of an object, and in which version of the API. `settled` is an
+        amount in the currency in which Stripe settles, and that currency."""
         self.states: dict[str, list[Resource]] = {}
         """The states of each object, oldest first."""
         self.events: list[Resource] = []
         self.books: list[str] = []  # Ids of balance transactions.
-        self._clock, self._digits, self._described = clock, digits, described
+        self.worth: dict[str, int] = {}
+        """What each balance transaction moved, in the currency of its source."""
+        self._clock, self._digits, self._described, self._settled = clock, digits, described, settled
 
     # What there is
 
@@ -164,45 +171,6 @@ class Account:
         if status == "failed":
             self._report("refund.failed", refund_id)
 
-    # Disputes
-
-    def dispute(self, charge_id: str) -> None:
-        charge = self.now(charge_id)
-        dispute = self._make(
-            {
-                "id": self._id("du_"),
-                "object": "dispute",
-                "amount": charge["amount"],
-                "balance_transactions": [],
-                "charge": charge_id,
-                "currency": charge["currency"],
-                "metadata": {},
-                "payment_intent": charge["payment_intent"],
-                "status": "needs_response",
-            }
-        )
-        self._report("charge.dispute.created", dispute["id"])
-
-    def taken_by(self, dispute: Mapping[str, Any]) -> int:
-        """What the bank has of it now."""
-        return -sum(int(moved["amount"]) for moved in dispute["balance_transactions"])
-
-    def move_dispute(self, dispute_id: str, *, withdrawn: bool, in_part: bool = False) -> None:
-        """The bank takes the money, or gives it back, at once or in parts."""
-        dispute = self.now(dispute_id)
-        taken = self.taken_by(dispute)
-        amount = -dispute["amount"] if withdrawn else max(1, taken // 2) if in_part else taken
-        category = "dispute" if withdrawn else "dispute_reversal"
-        moved = self.now(self._book(category, amount, dispute["currency"], dispute_id))
-        listed = [*dispute["balance_transactions"], {name: moved[name] for name in _LISTED}]
-        self._change(dispute_id, balance_transactions=listed)
-        self._report(f"charge.dispute.funds_{'withdrawn' if withdrawn else 'reinstated'}", dispute_id)
-
-    def close_dispute(self, dispute_id: str, status: str) -> None:
-        """won or lost"""
-        self._change(dispute_id, status=status)
-        self._report("charge.dispute.closed", dispute_id)
-
     # Events
 
     def _report(self, event_type: str, object_id: str) -> None:
@@ -219,18 +187,20 @@ class Account:
         )
 
     def _book(self, category: str, amount: int, currency: str, source: str) -> str:
+        settled, own_currency = self._settled(amount, currency)
         made = self._make(
             {
                 "id": self._id("txn_"),
                 "object": "balance_transaction",
-                "amount": amount,
-                "currency": currency,
+                "amount": settled,
+                "currency": own_currency,
                 "fee": 0,
                 "reporting_category": category,
                 "source": source,
             }
         )
         self.books.append(made["id"])
+        self.worth[made["id"]] = amount
         return str(made["id"])
 
     def _make(self, resource: Resource) -> Resource:
@@ -245,6 +215,3 @@ class Account:
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}{self._digits(64):016x}"
-
-
-_LISTED = ("id", "object", "amount", "currency", "created", "reporting_category")

@@ -251,11 +251,19 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
+        text='            if movement.get("id") in whole and isinstance(reversal, Reversal):\n',
+        instead='            if movement.get("currency") != dispute.get("currency") and isinstance(reversal, Reversal):\n',
+        breaks="each movement of a dispute in another currency moves all of it",
+        worlds=Worlds.SETTLED,
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
         text='        and dispute.get("status") != "lost"\n',
         instead="",
         breaks="a lost dispute that returns nine tenths in another currency returns all",
         caught_by="tests/unit/checkout/test_proportion.py"
         "::test_what_returns_a_part_of_a_dispute_is_not_taken_for_all_of_it",
+        worlds=Worlds.SETTLED,
     ),
     Mutant(
         file=REVERSAL_EVENT,
@@ -263,6 +271,7 @@ MUTANTS = [
         instead="            first.setdefault(amount < 0, movement)\n    if False and not",
         breaks="a part of a dispute that is returned in another currency returns all",
         caught_by=f"{SHARES}::test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it",
+        worlds=Worlds.SETTLED,
     ),
     Mutant(
         file="payments/reversals.py",
@@ -270,6 +279,7 @@ MUTANTS = [
         instead="        if False:\n",
         breaks="a dispute settled in another currency takes its amount twice",
         caught_by=f"{SHARES}::test_a_second_withdrawal_of_the_same_second_is_not_taken_for_the_first",
+        worlds=Worlds.SETTLED,
     ),
     Mutant(
         file="reconciliation/entered_shares.py",

@@ -12,7 +12,7 @@ from simulation.clock import Clock
 from simulation.kafka import Topic
 from simulation.metrics import Metrics
 from simulation.server import APP_ID
-from simulation.stripe_model import refunding
+from simulation.stripe_model import disputes, refunding
 from simulation.stripe_model.account import Account, Resource
 from simulation.stripe_model.keys import KEYS_LIVE, Keys
 from simulation.stripe_model.lag import Lag
@@ -73,10 +73,10 @@ def test_what_must_be_in_the_ledger_is_what_the_books_say(account: Account) -> N
     account.refund(charge, 200, "succeeded")
     account.refund(charge, 300, "pending")
     account.move_refund(account.all("refund")[-1]["id"], "failed")
-    account.dispute(charge)
+    disputes.begin(account, charge)
     [dispute] = account.all("dispute")
-    account.move_dispute(dispute["id"], withdrawn=True)
-    account.move_dispute(dispute["id"], withdrawn=False)
+    disputes.move(account, dispute["id"], withdrawn=True)
+    disputes.move(account, dispute["id"], withdrawn=False)
     found = Truth(account)
     must, may = found.must, found.may
     assert sorted(fact.amount for fact in must) == [-500, -200, 500, 500]
@@ -105,13 +105,13 @@ def test_reads_that_fall_behind_show_what_there_was(account: Account, clock: Clo
 
 
 def test_a_bank_can_return_a_disputes_money_in_parts(account: Account) -> None:
-    account.dispute(paid(account))
+    disputes.begin(account, paid(account))
     [dispute] = account.all("dispute")
-    account.move_dispute(dispute["id"], withdrawn=True)
-    account.move_dispute(dispute["id"], withdrawn=False, in_part=True)
-    assert account.taken_by(account.now(dispute["id"])) == 250
-    account.move_dispute(dispute["id"], withdrawn=False)
-    assert account.taken_by(account.now(dispute["id"])) == 0
+    disputes.move(account, dispute["id"], withdrawn=True)
+    disputes.move(account, dispute["id"], withdrawn=False, in_part=True)
+    assert disputes.taken_by(account, account.now(dispute["id"])) == 250
+    disputes.move(account, dispute["id"], withdrawn=False)
+    assert disputes.taken_by(account, account.now(dispute["id"])) == 0
     assert sorted(fact.amount for fact in Truth(account).must) == [-500, 250, 250, 500]
 
 
