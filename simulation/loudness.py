@@ -126,7 +126,8 @@ def at_end(world: World, since: int) -> None:
     paid = [
         one
         for one in world.account.all("checkout.session", payment_status="paid")
-        if one["metadata"]["checkout_app"] == APP_ID and not {one["id"], one["payment_intent"]} & disputed
+        if world.account.made_with(one["id"])["checkout_app"] == APP_ID
+        and not {one["id"], one["payment_intent"]} & disputed
     ]
     _of_sessions(world, paid)
     _of_warnings(world)

@@ -78,7 +78,7 @@ def usurp(world: World) -> None:
     paid = [
         one
         for one in world.account.all("checkout.session", payment_status="paid")
-        if one["metadata"]["checkout_app"] == APP_ID and one["id"] not in world.misleading
+        if world.account.made_with(one["id"])["checkout_app"] == APP_ID and one["id"] not in world.misleading
     ]
     if not paid or not world.swarm.terms.is_plain:
         return

@@ -113,6 +113,17 @@ def foreign_payment(world: World) -> None:
     world.say(f"{session['id']} of another application is paid")
 
 
+def unmark(world: World) -> None:
+    """Somebody changes the metadata of a session that was begun here. It is ours by its row, which no restore
+    may take away."""
+    begun = [session for request in world.requests for session in request.sessions]
+    marked = [one for one in begun if "checkout_app" in world.account.now(one)["metadata"]]
+    if marked and "restore" not in world.swarm.weights and not world.has_release_before:
+        session_id = world.tape.pick(marked)
+        oddities.unmark(world.account, session_id, "checkout_app")
+        world.say(f"{session_id} loses its checkout_app")
+
+
 def expire(world: World) -> None:
     """Somebody does not pay."""
     open_ = world.account.all("checkout.session", status=OPEN)

@@ -81,6 +81,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "poison": traffic.poison,
     "mislead": misleading.mislead,
     "usurp": misleading.usurp,
+    "unmark": people.unmark,
     "deploy": lambda world: world.processes.deploy(),
 }
 

@@ -56,6 +56,7 @@ WEIGHTS = {
     "poison": 2.0,
     "mislead": 1.5,
     "usurp": 0.5,
+    "unmark": 0.5,
 }
 DISPUTES = {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1}
 THEMES: tuple[Mapping[str, float], ...] = (
@@ -92,6 +93,8 @@ class Swarm:
     """Those users may have a balance from before the ledger."""
     settles_elsewhere: bool
     """Stripe settles in another currency than that of the balances."""
+    is_in_organisation: bool
+    """Stripe's events come from an organisation, and name the account."""
 
 
 def of(seed: int) -> Swarm:
@@ -123,4 +126,5 @@ def of(seed: int) -> Swarm:
         present=random.choice((0.8, 0.8, 0.8, 0.3)),
         has_older=random.random() < 0.15,
         settles_elsewhere=random.random() < (0.5 if theme is DISPUTES else 0.04),
+        is_in_organisation=random.random() < 0.06,
     )

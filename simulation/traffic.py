@@ -15,6 +15,7 @@ from simulation.world import World
 
 BATCHES = (1, 2, 10, 1000)
 TIMES_READ_AGAIN = 8
+ACCOUNT = "acct_ours"
 FIRST_ERROR = 400
 """HTTP's."""
 
@@ -34,7 +35,8 @@ def deliver_all(world: World) -> None:
 
 def deliver_one(world: World, delivery: Delivery) -> object:
     """Returns the answer."""
-    body, header = world.webhooks.signed(delivery, rotated=world.tape.chance(0.2))
+    context = ACCOUNT if world.swarm.is_in_organisation and not world.has_release_before else None
+    body, header = world.webhooks.signed(delivery, rotated=world.tape.chance(0.2), context=context)
     event = delivery.event
     delivery.attempts += 1
     world.counts["deliveries"] += 1

@@ -98,7 +98,8 @@ class Truth:
         """Returns whose payment each is."""
         owners = {}
         for session in account.all("checkout.session", payment_status="paid"):
-            metadata = session["metadata"]
+            # One that was begun here stays ours, whatever its metadata becomes.
+            metadata = account.made_with(session["id"])
             is_ours = (metadata["checkout_app"], metadata["purpose"]) == (APP_ID, TOP_UP)
             if not is_ours or session["id"] in misleading:
                 continue

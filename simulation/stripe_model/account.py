@@ -45,6 +45,11 @@ class Account:
         found = [states[-1] for states in self.states.values() if states[-1]["object"] == kind]
         return [one for one in found if all(one.get(name) == value for name, value in fields.items())]
 
+    def made_with(self, session_id: str) -> dict[str, str]:
+        """The metadata of the session before anybody changed it. The payment has it, too."""
+        metadata: dict[str, str] = self.states[session_id][0]["metadata"]
+        return metadata
+
     def left_to_refund(self, charge: Mapping[str, Any]) -> int:
         """What can still be refunded of a charge; 0 if it is disputed."""
         intent = charge["payment_intent"]
@@ -84,7 +89,7 @@ class Account:
         """Of an open session. A debit is settled or fails later."""
         session = self.now(session_id)
         assert session["status"] == OPEN
-        metadata = session["metadata"]
+        metadata = self.made_with(session_id)
         intent = self._make(
             {
                 "id": self._id("pi_"),

@@ -36,6 +36,12 @@ def reprice(account: Account, session_id: str, amount: int) -> None:
     account._change(session_id, amount_subtotal=amount, amount_total=amount)
 
 
+def unmark(account: Account, session_id: str, mark: str) -> None:
+    """Somebody takes it out of the session's metadata, in the dashboard."""
+    metadata = account.now(session_id)["metadata"]
+    account._change(session_id, metadata={name: text for name, text in metadata.items() if name != mark})
+
+
 def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)

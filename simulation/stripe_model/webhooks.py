@@ -40,9 +40,12 @@ class Webhooks:
             if not one.is_answered and one.event["created"] > self._clock.epoch - GIVES_UP_AFTER
         ]
 
-    def signed(self, delivery: Delivery, *, rotated: bool = False) -> tuple[bytes, str]:
-        """The body, and Stripe-Signature; by the secret of before if it is being `rotated`."""
-        body = json.dumps(delivery.event).encode()
+    def signed(
+        self, delivery: Delivery, *, rotated: bool = False, context: str | None = None
+    ) -> tuple[bytes, str]:
+        """The body, and Stripe-Signature; by the secret of before if it is being `rotated`. An organisation
+        names the account as its `context`."""
+        body = json.dumps(delivery.event | ({"context": context} if context else {})).encode()
         moment = int(self._clock.epoch)
         digest = hmac.new(
             (PREVIOUS if rotated else SECRET).encode(), f"{moment}.".encode() + body, hashlib.sha256

@@ -26,6 +26,7 @@ class Worlds(Enum):
     DISCARDED = "likewise, where operators discard much"
     DISPUTED = "likewise, where much is disputed"
     SETTLED = "likewise, where Stripe settles in another currency"
+    ORGANISATION = "likewise, where Stripe's events come from an organisation"
     ELSEWHERE = "likewise, where much is paid that was not begun here, and services ask"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
     UPGRADED = "the release before works at first, until this one is deployed"
@@ -48,6 +49,7 @@ class Worlds(Enum):
             Worlds.DISCARDED: _is_frequent("discard", chosen),
             Worlds.DISPUTED: _is_frequent("dispute", chosen) and _is_frequent("move dispute", chosen),
             Worlds.SETTLED: chosen.settles_elsewhere,
+            Worlds.ORGANISATION: chosen.is_in_organisation,
             Worlds.ELSEWHERE: _is_frequent("pay elsewhere", chosen)
             and _is_frequent("ask through Kafka", chosen),
         }

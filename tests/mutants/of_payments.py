@@ -377,6 +377,7 @@ MUTANTS = [
         breaks="an organisation's event of our payment is ignored for good",
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_an_organisation_s_event_of_our_payment_waits_until_stripe_knows_its_object",
+        worlds=Worlds.ORGANISATION,
     ),
     Mutant(
         file="payments/readings.py",
@@ -385,6 +386,7 @@ MUTANTS = [
         breaks="a session that was begun here is ignored without its mark",
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_a_session_that_was_begun_here_is_ours_without_its_mark",
+        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/decisions.py",
