@@ -134,6 +134,8 @@ def at_end(world: World, since: int) -> None:
     # What belongs to a record that is parked is parked with it.
     heard = world.metrics.heard
     is_asked = any(one.name == "RecordParked" and one.about["reason"].startswith(_LOST) for one in heard)
+    if false := [one for one in heard if one.name == "SecondPayment" and _is_false(world, one)]:
+        raise Broken("no second payment is alleged", f"{dict(false[0].about)}")
     has_parked = is_asked or any(map(_is_of_payment, heard[:since]))
     for one in heard[since:]:
         if not (has_parked and _is_of_payment(one)) and _is_false(world, one):
@@ -198,6 +200,9 @@ _ALARMS = {
 
 def _has_several(world: World, session_id: str) -> bool:
     """The request of this session has others."""
-    request_id = world.account.now(session_id)["metadata"]["request_id"]
-    sessions = world.account.all("checkout.session")
-    return len([one for one in sessions if one["metadata"]["request_id"] == request_id]) > 1
+    session = world.account.now(session_id)
+    request_id = session["metadata"]["request_id"]
+    # One that was recovered takes the place of one that was not paid.
+    others = {"payment_status": "paid"} if session["recovered_from"] is not None else {}
+    sessions = world.account.all("checkout.session", **others)
+    return any(one["metadata"]["request_id"] == request_id for one in sessions if one["id"] != session_id)

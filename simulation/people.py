@@ -4,7 +4,7 @@ from simulation import asking
 from simulation.kafka import REQUESTS
 from simulation.server import APP_ID
 from simulation.stripe_model import disputes, oddities
-from simulation.stripe_model.account import OPEN
+from simulation.stripe_model.account import EXPIRED, OPEN
 from simulation.wanted import Request
 from simulation.world import CURRENCY, TOP_UP, USERS, World
 
@@ -65,7 +65,11 @@ def pay_elsewhere(world: World) -> None:
     currency = "usd" if world.tape.chance(0.2) else CURRENCY
     amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
     user_id = world.tape.pick(USERS) if world.tape.chance(0.2) else request.user_id
-    pay_session_of(world, request, amount, user_id=user_id, currency=currency)
+    session_id = pay_session_of(world, request, amount, user_id=user_id, currency=currency)
+    if world.tape.chance(0.1):
+        # Its id differs in case alone.
+        twin = f"cs_test_{session_id.removeprefix('cs_test_').upper()}"
+        pay_session_of(world, request, amount, user_id=user_id, currency=currency, session_id=twin)
 
 
 def order(world: World) -> None:
@@ -82,8 +86,9 @@ def pay_session_of(
     user_id: int,
     currency: str = CURRENCY,
     purpose: str = TOP_UP,
-) -> None:
-    """One that was not begun here."""
+    session_id: str | None = None,
+) -> str:
+    """One that was not begun here. Returns its id."""
     terms = world.swarm.terms
     world.paid_elsewhere.add(request.request_id)
     price = {"currency": currency, "unit_amount": amount}
@@ -96,11 +101,26 @@ def pay_session_of(
     if not terms.is_plain and purpose == TOP_UP:
         metadata |= {"amount_cents": str(amount), "credit_cents": str(terms.promised(amount))}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
-    session = world.account.create_session(asked)
+    session = world.account.create_session(asked, session_id)
     oddities.tax(world.account, session["id"], terms, world.tape)
     world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
     for_what = f"{_short(request.request_id)}, {purpose}"
     world.say(f"{session['id']}, not begun here, is paid in {currency} for {for_what}")
+    return str(session["id"])
+
+
+def recover(world: World) -> None:
+    """Stripe makes a new session of one that has expired, and it is paid."""
+    ours = world.account.all("checkout.session", status=EXPIRED)
+    expired = [one for one in ours if world.account.made_with(one["id"]).get("checkout_app") == APP_ID]
+    if expired:
+        left = world.tape.pick(expired)
+        metadata = world.account.made_with(left["id"])
+        world.paid_elsewhere.add(metadata["request_id"])
+        recovered = oddities.recover(world.account, left["id"])
+        oddities.tax(world.account, recovered, world.swarm.terms, world.tape)
+        world.account.pay(recovered, by_debit=world.tape.chance(0.3))
+        world.say(f"{recovered} is recovered from {left['id']}, and paid")
 
 
 def foreign_payment(world: World) -> None:

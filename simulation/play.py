@@ -82,6 +82,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "mislead": misleading.mislead,
     "usurp": misleading.usurp,
     "unmark": people.unmark,
+    "recover": people.recover,
     "deploy": lambda world: world.processes.deploy(),
 }
 

@@ -57,6 +57,7 @@ WEIGHTS = {
     "mislead": 1.5,
     "usurp": 0.5,
     "unmark": 0.5,
+    "recover": 1.0,
 }
 DISPUTES = {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1}
 THEMES: tuple[Mapping[str, float], ...] = (

@@ -61,10 +61,10 @@ class Account:
 
     # Sessions and payments
 
-    def create_session(self, parameters: Mapping[str, Any]) -> Resource:
+    def create_session(self, parameters: Mapping[str, Any], session_id: str | None = None) -> Resource:
         [item] = parameters["line_items"]
         price = item["price_data"]["unit_amount"] * item["quantity"]
-        session_id = self._id("cs_test_")
+        session_id = session_id or self._id("cs_test_")
         return self._make(
             {
                 "id": session_id,
@@ -78,6 +78,7 @@ class Account:
                 "mode": "payment",
                 "payment_intent": None,
                 "payment_status": "unpaid",
+                "recovered_from": parameters.get("recovered_from"),
                 "status": OPEN,
                 "success_url": parameters.get("success_url"),
                 "total_details": {"amount_discount": 0, "amount_tax": 0},

@@ -42,6 +42,19 @@ def unmark(account: Account, session_id: str, mark: str) -> None:
     account._change(session_id, metadata={name: text for name, text in metadata.items() if name != mark})
 
 
+def recover(account: Account, expired_id: str) -> str:
+    """The id of a new session like the one that expired: `after_expiration.recovery`."""
+    expired = account.states[expired_id][0]
+    price = {"currency": expired["currency"], "unit_amount": expired["amount_subtotal"]}
+    asked = {
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "metadata": expired["metadata"],
+        "recovered_from": expired_id,
+        "success_url": expired["success_url"],
+    }
+    return str(account.create_session(asked)["id"])
+
+
 def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)

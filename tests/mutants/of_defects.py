@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant, Worlds
 MOVE = "release/migrations/application/0010_ledger_move_by_exactly_the_amount.sql"
 BOOKS = "tests/integration/test_stripe_books.py"
 OF_PARKED = "tests/integration/test_parked_records.py"
+NOT_BEGUN_HERE = "tests/integration/test_sessions_not_begun_here.py"
 DECISION = "ledger/decision.py"
 CORRECTIONS = "tests/integration/test_corrections.py"
 
@@ -210,5 +211,21 @@ MUTANTS = [
         caught_by="tests/integration/test_sign_in.py"
         "::test_who_waited_for_a_lock_sees_what_was_committed_whatever_the_database_s_default_is",
         worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file="payments/session_event.py",
+        text="    return [name for name in map(request_identifier, names) if name is not None]\n",
+        instead="    return [name for name in map(request_identifier, names[:1]) if name is not None]\n",
+        breaks="of two sessions whose ids differ in case alone one is held",
+        caught_by=f"{NOT_BEGUN_HERE}::test_two_sessions_whose_ids_differ_in_case_alone_are_two_payments",
+        worlds=Worlds.ELSEWHERE,
+    ),
+    Mutant(
+        file="payments/decisions.py",
+        text="    if reported.recovered_from is not None and not is_second:\n",
+        instead="    if False:\n",
+        breaks="a recovered session is announced as a second payment",
+        caught_by=f"{NOT_BEGUN_HERE}::test_a_session_that_was_recovered_is_no_second_payment",
+        worlds=Worlds.SERIAL,
     ),
 ]
