@@ -68,11 +68,25 @@ def test_an_event_of_a_connected_account_is_ignored_and_nothing_is_read(
 def test_an_event_of_another_account_of_the_organisation_is_ignored(
     fns: Functions, known: KnownStripe, tail: Tail, what: int
 ) -> None:
-    """Our key does not know what it is about."""
+    """Our key does not know what it is about, even after a while."""
     resource, event_type = of_the_same_payment()[what]
     theirs = {**event(resource, event_type, is_known=False), "context": "acct_somebody_else"}
-    assert outcome(fns, theirs) == "ignored"
+    assert outcome(fns, theirs) == "waiting"
+    assert (reconciler_tries(), stored(fns, theirs)["outcome"]) == (0, "waiting")
+    fns.checkout("UPDATE stripe_events SET received_at = now() - interval '61 minutes'")
+    assert (reconciler_tries(), stored(fns, theirs)["outcome"]) == (1, "ignored")
     assert credited(fns, tail) == 0
+
+
+def test_an_organisation_s_event_of_a_session_not_begun_here_waits_until_stripe_shows_it(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    session = session_object(str(uuid4()))
+    told = {**event(session, is_known=False), "context": "acct_ours"}
+    assert outcome(fns, told) == "waiting"
+    known.knows(session["id"], session)
+    assert reconciler_tries() == 1
+    assert credited(fns, tail) == 500
 
 
 @pytest.mark.parametrize("what", [1, 2], ids=["refund", "dispute"])

@@ -43,6 +43,13 @@ class Behind(Waiting):
     __slots__ = ()
 
 
+class Unseen(Waiting):
+    """Stripe does not show its object, which may be another account's. It is ignored if that does not end
+    within an hour."""
+
+    __slots__ = ()
+
+
 class Parked(Outcome):
     """Ours, but it cannot be applied: kept, loud, replayable."""
 

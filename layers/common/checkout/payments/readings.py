@@ -24,7 +24,7 @@ from checkout.payments import (
     table,
 )
 from checkout.payments.locked import Reading
-from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked
+from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked, Unseen
 from checkout.payments.payment import Payment
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.session_event import SessionReport
@@ -58,7 +58,7 @@ class Readings:
             # With a context it came from an organisation, whose other accounts our key does not know.
             intent = stripe_object.payment_intent_of(event.object)
             if event.context and not self._has_row(event.object, intent):
-                return Ignored("of another account")
+                return Unseen("Stripe shows no such object: it is new, or of another account")
             return Behind("Stripe knows no such object yet")
         except StripeRefusedForGood as refusal:
             return Parked(f"Stripe refuses to give its object: {refusal.detail}")

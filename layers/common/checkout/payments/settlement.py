@@ -16,7 +16,7 @@ from checkout.payments import inbox, locked, reversals, table
 from checkout.payments.decisions import Decision, decide
 from checkout.payments.inbox import StoredEvent
 from checkout.payments.locked import Locked, Report
-from checkout.payments.outcomes import Applied, Behind, Outcome, Parked, Unconfirmed
+from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked, Unconfirmed, Unseen
 from checkout.payments.payment import Payment
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.reversals_table import StoredReversal
@@ -24,9 +24,13 @@ from checkout.payments.session_event import SessionReport
 from checkout.payments.stripe_event import StripeEvent
 from checkout.payments.stripe_object import payment_intent_of
 
+OF_ANOTHER_ACCOUNT = "of another account"
 BEHIND_FOR_SECONDS = 24 * 3600
 """So long Stripe's answer may be older than an event: far longer than it ever was, and short enough to
 notice."""
+
+UNSEEN_FOR_SECONDS = 3600
+"""So long Stripe may not show an object that could be ours: less than it takes until an alarm is raised."""
 
 Admit = Callable[[StoredEvent], bool]
 """True if the stored event is still to be settled."""
@@ -88,6 +92,8 @@ def settle_unread(
         return None
     if isinstance(outcome, Behind) and stored.age_seconds > BEHIND_FOR_SECONDS:
         outcome = Parked(f"for more than a day: {outcome.reason}")
+    if isinstance(outcome, Unseen) and stored.age_seconds > UNSEEN_FOR_SECONDS:
+        outcome = Ignored(OF_ANOTHER_ACCOUNT)
     inbox.settle(tx, event.id, outcome)
     return Settled(outcome)
 
