@@ -32,6 +32,7 @@ RATES = (1.05, 1.1, 1.15)
 """How many of those are worth one of these."""
 TOP_UP = "balance_topup"
 USERS = (1, 2, 3)
+UNSEEN_SECONDS = 1800
 
 
 class Processes(Protocol):
@@ -58,6 +59,9 @@ class World:
         self.account = Account(clock, tape.digits, self._described, self._settled)
         refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
         self.stripe = StripeModel(self.account, Keys(), refunding, Lag(self.account, clock))
+        if self.swarm.is_in_organisation:
+            # What Stripe does not show for longer is taken for another account's.
+            self.stripe.unseen_seconds = UNSEEN_SECONDS
         self.webhooks = Webhooks(self.account, clock)
         self.metrics = Metrics(clock)
         self.metrics.listen()

@@ -122,7 +122,7 @@ class _Api:
         def call(object_id: str, options: object = None) -> Answer:
             states = self._model.lag.states(object_id)
             fault = self._reading(f"GET {kind}")
-            if not states or states[-1]["object"] != kind or fault == MISSING:
+            if not states or states[-1]["object"] != kind or (fault == MISSING and self._is_new(states)):
                 raise _missing()
             behind = self._faults.states_behind(len(states) - 1) if fault == BEHIND else 0
             self._faults.after_stripe(f"GET {kind}")
@@ -135,7 +135,8 @@ class _Api:
 
         def call(asked: Resource) -> Answer:
             fault = self._reading(f"LIST {kind}")
-            if not self._model.lag.states(asked["payment_intent"]) or fault == MISSING:
+            states = self._model.lag.states(asked["payment_intent"])
+            if not states or (fault == MISSING and self._is_new(states)):
                 raise _error(
                     "InvalidRequestError",
                     "no such payment_intent",
@@ -182,6 +183,9 @@ class _Api:
         self._faults.after_stripe(f"LIST {kind}")
         self._clock.pass_(self._model.seconds_a_page)
         return Answer({"object": "list", "data": list(found[:PAGE]), "has_more": len(found) > PAGE})
+
+    def _is_new(self, states: Sequence[Resource]) -> bool:
+        return not states or states[0]["created"] > self._clock.epoch - self._model.unseen_seconds
 
     def _as_listed(self, booked: Resource) -> Resource:
         """Half of what takes failed debits back does not name its source here."""

@@ -213,6 +213,15 @@ MUTANTS = [
         worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
+        file="payments/readings.py",
+        text="                return Unseen(",
+        instead="                return Ignored(",
+        breaks="an organisation's event of a session that Stripe does not show yet is ignored for good",
+        caught_by=f"{NOT_BEGUN_HERE}"
+        "::test_an_organisation_s_event_of_a_session_not_begun_here_waits_until_stripe_shows_it",
+        worlds=Worlds.ORGANISATION,
+    ),
+    Mutant(
         file="payments/session_event.py",
         text="    return [name for name in map(request_identifier, names) if name is not None]\n",
         instead="    return [name for name in map(request_identifier, names[:1]) if name is not None]\n",
