@@ -99,6 +99,8 @@ def test_an_organisation_s_event_of_our_payment_waits_until_stripe_knows_its_obj
     assert outcome(fns, event(session)) == "applied"
     told = {**event(resource, event_type, is_known=False), "context": "acct_ours"}
     assert outcome(fns, told) == "waiting"
+    fns.checkout("UPDATE stripe_events SET received_at = now() - interval '61 minutes'")
+    assert (reconciler_tries(), stored(fns, told)["outcome"]) == (0, "waiting")
     known.knows(resource["id"], resource)
     assert reconciler_tries() == 1
     assert credited(fns, tail) == 0

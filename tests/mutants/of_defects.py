@@ -214,6 +214,15 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/readings.py",
+        text="            if event.context and not self._has_row(event.object, intent):\n                return Unseen(",
+        instead="            if event.context:\n                return Ignored(",
+        breaks="an organisation's event of our payment is ignored for good",
+        caught_by=f"{NOT_BEGUN_HERE}"
+        "::test_an_organisation_s_event_of_our_payment_waits_until_stripe_knows_its_object",
+        worlds=Worlds.ORGANISATION,
+    ),
+    Mutant(
+        file="payments/readings.py",
         text="                return Unseen(",
         instead="                return Ignored(",
         breaks="an organisation's event of a session that Stripe does not show yet is ignored for good",
