@@ -104,6 +104,35 @@ def test_reads_that_fall_behind_show_what_there_was(account: Account, clock: Clo
     assert [one["status"] for one in lag.shown(refunds)] == ["succeeded", "succeeded"]
 
 
+@pytest.mark.parametrize(
+    ("returned_in_part", "is_lost", "counts"),
+    [(False, False, [-500, 500]), (True, False, None), (False, True, None)],
+    ids=["all", "a part", "lost"],
+)
+def test_of_a_dispute_in_another_currency_all_of_it_can_be_counted_once_each_way(
+    clock: Clock, returned_in_part: bool, is_lost: bool, counts: list[int] | None
+) -> None:
+    numbers = count(1)
+    account = Account(
+        clock,
+        lambda _bits: next(numbers),
+        lambda one: {"data": {"object": one}},
+        lambda cents, _: (2 * cents, "usd"),
+    )
+    disputes.begin(account, paid(account))
+    [dispute] = account.all("dispute")
+    disputes.move(account, dispute["id"], withdrawn=True)
+    if is_lost:
+        disputes.close(account, dispute["id"], "lost", returned=500)
+    else:
+        disputes.move(account, dispute["id"], withdrawn=False, in_part=returned_in_part)
+    truth = Truth(account)
+    assert truth.unclear == (set() if counts else {dispute["payment_intent"]})
+    moved = [fact.amount for fact in truth.must if fact.kind.startswith("dispute")]
+    assert sorted(moved) == (counts or [])
+    assert [fact.amount for fact in truth.may] == ([] if counts else [-500])
+
+
 def test_a_bank_can_return_a_disputes_money_in_parts(account: Account) -> None:
     disputes.begin(account, paid(account))
     [dispute] = account.all("dispute")
