@@ -9,6 +9,7 @@ from simulation.accepted import DISCARDED, TWICE, Cents
 from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.server import CLOSED, CLOSED_USER
+from simulation.stripe_model import disputes
 from simulation.stripe_model.account import Resource
 from simulation.wanted import Move, Request
 from simulation.world import CURRENCY, World
@@ -83,7 +84,7 @@ def _give_goodwill(world: World) -> None:
     accept(world)
     [dispute] = world.account.all("dispute", charge=charge["id"])
     if world.tape.chance(0.7):
-        world.account.move_dispute(dispute["id"], withdrawn=False)
+        disputes.move(world.account, dispute["id"], withdrawn=False)
         world.say(f"{dispute['id']}: returned")
 
 
@@ -99,9 +100,9 @@ def _paid(world: World, user_id: int) -> Resource:
 
 
 def _take(world: World, charge: Resource) -> None:
-    world.account.dispute(charge["id"])
+    disputes.begin(world.account, charge["id"])
     [dispute] = world.account.all("dispute", charge=charge["id"])
-    world.account.move_dispute(dispute["id"], withdrawn=True)
+    disputes.move(world.account, dispute["id"], withdrawn=True)
     world.say(f"{charge['payment_intent']} is disputed and withdrawn")
     _arrive(world)
 
@@ -130,5 +131,6 @@ def require_listed_again(world: World) -> None:
 
 def _taken(world: World, intent: str) -> Cents:
     refunds = world.account.all("refund", payment_intent=intent, status="succeeded")
-    disputes = world.account.all("dispute", payment_intent=intent)
-    return sum(one["amount"] for one in refunds), sum(map(world.account.taken_by, disputes))
+    disputed = world.account.all("dispute", payment_intent=intent)
+    taken = sum(disputes.taken_by(world.account, one) for one in disputed)
+    return sum(one["amount"] for one in refunds), taken
