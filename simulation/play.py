@@ -17,6 +17,7 @@ from simulation import (
     misleading,
     openings,
     operators,
+    pages,
     people,
     persons,
     reconciling,
@@ -38,6 +39,8 @@ from simulation.world import USERS, World
 STEPS = 100
 ROUNDS = 8
 """So many periods the world has to settle, the last of them a day long each."""
+SMALL_ROUNDS = 30
+"""The same where pages are small: a run of the reconciler does less."""
 
 ACTS: dict[str, Callable[[World], object]] = {
     "sign up": people.sign_up,
@@ -130,7 +133,8 @@ class Player:
         world = World(Tape(seed, mended), self._clock, *self._databases)
         world.processes = self.processes(world)
         try:
-            return self._played(world, steps, settles=settles)
+            with pages.of_size(world.swarm.page):
+                return self._played(world, steps, settles=settles)
         finally:
             for database in self._databases:
                 database.end_world()
@@ -191,19 +195,20 @@ def settle(world: World, checker: Checker) -> None:
     application.repeat_moves(world)
     asking.ask_all_again(world)
     refunds.ask_all_again(world)
+    rounds = ROUNDS if world.swarm.page is None else SMALL_ROUNDS
     if world.restored_to is not None:
-        drill.mend_restores(world, ROUNDS)
+        drill.mend_restores(world, rounds)
         checker.after_drill()
         persons.decide(world)
     for words in openings.to_do(world):
         operators.run(world, *words)
-    for number in range(ROUNDS):
+    for number in range(rounds):
         schedules.period(world, 960 if number < 3 else 25 * 3600)
         checker.after_step()
         try:
             checker.at_end()
         except Broken:
-            if number == ROUNDS - 1:
+            if number == rounds - 1:
                 raise
             continue
         break

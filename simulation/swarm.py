@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from simulation import connections, kafka, server, terms
+from simulation import connections, kafka, pages, server, terms
 from simulation.stripe_model import api
 from simulation.terms import Terms
 
@@ -96,6 +96,8 @@ class Swarm:
     """Stripe settles in another currency than that of the balances."""
     is_in_organisation: bool
     """Stripe's events come from an organisation, and name the account."""
+    page: int | None
+    """How many rows a page has: see pages.py."""
 
 
 def of(seed: int) -> Swarm:
@@ -128,4 +130,5 @@ def of(seed: int) -> Swarm:
         has_older=random.random() < 0.15,
         settles_elsewhere=random.random() < (0.5 if theme is DISPUTES else 0.04),
         is_in_organisation=random.random() < 0.06,
+        page=pages.of(seed),
     )
