@@ -40,6 +40,8 @@ class Topic:
         self.ever: dict[bytes, str] = {}
         """The values of all records that were appended, with their keys, oldest first."""
 
+        self.largest: int | None = None
+        """What has more bytes is refused."""
         self.published: list[bytes] = []
         """The value of each, as often as it was appended."""
         self.offence: Broken | None = None
@@ -49,6 +51,9 @@ class Topic:
         """Note that it was published; nobody can read it before `append`."""
         self.ever[value] = key
         self.published.append(value)
+
+    def refuses(self, message: Message) -> bool:
+        return self.largest is not None and len(message.value) > self.largest
 
     def append(self, key: str, value: bytes) -> None:
         self.take(key, value)
@@ -110,6 +115,10 @@ class WorldsPublisher(KafkaPublisher):
         finished = self._topics[FINISHED]
         finished.offence = finished.offence or publications.offence(messages, finished.ever)
         fault = self._faults.at_publish(PUBLISHING) if messages else None
+        refused = [] if fault == AWAY else [one for one in messages if self._topics[one.topic].refuses(one)]
+        for message in refused:
+            self._faults.not_published(message.effect_key, message.value)
+        messages = [one for one in messages if one not in refused]
         half = (len(messages) + 1) // 2
         kept = 0 if fault == AWAY else half
         for message in messages[kept:] if fault in (AWAY, HALF) else ():
@@ -124,7 +133,8 @@ class WorldsPublisher(KafkaPublisher):
             for message in taken:
                 self._topics[message.topic].take(message.key, message.value)
         self._faults.after_publish()
-        return Published([] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken])
+        acknowledged = [] if fault == UNACKNOWLEDGED else [message.effect_key for message in taken]
+        return Published(acknowledged, [message.effect_key for message in refused])
 
     def require(self, *given: Any) -> None:
         del given

@@ -22,6 +22,7 @@ from simulation import (
     persons,
     reconciling,
     refunds,
+    refusing,
     restores,
     schedules,
     traffic,
@@ -63,6 +64,7 @@ ACTS: dict[str, Callable[[World], object]] = {
     "die again and again": deaths.die_again_and_again,
     "Stripe falls behind": traffic.fall_behind,
     "broker away": traffic.broker_away,
+    "refuse large": refusing.refuse_large,
     "lose record": traffic.lose_record,
     "reset offsets": traffic.reset_offsets,
     "empty topic": traffic.empty_topic,
@@ -185,6 +187,8 @@ def settle(world: World, checker: Checker) -> None:
     world.processes.complete()
     # What the application refuses keeps nobody else waiting.
     traffic.consume(world, all_=True)
+    refusing.require_others_go(world)
+    refusing.end(world)
     last_acts.act(world)
     world.application.rule = NO_RULE
     for user_id in USERS:

@@ -1,6 +1,6 @@
 """What the schedules and triggers do in some time."""
 
-from simulation import loudness, operators, reconciling, traffic
+from simulation import loudness, operators, reconciling, refusing, traffic
 from simulation.world import World
 
 
@@ -25,6 +25,7 @@ def pass_a_month(world: World) -> None:
         return
     world.is_calm = True
     world.stripe.lag.end()
+    refusing.end(world)
     for _ in range(2):
         period(world, 960)
     for database in (world.checkout, world.application):

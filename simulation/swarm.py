@@ -35,6 +35,7 @@ WEIGHTS = {
     "die again and again": 8.0,
     "Stripe falls behind": 3.0,
     "broker away": 1.0,
+    "refuse large": 0.7,
     "lose record": 1.0,
     "reset offsets": 1.0,
     "empty topic": 0.3,

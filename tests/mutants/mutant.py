@@ -28,6 +28,7 @@ class Worlds(Enum):
     SETTLED = "likewise, where Stripe settles in another currency"
     ORGANISATION = "likewise, where Stripe's events come from an organisation"
     ELSEWHERE = "likewise, where much is paid that was not begun here, and services ask"
+    SMALL = "likewise, where a page has few rows"
     INTERLEAVED = "several processes at once: a lock is missing, or held"
     UPGRADED = "the release before works at first, until this one is deployed"
 
@@ -50,6 +51,7 @@ class Worlds(Enum):
             Worlds.DISPUTED: _is_frequent("dispute", chosen) and _is_frequent("move dispute", chosen),
             Worlds.SETTLED: chosen.settles_elsewhere,
             Worlds.ORGANISATION: chosen.is_in_organisation,
+            Worlds.SMALL: chosen.page is not None,
             Worlds.ELSEWHERE: _is_frequent("pay elsewhere", chosen)
             and _is_frequent("ask through Kafka", chosen),
         }

@@ -110,4 +110,13 @@ MUTANTS = [
         breaks="a reversal is emitted again while it is still in the outbox",
         caught_by=f"{ROWS}::test_nothing_is_emitted_again_while_it_is_in_the_outbox",
     ),
+    Mutant(
+        file=DELIVERY,
+        text="                if answer.refused:\n",
+        instead="                if answer.refused:\n                    break\n                if answer.refused:\n",
+        breaks="500 refused messages at the head of the outbox stop it for ever",
+        caught_by="tests/integration/test_delivery.py"
+        "::test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud",
+        worlds=Worlds.SMALL,
+    ),
 ]
