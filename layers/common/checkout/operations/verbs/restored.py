@@ -2,9 +2,10 @@
 
 A sequence goes back with its database, so numbers that were given out since then would come a second time.
 But others may have kept them: a consumer that drops what has an older `entry_id` than it knows, or an
-operator who has noted the number of a parked record. And a search for lost entries that a former restore
-began would go on behind what this one has taken away, so it begins anew. If the process dies, the same
-command again moves further on, which does no harm.
+operator who has noted the number of a parked record. So they go on from the time: a number of rows further on
+would come a second time after a second restore to before the first `restored`. And a search for lost entries
+that a former restore began would go on behind what this one has taken away, so it begins anew. If the process
+dies, the same command again moves further on, which does no harm.
 """
 
 from argparse import Namespace
@@ -17,9 +18,8 @@ from checkout.reconciliation import lost_entries_position
 from checkout.reconciliation import state as reconciler_state
 from checkout.system import System
 
-MOVED_ON_BY = 10_000_000_000
-"""More rows than can be written between two backups. A million restores later JavaScript still has the
-numbers exactly."""
+NUMBERS_A_SECOND = 100_000
+"""More rows than can be written in one. JavaScript has the numbers exactly until the year 4800."""
 
 OF_CHECKOUT = ("checkout_transactions", "outbox")
 OF_APPLICATION = ("ledger_entries", "parked_events")
@@ -38,8 +38,8 @@ def declare(verbs: Verbs) -> None:
 def plan(_: Namespace, __: System) -> str:
     tables = ", ".join(sorted((*OF_CHECKOUT, *OF_APPLICATION)))
     return (
-        f"Number the next rows of {tables} from {MOVED_ON_BY} further on, in both databases, and let each"
-        " reconcile --since begin anew"
+        f"Number the next rows of {tables} beyond all that can have been numbered, in both databases, and let"
+        " each reconcile --since begin anew"
     )
 
 
@@ -63,10 +63,10 @@ def _moved_on(tx: Transaction, tables: Sequence[str]) -> dict[str, int]:
     moved = {}
     for table in tables:
         tx.execute(
-            "SELECT setval(sequence, %s + GREATEST(COALESCE(pg_sequence_last_value(sequence), 0),"
-            f"  (SELECT COALESCE(max(id), 0) FROM {table}))) AS id"
+            "SELECT setval(sequence, GREATEST((extract(epoch FROM clock_timestamp()) * %s)::bigint,"
+            f"  pg_sequence_last_value(sequence), (SELECT max(id) FROM {table}))) AS id"
             " FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence) AS of_table",
-            (MOVED_ON_BY, table),
+            (NUMBERS_A_SECOND, table),
         )
         moved[table] = int(tx.fetchall()[0]["id"])
     return moved
