@@ -16,7 +16,6 @@ from simulation.own import own
 from simulation.wanted import Request
 from simulation.world import World
 
-ORIGIN = "https://pay.example.com"
 FINAL_ANSWERS = Conflict | InvalidRequest | RefusedBefore | TooManyRequests | UnknownUser
 """Reasons for which a request gets no session though nothing fails."""
 TIMES_ASKED_AGAIN = 3
@@ -43,7 +42,7 @@ def ask_for(world: World, request: Request) -> Any:
 
     def create(system: Any) -> Any:
         request_class = own(system, "sessions.session_request").SessionRequest
-        payment, _ = system.create_session(request_class(*wanted), ORIGIN)
+        payment, _ = system.create_session(request_class(*wanted), world.settings["PUBLIC_ORIGIN"])
         return payment.stripe_session_id
 
     found = world.run(f"user {request.user_id} asks for {request.amount} ({request.request_id[:8]})", create)

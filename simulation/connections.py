@@ -117,6 +117,11 @@ class Connection:
         elif fault == DIES_AFTER:
             self._faults.die()
 
+    def executed(self, statements: bytes, rows: int) -> None:
+        """The last of them has changed or found so many rows."""
+        if self.in_transaction and self._database.is_too_much(statements, rows):
+            self._refuse("statement timeout", statements)
+
     def _by_plans(self, statements: bytes) -> bytes:
         """The same, with plans for those that stand for themselves."""
         for composed, planned in self._planned.items():
@@ -197,6 +202,7 @@ class Cursor(PlainCursor):
         given = query.encode() if isinstance(query, str) else query
         statements = given if variables is None else super().mogrify(given, variables)
         self.of.execute(super().execute, statements)
+        self.of.executed(statements, self.rowcount)
 
 
 def parts(statements: bytes) -> tuple[bytes, bool, bytes | None]:

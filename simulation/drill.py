@@ -30,7 +30,12 @@ def _mend(world: World, rounds: int) -> None:
     operators.run(world, "restored")
     known = world.entry_ids()
     forget_what_was_done(world)
-    for _ in range(rounds):
+    runs_before_another = world.tape.number(1, 3) if world.tape.chance(0.3) else None
+    for number in range(rounds):
+        if number == runs_before_another and _restore_again(world):
+            operators.run(world, "restored")
+            known = world.entry_ids()
+            forget_what_was_done(world)
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
         if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
             break
@@ -41,6 +46,17 @@ def _mend(world: World, rounds: int) -> None:
         raise Broken("the drill after a restore ends", f"{found}")
     if again := [one for one in world.entry_ids() - known if one <= world.newest_entry]:
         raise Broken("no number of an entry is given out twice", f"{again}")
+
+
+def _restore_again(world: World) -> bool:
+    """The application's database once more, to no earlier time, so the same search is to find it all: it was
+    not the right backup, for example. Returns False if there is none."""
+    assert world.restored_to is not None
+    backups = world.application.backups
+    if not backups or backups[-1][1] < world.restored_to:
+        return False
+    world.restored(world.application, len(backups) - 1)
+    return True
 
 
 def forget_what_was_done(world: World) -> None:

@@ -9,7 +9,7 @@ from random import Random
 CODE: Mapping[str, Sequence[str]] = {
     "outbox.delivery": ("RELAY_BATCH",),
     "ledger.batch": ("PARTS",),
-    "reconciliation.uncredited": ("MOST_AT_ONCE", "MOST_EMITTED"),
+    "reconciliation.uncredited": ("MOST_AT_ONCE",),
     "reconciliation.evidence": ("MOST_AT_ONCE",),
     "reconciliation.missed_events": ("MOST_RETRIED",),
     "reconciliation.unfinished": ("MOST_PER_RUN",),

@@ -25,6 +25,7 @@ from simulation import (
     refusing,
     restores,
     schedules,
+    settings,
     traffic,
 )
 from simulation.broken import Broken
@@ -88,6 +89,9 @@ ACTS: dict[str, Callable[[World], object]] = {
     "usurp": misleading.usurp,
     "unmark": people.unmark,
     "recover": people.recover,
+    "change settings": settings.change,
+    "mistake the app id": settings.mistake_app_id,
+    "deploy another stack": settings.deploy_another_stack,
     "deploy": lambda world: world.processes.deploy(),
 }
 

@@ -4,7 +4,8 @@ call.
 A process that is dead does nothing any more, whatever handles its exceptions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from checkout.base.config import Config
@@ -31,7 +32,6 @@ ENVIRONMENT = {
     "JWT_SECRET": "a-secret-of-the-world-with-32-bytes",
     "CHECKOUT_SERVICE_TOKEN": "service-token-of-the-world",
     "CHECKOUT_APP_ID": APP_ID,
-    "PUBLIC_ORIGIN": "https://pay.example.com",
 }
 
 
@@ -42,13 +42,14 @@ class Died(BaseException):
 class Environment:
     """A process with a System of its own, subject to the world's faults."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """With these settings besides those of the world."""
         self.is_dead = self.is_running = False
         self._world = world
         self._dies_after_call = False
         self._databases = world.connecting(world.checkout, self), world.connecting(world.application, self)
         self.system = self._made(
-            {**ENVIRONMENT, **world.swarm.terms.settings},
+            {**ENVIRONMENT, **world.swarm.terms.settings, **world.settings, **settings},
             checkout_database=self._databases[0],
             application_database=self._databases[1],
             stripe_api=WorldsStripeApi(world.stripe, world.clock, self),
@@ -151,7 +152,7 @@ class Processes:
         """What `act` returns in some environment; the CheckoutError that it raises; or Died."""
         environment = self._free()
         try:
-            return self._within(environment, act)
+            return self.run_in(environment, act)
         finally:
             if environment.is_dead:
                 self._warm.remove(environment)
@@ -162,7 +163,8 @@ class Processes:
     def complete(self) -> None:
         """End what `deploy` has begun."""
 
-    def _within(self, environment: Environment, act: Callable[[System], Any]) -> Any:
+    def run_in(self, environment: Environment, act: Callable[[System], Any]) -> Any:
+        """The same in this environment."""
         environment.is_running = True
         self._world.metrics.begin()
         try:

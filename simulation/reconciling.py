@@ -26,6 +26,15 @@ _PARKED = (
     " WHERE resolution IS NULL AND starts_with(effect_key, 'success:') AND payment_intent_id = ANY(%s)"
 )
 """Nobody has decided about these."""
+_DUE = (
+    "SELECT request_id FROM checkout_transactions t"
+    " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = 'balance_topup'"
+    "   AND COALESCE(recheck_at, completed_at + interval '15 minutes') <= to_timestamp(%s)"
+    "   AND EXISTS (SELECT FROM stripe_events e WHERE e.event_id = t.paid_event_id AND e.outcome = 'applied'"
+    "     AND e.request_id = t.request_id)"
+    "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = 'success:' || t.request_id)"
+)
+"""Whether these are in the ledger is to be seen now."""
 _ENTERED_OR_PARKED = (
     "SELECT effect_key, payment_intent_id FROM ledger_entries WHERE kind = 'success'"
     " UNION SELECT effect_key, payment_intent_id FROM parked_events WHERE starts_with(effect_key, 'success:')"
@@ -38,6 +47,9 @@ def reconcile(world: World, *, seconds: float | None = None, since: int | None =
         seconds = RUN_SECONDS if world.is_calm else world.tape.pick((RUN_SECONDS, RUN_SECONDS, 0.5, 1.5))
     deadline = world.clock.epoch + seconds
     judge = _watch(world, since)
+    is_whole = since is None and seconds == RUN_SECONDS and world.is_calm and world.swarm.page is not None
+    due = _due(world, world.clock.epoch) if is_whole else set()
+    began, interruptions = world.clock.epoch, world.interruptions
     found = world.processes.run(lambda system: system.reconcile(deadline=deadline, since=since))
     judge(found)
     if isinstance(found, CheckoutError):
@@ -47,7 +59,14 @@ def reconcile(world: World, *, seconds: float | None = None, since: int | None =
     else:
         seen = {name: value for name, value in found.as_dict().items() if value}
         world.say(f"reconcile → {seen}")
+        is_whole = is_whole and not found.failed and world.interruptions == interruptions
+        if is_whole and (left := due & _due(world, began)):
+            raise Broken("a run compares all that is due", f"{sorted(left)}")
     return found
+
+
+def _due(world: World, epoch: float) -> set[str]:
+    return {row["request_id"] for row in world.checkout.rows(_DUE, [epoch])}
 
 
 def require_whole_run(world: World) -> None:

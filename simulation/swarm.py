@@ -59,6 +59,9 @@ WEIGHTS = {
     "usurp": 0.5,
     "unmark": 0.5,
     "recover": 1.0,
+    "change settings": 0.7,
+    "mistake the app id": 0.4,
+    "deploy another stack": 0.3,
 }
 DISPUTES = {"dispute": 3, "move dispute": 4, "change rule": 3, "move balance": 2, "pay": 1, "refund": 1}
 THEMES: tuple[Mapping[str, float], ...] = (

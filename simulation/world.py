@@ -39,6 +39,7 @@ class Processes(Protocol):
     """Where the code runs."""
 
     def run(self, act: Callable[..., Any]) -> Any: ...
+    def run_in(self, environment: Any, act: Callable[..., Any]) -> Any: ...
     def replace(self) -> None: ...
     def deploy(self) -> None: ...
     def complete(self) -> None: ...
@@ -56,6 +57,8 @@ class World:
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
+        # Where pages are small, so is what stands for a large table.
+        checkout.most_rows = None if self.works_at_once else self.swarm.page
         self.account = Account(clock, tape.digits, self._described, self._settled)
         refunding = Refunding(self.account, clock, is_slow=lambda: tape.chance(0.3))
         self.stripe = StripeModel(self.account, Keys(), refunding, Lag(self.account, clock))
@@ -66,6 +69,8 @@ class World:
         self.metrics = Metrics(clock)
         self.metrics.listen()
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
+        self.settings = {"PUBLIC_ORIGIN": "https://pay.example.com"}
+        """Those that differ from ENVIRONMENT of processes.py, or may."""
         self.signed_up: list[int] = []
         self.older: dict[int, int] = {}
         """By user, what was in the balance before the ledger."""

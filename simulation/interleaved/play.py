@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from simulation import play
+from simulation import pages, play
 from simulation.broken import Broken
 from simulation.clock import BEGINNING, Clock
 from simulation.contested import contested
@@ -71,7 +71,8 @@ class InterleavedPlayer(Player):
         turns.on_wait = lambda one, others: _judge_wait(world, one, others)
         turns.on_deadlock = lambda those: world.breaks("nobody deadlocks", _kinds(those))
         try:
-            return self._played(world, steps, settles=settles)
+            with pages.of_size(world.swarm.page):
+                return self._played(world, steps, settles=settles)
         finally:
             world.end()
 

@@ -145,7 +145,7 @@ class Deployment(Processes):
     def _migrate(self) -> None:
         """In a process of this release, as the deployment does."""
         environment = Migrating(self._world)
-        found = self._within(environment, lambda system: system.migrate())
+        found = self.run_in(environment, lambda system: system.migrate())
         self._is_migrated = not isinstance(found, BaseException)
         self._note_schemas()
         self._world.say(f"migrate → {found!r}")

@@ -61,4 +61,41 @@ MUTANTS = [
         caught_by="tests/integration/test_owner.py"
         "::test_of_two_stacks_that_come_at_once_the_second_is_refused",
     ),
+    Mutant(
+        file="release/migrate.py",
+        text="        self._owner = app_id, currency\n",
+        instead='        self._owner = "world", currency\n',
+        breaks="a staging on the database of production credits its payments",
+        caught_by="tests/integration/test_owner.py::test_another_stack_is_refused_before_anything_is_applied",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="release/owner.py",
+        text='    if row["has_payments"] and row["currency"] != currency:\n',
+        instead="    if False:\n",
+        breaks="balances change their currency with a setting",
+        caught_by="tests/integration/test_owner.py"
+        "::test_balances_keep_their_currency_once_something_was_paid",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="sessions/create.py",
+        text="        return self._create(row, row.stripe_parameters or {})\n",
+        instead="        parameters = row.stripe_parameters or {}\n"
+        '        page = f"{self._config.public_origin}/balance?status=cancel"\n'
+        '        return self._create(row, {**parameters, "cancel_url": page})\n',
+        breaks="a retry asks with the settings of today under the key of yesterday",
+        caught_by="tests/integration/test_idempotency_key.py"
+        "::test_a_retry_sends_what_was_stored_whatever_the_configuration_has_become",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
+        file="payments/inbox.py",
+        text="\" OR (outcome = 'ignored' AND app_id = %s) ORDER BY",
+        instead="\" OR (outcome = 'ignored' AND app_id = %s AND false) ORDER BY",
+        breaks="what was ignored while CHECKOUT_APP_ID was wrong is lost",
+        caught_by="tests/integration/test_sessions_not_begun_here.py"
+        "::test_what_was_ignored_under_a_wrong_app_id_is_applied_when_it_is_right_again",
+        worlds=Worlds.SERIAL,
+    ),
 ]

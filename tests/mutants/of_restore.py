@@ -107,8 +107,8 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/verbs/restored.py",
-        text="setval(sequence, %s + GREATEST(",
-        instead="setval(sequence, 0 * %s + GREATEST(",
+        text="GREATEST((extract(epoch FROM clock_timestamp()) * %s)::bigint,",
+        instead="GREATEST((0 * %s)::bigint + 1,",
         breaks="a number of an entry is given out twice",
         caught_by="tests/integration/test_restored.py"
         "::test_the_next_row_of_each_table_comes_far_behind_the_last_one",
@@ -151,6 +151,7 @@ MUTANTS = [
         breaks="after a second restore to the same time the search goes on behind what is gone again",
         caught_by="tests/integration/test_lost_entries.py"
         "::test_after_another_restore_to_the_same_time_the_search_begins_anew",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="reconciliation/lost_entries.py",
@@ -192,5 +193,43 @@ MUTANTS = [
         breaks="balances that nobody has paid for change their currency",
         caught_by="tests/integration/test_owner.py"
         "::test_balances_that_nobody_has_paid_for_keep_their_currency_too",
+    ),
+    Mutant(
+        file=LOST,
+        text="        self._decisions.restore(since - MARGIN_SECONDS)\n",
+        instead="        self._decisions.restore(since - MARGIN_SECONDS)\n"
+        "        with self._checkout.transaction() as tx:\n"
+        "            tx.execute(\n"
+        '                "UPDATE checkout_transactions SET credited_at = NULL, recheck_at = NULL"\n'
+        "                \" WHERE status = 'payment_succeeded'\"\n"
+        "            )\n",
+        breaks="a restore of a large table times out each time",
+        worlds=Worlds.SMALL,
+    ),
+    Mutant(
+        file=PAGE,
+        text="is_compared=after_id is None)",
+        instead="is_compared=True)",
+        breaks="of a large table only the first page is looked through for lost entries",
+        caught_by=f"{OF_LOST}::test_however_many_are_lost_all_are_entered_before_it_is_complete",
+        worlds=Worlds.SMALL,
+    ),
+    Mutant(
+        file=REEMISSION,
+        text="            is_last = compared.total < MOST_AT_ONCE or total.emitted >= most\n",
+        instead="            is_last = True\n",
+        breaks="a run looks for 500 lost records at most",
+        caught_by="tests/integration/test_reconciler.py"
+        "::test_all_that_was_credited_is_seen_in_one_run_and_what_was_lost_comes_in_portions",
+        worlds=Worlds.SMALL,
+    ),
+    Mutant(
+        file="operations/verbs/restored.py",
+        text="            (NUMBERS_A_SECOND, table),\n",
+        instead="            (0 * NUMBERS_A_SECOND + 1, table),\n",
+        breaks="after another restore to the same time numbers come a second time",
+        caught_by="tests/integration/test_restored.py"
+        "::test_after_another_restore_to_the_same_time_no_number_comes_again",
+        worlds=Worlds.RESTORED,
     ),
 ]
