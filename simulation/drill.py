@@ -1,13 +1,13 @@
 """What an operator does after a restore: the drill of docs/operations.md."""
 
 from checkout.base.errors import CheckoutError
-from simulation import operators, traffic
+from simulation import application, operators, people, traffic
 from simulation.answers import credited, effect_of
 from simulation.broken import Broken
 from simulation.discarded import credit_name, credit_names
 from simulation.kafka import FINISHED
 from simulation.processes import Died
-from simulation.world import World
+from simulation.world import USERS, World
 
 SLOW_SECONDS_A_PAGE, MANY_ROUNDS = 20.0, 40
 """No run reads all of Stripe's events then."""
@@ -36,6 +36,9 @@ def _mend(world: World, rounds: int) -> None:
             operators.run(world, "restored")
             known = world.entry_ids()
             forget_what_was_done(world)
+            for user_id in USERS:
+                people.enter_user(world, user_id)
+            application.repeat_moves(world)
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
         if not isinstance(found, Died | CheckoutError) and found.content["complete"]:
             break
