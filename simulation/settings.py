@@ -20,6 +20,8 @@ _HAS_PAYMENTS = (
 
 def change(world: World) -> None:
     """Where the pages are, or how long a session lasts. What was begun stays as it was."""
+    if world.depth:
+        return
     if world.tape.chance(0.5):
         world.settings["PUBLIC_ORIGIN"] = world.tape.pick(ORIGINS)
     elif not world.has_release_before:

@@ -117,6 +117,5 @@ MUTANTS = [
         breaks="500 refused messages at the head of the outbox stop it for ever",
         caught_by="tests/integration/test_delivery.py"
         "::test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud",
-        worlds=Worlds.SMALL,
     ),
 ]

@@ -76,7 +76,6 @@ MUTANTS = [
         breaks="balances change their currency with a setting",
         caught_by="tests/integration/test_owner.py"
         "::test_balances_keep_their_currency_once_something_was_paid",
-        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="sessions/create.py",
@@ -87,7 +86,6 @@ MUTANTS = [
         breaks="a retry asks with the settings of today under the key of yesterday",
         caught_by="tests/integration/test_idempotency_key.py"
         "::test_a_retry_sends_what_was_stored_whatever_the_configuration_has_become",
-        worlds=Worlds.SERIAL,
     ),
     Mutant(
         file="payments/inbox.py",
@@ -96,6 +94,5 @@ MUTANTS = [
         breaks="what was ignored while CHECKOUT_APP_ID was wrong is lost",
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_what_was_ignored_under_a_wrong_app_id_is_applied_when_it_is_right_again",
-        worlds=Worlds.SERIAL,
     ),
 ]
