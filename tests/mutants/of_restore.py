@@ -229,6 +229,6 @@ MUTANTS = [
         breaks="after another restore to the same time numbers come a second time",
         caught_by="tests/integration/test_restored.py"
         "::test_after_another_restore_to_the_same_time_no_number_comes_again",
-        worlds=Worlds.RESTORED,
+        worlds=Worlds.SERIAL,
     ),
 ]
