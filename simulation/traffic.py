@@ -243,8 +243,7 @@ def empty_topic(world: World) -> None:
 
 
 def pass_time(world: World) -> None:
-    seconds = world.tape.pick((0.1, 6, 61, 310, 901, 3700, 7 * 3600, 25 * 3600))
-    world.clock.pass_(seconds)
+    world.clock.pass_(seconds := world.tape.pick((0.1, 6, 61, 310, 901, 3700, 7 * 3600, 25 * 3600)))
     world.say(f"{seconds} s pass")
     for session in world.account.all("checkout.session", status="open"):
         if session["expires_at"] <= world.clock.epoch:

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from checkout.operations import four_eyes
 from simulation import connections, kafka, swarm
-from simulation.accepted import Accepted
 from simulation.clock import Clock
 from simulation.connections import WorldsDatabase
 from simulation.databases import WorldDatabase
-from simulation.discarded import Discarded, replayed
+from simulation.deeds import Deeds
+from simulation.discarded import replayed
 from simulation.kafka import Topic
 from simulation.metrics import Metrics
 from simulation.stripe_model.account import Account, Resource
@@ -21,7 +21,6 @@ from simulation.stripe_model.model import StripeModel
 from simulation.stripe_model.refunding import Refunding
 from simulation.stripe_model.webhooks import Webhooks
 from simulation.tape import Tape
-from simulation.wanted import Move, Ordered, Request
 
 API_VERSION = "2026-10-28.endive"
 OLD_API_VERSION = "2025-09-30.clover"
@@ -45,7 +44,7 @@ class Processes(Protocol):
     def complete(self) -> None: ...
 
 
-class World:
+class World(Deeds):
     """`log` says what happened; `counts` how often. With `is_calm` nothing goes wrong any more."""
 
     has_release_before = False
@@ -54,6 +53,7 @@ class World:
     """True if several processes do."""
 
     def __init__(self, tape: Tape, clock: Clock, checkout: WorldDatabase, application: WorldDatabase) -> None:
+        super().__init__()
         self.tape, self.clock = tape, clock
         self.checkout, self.application = checkout, application
         self.swarm = swarm.of(tape.seed)
@@ -71,43 +71,6 @@ class World:
         self.topics = {name: Topic(name) for name in (kafka.FINISHED, kafka.REQUESTS)}
         self.settings = {"PUBLIC_ORIGIN": "https://pay.example.com"}
         """Those that differ from ENVIRONMENT of processes.py, or may."""
-        self.signed_up: list[int] = []
-        self.older: dict[int, int] = {}
-        """By user, what was in the balance before the ledger."""
-        self.former: set[str] = set()
-        """Payments of a person whose number somebody else has now."""
-        self.requests: list[Request] = []
-        self.moves: list[Move] = []
-        self.attempted: set[Move] = set()
-        """What an operator has tried to move, and may have."""
-        self.poison: set[bytes] = set()
-        """Values of records that can never be applied."""
-        self.paid: set[str] = set()
-        """Sessions that an applied webhook has reported as paid since the last restore."""
-        self.paid_elsewhere: set[str] = set()
-        """request_ids that are named by a session that was not begun here."""
-        self.forged: set[str] = set()
-        """Effect keys of payments that somebody has written into our table."""
-        self.usurped: set[tuple[str, int]] = set()
-        """(payment intent, user) pairs: a foreign record has credited the payment to the wrong user."""
-        self.misleading: set[str] = set()
-        """Sessions that are complete and yet no payment to us."""
-        self.contradicted: set[str] = set()
-        """Paid sessions that an event reports as expired."""
-        self.refunds: dict[str, Ordered] = {}
-        """By key, what an operator first wanted to refund."""
-        self.mixed_up: set[str] = set()
-        """Keys under which somebody has asked for something else, too."""
-        self.approved: set[str] = set()
-        """Keys of refunds that a second operator has approved."""
-        self.decided: set[str] = set()
-        """Payment intents for which an operator has discarded something, or may have."""
-        self.discarded = Discarded()
-        self.accepted = Accepted()
-        self.ignored: set[str] = set()
-        """Events that an operator has discarded."""
-        self.replayed: set[str] = set()
-        """Events that an operator has replayed, or may have."""
         self.broker_returns = 0.0
         """Until then Kafka takes nothing."""
         self.unpublished: dict[str, bytes] = {}
