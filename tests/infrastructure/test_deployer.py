@@ -1,6 +1,7 @@
 """infrastructure/deployer.yaml allows what a deployment does, and no role beyond its boundary."""
 
 import copy
+import re
 from fnmatch import fnmatchcase
 
 import pytest
@@ -147,6 +148,26 @@ def test_github_s_identity_is_that_of_one_environment(role: str, suffix: str) ->
             },
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_taken"),
+    [
+        ("", True),
+        ("octo-org/octo.repo", True),
+        ("octo-org@123456/octo.repo@456789", True),
+        ("octo-org@123456/octo.repo", False),
+        ("octo-org/octo.repo@456789", False),
+        ("octo-org@id/octo.repo@456789", False),
+        ("repo:octo-org/octo.repo", False),
+        ("octo-org/*", False),
+        ("octo-org@123456/octo.repo@*", False),
+    ],
+)
+def test_a_repository_is_named_as_github_s_tokens_name_it(repository: str, is_taken: bool) -> None:
+    """Those created since July 2026 have their ids in it. A part of these would match no token."""
+    pattern = deployer.template()["Parameters"]["Repository"]["AllowedPattern"]
+    assert bool(re.search(pattern, repository)) is is_taken
 
 
 @pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment", "Plan"])
