@@ -98,11 +98,11 @@ deploy: .venv/dev.stamp ## Check, build and deploy: ENV=dev, staging or prod (ON
 		$(if $(ROLE),--role-arn $(ROLE))
 
 configure: .venv/dev.stamp ## Give a stack on AWS its Stripe key and its webhook endpoint: STACK=its name
-	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout)) \
+	@$(PYTHON) -m deployment configure $(or $(STACK),$(error STACK is not set: make configure STACK=checkout-dev)) \
 		$(if $(LEAKED),--leaked)
 
 console: .venv/dev.stamp ## Open the operators' console of a stack on AWS: STACK=its name; make run has its own
-	@$(PYTHON) -m deployment console $(or $(STACK),$(error STACK is not set: make console STACK=checkout))
+	@$(PYTHON) -m deployment console $(or $(STACK),$(error STACK is not set: make console STACK=checkout-dev))
 
 smoke: .venv/dev.stamp ## Prove that a stack works: STACK=its name on AWS; without STACK, the one on this machine
 	@$(PYTHON) -m deployment smoke $(STACK)

@@ -15,6 +15,7 @@ from deployment import (
     functions_config,
     infrastructure,
     kept,
+    names,
     preflight,
     protection,
     region,
@@ -76,6 +77,8 @@ def deploy(
     configured = {**configured, APP_ID: _app_id(stack, configured, say), **_zones(stack, configured, say)}
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
+    if preflight.status_of(stack) is None:
+        say(f"there is no stack {stack} yet: it is made, beside any other that is there")
     say(f"it takes {MINUTES}")
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")
@@ -136,6 +139,7 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
             zones=tuple(configured[ZONES].split(",")) if configured.get(ZONES) else (),
             kafka=combinations.kafka_version(configured),
             is_copied=bool(configured.get("DatabaseCopyVaultArn")) and not configured.get("DatabaseHost"),
+            others=names.configured(SAMCONFIG),
         )
     )
     if any(problem.stops for problem in found):

@@ -10,7 +10,7 @@ import boto3
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import ROOT, backup_opt_in, region
+from deployment import ROOT, backup_opt_in, names, region
 
 RUNTIME = "python3.13"
 ZONES = 3
@@ -26,9 +26,6 @@ CONCURRENCY = 100
 
 ROOTS = ROOT / "layers" / "common" / "checkout" / "certificates" / "aws-roots.pem"
 """The certificates that the functions trust for PostgreSQL. RDS has its own in each region."""
-
-LONGEST_NAME = 40
-"""Characters of a new stack's name. The proxy's adds `-Database-` and 13 characters, and may have 63."""
 
 MINUTES = 90
 """How long credentials should still live. A first deployment takes 70 minutes, at its longest."""
@@ -51,11 +48,12 @@ def check(
     zones: Sequence[str] = (),
     kafka: str | None = None,
     is_copied: bool = False,
+    others: Sequence[str] = (),
 ) -> Iterator[Problem]:
     """`addresses` is the number of public addresses of the stack's NAT gateways, 0 if it makes no network;
     `is_audience_decided` says that the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
     `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes;
-    `is_copied` says that AWS Backup copies the stack's database.
+    `is_copied` says that AWS Backup copies the stack's database; `others` are stacks of other environments.
 
     An existing stack already has its network, so an upgrade needs none.
     """
@@ -69,6 +67,7 @@ def check(
     yield from _roots(region())
     status = status_of(stack)
     yield from _standing(stack, status)
+    yield from _entangled(stack, status, others)
     if not is_audience_decided and _checks_no_audience(stack):
         yield Problem(
             f"from this release on, users' tokens need aud={stack}: add it to them first, and until then"
@@ -96,7 +95,7 @@ def check(
 
 def _standing(stack: str, status: str | None) -> Iterator[Problem]:
     if status is None:
-        yield from _name(stack)
+        yield from map(Problem, names.refused(stack))
     elif status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
         yield Problem(
             f"{stack} is {status}, from which CloudFormation only deletes it: docs/deploy.md says how"
@@ -110,11 +109,20 @@ def _standing(stack: str, status: str | None) -> Iterator[Problem]:
         yield Problem(f"{stack} is {status}: wait until CloudFormation is done with it")
 
 
-def _name(stack: str) -> Iterator[Problem]:
-    if len(stack) > LONGEST_NAME or "--" in stack or stack.endswith("-"):
+def _entangled(stack: str, status: str | None, others: Sequence[str]) -> Iterator[Problem]:
+    for other in names.entangled(stack, others):
+        try:
+            if status_of(other) is None:
+                continue  # It may be in another account, which is a better boundary than any name.
+            is_here = True
+        except ClientError:
+            is_here = False  # The rights to deploy one stack may not suffice to look for another.
+        short, long = sorted((stack, other), key=len)
         yield Problem(
-            f"{stack} cannot be a stack's name here: its database's proxy is called after it, which takes"
-            f" {LONGEST_NAME} characters at most, no two hyphens together, and none at the end"
+            f"in one account, the rights to deploy {short} are also rights over {long}, whose name begins"
+            f" with {short}-: call one of them something else in samconfig.toml, or deploy it to another"
+            " account (docs/deploy.md, As whom does it deploy?)",
+            stops=is_here and status is None,
         )
 
 

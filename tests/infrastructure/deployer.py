@@ -41,6 +41,22 @@ def allows(patterns: Iterable[str], action: str) -> bool:
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
+def named_after(parameter: str, *policies: str) -> Iterator[str]:
+    """The patterns of resources and of conditions that have the parameter in them."""
+    for one in statements(*policies):
+        for text in _texts([one["Resource"], one.get("Condition")]):
+            if f"${{{parameter}}}" in text:
+                yield text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
 def handled(kinds: Iterable[str]) -> dict[str, set[str]]:
     """By action, the resource types for which CloudFormation calls it, by AWS's own schemas."""
     found: dict[str, set[str]] = {}

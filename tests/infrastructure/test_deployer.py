@@ -1,13 +1,16 @@
 """infrastructure/deployer.yaml allows what a deployment does, and no role beyond its boundary."""
 
 import copy
+import itertools
 import re
 from fnmatch import fnmatchcase
 
 import pytest
 
+from deployment import names
 from tests.infrastructure import deployer, whole
 from tests.infrastructure.deployer import actions, allows, statements
+from tests.infrastructure.transformed import ROOT
 
 MORE = {"MonthlyBudgetUsd": "100", "StripeSecretReaders": "arn:aws:iam::111122223333:role/operator"}
 EVERY_SHAPE = [shape | MORE for shape in whole.SHAPES.values()]
@@ -168,6 +171,19 @@ def test_a_repository_is_named_as_github_s_tokens_name_it(repository: str, is_ta
     """Those created since July 2026 have their ids in it. A part of these would match no token."""
     pattern = deployer.template()["Parameters"]["Repository"]["AllowedPattern"]
     assert bool(re.search(pattern, repository)) is is_taken
+
+
+def test_the_rights_over_a_stack_reach_nothing_that_is_called_after_another() -> None:
+    shipped = names.configured(ROOT / "samconfig.toml")
+    assert shipped[:1] == ["checkout-dev"]
+    others = [*shipped, *(f"{one}2" for one in shipped)]
+    patterns = set(deployer.named_after("StackName", *STACK_ROLE, "Plan", "Deployment"))
+    assert len(patterns) > 10
+    for stack, other in itertools.permutations(others, 2):
+        allowed = [pattern.replace("${StackName}", stack) for pattern in patterns]
+        for pattern in patterns:
+            theirs = pattern.replace("${StackName}", other).replace("*", "x")
+            assert not [one for one in allowed if fnmatchcase(theirs, one)], theirs
 
 
 @pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment", "Plan"])

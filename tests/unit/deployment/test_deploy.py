@@ -92,7 +92,7 @@ def test_a_new_stack_gets_a_mark_at_stripe_that_no_other_has(
         deploy.deploy("dev", lambda _: True, said.append)
     made_up = app_ids(sam)
     assert len(made_up) == 2
-    assert all(re.fullmatch("checkout-[0-9a-f]{8}", one) for one in made_up)
+    assert all(re.fullmatch("checkout-dev-[0-9a-f]{8}", one) for one in made_up)
     assert all(any(one in line for line in said) for one in made_up)
 
 
@@ -191,7 +191,9 @@ def test_the_infrastructure_alone_needs_no_build(
 
 
 def test_the_infrastructure_alone_would_delete_functions(sam: list[tuple[str, ...]]) -> None:
-    with pytest.raises(NotDeployed, match="checkout has functions, which would be deleted: deploy all of it"):
+    with pytest.raises(
+        NotDeployed, match="checkout-dev has functions, which would be deleted"
+    ):
         deploy.deploy("dev", lambda _: True, lambda _: None, only_infrastructure=True)
     assert sam == []
 
@@ -322,7 +324,7 @@ def test_a_network_keeps_its_zones(sam: list[tuple[str, ...]], monkeypatch: pyte
     deploy.deploy("dev", lambda _: True, lambda _: None)
     assert zones_given(sam) == {"Zones=z-b,z-c,z-d"}
     monkeypatch.setattr(deploy, "settings", lambda _: {"Zones": "z-a,z-b,z-d"})
-    with pytest.raises(NotDeployed, match="Zones of checkout is z-b,z-c,z-d"):
+    with pytest.raises(NotDeployed, match="Zones of checkout-dev is z-b,z-c,z-d"):
         deploy.deploy("dev", lambda _: True, lambda _: None)
 
 
