@@ -20,6 +20,7 @@ from deployment import (
     protection,
     region,
     tags,
+    versions,
 )
 from deployment.build import release_of
 from deployment.preflight import Problem
@@ -138,6 +139,7 @@ def _problems(stack: str, configured: Mapping[str, str], nats: int) -> list[Prob
             app_id=configured.get(APP_ID),
             zones=tuple(configured[ZONES].split(",")) if configured.get(ZONES) else (),
             kafka=combinations.kafka_version(configured),
+            database=versions.database(configured),
             is_copied=bool(configured.get("DatabaseCopyVaultArn")) and not configured.get("DatabaseHost"),
             others=names.configured(SAMCONFIG),
         )

@@ -10,7 +10,7 @@ import boto3
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import ROOT, backup_opt_in, names, region
+from deployment import ROOT, backup_opt_in, names, region, versions
 
 RUNTIME = "python3.13"
 ZONES = 3
@@ -47,12 +47,13 @@ def check(
     app_id: str | None = None,
     zones: Sequence[str] = (),
     kafka: str | None = None,
+    database: str | None = None,
     is_copied: bool = False,
     others: Sequence[str] = (),
 ) -> Iterator[Problem]:
     """`addresses` is the number of public addresses of the stack's NAT gateways, 0 if it makes no network;
     `is_audience_decided` says that the parameter JwtAudience is given; `app_id` is CheckoutAppId, if given;
-    `zones` are those of a new network, if given; `kafka` is the version of a cluster that the stack makes;
+    `zones` are those of a new network, if given; `kafka` and `database` are versions of what the stack makes;
     `is_copied` says that AWS Backup copies the stack's database; `others` are stacks of other environments.
 
     An existing stack already has its network, so an upgrade needs none.
@@ -83,7 +84,9 @@ def check(
     if addresses and status is None:
         looks += [lambda: _zones(zones), _vpcs, lambda: _addresses(addresses)]
     if kafka is not None and status is None:
-        looks.append(lambda: _kafka(kafka))
+        looks.append(lambda: map(Problem, versions.refused_kafka(kafka)))
+    if database is not None and status is None:
+        looks.append(lambda: map(Problem, versions.refused_database(database)))
     if is_copied:
         looks.append(lambda: map(Problem, backup_opt_in.missing()))
     for look in looks:
@@ -201,16 +204,6 @@ def _zones(given: Sequence[str]) -> Iterator[Problem]:
         yield Problem(f"the region has {len(usable)} zones for you and for brokers, and {ZONES} are needed")
     elif given and (len(given) != ZONES or not set(given) <= set(usable)):
         yield Problem(f"Zones are {', '.join(given)}, and must be {ZONES} of {', '.join(usable)}")
-
-
-def _kafka(version: str) -> Iterator[Problem]:
-    pages = _client("kafka").get_paginator("list_kafka_versions").paginate()
-    found = [one for page in pages for one in page["KafkaVersions"]]
-    active = [str(one["Version"]) for one in found if one["Status"] == "ACTIVE"]
-    if version not in active:
-        yield Problem(
-            f"MSK makes no new cluster with Kafka {version}: give KafkaVersion, of {', '.join(active)}"
-        )
 
 
 def _session() -> Iterator[Problem]:

@@ -191,9 +191,7 @@ def test_the_infrastructure_alone_needs_no_build(
 
 
 def test_the_infrastructure_alone_would_delete_functions(sam: list[tuple[str, ...]]) -> None:
-    with pytest.raises(
-        NotDeployed, match="checkout-dev has functions, which would be deleted"
-    ):
+    with pytest.raises(NotDeployed, match="checkout-dev has functions, which would be deleted"):
         deploy.deploy("dev", lambda _: True, lambda _: None, only_infrastructure=True)
     assert sam == []
 
