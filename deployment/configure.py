@@ -2,7 +2,8 @@
 
 May be repeated at any time. The known endpoint (STRIPE_WEBHOOK_ENDPOINT in the secret) is kept, and moved if
 the stack has another address; any other with the stack's address is deleted last, since nobody knows its
-signing secret. If the process dies between two steps, the next run repairs it:
+signing secret. Stripe does not send again what it had still to deliver there, but the reconciler finds it. If
+the process dies between two steps, the next run repairs it:
 
     created at Stripe, not stored      the next run creates another one and deletes this one
     stored, an earlier release's copy  the next run takes the copy out of the callers' secret
@@ -125,8 +126,13 @@ def _configure(
     changed["STRIPE_SECRET"] = key
     system.store_stripe_secrets(changed)
     say("the secret has the key and the endpoint's signing secret; functions read it within five minutes")
-    for other in ours:
-        if other.id != made.id:
-            client.delete(other.id)
-            say(f"endpoint {other.id} deleted")
+    replaced = [other for other in ours if other.id != made.id]
+    for other in replaced:
+        client.delete(other.id)
+        say(f"endpoint {other.id} deleted")
+    if replaced:
+        say(
+            "Stripe does not send again what it had still to deliver there. The reconciler's next run finds"
+            f" it; at once: .venv/bin/python -m deployment operations {system.name} reconcile"
+        )
     say(f"{'live' if '_live_' in key else 'test'} mode; next: make smoke STACK={system.name}")

@@ -13,6 +13,8 @@ from moto import mock_aws
 from checkout.base import config
 from checkout.base.config import Config
 from checkout.payments.events import HANDLED
+from checkout.payments.stripe_event import API_VERSION
+from deployment import configure as configure_module
 from deployment.aws_system import AwsSystem, NoSuchStack
 from deployment.configure import PREVIOUS_UNTIL, NotConfigured, configure
 from tests.support.settings import put, sign_in_to_aws
@@ -70,8 +72,12 @@ def run(system: AwsSystem, *, rotate: bool = False, leaked: bool = False) -> str
     return "\n".join(said)
 
 
+RECONCILE = "at once: .venv/bin/python -m deployment operations checkout reconcile"
+
+
 def test_the_first_time(system: AwsSystem, stripe: Simulator) -> None:
     said = run(system)
+    assert RECONCILE not in said
     [endpoint] = endpoints(stripe)
     assert sorted(endpoint.enabled_events) == sorted(HANDLED)
     stored = system.stripe_secrets
@@ -147,11 +153,11 @@ def test_rotation_at_another_address_leaves_no_endpoint_at_the_old_one(
 def test_rotation_accepts_both_until_the_next_run(system: AwsSystem, stripe: Simulator) -> None:
     run(system)
     old = system.stripe_secrets["STRIPE_WEBHOOK_SECRET"]
-    run(system, rotate=True)
+    assert RECONCILE in run(system, rotate=True)
     new, kept = system.stripe_secrets["STRIPE_WEBHOOK_SECRET"].split(",")
     assert kept == old
     assert len(endpoints(stripe)) == 1
-    run(system)
+    assert RECONCILE not in run(system)
     assert system.stripe_secrets["STRIPE_WEBHOOK_SECRET"] == new
 
 
@@ -185,6 +191,25 @@ def test_a_leaked_secret_is_accepted_no_more(system: AwsSystem, stripe: Simulato
     assert old not in system.stripe_secrets["STRIPE_WEBHOOK_SECRET"]
     assert replaced.id == system.stripe_secrets["STRIPE_WEBHOOK_ENDPOINT"] != endpoint.id
     assert old not in said
+    assert said.splitlines()[-2].endswith(RECONCILE)
+
+
+def test_another_version_replaces_the_endpoint_and_whatever_was_made_by_hand(
+    system: AwsSystem, stripe: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/stripe.md says so: nobody knows the signing secret of an endpoint that was made by hand."""
+    with monkeypatch.context() as patch:
+        patch.setattr(configure_module, "API_VERSION", "2025-01-27.acacia")
+        run(system)
+    [old], [replaced] = accepted(system), endpoints(stripe)
+    create: Any = stripe.client.v1.webhook_endpoints.create
+    by_hand = create({"url": URL, "enabled_events": ["refund.created"], "api_version": API_VERSION})
+    said = run(system)
+    [endpoint] = endpoints(stripe)
+    assert endpoint.id not in (replaced.id, by_hand.id)
+    assert endpoint.api_version == API_VERSION
+    assert old in accepted(system)[1:]
+    assert RECONCILE in said
 
 
 def test_a_leak_while_it_is_rotated_leaves_neither(system: AwsSystem) -> None:
