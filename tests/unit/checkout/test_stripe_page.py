@@ -14,7 +14,8 @@ from checkout.payments.stripe_api import StripeApi
 from checkout.payments.stripe_event import API_VERSION
 from deployment import key_rights
 
-PAGE = (Path(__file__).parents[3] / "docs" / "stripe.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "stripe.md").read_text()
 
 
 def test_the_event_types_to_enable_are_those_that_are_handled() -> None:
@@ -63,3 +64,13 @@ def test_the_rights_of_a_restricted_key_are_those_of_the_calls(monkeypatch: pyte
     granted.remove(("Webhook Endpoints", "write"))
     assert granted | {(name, "read") for name, _ in granted} == called
     assert {name for name, _ in called} == set(names)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DOCS.glob("*.md")))
+def test_three_days_of_retries_are_promised_for_live_mode_alone(name: str) -> None:
+    """A sandbox gets three more attempts, and a deleted endpoint none."""
+    page = (DOCS / name).read_text().replace("\n\n", "\n|")
+    for part in page.split("\n|"):
+        if "three days" in part and "Stripe" in part:
+            assert "live mode" in part
+            assert "sandbox" in part
