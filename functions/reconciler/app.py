@@ -7,7 +7,7 @@ from typing import Any
 from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import NotYetConfigured, Unavailable
-from checkout.base.telemetry import count, instrumented, logger
+from checkout.base.telemetry import instrumented, logger
 from checkout.release.self_check import EVERYTHING, self_checking
 from checkout.system import System
 
@@ -24,7 +24,6 @@ def reconcile(_event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"configured": False}
     if any(value for name, value in found.items() if name != "complete"):
         logger.info("reconciled", extra=found)
-    count("MissedEvents", found["missed_events"])
     if found["failed"]:
         raise Unavailable("; ".join(f"{part['what']}: {part['reason']}" for part in found["failed"]))
     return found

@@ -4,7 +4,8 @@ import os
 
 from checkout.api.http import Request, Response, answering, json_response, require_source
 from checkout.base.config import Config
-from checkout.base.telemetry import instrumented
+from checkout.base.errors import Forbidden, InvalidSignature
+from checkout.base.telemetry import count, instrumented
 from checkout.release.self_check import BROKER, CHECKOUT_DATABASE, SECRETS, self_checking
 from checkout.system import System
 
@@ -14,8 +15,16 @@ system.prepare("receive_webhook", rarely=["stripe_api"])
 
 
 def receive(request: Request) -> Response:
-    require_source(request.source_ip, system.config.webhook_sources)
-    outcome = system.receive_webhook(request.body, request.headers.get("stripe-signature"))
+    try:
+        require_source(request.source_ip, system.config.webhook_sources)
+        outcome = system.receive_webhook(request.body, request.headers.get("stripe-signature"))
+    except Forbidden:
+        count("UnknownSource")
+        raise
+    except InvalidSignature:
+        count("InvalidSignature")
+        raise
+    count("EventsReceived")
     return json_response(200, {"received": True, "outcome": outcome})
 
 

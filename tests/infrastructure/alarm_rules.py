@@ -44,7 +44,9 @@ NOT_WATCHED = frozenset(
         *("SessionsCreated", "PaymentsSucceeded", "EventsPublished", "CreditsEntered", "TimeToCredit"),
         # What mended itself.
         *("PublishDeferred", "RequestsDeferred", "CreditsDeferred"),
-        *("UncreditedPaymentsEmitted", "MissedEvents"),
+        "UncreditedPaymentsEmitted",
+        # What anybody can cause.
+        *("InvalidSignature", "UnknownSource"),
         # What `verify` reports without an alarm.
         *("EventsHeld", "EventsWaiting"),
     }

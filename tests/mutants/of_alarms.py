@@ -7,7 +7,9 @@ TELEMETRY = "base/telemetry.py"
 EVENTS = "payments/events.py"
 DECISIONS = "payments/decisions.py"
 VERIFY = "operations/verbs/verify.py"
+MISSED = "reconciliation/missed_events.py"
 OF_WEBHOOKS = "tests/integration/test_bad_webhooks.py"
+OF_MISSED = "tests/integration/test_missed_webhooks.py"
 
 MUTANTS = [
     Mutant(
@@ -117,6 +119,20 @@ MUTANTS = [
         instead="",
         breaks="what each run of the reconciler has to leave is left silently",
         worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=MISSED,
+        text=' and event["created"] < latest',
+        instead="",
+        breaks="an event whose webhook is on its way counts as lost, and busy days call somebody",
+        caught_by=f"{OF_MISSED}::test_an_event_whose_webhook_may_be_on_its_way_is_recorded_and_not_missed",
+    ),
+    Mutant(
+        file=MISSED,
+        text=" and not pages.is_first",
+        instead="",
+        breaks="a new stack misses what happened on its account before",
+        caught_by=f"{OF_MISSED}::test_what_happened_before_the_first_run_is_not_missed",
     ),
     Mutant(
         file=VERIFY,

@@ -21,6 +21,8 @@ from checkout.reconciliation.stripe_lists import Page, StripeList
 
 LIST = "stripe_events"
 MOST_RETRIED = 500
+DELIVERED_WITHIN_SECONDS = 300
+"""The webhook of a newer event may be on its way."""
 BUSY = "the database was not available for it; it may be locked"
 
 
@@ -44,12 +46,17 @@ class MissedEvents:
 
         `since` (epoch seconds) reads the list with a position of its own. Returns how many events were
         missing, and False if the next run goes on with the list. Raises DatabaseUnavailable, StripeError.
+
+        `MissedEvents` counts those that a webhook should have brought by then.
         """
         pages = StripeList(self._checkout, LIST, self._page, deadline=deadline, since=since, dry_run=dry_run)
         missing = 0
         for page in pages:
             unknown = self._unknown(page)
             missing += len(unknown)
+            # What is older than the stack, or was lost with a restore, no webhook was to bring.
+            if since is None and not dry_run and not pages.is_first:
+                telemetry.count("MissedEvents", _late(page, unknown))
             if not dry_run and not self._record(unknown, deadline, failures):
                 return missing, False  # The rest of the page is read again.
         return missing, pages.complete
@@ -120,6 +127,12 @@ class MissedEvents:
         were not the reason."""
         with self._checkout.transaction() as tx:
             inbox.store(tx, event, Waiting(BUSY))
+
+
+def _late(page: Page, missing: Sequence[StripeEvent]) -> int:
+    ids = {event.id for event in missing}
+    latest = time.time() - DELIVERED_WITHIN_SECONDS
+    return len([event for event in page if event["id"] in ids and event["created"] < latest])
 
 
 def _parsed(event: dict[str, Any]) -> StripeEvent | None:

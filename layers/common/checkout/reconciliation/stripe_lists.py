@@ -56,9 +56,12 @@ class StripeList:
         self._dry_run = dry_run
         self.complete = False
         """True once the list was read to its end."""
+        self.is_first = False
+        """True if the last complete reading, if there was one, is longer ago than Stripe keeps the list."""
 
     def __iter__(self) -> Iterator[Page]:
         position = self._begin()
+        self.is_first = position.since == _reachable(0, position.began)
         while not self.complete:
             page, has_more = self._page(position)
             yield page

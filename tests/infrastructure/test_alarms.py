@@ -1,0 +1,50 @@
+"""When alarms are raised, and what of: by the resources of both profiles."""
+
+from typing import Any
+
+import pytest
+
+from tests.infrastructure import whole
+from tests.infrastructure.transformed import Resource
+
+SOURCE = whole.source()
+
+
+def resources(**parameters: str) -> dict[str, Resource]:
+    return whole.resources(SOURCE, {"Profile": "dev"} | parameters)
+
+
+def properties(path: str, **parameters: str) -> dict[str, Any]:
+    found: dict[str, Any] = resources(**parameters)[path]["Properties"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("missed", "received", "is_raised"),
+    [
+        (1, 0, False),
+        (2, 0, False),
+        (3, 0, True),
+        (3, 1000, False),
+        (10_000, 1000, True),
+        (60, 1000, True),
+        (50, 1000, False),
+    ],
+)
+def test_lost_webhooks_are_an_alarm_once_they_are_no_exception(
+    missed: int, received: int, is_raised: bool
+) -> None:
+    """Within a day. The formula is read as Python, which has no other sense for it."""
+    alarm = properties("Monitoring.MissedEventsAlarm")
+    share, *counted = alarm["Metrics"]
+    percent = eval(  # noqa: S307
+        share["Expression"],
+        {"IF": lambda given, yes, no: yes if given else no, "SUM": sum},
+        {"missed": missed, "received": received},
+    )
+    assert (percent > alarm["Threshold"]) is is_raised
+    assert {one["Id"]: one["MetricStat"]["Metric"]["MetricName"] for one in counted} == {
+        "missed": "MissedEvents",
+        "received": "EventsReceived",
+    }
+    assert {one["MetricStat"]["Period"] for one in counted} == {86_400}
