@@ -19,7 +19,7 @@ AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     ("AWS/Lambda", "Errors"): {frozenset({"FunctionName"}), OF_A_VERSION},
     ("AWS/Lambda", "Invocations"): {OF_A_VERSION},
     ("AWS/Lambda", "OffsetLag"): {frozenset({"FunctionName"})},
-    ("AWS/Lambda", "Throttles"): {frozenset()},
+    ("AWS/Lambda", "Throttles"): {frozenset({"FunctionName"})},
     ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
     ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},

@@ -48,3 +48,19 @@ def test_lost_webhooks_are_an_alarm_once_they_are_no_exception(
         "received": "EventsReceived",
     }
     assert {one["MetricStat"]["Period"] for one in counted} == {86_400}
+
+
+DEPLOYING = {"MigrateFunction", "PreTrafficFunction"}
+"""A deployment waits for them, and fails without."""
+
+
+def test_throttles_are_those_of_our_functions_and_of_no_other_in_the_account() -> None:
+    formula, *counted = properties("ThrottlesAlarm")["Metrics"]
+    functions = {path for path, one in resources().items() if one["Type"] == "AWS::Lambda::Function"}
+
+    assert formula["Expression"] == "SUM(METRICS())"
+    dimensions = [one["MetricStat"]["Metric"]["Dimensions"] for one in counted]
+    assert sorted(dimensions, key=str) == [
+        [{"Name": "FunctionName", "Value": f"<{path}>"}] for path in sorted(functions - DEPLOYING)
+    ]
+    assert len(counted) <= 10, "CloudWatch takes no more in one alarm"
