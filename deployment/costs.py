@@ -51,7 +51,7 @@ class Shape:
     proxy_acus: int = 0
     nats: int = 1
     poller_units: int = 0
-    alarms: int = 103
+    alarms: int = 101
     """One over a formula counts as one for each of its metrics."""
     composite_alarms: int = 4
     metrics: int = 29

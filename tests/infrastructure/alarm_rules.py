@@ -23,7 +23,7 @@ AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     ("AWS/ApiGateway", "5xx"): {frozenset({"ApiId"})},
     ("AWS/ApiGateway", "Latency"): {frozenset({"ApiId"})},
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
-    ("AWS/Lambda", "PollingErrorCount"): {frozenset({"EventSourceMappingUUID"})},
+    ("AWS/Lambda", "PollingErrorCount"): {frozenset({"EventSourceMappingUUID"})},  # With provisioned pollers.
     ("AWS/ApiGateway", "Count"): {frozenset({"ApiId"})},
     ("AWS/CertificateManager", "DaysToExpiry"): {frozenset({"CertificateArn"})},
     ("AWS/NATGateway", "ErrorPortAllocation"): {frozenset({"NatGatewayId"})},

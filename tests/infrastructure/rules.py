@@ -47,7 +47,7 @@ def loaded(
     given = {
         "database": database,
         "kafka": {"Brokers": "standard"},
-        "monitoring": {"Service": alarm_rules.SERVICE},
+        "monitoring": {"Service": alarm_rules.SERVICE, "FinishedTrigger": "t" if profile == "prod" else ""},
     }
     return Templates(
         source,

@@ -64,3 +64,31 @@ def test_throttles_are_those_of_our_functions_and_of_no_other_in_the_account() -
         [{"Name": "FunctionName", "Value": f"<{path}>"}] for path in sorted(functions - DEPLOYING)
     ]
     assert len(counted) <= 10, "CloudWatch takes no more in one alarm"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "are_there"),
+    [
+        ({"Profile": "dev"}, False),
+        ({"Profile": "dev", "Pollers": "provisioning"}, True),
+        ({"Profile": "dev", "Pollers": "provisioned"}, True),
+        ({"Profile": "prod"}, True),
+        ({"Profile": "prod", "Pollers": "on-demand"}, False),
+    ],
+)
+def test_a_trigger_has_an_alarm_if_it_publishes_what_that_watches(
+    parameters: dict[str, str], are_there: bool
+) -> None:
+    found = resources(**parameters)
+    publishing = {
+        f"<{path}>"
+        for path, one in found.items()
+        if "ErrorCount" in one.get("Properties", {}).get("MetricsConfig", {}).get("Metrics", ())
+    }
+    watched = {
+        one["Properties"]["Dimensions"][0]["Value"]
+        for one in found.values()
+        if one.get("Properties", {}).get("MetricName") == "PollingErrorCount"
+    }
+    assert watched == publishing
+    assert bool(watched) is are_there
