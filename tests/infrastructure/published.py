@@ -94,3 +94,8 @@ rds:ModifyDBClusterSnapshotAttribute, which shares a snapshot with another accou
 rds:ModifyDBCluster and rds:DeleteDBClusterAutomatedBackup, which are for continuous backups.
 
 AWS Backup Developer Guide, Managed policies for AWS Backup."""
+
+STRIPE_CALLS_A_SECOND = 25
+"""Of one operation, in live mode, unless Stripe was asked for more.
+
+Stripe's documentation, Rate limits (https://docs.stripe.com/rate-limits)."""
