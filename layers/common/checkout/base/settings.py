@@ -188,7 +188,9 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
         default=20,
     )
     daily_amount_cents_limit = Setting(
-        "DAILY_AMOUNT_CENTS_LIMIT", setting.optional_number, "what a user may pay in a UTC day"
+        "DAILY_AMOUNT_CENTS_LIMIT",
+        setting.optional_number,
+        "what a user may pay in a UTC day; what a code for 100 % has paid counts with its price",
     )
     daily_count_limit = Setting(
         "DAILY_COUNT_LIMIT", setting.optional_number, "how many payments a user may begin in a UTC day"
