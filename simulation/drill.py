@@ -1,7 +1,7 @@
 """What an operator does after a restore: the drill of docs/operations.md."""
 
 from checkout.base.errors import CheckoutError
-from simulation import application, operators, people, traffic
+from simulation import application, operators, people, persons, traffic
 from simulation.answers import credited, effect_of
 from simulation.broken import Broken
 from simulation.discarded import credit_name, credit_names
@@ -36,7 +36,7 @@ def _mend(world: World, rounds: int) -> None:
             operators.run(world, "restored")
             known = world.entry_ids()
             forget_what_was_done(world)
-            for user_id in USERS:
+            for user_id in (*USERS, *([persons.NUMBER] if world.former else [])):
                 people.enter_user(world, user_id)
             application.repeat_moves(world)
         found = operators.run(world, "reconcile", "--since", operators.iso(world.restored_to - 1))
@@ -47,7 +47,9 @@ def _mend(world: World, rounds: int) -> None:
         world.clock.pass_(60)
     else:
         raise Broken("the drill after a restore ends", f"{found}")
-    if again := [one for one in world.entry_ids() - known if one <= world.newest_entry]:
+    again = [one for one in world.entry_ids() - known if one <= world.newest_entry]
+    # Two restores to one time bring the release before to the same numbers.
+    if again and not world.has_release_before:
         raise Broken("no number of an entry is given out twice", f"{again}")
 
 

@@ -65,6 +65,9 @@ def adjust_by(world: World, move: Move) -> None:
         *("--amount-cents", str(move.amount), "--reason", "a mistake"),
         *(["--allow-overdraft"] if world.tape.chance(0.5) else []),
     )
+    if not isinstance(outcome, BaseException) and "requested" in outcome.content:
+        # Whoever does not answer may have approved it.
+        outcome = run(world, "approve", outcome.content["requested"], operator="bob")
     if not isinstance(outcome, BaseException) and move not in world.moves:
         world.moves.append(move)
 
