@@ -175,9 +175,10 @@ _ENTER_AGAIN = """
 
 
 def _entered_twice(world: World) -> Corrupted | None:
-    """Through unique indexes that miss entries, as those do whose order a new collation has changed."""
+    """Through unique indexes that miss entries, as those do whose order a new collation has changed. The
+    release before does not see that."""
     entry = _some_entry(world)
-    if entry is None:
+    if entry is None or world.has_release_before:
         return None
     _by_hand(world.application, _ENTER_AGAIN, entry["id"])
     _move(world, entry["user_id"], entry["amount_cents"])
