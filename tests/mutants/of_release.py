@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     Mutant(
         file="release/owner.py",
-        text='    if row["has_payments"] and row["currency"] != currency:\n',
+        text='    if before != currency and row["has_payments"]:\n',
         instead="    if False:\n",
         breaks="balances change their currency with a setting",
         caught_by="tests/integration/test_owner.py"
