@@ -39,7 +39,8 @@ def _accept(world: World, name: str, sample: Mapping[str, Any]) -> None:
     if name == DISCARDED and sample["currency"] == CURRENCY and cents[0] and world.tape.chance(0.7):
         operators.adjust_by(world, Move(f"adjust:{world.tape.digits(32):08x}", sample["user_id"], cents[0]))
     outcome = operators.run(world, "accept", sample["finding"], "--reason", "it is settled otherwise")
-    if isinstance(outcome, BaseException):
+    if isinstance(outcome, BaseException) or world.has_release_before:
+        # The release before does not list again what has changed.
         world.accepted.doubt(name, intent)
     else:
         world.accepted.add(name, intent, cents)
@@ -114,10 +115,7 @@ def _arrive(world: World) -> None:
 
 
 def require_listed_again(world: World) -> None:
-    """Raises Broken if what was taken twice has changed since it was accepted, and is not listed. The release
-    before does not list it."""
-    if world.has_release_before:
-        return
+    """Raises Broken if what was taken twice has changed since it was accepted, and is not listed."""
     undecidable = world.decided | contested(world)
     changed = {
         intent
