@@ -26,6 +26,16 @@ class Discarded:
         for key in keys:
             self._known.pop(key, None)
 
+    def set_aside(self, keys: Collection[str]) -> "Discarded":
+        """Forget these; returns what was known of them."""
+        aside = Discarded()
+        aside._known = {key: self._known.pop(key) for key in keys if key in self._known}
+        return aside
+
+    def put_back(self, aside: "Discarded") -> None:
+        """What was decided anew since then stays."""
+        self._known = aside._known | self._known
+
     def restored(self, database: WorldDatabase, time: float) -> None:
         """It has lost what was decided since that time."""
         for key, times in [*self._known.items()]:

@@ -9,7 +9,7 @@ from checkout.operations import command
 from simulation import loudness, openings, restores
 from simulation.answers import effect_of
 from simulation.broken import Broken
-from simulation.discarded import credit_names
+from simulation.discarded import Discarded, credit_names
 from simulation.kafka import FINISHED
 from simulation.own import own
 from simulation.wanted import Move
@@ -132,11 +132,12 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
     world.clock.pass_(0.001)
     line = [*words, *(["--operator", operator, "--yes"] if words[0] in _DECISIONS else [])]
     given = _parser(command).parse_args(line)
+    aside = Discarded()
     if words[:2] == ("held", "replay"):
         world.replayed.add(words[2])
-        # Whichever event of a payment is replayed, what was decided about its reversals is taken back.
+        # Only its answer says what it takes back, which may act before.
         reversals = [*world.account.all("refund"), *world.account.all("dispute")]
-        world.discarded.forget([key for one in reversals for key in _takings(world, one["id"])])
+        aside = world.discarded.set_aside([key for one in reversals for key in _takings(world, one["id"])])
 
     def execute(system: Any) -> Any:
         theirs, caller = own(system, "operations.command"), own(system, "operations.journal").Caller
@@ -150,6 +151,13 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
         _note_reversals(world, words[2], outcome.content["objects"])
+    if words[:2] == ("held", "replay") and not isinstance(outcome, BaseException):
+        replayed = outcome.content["replayed"]
+        # The release before does not say it.
+        if all("revived" in one for one in replayed):
+            revived = [object_id for one in replayed for object_id in one["revived"]]
+            aside.forget([key for object_id in revived for key in _takings(world, object_id)])
+            world.discarded.put_back(aside)
     return outcome
 
 

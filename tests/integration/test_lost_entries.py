@@ -737,6 +737,23 @@ def test_stripe_is_asked_about_a_lost_payment_that_only_its_row_reports(
     assert fns.balance() == 500
 
 
+def discard_event(fns: Functions, early: dict[str, Any]) -> None:
+    decide = ("--operator", "ada", "--yes")
+    assert operate(fns, "held", "discard", early["id"], "--reason", "a gift", *decide)["clean"]
+
+
+def replay_event(fns: Functions, early: dict[str, Any]) -> None:
+    operate(fns, "held", "replay", early["id"], "--operator", "ada", "--yes")
+
+
+def lose_the_decisions(fns: Functions) -> None:
+    """The checkout database is restored to before them."""
+    fns.checkout(
+        "SET LOCAL session_replication_role = replica;"
+        " TRUNCATE stripe_events, reversals, discarded_reversals, operator_journal"
+    )
+
+
 @pytest.mark.parametrize("taken_back", [False, True], ids=["discarded", "and replayed after all"])
 def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
     fns: Functions, tail: Tail, known: KnownStripe, taken_back: bool
@@ -746,16 +763,12 @@ def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
     known.knows(refunded["id"], refunded)
     early = event(refunded, "refund.created")
     assert fns.webhook(early).json["outcome"] == "waiting"
-    decide = ("--operator", "ada", "--yes")
-    assert operate(fns, "held", "discard", early["id"], "--reason", "a gift", *decide)["clean"]
+    discard_event(fns, early)
     if taken_back:
-        operate(fns, "held", "replay", early["id"], *decide)
+        replay_event(fns, early)
     since = int(time.time()) - 60
 
-    fns.checkout(
-        "SET LOCAL session_replication_role = replica;"
-        " TRUNCATE stripe_events, reversals, discarded_reversals, operator_journal"
-    )
+    lose_the_decisions(fns)
     system().reconcile._lost_entries.begin(since)
     fns.webhook(early)
     pay(fns, payment_intent="pi_1")
@@ -819,3 +832,56 @@ def test_what_was_discarded_of_another_payment_of_the_request_keeps_nothing_from
     consume(fns, tail)
 
     assert fns.balance() == 500
+def test_a_replay_of_another_refund_leaves_the_decision_about_this_one(
+    fns: Functions, tail: Tail, known: KnownStripe
+) -> None:
+    discarded, other = two_refunds(fns, known)
+    discard_event(fns, discarded)
+    replay_event(fns, other)
+    since = int(time.time()) - 60
+
+    lose_the_decisions(fns)
+    system().reconcile._lost_entries.begin(since)
+    for one in (discarded, other):
+        fns.webhook(one)
+    pay(fns, payment_intent="pi_1")
+    fns.consume(*tail.read())
+
+    assert fns.balance() == 400
+
+
+def test_a_replay_by_the_release_before_may_have_taken_back_all_of_its_payment(
+    fns: Functions, tail: Tail, known: KnownStripe
+) -> None:
+    """It did not note what it had taken back."""
+    discarded, other = two_refunds(fns, known)
+    discard_event(fns, discarded)
+    replay_event(fns, other)
+    fns.application(
+        "SET LOCAL session_replication_role = replica;"
+        " UPDATE operator_journal SET details = jsonb_set(details::jsonb, '{replayed,0}',"
+        "   (details::jsonb #> '{replayed,0}') - 'revived')"
+        " WHERE verb = 'held replay' AND step = 'done'"
+    )
+    since = int(time.time()) - 60
+
+    lose_the_decisions(fns)
+    system().reconcile._lost_entries.begin(since)
+    for one in (discarded, other):
+        fns.webhook(one)
+    pay(fns, payment_intent="pi_1")
+    fns.consume(*tail.read())
+
+    assert fns.balance() == 200
+
+
+def two_refunds(fns: Functions, known: KnownStripe) -> list[dict[str, Any]]:
+    """Of 200 and of 100: their events, which wait for the payment."""
+    known.knows("pi_1", payment_intent("pi_1"))
+    told = []
+    for amount in (200, 100):
+        refunded = refund("pi_1", amount=amount)
+        known.knows(refunded["id"], refunded)
+        told.append(event(refunded, "refund.created"))
+        assert fns.webhook(told[-1]).json["outcome"] == "waiting"
+    return told

@@ -69,6 +69,21 @@ MUTANTS = [
         "::test_what_is_refused_when_it_is_brought_along_calls_somebody",
     ),
     Mutant(
+        file=DECISIONS,
+        text="    if revived is not None:\n",
+        instead="    if False:\n",
+        breaks="a discarded refund is debited after a restore, since another one of its payment was replayed",
+        caught_by=f"{OF_LOST}::test_a_replay_of_another_refund_leaves_the_decision_about_this_one",
+        worlds=Worlds.RESTORED,
+    ),
+    Mutant(
+        file=DECISIONS,
+        text='        intent is not None and intent == replayed["payment_intent_id"]\n',
+        instead="        False\n",
+        breaks="what the release before has replayed by another event of it is discarded again after a restore",
+        caught_by=f"{OF_LOST}::test_a_replay_by_the_release_before_may_have_taken_back_all_of_its_payment",
+    ),
+    Mutant(
         file=LOST,
         text="            if not position.is_compared or uncredited:\n",
         instead="            if not position.is_compared:\n",

@@ -25,3 +25,16 @@ def test_what_is_taken_back_is_forgotten() -> None:
     discarded.add(["a", "b"], [CHECKOUT], now=1)
     discarded.forget(["a", "c"])
     assert discarded.keys == {"b"}
+
+
+def test_what_is_set_aside_is_put_back_except_what_was_decided_anew() -> None:
+    discarded = Discarded()
+    discarded.add(["a", "b", "c"], [CHECKOUT], now=1)
+    aside = discarded.set_aside(["a", "b", "d"])
+    assert discarded.keys == {"c"}
+    discarded.add(["a"], [CHECKOUT], now=5)
+    aside.forget(["b"])
+    discarded.put_back(aside)
+    assert discarded.keys == {"a", "c"}
+    discarded.restored(CHECKOUT, 3)
+    assert discarded.keys == {"c"}

@@ -69,7 +69,7 @@ class StripeEvents:
             if inbox.known(tx, [event.id]):
                 return "duplicate"
         try:
-            return self._settle(event, self._readings.of(event))
+            return _outcome(self._settle(event, self._readings.of(event)))
         except Unavailable:
             raise
         except Exception as error:
@@ -78,7 +78,7 @@ class StripeEvents:
             if not isinstance(error, StripeError):
                 telemetry.logger.exception("an event waits for another release", extra={"event_id": event.id})
             reason = error.detail if isinstance(error, StripeError) else f"{type(error).__name__} in our code"
-            return self._settle(event, Waiting(reason))
+            return _outcome(self._settle(event, Waiting(reason)))
 
     def retry(self, event_id: str) -> str:
         """Apply a stored event that waits, or that was ignored and is ours now: an earlier release did not
@@ -94,11 +94,11 @@ class StripeEvents:
             return stored.outcome == "waiting" or is_handled_now or is_ours_now
 
         event = self._stored(event_id)
-        return self._settle(event, self._readings.of(event), admit)
+        return _outcome(self._settle(event, self._readings.of(event), admit))
 
-    def replay(self, event_id: str) -> str:
-        """For an operator: apply a stored event, unless it was applied, and with it all of the refund or
-        dispute that was discarded with it. Returns its outcome, and raises, as `retry`.
+    def replay(self, event_id: str) -> Settled | None:
+        """For an operator: apply a stored event, unless it was applied (then it returns None), and with it
+        all of the refund or dispute that was discarded with it. Raises as `retry`.
         """
         event = self._stored(event_id)
         return self._settle(
@@ -162,9 +162,9 @@ class StripeEvents:
 
     def _settle(
         self, event: StripeEvent, reading: Reading, admit: Admit | None = None, *, is_replay: bool = False
-    ) -> str:
+    ) -> Settled | None:
         """Store what becomes of the event, and all that follows from it, in one commit, and publish that.
-        Returns its outcome; duplicate if it is known, or not admitted."""
+        None if it is known, or not admitted."""
         if event.type == EARLY_FRAUD_WARNING and isinstance(reading, Applied):
             # Before the commit: better twice than never.
             telemetry.alert(
@@ -180,7 +180,7 @@ class StripeEvents:
             parked = Parked(f"the database refuses it: {refusal.detail}")
             settled = self._commit(event, parked, admit, is_replay)
         if settled is None:
-            return "duplicate"
+            return None
         outcome = settled.outcome
         published = self._delivery.at_once(settled.messages)
         telemetry.logger.info(
@@ -192,7 +192,7 @@ class StripeEvents:
                 "published": published,
             },
         )
-        return outcome.stored_as
+        return settled
 
     def _commit(
         self, event: StripeEvent, reading: Reading, admit: Admit | None, is_replay: bool
@@ -215,6 +215,10 @@ class StripeEvents:
         if isinstance(settled, Unconfirmed):
             return self._commit(event, self._readings.of(event, is_asked=True), admit, is_replay)
         return settled
+
+
+def _outcome(settled: Settled | None) -> str:
+    return "duplicate" if settled is None else settled.outcome.stored_as
 
 
 def _announce(event: StripeEvent, settled: Settled | None) -> None:

@@ -179,9 +179,10 @@ def discarded_because(reason: str, operator: str | None, with_event: str | None 
     return f"discarded{who}{along}: {reason}"
 
 
-def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: str) -> None:
+def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: str) -> Sequence[str]:
     """Take back what was decided about the refund or dispute that the event is about, or, if it is about the
-    charge, what was decided with this event: all of it waits again, to be applied."""
+    charge, what was decided with this event: all of it waits again, to be applied. Returns which refunds and
+    disputes these are."""
     brought = {one.reversal.object_id for one in locked.reversals if one.event_id == event_id}
     revived = [
         one
@@ -192,5 +193,7 @@ def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: st
             and (locked.discarded.get(one.object_id) == event_id or one.object_id in brought)
         )
     ]
-    reversals_table.take_decisions_back(tx, [one.object_id for one in revived])
+    objects = [one.object_id for one in revived]
+    reversals_table.take_decisions_back(tx, objects)
     reversals_table.revive(tx, [key for one in revived for key in one.effect_keys])
+    return objects

@@ -6,7 +6,7 @@ If the result is Unconfirmed, the caller rolls the transaction back.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checkout.base import telemetry
 from checkout.base.postgres import Transaction
@@ -42,6 +42,9 @@ class Settled:
     messages: Sequence[Message] = ()
     """To be published after the commit; until then they are in the outbox."""
 
+    revived: Sequence[str] = ()
+    """Refunds and disputes that a replay has taken up: nothing is decided about them any more."""
+
 
 def apply(tx: Transaction, report: Report) -> Settled | Unconfirmed:
     """Apply what Stripe has answered, without an event."""
@@ -71,12 +74,14 @@ def settle_stored(
     if not admit(inbox.lock(tx, event.id)):
         return None
     found = locked.read(tx, report)
+    revived: Sequence[str] = ()
     if is_replay and isinstance(report, ReversalReport):
-        reversals.revive(tx, report, found, event.id)
+        revived = reversals.revive(tx, report, found, event.id)
         found = locked.read(tx, report)
     settled = _applied(tx, report, found, event.id)
     if isinstance(settled, Settled):
         inbox.settle(tx, event.id, settled.outcome)
+        settled = replace(settled, revived=revived)
     return settled
 
 

@@ -121,8 +121,7 @@ class _OfObject(NamedTuple):
 
 
 def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
-    """What was discarded and not taken back, oldest first. Replaying any event of the payment takes it back:
-    without a decision, what Stripe says counts."""
+    """What was discarded and not taken back by a replay, oldest first."""
     decided: dict[str, _OfObject] = {}
     for act in acts:
         details = act["details"]
@@ -135,15 +134,22 @@ def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
                     reversals.discarded_because(act["arguments"].get("reason"), act["operator"]),
                 )
             continue
-        replayed = details["replayed"]
-        events = {event["event_id"] for event in replayed}
-        intents = {event["payment_intent_id"] for event in replayed} - {None}
-        decided = {
-            object_id: decision
-            for object_id, decision in decided.items()
-            if decision.event_id not in events and decision.payment_intent_id not in intents
-        }
+        for event in details["replayed"]:
+            for object_id in [one for one in decided if _is_taken_back(decided[one], event)]:
+                del decided[object_id]
     return list(decided.values())
+
+
+def _is_taken_back(decision: _OfObject, replayed: Mapping[str, Any]) -> bool:
+    revived = replayed.get("revived")
+    if revived is not None:
+        return decision.object_id in revived
+    # An earlier release did not note it. It may have been anything of the payment: without a decision, what
+    # Stripe says counts.
+    intent = decision.payment_intent_id
+    return decision.event_id == replayed["event_id"] or (
+        intent is not None and intent == replayed["payment_intent_id"]
+    )
 
 
 def _discarded(

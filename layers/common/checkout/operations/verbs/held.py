@@ -47,8 +47,9 @@ def plan_replay(given: Namespace, _: System) -> str:
 def replay(given: Namespace, system: System) -> Outcome:
     service = HeldEvents(system)
     if given.id is not None:
-        event = service.replay(given.id)
-        return Outcome({"replayed": [asdict(event)]}, clean=_is_settled(event))
+        again = service.replay(given.id)
+        # After a restore of the checkout database only the journal has `revived`, as with `discard`.
+        return Outcome({"replayed": [asdict(again)]}, clean=_is_settled(again))
     replayed, still_held = [], []
     for event in list(service.each()):
         try:
@@ -99,6 +100,13 @@ class Decision:
     events: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed(HeldEvent):
+    """`revived` are the refunds and disputes of which a discard, if there was one, does not hold any more."""
+
+    revived: Sequence[str]
+
+
 class HeldEvents:
     def __init__(self, system: System) -> None:
         self._checkout = system.checkout_database
@@ -121,14 +129,15 @@ class HeldEvents:
         with self._checkout.transaction() as tx:
             return _stored(tx, event_id)
 
-    def replay(self, event_id: str) -> HeldEvent:
+    def replay(self, event_id: str) -> Replayed:
         """Apply it as if Stripe had sent it now; returns it with what became of it, which may be held again.
 
         Raises NotFound; Refused if it was applied; DatabaseUnavailable or StripeError.
         """
-        if self._events.replay(event_id) == "duplicate":
+        settled = self._events.replay(event_id)
+        if settled is None:
             raise Refused(f"The event {event_id} was applied.")
-        return self.event(event_id)[0]
+        return Replayed(**asdict(self.event(event_id)[0]), revived=settled.revived)
 
     def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> Decision:
         """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
