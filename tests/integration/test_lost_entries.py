@@ -24,7 +24,7 @@ from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, system
 from tests.support.second_connection import second_connection, waiting, waiting_or_done
 from tests.support.stripe_events import event, session_object
-from tests.support.stripe_reversals import KnownStripe, payment_intent, refund
+from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
@@ -754,6 +754,14 @@ def lose_the_decisions(fns: Functions) -> None:
     )
 
 
+def lose_the_replay(fns: Functions) -> None:
+    """The application's database is restored to before it."""
+    fns.application(
+        "SET LOCAL session_replication_role = replica;"
+        " DELETE FROM operator_journal WHERE verb = 'held replay'"
+    )
+
+
 @pytest.mark.parametrize("taken_back", [False, True], ids=["discarded", "and replayed after all"])
 def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
     fns: Functions, tail: Tail, known: KnownStripe, taken_back: bool
@@ -885,3 +893,71 @@ def two_refunds(fns: Functions, known: KnownStripe) -> list[dict[str, Any]]:
         told.append(event(refunded, "refund.created"))
         assert fns.webhook(told[-1]).json["outcome"] == "waiting"
     return told
+
+
+@pytest.mark.parametrize("end", ["noted", "not noted"])
+def test_what_was_replayed_stays_so_though_the_application_lost_the_replay(
+    fns: Functions, tail: Tail, known: KnownStripe, end: str
+) -> None:
+    """The checkout database was not restored, so what holds there holds, also if the process died before it
+    could note the replay's end."""
+    taken_back, early = a_dispute(fns, known)
+    discard_event(fns, early)
+    replay_event(fns, early)
+    pay_and_lose(fns, tail)
+    if end == "not noted":
+        fns.checkout(
+            "SET LOCAL session_replication_role = replica;"
+            " DELETE FROM operator_journal WHERE verb = 'held replay' AND step = 'done'"
+        )
+
+    lose_the_replay(fns)
+    system().reconcile._lost_entries.begin(int(time.time()) - 60)
+
+    win(fns, tail, known, taken_back)
+    assert fns.balance() == 500
+
+
+def test_what_was_replayed_stays_so_though_each_database_was_restored_once(
+    fns: Functions, tail: Tail, known: KnownStripe
+) -> None:
+    """Only the application's journal has the discard, and only that of the checkout database the replay."""
+    taken_back, early = a_dispute(fns, known)
+    discard_event(fns, early)
+    since = int(time.time()) - 60
+    lose_the_decisions(fns)
+    system().reconcile._lost_entries.begin(since)
+    assert fns.webhook(early).json["outcome"] == "ignored"
+    replay_event(fns, early)
+    pay_and_lose(fns, tail)
+
+    lose_the_replay(fns)
+    system().reconcile._lost_entries.begin(since + 1)
+
+    win(fns, tail, known, taken_back)
+    assert fns.balance() == 500
+
+
+def a_dispute(fns: Functions, known: KnownStripe) -> tuple[dict[str, Any], dict[str, Any]]:
+    """And its event, which waits for the payment."""
+    taken_back = dispute("pi_1", -500)
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(taken_back["id"], taken_back)
+    early = event(taken_back, "charge.dispute.funds_withdrawn")
+    assert fns.webhook(early).json["outcome"] == "waiting"
+    return taken_back, early
+
+
+def pay_and_lose(fns: Functions, tail: Tail) -> None:
+    """The payment, and with it the dispute that waited for it."""
+    pay(fns, payment_intent="pi_1")
+    consume(fns, tail)
+    assert fns.balance() == 0
+
+
+def win(fns: Functions, tail: Tail, known: KnownStripe, taken_back: dict[str, Any]) -> None:
+    reinstated = {"id": "txn_reinstated", "amount": 500, "currency": "eur"}
+    won = {**taken_back, "balance_transactions": [*taken_back["balance_transactions"], reinstated]}
+    known.knows(taken_back["id"], won)
+    fns.webhook(event(won, "charge.dispute.funds_reinstated"))
+    consume(fns, tail)

@@ -74,7 +74,6 @@ MUTANTS = [
         instead="    if False:\n",
         breaks="a discarded refund is debited after a restore, since another one of its payment was replayed",
         caught_by=f"{OF_LOST}::test_a_replay_of_another_refund_leaves_the_decision_about_this_one",
-        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file=DECISIONS,
@@ -82,6 +81,20 @@ MUTANTS = [
         instead="        False\n",
         breaks="what the release before has replayed by another event of it is discarded again after a restore",
         caught_by=f"{OF_LOST}::test_a_replay_by_the_release_before_may_have_taken_back_all_of_its_payment",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="            if decision.act_id in kept:\n",
+        instead="            if False:\n",
+        breaks="a dispute whose replay's end was not noted is discarded again, and gives nothing back if won",
+        caught_by=f"{OF_LOST}::test_what_was_replayed_stays_so_though_the_application_lost_the_replay",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="(others | kept).values()",
+        instead="others.values()",
+        breaks="a dispute is discarded again if the application lost its replay, and gives nothing back if won",
+        caught_by=f"{OF_LOST}::test_what_was_replayed_stays_so_though_each_database_was_restored_once",
     ),
     Mutant(
         file=LOST,

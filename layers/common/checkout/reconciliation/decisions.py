@@ -1,6 +1,6 @@
 """Decisions of operators never to apply something, which must outlive a restore of either database. Discarded
 records have a copy in the checkout database; discarded refunds and disputes are in the operators' journal,
-which the application's database has, too.
+which both databases have, and a restore takes from one of them.
 
 If the process dies between the two commits, the checkout database has a discard that the other one does not
 have: the record is still open there, and an operator decides again. A decision that is taken back is deleted
@@ -66,9 +66,11 @@ class Decisions:
             last = page[-1]
 
     def _restore_reversals(self, since: float) -> None:
-        with self._application.transaction() as tx:
-            acts = journal.done_since(tx, ("held discard", "held replay"), since)
-        for decision in _in_force(acts):
+        kept, others = (self._acts(database, since) for database in (self._checkout, self._application))
+        for decision in _in_force(sorted((others | kept).values(), key=lambda act: act["at"])):
+            if decision.act_id in kept:
+                # What the checkout database has in its journal it has not lost.
+                continue
             with self._checkout.transaction() as tx:
                 if decision.payment_intent_id is not None:
                     payments_table.lock_payment_intent(tx, decision.payment_intent_id)
@@ -79,6 +81,12 @@ class Decisions:
                     event_id=decision.event_id,
                     reason=decision.reason,
                 )
+
+    def _acts(self, database: Database, since: float) -> dict[str, dict[str, Any]]:
+        """By id, discards and replays of events in this database's journal."""
+        with database.transaction() as tx:
+            acts = journal.done_since(tx, ("held discard", "held replay"), since)
+        return {act["act_id"]: act for act in acts}
 
     def _discard_again(self, page: Sequence[Discarded]) -> None:
         """No two of them have the same effect key."""
@@ -114,6 +122,7 @@ def _without_rivals(page: Sequence[Discarded]) -> Sequence[Sequence[Discarded]]:
 class _OfObject(NamedTuple):
     """The decision about a refund or dispute."""
 
+    act_id: str
     object_id: str
     payment_intent_id: str | None
     event_id: str
@@ -128,6 +137,7 @@ def _in_force(acts: Sequence[Mapping[str, Any]]) -> Sequence[_OfObject]:
         if act["verb"] == "held discard":
             for object_id in details["objects"]:
                 decided[object_id] = _OfObject(
+                    act["act_id"],
                     object_id,
                     details["payment_intent_id"],
                     details["discarded"],

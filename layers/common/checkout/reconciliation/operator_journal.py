@@ -55,10 +55,10 @@ def newest(
 
 
 def done_since(tx: Transaction, verbs: Collection[str], since: float) -> list[dict[str, Any]]:
-    """Acts of these verbs that were done since then (epoch seconds), oldest first: `verb`, `operator`,
-    `arguments`, and the `details` of what they changed."""
+    """Acts of these verbs that were done since then (epoch seconds), oldest first: `at`, `act_id`, `verb`,
+    `operator`, `arguments`, and the `details` of what they changed."""
     tx.execute(
-        "SELECT verb, operator, arguments, details FROM operator_journal"
+        "SELECT at, act_id::text, verb, operator, arguments, details FROM operator_journal"
         " WHERE verb = ANY(%s) AND step = 'done' AND at >= to_timestamp(%s) ORDER BY at, act_id",
         (list(verbs), since),
     )
