@@ -123,6 +123,15 @@ def test_again_is_harmless_and_mends_the_types(system: AwsSystem, stripe: Simula
     assert system.stripe_secrets == before
 
 
+def test_it_enables_an_endpoint_that_was_disabled_for_a_restore(system: AwsSystem, stripe: Simulator) -> None:
+    run(system)
+    [endpoint] = endpoints(stripe)
+    stripe.client.v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+    run(system)
+    [again] = endpoints(stripe)
+    assert (again.id, again.status) == (endpoint.id, "enabled")
+
+
 def test_another_address_moves_the_endpoint(system: AwsSystem, stripe: Simulator) -> None:
     """As when CloudFront comes in front: one endpoint, with the secret of before, which is accepted."""
     run(system)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base.errors import StripeNotReached, Unavailable
 from checkout.base.postgres import Database
 from checkout.ledger import whereabouts
 from checkout.ledger.crediting import CreditBalances
@@ -21,7 +22,8 @@ from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.lost_entries_position import Progress
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions, finished, system
+from tests.support.functions import Functions, finished, forget_wiring, system
+from tests.support.inbox import parsed
 from tests.support.second_connection import second_connection, waiting, waiting_or_done
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
@@ -961,3 +963,39 @@ def win(fns: Functions, tail: Tail, known: KnownStripe, taken_back: dict[str, An
     known.knows(taken_back["id"], won)
     fns.webhook(event(won, "charge.dispute.funds_reinstated"))
     consume(fns, tail)
+
+
+def test_nothing_is_applied_before_it_is_known_what_was_discarded(
+    fns: Functions, tail: Tail, known: KnownStripe
+) -> None:
+    """The application's journal has it, and is away when the checkout database has been restored."""
+    refunded = refund("pi_1", amount=200)
+    early = event(refunded, "refund.created")
+
+    def away() -> dict[str, Any]:
+        raise StripeNotReached("Stripe could not be reached; try again.")
+
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(refunded["id"], away)
+    pay(fns, payment_intent="pi_1")
+    assert system().stripe_events.record(parsed(early), keep_unread=True) == "waiting"
+    since = ago(60)
+    discard_event(fns, early)
+    known.knows(refunded["id"], refunded)
+    fns.checkout(
+        "SET LOCAL session_replication_role = replica;"
+        " TRUNCATE discarded_reversals, operator_journal; UPDATE stripe_events SET outcome = 'waiting'"
+        " WHERE type = 'refund.created'"
+    )
+
+    with fns.set(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"):
+        forget_wiring()
+        with pytest.raises(Unavailable):
+            operate(fns, "reconcile", "--since", since)
+    forget_wiring()
+    assert fns.checkout("SELECT 1 FROM reversals") == []
+
+    operate(fns, "reconcile", "--since", since)
+    consume(fns, tail)
+    assert system().stripe_events.retry(early["id"]) == "duplicate"
+    assert fns.balance() == 500

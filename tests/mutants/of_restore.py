@@ -97,6 +97,13 @@ MUTANTS = [
         caught_by=f"{OF_LOST}::test_what_was_replayed_stays_so_though_each_database_was_restored_once",
     ),
     Mutant(
+        file="reconciliation/run.py",
+        text="        if since is not None and not dry_run:\n",
+        instead="        if False:\n",
+        breaks="a discarded refund is debited after a restore, since the application's journal was away",
+        caught_by=f"{OF_LOST}::test_nothing_is_applied_before_it_is_known_what_was_discarded",
+    ),
+    Mutant(
         file=LOST,
         text="            if not position.is_compared or uncredited:\n",
         instead="            if not position.is_compared:\n",

@@ -73,6 +73,13 @@ def test_a_restored_cluster_is_given_whole_to_the_stack() -> None:
         assert f"--{option}" in told
 
 
+def test_no_webhook_comes_between_the_restore_and_the_decisions() -> None:
+    told = section("How do I restore?").partition("**In another region.**")[0]
+    steps = ("-d disabled=true", "run `make deploy ENV=", "reconcile --since 2026", "make configure STACK=")
+    assert [told.count(step) for step in steps] == [1] * len(steps)
+    assert sorted(steps, key=told.index) == [*steps]
+
+
 def test_what_is_retained_goes_before_its_network() -> None:
     told = section("How do I delete?")
     assert told.index("aws kafka delete-cluster") < told.index("samcli delete")

@@ -28,7 +28,8 @@ class Reconciled:
     `complete` is False if the next run goes on. `failed` are the parts of the run that ended early, and
     `skipped` the first of `skipped_count` single items that a later run retries. `lost_entries` says how far
     the search for entries that a restore took away has come; None if that was not asked for.
-    `nothing_was_done` is True if all parts failed; it is not in the answer.
+    `nothing_was_done` is True if all parts failed, or the first one of a run `since` a restore; it is not in
+    the answer.
     """
 
     missed_events: int
@@ -82,8 +83,8 @@ class Reconcile:
         the ledger. A run that is not complete is continued by the next; with `wait` it waits for the
         consumers. `report` is called with each step.
 
-        Each part stands alone: what fails is named in the result, and the others are done. Raises
-        NotYetConfigured.
+        Each part stands alone: what fails is named in the result, and the others are done. Only if the
+        discards that a restore took away cannot be brought back, nothing is applied. Raises NotYetConfigured.
         """
         failures = Failures()
         if since is None:
@@ -121,7 +122,13 @@ class Reconcile:
         if not dry_run:
             parts.append(books)
         parts.insert(0 if since is None else len(parts), comparison)
-        run_each(parts, deadline=time.monotonic() + 3600 if deadline is None else deadline, failures=failures)
+        deadline = time.monotonic() + 3600 if deadline is None else deadline
+        may_apply = True
+        if since is not None and not dry_run:
+            begun = Part("decisions", lambda _: self._lost_entries.begin(since), otherwise=None)
+            run_each([begun], deadline=deadline, failures=failures)
+            may_apply = begun.result is not None
+        run_each(parts if may_apply else [oldest], deadline=deadline, failures=failures)
         lost, compared = comparison.result
         return Reconciled(
             missed_events=missed.result[0],
@@ -138,7 +145,7 @@ class Reconcile:
             skipped=failures.skipped,
             skipped_count=failures.skipped_count,
             lost_entries=lost,
-            nothing_was_done=len(failures.failed) == len(parts),
+            nothing_was_done=not may_apply or len(failures.failed) == len(parts),
         )
 
     def _compared(self, deadline: float, dry_run: bool) -> Comparison:
