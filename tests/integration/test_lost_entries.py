@@ -842,6 +842,29 @@ def test_what_was_discarded_of_another_payment_of_the_request_keeps_nothing_from
     consume(fns, tail)
 
     assert fns.balance() == 500
+
+
+def test_a_discard_that_died_before_its_end_was_noted_is_noted_when_it_is_repeated(
+    fns: Functions, tail: Tail, known: KnownStripe
+) -> None:
+    discarded, _ = two_refunds(fns, known)
+    discard_event(fns, discarded)
+    for database in (fns.checkout, fns.application):
+        database(
+            "SET LOCAL session_replication_role = replica; DELETE FROM operator_journal WHERE step = 'done'"
+        )
+    since = int(time.time()) - 60
+    discard_event(fns, discarded)
+
+    lose_the_decisions(fns)
+    system().reconcile._lost_entries.begin(since)
+    fns.webhook(discarded)
+    pay(fns, payment_intent="pi_1")
+    fns.consume(*tail.read())
+
+    assert fns.balance() == 500
+
+
 def test_a_replay_of_another_refund_leaves_the_decision_about_this_one(
     fns: Functions, tail: Tail, known: KnownStripe
 ) -> None:

@@ -16,6 +16,7 @@ from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import finding_words, ledger_ranges
 from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
+from checkout.payments.settlement import Settled
 from tests.support import functions, stripe_events, stripe_reversals
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
@@ -130,7 +131,7 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
     fns.set(STRIPE_SECRET="sk_live_not_a_real_key")
     replay = StripeEvents.replay
 
-    def failing(events: StripeEvents, event_id: str) -> str:
+    def failing(events: StripeEvents, event_id: str) -> Settled | None:
         if event_id == "evt_1":
             raise StripeNotReached("Stripe could not be reached.")
         if event_id == "evt_2":

@@ -97,6 +97,14 @@ MUTANTS = [
         caught_by=f"{OF_LOST}::test_what_was_replayed_stays_so_though_each_database_was_restored_once",
     ),
     Mutant(
+        file="operations/verbs/held.py",
+        text="                if objects := stored_reversals.discarded_with(tx, event_id):\n",
+        instead="                if objects := []:\n",
+        breaks="a discard that died before its end was noted cannot be noted, and a restore takes it away",
+        caught_by=f"{OF_LOST}"
+        "::test_a_discard_that_died_before_its_end_was_noted_is_noted_when_it_is_repeated",
+    ),
+    Mutant(
         file="reconciliation/run.py",
         text="        if since is not None and not dry_run:\n",
         instead="        if False:\n",

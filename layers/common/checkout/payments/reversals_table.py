@@ -188,5 +188,11 @@ def keep_decision(
     )
 
 
+def discarded_with(tx: Transaction, event_id: str) -> list[str]:
+    """The refunds and disputes about which was decided with this event."""
+    tx.execute("SELECT object_id FROM discarded_reversals WHERE event_id = %s ORDER BY 1", (event_id,))
+    return [row["object_id"] for row in tx.fetchall()]
+
+
 def take_decisions_back(tx: Transaction, object_ids: Collection[str]) -> None:
     tx.queue("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))

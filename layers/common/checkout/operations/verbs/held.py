@@ -141,12 +141,15 @@ class HeldEvents:
 
     def discard(self, event_id: str, *, reason: str, operator: str | None = None) -> Decision:
         """Decide that it is never applied: neither the event, nor anything of the refunds and disputes that
-        it is about, whichever other event reports them. Raises NotFound, or Refused if it is settled."""
+        it is about, whichever other event reports them. What was decided with it before is decided again: a
+        run that died did not journal it. Raises NotFound, or Refused if it is settled otherwise."""
         because = reversals.discarded_because(reason, operator)
         along = reversals.discarded_because(reason, operator, with_event=event_id)
         with self._checkout.transaction() as tx:
             decision = self._decision(tx, event_id)
             if not held.discard(tx, event_id, because):
+                if objects := stored_reversals.discarded_with(tx, event_id):
+                    return Decision(decision.payment_intent_id, objects, ())
                 outcome = _stored(tx, event_id)[0].outcome
                 raise Refused(f"The event {event_id} is {outcome}, so there is nothing to discard.")
             for other in decision.events:
