@@ -87,15 +87,17 @@ def decide(report: ReversalReport, locked: Locked, event_id: str | None) -> tupl
         return Parked(OTHER_CURRENCY), changes
     if about and not any(one in wanted for one in about):
         return Ignored(DISCARDED), changes
-    if paid is None and any(_moved(one) for one in about if one in wanted):
+    has_failed = payment is not None and payment.status is Status.PAYMENT_FAILED
+    if paid is None and any(_waits(one, has_failed) for one in about if one in wanted):
         return Waiting(UNPAID), changes
     return Applied(request_id=paid.request_id if paid is not None else None), changes
 
 
-def _moved(one: Reversed) -> int:
-    """What it has taken (negative) or returned in all. A refund of a debit that has failed, which Stripe
-    cancels, adds up to nothing: it waits for no payment."""
-    return sum(DIRECTIONS[movement.kind] * movement.amount_cents for movement in one.movements)
+def _waits(one: Reversed, has_failed: bool) -> bool:
+    """Whether it waits for its payment. If that has failed, it does not come: Stripe cancels a refund of the
+    debit, which then adds up to nothing."""
+    moved = sum(DIRECTIONS[movement.kind] * movement.amount_cents for movement in one.movements)
+    return bool(one.movements) and not (has_failed and moved == 0)
 
 
 def _first_stays(reported: Reversed, known: Sequence[StoredReversal]) -> Reversed:
