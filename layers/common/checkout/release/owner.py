@@ -7,7 +7,6 @@ would be worth something else.
 
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Transaction
-from checkout.payments.payment import OPEN, Status
 
 
 def require_own(tx: Transaction, app_id: str, currency: str) -> str | None:
@@ -21,10 +20,10 @@ def require_own(tx: Transaction, app_id: str, currency: str) -> str | None:
         "SELECT app_id, currency,"
         " EXISTS(SELECT FROM checkout_transactions WHERE status = 'payment_succeeded'"
         "   AND paid_currency = checkout_owner.currency) AS has_payments,"
-        " EXISTS(SELECT FROM checkout_transactions WHERE status = ANY(%s)"
+        " EXISTS(SELECT FROM checkout_transactions"
+        "   WHERE status IN ('session_pending', 'session_created', 'payment_processing')"
         "   AND currency = checkout_owner.currency) AS is_paid"
-        " FROM checkout_owner",
-        ([*OPEN, Status.PAYMENT_PROCESSING],),
+        " FROM checkout_owner"
     )
     row = tx.fetchone()
     if row is None:
