@@ -10,6 +10,7 @@ import pytest
 from checkout.base import timing
 from tests.support import functions
 from tests.support.functions import Functions
+from tests.support.reconciler import reconcile
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_simulator import Simulator, session_params
 
@@ -84,6 +85,30 @@ def test_the_session_of_a_key_that_was_taken_is_still_this_requests(
         "stripe_session_id": created["session_id"],
     }
     assert fns.create(body).json["session_id"] == created["session_id"]
+
+
+def test_what_is_paid_in_the_session_of_a_key_that_was_taken_credits_what_that_promised(
+    fns: Functions, stripe: Simulator
+) -> None:
+    """The row was made anew after a restore, at the rate of today."""
+    request_id = str(uuid4())
+    body = {"amount_cents": 1000, "request_id": request_id}
+    with fns.set(CREDIT_PER_CENT="2"):
+        created = fns.create(body).json
+    fns.checkout("TRUNCATE checkout_transactions, stripe_events, outbox")
+    functions.forget_wiring()
+    with fns.set(CREDIT_PER_CENT="3"):
+        assert fns.create(body).status == 409
+    assert fns.row(request_id)["credit_cents"] == 3000
+
+    session = stripe.client.v1.checkout.sessions.retrieve(created["session_id"])
+    assert stripe.pay(session).status_code == 303
+    functions.forget_wiring()
+    reconcile()
+
+    row = fns.row(request_id)
+    assert (row["status"], row["stripe_session_id"]) == ("payment_succeeded", created["session_id"])
+    assert row["credit_cents"] == created["credit_cents"] == 2000
 
 
 def test_the_reconciler_ends_a_request_whose_key_is_taken(

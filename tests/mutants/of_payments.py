@@ -19,10 +19,18 @@ OF_REVERSALS = "tests/integration/test_reversals.py"
 MUTANTS = [
     Mutant(
         file=DECISIONS,
-        text="row.is_refused and row.credit_cents is None and reported.promised is not None",
+        text="row.stripe_session_id != reported.session_id and reported.promised is not None",
         instead="False",
         breaks="what a session promises whose request was refused is not credited, but its amount",
         caught_by=f"{PRICE}::test_a_request_that_was_refused_promised_nothing",
+    ),
+    Mutant(
+        file=DECISIONS,
+        text="    if row.stripe_session_id != reported.session_id and",
+        instead="    if row.is_refused and row.credit_cents is None and",
+        breaks="a request that is repeated after a restore overrides what its paid session promised",
+        caught_by="tests/integration/test_idempotency_key.py"
+        "::test_what_is_paid_in_the_session_of_a_key_that_was_taken_credits_what_that_promised",
     ),
     Mutant(
         file=SETTLEMENT,

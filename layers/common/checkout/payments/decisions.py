@@ -85,9 +85,9 @@ def _of_session(
 
 
 def _price(row: Payment, reported: SessionReport) -> Price:
-    """A refused request has no price. A session made elsewhere may carry one in its metadata: that one then
-    applies."""
-    if row.is_refused and row.credit_cents is None and reported.promised is not None:
+    """What the session promised. Of one that was not begun for this row only its metadata say that: after a
+    restore, the row is that of a repeated request, and settings may have changed in between."""
+    if row.stripe_session_id != reported.session_id and reported.promised is not None:
         return reported.promised
     return row.price
 
