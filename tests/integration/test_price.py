@@ -1,15 +1,15 @@
 """What is credited is not what is paid: tax, discounts, packs with a bonus, rates, and what is free."""
 
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from checkout.base.text import MAX_BIGINT
+from checkout.ledger.decision import CONFLICT
 from checkout.operations.verbs.verify import Verify
-from checkout.payments import restores
-from checkout.reconciliation import state as reconciler_state
 from tests.support import roles
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
@@ -145,24 +145,56 @@ def test_what_is_free_for_another_purpose_is_held(fns: Functions) -> None:
     assert fns.checkout("SELECT FROM checkout_transactions") == [], "which the reconciler could not finish"
 
 
-def test_a_second_free_session_of_a_request_is_held(fns: Functions, tail: Tail) -> None:
-    """After a restore it may be in the ledger under the request's key already, and has no payment intent by
-    which that would show."""
+@pytest.mark.parametrize("then", ["free", "paid"])
+def test_a_free_credit_of_before_a_restore_stands_for_its_session_alone(
+    fns: Functions, tail: Tail, silent: Simulator, then: str
+) -> None:
+    """The request was repeated after the restore and has another session: its credit is not the first one's,
+    though it has its key."""
     first = free(1000, 1000, promised=("1000", "1100"))
     request_id = begun(fns, first, 1000, 1100)
     assert outcome(fns, event(first)) == "applied"
     fns.consume(*tail.read())
     fns.checkout("DELETE FROM stripe_events; DELETE FROM checkout_transactions")  # Restored.
-    another = free(1000, 1000, promised=("1000", "1100"))
+    another = priced(1000, 1000) if then == "paid" else free(1000, 1000)
     another["metadata"]["request_id"] = request_id
     begun(fns, another, 1000, 1100)
-    with roles.acting_as("operations"), system().checkout_database.transaction() as tx:
-        reconciler_state.save(tx, restores.NOTE, {})
 
-    assert outcome(fns, event(first)) == "held"
     assert outcome(fns, event(another)) == "applied"
+    assert outcome(fns, event(first)) == "applied"
     fns.consume(*tail.read())
-    assert fns.balance() == 1100
+
+    entries = fns.application("SELECT effect_key, payment_intent_id FROM ledger_entries")
+    assert entries == [{"effect_key": f"success:{request_id}", "payment_intent_id": first["id"]}]
+    [parked] = fns.application("SELECT effect_key, payment_intent_id, reason FROM parked_events")
+    assert parked == {
+        "effect_key": f"success:{request_id}",
+        "payment_intent_id": another["payment_intent"] or another["id"],
+        "reason": CONFLICT,
+    }
+    fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 hour'")
+    reconcile()
+    assert reconcile(since=int(time.time()) - 3600)["lost_entries"]["missing"] == 0
+    assert tail.read() == [], "one is in the ledger, and a person decides about the other"
+    assert offences().keys() == {"RecordsParked"}
+    listed = fns.get("/checkout/transactions").json["transactions"]
+    assert {row["session_id"]: row["credited"] for row in listed} == {first["id"]: True, another["id"]: False}
+
+
+def test_a_free_credit_that_a_release_without_names_has_entered_is_known_by_its_key(
+    fns: Functions, tail: Tail
+) -> None:
+    session = free(1000, 1000)
+    begun(fns, session, 1000, 1000)
+    assert outcome(fns, event(session)) == "applied"
+    [record] = tail.read()
+    fns.consume({**json.loads(record.value), "session_id": None})
+    fns.consume(record)
+
+    [entry] = fns.application("SELECT payment_intent_id FROM ledger_entries")
+    assert entry["payment_intent_id"] is None
+    assert fns.balance() == 1000
+    assert offences() == {}
 
 
 def test_with_another_purpose_it_is_said_what_was_paid(fns: Functions, tail: Tail) -> None:

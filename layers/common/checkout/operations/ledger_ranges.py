@@ -41,8 +41,8 @@ _EFFECTS: Mapping[Side, str] = {
 }
 PAYMENTS = (
     "WITH payments AS MATERIALIZED ("
-    " SELECT request_id, user_id, payment_intent_id, paid_cents, paid_currency, completed_at,"
-    f"       {payments_table.CREDITED_CENTS} AS credited_cents,"
+    f" SELECT request_id, user_id, {payments_table.PAID_BY} AS payment_intent_id, paid_cents, paid_currency,"
+    f"       completed_at, {payments_table.CREDITED_CENTS} AS credited_cents,"
     "        refunded_cents, disputed_cents,"
     "        status = 'payment_succeeded' AND purpose = %(purpose)s AS is_paid"
     f" FROM checkout_transactions WHERE {IN_RANGE}),"

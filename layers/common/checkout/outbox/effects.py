@@ -25,7 +25,8 @@ WITHOUT_EFFECT = frozenset({"session_created", "failed"})
 
 
 class Effect(Struct, frozen=True, gc=False):
-    """One movement of one user's balance, in signed minor units."""
+    """One movement of one user's balance, in signed minor units. Of a credit, `payment_intent_id` is what
+    `paid_by` says."""
 
     effect_key: str
     user_id: UserId
@@ -104,6 +105,12 @@ def are_one(one: Movement, other: Movement) -> bool:
     if is_credit(one.effect_key) and is_credit(other.effect_key) and intent and other_intent:
         return intent == other_intent
     return one.effect_key == other.effect_key
+
+
+def paid_by(payment_intent_id: str | None, session_id: str | None, paid_cents: int | None) -> str | None:
+    """What a credit belongs to: its payment intent; or the session, if nothing was to pay, since such a
+    session has no payment intent."""
+    return session_id if payment_intent_id is None and paid_cents == 0 else payment_intent_id
 
 
 def is_credit(effect_key: str) -> bool:

@@ -8,7 +8,15 @@ from msgspec.json import Decoder, encode
 
 from checkout.base.text import MAX_BIGINT, MAX_IDENTIFIER_LENGTH
 from checkout.base.user_ids import UserIds
-from checkout.outbox.effects import DIRECTIONS, TOP_UP, WITHOUT_EFFECT, Effect, reversal_key, success_key
+from checkout.outbox.effects import (
+    DIRECTIONS,
+    TOP_UP,
+    WITHOUT_EFFECT,
+    Effect,
+    paid_by,
+    reversal_key,
+    success_key,
+)
 from checkout.outbox.fields import Fields, Unprocessable, reads_records
 
 TOPIC = "checkout.finished"
@@ -56,8 +64,10 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
         """The movement this event asks for; None if it asks for none. Raises Unprocessable."""
         if self.status not in DIRECTIONS or self.purpose != TOP_UP:
             return None
+        payment_intent_id = self.payment_intent_id
         if self.status == "success":
             effect_key = success_key(self.request_id)
+            payment_intent_id = paid_by(payment_intent_id, self.session_id, self.paid_cents)
         elif self.source_id is None:
             raise Unprocessable(f"source_id is missing: a {self.status} event needs it")
         else:
@@ -70,7 +80,7 @@ class CheckoutFinishedEvent(Struct, frozen=True, gc=False, kw_only=True):
             kind=self.status,
             request_id=self.request_id,
             source_id=self.source_id,
-            payment_intent_id=self.payment_intent_id,
+            payment_intent_id=payment_intent_id,
             dispute_id=self.dispute_id,
         )
 

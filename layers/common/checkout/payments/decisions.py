@@ -11,7 +11,7 @@ from checkout.base import telemetry
 from checkout.base.postgres import Transaction
 from checkout.base.text import MAX_IDENTIFIER_LENGTH
 from checkout.outbox.effects import TOP_UP
-from checkout.payments import emissions, locked, restores, reversals, session_event, table
+from checkout.payments import emissions, locked, reversals, session_event, table
 from checkout.payments.emissions import Emission
 from checkout.payments.locked import Locked, Report
 from checkout.payments.outcomes import Applied, Outcome, Parked, Unconfirmed
@@ -23,9 +23,6 @@ from checkout.payments.session_event import SessionReport
 NO_PROMISE = "metadata.amount_cents and metadata.credit_cents do not say what is credited"
 CREDITS_NOTHING = "what its amount_subtotal credits is nothing, or beyond BIGINT"
 PAID_NOTHING = "nothing was paid, and it is for another purpose than the balance"
-FREE_AGAIN = (
-    "nothing was paid, and its request has another session: is it in the ledger since before a restore?"
-)
 TOO_LONG = f"request_id and session id together exceed {MAX_IDENTIFIER_LENGTH} characters"
 
 
@@ -120,11 +117,8 @@ def _of_unknown_session(
         return Decision(Parked(NO_PROMISE))
     if promised.credit_for(reported.totals.subtotal_cents) is None:
         return Decision(Parked(CREDITS_NOTHING))
-    if reported.is_paid and reported.payment_intent_id is None:
-        if reported.purpose != TOP_UP:
-            return Decision(Parked(PAID_NOTHING))
-        if named is not None and reported.recovered_from is None and restores.is_recent(tx):
-            return Decision(Parked(FREE_AGAIN))
+    if reported.is_paid and reported.payment_intent_id is None and reported.purpose != TOP_UP:
+        return Decision(Parked(PAID_NOTHING))
     if named is None:
         table.insert_reported(tx, reported.request_id, reported, promised, event_id)
         found = locked.read(tx, reported)

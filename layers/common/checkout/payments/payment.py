@@ -14,7 +14,7 @@ from typing import Any
 from checkout.base.errors import InvariantBroken
 from checkout.base.text import uuid_in_lower_case
 from checkout.base.user_ids import UserId
-from checkout.outbox.effects import TOP_UP, Effect, success_key
+from checkout.outbox.effects import TOP_UP, Effect, paid_by, success_key
 from checkout.payments.price import Price
 
 SMOKE_PAYMENT = "pi_smoke_"
@@ -124,7 +124,7 @@ class Payment:
             kind="success",
             request_id=self.request_id,
             source_id=None,
-            payment_intent_id=self.payment_intent_id,
+            payment_intent_id=paid_by(self.payment_intent_id, self.stripe_session_id, self.paid_cents),
         )
 
     @property

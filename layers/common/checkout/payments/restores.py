@@ -13,11 +13,3 @@ def noted_at(tx: Transaction) -> float:
     )
     row = tx.fetchone()
     return 0.0 if row is None else float(row["at"])
-
-
-def is_recent(tx: Transaction) -> bool:
-    """True if events from before it may still come: Stripe lists them for 30 days."""
-    tx.execute(
-        "SELECT FROM reconciler_state WHERE name = %s AND updated_at > now() - interval '30 days'", (NOTE,)
-    )
-    return tx.fetchone() is not None

@@ -17,6 +17,11 @@ COLUMNS = ", ".join(Payment.__slots__)
 CREDITED_CENTS = "COALESCE(credit_cents, paid_cents)"
 """`Payment.credited_cents` of a row that has succeeded."""
 
+PAID_BY = (
+    "CASE WHEN paid_cents = 0 THEN COALESCE(payment_intent_id, stripe_session_id) ELSE payment_intent_id END"
+)
+"""`payment_intent_id` of `Payment.credit`."""
+
 
 def payment(row: dict[str, Any]) -> Payment:
     return Payment(**{**row, "status": Status(row["status"])})

@@ -10,7 +10,7 @@ from checkout.base.postgres import Transaction, take_time
 from checkout.base.user_ids import UserId
 from checkout.outbox.effects import TAKINGS, Effect, effect_of
 from checkout.payments.reversals_table import MOVED_CENTS
-from checkout.payments.table import CREDITED_CENTS
+from checkout.payments.table import CREDITED_CENTS, PAID_BY
 
 
 class ExpectedEntry(NamedTuple):
@@ -45,7 +45,7 @@ _PAYMENTS = (
     f" AND {_LOOKED_FOR.format(at='completed_at')}"
 )
 _SELECT_PAYMENTS = (
-    f"SELECT 'success:' || request_id, user_id, {CREDITED_CENTS}, paid_currency, payment_intent_id,"
+    f"SELECT 'success:' || request_id, user_id, {CREDITED_CENTS}, paid_currency, {PAID_BY},"
     f" request_id, extract(epoch FROM completed_at)::float, credited_at IS NOT NULL {_PAYMENTS}"
 )
 _REVERSALS = (

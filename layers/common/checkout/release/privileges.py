@@ -58,7 +58,6 @@ CHECKOUT: Mapping[str, Grants] = {
         "stripe_events": WRITE,
         "reversals": WRITE,
         "discarded_reversals": READ,
-        "reconciler_state": READ,
         "outbox": QUEUE,
     },
     "checkout_requests_consumer": {"checkout_transactions": BEGIN_OR_REFUSE, "outbox": QUEUE},
