@@ -85,8 +85,8 @@ def _give_goodwill(world: World) -> None:
     accept(world)
     [dispute] = world.account.all("dispute", charge=charge["id"])
     if world.tape.chance(0.7):
-        disputes.move(world.account, dispute["id"], withdrawn=False)
-        world.say(f"{dispute['id']}: returned")
+        disputes.close(world.account, dispute["id"], "won", returned=charge["amount"])
+        world.say(f"{dispute['id']} is won")
 
 
 def _paid(world: World, user_id: int) -> Resource:

@@ -36,6 +36,8 @@ def counted(account: Account, dispute: Resource) -> Counted:
             # The first one is none that stands for the dispute.
             first.setdefault(is_taken, {})
             continue
+        if not is_taken and is_first and moved is dispute["balance_transactions"][-1] and _is_open(dispute):
+            continue  # Its end says if that is all of it.
         # Times have whole seconds: of several in one, each can be taken for the first.
         if is_first or first[is_taken].get("created") == moved["created"]:
             found.may[name] = dispute["amount"] * (-1 if is_taken else 1)
@@ -56,6 +58,10 @@ def _is_whole(account: Account, dispute: Resource, moved: Resource) -> bool:
     then = next(one for one in account.states[dispute["id"]] if moved in one["balance_transactions"])
     is_all = abs(account.worth[moved["id"]]) == int(dispute["amount"])
     return is_all and then["status"] != "lost"
+
+
+def _is_open(dispute: Resource) -> bool:
+    return bool(dispute["status"] == "needs_response")
 
 
 def unclear(account: Account) -> Iterator[Mapping[str, Any]]:

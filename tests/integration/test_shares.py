@@ -166,13 +166,13 @@ def test_a_dispute_in_the_currency_of_the_settlement_takes_and_returns_its_amoun
     assert report(fns, known, lost) == "applied"
     assert (emitted(fns, tail)[-1], fns.balance()) == (("disputed", 1101, 1000), 0)
     back = {"id": "txn_back", "amount": 1085, "currency": "usd", "created": 2}
-    won = {**lost, "balance_transactions": [*lost["balance_transactions"], back]}
+    won = {**lost, "status": "won", "balance_transactions": [*lost["balance_transactions"], back]}
     assert report(fns, known, won) == "applied"
     assert (emitted(fns, tail), fns.balance()) == ([("dispute_won", 1101, 1000)], 1101)
     assert fns.row(request_id)["disputed_cents"] == 0
 
     again = {"id": "txn_again", "amount": -1085, "currency": "usd", "created": 3}
-    more = {**won, "balance_transactions": [*won["balance_transactions"], again]}
+    more = {**won, "status": "under_review", "balance_transactions": [*won["balance_transactions"], again]}
     assert report(fns, known, more) == "held"
     assert (emitted(fns, tail), fns.balance()) == ([], 1101)
 
@@ -217,6 +217,26 @@ def test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it(
     assert report(fns, known, lost) == "held"
 
     assert (emitted(fns, tail)[-1], fns.balance()) == (("disputed", 1000, 1000), 0)
+
+
+@pytest.mark.parametrize(("end", "becomes", "left"), [("lost", "held", -425), ("won", "applied", 75)])
+def test_what_an_open_dispute_gives_back_waits_for_its_end(
+    fns: Functions, known: KnownStripe, tail: Tail, end: str, becomes: str, left: int
+) -> None:
+    """Most of the payment was refunded before the dispute, and Stripe gives that part back early. If the
+    dispute is won, it is all of it. What was withdrawn does not wait."""
+    pay(fns, 500, 500)
+    assert report(fns, known, refund("pi_1", amount=425)) == "applied"
+    withdrawn = {**dispute("pi_1", -550, currency="usd"), "amount": 500, "currency": "eur"}
+    returned = {"id": "txn_back", "amount": 467, "currency": "usd", "created": 9_999_999_999}
+    early = {**withdrawn, "balance_transactions": [*withdrawn["balance_transactions"], returned]}
+    assert report(fns, known, early) == "applied"
+    emitted(fns, tail)
+    assert fns.balance() == -425
+
+    assert report(fns, known, {**early, "status": end}) == becomes
+    emitted(fns, tail)
+    assert fns.balance() == left
 
 
 def test_what_was_emitted_is_not_held_when_the_dispute_is_lost_after_all(

@@ -380,6 +380,42 @@ def test_a_dispute_settled_in_another_currency_is_a_movement_of_its_own(
     assert (sample["currency"], sample["stripe_cents"], sample["our_cents"]) == ("usd", -541, 0)
 
 
+def test_what_an_open_dispute_gives_back_in_another_currency_is_compared_at_its_end(
+    fns: Functions, known: KnownStripe
+) -> None:
+    """Only then it can be said whether that is all of it."""
+    paid(fns)
+    disputed = {**dispute("pi_1", -541, currency="usd"), "amount": 500, "currency": "eur"}
+    withdrawn = {**disputed["balance_transactions"][0], "created": NOW - DAY}
+    back = {"id": "txn_back", "amount": 539, "currency": "usd", "created": NOW - DAY + 1}
+    disputed["balance_transactions"] = [withdrawn, back]
+
+    def copy(status: str) -> None:
+        source = {**disputed, "status": status}
+        known.knows(disputed["id"], source)
+        assert fns.webhook(event(source, "charge.dispute.updated")).json["outcome"] == "applied"
+        moved = [
+            booked("dispute", -541, created=NOW - DAY, currency="usd", id=withdrawn["id"], source=source),
+            booked("dispute_reversal", 539, created=NOW - DAY, currency="usd", id="txn_back", source=source),
+        ]
+        copied(fns, Books(*moved, booked("charge", 500, created=NOW - 2 * DAY)))
+
+    copy("under_review")
+    assert not is_compared(fns, "txn_back")
+    assert found() == []
+    copy("won")
+    assert is_compared(fns, "txn_back")
+    assert found() == []
+
+
+def is_compared(fns: Functions, transaction_id: str) -> bool:
+    [row] = fns.checkout(
+        "SELECT compared_from < 'infinity' AS is_compared FROM stripe_balance_transactions WHERE id = %s",
+        (transaction_id,),
+    )
+    return bool(row["is_compared"])
+
+
 def test_what_stripe_moves_under_a_category_that_we_do_not_know_is_reported(fns: Functions) -> None:
     """Of ours, and whatever it is; fees are not the user's."""
     paid(fns)

@@ -251,8 +251,8 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text="            first.setdefault(amount < 0, movement)\n",
-        instead="            first[amount < 0] = movement\n",
+        text="    return next((one for one in moved if",
+        instead="    return next((one for one in reversed(moved) if",
         breaks="not the first withdrawal in another currency takes the dispute's amount",
         caught_by="tests/unit/checkout/test_proportion.py::"
         "test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way",
@@ -266,8 +266,8 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text='        and dispute.get("status") != "lost"\n',
-        instead="",
+        text="_may_return_all(withdrawn, reinstated) and _was_won(dispute, moved)\n    return [",
+        instead="_may_return_all(withdrawn, reinstated)\n    return [",
         breaks="a lost dispute that returns nine tenths in another currency returns all",
         caught_by="tests/unit/checkout/test_proportion.py"
         "::test_what_returns_a_part_of_a_dispute_is_not_taken_for_all_of_it",
@@ -275,11 +275,49 @@ MUTANTS = [
     ),
     Mutant(
         file=REVERSAL_EVENT,
-        text="            first.setdefault(amount < 0, movement)\n    if False in first and not",
-        instead="            first.setdefault(amount < 0, movement)\n    if False and not",
+        text="returns_all = _may_return_all(withdrawn, reinstated) and _was_won(dispute, moved)",
+        instead="returns_all = True",
         breaks="a part of a dispute that is returned in another currency returns all",
         caught_by=f"{SHARES}::test_a_part_that_a_lost_dispute_returns_is_not_taken_for_all_of_it",
         worlds=Worlds.SETTLED,
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text="        if amount and not is_undecided(dispute, movement):\n",
+        instead="        if amount:\n",
+        breaks="a dispute that gives back early is held, and so is what it gives back when it is won",
+        caught_by=f"{SHARES}::test_what_an_open_dispute_gives_back_waits_for_its_end",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text='dispute.get("status") == "won" or',
+        instead='dispute.get("status") not in ("lost", "prevented") or',
+        breaks="what an open dispute gives back early is all of it, though it is lost then",
+        caught_by=f"{SHARES}::test_what_an_open_dispute_gives_back_waits_for_its_end",
+    ),
+    Mutant(
+        file="reconciliation/balance_transaction.py",
+        text="        is_pending = reversal_event.is_undecided(source, transaction)\n",
+        instead="",
+        breaks="verify compares what an open dispute gave back, and for ever in the wrong currency",
+        caught_by="tests/integration/test_stripe_books.py"
+        "::test_what_an_open_dispute_gives_back_in_another_currency_is_compared_at_its_end",
+    ),
+    Mutant(
+        file="reconciliation/stripe_books_table.py",
+        text="currency = EXCLUDED.currency",
+        instead="currency = stripe_balance_transactions.currency",
+        breaks="what a dispute gave back before it was won is compared in the wrong currency for ever",
+        caught_by="tests/integration/test_stripe_books.py"
+        "::test_what_an_open_dispute_gives_back_in_another_currency_is_compared_at_its_end",
+    ),
+    Mutant(
+        file=REVERSAL_EVENT,
+        text=" == [True, False, True]\n",
+        instead=" is None\n",
+        breaks="of a dispute that was won and is open again, what it had given back is not counted",
+        caught_by="tests/unit/checkout/test_proportion.py::"
+        "test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way",
     ),
     Mutant(
         file="payments/reversals.py",

@@ -272,6 +272,18 @@ def test_a_dispute_settled_in_another_currency_moves_its_amount_once_each_way() 
     ]
 
 
+@pytest.mark.parametrize("status", ["needs_response", "under_review", None])
+def test_while_a_dispute_is_open_what_may_be_all_of_it_is_neither_all_nor_a_part(status: str | None) -> None:
+    moved = [
+        {"id": "txn_2", "amount": 432, "currency": "usd", "created": 2},
+        {"id": "txn_1", "amount": -540, "currency": "usd", "created": 1},
+    ]
+    common = {"id": "du_1", "amount": 500, "currency": "eur", "status": status}
+    found = of_dispute({**common, "balance_transactions": moved})
+    assert isinstance(found, Reversed)
+    assert [(one.amount_cents, one.currency) for one in found.movements] == [(500, "eur")]
+
+
 @pytest.mark.parametrize(
     ("returned", "status", "expected"),
     [

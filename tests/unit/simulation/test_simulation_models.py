@@ -105,12 +105,12 @@ def test_reads_that_fall_behind_show_what_there_was(account: Account, clock: Clo
 
 
 @pytest.mark.parametrize(
-    ("returned_in_part", "is_lost", "counts"),
-    [(False, False, [-500, 500]), (True, False, None), (False, True, None)],
-    ids=["all", "a part", "lost"],
+    ("returned_in_part", "end", "counts"),
+    [(False, "won", [-500, 500]), (False, None, [-500]), (True, None, None), (False, "lost", None)],
+    ids=["all", "perhaps all", "a part", "lost"],
 )
 def test_of_a_dispute_in_another_currency_all_of_it_can_be_counted_once_each_way(
-    clock: Clock, returned_in_part: bool, is_lost: bool, counts: list[int] | None
+    clock: Clock, returned_in_part: bool, end: str | None, counts: list[int] | None
 ) -> None:
     numbers = count(1)
     account = Account(
@@ -122,10 +122,10 @@ def test_of_a_dispute_in_another_currency_all_of_it_can_be_counted_once_each_way
     disputes.begin(account, paid(account))
     [dispute] = account.all("dispute")
     disputes.move(account, dispute["id"], withdrawn=True)
-    if is_lost:
-        disputes.close(account, dispute["id"], "lost", returned=500)
-    else:
+    if end is None:
         disputes.move(account, dispute["id"], withdrawn=False, in_part=returned_in_part)
+    else:
+        disputes.close(account, dispute["id"], end, returned=500)
     truth = Truth(account)
     assert truth.unclear == (set() if counts else {dispute["payment_intent"]})
     moved = [fact.amount for fact in truth.must if fact.kind.startswith("dispute")]

@@ -28,6 +28,9 @@ HANDLED = REFUND_EVENTS | CHARGE_EVENTS | DISPUTE_EVENTS
 GIVEN_BACK = ("failed", "canceled")
 """Statuses of refunds that have not reached the customer."""
 
+CLOSED = frozenset({"won", "lost", "prevented"})
+"""Statuses of disputes that are decided. One that moves money after that was reopened."""
+
 FEES = frozenset({"fee", "network_cost", "platform_earning", "platform_earning_refund", "tax"})
 """Reporting categories of balance transactions that are between Stripe and us, and not the user's:
 https://docs.stripe.com/reports/reporting-categories"""
@@ -119,7 +122,8 @@ def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     can also be a balance transaction of its own. Parked if it makes no sense.
 
     They are in the currency in which Stripe settles with us. If that is not the dispute's, the first
-    withdrawal took the dispute's amount, and the first reinstatement returned it, unless it is only a part.
+    withdrawal took the dispute's amount, and the first reinstatement returned it, unless it is only a part;
+    it is left out while only the dispute's end can say that.
     """
     dispute_id = identifier(dispute.get("id"))
     listed = dispute.get("balance_transactions")
@@ -132,7 +136,8 @@ def of_dispute(dispute: Mapping[str, Any]) -> Reversed | Parked:
     whole = {movement.get("id") for movement in settled_elsewhere(dispute)}
     reversals: list[Reversal | Parked] = []
     for movement in in_order(movements):
-        if amount := movement["amount"]:
+        amount = movement["amount"]
+        if amount and not is_undecided(dispute, movement):
             kind = "disputed" if amount < 0 else "dispute_won"
             reversal = _reversal(kind, movement, abs(amount), dispute_id)
             if movement.get("id") in whole and isinstance(reversal, Reversal):
@@ -150,34 +155,57 @@ def settled_elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """In another currency than the dispute's: the first withdrawal, and the first reinstatement if it returns
     the whole dispute. Of one that was refunded in part and is lost, Stripe returns that part.
     https://support.stripe.com/questions/dispute-for-full-charge-amount-after-a-partial-refund-was-issued"""
-    currency = dispute.get("currency")
-    listed = dispute.get("balance_transactions")
+    moved = _elsewhere(dispute)
+    withdrawn, reinstated = _first(moved, -1), _first(moved, 1)
+    returns_all = _may_return_all(withdrawn, reinstated) and _was_won(dispute, moved)
+    return [one for one in (withdrawn, reinstated if returns_all else None) if one is not None]
+
+
+def is_undecided(dispute: Mapping[str, Any], movement: Mapping[str, Any]) -> bool:
+    """True of a first reinstatement, in another currency, that may be all of the dispute or what was refunded
+    before: that is known once the dispute is won or lost."""
+    moved = _elsewhere(dispute)
+    withdrawn, reinstated = _first(moved, -1), _first(moved, 1)
+    if reinstated is None or movement.get("id") != reinstated.get("id") or dispute.get("status") in CLOSED:
+        return False
+    return _may_return_all(withdrawn, reinstated) and not _was_won(dispute, moved)
+
+
+def _elsewhere(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What moved in another currency than the dispute's, in order."""
+    currency, listed = dispute.get("currency"), dispute.get("balance_transactions")
     if identifier(currency) is None or positive_bigint(dispute.get("amount")) is None:
         return []
-    first: dict[bool, Mapping[str, Any]] = {}
-    for movement in in_order(one for one in listed or () if isinstance(one, Mapping) and not _is_fee(one)):
-        amount, own = movement.get("amount"), str(movement.get("currency"))
-        if type(amount) is int and amount and own.lower() != str(currency).lower():
-            first.setdefault(amount < 0, movement)
-    if False in first and not (True in first and _returns_all(dispute, first[True], first[False])):
-        del first[False]
-    return list(first.values())
+    moved = in_order(one for one in listed or () if isinstance(one, Mapping) and not _is_fee(one))
+    return [
+        one
+        for one in moved
+        if type(one.get("amount")) is int
+        and one["amount"]
+        and str(one.get("currency")).lower() != str(currency).lower()
+    ]
+
+
+def _first(moved: Sequence[Mapping[str, Any]], sign: int) -> Mapping[str, Any] | None:
+    return next((one for one in moved if one["amount"] * sign > 0), None)
 
 
 def _is_fee(movement: object) -> bool:
     return isinstance(movement, Mapping) and identifier(movement.get("reporting_category")) in FEES
 
 
-def _returns_all(
-    dispute: Mapping[str, Any], withdrawn: Mapping[str, Any], reinstated: Mapping[str, Any]
-) -> bool:
-    """All of it, but for what exchange rates may have changed since the withdrawal."""
+def _may_return_all(withdrawn: Mapping[str, Any] | None, reinstated: Mapping[str, Any] | None) -> bool:
+    """True if it is all, but for what exchange rates may have changed since the withdrawal."""
+    if withdrawn is None or reinstated is None:
+        return False
     is_comparable = reinstated.get("currency") == withdrawn.get("currency")
-    return (
-        is_comparable
-        and dispute.get("status") != "lost"
-        and reinstated["amount"] * 5 >= -withdrawn["amount"] * 4
-    )
+    return is_comparable and reinstated["amount"] * 5 >= -withdrawn["amount"] * 4
+
+
+def _was_won(dispute: Mapping[str, Any], moved: Sequence[Mapping[str, Any]]) -> bool:
+    """Also if what it gave back was withdrawn again."""
+    is_reopened = [one["amount"] < 0 for one in moved[:3]] == [True, False, True]
+    return dispute.get("status") == "won" or is_reopened
 
 
 def _whole(reversal: Reversal, dispute: Mapping[str, Any]) -> Reversal:

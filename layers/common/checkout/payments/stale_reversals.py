@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checkout.base.text import identifier, positive_bigint
+from checkout.payments.reversal_event import CLOSED
 
 _REFUND_RANK = {"pending": 1, "requires_action": 1, "succeeded": 2, "failed": 3, "canceled": 3}
-_CLOSED = frozenset({"won", "lost", "prevented"})
 _ABSENT: Mapping[str, Any] = {}
 
 
@@ -44,7 +44,7 @@ def _rank(ranks: Mapping[str, int], resource: Mapping[str, Any]) -> int:
 
 
 def _is_closed(dispute: Mapping[str, Any]) -> bool:
-    return str(dispute.get("status")) in _CLOSED
+    return str(dispute.get("status")) in CLOSED
 
 
 def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:

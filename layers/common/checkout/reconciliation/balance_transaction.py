@@ -24,7 +24,7 @@ UNKNOWN = "other"
 class BookedMovement:
     """`key` is paid:<payment intent>, a reversal's effect key, or other:<id> for an unknown category;
     `amount_cents` is signed and before fees; `created` is in epoch seconds; `is_pending` is true until the
-    charge or refund is final."""
+    charge or refund is final, or the dispute's end says what it has given back."""
 
     id: str
     key: str
@@ -56,10 +56,12 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> BookedMovement | No
         return None
     amount, currency = transaction["amount"], transaction["currency"]
     key = _key(transaction["id"], category, source, payment_intent_id, amount)
+    is_pending = source.get("status") in _PENDING
     in_payments_currency = category in _PAYMENTS | _REFUNDS and not key.startswith(UNKNOWN)
     if category in _DISPUTES and source.get("object") == "dispute":
         whole = {one.get("id") for one in reversal_event.settled_elsewhere(source)}
         in_payments_currency = transaction["id"] in whole
+        is_pending = reversal_event.is_undecided(source, transaction)
     if in_payments_currency and currency != source["currency"]:
         amount, currency = source["amount"] if amount > 0 else -source["amount"], source["currency"]
     purpose = (source.get("metadata") or {}).get("purpose", TOP_UP)
@@ -71,7 +73,7 @@ def movement(transaction: Mapping[str, Any], app_id: str) -> BookedMovement | No
         amount_cents=amount,
         currency=currency,
         is_ours=is_ours(source, app_id) and purpose == TOP_UP,
-        is_pending=source.get("status") in _PENDING,
+        is_pending=is_pending,
         created=transaction["created"],
         undone_by=identifier(source.get("failure_balance_transaction")) if category == "charge" else None,
     )

@@ -37,7 +37,8 @@ def store(tx: Transaction, movements: Sequence[BookedMovement], *, settled_after
         "INSERT INTO stripe_balance_transactions"
         " (id, movement, category, payment_intent_id, amount_cents, currency, is_ours, created_at,"
         "  compared_from)"
-        " VALUES %s ON CONFLICT (id) DO UPDATE SET compared_from = EXCLUDED.compared_from"
+        " VALUES %s ON CONFLICT (id) DO UPDATE SET compared_from = EXCLUDED.compared_from,"
+        "   amount_cents = EXCLUDED.amount_cents, currency = EXCLUDED.currency"
         " WHERE stripe_balance_transactions.compared_from = 'infinity'"
         "   AND EXCLUDED.compared_from < 'infinity'",
         [
