@@ -39,8 +39,9 @@ def _accept(world: World, name: str, sample: Mapping[str, Any]) -> None:
     if name == DISCARDED and sample["currency"] == CURRENCY and cents[0] and world.tape.chance(0.7):
         operators.adjust_by(world, Move(f"adjust:{world.tape.digits(32):08x}", sample["user_id"], cents[0]))
     outcome = operators.run(world, "accept", sample["finding"], "--reason", "it is settled otherwise")
-    if isinstance(outcome, BaseException) or world.has_release_before:
-        # The release before does not list again what has changed.
+    if isinstance(outcome, BaseException) or world.has_release_before or world.swarm.settles_elsewhere:
+        # The release before does not list again what has changed, and a return in another currency may have
+        # to wait for the end of its dispute.
         world.accepted.doubt(name, intent)
     else:
         world.accepted.add(name, intent, cents)
