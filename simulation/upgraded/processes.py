@@ -87,7 +87,10 @@ class Deployment(Processes):
         self._note_schemas()
         # The ids of requests to approve would be the other release's own.
         terms = replace(world.swarm.terms, four_eyes_cents=None)
-        world.swarm = replace(world.swarm, weights={**world.swarm.weights, "deploy": WEIGHT}, terms=terms)
+        weights = {**world.swarm.weights, "deploy": WEIGHT}
+        # The release before keeps its large pages, so nothing stands for a large table.
+        world.swarm = replace(world.swarm, weights=weights, terms=terms, page=None)
+        world.checkout.most_rows = None
 
     def run(self, act: Callable[[System], Any]) -> Any:
         def answered(system: System) -> Any:
