@@ -331,6 +331,23 @@ def test_a_session_that_was_recovered_is_no_second_payment(
     assert (credited(fns, tail), alerts(caplog)) == (1000, ["SecondPayment"])
 
 
+def test_a_debit_that_settles_after_another_session_was_paid_is_a_second_payment(
+    fns: Functions, tail: Tail, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One expired session is recovered twice; the first one is paid by debit."""
+    debit = {**session_object(str(uuid4()), payment_status="unpaid"), "recovered_from": "cs_test_expired"}
+    request_id = debit["metadata"]["request_id"]
+    assert outcome(fns, event(debit)) == "applied"
+    at_once = {**session_object(request_id), "recovered_from": "cs_test_expired"}
+    assert outcome(fns, event(at_once)) == "applied"
+    assert alerts(caplog) == []
+
+    settled = event({**debit, "payment_status": "paid"}, "checkout.session.async_payment_succeeded")
+    assert outcome(fns, settled) == "applied"
+
+    assert (credited(fns, tail), alerts(caplog)) == (1000, ["SecondPayment"])
+
+
 # What contradicts a payment that has succeeded
 
 

@@ -484,4 +484,12 @@ MUTANTS = [
         caught_by="tests/integration/test_price.py"
         "::test_a_free_payment_counts_with_its_price_in_the_daily_limit",
     ),
+    Mutant(
+        file="payments/decisions.py",
+        text="        if may_be_second and table.is_any_paid(tx, row.user_id, reported.request_id):\n",
+        instead="        if False:\n",
+        breaks="nobody hears of a debit that settles after a recovered session was paid",
+        caught_by="tests/integration/test_sessions_not_begun_here.py"
+        "::test_a_debit_that_settles_after_another_session_was_paid_is_a_second_payment",
+    ),
 ]

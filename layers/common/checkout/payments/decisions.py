@@ -72,6 +72,10 @@ def _of_session(
         moved = replace(moved, credit_cents=credit_cents)
         telemetry.count("PaymentsSucceeded")
         _compare_paid_with_asked(row, reported)
+        # While its debit was on its way, the same session may have been recovered again, and paid.
+        may_be_second = reported.recovered_from is not None and row.status is Status.PAYMENT_PROCESSING
+        if may_be_second and table.is_any_paid(tx, row.user_id, reported.request_id):
+            _alert_second_payment(reported, row, is_second=True)
         changes = reversals.release(moved, found.reversals)
         released = emissions.of_reversals(moved, changes.emitted)
         emitted = [emissions.success(moved), *released]
