@@ -13,10 +13,10 @@ from checkout.ledger.parked import Parked
 from checkout.ledger.whereabouts import Place
 from checkout.outbox.finished_event import TOPIC
 from checkout.outbox.record import NO_PARTITION, Record
-from checkout.payments import restores
 from checkout.payments import table as payments_table
 from checkout.payments.emissions import success_event
 from checkout.reconciliation import lost_entries_table as lost_entries
+from checkout.reconciliation import restores
 from checkout.reconciliation.lost_entries_position import PAYMENTS, Position
 from checkout.reconciliation.lost_entries_table import ExpectedEntry
 

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 from checkout.base.postgres import Transaction
 from checkout.operations.verb import BY_DECISION, Outcome, Verbs
-from checkout.payments import restores
-from checkout.reconciliation import lost_entries_position
+from checkout.reconciliation import lost_entries_position, restores
 from checkout.reconciliation import state as reconciler_state
 from checkout.system import System
 
