@@ -756,6 +756,17 @@ def lose_the_decisions(fns: Functions) -> None:
     )
 
 
+def restore_and_pay(fns: Functions, tail: Tail, since: int, *told: dict[str, Any]) -> None:
+    """The checkout database is restored, and the search begins. What Stripe had told comes again, and then
+    its payment."""
+    lose_the_decisions(fns)
+    system().reconcile._lost_entries.begin(since)
+    for one in told:
+        fns.webhook(one)
+    pay(fns, payment_intent="pi_1")
+    fns.consume(*tail.read())
+
+
 def lose_the_replay(fns: Functions) -> None:
     """The application's database is restored to before it."""
     fns.application(
@@ -778,11 +789,7 @@ def test_a_discarded_refund_stays_so_though_the_checkout_database_was_restored(
         replay_event(fns, early)
     since = int(time.time()) - 60
 
-    lose_the_decisions(fns)
-    system().reconcile._lost_entries.begin(since)
-    fns.webhook(early)
-    pay(fns, payment_intent="pi_1")
-    fns.consume(*tail.read())
+    restore_and_pay(fns, tail, since, early)
 
     assert fns.balance() == (300 if taken_back else 500)
     if not taken_back:
@@ -856,11 +863,7 @@ def test_a_discard_that_died_before_its_end_was_noted_is_noted_when_it_is_repeat
     since = int(time.time()) - 60
     discard_event(fns, discarded)
 
-    lose_the_decisions(fns)
-    system().reconcile._lost_entries.begin(since)
-    fns.webhook(discarded)
-    pay(fns, payment_intent="pi_1")
-    fns.consume(*tail.read())
+    restore_and_pay(fns, tail, since, discarded)
 
     assert fns.balance() == 500
 
@@ -873,12 +876,7 @@ def test_a_replay_of_another_refund_leaves_the_decision_about_this_one(
     replay_event(fns, other)
     since = int(time.time()) - 60
 
-    lose_the_decisions(fns)
-    system().reconcile._lost_entries.begin(since)
-    for one in (discarded, other):
-        fns.webhook(one)
-    pay(fns, payment_intent="pi_1")
-    fns.consume(*tail.read())
+    restore_and_pay(fns, tail, since, discarded, other)
 
     assert fns.balance() == 400
 
@@ -898,12 +896,7 @@ def test_a_replay_by_the_release_before_may_have_taken_back_all_of_its_payment(
     )
     since = int(time.time()) - 60
 
-    lose_the_decisions(fns)
-    system().reconcile._lost_entries.begin(since)
-    for one in (discarded, other):
-        fns.webhook(one)
-    pay(fns, payment_intent="pi_1")
-    fns.consume(*tail.read())
+    restore_and_pay(fns, tail, since, discarded, other)
 
     assert fns.balance() == 200
 
