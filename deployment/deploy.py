@@ -79,7 +79,7 @@ def deploy(
     month = sum(costs.monthly(shape, 0).values())
     say(f"{environment}: the profile {profile} costs about {month:,.0f} USD a month when idle (docs/cost.md)")
     if preflight.status_of(stack) is None:
-        say(f"there is no stack {stack} yet: it is made, beside any other that is there")
+        say(f"there is no stack {stack} yet: a new one is made, and others stay as they are")
     say(f"it takes {MINUTES}")
     if not confirm(f"Deploy {environment}"):
         raise NotDeployed("not confirmed, so nothing was changed")

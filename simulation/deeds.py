@@ -1,4 +1,4 @@
-"""What people and others have done in a world: the checker needs it beside what Stripe's model has."""
+"""What people and others have done in a world. The checker needs this, and what is in Stripe's model."""
 
 from simulation.accepted import Accepted
 from simulation.discarded import Discarded

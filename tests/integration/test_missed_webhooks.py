@@ -1,4 +1,4 @@
-"""What tells a person that webhooks do not arrive: late ones are counted, and those that are refused."""
+"""The metrics that show that webhooks do not arrive: late events, and webhooks that were refused."""
 
 import json
 import time
