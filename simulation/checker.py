@@ -21,6 +21,7 @@ from simulation.truth import CREDIT, Fact, Truth
 from simulation.world import World
 
 LISTED = 5
+REFUNDS = ("refunded", "refund_failed")
 
 
 class Checker:
@@ -75,6 +76,9 @@ class Checker:
         left: Counter[str] = Counter()
         for fact in must - entered:
             left[fact.intent] += fact.amount
+        # If one of its two was discarded, the other one counts like another movement of the payment.
+        for fact in entered & may:
+            left[fact.intent] -= fact.amount if fact.kind in REFUNDS else 0
         undecided = self._undecided() | several | truth.priced.keys()
         accepted = self._world.accepted
         self._unbalanced = {
