@@ -124,6 +124,30 @@ def test_a_parked_record_is_found_explained_and_replayed(console: Page, stack: R
     expect(row(console, "parked replay").first).to_contain_text("ada")
 
 
+def test_a_payment_whose_credit_was_discarded_is_not_said_to_be_on_its_way(
+    console: Page, stack: RunningStack
+) -> None:
+    stack.checkout(
+        "INSERT INTO checkout_transactions (request_id, user_id, amount_cents, currency, purpose, status,"
+        "  payment_intent_id, paid_cents, paid_currency, credit_cents, completed_at, paid_read_at)"
+        " VALUES ('given-up', 77002, 500, 'eur', 'balance_topup', 'payment_succeeded', 'pi_given_up', 500,"
+        "  'eur', 500, now(), now())"
+    )
+    value = json.dumps(finished("given-up", user_id=77_002, payment_intent_id="pi_given_up")).encode()
+    stack.topic.produce([Record("checkout.finished", 0, 0, b"1", value)])
+    use = OperatorsConsole(console, stack.description["console_url"])
+    use.view("Queues")
+    eventually(lambda: stack.application("SELECT 1 FROM parked_events WHERE request_id = 'given-up'"), 30)
+    use.view("Live")
+    use.view("Queues")
+    given = {"Your name": "ada", "Reason": "a stolen card"}
+    use.decide(use.row("success:given-up"), "Discard", given, re.compile("Never apply"))
+    use.view("Live")
+    expect(use.row("given-up")).to_contain_text("payment succeeded")
+    use.payment("given-up")
+    expect(use.main).to_contain_text("Its credit was discarded: a stolen card. Nobody credits it")
+
+
 def test_what_the_operator_gets_wrong_is_said_and_changes_nothing(console: Page, stack: RunningStack) -> None:
     console.get_by_role("link", name="One payment").click()
     console.get_by_role("textbox").fill("no-such-payment")

@@ -99,6 +99,29 @@ def test_what_only_the_applications_database_knows_is_unknown_while_that_is_away
     assert depths(overview) == {"outbox": 0, "held": 0, "waiting": 0, "parked": None, "uncredited": None}
 
 
+def test_what_an_operator_decides_about_is_not_called_uncredited(fns: Functions, terminal: Terminal) -> None:
+    """No consumer will ever credit it, and nothing that the remedy names would change that."""
+    for request_id in ("unknown-user", "at-kafka"):
+        pay(fns, request_id, payment_intent=f"pi_{request_id}")
+    fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '5 min', user_id = 7")
+    forged = finished("at-kafka", user_id=7, amount_cents=1, payment_intent_id="pi_at-kafka")
+    fns.consume(finished("unknown-user", user_id=7, payment_intent_id="pi_unknown-user"), forged)
+
+    overview = terminal.json("overview", "--brief")
+    assert depths(overview)["parked"] == 2
+    assert depths(overview)["uncredited"] == 1, "what was parked under its key has another amount"
+
+    for record in terminal.json("parked", "list")["parked"]:
+        discard = ("parked", "discard", record["id"], "--reason", "fraud", "--operator", "ada", "--yes")
+        assert terminal.run(*discard) == 0
+    overview = terminal.json("overview", "--brief")
+    assert depths(overview)["uncredited"] == 1
+    assert [one["queue"] for one in overview["attention"]] == ["uncredited"]
+    assert stations(overview) == {"unknown-user": "ended", "at-kafka": "kafka"}
+    fns.consume(finished("at-kafka", user_id=7, payment_intent_id="pi_at-kafka"))
+    assert [one["queue"] for one in terminal.json("overview", "--brief")["attention"]] == ["parked"]
+
+
 def test_an_event_of_a_bank_debit_that_has_not_settled_needs_nobodys_attention(
     fns: Functions, terminal: Terminal
 ) -> None:

@@ -10,8 +10,22 @@ from typing import Any
 from checkout.base.postgres import Transaction
 from checkout.operations.attention import Depth
 from checkout.outbox import probes
+from checkout.outbox.effects import Effect, effect_of, success_key
+from checkout.payments.table import CREDITED_CENTS, PAID_BY
 
 Row = dict[str, Any]
+
+_CREDIT = f"request_id, user_id, {CREDITED_CENTS} AS credited_cents, paid_currency, {PAID_BY} AS credited_for"
+
+
+def credit(row: Row) -> Effect:
+    """What the ledger must have of a payment that has succeeded."""
+    return effect_of(
+        success_key(row["request_id"]),
+        (row["user_id"], row["credited_cents"], row["paid_currency"]),
+        request_id=row["request_id"],
+        payment_intent_id=row["credited_for"],
+    )
 
 
 def payments_by_status(tx: Transaction, hours: int, most: int) -> dict[str, int]:
@@ -72,24 +86,24 @@ def parked(tx: Transaction) -> Depth:
     return _depth(tx, f"{query} WHERE resolution IS NULL")
 
 
-def not_seen_in_the_ledger(tx: Transaction, purpose: str, most: int) -> list[Row]:
-    """At most `most` payments whose credit the reconciler has not seen yet, with their age in seconds."""
+def not_seen_in_the_ledger(tx: Transaction, purpose: str, most: int) -> list[tuple[Effect, float]]:
+    """At most `most` credits of payments that the reconciler has not seen yet, with their age in seconds."""
     tx.execute(
-        "SELECT request_id, extract(epoch FROM now() - completed_at)::float AS seconds"
+        f"SELECT {_CREDIT}, extract(epoch FROM now() - completed_at)::float AS seconds"
         " FROM checkout_transactions"
         " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = %s"
         " ORDER BY COALESCE(recheck_at, completed_at) LIMIT %s",
         (purpose, most),
     )
-    return tx.fetchall()
+    return [(credit(row), row["seconds"]) for row in tx.fetchall()]
 
 
 def newest_payments(tx: Transaction, most: int) -> list[Row]:
     """With the keys in the outbox and the unsettled events that name them. The probe of `triggers` is no
     payment."""
     tx.execute(
-        "SELECT request_id, user_id, amount_cents, currency, purpose, status, error_message, created_at,"
-        "   completed_at, refunded_cents, disputed_cents,"
+        f"SELECT {_CREDIT}, amount_cents, currency, purpose, status, error_message, created_at, completed_at,"
+        "   refunded_cents, disputed_cents,"
         "   EXISTS (SELECT FROM outbox WHERE effect_key = 'success:' || t.request_id) AS in_outbox,"
         "   (SELECT outcome FROM stripe_events e WHERE e.request_id = t.request_id"
         "    AND outcome IN ('waiting', 'held') ORDER BY outcome LIMIT 1) AS unsettled"

@@ -11,12 +11,18 @@ export function verdicts(steps) {
     ...steps.filter((step) => step.outcome === "waiting").map(ofWaiting),
     ...steps.filter((step) => step.table === "outbox").map(ofOutbox),
   ];
-  const isEntered = steps.some((step) => step.table === "ledger_entries" && step.effect_key === `success:${payment.request_id}`);
+  const credit = `success:${payment.request_id}`;
+  const isEntered = steps.some((step) => step.table === "ledger_entries" && step.effect_key === credit);
   if (isEntered) return [{ tone: "good", sentence: "It is credited." }, ...unsettled];
   if (payment.purpose !== "balance_topup") return unsettled;
   if (payment.status !== "payment_succeeded") return steps.some(reportsPaid) ? unsettled : [ofUnpaid(payment), ...unsettled];
+  const discarded = steps.find((step) => step.resolution === "discarded" && step.effect_key === credit && isOf(step, payment));
+  if (discarded) return [ofDiscarded(discarded), ...unsettled];
   return unsettled.length ? unsettled : [ON_KAFKA];
 }
+
+/** A record of another user or amount under the same key decides nothing. */
+const isOf = (step, payment) => step.user_id === payment.user_id && step.amount_cents === (payment.credit_cents ?? payment.paid_cents);
 
 const ON_KAFKA = {
   tone: "wait",
@@ -31,6 +37,7 @@ const reportsPaid = (step) => step.table === "stripe_events" && PAID.includes(st
 const clause = (reason) => String(reason).replace(/\.$/, "");
 
 const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
+const ofDiscarded = (step) => ({ tone: "quiet", sentence: `Its credit was discarded: ${clause(step.resolution_reason)}. Nobody credits it, unless it is replayed.` });
 const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
 const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${clause(step.reason)}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
 const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? It is published within a minute of its return." });

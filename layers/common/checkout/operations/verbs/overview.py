@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from checkout.base.errors import DatabaseUnavailable
+from checkout.ledger import whereabouts
+from checkout.ledger.whereabouts import Place
 from checkout.operations import invariants, text
 from checkout.operations import overview_table as table
 from checkout.operations.attention import Depth, attention
@@ -111,16 +113,19 @@ class Overview:
             unseen = table.not_seen_in_the_ledger(tx, TOP_UP, MOST_COMPARED)
             newest = table.newest_payments(tx, NEWEST)
         keys = {success_key(row["request_id"]) for row in newest}
+        paid = [row for row in newest if row["status"] == Status.PAYMENT_SUCCEEDED]
+        credits = [credit for credit, _ in unseen] + [table.credit(row) for row in paid]
         entered: Mapping[str, Any] = {}
         parked: Mapping[str, str] = {}
+        places: Mapping[str, Place] = {}
         away = []
         try:
             with self._application.transaction() as tx:
                 queues["parked"] = table.parked(tx)
-                waiting = {success_key(row["request_id"]): row["seconds"] for row in unseen}
-                entered = table.entered_at(tx, waiting.keys() | keys)
+                entered = table.entered_at(tx, keys)
                 parked = table.parked_among(tx, keys)
-            uncredited = [age for key, age in waiting.items() if key not in entered]
+                places = whereabouts.find(tx, credits)
+            uncredited = [age for credit, age in unseen if places[credit.effect_key] in _UNCREDITED]
             queues["uncredited"] = len(uncredited), max(0.0, *uncredited) if uncredited else 0.0
         except DatabaseUnavailable:
             queues["parked"] = queues["uncredited"] = None
@@ -133,40 +138,48 @@ class Overview:
                 {"queue": name, "depth": depth and depth[0], "oldest_seconds": depth and round(depth[1], 3)}
                 for name, depth in queues.items()
             ],
-            "newest": [_progress(row, entered, parked) for row in newest],
+            "newest": [_progress(row, entered, parked, places) for row in newest],
         }
 
 
+_UNCREDITED = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
+"""As the reconciler has it: what is parked or discarded is for a person."""
 _NONE = {"entries": 0, "amount_cents": 0}
 _REVERSALS = DIRECTIONS.keys() - {CREDIT}
 
 
 def _progress(
-    row: Mapping[str, Any], entered: Mapping[str, Any], parked: Mapping[str, str]
+    row: Mapping[str, Any],
+    entered: Mapping[str, Any],
+    parked: Mapping[str, str],
+    places: Mapping[str, Place],
 ) -> dict[str, Any]:
     key = success_key(row["request_id"])
+    place = Place.ENTERED if key in entered else Place.PARKED if key in parked else places.get(key)
     shown = ("request_id", "user_id", "amount_cents", "currency", "status", "created_at", "completed_at")
     return {
         **{name: row[name] for name in shown},
-        "station": station(row, is_entered=key in entered, is_parked=key in parked),
+        "station": station(row, place),
         "entered_at": entered.get(key),
         "reason": parked.get(key) or row["error_message"],
         "reversed_cents": row["refunded_cents"] + row["disputed_cents"],
     }
 
 
-def station(row: Mapping[str, Any], *, is_entered: bool, is_parked: bool) -> str:
+def station(row: Mapping[str, Any], credit: Place | None) -> str:
     """Where the payment is: stripe (not paid yet), inbox (its event waits or is held), outbox, kafka, parked,
-    ledger; or ended, without money, or with what moves no balance."""
+    ledger; or ended, without money, or with what moves no balance, or discarded."""
     status = Status(row["status"])
-    if is_entered:
+    if credit is Place.ENTERED:
         return "ledger"
     if row["unsettled"]:
         return "inbox"
     if status is not Status.PAYMENT_SUCCEEDED:
         return "ended" if status in FINAL or status is Status.SESSION_FAILED else "stripe"
-    if is_parked:
+    if credit is Place.PARKED:
         return "parked"
+    if credit is Place.DISCARDED:
+        return "ended"
     if row["in_outbox"]:
         return "outbox"
     return "kafka" if row["purpose"] == TOP_UP else "ended"
