@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.base import telemetry
+from checkout.base import postgres, telemetry
 from checkout.base.errors import Refused, StripeNotReached
 from checkout.operations import finding_words, ledger_ranges
 from checkout.operations.verbs.verify import Verified, Verify
@@ -20,6 +20,7 @@ from checkout.payments.settlement import Settled
 from tests.support import functions, stripe_events, stripe_reversals
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
+from tests.support.second_connection import second_connection
 from tests.support.settings import put
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
@@ -41,6 +42,7 @@ ADJUST = [
     "ada",
 ]
 ADA = ("--operator", "ada")
+BUSY = "Somebody holds what this needs, or it took too long; try again."
 
 
 @pytest.fixture
@@ -87,6 +89,33 @@ def test_all_parked_records_are_replayed_but_for_what_still_cannot_be(
     assert fns.balance(7) == 900
     assert len(done["still_parked"]) == 1
     assert "not valid JSON" in done["still_parked"][0]["reason"]
+
+
+def test_all_others_are_replayed_though_somebody_holds_the_row_of_one(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres.SESSION, "lock_timeout", "50ms")
+    fns.consume(finished("r1", user_id=7), finished("r2", user_id=8))
+    fns.add_users(7, 8)
+    for number in (1, 2):
+        session = stripe_events.session_object(f"held-{number}", session_id=f"cs_{number}")
+        fns.webhook(stripe_events.event(session, livemode=True, event_id=f"evt_{number}"))
+    fns.set(STRIPE_SECRET="sk_live_not_a_real_key")
+    functions.forget_wiring()
+    urls = fns.settings["DATABASE_URL"], fns.settings["CHECKOUT_DATABASE_URL"]
+    with second_connection(urls[0]) as of_user, second_connection(urls[1]) as of_event:
+        of_user.execute("SELECT FROM users WHERE id = 7 FOR UPDATE")
+        of_event.execute("SELECT FROM stripe_events WHERE event_id = 'evt_1' FOR UPDATE")
+        parked = terminal.json("parked", "replay", "--all", *ADA, "--yes", status=1)
+        held = terminal.json("held", "replay", "--all", *ADA, "--yes", status=1)
+    assert (fns.balance(7), fns.balance(8)) == (0, 500)
+    assert [one["reason"] for one in parked["still_parked"]] == [BUSY]
+    assert [event["event_id"] for event in held["replayed"]] == ["evt_2"]
+    assert held["still_held"] == [{"event_id": "evt_1", "reason": BUSY}]
+
+    assert terminal.run("parked", "replay", "--all", *ADA, "--yes") == 0
+    assert terminal.run("held", "replay", "--all", *ADA, "--yes") == 0
+    assert fns.balance(7) == 500
 
 
 def test_a_parked_record_is_shown_with_its_bytes_and_discarded_with_a_reason(

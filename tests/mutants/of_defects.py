@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/verbs/parked.py",
-        text="        except Refused as refusal:\n            # One",
+        text="        except (Refused, DatabaseContended) as refusal:\n            # One",
         instead="        except ZeroDivisionError as refusal:\n            # One",
         breaks="one record that cannot be replayed keeps all others parked",
         worlds=Worlds.SERIAL,

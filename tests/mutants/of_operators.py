@@ -54,6 +54,14 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
+        file="operations/verbs/parked.py",
+        text="        except (Refused, DatabaseContended) as refusal:\n",
+        instead="        except Refused as refusal:\n",
+        breaks="a row that somebody holds keeps all other parked records from being replayed",
+        caught_by="tests/integration/test_operations.py"
+        "::test_all_others_are_replayed_though_somebody_holds_the_row_of_one",
+    ),
+    Mutant(
         file="operations/four_eyes.py",
         text="verb.at_stake(given) > limit",
         instead="verb.at_stake(given) > 2 * limit",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from checkout.base import telemetry
-from checkout.base.errors import NotFound, Refused, StripeError
+from checkout.base.errors import DatabaseContended, NotFound, Refused, StripeError
 from checkout.base.postgres import Transaction
 from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
@@ -54,7 +54,7 @@ def replay(given: Namespace, system: System) -> Outcome:
     for event in list(service.each()):
         try:
             replayed.append(service.replay(event.event_id))
-        except (Refused, StripeError) as error:
+        except (Refused, StripeError, DatabaseContended) as error:
             # One that was applied meanwhile is refused, and is not held.
             if not _is_settled(service.event(event.event_id)[0]):
                 still_held.append({"event_id": event.event_id, "reason": error.detail})

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from checkout.base import telemetry
-from checkout.base.errors import DataRefused, NotFound, Refused
+from checkout.base.errors import DatabaseContended, DataRefused, NotFound, Refused
 from checkout.base.postgres import Transaction
 from checkout.ledger import entering, parked
 from checkout.ledger import table as ledger
@@ -61,7 +61,7 @@ def replay(given: Namespace, system: System) -> Outcome:
         try:
             service.replay(record.id, operator=given.operator)
             replayed.append(record.id)
-        except Refused as refusal:
+        except (Refused, DatabaseContended) as refusal:
             # One that went with its credit is no longer there to be replayed.
             if service.record(record.id).resolution is None:
                 still_parked.append({"id": record.id, "reason": refusal.detail})
