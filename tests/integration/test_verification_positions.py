@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from checkout.base import telemetry
 from checkout.base.errors import DatabaseUnavailable
 from checkout.operations import ledger_ranges
 from checkout.operations.verbs import verify as verification
@@ -105,10 +106,15 @@ def test_a_run_that_dies_is_gone_on_with_at_its_last_range(
             raise DatabaseUnavailable("The database is not available; try again.")
         return in_ledger(*arguments)
 
+    counted: dict[str, int] = {}
     with monkeypatch.context() as patch:
         patch.setattr(ledger_ranges, "in_ledger", dies)
+        patch.setattr(telemetry, "count", lambda name, value=1: counted.update({name: value}))
         with pytest.raises(DatabaseUnavailable):
             run(deadline=float("inf"))
+    assert counted["BalanceDiffersFromLedger"] == 1, "of the first user: the next run goes on behind it"
+    [kept] = fns.checkout("SELECT name, facts FROM verify_findings")
+    assert (kept["name"], kept["facts"]["user_id"]) == ("BalanceDiffersFromLedger", 1)
     found = run(deadline=float("inf"))
     assert found.complete
     assert numbers(found) == {"BalanceDiffersFromLedger": 1}, "of the last user alone"

@@ -14,6 +14,14 @@ OF_BOOKS = "tests/integration/test_stripe_books.py"
 
 MUTANTS = [
     Mutant(
+        file=VERIFY,
+        text="            self._tell(findings)\n            raise\n",
+        instead="            raise\n",
+        breaks="what verify has found is never said if a database is away later in the run",
+        caught_by="tests/integration/test_verification_positions.py"
+        "::test_a_run_that_dies_is_gone_on_with_at_its_last_range",
+    ),
+    Mutant(
         file=AUDIT,
         text="            if ledger.wrong_balances:\n",
         instead="            if False:\n",

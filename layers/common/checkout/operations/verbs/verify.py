@@ -88,16 +88,14 @@ class Verify:
         least, and reports only what it found itself. Raises DatabaseUnavailable.
         """
         findings = self._none_yet()
-        self._small(findings)
-        complete = self._ranges(findings, deadline, anew, progress)
-        self._keep(findings)
-        for finding in findings:
-            if finding.has_alarm:
-                telemetry.count(finding.name, finding.count)
-            if finding.is_offence and finding.count:
-                telemetry.logger.error(
-                    "invariant broken", extra={"check": finding.name, "found": finding.count}
-                )
+        try:
+            self._small(findings)
+            complete = self._ranges(findings, deadline, anew, progress)
+        except Exception:
+            # The next run continues behind what was found by then.
+            self._tell(findings)
+            raise
+        self._tell(findings)
         return Verified(list(findings), complete)
 
     def _none_yet(self) -> Findings:
@@ -168,8 +166,15 @@ class Verify:
         with self._checkout.transaction() as tx:
             reconciler_state.save(tx, POSITION, position or {})
 
-    def _keep(self, findings: Findings) -> None:
-        """What is shown can be accepted by its id."""
+    def _tell(self, findings: Findings) -> None:
+        """Count and log them, and keep what is shown, which can be accepted by its id."""
+        for finding in findings:
+            if finding.has_alarm:
+                telemetry.count(finding.name, finding.count)
+            if finding.is_offence and finding.count:
+                telemetry.logger.error(
+                    "invariant broken", extra={"check": finding.name, "found": finding.count}
+                )
         shown = [
             (sample["finding"], finding.name, {k: v for k, v in sample.items() if k != "finding"})
             for finding in findings
