@@ -1,7 +1,10 @@
 """ledger_move: the one way for an application to move a balance."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -233,3 +236,41 @@ def test_an_application_needs_no_other_right(fns: Functions) -> None:
     finally:
         fns.application("DROP OWNED BY shop; DROP ROLE shop")
     assert fns.balance() == 200
+
+
+@pytest.fixture
+def shop(fns: Functions) -> Iterator[Any]:
+    """A connection whose role has had every right, and now has those that docs/spending.md gives it."""
+    page = (Path(__file__).parents[2] / "docs" / "spending.md").read_text()
+    rights = re.findall(r"^    ((?:GRANT|REVOKE) [^;]+;)", page, re.MULTILINE)
+    assert len(rights) > 2
+    fns.application("CREATE ROLE shop; GRANT ALL ON users, ledger_entries TO shop")
+    try:
+        fns.application(" ".join(rights))
+        with closing(psycopg2.connect(fns.settings["DATABASE_URL"])) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SET ROLE shop")
+                yield cursor
+    finally:
+        fns.application("DROP OWNED BY shop; DROP ROLE shop")
+
+
+def test_with_the_rights_of_the_page_an_application_adds_users_and_spends_only_through_it(
+    fns: Functions, shop: Any
+) -> None:
+    fns.consume(finished())
+    shop.execute("INSERT INTO users (id, email) VALUES (2, 'new@example.com')")
+    shop.execute("UPDATE users SET email = 'other@example.com' WHERE id = 2")
+    shop.execute("SELECT ledger_move('order:1', 1, -300, 'eur', 'order')")
+    for refused in (
+        "INSERT INTO users (id, balance) VALUES (3, 1000)",
+        "UPDATE users SET balance = 1000 WHERE id = 2",
+        "DELETE FROM users WHERE id = 2",
+        "TRUNCATE users CASCADE",
+        "INSERT INTO ledger_entries (effect_key, user_id, amount_cents, currency, kind)"
+        " VALUES ('gift:1', 2, 1000, 'eur', 'gift')",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            shop.execute(refused)
+    assert (fns.balance(1), fns.balance(2)) == (200, 0)
