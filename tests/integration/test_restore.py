@@ -21,6 +21,7 @@ from tests.support.functions import Functions, finished
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 DATABASES = ("CHECKOUT_DATABASE_URL", "DATABASE_URL")
 
 
@@ -250,3 +251,32 @@ def test_a_rewound_topic_gives_back_what_other_producers_had_credited_and_nothin
     answer = drill.make_whole(since)
     assert (answer["result"]["lost_entries"]["missing"], answer["result"]["emitted"]) == (0, 0)
     assert drill.entries() == before
+
+
+def test_what_operators_had_adjusted_is_in_the_other_journal_and_is_entered_again_once(drill: Drill) -> None:
+    """Neither Stripe nor `verify` knows of it, so the page must say where it is."""
+    fns = drill.fns
+    drill.pay(drill.create(500))
+    drill.flow()
+    since = drill.back_up()
+    given = ("--key", "T-1", "--user", "1", "--amount-cents", "-200", "--reason", "credited twice")
+    adjust = (*given, "--operator", "ada", "--yes")
+    assert drill.operate("adjust", *adjust)["clean"]
+
+    drill.restore(DATABASES[1])
+    assert drill.make_whole(since)["clean"]
+    assert drill.operate("verify")["clean"]
+    assert fns.balance() == 500
+
+    assert "`operations journal --of adjust --since" in OPERATIONS
+    [act] = drill.operate("journal", "--of", "adjust", "--since", since)["result"]["acts"]
+    assert (act["end"], act["operator"]) == ("done", "ada")
+    assert act["arguments"] == {
+        "key": "T-1",
+        "user": 1,
+        "amount_cents": -200,
+        "reason": "credited twice",
+    }
+    assert drill.operate("adjust", *adjust)["result"]["adjusted"]
+    assert not drill.operate("adjust", *adjust)["result"]["adjusted"]
+    assert fns.balance() == 300
