@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from checkout.operations import finding_words
 from checkout.outbox.record import Record
 from tests.end_to_end import screenshots
 from tests.end_to_end.operators_console import VIEWS, OperatorsConsole
@@ -166,6 +167,45 @@ def test_every_invariant_is_checked_with_its_remedy(console: Page, stack: Runnin
     stack.application("UPDATE users SET balance = 0 WHERE id = %s", (user_id,))
     console.get_by_role("button", name="Check all invariants").click()
     expect(row(console, "every balance is the sum of its entries")).to_contain_text("holds")
+
+
+def test_what_the_parts_of_a_check_find_is_added_up(console: Page, stack: RunningStack) -> None:
+    """Each part reports what it has read itself, and the few rows that every part reads."""
+    parts = [
+        {"complete": place == 2, "findings": [balances_of(*found), parked(2)]}
+        for place, found in enumerate([(1, 2), (), (99,)])
+    ]
+    console.route(
+        "**/operations",
+        lambda route: route.fulfill(
+            json={"clean": False, "result": parts.pop(0)}
+            if "verify" in (route.request.post_data or "")
+            else {"error": "not now"}
+        ),
+    )
+    console.get_by_role("link", name="Invariants").click()
+    console.get_by_role("button", name="Check all invariants").click()
+    expect(console.locator("main .notice")).to_contain_text("One invariant is broken.")
+    expect(row(console, "the sum of")).to_contain_text("3 times:")
+    expect(row(console, "parked")).to_contain_text("2 parked records wait")
+    found = console.locator("details").filter(has_text="BalanceDiffersFromLedger: 3")
+    found.locator("summary").click()
+    for user_id in (1, 2, 99):
+        expect(found).to_contain_text(f'"user_id":{user_id}}}')
+
+
+def balances_of(*user_ids: int) -> dict[str, Any]:
+    samples = [{"finding": f"{user_id:012}", "user_id": user_id} for user_id in user_ids]
+    return finding("BalanceDiffersFromLedger", samples, is_offence=True)
+
+
+def parked(records: int) -> dict[str, Any]:
+    return finding("RecordsParked", [{"id": number} for number in range(records)], is_offence=False)
+
+
+def finding(name: str, samples: list[dict[str, Any]], *, is_offence: bool) -> dict[str, Any]:
+    said = finding_words.said(name, len(samples))
+    return {"name": name, "is_offence": is_offence, "count": len(samples), "samples": samples, **said}
 
 
 def test_the_pictures_of_the_docs_can_be_taken(browser: Browser, stack: RunningStack, tmp_path: Path) -> None:

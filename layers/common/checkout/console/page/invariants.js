@@ -45,10 +45,19 @@ export function show(main, signal) {
   }
 }
 
-/** Each run reports what it found itself; the small checks come with every run. */
+const MOST_SAMPLES = 10;
+
+/** Each run reports what it found itself; the small checks, whose samples have no id, come with every run. */
 function add(found, finding) {
   const before = found.get(finding.name);
-  if (!before || finding.count >= before.count) found.set(finding.name, finding);
+  if (!before?.count || (finding.count && !finding.samples[0]?.finding)) found.set(finding.name, finding);
+  else if (finding.count) found.set(finding.name, sumOf(before, finding));
+}
+
+function sumOf(before, finding) {
+  const count = before.count + finding.count;
+  const samples = [...before.samples, ...finding.samples].slice(0, MOST_SAMPLES);
+  return { ...finding, count, samples, sentence: finding.sentence.replace(/^\d+/, `${count} times:`) };
 }
 
 function of(findings) {
