@@ -7,8 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
+from checkout.payments.events import StripeEvents
 from checkout.payments.stripe_api import StripeApi
+from checkout.reconciliation import missed_events
+from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.missed_events import DELIVERED_WITHIN_SECONDS
 from tests.support.functions import Functions, system
 from tests.support.roles import acting_as
@@ -39,6 +42,16 @@ def listed(fns: Functions, silent: Simulator, monkeypatch: pytest.MonkeyPatch) -
     return found
 
 
+class SlowClock:
+    """Moves only when the test moves it."""
+
+    time = staticmethod(time.time)
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
     """Sums of our metrics in what was logged since the last time."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
@@ -58,6 +71,31 @@ def test_what_no_webhook_brought_is_counted_once(
     assert counted(capsys) == {MISSED: 2}
     fns.invoke("reconciler", {})
     assert counted(capsys) == {}
+
+
+def test_a_page_that_takes_longer_than_the_run_is_recorded_by_several(
+    fns: Functions, listed: Listed, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow Stripe can take half a minute for each event of a page, of which there are a hundred: Lambda
+    would end the function in the middle, and all that comes after it would never be done."""
+    for _ in range(4):
+        listed.add(age=LATE)
+    clock = SlowClock()
+    monkeypatch.setattr(missed_events, "time", clock)
+    record = StripeEvents.record
+
+    def slow(*arguments: Any, **options: Any) -> str:
+        clock.now += timing.GRACE + 2
+        return record(*arguments, **options)
+
+    monkeypatch.setattr(StripeEvents, "record", slow)
+    capsys.readouterr()
+    catch_up = system().reconcile._missed.catch_up
+    with acting_as("reconciler"):
+        runs = [catch_up(deadline=clock.now + 20, failures=Failures()) for _ in range(3)]
+    assert runs == [(2, False), (2, True), (0, True)]
+    telemetry.metrics.flush_metrics()
+    assert counted(capsys) == {MISSED: 4}
 
 
 def test_an_event_whose_webhook_may_be_on_its_way_is_recorded_and_not_missed(

@@ -15,6 +15,14 @@ ROWS = "tests/integration/test_reconciler_rows.py"
 
 MUTANTS = [
     Mutant(
+        file=MISSED,
+        text="                return recorded\n",
+        instead="                pass\n",
+        breaks="a run of the reconciler goes on with a page until Lambda ends it, if Stripe is slow",
+        caught_by="tests/integration/test_missed_webhooks.py"
+        "::test_a_page_that_takes_longer_than_the_run_is_recorded_by_several",
+    ),
+    Mutant(
         file=STRIPE_LISTS,
         text="_reachable(last.began - OVERLAP_SECONDS, now)",
         instead="_reachable(last.began, now)",

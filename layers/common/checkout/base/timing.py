@@ -118,7 +118,7 @@ PROVIDER_KEEP_AT_MOST = 86_400
 # The runs of the reconciler and of operators
 
 GRACE = 20
-"""After the deadline, to finish a page in which events are locked: each costs some seconds."""
+"""After the deadline, to finish a page of events: each takes seconds if it is locked, or Stripe is slow."""
 
 RELAY_IN_RECONCILER = 10
 OPERATION = 200

@@ -53,11 +53,12 @@ class MissedEvents:
         missing = 0
         for page in pages:
             unknown = self._unknown(page)
-            missing += len(unknown)
+            recorded = len(unknown) if dry_run else self._record(unknown, deadline, failures)
+            missing += recorded
             # What is older than the stack, or was lost with a restore, no webhook was to bring.
             if since is None and not dry_run and not pages.is_first:
-                telemetry.count("MissedEvents", _late(page, unknown))
-            if not dry_run and not self._record(unknown, deadline, failures):
+                telemetry.count("MissedEvents", _late(page, unknown[:recorded]))
+            if recorded < len(unknown):
                 return missing, False  # The rest of the page is read again.
         return missing, pages.complete
 
@@ -108,19 +109,19 @@ class MissedEvents:
         missing = (_parsed(event) for event in reversed(page) if event["id"] not in known)
         return [event for event in missing if event is not None]
 
-    def _record(self, events: Sequence[StripeEvent], deadline: float, failures: Failures) -> bool:
-        """Return False if time was up before all were recorded."""
-        for event in events:
+    def _record(self, events: Sequence[StripeEvent], deadline: float, failures: Failures) -> int:
+        """Return how many of them, from the first, were recorded before time was up; one at least."""
+        for recorded, event in enumerate(events, start=1):
             try:
                 outcome = self._events.record(event, keep_unread=True)
             except DatabaseUnavailable as error:
                 failures.skip(f"event {event.id}", error)
                 self._keep(event)
-                if time.monotonic() > deadline + timing.GRACE:
-                    return False
             else:
                 telemetry.logger.info("missed event", extra={"event_id": event.id, "outcome": outcome})
-        return True
+            if time.monotonic() > deadline + timing.GRACE:
+                return recorded
+        return len(events)
 
     def _keep(self, event: StripeEvent) -> None:
         """Store it as waiting, without the locks that its handler takes. Raises DatabaseUnavailable if these
