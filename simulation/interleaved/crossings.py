@@ -1,5 +1,8 @@
 """What meets on its way: groups for which something happens first, so that it is handled at once."""
 
+from collections.abc import Callable
+from functools import partial
+
 from simulation import asking, openings, operators, people, reconciling, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
@@ -13,6 +16,7 @@ from simulation.world import USERS
 
 PATIENCE = 30
 """So many turns somebody waits for a session."""
+LAG_SECONDS = 600
 
 
 def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
@@ -53,6 +57,23 @@ def returned_and_discarded(world: InterleavedWorld) -> actors.Actors:
     discards = Actor(actors.OPERATOR, lambda: operators.run(world, *words))
     rereads = Actor(actors.OPERATOR, lambda: operators.run(world, "reread", dispute["id"]))
     return [discards, rereads if world.tape.chance(0.4) else actors.webhook(world, returned)]
+
+
+def unseen_and_discarded(world: InterleavedWorld) -> actors.Actors:
+    """A refund that Stripe's reads do not show yet is discarded while its event is tried again."""
+    charge = _paid(world, by_debit=False)
+    if charge is None:
+        return []
+    intent = charge["payment_intent"]
+    traffic.deliver_one(world, _of(world, intent)[0])
+    world.stripe.lag.begin(LAG_SECONDS)
+    world.account.refund(charge["id"], charge["amount"], "succeeded")
+    refunded = _of(world, intent)[-1]
+    traffic.deliver_one(world, refunded)
+    world.say(f"{intent} is refunded, which reads do not show yet")
+    world.decided.add(intent)
+    words = ("held", "discard", refunded.event["id"], "--reason", "no")
+    return [Actor(actors.OPERATOR, lambda: operators.run(world, *words)), *actors.reconciler(world)]
 
 
 def asked_and_reported(world: InterleavedWorld) -> actors.Actors:
@@ -145,11 +166,23 @@ def absent(world: InterleavedWorld) -> actors.Actors:
     actors.consumer(world, batch).act()
     if world.tape.chance(0.4):
         return actors.decisions(world)
+    consumer = actors.consumer(world, batch)
+    if world.tape.chance(0.7):
+        consumer.act = partial(_once_signed_up, world, request.user_id, consumer.act)
     return [
         Actor(actors.OPERATOR, lambda: operators.discard(world)),
-        actors.consumer(world, batch),
+        consumer,
         Actor(actors.APPLICATION, lambda: people.enter_user(world, request.user_id)),
     ]
+
+
+def _once_signed_up(world: InterleavedWorld, user_id: int, consume: Callable[[], object]) -> object:
+    """The operator may have looked before."""
+    for _ in range(PATIENCE):
+        if user_id in world.signed_up:
+            break
+        world.turns.pause()
+    return consume()
 
 
 def _paid(world: InterleavedWorld, *, by_debit: bool) -> Resource | None:

@@ -158,10 +158,11 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     crossings.late_reconciler: 2.0,
     crossings.reconcilers: 1.0,
     crossings.late_consumer: 2.0,
-    crossings.absent: 1.0,
+    crossings.absent: 2.0,
     crossings.rebuilder: 3.0,
     crossings.paid_and_reversed: 3.0,
     crossings.returned_and_discarded: 2.0,
+    crossings.unseen_and_discarded: 1.0,
 }
 
 

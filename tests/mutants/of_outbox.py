@@ -118,4 +118,11 @@ MUTANTS = [
         caught_by="tests/integration/test_delivery.py"
         "::test_what_the_broker_refuses_stands_in_nobodys_way_and_is_loud",
     ),
+    Mutant(
+        file="outbox/effects.py",
+        text='return f"answered:{request_id}"',
+        instead='return f"failed:{request_id}"',
+        breaks="an answer stands in the outbox for the failure of its payment",
+        worlds=Worlds.ELSEWHERE,
+    ),
 ]

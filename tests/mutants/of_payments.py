@@ -77,6 +77,14 @@ MUTANTS = [
         instead='" FROM stripe_events WHERE event_id = %s",',
         breaks="an event is applied while an operator settles it",
         caught_by=f"{RACES}::test_what_is_settled_while_it_is_tried_again_is_left_alone",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file="payments/inbox.py",
+        text="WHERE event_id = %s FOR UPDATE SKIP LOCKED)",
+        instead="WHERE event_id = %s FOR UPDATE)",
+        breaks="an event that somebody holds keeps all that wait from being tried again",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=DECISIONS,

@@ -111,6 +111,13 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
+        file="reconciliation/uncredited.py",
+        text='key=lambda key: (due[key].status != "success", key)',
+        instead='key=lambda key: (due[key].status == "success", key)',
+        breaks="what is emitted again takes back a payment before it is credited",
+        worlds=Worlds.SERIAL,
+    ),
+    Mutant(
         file=UNCREDITED,
         text='f"   AND {PROVEN}"',
         instead='""',
