@@ -1,6 +1,7 @@
 """The page's real function behind HTTP, with a checkout API whose answers a test chooses."""
 
 import json
+import os
 import threading
 import time
 from collections import deque
@@ -11,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from checkout.base.config import Config
+from checkout.sessions.session_request import SessionRequest
 from functions.web import app
 from tests.contracts import conformance
 
@@ -71,6 +74,8 @@ class FakeCheckout:
         self.balance_cents = 1000
         self.currency = "eur"
         self.transactions: list[dict[str, Any]] = []
+        self.credit_cents: int | None = None
+        """What a new session credits; None: what the settings say."""
         self.refusals: deque[Answer] = deque()
         self.failing: dict[str, Answer] = {}
         self.may_create = threading.Event()
@@ -152,8 +157,12 @@ class FakeCheckout:
         session_id = f"cs_{request_id}"
         known = [item for item in self.transactions if item["request_id"] == request_id]
         if not known:
+            amount_cents = request.body["amount_cents"]
             self.transaction(
-                request_id=request_id, session_id=session_id, amount_cents=request.body["amount_cents"]
+                request_id=request_id,
+                session_id=session_id,
+                amount_cents=amount_cents,
+                credit_cents=self.credit_cents or _credit_for(amount_cents),
             )
         session = {
             "request_id": request_id,
@@ -163,6 +172,10 @@ class FakeCheckout:
             "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400)),
         }
         return self._documented("POST /checkout/sessions", Answer(200 if known else 201, session))
+
+
+def _credit_for(amount_cents: int) -> int:
+    return SessionRequest(1, amount_cents, None, None).price(Config(os.environ)).credit_cents
 
 
 @contextmanager

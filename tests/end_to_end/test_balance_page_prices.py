@@ -117,6 +117,45 @@ def test_a_price_that_changed_meanwhile_is_said_in_the_customer_s_words(
     expect(balance.problem).not_to_contain_text("amount_cents")
 
 
+def test_a_session_that_credits_otherwise_than_the_page_says_is_not_opened(
+    opened: Opening, checkout: FakeCheckout
+) -> None:
+    """The price list was changed while the page was open."""
+    balance = opened(PRICES=LIST, BALANCE_UNIT="credits")
+    checkout.credit_cents = 1000
+    balance.page.get_by_role("radio").first.check()
+    balance.submit.click()
+    expect(balance.problem).to_contain_text("The prices may have changed: load the page again")
+
+    opened(PRICES=json.dumps([{"amount_cents": 1000, "credit_cents": 1000}]), BALANCE_UNIT="credits")
+    balance.page.reload()
+    expect(balance.amount).to_have_value("10.00")
+    balance.submit.click()
+    session_id = balance.at_stripe()
+    first, second = checkout.posts
+    assert first.body == second.body
+    assert session_id == f"cs_{first.body['request_id']}"
+
+
+def test_an_unfinished_session_with_an_earlier_price_is_followed_by_a_new_one(
+    opened: Opening, checkout: FakeCheckout
+) -> None:
+    balance = opened(PRICES=json.dumps([{"amount_cents": 1000, "credit_cents": 900}]), BALANCE_UNIT="credits")
+    balance.page.get_by_role("radio").first.check()
+    balance.submit.click()
+    balance.at_stripe()
+
+    balance = opened(PRICES=LIST, BALANCE_UNIT="credits")
+    balance.page.reload()
+    expect(balance.page.get_by_text("gives you 1,100 credits")).to_be_visible()
+    balance.submit.click()
+    session_id = balance.at_stripe()
+    first, again, new = checkout.posts
+    assert first.body == again.body
+    assert session_id == f"cs_{new.body['request_id']}" != f"cs_{first.body['request_id']}"
+    assert checkout.transactions[0]["credit_cents"] == 1100
+
+
 @pytest.mark.parametrize(("behavior", "is_said"), [("exclusive", True), ("inclusive", False), (None, False)])
 def test_tax_that_comes_on_top_is_said(opened: Opening, behavior: str | None, is_said: bool) -> None:
     balance = opened(PRICE_TAX_BEHAVIOR=behavior)

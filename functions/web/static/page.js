@@ -3,7 +3,7 @@
  */
 
 import { chosenAccount, showAccount } from "./account.js";
-import { Api } from "./api.js";
+import { Api, ApiError } from "./api.js";
 import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "./attempt.js";
 import { showBalance } from "./balance.js";
 import { TopUpForm } from "./form.js";
@@ -27,6 +27,7 @@ class Page {
   #api;
   #userId;
   #currency;
+  #prices;
   #format;
   #form;
   #history;
@@ -47,7 +48,8 @@ class Page {
     this.#userId = balance.user_id;
     this.#currency = config.currency;
     this.#format = balanceFormat(config);
-    this.#form = new TopUpForm(new Prices(config), this.#format, (amount) => this.#send(amount));
+    this.#prices = new Prices(config);
+    this.#form = new TopUpForm(this.#prices, this.#format, (amount) => this.#send(amount));
     this.#history = new History(this.#api, this.#format, isSignedOut);
     showAccount(balance.user_id);
     showBalance(balance, this.#format);
@@ -160,12 +162,15 @@ class Page {
     const earlier = openAttempt(this.#userId);
     const attempt = attemptFor(this.#userId, amount, this.#currency);
     const session = await this.#api.createSession(attempt);
+    const isAsShown = this.#prices.isCredit(session.credit_cents, amount);
     // A new session is not over: if it seems to be, the clock of this device is wrong.
-    if (attempt.request_id === earlier?.request_id && (session.url === null || hasEnded(session))) {
+    if (attempt.request_id === earlier?.request_id && (session.url === null || hasEnded(session) || !isAsShown)) {
       closeAttempt();
       return this.#sessionUrl(amount);
     }
     sessionOpened(attempt, session);
+    // The prices have changed since this page was made.
+    if (!isAsShown) throw new ApiError(400);
     return session.url;
   }
 }

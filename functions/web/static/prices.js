@@ -42,6 +42,11 @@ export class Prices {
     return this.#listed.get(amount)?.credit_cents ?? (BigInt(amount) * BigInt(credit)) / BigInt(cents);
   }
 
+  /** True if this is what the page says of the amount. A release before prices does not answer it. */
+  isCredit(answered, amount) {
+    return answered === undefined || Number(answered) === Number(this.creditFor(amount));
+  }
+
   get range() {
     const { min_amount_cents: least, max_amount_cents: most } = this.#config;
     return say("amount_range", { least: this.#money(least), most: this.#money(most) });
