@@ -35,7 +35,7 @@ def create(request: Request) -> Response:
         {
             "request_id": row.request_id,
             "session_id": row.stripe_session_id,
-            "url": row.stripe_session_url,
+            "url": row.payable_url,
             "credit_cents": row.price.credit_cents,
             "expires_at": row.expires_at and iso_utc(row.expires_at),
         },

@@ -89,6 +89,18 @@ def test_the_same_request_again_is_the_same_session_whatever_the_configuration_h
     assert len(stripe.sessions_of(request_id)) == 1
 
 
+def test_a_session_that_was_paid_has_no_page_to_be_paid_on(fns: Functions, stripe: Simulator) -> None:
+    """Stripe's page would be a dead end, to which the Balance page would lead again and again."""
+    request_id = str(uuid4())
+    body = {"amount_cents": 500, "request_id": request_id}
+    first = fns.create(body)
+    fns.webhook(event(session_object(request_id, session_id=first.json["session_id"])))
+
+    again = fns.create(body)
+    assert again.status == 200
+    assert again.json == {**first.json, "url": None}
+
+
 def test_a_request_id_that_stands_for_something_else_is_409_without_saying_whose(
     fns: Functions, stripe: Simulator
 ) -> None:

@@ -14,7 +14,7 @@ from checkout.ledger.whereabouts import Place
 from checkout.outbox.effects import success_key
 from checkout.outbox.finished_event import iso_utc
 from checkout.payments import table as payments_table
-from checkout.payments.payment import Payment, Status
+from checkout.payments.payment import Payment
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -100,7 +100,7 @@ def _resource(row: Payment, credit: Place | None) -> dict[str, Any]:
         "refunded_cents": row.refunded_cents,
         "disputed_cents": row.disputed_cents,
         "session_id": row.stripe_session_id,
-        "url": row.stripe_session_url if row.status is Status.SESSION_CREATED else None,
+        "url": row.payable_url,
         "expires_at": row.expires_at and iso_utc(row.expires_at),
         "error_message": row.error_message,
         "created_at": iso_utc(row.created_at),

@@ -96,6 +96,11 @@ class Payment:
         return self.error_message if is_over else self.refused_because
 
     @property
+    def payable_url(self) -> str | None:
+        """Stripe's page, while it can be paid there."""
+        return self.stripe_session_url if self.status is Status.SESSION_CREATED else None
+
+    @property
     def price(self) -> Price:
         """What was asked for. The release before credits the amount itself."""
         return Price(self.amount_cents, self.credit_cents or self.amount_cents)
