@@ -100,6 +100,15 @@ def test_credited_turns_true_with_the_ledger_entry(fns: Functions) -> None:
     assert after["completed_at"].endswith("Z")
 
 
+def test_a_payment_of_the_release_before_credits_what_was_paid(fns: Functions) -> None:
+    """It was another amount than asked."""
+    request_id = paid(fns)
+    fns.checkout("UPDATE checkout_transactions SET amount_cents = 700, credit_cents = NULL")
+    assert fns.row(request_id)["paid_cents"] == 500
+    found = get_session(fns, request_id).json
+    assert (found["amount_cents"], found["credit_cents"]) == (700, 500)
+
+
 @pytest.mark.parametrize("other", [{"user_id": 2}, {"amount_cents": 501}], ids=["user", "amount"])
 def test_an_entry_of_something_else_under_its_key_is_no_credit(fns: Functions, other: dict[str, int]) -> None:
     fns.add_users(2)

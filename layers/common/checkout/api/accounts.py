@@ -89,7 +89,7 @@ def _resource(row: Payment, credit: Place | None) -> dict[str, Any]:
         "request_id": row.request_id,
         "status": row.status,
         "amount_cents": row.amount_cents,
-        "credit_cents": row.price.credit_cents,
+        "credit_cents": row.price.credit_cents if row.paid_cents is None else row.credited_cents,
         "currency": row.currency,
         "purpose": row.purpose,
         "credited": credit is Place.ENTERED,
