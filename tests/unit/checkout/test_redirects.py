@@ -105,9 +105,12 @@ def test_an_allow_list_that_would_not_mean_what_it_says_is_refused(text: str) ->
         ("ftp://pay.example.com", False),
         ("pay.example.com", False),
         ("https://[::1", False),
+        ("https://pay.example.com/balance", False),
+        ("https://pay.example.com?tenant=1", False),
+        ("https://pay.example.com#top", False),
     ],
 )
-def test_http_is_for_this_machine_alone(origin: str, is_taken: bool) -> None:
+def test_an_origin_is_a_host_and_http_is_for_this_machine_alone(origin: str, is_taken: bool) -> None:
     for name in ("PUBLIC_ORIGIN", "ALLOWED_REDIRECT_ORIGINS"):
         config = Config({name: origin})
         if is_taken:

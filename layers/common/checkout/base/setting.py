@@ -243,6 +243,6 @@ def moment(given: str) -> datetime:
 
 
 def _protected(origin: str) -> str:
-    if not is_protected(origin):
-        raise ValueError("must be https://host[:port]: others can change http, which is for this machine")
+    if not re.fullmatch(r"\w+://[^/?#]+", origin) or not is_protected(origin):
+        raise ValueError("must be https://host[:port], or http on this machine: others can change http")
     return origin
