@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -350,6 +351,23 @@ def test_a_redirect_is_not_followed(provider: Provider) -> None:
     with pytest.raises(Unavailable):
         tokens(provider).claims(provider.token("RS256", SHOP))
     assert "/elsewhere" not in provider.asked
+
+
+def test_a_firewall_that_refuses_whoever_has_no_name_lets_us_through() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                is_named = b"\r\nuser-agent: checkout" in connection.recv(65_536).lower()
+                status = b"200 OK" if is_named else b"403 Forbidden"
+                connection.sendall(b"HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\n{}" % status)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert https_get.body_of(f"http://127.0.0.1:{listening.getsockname()[1]}/keys", 30) == b"{}"
+        thread.join()
 
 
 @pytest.mark.parametrize(
