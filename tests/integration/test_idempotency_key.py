@@ -42,6 +42,16 @@ def test_each_attempt_that_stripe_answered_has_a_key_of_its_own(fns: Functions, 
     ]
 
 
+def test_parameters_that_stripe_refuses_end_the_request(fns: Functions, stripe: Simulator) -> None:
+    """They are stored, so the same request would be refused for ever, also once the setting is mended."""
+    body = {"amount_cents": 500, "request_id": str(uuid4())}
+    with fns.set(STRIPE_SESSION_OPTIONS='{"discounts": [{"coupon": "gone"}]}'):
+        assert fns.create(body).status == 502
+    again = fns.create(body)
+    assert (again.status, again.json["code"]) == (409, "refused_before")
+    assert fns.create({"amount_cents": 500}).status == 201
+
+
 def test_a_key_that_stands_for_other_parameters_ends_the_request(fns: Functions, stripe: Simulator) -> None:
     """The row was lost, say, and is made anew with another address to come back to: the key stays that of the
     session that Stripe has, and the request gets no second one."""

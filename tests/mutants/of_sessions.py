@@ -184,7 +184,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="for_good=isinstance(error, StripeRefusedField | StripeKeyTaken),",
+        text="for_good=isinstance(error, StripeRefusedForGood | StripeKeyTaken),",
         instead="for_good=False,",
         breaks="what can never succeed is tried again by each call",
         caught_by=f"{AMOUNTS}::test_what_only_stripe_knows_is_refused_for_good_by_the_fields_name",

@@ -28,7 +28,7 @@ from checkout.base.errors import (
     StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
-    StripeRefusedField,
+    StripeRefusedForGood,
     UnknownUser,
 )
 from checkout.base.postgres import Database, Transaction
@@ -170,7 +170,7 @@ class CreateSession:
                 attempt=row.stripe_attempt,
                 error_message=error.detail,
                 next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,
-                for_good=isinstance(error, StripeRefusedField | StripeKeyTaken),
+                for_good=isinstance(error, StripeRefusedForGood | StripeKeyTaken),
             )
 
 
