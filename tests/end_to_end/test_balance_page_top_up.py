@@ -114,6 +114,7 @@ def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
         (Answer.problem(400, "currency must be 'usd'"), "The prices may have changed"),
         (Answer.problem(404), "Your account was not found"),
         (Answer.problem(429, retry_after="700"), "Please try again in 12 minutes."),
+        (Answer.problem(429, "of which 60 are left", retry_after="700"), "A smaller amount may be possible"),
         (Answer.problem(429, retry_after="30"), "Please try again in 30 seconds."),
         (Answer.problem(429), "Please try again later."),
         (Answer.problem(500), "Something went wrong on our side"),

@@ -193,8 +193,11 @@ export const CATALOGUE = {
     de: "Diese Aufladung wurde schon anders begonnen",
   },
   conflict_text: { en: "Continue to start a new one.", de: "Machen Sie weiter, um eine neue zu beginnen." },
-  too_many: { en: "Too many top-ups were started", de: "Es wurden zu viele Aufladungen begonnen" },
-  too_many_text: { en: "Please try again {time}.", de: "Bitte versuchen Sie es {time} noch einmal." },
+  too_many: { en: "A limit is reached", de: "Eine Grenze ist erreicht" },
+  too_many_text: {
+    en: "Please try again {time}. A smaller amount may be possible sooner.",
+    de: "Bitte versuchen Sie es {time} noch einmal. Ein kleinerer Betrag ist vielleicht früher möglich.",
+  },
   later: { en: "later", de: "später" },
   stripe_away: { en: "Stripe cannot be reached right now", de: "Stripe ist gerade nicht erreichbar" },
   not_available: {
