@@ -345,6 +345,16 @@ def test_nonsense_is_a_provider_that_is_away(provider: Provider, name: str) -> N
         IdentityProvider(provider.keys_url, provider.issuer).require()
 
 
+@pytest.mark.parametrize("lacking", [{"kid": None}, {"alg": "RS512"}], ids=["no kid", "another algorithm"])
+def test_a_provider_without_a_key_that_counts_is_no_provider(
+    provider: Provider, lacking: dict[str, Any]
+) -> None:
+    """A deployment would log everybody out, and say nothing."""
+    provider.jwks[:] = [{**jwk, **lacking} for jwk in provider.jwks]
+    with pytest.raises(Unavailable, match=r"^JWT_JWKS_URL has no key that can be used: RS256"):
+        IdentityProvider(provider.keys_url, provider.issuer).require()
+
+
 def test_a_redirect_is_not_followed(provider: Provider) -> None:
     provider.answers["/elsewhere"] = provider.answers[KEYS]
     provider.answers[KEYS] = lambda: (302, {"Location": "/elsewhere"}, b"")

@@ -47,7 +47,10 @@ class IdentityProvider:
 
     def require(self) -> None:
         """Read the keys now. Raises Unavailable, which says what is wrong with the provider's answer."""
-        if (problem := self._read()) is not None:
+        problem = self._read()
+        if problem is None and not self._keys:
+            problem = "has no key that can be used: RS256, ES256 or EdDSA, with a kid (docs/architecture.md)"
+        if problem is not None:
             raise Unavailable(f"JWT_JWKS_URL {problem}.")
 
     def _read(self) -> str | None:
