@@ -240,6 +240,14 @@ def test_a_secret_that_is_no_object_is_refused_without_being_shown(account: Any,
     assert not content or content not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", [["one-of-the-tokens-that-services-have"], 7, True])
+def test_a_value_that_is_no_text_is_named_without_being_shown(account: Any, value: Any) -> None:
+    arn = account.create_secret(Name="checkout", SecretString=json.dumps({"SERVICES": value}))["ARN"]
+
+    with pytest.raises(ConfigurationError, match=r"^SERVICES in Secrets Manager must be a text\.$"):
+        Config({"SECRET_ARN": arn}).check()
+
+
 def test_a_secret_into_which_nothing_was_put_has_no_values(account: Any) -> None:
     """As CloudFormation makes it. One that is not there is something else."""
     arn = account.create_secret(Name="checkout")["ARN"]

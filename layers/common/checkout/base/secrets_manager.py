@@ -22,7 +22,7 @@ class SecretsManager:
         self._secret_arn = secret_arn
         self._client: Any = None
         self._is_asked = True
-        self._values: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
 
@@ -56,7 +56,10 @@ class SecretsManager:
     def get(self, name: str) -> str | None:
         if time.time() - self._read_at > timing.SECRETS_KEEP:
             self._read()
-        return self._values.get(name)
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{name} in Secrets Manager must be a text.")
+        return value
 
     def refresh(self) -> bool:
         """Read again, unless that was tried a moment ago. True if a value has changed.
