@@ -491,7 +491,11 @@ def test_a_record_that_can_never_be_answered_is_parked_and_the_others_are_answer
     [{"status": 500}, {"status": 429}, {"status": 401}, {"drop_after_effect": True, "times": 2}],
 )
 def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
-    fns: Functions, stripe: Simulator, answers: Answers, fault: dict[str, Any]
+    fns: Functions,
+    stripe: Simulator,
+    answers: Answers,
+    capsys: pytest.CaptureFixture[str],
+    fault: dict[str, Any],
 ) -> None:
     stuck = [requested() for _ in range(3)]
     free = [requested() for _ in range(2)]
@@ -500,6 +504,7 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
     stripe.fault(path_prefix=SESSIONS, method="POST", **fault)
 
     assert fns.ask(*batch) == [(0, 10), (0, 11), (0, 12)]
+    assert '"StripeErrors":[1.0]' in capsys.readouterr().out, "an alarm is raised if it lasts"
     assert [len(answers(request["request_id"])) for request in stuck] == [0, 0, 0]
     assert [len(answers(request["request_id"])) for request in free] == [1, 1]
 

@@ -85,6 +85,7 @@ class AnswerRequests:
                 self._settle(record)
             except (Unavailable, StripeError) as error:
                 telemetry.logger.warning("a request must come again", extra={"reason": error.detail})
+                telemetry.count("StripeErrors", int(isinstance(error, StripeError)))
                 blocked.add(record.partition)
                 again.append(record)
         telemetry.count("RequestsDeferred", len(again))
