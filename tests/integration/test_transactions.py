@@ -115,6 +115,14 @@ def test_a_connection_that_goes_later_is_an_error(fns: Functions, database: Data
     assert stored(fns) == []
 
 
+def test_what_a_url_says_of_its_connection_is_so(fns: Functions) -> None:
+    """Hosts of PostgreSQL hand out URLs with such parameters."""
+    url = f"{fns.settings['CHECKOUT_DATABASE_URL']}?connect_timeout=15&application_name=shop"
+    with Database(lambda: url).autocommit() as tx:
+        tx.execute("SELECT current_setting('application_name') AS name")
+        assert tx.row() == {"name": "shop"}
+
+
 def test_rows_as_tuples_see_the_transaction(database: Database) -> None:
     with database.transaction(commit=False) as tx:
         tx.queue(*insert("evt_1"))

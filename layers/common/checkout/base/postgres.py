@@ -193,11 +193,10 @@ class Database:
             connection.close()
 
     def _connect(self) -> psycopg2.extensions.connection:
-        server = server_of(self._url(), self._token)
+        patience = self._connect_timeout_seconds
+        server = server_of(self._url(), self._token, connect_timeout_seconds=patience)
         try:
-            connection: psycopg2.extensions.connection = psycopg2.connect(
-                **server, connect_timeout=self._connect_timeout_seconds, application_name="checkout"
-            )
+            connection: psycopg2.extensions.connection = psycopg2.connect(**server)
         except psycopg2.OperationalError as error:
             telemetry.logger.warning("no connection to PostgreSQL", extra={"reason": str(error).strip()})
             raise

@@ -12,11 +12,16 @@ from checkout.base.errors import ConfigurationError
 Token = Callable[[str, int, str], str]
 """Host, port and user to a password for them."""
 
+OURS = {
+    "application_name": "checkout",
+}
+"""Parameters of every connection whose URL does not say otherwise."""
+
 URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 
-def server_of(url: str, token: Token | None) -> dict[str, Any]:
-    """What psycopg2 connects with. `token` makes the password if there is one.
+def server_of(url: str, token: Token | None, *, connect_timeout_seconds: int) -> dict[str, Any]:
+    """What psycopg2 connects with. `token` makes the password if there is one. Parameters in the URL win.
 
     Raises ConfigurationError.
     """
@@ -33,4 +38,4 @@ def server_of(url: str, token: Token | None) -> dict[str, Any]:
                 "With DATABASE_AUTH=IAM a database's URL must be postgresql://role@host/name."
             )
         server["password"] = token(server["host"], int(server.get("port", 5432)), server["user"])
-    return server
+    return OURS | {"connect_timeout": connect_timeout_seconds} | server
