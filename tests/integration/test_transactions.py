@@ -1,7 +1,12 @@
 """A transaction in as few round trips as it takes, over a connection that may be gone."""
 
+import os
+import socket
+import sys
+
 import pytest
 
+from checkout.base import timing
 from checkout.base.errors import DatabaseUnavailable, DataRefused, InvariantBroken
 from checkout.base.postgres import Database, array
 from tests.support.functions import Functions
@@ -121,6 +126,18 @@ def test_what_a_url_says_of_its_connection_is_so(fns: Functions) -> None:
     with Database(lambda: url).autocommit() as tx:
         tx.execute("SELECT current_setting('application_name') AS name")
         assert tx.row() == {"name": "shop"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_USER_TIMEOUT")
+def test_a_server_that_vanishes_without_a_word_is_soon_given_up(database: Database) -> None:
+    """What is sent must be acknowledged, and while an answer is waited for, the host must show that it is
+    there. (To play it would take a firewall.)"""
+    connection = database.cursor().connection
+    with socket.socket(fileno=os.dup(connection.fileno())) as way:
+        assert way.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == timing.DATABASE_SILENCE * 1000
+        assert way.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            assert way.getsockopt(socket.IPPROTO_TCP, option) == timing.DATABASE_SILENCE
 
 
 def test_rows_as_tuples_see_the_transaction(database: Database) -> None:

@@ -57,6 +57,13 @@ def test_a_webhook_is_answered_in_time() -> None:
 
 
 @pytest.mark.parametrize("function", ANSWERING)
+def test_a_function_answers_although_its_database_has_moved(function: str) -> None:
+    """It must notice that the old server is gone, and connect to the new one."""
+    noticed = 2 * timing.DATABASE_SILENCE
+    assert noticed + timing.DATABASE_CONNECT + timing.SECRETS_CALL + PUBLISH_AT_ONCE < LIMITS[function]
+
+
+@pytest.mark.parametrize("function", ANSWERING)
 def test_a_database_that_wakes_up_is_waited_for(function: str) -> None:
     wakes = int(transformed.source()["Mappings"]["Profiles"]["dev"]["ConnectTimeoutSeconds"])
     usual = int(transformed.source()["Mappings"]["Profiles"]["prod"]["ConnectTimeoutSeconds"])

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from checkout.base import timing
 from checkout.base.errors import ConfigurationError
 
 Token = Callable[[str, int, str], str]
@@ -14,6 +15,11 @@ Token = Callable[[str, int, str], str]
 
 OURS = {
     "application_name": "checkout",
+    # A host that is gone answers nothing, and neither does one whose firewall has forgotten the connection.
+    # Without these, Linux waits for it for a quarter of an hour.
+    "tcp_user_timeout": timing.DATABASE_SILENCE * 1000,
+    "keepalives_idle": timing.DATABASE_SILENCE,
+    "keepalives_interval": timing.DATABASE_SILENCE,
 }
 """Parameters of every connection whose URL does not say otherwise."""
 

@@ -30,6 +30,10 @@ def deadline(context: Any, function: str) -> float:
 # PostgreSQL
 
 DATABASE_CONNECT = 5
+DATABASE_SILENCE = 5
+"""A server that does not even acknowledge what was sent, for so long, is gone: so is its connection. What it
+takes to answer does not count."""
+
 DATABASE_LOCK = 5
 DATABASE_STATEMENT = 25
 DATABASE_IDLE_IN_TRANSACTION = 30
