@@ -102,12 +102,12 @@ def test_what_our_code_cannot_read_waits_for_a_release_that_can(
     assert fns.row(bad)["status"] == "payment_succeeded"
 
 
-def test_what_the_client_decodes_is_stored_all_the_same(stripe: Simulator) -> None:
+def test_what_the_client_decodes_is_stored_all_the_same() -> None:
     """The library makes Decimals of some texts, which JSON has no form for."""
     converted = {"fx_rate": Decimal("1.08")}
     answer = StripeObject.construct_from({"currency_conversion": converted}, "sk_test_x")
 
-    asked = stripe_api._asked(lambda _client: answer, stripe.client)
+    asked = stripe_api.StripeApi(lambda: "sk_test_x")._asked(lambda _client: answer)
 
     assert asked == {"currency_conversion": {"fx_rate": "1.08"}}
 

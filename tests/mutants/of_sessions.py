@@ -152,6 +152,14 @@ MUTANTS = [
     ),
     Mutant(
         file="payments/stripe_api.py",
+        text="        if not may_have_arrived:\n",
+        instead="        if _never_connected(error.__cause__):\n",
+        breaks="a refund that Stripe has made is reported as one for which it could not be reached",
+        caught_by="tests/unit/checkout/test_stripe_refusals.py"
+        "::test_stripe_was_not_reached_only_if_no_attempt_of_the_sdk_reached_it",
+    ),
+    Mutant(
+        file="payments/stripe_api.py",
         text='return StripeKeyTaken("Stripe knows',
         instead='return StripeRefused("Stripe knows',
         breaks="a request that was made anew after a restore gets a second session next to its paid one",

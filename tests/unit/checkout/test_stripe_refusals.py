@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import requests
 import stripe
 
-from checkout.base.errors import StripeRefusedForGood
+from checkout.base.errors import StripeNotReached, StripeOutcomeUnknown, StripeRefusedForGood
 from checkout.payments.stripe_api import StripeApi
 
 
@@ -39,3 +40,41 @@ def test_only_what_stripe_names_is_said(
     with pytest.raises(StripeRefusedForGood) as refused:
         StripeApi(lambda: "sk_test_1").create_refund({}, "key")
     assert refused.value.detail == f"Stripe refused the request ({said})."
+
+
+def _answer(status: int) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code, answer._content = status, b'{"error": {"message": "away"}}'
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("attempts", "raised"),
+    [
+        ([requests.ConnectTimeout(), requests.ConnectTimeout()], StripeNotReached),
+        ([requests.ReadTimeout(), requests.ConnectTimeout()], StripeOutcomeUnknown),
+        ([_answer(500), requests.ConnectTimeout()], StripeOutcomeUnknown),
+        ([requests.ConnectTimeout(), requests.ReadTimeout()], StripeOutcomeUnknown),
+    ],
+)
+def test_stripe_was_not_reached_only_if_no_attempt_of_the_sdk_reached_it(
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: list[requests.Response | Exception],
+    raised: type[Exception],
+) -> None:
+    """Otherwise it may have refunded, although the last attempt found no way to it."""
+    left = iter(attempts)
+
+    def attempt(*_: Any, **__: Any) -> requests.Response:
+        if isinstance(ended := next(left), Exception):
+            raise ended
+        return ended
+
+    monkeypatch.setattr(requests.Session, "request", attempt)
+    monkeypatch.setattr(stripe.HTTPClient, "_sleep_time_seconds", lambda *_: 0)
+    stripe_api = StripeApi(lambda: "sk_test_1")
+
+    for _ in range(2):  # What became of an earlier call does not count.
+        left = iter(attempts)
+        with pytest.raises(raised):
+            stripe_api.create_refund({}, "key")

@@ -48,6 +48,23 @@ class CreatedSession(NamedTuple):
     expires_at: datetime | None
 
 
+class _Session(requests.Session):
+    """Knows whether a call may have reached Stripe. The SDK tries again by itself, and its error is about the
+    last attempt alone."""
+
+    may_have_arrived = False
+    """Of the call under way: one of its attempts."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        try:
+            answer = super().request(*args, **kwargs)
+        except Exception as error:
+            self.may_have_arrived = self.may_have_arrived or not _never_connected(error)
+            raise
+        self.may_have_arrived = True
+        return answer
+
+
 class StripeApi:
     """Raises only StripeError and its kin. `secret_key` is asked at every call, since it may be rotated."""
 
@@ -56,14 +73,14 @@ class StripeApi:
         self._secret_key = secret_key
         self._base = base
         self._client: tuple[str, stripe.StripeClient] | None = None
+        self._session = _Session()
 
     def create_session(self, parameters: dict[str, Any], idempotency_key: str) -> CreatedSession:
         """https://docs.stripe.com/api/checkout/sessions/create"""
-        session = _asked(
+        session = self._asked(
             lambda client: client.v1.checkout.sessions.create(
                 cast(Any, parameters), {"idempotency_key": idempotency_key}
-            ),
-            self._connected(),
+            )
         )
         expires_at = session.get("expires_at")
         return CreatedSession(
@@ -144,12 +161,21 @@ class StripeApi:
 
     def _fetched(self, call: Callable[[stripe.StripeClient], Any]) -> dict[str, Any]:
         try:
-            return _asked(call, self._connected())
+            return self._asked(call)
         except StripeRefusedForGood as refusal:
             # A list by an id that Stripe does not know is a 400.
             if getattr(refusal.__cause__, "code", None) == "resource_missing":
                 raise StripeObjectMissing("Stripe knows no such object.") from refusal
             raise
+
+    def _asked(self, call: Callable[[stripe.StripeClient], Any]) -> dict[str, Any]:
+        client = self._connected()
+        self._session.may_have_arrived = False
+        try:
+            answer: dict[str, Any] = call(client).to_dict(for_json=True)
+            return answer
+        except stripe.StripeError as error:
+            raise _mapped(error, may_have_arrived=self._session.may_have_arrived) from error
 
     def _connected(self) -> stripe.StripeClient:
         key = self._secret_key()
@@ -159,28 +185,22 @@ class StripeApi:
                 stripe_version=API_VERSION,
                 max_network_retries=timing.STRIPE_RETRIES,
                 base_addresses={"api": self._base} if self._base else {},
-                http_client=stripe.RequestsClient(timeout=(timing.STRIPE_CONNECT, timing.STRIPE_READ)),
+                http_client=stripe.RequestsClient(
+                    timeout=(timing.STRIPE_CONNECT, timing.STRIPE_READ), session=self._session
+                ),
             )
             self._client = (key, client)
         return self._client[1]
 
 
-def _asked(call: Callable[[stripe.StripeClient], Any], client: stripe.StripeClient) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = call(client).to_dict(for_json=True)
-        return answer
-    except stripe.StripeError as error:
-        raise _mapped(error) from error
-
-
-def _mapped(error: stripe.StripeError) -> StripeError:
+def _mapped(error: stripe.StripeError, *, may_have_arrived: bool) -> StripeError:
     """Stripe replays what it has answered, its 500s included, unless the request never began (401, 409, 429,
     other parameters under a known key): https://docs.stripe.com/api/idempotent_requests
 
     401, 409 and 429 are about the key or the account of the moment, so they pass for every request at once;
     other parameters under a known key never do."""
     if isinstance(error, stripe.APIConnectionError):
-        if _never_connected(error.__cause__):
+        if not may_have_arrived:
             return StripeNotReached("Stripe could not be reached; try again.")
         return StripeOutcomeUnknown("Stripe did not answer; try again with the same request_id.")
     if error.http_status == 409:
