@@ -21,12 +21,18 @@ _REASONS = {
 class Complaints:
     def __init__(self) -> None:
         self._found: set[str] = set()
+        self._said: str | None = None
 
     def note(self, error: KafkaError) -> None:
         line = error.str()
         self._found.update(needle for needle in _REASONS if needle in line)
 
+    def say(self, reason: str) -> None:
+        """The reason is known without librdkafka's lines, if these have no better one."""
+        self._said = reason
+
     def taken(self) -> str:
         """The reason for the failures since the last call."""
         found, self._found = self._found, set()
-        return next((reason for needle, reason in _REASONS.items() if needle in found), NO_ANSWER)
+        said, self._said = self._said, None
+        return next((reason for needle, reason in _REASONS.items() if needle in found), said or NO_ANSWER)

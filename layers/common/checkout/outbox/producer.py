@@ -94,6 +94,9 @@ class KafkaPublisher:
         self._last_used = time.time()
         if any(message.effect_key not in acknowledged | refused for message in messages):
             self.close()
+            for error in answers.values():
+                if error is not None and error.code() not in _REFUSED:
+                    self._complaints.say(f"The brokers have answered: {error.str()}.")
             telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
             self._paused_until = time.time() + timing.PRODUCER_PAUSE
         in_order = [message.effect_key for message in messages if message.effect_key in acknowledged]
@@ -109,7 +112,8 @@ class KafkaPublisher:
             self.close()
             raise Unavailable(f"No connection to Kafka. {self._complaints.taken()}") from error
         if not found.partitions:
-            raise Unavailable(f"Kafka has no topic {topic}.")
+            why = "" if found.error is None else f" ({found.error.str()})"
+            raise Unavailable(f"Kafka shows no topic {topic}{why}.")
 
     def _answers(self, messages: Sequence[Message], deadline: float) -> dict[str, KafkaError | None]:
         """By effect key, of those that the brokers have answered in time: None for an acknowledgement."""
@@ -124,7 +128,7 @@ class KafkaPublisher:
         except KafkaException as error:
             self._complaints.note(error.args[0])
         except CheckoutError as error:
-            telemetry.logger.warning("no sign-in to Kafka", extra={"reason": error.detail})
+            self._complaints.say(error.detail)
         return answers
 
     def _send(self, producer: Producer, message: Message, answers: dict[str, KafkaError | None]) -> None:
