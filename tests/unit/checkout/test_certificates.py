@@ -9,6 +9,8 @@ import certifi
 import pytest
 
 import checkout
+from checkout.base.config import Config
+from checkout.outbox import administration, sign_in
 
 BUNDLE = Path(checkout.__file__).parent / "certificates" / "aws-roots.pem"
 YEAR = 365 * 24 * 3600
@@ -62,3 +64,20 @@ def test_kafka_s_roots_are_amazon_s_alone() -> None:
 
 def test_nobody_else_is_trusted() -> None:
     assert [name for name in ROOTS if not name.startswith("Amazon RDS ") and name not in AMAZON] == []
+
+
+def test_comments_may_be_in_any_language(tmp_path: Path) -> None:
+    """Bundles name their authorities: NetLock Arany (Class Gold) Főtanúsítvány."""
+    bundle = tmp_path / "roots.pem"
+    bundle.write_bytes("# Főtanúsítvány\n".encode() + b"# K\xf6k\n" + sign_in.AMAZON_ROOTS.read_bytes())
+
+    def settings(file: str) -> dict[str, Any]:
+        account = {"KAFKA_USERNAME": "a", "KAFKA_PASSWORD": "b"}
+        return sign_in.settings(Config({"KAFKA_SECURITY": "SCRAM", "KAFKA_CA_FILE": file, **account}))
+
+    [trusted, usual] = [
+        administration.translated(settings(file))["ssl_context"].get_ca_certs()
+        for file in (str(bundle), str(sign_in.AMAZON_ROOTS))
+    ]
+    assert trusted == usual
+    assert trusted

@@ -70,8 +70,8 @@ def _by_tls(mechanism: str, trusted: str) -> dict[str, Any]:
 def roots(file: str) -> str:
     """The certificates in a file. Raises ConfigurationError."""
     try:
-        return _checked(Path(file).read_text())
-    except (OSError, ValueError) as error:
+        return _checked(Path(file).read_text("utf-8", errors="ignore"))
+    except OSError as error:
         raise ConfigurationError(f"KAFKA_CA_FILE must be a file of certificates in PEM: {error}") from error
 
 
@@ -85,7 +85,9 @@ def _in_pem(root: str) -> str:
 
 
 def _checked(pem: str) -> str:
-    """Raises OSError if there is no certificate."""
+    """Without what is not ASCII: comments may have that, and Python refuses it. Raises OSError if there is no
+    certificate."""
+    pem = pem.encode("ascii", "ignore").decode()
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     return pem
 
