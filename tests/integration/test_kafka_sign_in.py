@@ -5,12 +5,14 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 from moto import mock_aws
 
 from checkout.base import timing
@@ -230,6 +232,21 @@ def test_no_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: None)
     with pytest.raises(Unavailable, match="no AWS credentials"):
         kafka_sign_in.msk_token()
+
+
+def test_while_credentials_are_not_given_out_nothing_is_published_and_nothing_raised(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The outbox has what a webhook has committed, and it must be answered."""
+
+    def away(_: boto3.Session) -> None:
+        raise CredentialRetrievalError(provider="container-role", error_msg="away")
+
+    put(monkeypatch, AWS_DEFAULT_REGION="eu-central-1")
+    monkeypatch.setattr(boto3.Session, "get_credentials", away)
+    signed_in = partial(kafka_sign_in.by_token, kafka_sign_in.msk_token, "")
+    assert not KafkaPublisher(["127.0.0.1:1"], sign_in=signed_in).publish([MESSAGE], 0.5).acknowledged
+    assert "CredentialRetrievalError" in caplog.records[0].__dict__["reason"]
 
 
 @pytest.mark.parametrize(

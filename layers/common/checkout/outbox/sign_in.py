@@ -100,16 +100,20 @@ def msk_token() -> str:
     import boto3
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
+    from botocore.exceptions import BotoCoreError
 
     session = boto3.Session()
-    credentials, region = session.get_credentials(), session.region_name
+    try:
+        # With SnapStart they are asked for, and expire.
+        found, region = session.get_credentials(), session.region_name
+        credentials = None if found is None else found.get_frozen_credentials()
+    except BotoCoreError as error:
+        raise Unavailable(f"No token to sign in to Kafka with: {type(error).__name__}.") from error
     if credentials is None or region is None:
         raise Unavailable("There are no AWS credentials, or no region, to sign in to Kafka with.")
     request = AWSRequest(
         "GET", f"https://kafka.{region}.amazonaws.com/", params={"Action": "kafka-cluster:Connect"}
     )
-    SigV4QueryAuth(
-        credentials.get_frozen_credentials(), "kafka-cluster", region, expires=timing.KAFKA_TOKEN
-    ).add_auth(request)
+    SigV4QueryAuth(credentials, "kafka-cluster", region, expires=timing.KAFKA_TOKEN).add_auth(request)
     url = f"{request.url}&User-Agent=checkout"
     return base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
