@@ -122,6 +122,30 @@ def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Ta
     assert fns.balance() == 0
 
 
+@pytest.mark.parametrize("is_older", [False, True], ids=["a movement is held", "nothing is stored of it"])
+def test_replayed_while_stripe_answers_what_is_older_it_acts_once_stripe_shows_it(
+    fns: Functions, known: KnownStripe, tail: Tail, is_older: bool
+) -> None:
+    """The operator reads `waiting`, and has nothing more to do."""
+    taken_back = refund("pi_1")
+    older = {**taken_back, "status": "pending"}
+    known.knows("pi_1", payment_intent("pi_1"))
+    known.knows(taken_back["id"], older if is_older else taken_back)
+    early = event(taken_back, "refund.updated")
+    assert outcome(fns, early) == "waiting"
+    HeldEvents(system()).discard(early["id"], reason="the wrong one")
+    pay(fns)
+
+    known.knows(taken_back["id"], older)
+    again = HeldEvents(system()).replay(early["id"])
+    assert (again.outcome, again.revived) == ("waiting", [taken_back["id"]])
+    known.knows(taken_back["id"], taken_back)
+    assert system().stripe_events.retry(early["id"]) == "applied"
+
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
 def test_the_reconciler_leaves_alone_what_was_discarded_while_it_read(
     fns: Functions, known: KnownStripe
 ) -> None:

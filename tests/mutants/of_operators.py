@@ -106,4 +106,12 @@ MUTANTS = [
         caught_by="tests/integration/test_refund.py"
         "::test_an_answer_that_is_younger_than_stripes_list_is_applied_with_its_share",
     ),
+    Mutant(
+        file="payments/settlement.py",
+        text="revived=reversals.revive_unread(tx, event) if is_to_come else ()",
+        instead="revived=()",
+        breaks="a discarded refund that is replayed while Stripe answers what is older stays discarded",
+        caught_by="tests/integration/test_discarded_reversals.py"
+        "::test_replayed_while_stripe_answers_what_is_older_it_acts_once_stripe_shows_it",
+    ),
 ]

@@ -200,7 +200,7 @@ class StripeEvents:
         if isinstance(reading, Outcome):
             is_alone = admit is None and not isinstance(reading, Parked)
             with self._checkout.autocommit() if is_alone else self._checkout.transaction() as tx:
-                settled_unread = settlement.settle_unread(tx, event, reading, admit)
+                settled_unread = settlement.settle_unread(tx, event, reading, admit, is_replay=is_replay)
                 _announce(event, settled_unread)
             return settled_unread
         with self._checkout.transaction() as tx:

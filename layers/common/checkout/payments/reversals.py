@@ -13,9 +13,11 @@ from checkout.payments import reversals_table
 from checkout.payments.locked import Locked
 from checkout.payments.outcomes import Applied, Ignored, Outcome, Parked, Waiting
 from checkout.payments.payment import Payment, Status
-from checkout.payments.reversal_event import Reversal, ReversalReport, Reversed
+from checkout.payments.reversal_event import Reversal, ReversalReport, Reversed, subject_of
 from checkout.payments.reversals_table import StoredReversal
 from checkout.payments.shares import with_shares
+from checkout.payments.stripe_event import StripeEvent
+from checkout.payments.stripe_object import payment_intent_of
 
 UNPAID = "its payment has not succeeded yet"
 DISCARDED = "an operator has discarded what it is about"
@@ -198,4 +200,14 @@ def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: st
     objects = [one.object_id for one in revived]
     reversals_table.take_decisions_back(tx, objects)
     reversals_table.revive(tx, [key for one in revived for key in one.effect_keys])
+    return objects
+
+
+def revive_unread(tx: Transaction, event: StripeEvent) -> Sequence[str]:
+    """The same for an event that waits until Stripe shows what it is about. The reconciler, which retries it,
+    takes no decision back. The payment intent is locked."""
+    subject = subject_of(event.type, event.object)
+    objects = [subject] if subject is not None else reversals_table.discarded_with(tx, event.id)
+    reversals_table.take_decisions_back(tx, objects)
+    reversals_table.revive_objects(tx, objects, payment_intent_of(event.object))
     return objects

@@ -133,6 +133,15 @@ def revive(tx: Transaction, effect_keys: Collection[str]) -> None:
     )
 
 
+def revive_objects(tx: Transaction, object_ids: Collection[str], payment_intent_id: str | None) -> None:
+    """All that is held of these refunds or disputes of the payment waits again."""
+    tx.queue(
+        "UPDATE reversals SET state = 'waiting', updated_at = now()"
+        f" WHERE payment_intent_id = %s AND state = 'held' AND {_OBJECT} = ANY(%s)",
+        (payment_intent_id, list(object_ids)),
+    )
+
+
 def hold(tx: Transaction, effect_keys: Collection[str]) -> None:
     tx.queue(
         "UPDATE reversals SET state = 'held', updated_at = now(), emitted_at = NULL"

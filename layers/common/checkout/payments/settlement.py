@@ -16,7 +16,16 @@ from checkout.payments import inbox, locked, reversals, table
 from checkout.payments.decisions import Decision, decide
 from checkout.payments.inbox import StoredEvent
 from checkout.payments.locked import Locked, Report
-from checkout.payments.outcomes import Applied, Behind, Ignored, Outcome, Parked, Unconfirmed, Unseen
+from checkout.payments.outcomes import (
+    Applied,
+    Behind,
+    Ignored,
+    Outcome,
+    Parked,
+    Unconfirmed,
+    Unseen,
+    Waiting,
+)
 from checkout.payments.payment import Payment
 from checkout.payments.reversal_event import ReversalReport
 from checkout.payments.reversals_table import StoredReversal
@@ -86,12 +95,15 @@ def settle_stored(
 
 
 def settle_unread(
-    tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None
+    tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None, *, is_replay: bool = False
 ) -> Settled | None:
     """Store what becomes of an event without reading its payment. None if it is known, or not admitted;
-    without `admit` it is stored as new."""
+    without `admit` it is stored as new. If a replay must wait, it takes back what was discarded already."""
     if admit is None:
         return Settled(outcome) if inbox.store(tx, event, outcome) else None
+    payment_intent_id = payment_intent_of(event.object)
+    if is_replay and payment_intent_id is not None:
+        table.lock_payment_intent(tx, payment_intent_id)
     stored = inbox.lock(tx, event.id)
     if not admit(stored):
         return None
@@ -100,7 +112,8 @@ def settle_unread(
     if isinstance(outcome, Unseen) and stored.age_seconds > UNSEEN_FOR_SECONDS:
         outcome = Ignored(OF_ANOTHER_ACCOUNT)
     inbox.settle(tx, event.id, outcome)
-    return Settled(outcome)
+    is_to_come = is_replay and isinstance(outcome, Waiting)
+    return Settled(outcome, revived=reversals.revive_unread(tx, event) if is_to_come else ())
 
 
 def _lock(tx: Transaction, report: Report, event: StripeEvent | None = None) -> None:
