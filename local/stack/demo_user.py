@@ -1,4 +1,4 @@
-"""The user that every stack has, and the description of a stack, which has that user's token."""
+"""The demo user, and the description of a stack, which has that user's token."""
 
 import os
 from collections.abc import Mapping
@@ -17,15 +17,17 @@ _TOKEN_SECONDS = 30 * 86_400
 
 def insert(url: str, user_id: UserId) -> None:
     """Insert the demo user, unless the application's database has that user, or brought a table of its own,
-    whose rows it makes itself. Raises psycopg2.Error."""
+    whose rows it makes and numbers itself. Raises psycopg2.Error."""
     connection = psycopg2.connect(url)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'email'"
-                " AND NOT attisdropped"
+                "SELECT relkind = 'r' AND array_agg(attname::text ORDER BY attname) = '{balance,email,id}'"
+                "   AND NOT bool_or(attname = 'id' AND (atthasdef OR attidentity <> ''))"
+                " FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+                " WHERE pg_class.oid = 'users'::regclass AND attnum > 0 AND NOT attisdropped GROUP BY relkind"
             )
-            if cursor.fetchone() == (1,):
+            if cursor.fetchone() == (True,):
                 cursor.execute(
                     "INSERT INTO users (id, email, balance) VALUES (%s, %s, 0) ON CONFLICT (id) DO NOTHING",
                     (user_id, "demo@example.com"),
