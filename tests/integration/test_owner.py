@@ -18,12 +18,13 @@ def empty(databases: tuple[str, str]) -> Iterator[str]:
         yield url
 
 
-def migrate(url: str, app_id: str, currency: str = "eur") -> list[str]:
-    database = Database(lambda: url)
+def migrate(url: str, app_id: str, currency: str = "eur", application: str | None = None) -> list[str]:
+    checkout, other = Database(lambda: url), Database(lambda: application or url)
     try:
-        return Migrate(database, database, app_id, currency=currency)()
+        return Migrate(checkout, other, app_id, currency=currency)()
     finally:
-        database.close()
+        checkout.close()
+        other.close()
 
 
 def test_another_stack_is_refused_before_anything_is_applied(empty: str) -> None:
@@ -103,3 +104,22 @@ def test_balances_that_nobody_has_paid_for_keep_their_currency_too(empty: str) -
     with pytest.raises(ConfigurationError, match="set it to eur"):
         migrate(empty, "prod-1", "jpy")
     assert migrate(empty, "prod-1", "eur") == []
+
+
+@pytest.mark.parametrize("checkout", ["another", "that of a release without owners"])
+def test_a_ledger_keeps_its_currency_although_the_checkout_database_names_none(
+    databases: tuple[str, str], empty: str, checkout: str
+) -> None:
+    """That one is new, so is the setting, or it is from before the owner was kept."""
+    migrate(empty, "prod-1", "eur")
+    query(empty, "INSERT INTO users (id) VALUES (1)")
+    query(empty, "SELECT ledger_move('gift', 1, 500, 'eur', 'gift')")
+    with another_database(databases[0], "another_checkout") as another:
+        url = another
+        if checkout != "another":
+            url = empty
+            query(empty, "DROP TABLE checkout_owner")
+            query(empty, "DELETE FROM schema_migrations WHERE name = 'checkout/0018_owner.sql'")
+        with pytest.raises(ConfigurationError, match="set it to eur"):
+            migrate(url, "prod-1", "jpy", application=empty)
+        assert "checkout/0018_owner.sql" in migrate(url, "prod-1", "eur", application=empty)

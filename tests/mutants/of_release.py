@@ -78,6 +78,14 @@ MUTANTS = [
         "::test_balances_keep_their_currency_once_something_was_paid",
     ),
     Mutant(
+        file="release/owner.py",
+        text="    if before is not None or tx.fetchone() is None:\n",
+        instead="    if before is not None:\n",
+        breaks="a new checkout database gives the balances that there are another currency",
+        caught_by="tests/integration/test_owner.py"
+        "::test_a_ledger_keeps_its_currency_although_the_checkout_database_names_none",
+    ),
+    Mutant(
         file="sessions/create.py",
         text="        return self._create(row, row.stripe_parameters or {})\n",
         instead="        parameters = row.stripe_parameters or {}\n"

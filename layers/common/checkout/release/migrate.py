@@ -76,7 +76,7 @@ class Migrate:
             before = owner.require_own(tx, *self._owner)
         for folder, database in self._databases.items():
             with database.transaction() as tx:
-                if folder == "application" and before is not None:
+                if folder == "application":
                     owner.require_no_entries(tx, before, self._owner[1])
                 user_id_columns.require_same(tx, user_id_columns.TABLES[folder])
                 if folder == "application" and application_users.require_usable(

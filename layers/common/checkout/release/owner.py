@@ -41,15 +41,19 @@ def require_own(tx: Transaction, app_id: str, currency: str) -> str | None:
     return before
 
 
-def require_no_entries(tx: Transaction, before: str, currency: str) -> None:
+def require_no_entries(tx: Transaction, before: str | None, currency: str) -> None:
     """Raises ConfigurationError if the balances have another currency than until now, and the ledger has
-    entries: opening balances, an application's own. The transaction is the application database's."""
+    entries: opening balances, an application's own. If the checkout database names none (`before` is None),
+    the ledger says which it was. The transaction is the application database's."""
     tx.execute("SELECT WHERE to_regclass('ledger_entries') IS NOT NULL")
     if before == currency or tx.fetchone() is None:
         return
-    tx.execute("SELECT 1 FROM ledger_entries LIMIT 1")
-    if tx.fetchone() is not None:
-        raise _in_another_currency(before, currency)
+    tx.execute("SELECT currency FROM ledger_entries LIMIT 1")
+    if (entry := tx.fetchone()) is None:
+        return
+    tx.execute("SELECT FROM ledger_entries WHERE currency = %s LIMIT 1", (currency,))
+    if before is not None or tx.fetchone() is None:
+        raise _in_another_currency(before or entry["currency"], currency)
 
 
 def take(tx: Transaction, app_id: str, currency: str) -> None:
