@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg2 import errors
 
+from checkout.base import timing
 from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.base.user_ids import KINDS
@@ -43,6 +44,19 @@ def test_a_balance_that_is_null_becomes_one_that_counts(adopter: str) -> None:
     assert balances(adopter)[1] == 500
     with pytest.raises(errors.NotNullViolation):
         query(adopter, "UPDATE users SET balance = NULL")
+
+
+def test_millions_of_users_may_take_longer_than_a_request(adopter: str) -> None:
+    query(adopter, "CREATE TABLE limits (milliseconds BIGINT)")
+    query(
+        adopter,
+        "CREATE FUNCTION note_limit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO limits SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout';"
+        " RETURN NEW; END $$;"
+        " CREATE TRIGGER note_limit BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION note_limit()",
+    )
+    migrate(adopter)
+    assert query(adopter, "SELECT milliseconds FROM limits") == [{"milliseconds": timing.MIGRATION * 1000}]
 
 
 def test_what_was_entered_while_it_was_null_is_in_it_afterwards(adopter: str) -> None:

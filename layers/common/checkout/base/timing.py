@@ -135,6 +135,9 @@ SETUP_WAKE = 180.0
 """Aurora that was paused for a day needs more than one attempt to connect; a failed update is rolled back."""
 
 SETUP_PAUSE = 5.0
+
+MIGRATION = 600
+"""For one statement of a migration: an index of a large table, or the balances of millions of users."""
 VERSION_READ = 60
 """A cold start, and a database that is waking up."""
 

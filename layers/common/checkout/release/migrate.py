@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from checkout.base import telemetry
+from checkout.base import telemetry, timing
 from checkout.base.errors import ConfigurationError
-from checkout.base.postgres import Database, Transaction
+from checkout.base.postgres import Database, Transaction, limit
 from checkout.base.user_ids import BIGINT, UserIds
 from checkout.release import application_users, owner, user_id_columns
 
@@ -46,6 +46,7 @@ class Migrate:
                 name = f"{folder}/{path.name}"
                 with database.transaction() as tx:
                     if not _is_applied(tx, name):
+                        limit(tx, statement_timeout=timing.MIGRATION)
                         tx.execute(for_ids(tx.user_ids, path.read_text(encoding="utf-8")))
                         tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
                         applied.append(name)
