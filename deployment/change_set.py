@@ -23,12 +23,16 @@ _REASONS = 5
 def plan(environment: str, say: Callable[[str], None], **options: Any) -> str | None:
     """Build, and make a change set, which sam prints; `options` are those of deploy.
 
-    Return its ARN; None if nothing would change. Raises what deploy raises.
+    Return its ARN; None if nothing would change. Raises what deploy raises, and NotDeployed if somebody else
+    has made one meanwhile: what was read must be what is executed.
     """
     stack = deploy.stack_name(environment)
     before = _available(stack)
     deploy.deploy(environment, lambda _: True, say, only_plan=True, **options)
-    return next(iter(_available(stack) - before), None)
+    made = _available(stack) - before
+    if len(made) > 1:
+        raise NotDeployed(f"another change set of {stack} was made at the same time: plan again")
+    return next(iter(made), None)
 
 
 def execute(arn: str, say: Callable[[str], None]) -> None:

@@ -88,6 +88,18 @@ def test_a_plan_is_the_change_set_that_was_made(
     assert cloud_formation.executed == []
 
 
+def test_of_two_plans_at_once_neither_is_taken_for_the_other(
+    cloud_formation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object, **__: Any) -> None:
+        cloud_formation.sets = {"arn:of-another-run": "AVAILABLE", ARN: "AVAILABLE"}
+
+    monkeypatch.setattr(deploy, "deploy", make)
+
+    with pytest.raises(NotDeployed, match="at the same time: plan again"):
+        change_set.plan("prod", lambda _: None)
+
+
 @pytest.mark.parametrize(("profile", "protected"), [("dev", []), ("prod", ["checkout"])])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_change_set_is_executed_as_a_deployment_would_do_it(

@@ -146,5 +146,6 @@ def test_a_run_that_waits_for_prod_holds_up_no_push() -> None:
     groups = {name: job["concurrency"] for name, job in workflow["jobs"].items() if "concurrency" in job}
     assert groups == {
         "staging": {"group": "deploy-staging", "cancel-in-progress": False},
+        "plan": {"group": "plan-prod", "cancel-in-progress": False},
         "prod": {"group": "deploy-prod", "cancel-in-progress": False},
     }
