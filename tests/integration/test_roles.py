@@ -171,6 +171,34 @@ def test_an_owner_who_may_not_make_roles_is_told_what_it_needs(
         granting(owned)()
 
 
+@pytest.mark.parametrize(
+    "path", ["app", "ours, app"], ids=["in one schema", "users in another schema than our tables"]
+)
+def test_a_role_reaches_tables_in_a_schema_that_is_closed_to_others(
+    databases: tuple[str, str], owned: str, path: str
+) -> None:
+    """PostgreSQL opens only the schema public to everybody."""
+    query(owned, "CREATE SCHEMA app; CREATE SCHEMA ours; CREATE TABLE app.users (id BIGINT PRIMARY KEY)")
+    query(owned, f"ALTER DATABASE owned SET search_path = {path}")
+    functions.disconnect()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
+    for _ in range(2):
+        granting(owned)()
+    as_account = f"{databases[0].rpartition('/')[0]}/owned?options=-c%20role%3Dcheckout_account"
+    assert query(as_account, "SELECT id FROM users") == query(as_account, "SELECT FROM ledger_entries") == []
+
+
+def test_who_may_not_open_the_schema_is_told_so(databases: tuple[str, str], owned: str) -> None:
+    query(owned, "CREATE SCHEMA app; ALTER DATABASE owned SET search_path = app")
+    functions.disconnect()
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
+    as_superuser = databases[0].rpartition("/")[0] + "/owned"
+    query(as_superuser, "ALTER SCHEMA app OWNER TO CURRENT_USER; GRANT USAGE ON SCHEMA app TO master")
+
+    with pytest.raises(ConfigurationError, match="schema app"):
+        granting(owned)()
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_role_has_the_timeouts_of_every_session(databases: tuple[str, str], function: str) -> None:
     [row] = query(

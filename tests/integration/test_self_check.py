@@ -77,6 +77,25 @@ def test_what_is_not_there_fails_the_check(
         fns.invoke(function, self_check.EVENT)
 
 
+@pytest.mark.parametrize(
+    ("function", "need", "setting"),
+    [
+        (one, need, setting)
+        for need, setting in ((CHECKOUT, "CHECKOUT_DATABASE_URL"), (APPLICATION, "DATABASE_URL"))
+        for one, needs in NEEDS.items()
+        if need in needs
+    ],
+)
+def test_a_database_whose_tables_cannot_be_seen_fails_the_check(
+    fns: Functions, function: str, need: str, setting: str
+) -> None:
+    """They may be in a schema that the role may not use, or does not look into."""
+    fns.set(**{setting: f"{fns.settings[setting]}?options=-c%20search_path%3Dpg_catalog"})
+
+    with pytest.raises(ConfigurationError, match=f"the {need} has no table .* that this function can see"):
+        fns.invoke(function, self_check.EVENT)
+
+
 @pytest.mark.parametrize("function", [one for one, needs in NEEDS.items() if SECRETS in needs])
 def test_a_secret_that_can_be_guessed_fails_the_check(fns: Functions, function: str) -> None:
     fns.set(JWT_SECRET="x")

@@ -39,3 +39,5 @@ def _grant(database: Database, wanted: Mapping[str, Grants]) -> None:
             roles.ensure(tx, role)
             sequences = privileges.SEQUENCES.get(function, privileges.NUMBER)
             roles.grant(tx, role, wanted.get(function, {}), targets, sequences)
+            if function in wanted:
+                roles.open_schemas(tx, role, targets)

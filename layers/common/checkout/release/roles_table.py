@@ -60,6 +60,29 @@ def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str], 
             ) from error
 
 
+def open_schemas(tx: Transaction, role: str, targets: Collection[str]) -> None:
+    """Let the role use the schemas of these tables: only `public` is open to everybody.
+
+    Raises ConfigurationError if a schema is somebody else's.
+    """
+    tx.execute(
+        "SELECT DISTINCT nspname AS name FROM unnest(%s::text[]) AS target"
+        " JOIN pg_class ON pg_class.oid = to_regclass(target)"
+        " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE NOT has_schema_privilege(%s, pg_namespace.oid, 'USAGE')",
+        (list(targets), role),
+    )
+    for schema in [row["name"] for row in tx.fetchall()]:
+        names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
+        tx.execute(sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names))
+        # Who may not grant it is only warned.
+        tx.execute("SELECT has_schema_privilege(%s, %s, 'USAGE') AS may", (role, schema))
+        if not tx.row()["may"]:
+            raise ConfigurationError(
+                f"The master user may not decide who uses the schema {schema}: make it the owner."
+            )
+
+
 def close_database(tx: Transaction) -> bool:
     """Take from PUBLIC what PostgreSQL gives it in every database: to connect, and to make temporary tables.
 

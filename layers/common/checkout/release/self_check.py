@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from checkout.base import timing
 from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.base.telemetry import Handler
 from checkout.outbox import finished_event
@@ -47,8 +48,13 @@ class Parts(Protocol):
 
 
 def _reach(database: Database, name: str) -> None:
+    table = user_id_columns.TABLES[name]
     with database.autocommit() as tx:
-        user_id_columns.require_same(tx, user_id_columns.TABLES[name])
+        if not user_id_columns.require_same(tx, table):
+            raise ConfigurationError(
+                f"the {name} database has no table {table} that this function can see: its role needs USAGE"
+                " on the schema, and a search_path that has it (ALTER DATABASE … SET search_path)."
+            )
 
 
 def _reach_provider(provider: Provider | None) -> None:

@@ -7,8 +7,8 @@ TABLES = {"checkout": "checkout_transactions", "application": "ledger_entries"}
 """A table of each database whose `user_id` was made with the setting."""
 
 
-def require_same(tx: Transaction, table: str) -> None:
-    """Raises ConfigurationError if ids of another type are stored there. There may be no such table yet."""
+def require_same(tx: Transaction, table: str) -> bool:
+    """Raises ConfigurationError if ids of another type are stored there. False if there is no such table."""
     tx.execute(
         "SELECT format_type(atttypid, NULL) AS type FROM pg_attribute"
         " WHERE attrelid = to_regclass(%s) AND attname = 'user_id' AND NOT attisdropped",
@@ -20,3 +20,4 @@ def require_same(tx: Transaction, table: str) -> None:
             f"USER_ID_TYPE is {tx.user_ids.name}, and {table}.user_id is {row['type']}: it is chosen once,"
             " before there is any payment."
         )
+    return row is not None
