@@ -103,6 +103,14 @@ REFUSED = {
         " CREATE VIEW users AS SELECT org_id AS id, coins AS balance FROM members",
         "not both UNIQUE and NOT NULL",
     ),
+    "members of organisations that another table has": (
+        "bigint",
+        "CREATE TABLE orgs (id BIGINT PRIMARY KEY);"
+        " CREATE TABLE members (org_id BIGINT NOT NULL, person TEXT, coins BIGINT NOT NULL);"
+        " CREATE VIEW users AS SELECT org_id AS id, coins AS balance FROM members"
+        " WHERE org_id IN (SELECT id FROM orgs)",
+        "not both UNIQUE and NOT NULL",
+    ),
     "unique among the living": (
         "bigint",
         "CREATE TABLE users (id BIGINT NOT NULL, is_gone BOOLEAN, balance BIGINT NOT NULL DEFAULT 0);"
@@ -199,6 +207,14 @@ def test_what_could_lose_or_double_money_is_refused_with_nothing_changed(adopter
         ("text", 'CREATE TABLE users (id TEXT COLLATE "C" NOT NULL UNIQUE)'),
         ("text", 'CREATE TABLE users (id TEXT COLLATE "POSIX" PRIMARY KEY)'),
         ("uuid", UUID_ACCOUNTS),
+        (
+            "uuid",
+            "CREATE TABLE plans (id TEXT, balance NUMERIC); CREATE TABLE accounts (uuid UUID PRIMARY KEY,"
+            " plan TEXT, coins INTEGER NOT NULL DEFAULT 0);"
+            " CREATE VIEW users AS SELECT uuid AS id, coins AS balance,"
+            "   (SELECT balance FROM plans WHERE id = plan LIMIT 1) AS included"
+            " FROM accounts WHERE plan IS NULL OR plan IN (SELECT id FROM plans)",
+        ),
         (
             "uuid",
             UUID_ACCOUNTS.replace("VIEW users", "VIEW inner_users")

@@ -82,6 +82,14 @@ MUTANTS = [
         "::test_what_could_lose_or_double_money_is_refused_with_nothing_changed",
     ),
     Mutant(
+        file="release/application_users.py",
+        text="        if depth == _DEPTH_OF_COLUMNS:\n",
+        instead="        if depth:\n",
+        breaks="the id of a view is taken for that of another table in its conditions",
+        caught_by="tests/integration/test_adoption.py"
+        "::test_what_could_lose_or_double_money_is_refused_with_nothing_changed",
+    ),
+    Mutant(
         file=ACCOUNTS,
         text="if row is None or row.user_id != user_id:",
         instead="if row is None:",

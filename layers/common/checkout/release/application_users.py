@@ -4,6 +4,7 @@ With ids that are not unique one credit would reach two rows; a balance that is 
 NUMERIC may be in another unit. Each raises ConfigurationError, which names the column and the setting.
 """
 
+import re
 from typing import Any, NamedTuple
 
 from checkout.base.errors import ConfigurationError
@@ -19,6 +20,8 @@ _OF_IDS = {
 _OF_BALANCES = ("integer", "bigint")
 _CAN_UPDATE = 4
 """The bit of pg_relation_is_updatable, without triggers."""
+_DEPTH_OF_COLUMNS = 2
+"""In `({QUERY … :targetList ({TARGETENTRY …`."""
 
 
 class _Column(NamedTuple):
@@ -83,18 +86,32 @@ def _column(tx: Transaction, relation: int, name: str) -> _Column | None:
     place: dict[str, Any] | None = {"relation": relation, "name": name}
     while place is not None:
         tx.execute(
-            "SELECT relkind::text AS kind, (regexp_match(ev_action::text,"
-            "   ':resname ' || %(name)s"
-            "   || ' :ressortgroupref \\d+ :resorigtbl (\\d+) :resorigcol (\\d+)')) AS origin"
-            " FROM pg_class LEFT JOIN pg_rewrite ON ev_class = pg_class.oid AND rulename = '_RETURN'"
+            "SELECT relkind::text AS kind, ev_action::text AS rule FROM pg_class"
+            " LEFT JOIN pg_rewrite ON ev_class = pg_class.oid AND rulename = '_RETURN'"
             " WHERE pg_class.oid = %(relation)s",
             place,
         )
         found = tx.row()
         if found["kind"] in _TABLES:
             return _of_table(tx, **place)
-        place = None if found["origin"] is None else _origin(tx, *map(int, found["origin"]))
+        origin = re.search(
+            f":resname {re.escape(place['name'])}"
+            r" :ressortgroupref \d+ :resorigtbl (\d+) :resorigcol (\d+)",
+            _own_columns(found["rule"] or ""),
+        )
+        place = None if origin is None else _origin(tx, *map(int, origin.groups()))
     return None
+
+
+def _own_columns(rule: str) -> str:
+    """What a view's rule says about its own columns. Those of its subqueries, which may have the same names,
+    are in deeper braces."""
+    depth, found = 0, []
+    for part in re.findall(r"\\.|[{}]|[^\\{}]+", rule, re.DOTALL):
+        depth += (part == "{") - (part == "}")
+        if depth == _DEPTH_OF_COLUMNS:
+            found.append(part)
+    return "".join(found)
 
 
 def _origin(tx: Transaction, relation: int, number: int) -> dict[str, Any] | None:
