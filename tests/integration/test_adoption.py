@@ -111,6 +111,12 @@ REFUSED = {
         " WHERE org_id IN (SELECT id FROM orgs)",
         "not both UNIQUE and NOT NULL",
     ),
+    "unique among themselves, but not with those of an heir": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL DEFAULT 0);"
+        " CREATE TABLE staff (room TEXT) INHERITS (users)",
+        "not both UNIQUE and NOT NULL",
+    ),
     "unique among the living": (
         "bigint",
         "CREATE TABLE users (id BIGINT NOT NULL, is_gone BOOLEAN, balance BIGINT NOT NULL DEFAULT 0);"
@@ -243,6 +249,18 @@ def test_a_table_or_view_that_can_be_moved_is_taken(adopter: str, kind: str, mad
     other = "bigint" if kind != "bigint" else "uuid"
     with pytest.raises(ConfigurationError, match=f"USER_ID_TYPE is {other}"):
         migrate(adopter, other)
+
+
+def test_the_parts_of_a_table_are_no_heirs(adopter: str) -> None:
+    query(
+        adopter,
+        "DROP TABLE users; CREATE TABLE users (id BIGINT PRIMARY KEY) PARTITION BY RANGE (id);"
+        " CREATE TABLE first_users PARTITION OF users FOR VALUES FROM (1) TO (1000)",
+    )
+    migrate(adopter)
+    query(adopter, "INSERT INTO users (id) VALUES (7)")
+    query(adopter, "SELECT ledger_move('gift:1', 7, 5, 'eur', 'gift')")
+    assert balances(adopter) == {7: 5}
 
 
 def test_migrate_says_that_the_rows_of_a_view_are_not_guarded(

@@ -30,6 +30,7 @@ class _Column(NamedTuple):
     type: str
     is_not_null: bool
     is_unique: bool
+    """Also among the rows of tables that inherit from it, which no index sees."""
     is_deterministic: bool
 
 
@@ -129,7 +130,9 @@ def _of_table(tx: Transaction, relation: int, name: str) -> _Column | None:
         "   COALESCE(collisdeterministic, true) AS is_deterministic,"
         "   EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisunique AND indisvalid"
         "     AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND indnkeyatts = 1"
-        "     AND indkey[0] = attnum) AS is_unique"
+        "     AND indkey[0] = attnum)"
+        "   AND NOT EXISTS (SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent"
+        "     WHERE inhparent = attrelid AND relkind = 'r') AS is_unique"
         " FROM pg_attribute LEFT JOIN pg_collation ON pg_collation.oid = attcollation"
         " WHERE attrelid = %s AND attname = %s AND NOT attisdropped AND attgenerated = ''",
         (relation, name),
