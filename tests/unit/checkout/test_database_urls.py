@@ -21,12 +21,12 @@ OURS = "postgresql://proxy.example:5432/checkout?sslmode=verify-full&sslrootcert
             "postgresql://proxy.example:5432/shop?sslmode=verify-full&sslrootcert=/roots.pem",
         ),
         (
-            "postgresql://old.example:6432/shop?options=-csearch_path%3Dshop&sslmode=verify-ca",
-            "postgresql://proxy.example:5432/shop?options=-csearch_path%3Dshop&sslmode=verify-ca&sslrootcert=/roots.pem",
+            "postgresql://old.example:6432/shop?options=-csearch_path%3Dshop&sslmode=require",
+            "postgresql://proxy.example:5432/shop?options=-csearch_path%3Dshop&sslmode=verify-full&sslrootcert=/roots.pem",
         ),
         (
             "postgresql://role@old.example/shop?sslmode=verify-full&sslrootcert=/x",
-            "postgresql://role@proxy.example:5432/shop?sslmode=verify-full&sslrootcert=/x",
+            "postgresql://role@proxy.example:5432/shop?sslmode=verify-full&sslrootcert=/roots.pem",
         ),
     ],
 )
@@ -59,6 +59,14 @@ def test_by_iam_the_application_s_database_is_on_the_server_of_the_stack() -> No
     assert Config(given).database_url() == "postgresql://cluster.example/shop", (
         "with passwords it may be anywhere"
     )
+
+
+def test_by_iam_nobody_signs_in_as_the_application_s_own_user() -> None:
+    """Whose URL an application has already, with a password."""
+    given = {"CHECKOUT_DATABASE_URL": OURS, "DATABASE_URL": "postgresql://app:secret@cluster.example/shop"}
+    by_iam = Config({**given, "DATABASE_AUTH": "IAM", "DATABASE_ROLE": "checkout_account"})
+    assert by_iam.database_url().startswith("postgresql://checkout_account@proxy.example:5432/shop?sslmode=")
+    assert Config(given).database_url() == given["DATABASE_URL"]
 
 
 @mock_aws

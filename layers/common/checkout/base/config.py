@@ -153,7 +153,7 @@ class Config(Settings):
             return self.checkout_database_url()
         if self.database_by_iam or self._master is not None:
             # Our roles may sign in nowhere else. `migrate` does not use the proxy, and a restore moves both.
-            url = database_urls.on_server_of(url, self._secret("CHECKOUT_DATABASE_URL"))
+            url = database_urls.on_server_of(url, self._secret("CHECKOUT_DATABASE_URL"), self.database_role)
         return self._signed_in(url)
 
     def secrets_manager(self, arn_setting: str) -> SecretsManager | None:

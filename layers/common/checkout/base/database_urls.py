@@ -21,17 +21,24 @@ def names_somebody(url: str) -> bool:
     return found is None or found[2] is not None
 
 
-def on_server_of(url: str, other: str) -> str:
-    """The same database on the server of `other`, with its parameters (`sslmode`) unless `url` has them."""
+def on_server_of(url: str, other: str, role: str | None = None) -> str:
+    """The same database on the server of `other`, as this role instead of whomever `url` names, with the
+    parameters of `other`: those of TLS go with the server, and the rest is added unless `url` has it."""
     found, there = _URL.fullmatch(url), _URL.fullmatch(other)
     if found is None or there is None:
         return url
     scheme, user, _, database, query = found.groups()
-    own = [one for one in (query or "").split("&") if one]
-    names = {one.partition("=")[0] for one in own}
-    theirs = [one for one in (there[5] or "").split("&") if one and one.partition("=")[0] not in names]
+    own, theirs = _parameters(query), _parameters(there[5])
+    of_tls = {name for name in theirs if name.startswith("ssl")}
+    query = "&".join({**own, **theirs, **{name: own[name] for name in own.keys() - of_tls}}.values())
     at = "" if user is None else f"{user}@"
-    return f"{scheme}{at}{there[3]}{database}{_after('&'.join([*own, *theirs]))}"
+    moved = f"{scheme}{at}{there[3]}{database}{_after(query)}"
+    return moved if role is None else signed_in(moved, role)
+
+
+def _parameters(query: str | None) -> dict[str, str]:
+    """`name=value` by name."""
+    return {one.partition("=")[0]: one for one in (query or "").split("&") if one}
 
 
 def _after(query: str | None) -> str:

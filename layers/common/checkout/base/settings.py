@@ -84,7 +84,9 @@ class Settings(IdentitySettings, PriceSettings, OperatorSettings):
         default=False,
     )
     database_role = Setting(
-        "DATABASE_ROLE", setting.optional_text, "with `IAM`, the role that signs in if the URL names none"
+        "DATABASE_ROLE",
+        setting.optional_text,
+        "with `IAM`, the role that signs in, unless `CHECKOUT_DATABASE_URL` names one",
     )
     database_connect_timeout_seconds = Setting(
         "DATABASE_CONNECT_TIMEOUT_SECONDS",
