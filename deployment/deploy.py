@@ -181,8 +181,7 @@ def _zones(stack: str, configured: Mapping[str, str], say: Callable[[str], None]
 def _app_id(stack: str, configured: Mapping[str, str], say: Callable[[str], None]) -> str:
     """The mark of the stack's objects at Stripe: its own, else samconfig.toml's, else a generated one, which
     CloudFormation keeps as the stack's parameter."""
-    known = preflight.app_id_of(stack) or configured.get(APP_ID)
-    if known:
+    if known := preflight.app_id_of(stack) or configured.get(APP_ID):
         return known
     # AWS accounts that share a Stripe account may have stacks of the same name.
     made_up = f"{stack}-{secrets.token_hex(4)}"
@@ -242,7 +241,8 @@ def _pairs(parameters: Mapping[str, str]) -> list[str]:
 def _quoted(value: str) -> str:
     if value and not re.search(r'[\s"]', value):
         return value
-    return '"' + value.replace('"', r"\"") + '"'
+    as_sam_reads = {'"': r"\"", r"\"": r"\u0022"}  # One that JSON escapes would end the value.
+    return '"' + re.sub(r'\\[\\"]|"', lambda one: as_sam_reads.get(one[0], one[0]), value) + '"'
 
 
 def _environment(environment: str) -> tuple[str, ...]:

@@ -240,6 +240,13 @@ def test_the_example_of_a_value_in_json_keeps_its_quotes(
     assert CfnParameterOverridesType().convert((value,), None, None) == given
 
 
+@pytest.mark.parametrize("label", ['5" pack', "a\\", 'a\\"', '"', "5 %\\\\", "plain"])
+def test_any_label_of_a_price_arrives(label: str) -> None:
+    prices = json.dumps([{"amount_cents": 1000, "label": label}])
+    given = CfnParameterOverridesType().convert(deploy._pairs({"Prices": prices, "Release": "a"}), None, None)
+    assert (json.loads(given["Prices"]), given["Release"]) == (json.loads(prices), "a")
+
+
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
