@@ -26,7 +26,7 @@ def operate(event: dict[str, Any], context: Any) -> dict[str, Any]:
     what would change, if only the confirmation is missing."""
 
     def caller() -> Caller:
-        return Caller(_identity(event, words, context.function_name), context.aws_request_id)
+        return Caller(_identity(event, words, context), context.aws_request_id)
 
     try:
         words = _words(event)
@@ -50,14 +50,15 @@ def _words(event: object) -> list[str]:
     return [str(word) for word in words]
 
 
-def _identity(event: dict[str, Any], words: list[str], function: str) -> str | None:
+def _identity(event: dict[str, Any], words: list[str], context: Any) -> str | None:
     """The ARN of who calls; None if they do not prove it."""
     proof = event.get("identity")
     if proof is None:
         return None
     if not isinstance(proof, str):
         raise InvalidRequest("identity must be an address of STS, signed for this act.")
-    return caller_identity.proved(proof, function, words)
+    account = context.invoked_function_arn.split(":")[4]
+    return caller_identity.proved(proof, context.function_name, words, account)
 
 
 handler = instrumented(self_checking(operate, system, *EVERYTHING))

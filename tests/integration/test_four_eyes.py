@@ -198,6 +198,20 @@ def test_on_aws_a_name_is_not_enough(fns: Functions, monkeypatch: pytest.MonkeyP
     assert approval(fns, "grace", asked["requested"], identity=GRACE)["result"]["adjusted"] is True
 
 
+@pytest.mark.parametrize(
+    "other", ["sts::111122223333:assumed-role/readers/ada", "iam::111122223333:user/staff/ada"]
+)
+def test_on_aws_nobody_is_somebody_else_by_another_role(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    monkeypatch.setattr(Config, "is_on_aws", True)
+    monkeypatch.setattr(caller_identity, "proved", lambda proof, *_: proof)
+    asked = operate(fns, "ada", *ADJUST, identity=ADA)["result"]["requested"]
+
+    assert f"{ADA} has asked" in approval(fns, "grace", asked, identity=f"arn:aws:{other}")["error"]
+    assert fns.balance() == 0
+
+
 def test_whatever_needs_an_approval_can_be_approved() -> None:
     [commands] = [one for one in command.parser()._actions if isinstance(one, argparse._SubParsersAction)]
     verbs = {name: parser.get_default("verb") for name, parser in commands.choices.items()}

@@ -341,7 +341,8 @@ def test_the_function_records_whom_aws_vouches_for(fns: Functions, monkeypatch: 
     operate(fns, "adjust", *ADJUST, *ADA, identity="https://sts")
 
     assert {row["identity"] for row in acts(fns)} == {"arn:aws:sts::123456789012:assumed-role/support/ada"}
-    assert asked == [("https://sts", LambdaContext.function_name, ["adjust", *ADJUST, *ADA])]
+    words = ["adjust", *ADJUST, *ADA]
+    assert asked == [("https://sts", LambdaContext.function_name, words, "123456789012")]
 
 
 @pytest.mark.parametrize("proof", [1, "", "https://example.com/?Action=GetCallerIdentity"])

@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     Mutant(
         file="operations/four_eyes.py",
-        text="        if request.requested_by == approver:\n",
+        text="        if caller_identity.person(request.requested_by) == caller_identity.person(approver):\n",
         instead="        if False:\n",
         breaks="one operator approves what he has asked for",
         caught_by="tests/integration/test_four_eyes.py::test_nobody_approves_what_they_have_asked_for",
@@ -89,6 +89,20 @@ MUTANTS = [
         instead="    if caller.identity is None:\n        return str(given.operator)\n        raise Refused(",
         breaks="on AWS one person approves under two names",
         caught_by="tests/integration/test_four_eyes.py::test_on_aws_a_name_is_not_enough",
+    ),
+    Mutant(
+        file="operations/caller_identity.py",
+        text='    return identity.rpartition("/")[2] if identity.startswith("arn:") else identity\n',
+        instead="    return identity\n",
+        breaks="on AWS one person approves by another role",
+        caught_by="tests/integration/test_four_eyes.py::test_on_aws_nobody_is_somebody_else_by_another_role",
+    ),
+    Mutant(
+        file="operations/caller_identity.py",
+        text='    if arn[1].split(":")[4] != account:\n',
+        instead="    if False:\n",
+        breaks="one person approves as somebody of an AWS account of their own",
+        caught_by="tests/unit/checkout/test_caller_identity.py::test_who_is_of_another_account_is_refused",
     ),
     Mutant(
         file="payments/readings.py",

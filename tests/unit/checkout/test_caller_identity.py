@@ -18,7 +18,8 @@ from checkout.operations import caller_identity
 from tests.support.settings import put
 
 KEY, SECRET = "AKIATESTS", "of the tests"
-ARN = "arn:aws:iam::123456789012:user/ada"
+ACCOUNT = "123456789012"
+ARN = f"arn:aws:iam::{ACCOUNT}:user/ada"
 WORDS = ["adjust", "--key", "T-1"]
 
 
@@ -74,7 +75,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sts]]:
 
 
 def test_who_has_signed_is_known() -> None:
-    assert caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS) == ARN
+    assert caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS, ACCOUNT) == ARN
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_who_has_signed_is_known() -> None:
 )
 def test_a_proof_is_for_one_act_of_one_function(function: str, words: list[str]) -> None:
     with pytest.raises(InvalidRequest, match="not proved"):
-        caller_identity.proved(caller_identity.proof(function, words), "prod", WORDS)
+        caller_identity.proved(caller_identity.proof(function, words), "prod", WORDS, ACCOUNT)
 
 
 def test_it_is_good_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,7 @@ def test_it_is_good_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: later)
 
     with pytest.raises(InvalidRequest, match="minute"):
-        caller_identity.proved(proof, "prod", WORDS)
+        caller_identity.proved(proof, "prod", WORDS, ACCOUNT)
 
 
 def test_only_that_question_to_that_address_is_asked() -> None:
@@ -108,22 +109,28 @@ def test_only_that_question_to_that_address_is_asked() -> None:
         "",
     ):
         with pytest.raises(InvalidRequest, match="not proved"):
-            caller_identity.proved(wrong, "prod", WORDS)
+            caller_identity.proved(wrong, "prod", WORDS, ACCOUNT)
 
 
 def test_a_signature_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, AWS_SECRET_ACCESS_KEY="of nobody")
 
     with pytest.raises(InvalidRequest, match="not proved"):
-        caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS)
+        caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS, ACCOUNT)
+
+
+def test_who_is_of_another_account_is_refused() -> None:
+    """In an account of their own, anybody can call themselves as they like."""
+    with pytest.raises(InvalidRequest, match="another AWS account"):
+        caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS, "111122223333")
 
 
 def test_sts_may_be_away(sts: type[Sts], monkeypatch: pytest.MonkeyPatch) -> None:
     proof = caller_identity.proof("prod", WORDS)
     sts.status = 503
     with pytest.raises(Unavailable):
-        caller_identity.proved(proof, "prod", WORDS)
+        caller_identity.proved(proof, "prod", WORDS, ACCOUNT)
 
     put(monkeypatch, AWS_ENDPOINT_URL_STS="http://127.0.0.1:1")
     with pytest.raises(Unavailable):
-        caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS)
+        caller_identity.proved(caller_identity.proof("prod", WORDS), "prod", WORDS, ACCOUNT)

@@ -53,10 +53,11 @@ def proof(function: str, words: Sequence[str]) -> str:
     return str(asked.prepare().url)
 
 
-def proved(address: str, function: str, words: Sequence[str]) -> str:
-    """The ARN of the one who signed `address` for these words to this function.
+def proved(address: str, function: str, words: Sequence[str], account: str) -> str:
+    """The ARN of the one who signed `address` for these words to this function, which is in this account.
 
-    Raises InvalidRequest if it is no such proof; Unavailable if STS does not answer.
+    Raises InvalidRequest if it is no such proof, or somebody's of another account: there anybody can have any
+    name, and be several. Unavailable if STS does not answer.
     """
     query = parse_qs(urlsplit(address).query)
     signed = query.get("X-Amz-SignedHeaders", [])
@@ -77,7 +78,14 @@ def proved(address: str, function: str, words: Sequence[str]) -> str:
         raise Unavailable("STS does not answer.") from error
     if arn is None:
         raise Unavailable("STS does not say who it is.")
+    if arn[1].split(":")[4] != account:
+        raise InvalidRequest(f"{_NOT_PROVED} it is of another AWS account than the function.")
     return arn[1]
+
+
+def person(identity: str) -> str:
+    """Whose identity it is: one person can have several roles, and has the same name in all of them."""
+    return identity.rpartition("/")[2] if identity.startswith("arn:") else identity
 
 
 def _digest(function: str, words: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from checkout.base.config import Config
 from checkout.base.errors import NotFound, Refused
-from checkout.operations import four_eyes_table, journal
+from checkout.operations import caller_identity, four_eyes_table, journal
 from checkout.operations.four_eyes_table import Request
 from checkout.operations.journal import Caller
 from checkout.operations.verb import Outcome, Verb
@@ -60,8 +60,9 @@ def approved(given: Namespace, system: System, request_id: str) -> Request:
     approver = who(given, system.config)
     with system.checkout_database.transaction() as tx:
         request = found(four_eyes_table.find(tx, request_id), request_id)
-        if request.requested_by == approver:
-            raise Refused(f"{approver} has asked for {request_id}: somebody else must approve it.")
+        if caller_identity.person(request.requested_by) == caller_identity.person(approver):
+            asked = f"{request.requested_by} has asked for {request_id}"
+            raise Refused(f"{asked}: somebody else must approve it.")
         if request.done_at is not None:
             raise Refused(f"{request_id} was carried out.")
         if request.is_expired:
