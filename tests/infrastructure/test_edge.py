@@ -3,6 +3,7 @@
 import copy
 from fnmatch import fnmatch
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -188,8 +189,11 @@ def verdict(template: Template, path: str, *, is_stripe: bool) -> tuple[str, set
 def _matches(statement: dict[str, Any], path: str, is_stripe: bool) -> bool | None:
     """None if it depends on more than the path and the address."""
     match statement:
-        case {"ByteMatchStatement": {"SearchString": searched, "PositionalConstraint": "EXACTLY"}}:
-            return bool(searched == path)
+        case {"ByteMatchStatement": {"SearchString": searched, "TextTransformations": ways} as match}:
+            is_decoded = any(way["Type"] == "URL_DECODE" for way in ways)
+            seen = unquote(path) if is_decoded else path
+            is_whole = match["PositionalConstraint"] == "EXACTLY"
+            return bool(seen == searched) if is_whole else seen.startswith(searched)
         case {"NotStatement": {"Statement": {"IPSetReferenceStatement": _}}}:
             return not is_stripe
         case {"AndStatement": {"Statements": parts}}:
@@ -208,7 +212,10 @@ def test_no_rule_spoils_stripe_s_events(sources: str) -> None:
 def test_webhooks_from_elsewhere_are_refused_if_stripe_s_addresses_are_given() -> None:
     with_addresses = firewall("192.0.2.1/32")
 
-    assert verdict(with_addresses, "/webhooks/stripe", is_stripe=False) == ("Block", set())
+    # API Gateway decodes a path before it looks for the route.
+    for path in ("stripe", "%73tripe", "stripe%3Fa=1", "stripe%23"):
+        assert verdict(with_addresses, f"/webhooks/{path}", is_stripe=False) == ("Block", set()), path
+    assert verdict(with_addresses, "/%77ebhooks/stripe", is_stripe=False) == ("Block", set())
     addresses = with_addresses["Resources"]["StripeAddresses"]["Properties"]
     assert (addresses["Scope"], addresses["Addresses"]) == ("CLOUDFRONT", ["192.0.2.1/32"])
     assert verdict(firewall(), "/webhooks/stripe", is_stripe=False) == ("Allow", set())
