@@ -132,6 +132,19 @@ def test_what_a_code_made_free_is_credited(fns: Functions, tail: Tail) -> None:
     assert offences() == {}
 
 
+def test_what_is_free_is_read_at_stripe(fns: Functions, known: KnownStripe, tail: Tail) -> None:
+    """With a leaked secret anybody could sign it, and Stripe's books, which `verify` compares, have none."""
+    session = free(1000, 1000)
+    begun(fns, session, 1000, 1100)
+    known.knows(session["id"], session | {"status": "open", "payment_status": "unpaid"})
+
+    assert outcome(fns, event(session)) == "waiting"
+
+    assert known.asked == [session["id"]]
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
 @pytest.mark.parametrize("discount", [0, 999])
 def test_what_is_free_without_a_full_discount_is_held(fns: Functions, discount: int) -> None:
     assert outcome(fns, event(free(1000, discount))) == "held"

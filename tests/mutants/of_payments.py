@@ -425,6 +425,13 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
+        file="payments/session_event.py",
+        text="        and not reported.totals.is_free\n",
+        instead="",
+        breaks="what is free is credited as the signed body says, and no book has it",
+        caught_by="tests/integration/test_price.py::test_what_is_free_is_read_at_stripe",
+    ),
+    Mutant(
         file="payments/readings.py",
         text="            if event.context and not self._has_row(event.object, intent):\n",
         instead="            if event.context:\n",

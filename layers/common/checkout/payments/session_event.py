@@ -157,7 +157,7 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
 
 def is_believed(reported: SessionReport, row: Payment | None) -> bool:
     """True if Stripe need not be asked: it was, or the session was begun for this row and, apart from tax and
-    discount, paid as asked."""
+    discount, paid as asked. What was free is in none of Stripe's books, so nobody would notice a lie."""
     if reported.is_read:
         return True
     if row is None or row.stripe_session_id != reported.session_id:
@@ -165,6 +165,7 @@ def is_believed(reported: SessionReport, row: Payment | None) -> bool:
     return not reported.is_paid or (
         (reported.totals.subtotal_cents, reported.currency) == (row.amount_cents, row.currency)
         and reported.totals.add_up
+        and not reported.totals.is_free
         and row.payment_intent_id in (None, reported.payment_intent_id)
     )
 
