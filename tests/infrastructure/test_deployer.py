@@ -126,6 +126,9 @@ def test_a_plan_changes_nothing_of_the_stack() -> None:
     """No reviewer is asked before it. sam makes its own bucket."""
     [bucket] = [one for one in statements("Plan") if one["Action"] == "cloudformation:ExecuteChangeSet"]
     assert bucket["Resource"]["Fn::Sub"].endswith(":stack/aws-sam-cli-managed-default/*")
+    [never] = [one for one in statements("Plan") if one["Effect"] == "Deny"]
+    assert (never["Action"], never["Resource"]) == ("cloudformation:CreateChangeSet", bucket["Resource"])
+    assert never["Condition"] == {"Null": {"cloudformation:RoleArn": "false"}}, "not as StackRole"
     patterns = actions(one for one in statements("Plan") if one is not bucket)
     writing = {one for one in patterns if not one.split(":")[1].startswith(("Describe", "Get", "List"))}
 
