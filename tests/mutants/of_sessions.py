@@ -192,7 +192,7 @@ MUTANTS = [
     ),
     Mutant(
         file=SESSIONS,
-        text="for_good=isinstance(error, StripeRefusedForGood | StripeKeyTaken),",
+        text="for_good=_is_for_good(error, row.stripe_attempt),",
         instead="for_good=False,",
         breaks="what can never succeed is tried again by each call",
         caught_by=f"{AMOUNTS}::test_what_only_stripe_knows_is_refused_for_good_by_the_fields_name",

@@ -28,6 +28,7 @@ from checkout.base.errors import (
     StripeObjectMissing,
     StripeOutcomeUnknown,
     StripeRefused,
+    StripeRefusedField,
     StripeRefusedForGood,
     UnknownUser,
 )
@@ -170,8 +171,16 @@ class CreateSession:
                 attempt=row.stripe_attempt,
                 error_message=error.detail,
                 next_attempt=row.stripe_attempt + 1 if answered else row.stripe_attempt,
-                for_good=isinstance(error, StripeRefusedForGood | StripeKeyTaken),
+                for_good=_is_for_good(error, row.stripe_attempt),
             )
+
+
+def _is_for_good(error: StripeError, attempt: int) -> bool:
+    """True if no later attempt can succeed. What the first one was refused for may be the email, which later
+    ones omit; they differ in nothing else."""
+    if isinstance(error, StripeRefusedField | StripeKeyTaken):
+        return True
+    return isinstance(error, StripeRefusedForGood) and attempt > 1
 
 
 def _require_not_refused(row: Payment) -> None:
