@@ -20,6 +20,7 @@ PARTITIONS = 6
 ZONES = 3
 COPIED_GB = 10
 COPY_DAYS = 35
+COPY_ALARMS = 4
 FLOW_GB = 1  # A month, with little traffic.
 AUDIT_MONTHS = 12
 WAF_RULES = 4
@@ -154,6 +155,7 @@ def _options() -> Iterator[str]:
     usd, hours = prices()["usd"], prices()["hours"]
     serverless = usd["msk_serverless_hour"] + PARTITIONS * usd["msk_serverless_partition_hour"]
     copies = COPIED_GB * (COPY_DAYS * usd["backup_gb_month"] + 30 * usd["region_to_region_gb"])
+    copies += COPY_ALARMS * usd["alarm_month"]
     options = {
         "Kafka: three standard t3.small brokers": 3 * usd["msk_t3_small_hour"] * hours,
         "Kafka: three Express m7g.large brokers": 3 * usd["msk_express_m7g_large_hour"] * hours,

@@ -34,6 +34,10 @@ AWS_METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     ("AWS/Kafka", "KafkaDataLogsDiskUsed"): {frozenset({"Cluster Name", "Broker ID"})},
     ("AWS/Kafka", "CpuUser"): {frozenset({"Cluster Name", "Broker ID"})},
     ("AWS/Kafka", "CpuSystem"): {frozenset({"Cluster Name", "Broker ID"})},
+    ("AWS/Backup", "NumberOfBackupJobsFailed"): {frozenset({"BackupVaultName"})},
+    ("AWS/Backup", "NumberOfBackupJobsAborted"): {frozenset({"BackupVaultName"})},
+    ("AWS/Backup", "NumberOfBackupJobsExpired"): {frozenset({"BackupVaultName"})},
+    ("AWS/Backup", "NumberOfCopyJobsFailed"): {frozenset({"BackupVaultName"})},
     ("AWS/Kafka", "UnderReplicatedPartitions"): {frozenset({"Cluster Name", "Broker ID"})},
 }
 """AWS's own that alarms watch, with the dimensions in which they come."""

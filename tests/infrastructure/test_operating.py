@@ -171,9 +171,25 @@ def test_the_database_is_copied_to_another_region_every_day() -> None:
     assert copied == {"DestinationBackupVaultArn": VAULT, "Lifecycle": {"DeleteAfterDays": 35}}
     selected = found["Backup.Selection"]["Properties"]["BackupSelection"]["Resources"]
     assert selected == ["<Database.Cluster@DBClusterArn>"]
+
+
+SILENT = {"BACKUP_JOB_SUCCESSFUL", "BACKUP_JOB_FAILED", "BACKUP_JOB_EXPIRED"}
+"""AWS Backup takes these, and tells of none of them any more (PutBackupVaultNotifications)."""
+
+
+def test_people_are_told_of_a_backup_that_failed() -> None:
+    found = whole.resources(SOURCE, {"Profile": "prod", "DatabaseCopyVaultArn": VAULT})
     told = found["Backup.Vault"]["Properties"]["Notifications"]
-    assert told["SNSTopicArn"] == "<AlarmTopic>"
-    assert {"BACKUP_JOB_FAILED", "COPY_JOB_FAILED"} <= set(told["BackupVaultEvents"])
+    alarm = found["Backup.BackupFailedAlarm"]["Properties"]
+    watched = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+
+    assert told == {"SNSTopicArn": "<AlarmTopic>", "BackupVaultEvents": ["COPY_JOB_FAILED"]}
+    assert SILENT.isdisjoint(told["BackupVaultEvents"])
+    assert {"NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired"} <= {one["MetricName"] for one in watched}
+    assert all(
+        one["Dimensions"] == [{"Name": "BackupVaultName", "Value": "<Backup.Vault>"}] for one in watched
+    )
+    assert alarm["AlarmActions"] == ["<AlarmTopic>"]
 
 
 @pytest.mark.parametrize(
