@@ -507,8 +507,10 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
     assert '"StripeErrors":[1.0]' in capsys.readouterr().out, "an alarm is raised if it lasts"
     assert [len(answers(request["request_id"])) for request in stuck] == [0, 0, 0]
     assert [len(answers(request["request_id"])) for request in free] == [1, 1]
+    assert '"StripeErrors":[1.0]' in capsys.readouterr().out, "no function fails, so nothing else says it"
 
     assert fns.ask(*batch[:3]) == []
+    assert "StripeErrors" not in capsys.readouterr().out
     for request in stuck + free:
         assert [answer["status"] for answer in answers(request["request_id"])] == ["session_created"]
         assert len(stripe.sessions_of(request["request_id"])) == 1
@@ -516,10 +518,13 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
 
 
 @pytest.mark.parametrize("name", ["CHECKOUT_DATABASE_URL", "DATABASE_URL"])
-def test_a_database_away_gives_everything_back(fns: Functions, stripe: Simulator, name: str) -> None:
+def test_a_database_away_gives_everything_back(
+    fns: Functions, stripe: Simulator, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     batch = [requested(), b"nonsense" if name == "DATABASE_URL" else requested()]
     with fns.set(**{name: "postgresql://x@127.0.0.1:1/x"}):
         assert fns.ask(*batch) == [(0, 0), (0, 1)]
+    assert "StripeErrors" not in capsys.readouterr().out
     functions.forget_wiring()
     assert fns.ask(*batch) == []
 

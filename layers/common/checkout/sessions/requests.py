@@ -85,7 +85,8 @@ class AnswerRequests:
                 self._settle(record)
             except (Unavailable, StripeError) as error:
                 telemetry.logger.warning("a request must come again", extra={"reason": error.detail})
-                telemetry.count("StripeErrors", int(isinstance(error, StripeError)))
+                if isinstance(error, StripeError):
+                    telemetry.count("StripeErrors")
                 blocked.add(record.partition)
                 again.append(record)
         telemetry.count("RequestsDeferred", len(again))
