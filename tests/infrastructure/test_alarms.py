@@ -19,6 +19,12 @@ def properties(path: str, **parameters: str) -> dict[str, Any]:
     return found
 
 
+def calculated(formula: str, **metrics: int) -> float:
+    """It is read as Python, which has no other sense for it."""
+    functions = {"IF": lambda given, yes, no: yes if given else no, "SUM": sum}
+    return float(eval(formula, functions, metrics))  # noqa: S307
+
+
 @pytest.mark.parametrize(
     ("missed", "received", "is_raised"),
     [
@@ -34,20 +40,30 @@ def properties(path: str, **parameters: str) -> dict[str, Any]:
 def test_lost_webhooks_are_an_alarm_once_they_are_no_exception(
     missed: int, received: int, is_raised: bool
 ) -> None:
-    """Within a day. The formula is read as Python, which has no other sense for it."""
+    """Within a day."""
     alarm = properties("Monitoring.MissedEventsAlarm")
     share, *counted = alarm["Metrics"]
-    percent = eval(  # noqa: S307
-        share["Expression"],
-        {"IF": lambda given, yes, no: yes if given else no, "SUM": sum},
-        {"missed": missed, "received": received},
-    )
+    percent = calculated(share["Expression"], missed=missed, received=received)
     assert (percent > alarm["Threshold"]) is is_raised
     assert {one["Id"]: one["MetricStat"]["Metric"]["MetricName"] for one in counted} == {
         "missed": "MissedEvents",
         "received": "EventsReceived",
     }
     assert {one["MetricStat"]["Period"] for one in counted} == {86_400}
+
+
+@pytest.mark.parametrize("speed", ["Fast", "Slow"])
+@pytest.mark.parametrize(
+    ("failed", "requests", "is_raised"),
+    [(1, 10, False), (2, 50, False), (3, 100, True), (3, 1000, False), (200, 10_000, True)],
+)
+def test_one_answer_of_a_quiet_night_is_no_objective_that_is_missed(
+    speed: str, failed: int, requests: int, is_raised: bool
+) -> None:
+    alarm = properties(f"Monitoring.AvailabilityBurns{speed}Long")
+    percent = calculated(alarm["Metrics"][0]["Expression"], failed=failed, requests=requests)
+
+    assert (percent > alarm["Threshold"]) is is_raised
 
 
 DEPLOYING = {"MigrateFunction", "PreTrafficFunction"}
