@@ -40,7 +40,7 @@ const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${cl
 const ofDiscarded = (step) => ({ tone: "quiet", sentence: `Its credit was discarded: ${clause(step.resolution_reason)}. Nobody credits it, unless it is replayed.` });
 const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
 const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${clause(step.reason)}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
-const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? It is published within a minute of its return." });
+const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? The relay publishes it after its return." });
 
 function ofUnpaid(payment) {
   const ended = { session_expired: "Its session expired before it was paid.", payment_failed: "The payment failed.", session_failed: "Stripe made no session for it." };
