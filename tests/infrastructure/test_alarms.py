@@ -1,5 +1,6 @@
 """When alarms are raised, and what of: by the resources of both profiles."""
 
+import re
 from typing import Any
 
 import pytest
@@ -64,6 +65,27 @@ def test_one_answer_of_a_quiet_night_is_no_objective_that_is_missed(
     percent = calculated(alarm["Metrics"][0]["Expression"], failed=failed, requests=requests)
 
     assert (percent > alarm["Threshold"]) is is_raised
+
+
+def percentile_rank(statistic: str, values: list[int]) -> float:
+    """As CloudWatch defines it: exclusive on the lower bound, inclusive on the upper one."""
+    found = re.fullmatch(r"PR\((\d*):(\d+)\)", statistic)
+    assert found
+    least, most = float(found[1] or "-inf"), float(found[2])
+    return 100 * len([value for value in values if least < value <= most]) / len(values)
+
+
+@pytest.mark.parametrize("part", ["FastLong", "FastShort", "SlowLong", "SlowShort"])
+@pytest.mark.parametrize(
+    ("seconds", "is_raised"),
+    [([0] * 100, False), ([0] * 99 + [300], False), ([60] * 100, False), ([0] * 80 + [61] * 20, True)],
+)
+def test_credits_within_a_minute_are_no_alarm(part: str, seconds: list[int], is_raised: bool) -> None:
+    """Whole seconds: most take 0."""
+    alarm = properties(f"Monitoring.CreditingBurns{part}")
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
+
+    assert (percentile_rank(alarm["ExtendedStatistic"], seconds) < alarm["Threshold"]) is is_raised
 
 
 DEPLOYING = {"MigrateFunction", "PreTrafficFunction"}
