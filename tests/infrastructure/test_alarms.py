@@ -95,11 +95,11 @@ def is_burning(part: str, seconds: list[int]) -> bool:
     alarm = properties(f"Monitoring.CreditingBurns{part}")
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
     if "ExtendedStatistic" in alarm:
-        return percentile_rank(alarm["ExtendedStatistic"], seconds) < alarm["Threshold"]
+        return percentile_rank(alarm["ExtendedStatistic"], seconds) < float(alarm["Threshold"])
     formula, within, credits = alarm["Metrics"]
     assert credits["MetricStat"]["Stat"] == "SampleCount"
     rank = percentile_rank(within["MetricStat"]["Stat"], seconds)
-    return calculated(formula["Expression"], within=rank, credits=len(seconds)) < alarm["Threshold"]
+    return calculated(formula["Expression"], within=rank, credits=len(seconds)) < float(alarm["Threshold"])
 
 
 @pytest.mark.parametrize("speed", ["Fast", "Slow"])

@@ -271,3 +271,18 @@ def test_a_processing_payment_is_not_final(fns: Functions) -> None:
     request_id = paid(fns, payment_status="unpaid")
     shown = get_session(fns, request_id).json
     assert (shown["status"], shown["completed_at"], shown["paid_cents"]) == ("payment_processing", None, None)
+
+
+def test_the_log_says_why_the_database_was_not_available(
+    fns: Functions, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may well answer, and refuse: the caller is not told, but who mends it must be."""
+    fns.checkout("ALTER TABLE checkout_transactions RENAME TO elsewhere")
+    try:
+        answer = fns.get("/checkout/transactions")
+    finally:
+        fns.checkout("ALTER TABLE elsewhere RENAME TO checkout_transactions")
+
+    assert (answer.status, answer.json["detail"]) == (503, "The database is not available; try again.")
+    [why] = [record.__dict__ for record in caplog.records if "sqlstate" in record.__dict__]
+    assert (why["sqlstate"], why["reason"]) == ("42P01", 'relation "checkout_transactions" does not exist')

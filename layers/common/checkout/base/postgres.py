@@ -11,7 +11,7 @@ from psycopg2 import sql as composed
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class
 from psycopg2.extras import execute_values
 
-from checkout.base import telemetry, timing
+from checkout.base import timing
 from checkout.base.errors import DatabaseContended, DatabaseUnavailable, InvariantBroken
 from checkout.base.postgres_errors import mapped
 from checkout.base.postgres_url import Token, server_of
@@ -195,11 +195,7 @@ class Database:
     def _connect(self) -> psycopg2.extensions.connection:
         patience = self._connect_timeout_seconds
         server = server_of(self._url(), self._token, connect_timeout_seconds=patience)
-        try:
-            connection: psycopg2.extensions.connection = psycopg2.connect(**server)
-        except psycopg2.OperationalError as error:
-            telemetry.logger.warning("no connection to PostgreSQL", extra={"reason": str(error).strip()})
-            raise
+        connection: psycopg2.extensions.connection = psycopg2.connect(**server)
         # Autocommit, since BEGIN is ours to send.
         connection.autocommit = True
         if self._token is None:
