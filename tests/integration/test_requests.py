@@ -504,7 +504,6 @@ def test_stripe_away_keeps_the_order_of_a_partition_and_lets_the_others_go_on(
     stripe.fault(path_prefix=SESSIONS, method="POST", **fault)
 
     assert fns.ask(*batch) == [(0, 10), (0, 11), (0, 12)]
-    assert '"StripeErrors":[1.0]' in capsys.readouterr().out, "an alarm is raised if it lasts"
     assert [len(answers(request["request_id"])) for request in stuck] == [0, 0, 0]
     assert [len(answers(request["request_id"])) for request in free] == [1, 1]
     assert '"StripeErrors":[1.0]' in capsys.readouterr().out, "no function fails, so nothing else says it"
