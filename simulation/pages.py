@@ -19,6 +19,7 @@ CODE: Mapping[str, Sequence[str]] = {
     "reconciliation.stripe_books": ("REREAD_A_RUN",),
     "reconciliation.stripe_books_table": ("RANGE",),
     "operations.ledger_ranges": ("RANGE",),
+    "operations.event_erasure": ("AT_ONCE",),
     "operations.verbs.erase": ("AT_ONCE",),
 }
 """Their names, by the module that has them."""

@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from checkout.base import timing
 from checkout.base.errors import Refused
 from checkout.base.user_ids import BIGINT
+from checkout.operations import event_erasure
 from checkout.operations.personal_data import without_personal_data
 from checkout.operations.verbs import erase as erasure
 from checkout.operations.verbs.erase import Erase
@@ -51,10 +53,13 @@ def grow_old(fns: Functions, days: int) -> None:
     fns.application("UPDATE parked_events SET resolved_at = resolved_at - make_interval(days => %s)", (days,))
 
 
+def answered(fns: Functions, *words: str) -> Any:
+    arguments = [*words[1:], "--operator", "ada", "--yes"]
+    return fns.invoke("operations", {"verb": words[0], "arguments": arguments})
+
+
 def operate(fns: Functions, *words: str) -> Any:
-    answer = fns.invoke(
-        "operations", {"verb": words[0], "arguments": [*words[1:], "--operator", "ada", "--yes"]}
-    )
+    answer = answered(fns, *words)
     return answer.get("result", answer)
 
 
@@ -199,6 +204,8 @@ def test_a_discarded_credit_stays_discarded_after_its_bytes_are_gone(fns: Functi
 
 # One user
 
+ERASE = ("erase-user", "--user", "1", "--reason", "asked for it")
+
 
 def test_a_user_is_erased_at_once_but_for_what_is_still_to_be_done(fns: Functions) -> None:
     fns.add_users(2)
@@ -220,16 +227,22 @@ def test_a_user_is_erased_at_once_but_for_what_is_still_to_be_done(fns: Function
     first, second, _ = (row["id"] for row in fns.application("SELECT id FROM parked_events ORDER BY id"))
     operate(fns, "parked", "discard", str(first), "--reason", "r")
 
-    arguments = ("--user", "1", "--reason", "asked for it", "--operator", "ada")
-    expected = {"events": 1, "parked": 1, "unsettled_events": [waiting["id"]], "open_parked": [second]}
-    assert operate(fns, "erase-user", *arguments) == expected
+    expected = {
+        "events": 1,
+        "parked": 1,
+        "unsettled_events": [waiting["id"]],
+        "open_parked": [second],
+        "pending_requests": [],
+        "complete": True,
+    }
+    assert answered(fns, *ERASE) == {"clean": False, "result": expected}
 
     assert is_erased(fns, mine["id"])
     assert not is_erased(fns, another["id"])
     assert payload(fns, waiting["id"]) == body
     row = fns.row(request_id)
     assert (row["status"], row["paid_cents"]) == ("payment_succeeded", 500)
-    assert operate(fns, "erase-user", *arguments) == {**expected, "events": 0, "parked": 0}
+    assert operate(fns, *ERASE) == {**expected, "events": 0, "parked": 0}
 
 
 def test_what_names_a_payment_only_inside_is_erased_or_listed_too(fns: Functions) -> None:
@@ -259,23 +272,104 @@ def test_what_names_a_payment_only_inside_is_erased_or_listed_too(fns: Functions
         # Stripe writes a space after a colon, and its webhooks are kept as they are written.
         assert fns.webhook(json.dumps(one, indent=2).encode()).json["outcome"] == outcome
 
-    arguments = ("--user", "1", "--reason", "asked for it", "--operator", "ada")
-    assert operate(fns, "erase-user", *arguments) == {
+    assert operate(fns, *ERASE) == {
         "events": 4,
         "parked": 0,
         "unsettled_events": [held["id"]],
         "open_parked": [],
+        "pending_requests": [],
+        "complete": True,
     }
     assert all(is_erased(fns, one["id"]) for one in (mine, second, of_stripe, of_metadata))
     assert not any(is_erased(fns, one["id"]) for one in (held, another, foreign))
 
 
-def test_more_events_of_a_user_than_one_batch(fns: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasure, "AT_ONCE", 2)
-    for _ in range(5):
-        fns.webhook(told())
-    arguments = ("--user", "1", "--reason", "asked for it", "--operator", "ada")
-    assert operate(fns, "erase-user", *arguments)["events"] == 5
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_erasure, "AT_ONCE", 2)
+
+
+@pytest.fixture
+def no_time(monkeypatch: pytest.MonkeyPatch, small_pages: None) -> None:
+    """Each run ends after the first page of what it has to search."""
+    monkeypatch.setattr(timing, "OPERATION", 0)
+
+
+def of_charge(request_id: str) -> dict[str, Any]:
+    """An event that nobody handles, about a payment that its contents alone name."""
+    return event({"id": "ch_1", "metadata": {"request_id": request_id}, "note": "Ada"}, "charge.updated")
+
+
+def until_complete(fns: Functions) -> list[Any]:
+    """The answers, of which the last one is of a run that came to the end."""
+    answers = [answered(fns, *ERASE)]
+    while not answers[-1]["result"]["complete"]:
+        assert len(answers) < 20, "no run comes to the end"
+        answers.append(answered(fns, *ERASE))
+    return answers
+
+
+def test_more_events_of_a_user_than_one_page(fns: Functions, small_pages: None) -> None:
+    for number in range(5):
+        fns.webhook(told(f"r{number}"))
+    fns.webhook(of_charge("r4"))
+    assert operate(fns, *ERASE)["events"] == 6
+
+
+def test_a_search_that_takes_longer_than_a_run_is_continued_by_the_next(
+    fns: Functions, no_time: None
+) -> None:
+    fns.webhook(told("r1"))
+    mine = of_charge("r1")
+    others = [of_charge(f"of_another_{number}") for number in range(5)]
+    for one in (*others, mine):
+        assert fns.webhook(one).json["outcome"] == "ignored"
+
+    answers = until_complete(fns)
+
+    assert [one["clean"] for one in answers] == [False] * (len(answers) - 1) + [True]
+    assert len(answers) == 4, "two events a run; the last finds that nothing is left"
+    assert sum(one["result"]["events"] for one in answers) == 2
+    assert is_erased(fns, mine["id"])
+    assert not any(is_erased(fns, one["id"]) for one in others)
+    assert fns.checkout("SELECT FROM reconciler_state WHERE name LIKE 'erase-user:%%'") == []
+
+
+def test_what_is_settled_behind_the_position_is_searched_again(fns: Functions, no_time: None) -> None:
+    held = told("r1", user_id="nobody", session_id="cs_1", payment_status="unpaid", payment_intent=None)
+    fns.webhook(held)
+    fns.webhook(told("r1", session_id="cs_1", payment_intent="pi_1"))
+    for number in range(3):
+        fns.webhook(of_charge(f"of_another_{number}"))
+    first = operate(fns, *ERASE)
+    assert (first["complete"], first["unsettled_events"]) == (False, [held["id"]])
+
+    operate(fns, "held", "discard", held["id"], "--reason", "of nobody")
+
+    assert until_complete(fns)[-1]["clean"]
+    assert is_erased(fns, held["id"])
+
+
+def test_what_has_a_name_only_since_is_searched_again(fns: Functions, no_time: None) -> None:
+    early = of_charge("r2")
+    fns.webhook(early)
+    for number in range(3):
+        fns.webhook(of_charge(f"of_another_{number}"))
+    fns.webhook(told("r1"))
+    assert operate(fns, *ERASE)["complete"] is False
+
+    fns.webhook(told("r2"))
+
+    assert until_complete(fns)[-1]["clean"]
+    assert is_erased(fns, early["id"])
+
+
+def test_a_user_with_more_payments_than_a_run_has_time_for(fns: Functions, no_time: None) -> None:
+    for number in range(5):
+        fns.webhook(told(f"r{number}"))
+    answers = until_complete(fns)
+    assert [one["result"]["events"] for one in answers] == [2, 2, 1]
+    assert [one["clean"] for one in answers] == [False, False, True]
 
 
 def test_to_erase_is_asked_first(fns: Functions) -> None:

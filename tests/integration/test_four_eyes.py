@@ -7,9 +7,10 @@ from typing import Any
 import psycopg2
 import pytest
 
+from checkout.base import timing
 from checkout.base.config import Config
 from checkout.base.errors import StripeRefusedForGood
-from checkout.operations import caller_identity, command, four_eyes_table
+from checkout.operations import caller_identity, command, event_erasure, four_eyes_table
 from checkout.operations.verbs import approve
 from tests.support.functions import Functions
 from tests.support.stripe_events import event, session_object
@@ -97,6 +98,21 @@ def test_what_cannot_be_undone_always_needs_another_operator(fns: Functions) -> 
     erase = ("erase-user", "--user", "1", "--reason", "asked for", "--yes")
     asked = operate(fns, "ada", *erase)["result"]["requested"]
     assert approval(fns, "grace", asked)["result"]["events"] == 0
+
+
+def test_an_erasure_that_takes_longer_is_continued_with_the_same_approval(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_erasure, "AT_ONCE", 1)
+    fns.webhook(event(session_object("r1")))
+    asked = operate(fns, "ada", "erase-user", "--user", "1", "--reason", "r", "--yes")["result"]["requested"]
+    with monkeypatch.context() as hurried:
+        hurried.setattr(timing, "OPERATION", 0)
+        first = approval(fns, "grace", asked)
+    assert (first["clean"], first["result"]["complete"]) == (False, False)
+
+    assert approval(fns, "grace", asked)["clean"]
+    assert "was carried out" in approval(fns, "grace", asked)["error"]
 
 
 def test_a_refund_is_approved_with_the_amount_that_was_announced(fns: Functions, known: KnownStripe) -> None:

@@ -130,13 +130,25 @@ def test_the_email_of_a_request_that_nobody_repeats_is_erased(
     def has_email(request_id: str) -> bool:
         return "customer_email" in fns.row(request_id)["stripe_parameters"]
 
-    def erase() -> None:
+    def erase() -> Any:
         words = [*verb[1:], "--operator", "ada", "--yes"]
-        assert "error" not in fns.invoke("operations", {"verb": verb[0], "arguments": words})
+        answer = fns.invoke("operations", {"verb": verb[0], "arguments": words})
+        assert "error" not in answer
+        return answer
 
     if verb == ["erase"]:
         erase()
         assert (has_email(failed), has_email(pending)) == (True, True), "not yet so old"
         fns.checkout("UPDATE checkout_transactions SET updated_at = now() - interval '91 days'")
-    erase()
+    answer = erase()
     assert (has_email(failed), has_email(pending)) == (False, True), "a pending one may be sent again"
+    if verb == ["erase"]:
+        return
+    [kept] = answer["result"]["pending_requests"]
+    assert (answer["clean"], kept["request_id"]) == (False, pending)
+    assert kept["keeps"].startswith("the email, until Stripe has answered")
+
+    assert fns.create({"amount_cents": 500, "request_id": pending}, signed_in(email=EMAIL)).status == 201
+    answer = erase()
+    assert (answer["clean"], answer["result"]["pending_requests"]) == (True, [])
+    assert not has_email(pending)

@@ -1,20 +1,40 @@
 """SQL that takes personal data out of what is settled; what is waiting, held or undecided is left alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from checkout.base.postgres import Transaction
 from checkout.base.user_ids import UserId
 
-_SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
+SETTLED = "erased_at IS NULL AND outcome IN ('applied', 'ignored')"
+UNSETTLED = "outcome IN ('waiting', 'held')"
 _DECIDED = "erased_at IS NULL AND resolved_at IS NOT NULL"
-_OF_USER = (
-    "(request_id IN (SELECT request_id FROM checkout_transactions WHERE user_id = %(user)s)"
-    " OR payment_intent_id IN (SELECT payment_intent_id FROM checkout_transactions WHERE user_id = %(user)s)"
-    " OR (outcome <> 'applied' AND EXISTS ("
-    # OFFSET 0, so that a payload is read once and not for each name.
-    """     SELECT FROM (SELECT replace(payload::text, '": "', '":"') AS written OFFSET 0) AS content,"""
-    "         unnest(%(names)s::text[]) AS name WHERE position(name IN written) > 0)))"
-)
+
+Position = tuple[str, str]
+"""The time at which an event was received, and its id."""
+
+FIRST: Position = ("-infinity", "")
+
+
+class NamedPayment(NamedTuple):
+    id: int
+    request_id: str
+    stripe_session_id: str | None
+    payment_intent_id: str | None
+
+
+class SearchedEvent(NamedTuple):
+    """`payload` is None if the event was applied: its columns name its payment."""
+
+    received_at: str
+    event_id: str
+    request_id: str | None
+    payment_intent_id: str | None
+    payload: str | None
+
+    @property
+    def position(self) -> Position:
+        return self.received_at, self.event_id
 
 
 def _payloads(tx: Transaction) -> dict[str, str]:
@@ -24,7 +44,7 @@ def _payloads(tx: Transaction) -> dict[str, str]:
 def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
     """Settled events and their payloads, oldest first, locked; locked ones are left out."""
     tx.execute(
-        f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED}"
+        f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {SETTLED}"
         "   AND received_at < now() - make_interval(days => %s)"
         " ORDER BY received_at LIMIT %s FOR UPDATE SKIP LOCKED",
         (days, limit),
@@ -32,30 +52,51 @@ def events_older_than(tx: Transaction, days: int, limit: int) -> dict[str, str]:
     return _payloads(tx)
 
 
-def names_of(tx: Transaction, user_id: UserId) -> list[str]:
-    """The names of this user's payments in payloads, as JSON without spaces.
-
-    An event that was not applied may name its payment nowhere else. It is searched as text: PostgreSQL's JSON
-    functions fail at a NUL, which Stripe may relay.
-    """
-    tx.execute(
-        "SELECT '\"request_id\":' || to_json(request_id) AS name FROM checkout_transactions"
-        " WHERE user_id = %(user)s"
-        " UNION SELECT to_json(stripe_session_id)::text FROM checkout_transactions"
-        " WHERE user_id = %(user)s AND stripe_session_id IS NOT NULL"
-        " UNION SELECT to_json(payment_intent_id)::text FROM checkout_transactions"
-        " WHERE user_id = %(user)s AND payment_intent_id IS NOT NULL",
-        {"user": user_id},
+def payments_of(tx: Transaction, user_id: UserId, after_id: int, limit: int) -> list[NamedPayment]:
+    """A page of this user's payments, oldest first."""
+    rows = tx.tuples(
+        "SELECT id, request_id, stripe_session_id, payment_intent_id FROM checkout_transactions"
+        " WHERE user_id = %s AND id > %s ORDER BY id LIMIT %s",
+        (user_id, after_id, limit),
     )
-    return [row["name"] for row in tx.fetchall()]
+    return [NamedPayment(*row) for row in rows]
 
 
-def events_of(tx: Transaction, user_id: UserId, names: Sequence[str], limit: int) -> dict[str, str]:
-    """Settled events about this user's payments and their payloads, locked; `names` from `names_of`."""
+def settled_of(tx: Transaction, payments: Collection[NamedPayment]) -> list[str]:
+    """Settled events whose columns name one of these payments. Others may name it in their payloads alone."""
+    # Without a limit, for which PostgreSQL might prefer to read the whole table in the order of its key.
+    rows = tx.tuples(
+        f"SELECT event_id FROM stripe_events WHERE {SETTLED}"
+        " AND (request_id = ANY(%s) OR payment_intent_id = ANY(%s))",
+        (
+            [one.request_id for one in payments],
+            [one.payment_intent_id for one in payments if one.payment_intent_id is not None],
+        ),
+    )
+    return sorted(event_id for (event_id,) in rows)
+
+
+def events_after(tx: Transaction, which: str, after: Position, limit: int) -> list[SearchedEvent]:
+    """A page of events that are SETTLED or UNSETTLED, in the order in which they were received, so that what
+    comes meanwhile comes behind. It has applied ones, too: if only few are ignored, to find a page of those
+    would take long."""
+    # Under another name: ORDER BY would take the text, for which there is no index.
+    rows = tx.tuples(
+        "SELECT received_at::text AS written, event_id, request_id, payment_intent_id,"
+        " CASE WHEN outcome <> 'applied' THEN payload::text END FROM stripe_events"
+        f" WHERE {which} AND (received_at, event_id) > (%s::timestamptz, %s)"
+        " ORDER BY received_at, event_id LIMIT %s",
+        (*after, limit),
+    )
+    return [SearchedEvent(*row) for row in rows]
+
+
+def settled(tx: Transaction, event_ids: Collection[str]) -> dict[str, str]:
+    """The payloads of those that are settled, locked."""
     tx.execute(
-        f"SELECT event_id, payload::text AS payload FROM stripe_events WHERE {_SETTLED} AND {_OF_USER}"
-        " ORDER BY event_id LIMIT %(limit)s FOR UPDATE",
-        {"user": user_id, "names": list(names), "limit": limit},
+        "SELECT event_id, payload::text AS payload FROM stripe_events"
+        f" WHERE {SETTLED} AND event_id = ANY(%s) ORDER BY event_id FOR UPDATE",
+        (list(event_ids),),
     )
     return _payloads(tx)
 
@@ -67,16 +108,6 @@ def replace_payloads(tx: Transaction, payloads: Mapping[str, str]) -> None:
         " FROM (VALUES %s) AS erased (event_id, payload) WHERE stripe_events.event_id = erased.event_id",
         list(payloads.items()),
     )
-
-
-def unsettled_of(tx: Transaction, user_id: UserId, names: Sequence[str]) -> list[str]:
-    """Events about this user's payments that are still to be applied; `names` from `names_of`."""
-    tx.execute(
-        "SELECT event_id FROM stripe_events WHERE outcome IN ('waiting', 'held')"
-        f" AND {_OF_USER} ORDER BY event_id",
-        {"user": user_id, "names": list(names)},
-    )
-    return [row["event_id"] for row in tx.fetchall()]
 
 
 def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
@@ -95,13 +126,19 @@ def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
     return tx.rowcount
 
 
-def erase_emails_of(tx: Transaction, user_id: UserId) -> None:
-    """Erase the emails of this user's requests that are not pending."""
+def erase_emails_of(tx: Transaction, user_id: UserId) -> list[str]:
+    """Erase the emails of this user's requests that are not pending. Returns those that keep theirs."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
         " WHERE user_id = %s AND stripe_parameters ? 'customer_email' AND status <> 'session_pending'",
         (user_id,),
     )
+    tx.execute(
+        "SELECT request_id FROM checkout_transactions"
+        " WHERE user_id = %s AND stripe_parameters ? 'customer_email' ORDER BY id",
+        (user_id,),
+    )
+    return [row["request_id"] for row in tx.fetchall()]
 
 
 def erase_parked_older_than(tx: Transaction, days: int, limit: int) -> int:

@@ -9,11 +9,10 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 
 from checkout.base import telemetry, timing
-from checkout.base.postgres import Transaction, take_time
 from checkout.base.text import MAX_BIGINT
 from checkout.base.user_ids import UserId
 from checkout.operations import erasure_table as erasure
-from checkout.operations.personal_data import without_personal_data
+from checkout.operations.event_erasure import EventsOfUser, Progress, erase_events
 from checkout.operations.verb import (
     BY_DECISION,
     BY_RULE,
@@ -27,6 +26,7 @@ from checkout.system import System
 
 AT_ONCE = 500
 MOST_DAYS = 36_500
+KEPT = "the email, until Stripe has answered the request; the reconciler asks"
 
 
 def declare(verbs: Verbs) -> None:
@@ -65,8 +65,14 @@ def plan_of_a_user(given: Namespace, _: System) -> str:
 
 
 def of_a_user(given: Namespace, system: System) -> Outcome:
-    erased = Erase(system).user(given.user, reason=given.reason, operator=given.operator)
-    return Outcome(asdict(erased), clean=not (erased.unsettled_events or erased.open_parked))
+    erased = Erase(system).user(
+        given.user,
+        reason=given.reason,
+        operator=given.operator,
+        deadline=time.monotonic() + given.most_seconds,
+        progress=given.say,
+    )
+    return Outcome(asdict(erased), clean=erased.is_whole)
 
 
 def _days(given: Namespace, system: System) -> int:
@@ -84,12 +90,19 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class ErasedUser:
-    """How many, and what was left, since it is still to be applied or decided."""
+    """How many, and what was left, since it is still to be applied, decided or answered. If `complete` is
+    False, the time was up first, and there may be more of everything."""
 
     events: int
     parked: int
     unsettled_events: list[str]
     open_parked: list[int]
+    pending_requests: list[dict[str, str]]
+    complete: bool
+
+    @property
+    def is_whole(self) -> bool:
+        return self.complete and not (self.unsettled_events or self.open_parked or self.pending_requests)
 
 
 class Erase:
@@ -104,7 +117,7 @@ class Erase:
         while time.monotonic() < deadline:
             with self._checkout.transaction() as tx:
                 payloads = erasure.events_older_than(tx, days, AT_ONCE)
-                _erase(tx, payloads)
+                erase_events(tx, payloads)
                 emails = erasure.erase_emails_older_than(tx, days, AT_ONCE)
             with self._application.transaction() as tx:
                 records = erasure.erase_parked_older_than(tx, days, AT_ONCE)
@@ -113,31 +126,27 @@ class Erase:
                 return Erased(events, parked, complete=True)
         return Erased(events, parked, complete=False)
 
-    def user(self, user_id: UserId, *, reason: str, operator: str) -> ErasedUser:
+    def user(
+        self,
+        user_id: UserId,
+        *,
+        reason: str,
+        operator: str,
+        deadline: float,
+        progress: Progress = lambda _: None,
+    ) -> ErasedUser:
         """Everything that is settled of this user's payments. Repeating it erases what was settled
-        meanwhile. Raises DatabaseUnavailable."""
-        events = 0
-        while True:
-            with self._checkout.transaction() as tx:
-                take_time(tx)
-                names = erasure.names_of(tx, user_id)
-                payloads = erasure.events_of(tx, user_id, names, AT_ONCE)
-                _erase(tx, payloads)
-                erasure.erase_emails_of(tx, user_id)
-                unsettled = erasure.unsettled_of(tx, user_id, names)
-            events += len(payloads)
-            if len(payloads) < AT_ONCE:
-                break
+        meanwhile. Ends soon after time.monotonic() passes `deadline`. Raises DatabaseUnavailable."""
+        events = EventsOfUser(self._checkout, user_id, deadline, progress)
+        complete = events.erase()
+        with self._checkout.transaction() as tx:
+            pending = erasure.erase_emails_of(tx, user_id)
         with self._application.transaction() as tx:
             parked = erasure.erase_parked_of(tx, user_id)
             open_parked = erasure.open_parked_of(tx, user_id)
         telemetry.logger.warning(
-            "user erased", extra={"user_id": user_id, "reason": reason, "operator": operator}
+            "user erased",
+            extra={"user_id": user_id, "reason": reason, "operator": operator, "complete": complete},
         )
-        return ErasedUser(events, parked, unsettled, open_parked)
-
-
-def _erase(tx: Transaction, payloads: dict[str, str]) -> None:
-    if payloads:
-        kept = {event_id: without_personal_data(payload) for event_id, payload in payloads.items()}
-        erasure.replace_payloads(tx, kept)
+        kept = [{"request_id": request_id, "keeps": KEPT} for request_id in pending]
+        return ErasedUser(events.erased, parked, events.unsettled, open_parked, kept, complete)
