@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from checkout.base import postgres, telemetry
+from checkout.base import postgres, telemetry, timing
 from checkout.base.errors import Refused, StripeNotReached
-from checkout.operations import finding_words, ledger_ranges
+from checkout.operations import finding_words, ledger_ranges, replays
 from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from checkout.payments.settlement import Settled
@@ -177,6 +177,66 @@ def test_all_held_events_are_replayed_though_one_cannot_be(
         {"event_id": "evt_2", "reason": "There is something about it."},
     ]
     assert terminal.run("held", "replay", "evt_1", *ADA, "--yes") == 3
+
+
+def test_a_replay_of_all_ends_in_time_and_is_continued_after_what_cannot_be_replayed(
+    fns: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.consume(b"{", finished("r1", user_id=7), finished("r2", user_id=7))
+    first, second, third = (row["id"] for row in fns.application("SELECT id FROM parked_events ORDER BY id"))
+    fns.add_users(7)
+    for number in (1, 2, 3):
+        session = stripe_events.session_object(f"h{number}", session_id=f"cs_{number}")
+        fns.webhook(stripe_events.event(session, livemode=True, event_id=f"evt_{number}"))
+    monkeypatch.setattr(timing, "OPERATION", 0)
+
+    def parked(*more: object) -> Any:
+        return operate(fns, "parked", "replay", "--all", *map(str, more), *ADA, "--yes")
+
+    def held(*more: str) -> Any:
+        return operate(fns, "held", "replay", "--all", *more, *ADA, "--yes")
+
+    answer = parked()
+    assert (answer["clean"], answer["result"]["left"], answer["result"]["after"]) == (False, 2, first)
+    assert [one["id"] for one in answer["result"]["still_parked"]] == [first]
+    answer = parked("--after", first)
+    assert answer == {
+        "clean": False,
+        "result": {"replayed": [second], "still_parked": [], "left": 1, "after": second},
+    }
+    assert parked("--after", second) == {
+        "clean": True,
+        "result": {"replayed": [third], "still_parked": [], "left": 0},
+    }
+    assert fns.balance(7) == 1000
+
+    answer = held()
+    assert (answer["clean"], answer["result"]["left"], answer["result"]["after"]) == (False, 2, "evt_1")
+    fns.set(STRIPE_SECRET="sk_live_not_a_real_key")
+    answer = held("--after", "evt_1")
+    assert [one["event_id"] for one in answer["result"]["replayed"]] == ["evt_2"]
+    assert (answer["clean"], answer["result"]["left"], answer["result"]["after"]) == (False, 1, "evt_2")
+    answer = held("--after", "evt_2")
+    assert (answer["clean"], answer["result"]["left"]) == (True, 0)
+
+
+def test_the_answer_of_a_replay_of_all_has_an_end(
+    fns: Functions, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "MOST_TRIED", 2)
+    fns.consume(b"{", b"[", b"(")
+    first, second, _ = (row["id"] for row in fns.application("SELECT id FROM parked_events ORDER BY id"))
+    done = terminal.json("parked", "replay", "--all", *ADA, "--yes", status=1)
+    assert [one["id"] for one in done["still_parked"]] == [first, second]
+    assert (done["left"], done["after"]) == (1, second)
+
+
+@pytest.mark.parametrize("verb", ["parked", "held"])
+def test_where_to_continue_is_said_of_all_alone(terminal: Terminal, verb: str) -> None:
+    assert terminal.run(verb, "replay", "1", "--after", "1", *ADA, "--yes") == 2
+    assert "--after goes with --all" in terminal.err
+    assert terminal.run(verb, "replay", "--all", "--after", "1", *ADA, answer="n") == 2
+    assert " after 1" in terminal.err
 
 
 def test_a_held_event_is_discarded_with_what_it_was_held_for(fns: Functions, terminal: Terminal) -> None:

@@ -101,6 +101,14 @@ def page(tx: Transaction, *, after_id: int, limit: int, resolved: bool) -> list[
     return _records(tx)
 
 
+def open_after(tx: Transaction, record_id: int) -> int:
+    """How many nobody has decided about."""
+    tx.execute(
+        "SELECT count(*) AS number FROM parked_events WHERE id > %s AND resolution IS NULL", (record_id,)
+    )
+    return int(tx.row()["number"])
+
+
 def find(tx: Transaction, record_id: int) -> ParkedRecord | None:
     tx.execute(f"SELECT {_COLUMNS} FROM parked_events WHERE id = %s", (record_id,))
     return next(iter(_records(tx)), None)

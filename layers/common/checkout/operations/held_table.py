@@ -33,6 +33,14 @@ def page(tx: Transaction, *, after: str, limit: int, waiting: bool) -> list[Held
     return [HeldEvent(**row) for row in tx.fetchall()]
 
 
+def held_after(tx: Transaction, event_id: str) -> int:
+    """How many are held."""
+    tx.execute(
+        "SELECT count(*) AS number FROM stripe_events WHERE outcome = 'held' AND event_id > %s", (event_id,)
+    )
+    return int(tx.row()["number"])
+
+
 def find(tx: Transaction, event_id: str) -> tuple[HeldEvent, str] | None:
     """Any event and its payload."""
     tx.execute(

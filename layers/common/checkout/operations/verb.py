@@ -137,12 +137,6 @@ def limited(parser: Parser) -> None:
     parser.add_argument("--limit", type=_limit, default=100, help=f"at most {MOST_LISTED}; 100 by default")
 
 
-def one_or_all(parser: Parser, of_type: Callable[[str], object]) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", type=of_type, nargs="?")
-    which.add_argument("--all", action="store_true", help="all that can be applied now")
-
-
 def reasoned(parser: Parser) -> None:
     parser.add_argument("--reason", type=a_text, required=True, help="for the journal: nothing personal")
 

@@ -9,7 +9,8 @@ from checkout.base.errors import DatabaseContended, NotFound, Refused, StripeErr
 from checkout.base.postgres import Transaction
 from checkout.operations import held_table as held
 from checkout.operations.held_table import HeldEvent
-from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, one_or_all, paged, reasoned
+from checkout.operations.replays import all_of, answer, in_time, one_or_all
+from checkout.operations.verb import BY_DECISION, Outcome, Verbs, a_text, paged, reasoned
 from checkout.payments import inbox, reversal_event, reversals, session_event, stripe_event
 from checkout.payments import reversals_table as stored_reversals
 from checkout.payments import table as payments_table
@@ -41,7 +42,7 @@ def show(given: Namespace, system: System) -> Outcome:
 
 
 def plan_replay(given: Namespace, _: System) -> str:
-    return f"Apply {'every held event' if given.id is None else given.id} as if Stripe had sent it now"
+    return f"Apply {all_of(given, 'every held event') or given.id} as if Stripe had sent it now"
 
 
 def replay(given: Namespace, system: System) -> Outcome:
@@ -50,18 +51,18 @@ def replay(given: Namespace, system: System) -> Outcome:
         again = service.replay(given.id)
         # After a restore of the checkout database only the journal has `revived`, as with `discard`.
         return Outcome({"replayed": [asdict(again)]}, clean=_is_settled(again))
-    replayed, still_held = [], []
-    for event in list(service.each()):
+    replayed, still_held, last = [], [], None
+    for event in in_time(service.each(after=given.after or ""), given.most_seconds):
+        last = event.event_id
         try:
             replayed.append(service.replay(event.event_id))
         except (Refused, StripeError, DatabaseContended) as error:
             # One that was applied meanwhile is refused, and is not held.
             if not _is_settled(service.event(event.event_id)[0]):
                 still_held.append({"event_id": event.event_id, "reason": error.detail})
-    return Outcome(
-        {"replayed": [asdict(event) for event in replayed], "still_held": still_held},
-        clean=not still_held and all(_is_settled(event) for event in replayed),
-    )
+    content = {"replayed": [asdict(event) for event in replayed], "still_held": still_held}
+    is_clean = not still_held and all(_is_settled(event) for event in replayed)
+    return answer(content, is_clean, last, service.held_after)
 
 
 def _is_settled(event: HeldEvent) -> bool:
@@ -117,12 +118,15 @@ class HeldEvents:
         with self._checkout.transaction() as tx:
             return held.page(tx, after=after, limit=limit, waiting=waiting)
 
-    def each(self) -> Iterator[HeldEvent]:
+    def each(self, *, after: str) -> Iterator[HeldEvent]:
         """Every held one, a page at a time."""
-        page = self.page()
-        while page:
+        while page := self.page(after=after):
             yield from page
-            page = self.page(after=page[-1].event_id)
+            after = page[-1].event_id
+
+    def held_after(self, event_id: str) -> int:
+        with self._checkout.transaction() as tx:
+            return held.held_after(tx, event_id)
 
     def event(self, event_id: str) -> tuple[HeldEvent, str]:
         """Any stored event, and its payload. Raises NotFound."""

@@ -17,7 +17,8 @@ from checkout.ledger import table as ledger
 from checkout.ledger.belonging import EffectIndex, are_of_one_payment, are_of_one_reversal
 from checkout.ledger.entering import Tally
 from checkout.ledger.parked import ParkedRecord
-from checkout.operations.verb import BY_DECISION, Outcome, Verbs, one_or_all, paged, reasoned
+from checkout.operations.replays import all_of, answer, in_time, one_or_all
+from checkout.operations.verb import BY_DECISION, Outcome, Verbs, paged, reasoned
 from checkout.outbox.effects import Effect, are_one
 from checkout.outbox.finished_event import TOPIC
 from checkout.system import System
@@ -47,17 +48,17 @@ def show(given: Namespace, system: System) -> Outcome:
 
 
 def plan_replay(given: Namespace, system: System) -> str:
-    if given.id is None:
-        return "Replay every parked record that can be applied now"
-    return "Replay " + _listed(ParkedRecords(system).replayed_with(given.id))
+    which = all_of(given, "every parked record that can be applied now")
+    return "Replay " + (which or _listed(ParkedRecords(system).replayed_with(given.id)))
 
 
 def replay(given: Namespace, system: System) -> Outcome:
     service = ParkedRecords(system)
     if given.id is not None:
         return Outcome({"replayed": asdict(service.replay(given.id, operator=given.operator))})
-    replayed, still_parked = [], []
-    for record in service.each():
+    replayed, still_parked, last = [], [], None
+    for record in in_time(service.each(after_id=given.after or 0), given.most_seconds):
+        last = record.id
         try:
             service.replay(record.id, operator=given.operator)
             replayed.append(record.id)
@@ -65,7 +66,8 @@ def replay(given: Namespace, system: System) -> Outcome:
             # One that went with its credit is no longer there to be replayed.
             if service.record(record.id).resolution is None:
                 still_parked.append({"id": record.id, "reason": refusal.detail})
-    return Outcome({"replayed": replayed, "still_parked": still_parked}, clean=not still_parked)
+    content = {"replayed": replayed, "still_parked": still_parked}
+    return answer(content, not still_parked, last, service.open_after)
 
 
 def plan_discard(given: Namespace, system: System) -> str:
@@ -105,12 +107,15 @@ class ParkedRecords:
         with self._application.transaction() as tx:
             return parked.page(tx, after_id=after_id, limit=limit, resolved=resolved)
 
-    def each(self) -> Iterator[ParkedRecord]:
+    def each(self, *, after_id: int) -> Iterator[ParkedRecord]:
         """Every one that is not resolved, a page at a time."""
-        page = self.page()
-        while page:
+        while page := self.page(after_id=after_id):
             yield from page
-            page = self.page(after_id=page[-1].id)
+            after_id = page[-1].id
+
+    def open_after(self, record_id: int) -> int:
+        with self._application.transaction() as tx:
+            return parked.open_after(tx, record_id)
 
     def record(self, record_id: int) -> ParkedRecord:
         """Raises NotFound."""
@@ -152,10 +157,8 @@ class ParkedRecords:
                         "It cannot be applied yet: " + "; ".join(one.reason for one in refused) + "."
                     )
                 self._decisions.take_back(records)
-        except DataRefused as refusal:
-            raise Refused(
-                f"It cannot be applied yet: the database refuses it: {refusal.detail}."
-            ) from refusal
+        except DataRefused as error:
+            raise Refused(f"It cannot be applied yet: the database refuses it: {error.detail}.") from error
         _log("parked records replayed", records, None, operator)
         return tally
 
