@@ -62,6 +62,30 @@ MUTANTS = [
         "::test_all_others_are_replayed_though_somebody_holds_the_row_of_one",
     ),
     Mutant(
+        file="operations/replays.py",
+        text="clean=clean and not left)",
+        instead="clean=clean)",
+        breaks="a replay of all says that it is done although records were not tried",
+        caught_by="tests/integration/test_operations.py"
+        "::test_a_replay_of_all_ends_in_time_and_is_continued_after_what_cannot_be_replayed",
+    ),
+    Mutant(
+        file="operations/event_erasure.py",
+        text='        if not saved or saved["sought"] != self._sought():\n',
+        instead="        if not saved:\n",
+        breaks="what was settled behind the position of an erasure is never erased",
+        caught_by="tests/integration/test_erasure.py"
+        "::test_what_is_settled_behind_the_position_is_searched_again",
+    ),
+    Mutant(
+        file="operations/verbs/erase.py",
+        text="self.complete and not (self.unsettled_events",
+        instead="not (self.unsettled_events",
+        breaks="an erasure whose time was up says that nothing is left",
+        caught_by="tests/integration/test_erasure.py"
+        "::test_a_search_that_takes_longer_than_a_run_is_continued_by_the_next",
+    ),
+    Mutant(
         file="operations/four_eyes.py",
         text="verb.at_stake(given) > limit",
         instead="verb.at_stake(given) > 2 * limit",
