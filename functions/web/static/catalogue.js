@@ -193,10 +193,10 @@ export const CATALOGUE = {
     de: "Diese Aufladung wurde schon anders begonnen",
   },
   conflict_text: { en: "Continue to start a new one.", de: "Machen Sie weiter, um eine neue zu beginnen." },
-  too_many: { en: "A limit is reached", de: "Eine Grenze ist erreicht" },
+  too_many: { en: "A limit has been reached", de: "Ein Limit ist erreicht" },
   too_many_text: {
     en: "Please try again {time}. A smaller amount may be possible sooner.",
-    de: "Bitte versuchen Sie es {time} noch einmal. Ein kleinerer Betrag ist vielleicht früher möglich.",
+    de: "Bitte versuchen Sie es {time} noch einmal. Mit einem kleineren Betrag geht es vielleicht schon früher.",
   },
   later: { en: "later", de: "später" },
   stripe_away: { en: "Stripe cannot be reached right now", de: "Stripe ist gerade nicht erreichbar" },

@@ -169,7 +169,7 @@ class Page {
       return this.#sessionUrl(amount);
     }
     sessionOpened(attempt, session);
-    // The prices have changed since this page was made.
+    // The prices have changed since this page was loaded.
     if (!isAsShown) throw new ApiError(400);
     return session.url;
   }

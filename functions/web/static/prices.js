@@ -42,7 +42,7 @@ export class Prices {
     return this.#listed.get(amount)?.credit_cents ?? (BigInt(amount) * BigInt(credit)) / BigInt(cents);
   }
 
-  /** True if this is what the page says of the amount. A release before prices does not answer it. */
+  /** True if the answered credit is what the page shows. The answer of a release before prices has none. */
   isCredit(answered, amount) {
     return answered === undefined || Number(answered) === Number(this.creditFor(amount));
   }

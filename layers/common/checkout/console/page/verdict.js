@@ -21,7 +21,7 @@ export function verdicts(steps) {
   return unsettled.length ? unsettled : [ON_KAFKA];
 }
 
-/** A record of another user or amount under the same key decides nothing. */
+/** A record of another user or amount under the same key says nothing about this payment. */
 const isOf = (step, payment) => step.user_id === payment.user_id && step.amount_cents === (payment.credit_cents ?? payment.paid_cents);
 
 const ON_KAFKA = {
@@ -37,10 +37,10 @@ const reportsPaid = (step) => step.table === "stripe_events" && PAID.includes(st
 const clause = (reason) => String(reason).replace(/\.$/, "");
 
 const ofParked = (step) => ({ tone: "bad", sentence: `Its record is parked: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
-const ofDiscarded = (step) => ({ tone: "quiet", sentence: `Its credit was discarded: ${clause(step.resolution_reason)}. Nobody credits it, unless it is replayed.` });
+const ofDiscarded = (step) => ({ tone: "quiet", sentence: `Its credit was discarded: ${clause(step.resolution_reason)}. Nobody credits it unless it is replayed.` });
 const ofHeld = (step) => ({ tone: "bad", sentence: `Stripe's event ${step.type} is held: ${clause(step.reason)}. Remove the cause, and replay it.`, view: "queues" });
 const ofWaiting = (step) => ({ tone: "wait", sentence: `Stripe's event ${step.type} waits: ${clause(step.reason)}. Reconcile reads from Stripe what it waits for.`, view: "queues" });
-const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? The relay publishes it after its return." });
+const ofOutbox = () => ({ tone: "wait", sentence: "Its message waits for Kafka. Does the broker run? Once it does, the relay publishes the message." });
 
 function ofUnpaid(payment) {
   const ended = { session_expired: "Its session expired before it was paid.", payment_failed: "The payment failed.", session_failed: "Stripe made no session for it." };
