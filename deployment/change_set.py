@@ -23,8 +23,8 @@ _REASONS = 5
 def plan(environment: str, say: Callable[[str], None], **options: Any) -> str | None:
     """Build, and make a change set, which sam prints; `options` are those of deploy.
 
-    Return its ARN; None if nothing would change. Raises what deploy raises, and NotDeployed if somebody else
-    has made one meanwhile: what was read must be what is executed.
+    Return its ARN; None if nothing would change. Raises what deploy raises, and NotDeployed if another change
+    set was made at the same time: the one that people read must be the one that is executed.
     """
     stack = deploy.stack_name(environment)
     before = _available(stack)

@@ -241,7 +241,7 @@ def _pairs(parameters: Mapping[str, str]) -> list[str]:
 def _quoted(value: str) -> str:
     if value and not re.search(r'[\s"]', value):
         return value
-    as_sam_reads = {'"': r"\"", r"\"": r"\u0022"}  # One that JSON escapes would end the value.
+    as_sam_reads = {'"': r"\"", r"\"": r"\u0022"}  # sam ends a value at a quote that JSON escapes.
     return '"' + re.sub(r'\\[\\"]|"', lambda one: as_sam_reads.get(one[0], one[0]), value) + '"'
 
 
