@@ -16,7 +16,7 @@ _TOKEN_SECONDS = 30 * 86_400
 
 
 def insert(url: str, user_id: UserId) -> None:
-    """Insert the demo user, unless the application's database has that user, or brought a table of its own,
+    """Insert the demo user, unless that user is there already, or the application has a table of its own,
     whose rows it makes and numbers itself. Raises psycopg2.Error."""
     connection = psycopg2.connect(url)
     try:

@@ -351,7 +351,7 @@ def test_a_provider_without_a_key_that_counts_is_no_provider(
 ) -> None:
     """A deployment would log everybody out, and say nothing."""
     provider.jwks[:] = [{**jwk, **lacking} for jwk in provider.jwks]
-    with pytest.raises(Unavailable, match=r"^JWT_JWKS_URL has no key that can be used: RS256"):
+    with pytest.raises(Unavailable, match=r"^JWT_JWKS_URL has no usable key: one of RS256"):
         IdentityProvider(provider.keys_url, provider.issuer).require()
 
 

@@ -11,7 +11,7 @@ MAX_BYTES = 1_000_000
 _TLS = ssl.create_default_context()
 
 _HEADERS = {"Accept": "application/json", "User-Agent": "checkout"}
-"""Firewalls before identity providers, Cloudflare's among them, answer 403 to who does not say who asks."""
+"""Firewalls in front of identity providers, such as Cloudflare's, answer 403 without a User-Agent."""
 
 
 def body_of(url: str, seconds: float) -> bytes:

@@ -49,7 +49,7 @@ class IdentityProvider:
         """Read the keys now. Raises Unavailable, which says what is wrong with the provider's answer."""
         problem = self._read()
         if problem is None and not self._keys:
-            problem = "has no key that can be used: RS256, ES256 or EdDSA, with a kid (docs/architecture.md)"
+            problem = "has no usable key: one of RS256, ES256 or EdDSA, with a kid (docs/architecture.md)"
         if problem is not None:
             raise Unavailable(f"JWT_JWKS_URL {problem}.")
 

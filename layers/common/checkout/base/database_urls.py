@@ -22,8 +22,9 @@ def names_somebody(url: str) -> bool:
 
 
 def on_server_of(url: str, other: str, role: str | None = None) -> str:
-    """The same database on the server of `other`, as this role instead of whomever `url` names, with the
-    parameters of `other`: those of TLS go with the server, and the rest is added unless `url` has it."""
+    """The same database on the server of `other`; if there is a `role`, as that instead of the user in `url`.
+    The TLS parameters are those of `other`, since they belong to its server. Its other parameters are added
+    unless `url` has them."""
     found, there = _URL.fullmatch(url), _URL.fullmatch(other)
     if found is None or there is None:
         return url
@@ -37,7 +38,7 @@ def on_server_of(url: str, other: str, role: str | None = None) -> str:
 
 
 def _parameters(query: str | None) -> dict[str, str]:
-    """`name=value` by name."""
+    """Each `name=value` of a query, by its name."""
     return {one.partition("=")[0]: one for one in (query or "").split("&") if one}
 
 

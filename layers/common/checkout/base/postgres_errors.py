@@ -41,9 +41,9 @@ def mapped(error: psycopg2.Error) -> Exception:
     if sqlstate.startswith(_IN_THE_WAY):
         return DatabaseContended("Somebody holds what this needs, or it took too long; try again.")
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) or sqlstate:
-        # Callers are told no more, and it may be a missing grant. The details of it could quote a row.
+        # Callers learn no more, but the cause may be a missing grant. The error's detail could quote a row.
         reason = error.diag.message_primary or str(error).strip()
-        telemetry.logger.warning("no answer of PostgreSQL's", extra={"sqlstate": sqlstate, "reason": reason})
+        telemetry.logger.warning("PostgreSQL unavailable", extra={"sqlstate": sqlstate, "reason": reason})
         return DatabaseUnavailable("The database is not available; try again.")
     return error
 

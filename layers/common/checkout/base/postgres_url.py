@@ -15,19 +15,19 @@ Token = Callable[[str, int, str], str]
 
 OURS = {
     "application_name": "checkout",
-    # A host that is gone answers nothing, and neither does one whose firewall has forgotten the connection.
-    # Without these, Linux waits for it for a quarter of an hour.
+    # A host that is gone does not answer, nor does a firewall that has forgotten the connection. Without
+    # these limits, Linux waits for a quarter of an hour.
     "tcp_user_timeout": timing.DATABASE_SILENCE * 1000,
     "keepalives_idle": timing.DATABASE_SILENCE,
     "keepalives_interval": timing.DATABASE_SILENCE,
 }
-"""Parameters of every connection whose URL does not say otherwise."""
+"""Parameters of every connection, unless its URL sets them."""
 
 URL_FORM = "postgresql://user:password@host:port/name, with reserved characters as %XX"
 
 
 def server_of(url: str, token: Token | None, *, connect_timeout_seconds: int) -> dict[str, Any]:
-    """What psycopg2 connects with. `token` makes the password if there is one. Parameters in the URL win.
+    """The parameters for psycopg2; those in the URL win. If there is a `token`, it makes the password.
 
     Raises ConfigurationError.
     """

@@ -244,5 +244,5 @@ def moment(given: str) -> datetime:
 
 def _protected(origin: str) -> str:
     if not re.fullmatch(r"\w+://[^/?#]+", origin) or not is_protected(origin):
-        raise ValueError("must be https://host[:port], or http on this machine: others can change http")
+        raise ValueError("must be https://host[:port] (http only on this machine: others can change it)")
     return origin

@@ -31,8 +31,7 @@ def deadline(context: Any, function: str) -> float:
 
 DATABASE_CONNECT = 5
 DATABASE_SILENCE = 5
-"""A server that does not even acknowledge what was sent, for so long, is gone: so is its connection. What it
-takes to answer does not count."""
+"""A connection is given up if the server acknowledges nothing for so long. It may take longer to answer."""
 
 DATABASE_LOCK = 5
 DATABASE_STATEMENT = 25
@@ -122,7 +121,7 @@ PROVIDER_KEEP_AT_MOST = 86_400
 # The runs of the reconciler and of operators
 
 GRACE = 20
-"""After the deadline, to finish a page of events: each takes seconds if it is locked, or Stripe is slow."""
+"""After the deadline, to finish a page of events: each takes seconds if it is locked or Stripe is slow."""
 
 RELAY_IN_RECONCILER = 10
 OPERATION = 200
@@ -137,7 +136,7 @@ SETUP_WAKE = 180.0
 SETUP_PAUSE = 5.0
 
 MIGRATION = 600
-"""For one statement of a migration: an index of a large table, or the balances of millions of users."""
+"""For one statement of a migration, such as an index on a large table, or millions of users' balances."""
 VERSION_READ = 60
 """A cold start, and a database that is waking up."""
 
