@@ -15,7 +15,7 @@ OF_BOOKS = "tests/integration/test_stripe_books.py"
 MUTANTS = [
     Mutant(
         file=VERIFY,
-        text="            self._tell(findings)\n            raise\n",
+        text="            self._report(findings)\n            raise\n",
         instead="            raise\n",
         breaks="what verify has found is never said if a database is away later in the run",
         caught_by="tests/integration/test_verification_positions.py"

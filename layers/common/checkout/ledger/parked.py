@@ -102,7 +102,7 @@ def page(tx: Transaction, *, after_id: int, limit: int, resolved: bool) -> list[
 
 
 def open_after(tx: Transaction, record_id: int) -> int:
-    """How many nobody has decided about."""
+    """The number of later records that nobody has decided about."""
     tx.execute(
         "SELECT count(*) AS number FROM parked_events WHERE id > %s AND resolution IS NULL", (record_id,)
     )

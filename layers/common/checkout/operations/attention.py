@@ -34,7 +34,7 @@ _WATCHED = {
         thresholds.OUTBOX_SLOW,
         "message has waited for Kafka for more than a minute.",
         "messages wait for Kafka, the oldest for more than a minute.",
-        "Is the broker away? Start it: the relay publishes them, on a `dev` stack on AWS within the hour.",
+        "Is the broker down? Start it: the relay publishes them (on a `dev` stack on AWS, within an hour).",
     ),
     "held": (
         0,

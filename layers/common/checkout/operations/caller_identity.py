@@ -54,10 +54,10 @@ def proof(function: str, words: Sequence[str]) -> str:
 
 
 def proved(address: str, function: str, words: Sequence[str], account: str) -> str:
-    """The ARN of the one who signed `address` for these words to this function, which is in this account.
+    """The ARN of whoever signed `address` for these words to this function, which belongs to `account`.
 
-    Raises InvalidRequest if it is no such proof, or somebody's of another account: there anybody can have any
-    name, and be several. Unavailable if STS does not answer.
+    Raises InvalidRequest if it is no such proof, or the identity is of another account, where one person can
+    take any names; Unavailable if STS does not answer.
     """
     query = parse_qs(urlsplit(address).query)
     signed = query.get("X-Amz-SignedHeaders", [])
@@ -79,12 +79,12 @@ def proved(address: str, function: str, words: Sequence[str], account: str) -> s
     if arn is None:
         raise Unavailable("STS does not say who it is.")
     if arn[1].split(":")[4] != account:
-        raise InvalidRequest(f"{_NOT_PROVED} it is of another AWS account than the function.")
+        raise InvalidRequest(f"{_NOT_PROVED} it is of another AWS account than the function's.")
     return arn[1]
 
 
 def person(identity: str) -> str:
-    """Whose identity it is: one person can have several roles, and has the same name in all of them."""
+    """The name of the person behind an identity: the same in each role that this person can assume."""
     return identity.rpartition("/")[2] if identity.startswith("arn:") else identity
 
 

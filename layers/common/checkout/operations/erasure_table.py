@@ -24,7 +24,7 @@ class NamedPayment(NamedTuple):
 
 
 class SearchedEvent(NamedTuple):
-    """`payload` is None if the event was applied: its columns name its payment."""
+    """`payload` is None if the event was applied, since its columns then name its payment."""
 
     received_at: str
     event_id: str
@@ -64,7 +64,7 @@ def payments_of(tx: Transaction, user_id: UserId, after_id: int, limit: int) -> 
 
 def settled_of(tx: Transaction, payments: Collection[NamedPayment]) -> list[str]:
     """Settled events whose columns name one of these payments. Others may name it in their payloads alone."""
-    # Without a limit, for which PostgreSQL might prefer to read the whole table in the order of its key.
+    # No LIMIT: with one, PostgreSQL might read the whole table in the order of its key.
     rows = tx.tuples(
         f"SELECT event_id FROM stripe_events WHERE {SETTLED}"
         " AND (request_id = ANY(%s) OR payment_intent_id = ANY(%s))",
@@ -77,10 +77,10 @@ def settled_of(tx: Transaction, payments: Collection[NamedPayment]) -> list[str]
 
 
 def events_after(tx: Transaction, which: str, after: Position, limit: int) -> list[SearchedEvent]:
-    """A page of events that are SETTLED or UNSETTLED, in the order in which they were received, so that what
-    comes meanwhile comes behind. It has applied ones, too: if only few are ignored, to find a page of those
-    would take long."""
-    # Under another name: ORDER BY would take the text, for which there is no index.
+    """A page of events that are SETTLED or UNSETTLED, in the order in which they were received: those that
+    arrive meanwhile come last. SETTLED includes applied ones: if few were ignored, it would take long to find
+    a page of those alone."""
+    # Not `AS received_at`: ORDER BY would sort by the text, for which there is no index.
     rows = tx.tuples(
         "SELECT received_at::text AS written, event_id, request_id, payment_intent_id,"
         " CASE WHEN outcome <> 'applied' THEN payload::text END FROM stripe_events"
@@ -92,7 +92,7 @@ def events_after(tx: Transaction, which: str, after: Position, limit: int) -> li
 
 
 def settled(tx: Transaction, event_ids: Collection[str]) -> dict[str, str]:
-    """The payloads of those that are settled, locked."""
+    """The payloads, by id, of those events that are settled; their rows are locked."""
     tx.execute(
         "SELECT event_id, payload::text AS payload FROM stripe_events"
         f" WHERE {SETTLED} AND event_id = ANY(%s) ORDER BY event_id FOR UPDATE",
@@ -127,7 +127,7 @@ def erase_emails_older_than(tx: Transaction, days: int, limit: int) -> int:
 
 
 def erase_emails_of(tx: Transaction, user_id: UserId) -> list[str]:
-    """Erase the emails of this user's requests that are not pending. Returns those that keep theirs."""
+    """Erase the emails of this user's requests that are not pending. Return the ids of those that keep it."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = stripe_parameters - 'customer_email'"
         " WHERE user_id = %s AND stripe_parameters ? 'customer_email' AND status <> 'session_pending'",

@@ -1,4 +1,4 @@
-"""Personal data goes from events that are settled."""
+"""Erases personal data from settled events."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,7 +18,7 @@ Progress = Callable[[str], None]
 
 
 def erase_events(tx: Transaction, payloads: Mapping[str, str]) -> None:
-    """`payloads` by event id, whose rows the transaction has locked."""
+    """Erase it from these events, given with their payloads; the transaction has locked their rows."""
     if payloads:
         kept = {event_id: without_personal_data(payload) for event_id, payload in payloads.items()}
         erasure.replace_payloads(tx, kept)
@@ -27,8 +27,8 @@ def erase_events(tx: Transaction, payloads: Mapping[str, str]) -> None:
 class EventsOfUser:
     """The events about a user's payments. Each page is a transaction of its own, so none takes long.
 
-    An event that was not applied may name its payment in its payload alone, so all of those are read. If the
-    time is up, the position is stored, and the next run continues there, unless it looks for something else.
+    An event that was not applied may name its payment in its payload alone, so all such events are read. If
+    the time is up, the position is stored, and the next run continues there, unless what it seeks changed.
     """
 
     def __init__(self, checkout: Database, user_id: UserId, deadline: float, progress: Progress) -> None:
@@ -45,7 +45,7 @@ class EventsOfUser:
         """Return False if the time was up first."""
         if not self._named_by_columns():
             return False
-        # First: what is settled while we search is listed, although it may be behind us.
+        # These first: one that is settled during the search may lie before our position, and is listed.
         for page in self._pages(UNSETTLED, FIRST):
             self.unsettled += self._ours(page)
         return self._named_by_payloads()
@@ -63,7 +63,7 @@ class EventsOfUser:
                 self._names.add(payment.request_id, payment.stripe_session_id, payment.payment_intent_id)
             if len(payments) < AT_ONCE:
                 return True
-            # What was erased is not found again, so the next run comes further.
+            # What was erased is not found again, so the next run gets further.
             if self.erased and time.monotonic() > self._deadline:
                 return False
 
@@ -75,7 +75,7 @@ class EventsOfUser:
             now = time.monotonic()
             if now - said_at > SAID_EVERY_SECONDS:
                 said_at = now
-                self._progress(f"erase-user: {searched:,} events are searched")
+                self._progress(f"erase-user: {searched:,} events searched")
             if len(page) == AT_ONCE and now > self._deadline:
                 self._save(page[-1].position)
                 return False
@@ -121,5 +121,6 @@ class EventsOfUser:
             state.save(tx, self._note, {"after": after, "sought": self._sought()})
 
     def _sought(self) -> list[object]:
-        """An event behind the position may name what has a name only since, or was unsettled then."""
+        """If it changes, the search begins anew: an earlier event may have one of the new names, or may have
+        been unsettled when it was passed."""
         return [len(self._names), self.unsettled]

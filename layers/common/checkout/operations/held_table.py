@@ -34,7 +34,7 @@ def page(tx: Transaction, *, after: str, limit: int, waiting: bool) -> list[Held
 
 
 def held_after(tx: Transaction, event_id: str) -> int:
-    """How many are held."""
+    """The number of held events after this one."""
     tx.execute(
         "SELECT count(*) AS number FROM stripe_events WHERE outcome = 'held' AND event_id > %s", (event_id,)
     )

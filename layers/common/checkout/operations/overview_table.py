@@ -19,7 +19,7 @@ _CREDIT = f"request_id, user_id, {CREDITED_CENTS} AS credited_cents, paid_curren
 
 
 def credit(row: Row) -> Effect:
-    """What the ledger must have of a payment that has succeeded."""
+    """The credit that the ledger must have for a payment that has succeeded."""
     return effect_of(
         success_key(row["request_id"]),
         (row["user_id"], row["credited_cents"], row["paid_currency"]),

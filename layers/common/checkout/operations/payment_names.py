@@ -1,4 +1,4 @@
-"""The names that Stripe's events have for a user's payments. Pure."""
+"""The ids by which Stripe's events name a user's payments. Pure."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ class PaymentNames:
         return len(self.request_ids) + len(self.stripe_ids)
 
     def are_in(self, payload: str) -> bool:
-        """True if one of them is anywhere in the event; a request_id only under that key, since it may be any
-        text. It takes no longer because there are more names."""
+        """True if the event contains one of them. A request_id counts only under that key, since it may be
+        any text. The time that this takes does not grow with the number of names."""
         left: list[object] = [json.loads(payload)]
         while left:
             one = left.pop()

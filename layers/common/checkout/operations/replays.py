@@ -1,6 +1,6 @@
-"""What the two `replay --all` have in common: a run ends in time, and the next one can continue after it.
+"""What both `replay --all` share: a run ends in time, and the next one continues after it.
 
-It could not only begin again: what cannot be replayed would come first each time.
+Beginning again would not do, since what cannot be replayed would come first each time.
 """
 
 import time
@@ -12,7 +12,7 @@ from checkout.base.errors import InvalidRequest
 from checkout.operations.verb import Outcome, Parser
 
 MOST_TRIED = 5_000
-"""By one run: what it says of each must fit into Lambda's answer, which has 6 MB."""
+"""By one run: its report on them must fit into Lambda's answer, at most 6 MB."""
 
 T = TypeVar("T")
 Id = TypeVar("Id", int, str)
@@ -26,7 +26,7 @@ def one_or_all(parser: Parser, of_type: Callable[[str], object]) -> None:
 
 
 def all_of(given: Namespace, what: str) -> str | None:
-    """For the plan: None if one is chosen. Raises InvalidRequest if --after is given with it."""
+    """The plan's words for --all; None if an id is given. Raises InvalidRequest for an id with --after."""
     if given.id is None:
         return what if given.after is None else f"{what} after {given.after}"
     if given.after is not None:
@@ -44,6 +44,6 @@ def in_time(rows: Iterable[T], seconds: float) -> Iterator[T]:
 
 
 def answer(content: dict[str, Any], clean: bool, last: Id | None, left_after: Callable[[Id], int]) -> Outcome:
-    """With how many were not tried, after the last one that was."""
+    """The outcome, with the number of rows after `last` that were not tried."""
     left = 0 if last is None else left_after(last)
     return Outcome(content | {"left": left} | ({"after": last} if left else {}), clean=clean and not left)

@@ -47,7 +47,7 @@ export function show(main, signal) {
 
 const MOST_SAMPLES = 10;
 
-/** Each run reports only its own part, so these are added up. The small checks, whose samples have no id, come with every run. */
+/** Each run reports its own part, so parts are added up. Every run repeats the small checks, whose samples have no id. */
 function add(found, finding) {
   const before = found.get(finding.name);
   if (!before?.count || (finding.count && !finding.samples[0]?.finding)) found.set(finding.name, finding);

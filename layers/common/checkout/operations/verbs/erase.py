@@ -26,7 +26,7 @@ from checkout.system import System
 
 AT_ONCE = 500
 MOST_DAYS = 36_500
-KEPT = "the email, until Stripe has answered the request; the reconciler asks"
+KEPT = "the email, until Stripe has answered the request, which the reconciler repeats"
 
 
 def declare(verbs: Verbs) -> None:
@@ -90,8 +90,8 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class ErasedUser:
-    """How many, and what was left, since it is still to be applied, decided or answered. If `complete` is
-    False, the time was up first, and there may be more of everything."""
+    """How many were erased, and what was left because it is still to be applied, decided or answered. If
+    `complete` is False, the time was up first, and there may be more of each."""
 
     events: int
     parked: int

@@ -143,7 +143,7 @@ class Overview:
 
 
 _UNCREDITED = (Place.NOWHERE, Place.ENTERED_OTHERWISE)
-"""As the reconciler has it: what is parked or discarded is for a person."""
+"""As the reconciler defines it: a person decides about what is parked, and has decided what is discarded."""
 _NONE = {"entries": 0, "amount_cents": 0}
 _REVERSALS = DIRECTIONS.keys() - {CREDIT}
 
@@ -168,7 +168,7 @@ def _progress(
 
 def station(row: Mapping[str, Any], credit: Place | None) -> str:
     """Where the payment is: stripe (not paid yet), inbox (its event waits or is held), outbox, kafka, parked,
-    ledger; or ended, without money, or with what moves no balance, or discarded."""
+    ledger; or ended: no money came, it moves no balance, or its credit was discarded."""
     status = Status(row["status"])
     if credit is Place.ENTERED:
         return "ledger"

@@ -92,10 +92,10 @@ class Verify:
             self._small(findings)
             complete = self._ranges(findings, deadline, anew, progress)
         except Exception:
-            # The next run continues behind what was found by then.
-            self._tell(findings)
+            # The next run continues after this point, so nobody would learn of these findings.
+            self._report(findings)
             raise
-        self._tell(findings)
+        self._report(findings)
         return Verified(list(findings), complete)
 
     def _none_yet(self) -> Findings:
@@ -166,8 +166,8 @@ class Verify:
         with self._checkout.transaction() as tx:
             reconciler_state.save(tx, POSITION, position or {})
 
-    def _tell(self, findings: Findings) -> None:
-        """Count and log them, and keep what is shown, which can be accepted by its id."""
+    def _report(self, findings: Findings) -> None:
+        """Count and log them, and keep the samples that are shown, which can be accepted by their ids."""
         for finding in findings:
             if finding.has_alarm:
                 telemetry.count(finding.name, finding.count)
