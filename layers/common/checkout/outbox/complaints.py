@@ -28,7 +28,7 @@ class Complaints:
         self._found.update(needle for needle in _REASONS if needle in line)
 
     def say(self, reason: str) -> None:
-        """The reason is known without librdkafka's lines, if these have no better one."""
+        """Note a reason that librdkafka does not log. A reason in its lines takes precedence."""
         self._said = reason
 
     def taken(self) -> str:

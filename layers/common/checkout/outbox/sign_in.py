@@ -85,8 +85,8 @@ def _in_pem(root: str) -> str:
 
 
 def _checked(pem: str) -> str:
-    """Without what is not ASCII: comments may have that, and Python refuses it. Raises OSError if there is no
-    certificate."""
+    """The certificates without non-ASCII characters, which comments may have and Python refuses. Raises
+    OSError if there is no certificate."""
     pem = pem.encode("ascii", "ignore").decode()
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     return pem
@@ -104,7 +104,7 @@ def msk_token() -> str:
 
     session = boto3.Session()
     try:
-        # With SnapStart they are asked for, and expire.
+        # With SnapStart, credentials are fetched from an endpoint, and expire.
         found, region = session.get_credentials(), session.region_name
         credentials = None if found is None else found.get_frozen_credentials()
     except BotoCoreError as error:

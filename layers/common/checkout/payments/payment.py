@@ -97,7 +97,7 @@ class Payment:
 
     @property
     def payable_url(self) -> str | None:
-        """Stripe's page, while it can be paid there."""
+        """The address of Stripe's page, as long as the session can be paid there."""
         return self.stripe_session_url if self.status is Status.SESSION_CREATED else None
 
     @property

@@ -204,8 +204,8 @@ def revive(tx: Transaction, report: ReversalReport, locked: Locked, event_id: st
 
 
 def revive_unread(tx: Transaction, event: StripeEvent) -> Sequence[str]:
-    """The same for an event that waits until Stripe shows what it is about. The reconciler, which retries it,
-    takes no decision back. The payment intent is locked."""
+    """The same for an event that must wait until Stripe shows its object. It cannot be left to the
+    reconciler, whose retry takes no decision back. The payment intent is locked."""
     subject = subject_of(event.type, event.object)
     objects = [subject] if subject is not None else reversals_table.discarded_with(tx, event.id)
     reversals_table.take_decisions_back(tx, objects)

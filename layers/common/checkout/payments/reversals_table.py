@@ -134,7 +134,7 @@ def revive(tx: Transaction, effect_keys: Collection[str]) -> None:
 
 
 def revive_objects(tx: Transaction, object_ids: Collection[str], payment_intent_id: str | None) -> None:
-    """All that is held of these refunds or disputes of the payment waits again."""
+    """Make the payment's held reversals of these refunds or disputes wait again."""
     tx.queue(
         "UPDATE reversals SET state = 'waiting', updated_at = now()"
         f" WHERE payment_intent_id = %s AND state = 'held' AND {_OBJECT} = ANY(%s)",

@@ -156,8 +156,9 @@ def row_of(reported: SessionReport, named: Payment | None, own: Payment | None) 
 
 
 def is_believed(reported: SessionReport, row: Payment | None) -> bool:
-    """True if Stripe need not be asked: it was, or the session was begun for this row and, apart from tax and
-    discount, paid as asked. What was free is in none of Stripe's books, so nobody would notice a lie."""
+    """True if Stripe need not be asked: it was, or the session was begun for this row, was not free and,
+    apart from tax and discount, was paid as asked. (Stripe's books have no entry for a free session, so
+    nothing would expose a forged one.)"""
     if reported.is_read:
         return True
     if row is None or row.stripe_session_id != reported.session_id:

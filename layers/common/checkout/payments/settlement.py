@@ -98,7 +98,7 @@ def settle_unread(
     tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None, *, is_replay: bool = False
 ) -> Settled | None:
     """Store what becomes of an event without reading its payment. None if it is known, or not admitted;
-    without `admit` it is stored as new. If a replay must wait, it takes back what was discarded already."""
+    without `admit` it is stored as new. A replay that must wait takes a discard back at once."""
     if admit is None:
         return Settled(outcome) if inbox.store(tx, event, outcome) else None
     payment_intent_id = payment_intent_of(event.object)

@@ -49,11 +49,11 @@ class CreatedSession(NamedTuple):
 
 
 class _Session(requests.Session):
-    """Knows whether a call may have reached Stripe. The SDK tries again by itself, and its error is about the
-    last attempt alone."""
+    """Records whether a call may have reached Stripe. The SDK retries automatically, and its error describes
+    only the last attempt."""
 
     may_have_arrived = False
-    """Of the call under way: one of its attempts."""
+    """True if any attempt of the current call may have."""
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         try:

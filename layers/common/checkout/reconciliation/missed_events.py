@@ -110,7 +110,7 @@ class MissedEvents:
         return [event for event in missing if event is not None]
 
     def _record(self, events: Sequence[StripeEvent], deadline: float, failures: Failures) -> int:
-        """Return how many of them, from the first, were recorded before time was up; one at least."""
+        """Record them in order, one at least, until time is up. Return how many were recorded."""
         for recorded, event in enumerate(events, start=1):
             try:
                 outcome = self._events.record(event, keep_unread=True)

@@ -21,7 +21,7 @@ _OF_BALANCES = ("integer", "bigint")
 _CAN_UPDATE = 4
 """The bit of pg_relation_is_updatable, without triggers."""
 _DEPTH_OF_COLUMNS = 2
-"""In `({QUERY … :targetList ({TARGETENTRY …`."""
+"""A view's own columns are two braces deep: `({QUERY … :targetList ({TARGETENTRY …`."""
 
 
 class _Column(NamedTuple):
@@ -30,7 +30,7 @@ class _Column(NamedTuple):
     type: str
     is_not_null: bool
     is_unique: bool
-    """Also among the rows of tables that inherit from it, which no index sees."""
+    """False if other tables inherit from it: its index does not cover their rows."""
     is_deterministic: bool
 
 
@@ -105,7 +105,7 @@ def _column(tx: Transaction, relation: int, name: str) -> _Column | None:
 
 
 def _own_columns(rule: str) -> str:
-    """What a view's rule says about its own columns. Those of its subqueries, which may have the same names,
+    """The part of a view's rule about its own columns. The columns of subqueries may have the same names, but
     are in deeper braces."""
     depth, found = 0, []
     for part in re.findall(r"\\.|[{}]|[^\\{}]+", rule, re.DOTALL):

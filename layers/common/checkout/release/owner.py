@@ -42,9 +42,9 @@ def require_own(tx: Transaction, app_id: str, currency: str) -> str | None:
 
 
 def require_no_entries(tx: Transaction, before: str | None, currency: str) -> None:
-    """Raises ConfigurationError if the balances have another currency than until now, and the ledger has
-    entries: opening balances, an application's own. If the checkout database names none (`before` is None),
-    the ledger says which it was. The transaction is the application database's."""
+    """Raises ConfigurationError if the currency of the balances changes although the ledger has entries
+    (opening balances, or an application's own). If the checkout database names no currency (`before` is
+    None), the entries decide which it was. The transaction is the application database's."""
     tx.execute("SELECT WHERE to_regclass('ledger_entries') IS NOT NULL")
     if before == currency or tx.fetchone() is None:
         return

@@ -56,14 +56,14 @@ def grant(tx: Transaction, role: str, grants: Grants, targets: Collection[str], 
             _grant(tx, sql.Identifier(role), target, privileges, of_sequences)
         except psycopg2.errors.InsufficientPrivilege as error:
             raise ConfigurationError(
-                f"The master user may not decide who uses {target}: make it the owner."
+                f"The master user may not decide who uses {target}: make that user its owner."
             ) from error
 
 
 def open_schemas(tx: Transaction, role: str, targets: Collection[str]) -> None:
-    """Let the role use the schemas of these tables: only `public` is open to everybody.
+    """Let the role use the schemas of these tables: PostgreSQL opens only `public` to everybody.
 
-    Raises ConfigurationError if a schema is somebody else's.
+    Raises ConfigurationError if the master user may not grant that.
     """
     tx.execute(
         "SELECT DISTINCT nspname AS name FROM unnest(%s::text[]) AS target"
@@ -75,11 +75,11 @@ def open_schemas(tx: Transaction, role: str, targets: Collection[str]) -> None:
     for schema in [row["name"] for row in tx.fetchall()]:
         names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
         tx.execute(sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names))
-        # Who may not grant it is only warned.
+        # PostgreSQL only warns a user who may not grant it.
         tx.execute("SELECT has_schema_privilege(%s, %s, 'USAGE') AS may", (role, schema))
         if not tx.row()["may"]:
             raise ConfigurationError(
-                f"The master user may not decide who uses the schema {schema}: make it the owner."
+                f"The master user may not decide who uses the schema {schema}: make that user its owner."
             )
 
 

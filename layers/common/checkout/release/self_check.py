@@ -53,7 +53,7 @@ def _reach(database: Database, name: str) -> None:
         if not user_id_columns.require_same(tx, table):
             raise ConfigurationError(
                 f"the {name} database has no table {table} that this function can see: its role needs USAGE"
-                " on the schema, and a search_path that has it (ALTER DATABASE … SET search_path)."
+                " on the schema, and a search_path that names it (ALTER DATABASE … SET search_path)."
             )
 
 

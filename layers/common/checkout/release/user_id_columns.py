@@ -8,7 +8,7 @@ TABLES = {"checkout": "checkout_transactions", "application": "ledger_entries"}
 
 
 def require_same(tx: Transaction, table: str) -> bool:
-    """Raises ConfigurationError if ids of another type are stored there. False if there is no such table."""
+    """Return False if there is no such table. Raises ConfigurationError if it has ids of another type."""
     tx.execute(
         "SELECT format_type(atttypid, NULL) AS type FROM pg_attribute"
         " WHERE attrelid = to_regclass(%s) AND attname = 'user_id' AND NOT attisdropped",

@@ -176,8 +176,8 @@ class CreateSession:
 
 
 def _is_for_good(error: StripeError, attempt: int) -> bool:
-    """True if no later attempt can succeed. What the first one was refused for may be the email, which later
-    ones omit; they differ in nothing else."""
+    """True if no later attempt can succeed. A first refusal may be about the email, the only parameter that
+    later attempts omit."""
     if isinstance(error, StripeRefusedField | StripeKeyTaken):
         return True
     return isinstance(error, StripeRefusedForGood) and attempt > 1
