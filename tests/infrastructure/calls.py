@@ -192,7 +192,7 @@ def run(function: str) -> Recorder:
         mock.patch("kafka.KafkaAdminClient", recorder.kafka),
         mock.patch("urllib.request.urlopen"),
         mock.patch("checkout.release.roles.GrantRoles.__call__"),  # It reads what it has written.
-        mock.patch("checkout.release.user_id_columns.require_same"),  # True: no table is here.
+        mock.patch("checkout.release.user_id_columns.require_same"),  # As if the table were there.
     ):
         import app  # type: ignore[import-not-found]
 

@@ -21,7 +21,7 @@ def properties(path: str, **parameters: str) -> dict[str, Any]:
 
 
 def calculated(formula: str, **metrics: float) -> float:
-    """It is read as Python, which has no other sense for it."""
+    """The value of the formula, read as Python, which gives it the same meaning."""
     functions = {"IF": lambda given, yes, no: yes if given else no, "SUM": sum}
     return float(eval(formula, functions, metrics))  # noqa: S307
 
@@ -87,7 +87,7 @@ def percentile_rank(statistic: str, values: list[int]) -> float:
     ],
 )
 def test_credits_within_a_minute_are_no_alarm(part: str, seconds: list[int], is_raised: bool) -> None:
-    """Whole seconds: most take 0."""
+    """The metric has whole seconds, and most credits take 0."""
     assert is_burning(part, seconds) is is_raised
 
 

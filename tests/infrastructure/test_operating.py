@@ -174,7 +174,7 @@ def test_the_database_is_copied_to_another_region_every_day() -> None:
 
 
 SILENT = {"BACKUP_JOB_SUCCESSFUL", "BACKUP_JOB_FAILED", "BACKUP_JOB_EXPIRED"}
-"""AWS Backup takes these, and tells of none of them any more (PutBackupVaultNotifications)."""
+"""AWS Backup accepts these names, but no longer reports such events (PutBackupVaultNotifications)."""
 
 
 def test_people_are_told_of_a_backup_that_failed() -> None:

@@ -252,7 +252,7 @@ def test_the_costs_count_every_alarm(profile: str, brokers: str) -> None:
     templates = rules.loaded(profile)
     kafka = transformed.resolved(transformed.nested("kafka"), Brokers=brokers)
     nested = templates.nested | {"kafka": kafka}
-    del nested["backup"]  # Of a choice, whose own price has COPY_ALARMS.
+    del nested["backup"]  # An option, whose own price includes COPY_ALARMS.
     everywhere = (templates.application, *nested.values())
     alarms = [
         len([metric for metric in alarm.get("Metrics", [{"MetricStat": ""}]) if "MetricStat" in metric])

@@ -90,7 +90,7 @@ def test_the_same_request_again_is_the_same_session_whatever_the_configuration_h
 
 
 def test_a_session_that_was_paid_has_no_page_to_be_paid_on(fns: Functions, stripe: Simulator) -> None:
-    """Stripe's page would be a dead end, to which the Balance page would lead again and again."""
+    """Stripe's page would be a dead end, and the Balance page would lead there again and again."""
     request_id = str(uuid4())
     body = {"amount_cents": 500, "request_id": request_id}
     first = fns.create(body)

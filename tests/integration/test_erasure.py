@@ -301,7 +301,7 @@ def of_charge(request_id: str) -> dict[str, Any]:
 
 
 def until_complete(fns: Functions) -> list[Any]:
-    """The answers, of which the last one is of a run that came to the end."""
+    """The answers of all runs until one is complete."""
     answers = [answered(fns, *ERASE)]
     while not answers[-1]["result"]["complete"]:
         assert len(answers) < 20, "no run comes to the end"

@@ -43,7 +43,7 @@ def test_each_attempt_that_stripe_answered_has_a_key_of_its_own(fns: Functions, 
 
 
 def test_parameters_that_stripe_refuses_end_the_request(fns: Functions, stripe: Simulator) -> None:
-    """They are stored, so the same request would be refused for ever, also once the setting is mended."""
+    """The parameters are stored, so the same request would be refused even once the setting is corrected."""
     body = {"amount_cents": 500, "request_id": str(uuid4())}
     with fns.set(STRIPE_SESSION_OPTIONS='{"discounts": [{"coupon": "gone"}]}'):
         assert fns.create(body).status == 502

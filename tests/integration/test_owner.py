@@ -110,7 +110,7 @@ def test_balances_that_nobody_has_paid_for_keep_their_currency_too(empty: str) -
 def test_a_ledger_keeps_its_currency_although_the_checkout_database_names_none(
     databases: tuple[str, str], empty: str, checkout: str
 ) -> None:
-    """That one is new, so is the setting, or it is from before the owner was kept."""
+    """It is new, or so is the setting, or it is from a release that kept no owner."""
     migrate(empty, "prod-1", "eur")
     query(empty, "INSERT INTO users (id) VALUES (1)")
     query(empty, "SELECT ledger_move('gift', 1, 500, 'eur', 'gift')")

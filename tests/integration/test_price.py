@@ -133,7 +133,7 @@ def test_what_a_code_made_free_is_credited(fns: Functions, tail: Tail) -> None:
 
 
 def test_what_is_free_is_read_at_stripe(fns: Functions, known: KnownStripe, tail: Tail) -> None:
-    """With a leaked secret anybody could sign it, and Stripe's books, which `verify` compares, have none."""
+    """With a leaked secret anybody could sign such an event, and Stripe's books would not contradict it."""
     session = free(1000, 1000)
     begun(fns, session, 1000, 1100)
     known.knows(session["id"], session | {"status": "open", "payment_status": "unpaid"})

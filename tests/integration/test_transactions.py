@@ -130,8 +130,8 @@ def test_what_a_url_says_of_its_connection_is_so(fns: Functions) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_USER_TIMEOUT")
 def test_a_server_that_vanishes_without_a_word_is_soon_given_up(database: Database) -> None:
-    """What is sent must be acknowledged, and while an answer is waited for, the host must show that it is
-    there. (To play it would take a firewall.)"""
+    """The host must acknowledge what is sent, and answer keepalives while its answer is awaited. (A test that
+    cuts a connection would need a firewall.)"""
     connection = database.cursor().connection
     with socket.socket(fileno=os.dup(connection.fileno())) as way:
         assert way.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == timing.DATABASE_SILENCE * 1000

@@ -62,7 +62,7 @@ def test_by_iam_the_application_s_database_is_on_the_server_of_the_stack() -> No
 
 
 def test_by_iam_nobody_signs_in_as_the_application_s_own_user() -> None:
-    """Whose URL an application has already, with a password."""
+    """An application already has a URL, with its own user and password."""
     given = {"CHECKOUT_DATABASE_URL": OURS, "DATABASE_URL": "postgresql://app:secret@cluster.example/shop"}
     by_iam = Config({**given, "DATABASE_AUTH": "IAM", "DATABASE_ROLE": "checkout_account"})
     assert by_iam.database_url().startswith("postgresql://checkout_account@proxy.example:5432/shop?sslmode=")

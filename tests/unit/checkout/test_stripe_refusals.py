@@ -62,7 +62,7 @@ def test_stripe_was_not_reached_only_if_no_attempt_of_the_sdk_reached_it(
     attempts: list[requests.Response | Exception],
     raised: type[Exception],
 ) -> None:
-    """Otherwise it may have refunded, although the last attempt found no way to it."""
+    """Otherwise Stripe may have made the refund, although the last attempt found no connection."""
     left = iter(attempts)
 
     def attempt(*_: Any, **__: Any) -> requests.Response:
