@@ -84,6 +84,7 @@ def percentile_rank(statistic: str, values: list[int]) -> float:
         ([60] * 100, False),
         ([0] * 80 + [61] * 20, True),
         ([61] * 3, True),
+        ([0] * 6 + [61] * 3, True),
     ],
 )
 def test_credits_within_a_minute_are_no_alarm(part: str, seconds: list[int], is_raised: bool) -> None:
