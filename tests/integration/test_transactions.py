@@ -140,6 +140,15 @@ def test_a_server_that_vanishes_without_a_word_is_soon_given_up(database: Databa
             assert way.getsockopt(socket.IPPROTO_TCP, option) == timing.DATABASE_SILENCE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has TCP_USER_TIMEOUT")
+def test_a_database_that_wakes_up_is_waited_for_as_long_as_is_set(fns: Functions) -> None:
+    """Linux gives up a connection that is not accepted after TCP_USER_TIMEOUT."""
+    url = fns.settings["CHECKOUT_DATABASE_URL"]
+    connection = Database(lambda: url, connect_timeout_seconds=25).cursor().connection
+    with socket.socket(fileno=os.dup(connection.fileno())) as way:
+        assert way.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
+
+
 def test_rows_as_tuples_see_the_transaction(database: Database) -> None:
     with database.transaction(commit=False) as tx:
         tx.queue(*insert("evt_1"))

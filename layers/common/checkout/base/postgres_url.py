@@ -16,8 +16,7 @@ Token = Callable[[str, int, str], str]
 OURS = {
     "application_name": "checkout",
     # A host that is gone does not answer, nor does a firewall that has forgotten the connection. Without
-    # these limits, Linux waits for a quarter of an hour.
-    "tcp_user_timeout": timing.DATABASE_SILENCE * 1000,
+    # these limits and that of server_of, Linux waits for a quarter of an hour.
     "keepalives_idle": timing.DATABASE_SILENCE,
     "keepalives_interval": timing.DATABASE_SILENCE,
 }
@@ -44,4 +43,7 @@ def server_of(url: str, token: Token | None, *, connect_timeout_seconds: int) ->
                 "With DATABASE_AUTH=IAM a database's URL must be postgresql://role@host/name."
             )
         server["password"] = token(server["host"], int(server.get("port", 5432)), server["user"])
-    return OURS | {"connect_timeout": connect_timeout_seconds} | server
+    # Linux counts a connection's attempts, too, and a database that wakes up is waited for.
+    silence = max(timing.DATABASE_SILENCE, connect_timeout_seconds)
+    ours = {"connect_timeout": connect_timeout_seconds, "tcp_user_timeout": silence * 1000}
+    return OURS | ours | server

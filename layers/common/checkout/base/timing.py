@@ -31,7 +31,8 @@ def deadline(context: Any, function: str) -> float:
 
 DATABASE_CONNECT = 5
 DATABASE_SILENCE = 5
-"""A connection is given up if the server acknowledges nothing for so long. It may take longer to answer."""
+"""A connection is given up if the server acknowledges nothing for so long, or for the time that a new one may
+take, if that is longer. It may take longer to answer."""
 
 DATABASE_LOCK = 5
 DATABASE_STATEMENT = 25
