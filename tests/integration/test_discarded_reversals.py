@@ -270,6 +270,27 @@ def test_a_replay_of_a_charge_leaves_discarded_what_was_decided_with_another_eve
     assert fns.balance() == 500
 
 
+def test_a_replay_of_a_charge_that_stripe_s_list_is_behind_takes_up_what_it_brought(
+    fns: Functions, known: KnownStripe, tail: Tail
+) -> None:
+    """Also if that was discarded with the refund's own event, as when the list is up to date."""
+    taken_back = refund("pi_1")
+    known.knows(taken_back["id"], taken_back)
+    of_charge = told(fns, known, charge(500), "charge.refunded")
+    discarded(fns, known, taken_back, "refund.created")
+    assert system().stripe_events.retry(of_charge["id"]) == "ignored"
+    pay(fns)
+
+    known.knows(taken_back["id"], lambda: taken_back)  # Not in the list.
+    again = HeldEvents(system()).replay(of_charge["id"])
+    assert (again.outcome, again.revived) == ("waiting", [taken_back["id"]])
+    known.knows(taken_back["id"], taken_back)
+    assert system().stripe_events.retry(of_charge["id"]) == "applied"
+
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
 @pytest.mark.parametrize("replayed", [0, 1], ids=["the first event", "the second event"])
 def test_a_replay_takes_up_all_movements_of_the_dispute(
     fns: Functions, known: KnownStripe, tail: Tail, replayed: int

@@ -152,4 +152,12 @@ MUTANTS = [
         caught_by="tests/integration/test_discarded_reversals.py"
         "::test_replayed_while_stripe_answers_what_is_older_it_acts_once_stripe_shows_it",
     ),
+    Mutant(
+        file="payments/reversals_table.py",
+        text="sorted({*discarded_with(tx, event_id), *brought_by(tx, event_id)})",
+        instead="discarded_with(tx, event_id)",
+        breaks="a charge's refund that is replayed while Stripe's list is older stays discarded",
+        caught_by="tests/integration/test_discarded_reversals.py"
+        "::test_a_replay_of_a_charge_that_stripe_s_list_is_behind_takes_up_what_it_brought",
+    ),
 ]

@@ -207,7 +207,7 @@ def revive_unread(tx: Transaction, event: StripeEvent) -> Sequence[str]:
     """The same for an event that must wait until Stripe shows its object. It cannot be left to the
     reconciler, whose retry takes no decision back. The payment intent is locked."""
     subject = subject_of(event.type, event.object)
-    objects = [subject] if subject is not None else reversals_table.discarded_with(tx, event.id)
+    objects = [subject] if subject is not None else reversals_table.taken_up_with(tx, event.id)
     reversals_table.take_decisions_back(tx, objects)
     reversals_table.revive_objects(tx, objects, payment_intent_of(event.object))
     return objects

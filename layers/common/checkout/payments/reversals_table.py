@@ -203,5 +203,10 @@ def discarded_with(tx: Transaction, event_id: str) -> list[str]:
     return [row["object_id"] for row in tx.fetchall()]
 
 
+def taken_up_with(tx: Transaction, event_id: str) -> list[str]:
+    """The refunds and disputes that a replay of this event is about, if it is one of the charge."""
+    return sorted({*discarded_with(tx, event_id), *brought_by(tx, event_id)})
+
+
 def take_decisions_back(tx: Transaction, object_ids: Collection[str]) -> None:
     tx.queue("DELETE FROM discarded_reversals WHERE object_id = ANY(%s)", (list(object_ids),))
