@@ -80,3 +80,9 @@ def test_brokers_that_were_not_asked_are_not_said_to_be_silent(caplog: pytest.Lo
 
     assert not KafkaPublisher(["b:9098"], no_credentials).publish([MESSAGE], 1).acknowledged
     assert [line.__dict__["reason"] for line in caplog.records] == ["Secrets Manager does not answer."]
+
+
+def test_brokers_that_do_not_answer_are_not_said_to_have_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """librdkafka says of each message that is given up that it was purged."""
+    assert not KafkaPublisher(["127.0.0.1:1"]).publish([MESSAGE], 0.2).acknowledged
+    assert [line.__dict__["reason"] for line in caplog.records] == [NO_ANSWER]

@@ -93,10 +93,10 @@ class KafkaPublisher:
         refused = {key for key, error in answers.items() if _code(error) in _REFUSED}
         self._last_used = time.time()
         if any(message.effect_key not in acknowledged | refused for message in messages):
-            self.close()
             for error in answers.values():
                 if error is not None and error.code() not in _REFUSED:
                     self._complaints.say(f"The brokers have answered: {error.str()}.")
+            self.close()  # What it gives up becomes an error among `answers`.
             telemetry.logger.warning("no connection to Kafka", extra={"reason": self._complaints.taken()})
             self._paused_until = time.time() + timing.PRODUCER_PAUSE
         in_order = [message.effect_key for message in messages if message.effect_key in acknowledged]
