@@ -10,6 +10,7 @@ import pytest
 
 import checkout
 from checkout.base.config import Config
+from checkout.base.errors import ConfigurationError
 from checkout.outbox import administration, sign_in
 
 BUNDLE = Path(checkout.__file__).parent / "certificates" / "aws-roots.pem"
@@ -81,3 +82,12 @@ def test_comments_may_be_in_any_language(tmp_path: Path) -> None:
     ]
     assert trusted == usual
     assert trusted
+
+
+@pytest.mark.parametrize("content", ["", "ü", "# nothing but a comment", "-----BEGIN"])
+def test_a_file_without_a_certificate_is_refused_by_its_setting(tmp_path: Path, content: str) -> None:
+    """Whoever publishes takes this error for brokers that are away, and any other for a mistake of ours."""
+    bundle = tmp_path / "roots.pem"
+    bundle.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError, match="KAFKA_CA_FILE must be a file of certificates in PEM"):
+        sign_in.roots(str(bundle))

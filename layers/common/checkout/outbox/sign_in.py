@@ -71,14 +71,14 @@ def roots(file: str) -> str:
     """The certificates in a file. Raises ConfigurationError."""
     try:
         return _checked(Path(file).read_text("utf-8", errors="ignore"))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"KAFKA_CA_FILE must be a file of certificates in PEM: {error}") from error
 
 
 def _in_pem(root: str) -> str:
     try:
         return _checked(root)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"The certificate in KAFKA_ROOT_SECRET_ARN must be one in PEM: {error}"
         ) from error
@@ -86,7 +86,7 @@ def _in_pem(root: str) -> str:
 
 def _checked(pem: str) -> str:
     """The certificates without non-ASCII characters, which comments may have and Python refuses. Raises
-    OSError if there is no certificate."""
+    OSError if there is no certificate, and ValueError if there is nothing."""
     pem = pem.encode("ascii", "ignore").decode()
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     return pem
