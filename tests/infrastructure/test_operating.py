@@ -185,10 +185,13 @@ def test_people_are_told_of_a_backup_that_failed() -> None:
 
     assert told == {"SNSTopicArn": "<AlarmTopic>", "BackupVaultEvents": ["COPY_JOB_FAILED"]}
     assert SILENT.isdisjoint(told["BackupVaultEvents"])
-    assert {"NumberOfBackupJobsFailed", "NumberOfBackupJobsExpired"} <= {one["MetricName"] for one in watched}
-    assert all(
-        one["Dimensions"] == [{"Name": "BackupVaultName", "Value": "<Backup.Vault>"}] for one in watched
-    )
+    # AWS Backup Developer Guide: the vault name of copy jobs is that of their destination vault.
+    assert {one["MetricName"]: one["Dimensions"] for one in watched} == {
+        "NumberOfBackupJobsFailed": [{"Name": "BackupVaultName", "Value": "<Backup.Vault>"}],
+        "NumberOfBackupJobsAborted": [{"Name": "BackupVaultName", "Value": "<Backup.Vault>"}],
+        "NumberOfBackupJobsExpired": [{"Name": "BackupVaultName", "Value": "<Backup.Vault>"}],
+        "NumberOfCopyJobsFailed": [{"Name": "BackupVaultName", "Value": "copies"}],
+    }
     assert alarm["AlarmActions"] == ["<AlarmTopic>"]
 
 
