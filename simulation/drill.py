@@ -57,6 +57,8 @@ def _restore_again(world: World) -> bool:
     """The application's database once more, to no earlier time, so the same search is to find it all: it was
     not the right backup, for example. Returns False if there is none."""
     assert world.restored_to is not None
+    if world.has_release_before:
+        return False  # That one goes on with the search where it was.
     backups = world.application.backups
     if not backups or backups[-1][1] < world.restored_to:
         return False
