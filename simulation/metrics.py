@@ -29,6 +29,8 @@ class Invocation:
     sent: list[Heard] = field(default_factory=list)
     unsent: list[Heard] = field(default_factory=list)
     said: Mapping[str, Any] = field(default_factory=dict)
+    waiting: str | None = None
+    """The request_id in the log of the one that waits for this one's end, which has a log of its own."""
 
     def values(self, name: str) -> list[int]:
         return [one.value for one in self.sent if one.name == name]
@@ -55,12 +57,15 @@ class Metrics:
 
     def begin(self) -> None:
         """Another one can wait for this one's end."""
-        self._going().append(Invocation())
+        self._going().append(Invocation(waiting=telemetry.logger.get_current_keys().get("request_id")))
 
     def end(self, *, has_died: bool) -> None:
         if not has_died:
             self._flush()
-        self._own.ended = self._going().pop()
+        self._own.ended = ended = self._going().pop()
+        if self._going():
+            telemetry.uncorrelate()
+            telemetry.correlate(ended.waiting)
 
     def about(self, name: str, *fields: str) -> set[Any]:
         """What these fields of the alerts of this name say."""
