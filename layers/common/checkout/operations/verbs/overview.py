@@ -122,10 +122,11 @@ class Overview:
         try:
             with self._application.transaction() as tx:
                 queues["parked"] = table.parked(tx)
-                entered = table.entered_at(tx, keys)
+                entered = table.entered_at(tx, keys | {credit.effect_key for credit in credits})
                 parked = table.parked_among(tx, keys)
-                places = whereabouts.find(tx, credits)
-            uncredited = [age for credit, age in unseen if places[credit.effect_key] in _UNCREDITED]
+                # Only of those few: it takes much longer than to find the keys.
+                places = whereabouts.find(tx, [one for one in credits if one.effect_key not in entered])
+            uncredited = [age for credit, age in unseen if places.get(credit.effect_key) in _UNCREDITED]
             queues["uncredited"] = len(uncredited), max(0.0, *uncredited) if uncredited else 0.0
         except DatabaseUnavailable:
             queues["parked"] = queues["uncredited"] = None
