@@ -19,6 +19,7 @@ from checkout.outbox.record import Record
 from checkout.payments import reversal_event, session_event, stripe_event, stripe_object
 from tests.support.functions import Functions, finished, system
 from tests.support.roles import acting_as
+from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 
 DETAILS = {
@@ -348,6 +349,21 @@ def test_what_is_settled_behind_the_position_is_searched_again(fns: Functions, n
 
     assert until_complete(fns)[-1]["clean"]
     assert is_erased(fns, held["id"])
+
+
+def test_an_event_that_waits_again_when_it_is_reached_stays_whole(fns: Functions) -> None:
+    """As when a retry finds that a release has learnt to handle it."""
+    fns.webhook(told("r1"))
+    mine = of_charge("r1")
+    assert fns.webhook(mine).json["outcome"] == "ignored"
+    url = fns.settings["CHECKOUT_DATABASE_URL"]
+    with second_connection(url) as retry:
+        retry.execute("UPDATE stripe_events SET outcome = 'waiting' WHERE event_id = %s", (mine["id"],))
+        erasing = waiting(url, lambda: operate(fns, *ERASE))
+        retry.commit()
+        assert erasing.result()["events"] == 1
+    assert not is_erased(fns, mine["id"])
+    assert json.loads(payload(fns, mine["id"])) == mine
 
 
 def test_what_has_a_name_only_since_is_searched_again(fns: Functions, no_time: None) -> None:

@@ -7,6 +7,14 @@ OF_REFUND = "tests/integration/test_refund.py"
 
 MUTANTS = [
     Mutant(
+        file="operations/erasure_table.py",
+        text="AND event_id = ANY(%s) ORDER BY event_id FOR UPDATE",
+        instead="AND event_id = ANY(%s) ORDER BY event_id",
+        breaks="an event that is to be applied after all loses what is needed for that",
+        caught_by="tests/integration/test_erasure.py"
+        "::test_an_event_that_waits_again_when_it_is_reached_stays_whole",
+    ),
+    Mutant(
         file=REFUNDS,
         text="        made = next((one for one in refunds if _key_of(one) == refund_key), None)\n",
         instead="        made = None\n",
