@@ -122,6 +122,19 @@ def test_replayed_it_acts_after_all(fns: Functions, known: KnownStripe, tail: Ta
     assert fns.balance() == 0
 
 
+def acts_once_stripe_shows_it(
+    fns: Functions, known: KnownStripe, tail: Tail, replayed: dict[str, Any], taken_back: dict[str, Any]
+) -> None:
+    """A replay of this event waits, and takes up the refund."""
+    again = HeldEvents(system()).replay(replayed["id"])
+    assert (again.outcome, again.revived) == ("waiting", [taken_back["id"]])
+    known.knows(taken_back["id"], taken_back)
+    assert system().stripe_events.retry(replayed["id"]) == "applied"
+
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
 @pytest.mark.parametrize("is_older", [False, True], ids=["a movement is held", "nothing is stored of it"])
 def test_replayed_while_stripe_answers_what_is_older_it_acts_once_stripe_shows_it(
     fns: Functions, known: KnownStripe, tail: Tail, is_older: bool
@@ -137,13 +150,7 @@ def test_replayed_while_stripe_answers_what_is_older_it_acts_once_stripe_shows_i
     pay(fns)
 
     known.knows(taken_back["id"], older)
-    again = HeldEvents(system()).replay(early["id"])
-    assert (again.outcome, again.revived) == ("waiting", [taken_back["id"]])
-    known.knows(taken_back["id"], taken_back)
-    assert system().stripe_events.retry(early["id"]) == "applied"
-
-    fns.consume(*tail.read())
-    assert fns.balance() == 0
+    acts_once_stripe_shows_it(fns, known, tail, early, taken_back)
 
 
 def test_the_reconciler_leaves_alone_what_was_discarded_while_it_read(
@@ -282,13 +289,7 @@ def test_a_replay_of_a_charge_that_stripe_s_list_is_behind_takes_up_what_it_brou
     pay(fns)
 
     known.knows(taken_back["id"], lambda: taken_back)  # Not in the list.
-    again = HeldEvents(system()).replay(of_charge["id"])
-    assert (again.outcome, again.revived) == ("waiting", [taken_back["id"]])
-    known.knows(taken_back["id"], taken_back)
-    assert system().stripe_events.retry(of_charge["id"]) == "applied"
-
-    fns.consume(*tail.read())
-    assert fns.balance() == 0
+    acts_once_stripe_shows_it(fns, known, tail, of_charge, taken_back)
 
 
 @pytest.mark.parametrize("replayed", [0, 1], ids=["the first event", "the second event"])
