@@ -276,7 +276,7 @@ def test_a_processing_payment_is_not_final(fns: Functions) -> None:
 def test_the_log_says_why_the_database_was_not_available(
     fns: Functions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """PostgreSQL may answer and refuse: callers need not know why, but whoever repairs it must."""
+    """PostgreSQL may have answered with a refusal. The reason is for operators, and not for callers."""
     fns.checkout("ALTER TABLE checkout_transactions RENAME TO elsewhere")
     try:
         answer = fns.get("/checkout/transactions")

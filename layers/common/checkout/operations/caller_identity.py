@@ -54,7 +54,7 @@ def proof(function: str, words: Sequence[str]) -> str:
 
 
 def proved(address: str, function: str, words: Sequence[str], account: str) -> str:
-    """The ARN of whoever signed `address` for these words to this function, which belongs to `account`.
+    """The ARN of the caller who signed `address` for these words to this function, which `account` owns.
 
     Raises InvalidRequest if it is no such proof, or the identity is of another account, where one person can
     take any names; Unavailable if STS does not answer.
