@@ -43,6 +43,13 @@ print(json.dumps({"answer": answer, "imported": sorted(set(sys.modules) - before
 
 
 @pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A Stripe where other tests have left nothing to read: to decode an object imports its class."""
+    with Simulator(tmp_path_factory.mktemp("stripe")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def aws() -> Iterator[dict[str, str]]:
     """The environment of a function on AWS."""
     with fake_aws.serving(SECRETS) as port:
@@ -130,9 +137,6 @@ def test_the_first_event_imports_nothing(
             " VALUES (%s, 'checkout.finished', '1', '{}', now() - interval '1 hour')",
             (str(uuid4()),),
         )
-    if function == "reconciler":
-        # What other tests have left at Stripe is read before: to decode an object imports its class.
-        fns.invoke("reconciler", {})
     given = {name: value for name, value in fns.settings.items() if name not in SECRETS}
 
     seen = observed(function, event, {**given, **aws})
