@@ -54,6 +54,7 @@ class Checker:
             self._commits = (-1, -1)
         if commits[1] != self._commits[1]:
             self._entries.check(self._truth())
+            self._discarded_records_stay_so()
         if commits[0] != self._commits[0]:
             self._checkout()
         self._commits = commits
@@ -172,6 +173,14 @@ class Checker:
         if world.restored_to is None and (absent := found.credited - self._entries.keys):
             raise Broken("what is marked as credited has its entry", _listed(absent))
         self._states.check(found)
+
+    def _discarded_records_stay_so(self) -> None:
+        """No consumer applies what an operator was told that it is not applied."""
+        records = self._world.discarded_records
+        if records and not self._world.replays_at_work:
+            found = "SELECT id, resolution FROM parked_events WHERE id = ANY(%s) AND resolution = 'replayed'"
+            if rows := self._world.application.rows(found, [sorted(records)]):
+                raise Broken("a record that was discarded stays so", f"{rows}")
 
     def _loud(self) -> set[str]:
         """Payments of which something is parked, held or discarded."""

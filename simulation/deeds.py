@@ -28,6 +28,8 @@ class Deeds:
         """(payment intent, user) pairs: a foreign record has credited the payment to the wrong user."""
         self.misleading: set[str] = set()
         """Sessions that are complete and yet no payment to us."""
+        self.forgotten: set[str] = set()
+        """Sessions that Stripe does not know any more."""
         self.contradicted: set[str] = set()
         """Paid sessions that an event reports as expired."""
         self.refunds: dict[str, Ordered] = {}
@@ -39,6 +41,10 @@ class Deeds:
         self.decided: set[str] = set()
         """Payment intents for which an operator has discarded something, or may have."""
         self.discarded = Discarded()
+        self.discarded_records: set[int] = set()
+        """Parked records that stay discarded, until an operator replays some or the database is restored."""
+        self.replays_at_work = 0
+        """How many operators are replaying parked records."""
         self.accepted = Accepted()
         self.ignored: set[str] = set()
         """Events that an operator has discarded."""

@@ -184,6 +184,8 @@ def _is_false(world: World, heard: Heard) -> bool:
         return heard.name == "ReconcilerSkipped"
     if heard.name == "PaymentContradicted":
         return heard.about["session_id"] not in world.contradicted
+    if heard.name == "UnfinishedTransaction":
+        return heard.about.get("session_id") not in world.forgotten
     if heard.name == "RecordParked":
         topic, partition, offset = (heard.about[name] for name in ("topic", "partition", "offset"))
         record = world.topics[topic].partitions[partition][offset]

@@ -1,6 +1,7 @@
 """What operators do: verbs on what waits or is parked, at any time; backups and restores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -119,6 +120,7 @@ def note_discarded(world: World, outcome: Any) -> None:
     for one in outcome.content["discarded"]:
         if {name: one[name] for name in _MOVEMENT} in entered:
             raise Broken("what is in the ledger is not discarded", one["effect_key"])
+    world.discarded_records |= {one["id"] for one in outcome.content["discarded"]}
     # A record can also have come to the key of another payment.
     decided = (keys | takings) - {row["effect_key"] for row in entered}
     decided |= credit_names(outcome.content["discarded"]) - credit_names(entered)
@@ -147,7 +149,8 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
     def act() -> Any:
         return world.run(f"operator: {' '.join(words)}", execute)
 
-    outcome = loudness.verified(world, act, _found) if words[0] == "verify" else act()
+    with _replaying(world) if words[:2] == ("parked", "replay") else nullcontext():
+        outcome = loudness.verified(world, act, _found) if words[0] == "verify" else act()
     if words[:2] == ("held", "discard") and not isinstance(outcome, BaseException):
         world.ignored.add(words[2])
         _note_reversals(world, words[2], outcome.content["objects"])
@@ -159,6 +162,17 @@ def run(world: World, *words: str, operator: str = "ada") -> Any:
             aside.forget([key for object_id in revived for key in _takings(world, object_id)])
             world.discarded.put_back(aside)
     return outcome
+
+
+@contextmanager
+def _replaying(world: World) -> Iterator[None]:
+    """It also takes discarded records, those that belong to what it replays."""
+    world.replays_at_work += 1
+    try:
+        yield
+    finally:
+        world.discarded_records.clear()
+        world.replays_at_work -= 1
 
 
 def _note_reversals(world: World, event_id: str, objects: Sequence[str]) -> None:

@@ -187,6 +187,7 @@ class World(Deeds):
         self.discarded.restored(database, time)
         self.accepted.restored()
         self.ignored.clear()
+        self.discarded_records.clear()
         self.paid.clear()
         self.unpublished.clear()
         self.counts["restores"] += 1

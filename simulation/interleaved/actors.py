@@ -9,7 +9,7 @@ from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
 from simulation import openings, operators, reconciling, traffic
 from simulation.interleaved.turns import Actor
-from simulation.interleaved.world import InterleavedWorld
+from simulation.interleaved.world import InterleavedWorld, hold_row
 from simulation.kafka import FINISHED
 from simulation.processes import Died
 from simulation.stripe_model.webhooks import Delivery
@@ -17,6 +17,11 @@ from simulation.wanted import Move
 
 RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
 OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
+SOMEBODY = "somebody"
+
+PAYMENTS = "checkout_transactions"
+CLAIM_TURNS = 100
+"""So many somebody waits for a claim."""
 
 Actors = list[Actor]
 
@@ -126,6 +131,22 @@ def move(world: InterleavedWorld, users: Sequence[int], amounts: Sequence[int] =
         world.say(f"the application moves {[(one.user_id, one.amount) for one in moves]}")
     finally:
         connection.close()
+
+
+def holder(world: InterleavedWorld, session_id: str) -> Actor:
+    """Somebody holds the row of a session's payment, from when the reconciler has claimed it."""
+    claimed = (
+        "SELECT id FROM checkout_transactions WHERE stripe_session_id = %s AND reread_at > to_timestamp(%s)"
+    )
+
+    def hold() -> None:
+        for _ in range(CLAIM_TURNS):
+            if world.checkout.rows(claimed, [session_id, world.clock.epoch]):
+                break
+            world.turns.pause()
+        hold_row(world, world.checkout, f"{PAYMENTS} WHERE stripe_session_id = '{session_id}'", "request_id")
+
+    return Actor(SOMEBODY, hold)
 
 
 def users_of(world: InterleavedWorld, batch: Sequence[Record]) -> dict[str, int]:

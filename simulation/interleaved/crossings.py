@@ -8,7 +8,7 @@ from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
 from simulation.kafka import FINISHED, PARTITIONS
-from simulation.stripe_model import disputes
+from simulation.stripe_model import disputes, oddities
 from simulation.stripe_model.account import OPEN, Resource
 from simulation.stripe_model.webhooks import Delivery
 from simulation.wanted import Request
@@ -17,6 +17,8 @@ from simulation.world import USERS
 PATIENCE = 30
 """So many turns somebody waits for a session."""
 LAG_SECONDS = 600
+GIVEN_UP_AFTER = 5
+"""So many answers that Stripe does not know the session."""
 
 
 def paid_and_reversed(world: InterleavedWorld) -> actors.Actors:
@@ -120,6 +122,23 @@ def late_reconciler(world: InterleavedWorld) -> actors.Actors:
     return actors.reconciler(world)
 
 
+def forgotten(world: InterleavedWorld) -> actors.Actors:
+    """A reconciler gives up a session that Stripe does not know any more, while somebody holds its row."""
+    if not _open(world):
+        asking.ask_for(world, people.new_request(world))
+    if not (open_ := _open(world)):
+        return []
+    session_id = world.tape.pick(open_)
+    world.forgotten.add(session_id)
+    oddities.forget(world.account, session_id)
+    world.say(f"Stripe forgets {session_id}")
+    for _ in range(GIVEN_UP_AFTER - 1):
+        world.clock.pass_(26 * 3600)
+        reconciling.reconcile(world)
+    world.clock.pass_(26 * 3600)
+    return [*actors.reconciler(world), actors.holder(world, session_id)]
+
+
 def reconcilers(world: InterleavedWorld) -> actors.Actors:
     """Two, when Kafka has lost what nobody had read."""
     if world.tape.chance(0.7):
@@ -170,10 +189,21 @@ def absent(world: InterleavedWorld) -> actors.Actors:
     if world.tape.chance(0.7):
         consumer.act = partial(_once_signed_up, world, request.user_id, consumer.act)
     return [
-        Actor(actors.OPERATOR, lambda: operators.discard(world)),
+        Actor(actors.OPERATOR, lambda: _discard_of(world, request.user_id)),
         consumer,
         Actor(actors.APPLICATION, lambda: people.enter_user(world, request.user_id)),
     ]
+
+
+def _discard_of(world: InterleavedWorld, user_id: int) -> None:
+    """A parked record of this user."""
+    found = world.application.rows(
+        "SELECT id, payment_intent_id FROM parked_events WHERE resolution IS NULL AND user_id = %s"
+        " ORDER BY id",
+        [user_id],
+    )
+    if found:
+        operators.discard_one(world, "parked", world.tape.pick(found))
 
 
 def _once_signed_up(world: InterleavedWorld, user_id: int, consume: Callable[[], object]) -> object:

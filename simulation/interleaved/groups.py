@@ -158,7 +158,8 @@ GROUPS: dict[Callable[[InterleavedWorld], actors.Actors], float] = {
     crossings.late_reconciler: 2.0,
     crossings.reconcilers: 1.0,
     crossings.late_consumer: 2.0,
-    crossings.absent: 2.0,
+    crossings.absent: 3.0,
+    crossings.forgotten: 1.0,
     crossings.rebuilder: 3.0,
     crossings.paid_and_reversed: 3.0,
     crossings.returned_and_discarded: 2.0,
@@ -189,6 +190,7 @@ ROWS = (
 MOSTLY_HELD: dict[Callable[[InterleavedWorld], actors.Actors], Sequence[Row]] = {
     crossings.late_reconciler: UNFINISHED,
     crossings.late_consumer: [USERS],
+    crossings.forgotten: (),  # It has its own.
 }
 
 

@@ -12,7 +12,7 @@ from simulation.interleaved import actors as kinds
 from simulation.interleaved import groups
 from simulation.interleaved.databases import SharedDatabase, beside
 from simulation.interleaved.turns import Actor, Turns
-from simulation.interleaved.world import InterleavedWorld, held_row, open_order
+from simulation.interleaved.world import InterleavedWorld, hold_row, open_order
 from simulation.kafka import FINISHED
 from simulation.play import STEPS, Played, Player
 from simulation.processes import Died, Processes
@@ -41,6 +41,9 @@ ALONE = {
 }
 TOGETHER = 0.5
 STAYS = (0.0, 0.5, 0.9)
+OVERTAKEN, MOST_ALONE = 0.4, 25
+"""How often all others overtake one, and after how many of its turns at most: what one decides is out of date
+then, however much the others do meanwhile."""
 _OF_USERS = (kinds.CONSUMER, kinds.APPLICATION, kinds.OPERATOR)
 """They lock rows of users."""
 
@@ -90,19 +93,21 @@ def together(world: InterleavedWorld) -> None:
     actors, rows = groups.some(world)
     if not actors:
         return
-    holder = None
     if rows and world.tape.chance(0.8):
         name, those, key = world.tape.pick(rows)
         database = world.checkout if name == "checkout" else world.application
         is_order = (name, those, key) == groups.USERS and world.tape.chance(0.3)
-        holder = open_order(world) if is_order else held_row(world, database, those, key)
+        if is_order:
+            open_order(world)
+        else:
+            hold_row(world, database, those, key)
     world.say(f"at once: {_kinds(actors)}")
     published = len(world.topics[FINISHED].published)
     world.at_once, world.faults_before = actors, len(world.tape.faults)
-    world.turns.play(actors, world.tape, stays=world.tape.pick(STAYS))
-    if holder is not None:
-        holder.close()
-        world.is_ordering = False
+    is_overtaken = world.tape.chance(OVERTAKEN)
+    overtaken = (world.tape.pick(actors), world.tape.number(0, MOST_ALONE)) if is_overtaken else None
+    world.turns.play(actors, world.tape, world.tape.pick(STAYS), overtaken)
+    world.let_go()
     for error in [one.error for one in actors if one.error is not None]:
         raise error
     if world.broken:

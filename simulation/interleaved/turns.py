@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any
+
+from simulation.tape import Tape
 
 STUCK_SECONDS = 60.0
 LOOK_SECONDS = 0.002
@@ -52,11 +54,7 @@ class Actor:
     result: object = None
 
 
-class Chance(Protocol):
-    """The tape."""
-
-    def chance(self, probability: float) -> bool: ...
-    def pick(self, among: Sequence[Any]) -> Any: ...
+Overtaken = tuple[Actor, int] | None
 
 
 class Turns:
@@ -66,10 +64,9 @@ class Turns:
         self._watcher = watcher
         self._changed = threading.Condition()
         self._own = threading.local()
-        self._going: Actor | None = None
         self._actors: Sequence[Actor] = ()
-        self._tape: Chance
-        self._stays = 0.0
+        self._overtaken: Actor | None = None
+        self._going: Actor | None = None
         self._last: Actor | None = None
         self._turn = 0
         self._users: dict[int, Actor] = {}
@@ -124,10 +121,12 @@ class Turns:
 
     # Called by the world
 
-    def play(self, actors: Sequence[Actor], tape: Chance, *, stays: float) -> None:
-        """All of them at once, to their ends. With the probability `stays` the same one goes on."""
+    def play(self, actors: Sequence[Actor], tape: Tape, stays: float, overtaken: Overtaken = None) -> None:
+        """All of them at once, to their ends. With the probability `stays` the same one goes on. Who is
+        `overtaken` goes alone for so many turns at first, and then only if nobody else can."""
         self._users.clear()
         self._actors, self._tape, self._stays, self._last = actors, tape, stays, None
+        self._overtaken, self._alone = overtaken or (None, 0)
         threads = [threading.Thread(target=self._begin, args=(one,), daemon=True) for one in actors]
         for thread in threads:
             thread.start()
@@ -163,13 +162,20 @@ class Turns:
 
     def _let_one_go(self) -> None:
         """Whom the tape chooses."""
-        ready, last = self._ready(), self._last
+        ready, last = self._among(self._ready()), self._last
         chosen = last if last in ready and self._tape.chance(self._stays) else self._tape.pick(ready)
-        assert chosen is not None
         self._going = self._last = chosen
         chosen.state = State.GOING
         self._turn += 1
         chosen.go.release()
+
+    def _among(self, ready: list[Actor]) -> list[Actor]:
+        if self._overtaken not in ready:
+            return ready
+        self._alone -= 1
+        if self._alone >= 0:
+            return [self._overtaken]
+        return [one for one in ready if one is not self._overtaken] or ready
 
     def _settle(self) -> None:
         """Until each has stopped, or waits for another one."""
@@ -218,7 +224,7 @@ class Turns:
     def _end_a_wait(self, waiting: Sequence[Actor]) -> None:
         """Everybody waits: for somebody who is no actor, or for each other."""
         for one in waiting:
-            if one.waits_for - self._users.keys():
+            if one.waits_for - {pid for pid, user in self._users.items() if user.state is not State.ENDED}:
                 self._cancel(one, "lock timeout")
                 break
         else:

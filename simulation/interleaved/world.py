@@ -46,6 +46,8 @@ class InterleavedWorld(World):
         """Requires what must hold once those have ended."""
         self.first_users: Sequence[int] | None = None
         """Those who were there before anything happened; None before that."""
+        self.holding: list[GatedConnection] = []
+        """Of somebody who holds a row until all have ended."""
         self.is_ordering = False
         """Who holds a row has only inserted one that refers to it."""
         self._databases: list[GatedDatabase] = []
@@ -60,6 +62,13 @@ class InterleavedWorld(World):
         """A connection of somebody else's, to whom nothing happens."""
         assert isinstance(database, SharedDatabase)
         return GatedConnection(database, _NoFaults(), self.turns)
+
+    def let_go(self) -> None:
+        """Those who hold something end."""
+        for connection in self.holding:
+            connection.close()
+        self.holding.clear()
+        self.is_ordering = False
 
     def end(self) -> None:
         for database in self._databases:
@@ -116,27 +125,31 @@ class _NoFaults:
     def freeze(self) -> None: ...
 
 
-def held_row(world: InterleavedWorld, database: WorldDatabase, rows: str, key: str) -> GatedConnection | None:
-    """A connection that holds one of these rows ("outbox WHERE …"); None if there are none."""
+def hold_row(world: InterleavedWorld, database: WorldDatabase, rows: str, key: str) -> None:
+    """Somebody holds one of these rows ("outbox WHERE …"), if there is one and nobody else has it."""
     found = database.rows(f"SELECT {key} AS key FROM {rows} ORDER BY 1")  # noqa: S608 - our own names
     if not found:
-        return None
+        return
     chosen, table = world.tape.pick(found)["key"], rows.partition(" ")[0]
-    connection = world.as_somebody(database)
-    with connection.cursor() as cursor:
-        cursor.execute(f"BEGIN; SELECT FROM {table} WHERE {key} = %s FOR UPDATE", (chosen,))
+    locking = f"SELECT FROM {table} WHERE {key} = %s FOR UPDATE SKIP LOCKED"
+    with _holding(world, database).cursor() as cursor:
+        cursor.execute(f"BEGIN; {locking}", (chosen,))
     world.say(f"somebody holds {chosen} of {table}")
-    return connection
 
 
-def open_order(world: InterleavedWorld) -> GatedConnection | None:
-    """A connection of the application's that has inserted an order of a user, and goes on later."""
+def open_order(world: InterleavedWorld) -> None:
+    """The application has inserted an order of a user, and goes on later."""
     if not world.signed_up:
-        return None
+        return
     user_id = world.tape.pick(world.signed_up)
-    connection = world.as_somebody(world.application)
-    with connection.cursor() as cursor:
+    with _holding(world, world.application).cursor() as cursor:
         cursor.execute("BEGIN; INSERT INTO orders (user_id) VALUES (%s)", (user_id,))
     world.is_ordering = True
     world.say(f"somebody orders for user {user_id}")
+
+
+def _holding(world: InterleavedWorld, database: WorldDatabase) -> GatedConnection:
+    """A connection that stays open until all have ended."""
+    connection = world.as_somebody(database)
+    world.holding.append(connection)
     return connection

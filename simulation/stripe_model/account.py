@@ -13,6 +13,8 @@ Resource = dict[str, Any]
 
 EXPIRES_AFTER = 24 * 3600
 OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
+FORGOTTEN = "forgotten"
+"""The status of a session that no answer shows any more."""
 
 
 class Account:

@@ -15,17 +15,15 @@ import stripe
 from checkout.payments.stripe_api import StripeApi
 from simulation.clock import Clock
 from simulation.stripe_model import refunding
-from simulation.stripe_model.account import Resource
+from simulation.stripe_model.account import FORGOTTEN, Resource
 from simulation.stripe_model.keys import KEYS_LIVE
+from simulation.stripe_model.lag import is_listed
 from simulation.stripe_model.model import StripeModel
 
 PAGE = 3
 SHORTEST_SECONDS = 30 * 60
 """In which a session may expire."""
 KEPT = 30 * 24 * 3600
-LATE_SECONDS = 1800
-"""After so many an event is listed that is listed late: one of four."""
-
 LIST_BEHIND_SECONDS = 3600
 """What is older is in each list."""
 
@@ -124,6 +122,8 @@ class _Api:
             fault = self._reading(f"GET {kind}")
             if not states or states[-1]["object"] != kind or (fault == MISSING and self._is_new(states)):
                 raise _missing()
+            if states[-1].get("status") == FORGOTTEN:
+                raise _missing()
             behind = self._faults.states_behind(len(states) - 1) if fault == BEHIND else 0
             self._faults.after_stripe(f"GET {kind}")
             return Answer(self._with_source(states[-1 - behind], options))
@@ -156,7 +156,7 @@ class _Api:
     def events(self, asked: Resource) -> Answer:
         self._reading("LIST events", (LOST_BEFORE, ERROR_BEFORE, TOO_MANY))
         now = self._clock.epoch
-        listed = [one for one in self._account.events if _is_listed(one, now)]
+        listed = [one for one in self._account.events if is_listed(one, now)]
         return self._page("events", self._listed(listed, asked), asked)
 
     def balance_transactions(self, asked: Resource) -> Answer:
@@ -205,10 +205,6 @@ class _Api:
         if fault == ERROR_BEFORE:
             raise _error("APIError", "internal error", http_status=500)
         return fault
-
-
-def _is_listed(event: Resource, now: float) -> bool:
-    return zlib.crc32(event["id"].encode()) % 4 > 0 or event["created"] + LATE_SECONDS <= now
 
 
 def _raise_early(fault: str | None) -> None:

@@ -1,9 +1,13 @@
 """Stripe's reads fall behind: for a while they show what there was when that began."""
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from simulation.clock import Clock
 from simulation.stripe_model.account import Account, Resource
+
+LATE_SECONDS = 1800
+"""After so many an event is listed that is listed late: one of four."""
 
 
 class Lag:
@@ -34,3 +38,7 @@ class Lag:
     def shown(self, resources: Iterable[Resource]) -> list[Resource]:
         """As reads show them, without those that they do not show yet."""
         return [states[-1] for one in resources if (states := self.states(one["id"]))]
+
+
+def is_listed(event: Resource, now: float) -> bool:
+    return zlib.crc32(event["id"].encode()) % 4 > 0 or event["created"] + LATE_SECONDS <= now

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from simulation.stripe_model.account import COMPLETE, Account, Resource
+from simulation.stripe_model.account import COMPLETE, FORGOTTEN, Account, Resource
 from simulation.terms import Terms
 
 FRAUD_WARNING = "radar.early_fraud_warning.created"
@@ -59,6 +59,11 @@ def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)
     account._report("checkout.session.completed", session_id)
+
+
+def forget(account: Account, session_id: str) -> None:
+    """Somebody deletes the account's test data."""
+    account._change(session_id, status=FORGOTTEN)
 
 
 def warn(account: Account, charge: Resource) -> None:

@@ -10,6 +10,7 @@ import pytest
 from checkout.base import postgres, telemetry
 from checkout.outbox.producer import KafkaPublisher, Published
 from checkout.payments.stripe_api import StripeApi
+from checkout.reconciliation import unfinished_table
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
 from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.uncredited import Reemission
@@ -104,6 +105,15 @@ def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
         with acting_as("reconciler"):
             assert unfinished(deadline=time.monotonic() + 30, failures=Failures()) == 1
     assert known.asked == ["cs_2"]
+
+
+def test_a_payment_that_stripe_does_not_know_is_not_waited_for(fns: Functions) -> None:
+    add_expired(fns, "cs_1")
+    with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
+        somebody.execute("SELECT 1 FROM checkout_transactions WHERE request_id = 'cs_1' FOR UPDATE")
+        with acting_as("reconciler"), system().checkout_database.transaction() as tx:
+            unfinished_table.leave(tx, "cs_1", seconds=60)
+    assert fns.row("cs_1")["reread_at"] is None
 
 
 def test_an_unfinished_payment_that_our_code_fails_at_is_reported_with_the_place_and_keeps_no_other(

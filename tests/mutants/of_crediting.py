@@ -140,6 +140,7 @@ MUTANTS = [
         instead='payment_intent_id = {among})"\n        " ORDER BY id"',
         breaks="a record of a user who signs up is discarded and credited",
         caught_by=f"{TOGETHER}::test_a_record_of_a_user_who_signs_up_is_not_credited_while_it_is_discarded",
+        worlds=Worlds.INTERLEAVED,
     ),
     Mutant(
         file=ERRORS,

@@ -210,6 +210,14 @@ MUTANTS = [
     ),
     Mutant(
         file=UNFINISHED_TABLE,
+        text="WHERE request_id = %s FOR UPDATE SKIP LOCKED)",
+        instead="WHERE request_id = %s)",
+        breaks="a locked payment that Stripe does not know ends the reading of the unfinished ones",
+        caught_by=f"{ROWS}::test_a_payment_that_stripe_does_not_know_is_not_waited_for",
+        worlds=Worlds.INTERLEAVED,
+    ),
+    Mutant(
+        file=UNFINISHED_TABLE,
         text='"   AND COALESCE(reread_at, now()) <= now()"\n',
         instead="",
         breaks="every run asks Stripe about the same payments, and about no others",

@@ -120,3 +120,16 @@ def test_the_statements_of_a_round_trip_are_sent_one_by_one(
 def test_a_text_within_a_statement_divides_nothing() -> None:
     statement = b"INSERT 'a; b'"
     assert apart(b"BEGIN; " + statement + b"; COMMIT", [statement]) == [b"BEGIN; " + statement, b"COMMIT"]
+
+
+def test_who_is_overtaken_goes_first_and_then_last() -> None:
+    turns, seen = Turns(Server()), list[str]()
+
+    def act(name: str, times: int) -> None:
+        for _ in range(times):
+            seen.append(name)
+            turns.pause()
+
+    actors = [Actor("a", lambda: act("a", 4)), Actor("b", lambda: act("b", 3))]
+    turns.play(actors, Tape(1), stays=0, overtaken=(actors[0], 2))
+    assert "".join(seen) == "aabbbaa"
