@@ -16,7 +16,7 @@ from simulation.discarded import credit_names, replayed
 from simulation.entries import Entries, is_usurped
 from simulation.kafka import FINISHED
 from simulation.states import States
-from simulation.stored import stored
+from simulation.stored import OF_EVENT, stored
 from simulation.truth import CREDIT, Fact, Truth
 from simulation.world import World
 
@@ -80,7 +80,7 @@ class Checker:
         # If one of its two was discarded, the other one counts like another movement of the payment.
         for fact in entered & may:
             left[fact.intent] -= fact.amount if fact.kind in REFUNDS else 0
-        undecided = self._undecided() | several | truth.priced.keys()
+        undecided = self._undecided() | several | truth.priced.keys() | truth.free
         accepted = self._world.accepted
         self._unbalanced = {
             intent
@@ -203,7 +203,7 @@ class Checker:
 
     def _held(self) -> set[str]:
         held = self._world.checkout.rows(
-            "SELECT payment_intent_id AS intent FROM stripe_events WHERE outcome = 'held'"
+            f"SELECT {OF_EVENT} AS intent FROM stripe_events WHERE outcome = 'held'"
         )
         return {row["intent"] for row in held}
 

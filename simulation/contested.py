@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from simulation.settled import unclear
+from simulation.stripe_model.account import FREE
 from simulation.world import CURRENCY, World
 
 
@@ -20,7 +21,8 @@ def contested(world: World) -> set[str]:
     for request in world.requests:
         users[request.request_id].add(request.user_id)
     for session in world.account.all("checkout.session"):
-        metadata, intent = session["metadata"], session["payment_intent"]
+        metadata = session["metadata"]
+        intent = session["id"] if session["payment_status"] == FREE else session["payment_intent"]
         users[metadata["request_id"]] |= {int(metadata["user_id"])} | credited[intent]
         intents[metadata["request_id"]] |= {intent} - {None}
     foreign = {one["id"] for one in world.account.all("payment_intent") if one["currency"] != CURRENCY}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from simulation.databases import WorldDatabase
+from simulation.stored import PAID_BY
 from simulation.truth import CREDIT
 from simulation.world import World
 
@@ -74,6 +75,8 @@ def _paid_changed(world: World) -> Corrupted | None:
     entry = _some_entry(world, CREDIT)
     if entry is None or _is_pending_in_the_books(world, entry["payment_intent_id"]):
         return None
+    if entry["payment_intent_id"].startswith("cs_"):
+        return None  # It was free.
     _by_hand(
         world.checkout,
         "UPDATE checkout_transactions SET paid_cents = paid_cents + 1 WHERE payment_intent_id = %s",
@@ -105,7 +108,7 @@ def _credit_changed(world: World) -> Corrupted | None:
     _by_hand(
         world.checkout,
         "UPDATE checkout_transactions SET credit_cents = COALESCE(credit_cents, paid_cents) + 1"
-        " WHERE payment_intent_id = %s",
+        f" WHERE {PAID_BY} = %s",
         entry["payment_intent_id"],
     )
     return Corrupted(f"the credit of {entry['payment_intent_id']}", ["EntryDiffersFromPayment"])
@@ -117,7 +120,7 @@ def _payment_gone(world: World) -> Corrupted | None:
         return None
     _by_hand(
         world.checkout,
-        "DELETE FROM checkout_transactions WHERE payment_intent_id = %s",
+        f"DELETE FROM checkout_transactions WHERE {PAID_BY} = %s",
         entry["payment_intent_id"],
     )
     # Another payment can have the row of its request.

@@ -4,7 +4,7 @@ later, an adjustment is too much: `verify` must list it again."""
 from collections.abc import Mapping
 from typing import Any
 
-from simulation import operators, people, traffic
+from simulation import elsewhere, operators, people, traffic
 from simulation.accepted import DISCARDED, TWICE, Cents
 from simulation.broken import Broken
 from simulation.contested import contested
@@ -93,7 +93,7 @@ def _give_goodwill(world: World) -> None:
 def _paid(world: World, user_id: int) -> Resource:
     """The charge of a session that was not begun here, and has arrived."""
     request = Request(str(world.tape.uuid()), user_id, world.tape.pick(people.AMOUNTS))
-    people.pay_session_of(world, request, request.amount, user_id=user_id)
+    elsewhere.pay_session_of(world, request, request.amount, user_id=user_id)
     charge = world.account.all("charge")[-1]
     if charge["status"] == "pending":
         world.account.end_debit(charge["id"], settles=True)

@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from simulation import drill, judging, leftovers, operators, people, persons, reconciling, restores, traffic
+from simulation import (
+    drill,
+    elsewhere,
+    judging,
+    leftovers,
+    operators,
+    people,
+    persons,
+    reconciling,
+    restores,
+    traffic,
+)
 from simulation.restores import AWAY_SECONDS
 from simulation.server import CLOSED, CLOSED_USER
 from simulation.stripe_model.account import Resource
@@ -109,7 +120,7 @@ def _pay(world: World, user_id: int, *, times: int = 1) -> None:
     """In sessions that were not begun here, of one request."""
     request = Request(str(world.tape.uuid()), user_id, world.tape.pick(people.AMOUNTS))
     for _ in range(times):
-        people.pay_session_of(world, request, request.amount, user_id=request.user_id)
+        elsewhere.pay_session_of(world, request, request.amount, user_id=request.user_id)
 
 
 def _arrive(world: World) -> None:

@@ -4,6 +4,7 @@ from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.discarded import credit_names
 from simulation.kafka import FINISHED, REQUESTS
+from simulation.stored import OF_EVENT, PAID_BY
 from simulation.world import World
 
 LISTED = 5
@@ -45,7 +46,7 @@ def require_none(world: World) -> None:
             "events",
             world.checkout.rows(
                 "SELECT event_id, outcome, reason FROM stripe_events WHERE outcome IN ('waiting', 'held')"
-                " AND NOT payment_intent_id = ANY(%s)",
+                f" AND NOT {OF_EVENT} = ANY(%s)",
                 [exempt],
             ),
         ),
@@ -62,7 +63,7 @@ def require_none(world: World) -> None:
             world.checkout.rows(
                 "SELECT request_id FROM checkout_transactions"
                 " WHERE status = 'payment_succeeded' AND credited_at IS NULL AND purpose = 'balance_topup'"
-                " AND NOT payment_intent_id = ANY(%s)",
+                f" AND NOT {PAID_BY} = ANY(%s)",
                 [exempt],
             ),
         ),

@@ -125,7 +125,7 @@ def at_end(world: World, since: int) -> None:
     disputed = contested(world) | world.decided | world.misleading
     paid = [
         one
-        for one in world.account.all("checkout.session", payment_status="paid")
+        for one in world.account.paid()
         if world.account.made_with(one["id"])["checkout_app"] == APP_ID
         and not {one["id"], one["payment_intent"]} & disputed
     ]
@@ -205,6 +205,6 @@ def _has_several(world: World, session_id: str) -> bool:
     session = world.account.now(session_id)
     request_id = session["metadata"]["request_id"]
     # One that was recovered takes the place of one that was not paid.
-    others = {"payment_status": "paid"} if session["recovered_from"] is not None else {}
-    sessions = world.account.all("checkout.session", **others)
+    is_recovered = session["recovered_from"] is not None
+    sessions = world.account.paid() if is_recovered else world.account.all("checkout.session")
     return any(one["metadata"]["request_id"] == request_id for one in sessions if one["id"] != session_id)

@@ -13,6 +13,7 @@ from simulation.broken import Broken
 from simulation.discarded import Discarded, credit_names
 from simulation.kafka import FINISHED
 from simulation.own import own
+from simulation.stored import OF_EVENT
 from simulation.wanted import Move
 from simulation.world import USERS, World
 
@@ -85,8 +86,8 @@ def discard(world: World) -> None:
         " FROM parked_events p WHERE resolution IS NULL ORDER BY p.id"
     )
     held = world.checkout.rows(
-        "SELECT event_id AS id, payment_intent_id FROM stripe_events"
-        " WHERE outcome IN ('waiting', 'held') ORDER BY 1"
+        f"SELECT event_id AS id, {OF_EVENT} AS payment_intent_id"
+        " FROM stripe_events WHERE outcome IN ('waiting', 'held') ORDER BY 1"
     )
     group, among = ("parked", parked) if parked and world.tape.chance(0.7) else ("held", held)
     if not among:

@@ -2,11 +2,10 @@
 
 from simulation import asking
 from simulation.kafka import REQUESTS
-from simulation.server import APP_ID
 from simulation.stripe_model import disputes, oddities
-from simulation.stripe_model.account import EXPIRED, OPEN
+from simulation.stripe_model.account import OPEN
 from simulation.wanted import Request
-from simulation.world import CURRENCY, TOP_UP, USERS, World
+from simulation.world import USERS, World
 
 AMOUNTS = (500, 500, 700, 1000, 50, 999_999)
 
@@ -26,25 +25,24 @@ def enter_user(world: World, user_id: int) -> None:
 
 def ask(world: World) -> None:
     """For a new session, or again; rarely under the request_id of somebody else."""
-    request = _some_request(world, again=0.4)
+    request = some_request(world, again=0.4)
     if request is not None:
         asking.ask_for(world, request)
 
 
 def ask_through_kafka(world: World) -> None:
-    request = _some_request(world, again=0.4)
+    request = some_request(world, again=0.4)
     if request is not None:
         value = (
             f'{{"request_id":"{request.request_id}","user_id":{request.user_id},'
             f'"amount_cents":{request.amount},"timestamp":"2026-09-21T12:00:00Z"}}'
         )
         world.topics[REQUESTS].append(str(request.user_id), value.encode())
-        world.say(f"a service asks for user {request.user_id} ({_short(request.request_id)})")
+        world.say(f"a service asks for user {request.user_id} ({short(request.request_id)})")
 
 
 def pay(world: World) -> None:
-    known = [session for request in world.requests for session in request.sessions]
-    open_ = [one for one in known if world.account.now(one)["status"] == OPEN]
+    open_ = open_sessions(world)
     if open_:
         session_id, by_debit = world.tape.pick(open_), world.tape.chance(0.4)
         if world.tape.chance(0.05):
@@ -54,83 +52,9 @@ def pay(world: World) -> None:
         world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
 
 
-def pay_elsewhere(world: World) -> None:
-    """A session with our metadata that was not begun here, of a request that may be known, and rarely in
-    another currency than that of the balances."""
-    terms = world.swarm.terms
-    # What is promised to a known request counts, and not what its metadata says.
-    request = _some_request(world, again=0.5 if terms.is_plain else 0.0)
-    if request is None:
-        return
-    currency = "usd" if world.tape.chance(0.2) else CURRENCY
-    amount = world.tape.pick(AMOUNTS) if terms.is_plain else request.amount
-    user_id = world.tape.pick(USERS) if world.tape.chance(0.2) else request.user_id
-    session_id = pay_session_of(world, request, amount, user_id=user_id, currency=currency)
-    if world.tape.chance(0.1):
-        # Its id differs in case alone.
-        twin = f"cs_test_{session_id.removeprefix('cs_test_').upper()}"
-        pay_session_of(world, request, amount, user_id=user_id, currency=currency, session_id=twin)
-
-
-def order(world: World) -> None:
-    """What an application sells itself through us: nothing is credited."""
-    request = Request(str(world.tape.uuid()), world.tape.pick(USERS), 0)
-    pay_session_of(world, request, world.tape.pick(AMOUNTS), user_id=request.user_id, purpose="order")
-
-
-def pay_session_of(
-    world: World,
-    request: Request,
-    amount: int,
-    *,
-    user_id: int,
-    currency: str = CURRENCY,
-    purpose: str = TOP_UP,
-    session_id: str | None = None,
-) -> str:
-    """One that was not begun here. Returns its id."""
-    terms = world.swarm.terms
-    world.paid_elsewhere.add(request.request_id)
-    price = {"currency": currency, "unit_amount": amount}
-    metadata = {
-        "checkout_app": APP_ID,
-        "request_id": request.request_id,
-        "user_id": str(user_id),
-        "purpose": purpose,
-    }
-    if not terms.is_plain and purpose == TOP_UP:
-        metadata |= {"amount_cents": str(amount), "credit_cents": str(terms.promised(amount))}
-    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
-    session = world.account.create_session(asked, session_id)
-    oddities.tax(world.account, session["id"], terms, world.tape)
-    world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
-    for_what = f"{_short(request.request_id)}, {purpose}"
-    world.say(f"{session['id']}, not begun here, is paid in {currency} for {for_what}")
-    return str(session["id"])
-
-
-def recover(world: World) -> None:
-    """Stripe makes a new session of one that has expired, and it is paid."""
-    ours = world.account.all("checkout.session", status=EXPIRED)
-    expired = [one for one in ours if world.account.made_with(one["id"]).get("checkout_app") == APP_ID]
-    if expired:
-        left = world.tape.pick(expired)
-        metadata = world.account.made_with(left["id"])
-        world.paid_elsewhere.add(metadata["request_id"])
-        recovered = oddities.recover(world.account, left["id"])
-        oddities.tax(world.account, recovered, world.swarm.terms, world.tape)
-        world.account.pay(recovered, by_debit=world.tape.chance(0.3))
-        world.say(f"{recovered} is recovered from {left['id']}, and paid")
-
-
-def foreign_payment(world: World) -> None:
-    """Of another application on the same account. None of it is ours."""
-    price = {"currency": CURRENCY, "unit_amount": world.tape.pick(AMOUNTS)}
-    metadata = {"checkout_app": "another", "request_id": "r", "user_id": "1", "purpose": TOP_UP}
-    asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
-    session = world.account.create_session(asked)
-    world.account.pay(session["id"], by_debit=world.tape.chance(0.3))
-    world.say(f"{session['id']} of another application is paid")
+def open_sessions(world: World) -> list[str]:
+    known = [session for request in world.requests for session in request.sessions]
+    return [one for one in known if world.account.now(one)["status"] == OPEN]
 
 
 def unmark(world: World) -> None:
@@ -224,7 +148,7 @@ def new_request(world: World) -> Request:
     return world.requests[-1]
 
 
-def _some_request(world: World, *, again: float) -> Request | None:
+def some_request(world: World, *, again: float) -> Request | None:
     if world.requests and world.tape.chance(again):
         return world.tape.pick(world.requests)
     if world.requests and world.tape.chance(0.05):
@@ -239,5 +163,5 @@ def _some_request(world: World, *, again: float) -> Request | None:
     return request
 
 
-def _short(request_id: str) -> str:
+def short(request_id: str) -> str:
     return request_id[:8]

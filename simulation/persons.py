@@ -1,7 +1,7 @@
 """A number that is given out again. A restore takes away who signed up since, and the application gives that
 number to somebody else, who must not get what the former person has paid."""
 
-from simulation import operators, people, reconciling, restores, traffic
+from simulation import elsewhere, operators, people, reconciling, restores, traffic
 from simulation.wanted import Request
 from simulation.world import USERS, World
 
@@ -39,7 +39,7 @@ def give_number_again(world: World) -> None:
 def _pay(world: World) -> str:
     """Returns the payment intent."""
     request = Request(str(world.tape.uuid()), NUMBER, world.tape.pick(people.AMOUNTS))
-    people.pay_session_of(world, request, request.amount, user_id=NUMBER)
+    elsewhere.pay_session_of(world, request, request.amount, user_id=NUMBER)
     charge = world.account.all("charge")[-1]
     if charge["status"] == "pending":
         world.account.end_debit(charge["id"], settles=True)

@@ -10,6 +10,7 @@ from simulation.broken import Broken
 from simulation.contested import contested
 from simulation.kafka import FINISHED
 from simulation.processes import ENVIRONMENTS, Died
+from simulation.stored import PAID_BY
 from simulation.world import World
 
 RUN_SECONDS = 240.0
@@ -17,7 +18,7 @@ UNCREDITED_SECONDS = 1800
 """After so long an alarm is raised."""
 
 _UNCREDITED = (
-    "SELECT request_id, payment_intent_id, extract(epoch FROM completed_at)::float8 AS since"
+    f"SELECT request_id, {PAID_BY} AS paid_by, extract(epoch FROM completed_at)::float8 AS since"
     " FROM checkout_transactions WHERE status = 'payment_succeeded' AND credited_at IS NULL"
     "   AND purpose = 'balance_topup'"
 )
@@ -84,16 +85,16 @@ def _watch(world: World, since: int | None) -> Callable[[Any], None]:
     # Each time would make a world slower than it is worth.
     is_asked = world.is_alone and not world.has_release_before and world.tape.chance(0.5)
     rows = world.checkout.rows(_UNCREDITED) if is_asked else []
-    parked = world.application.rows(_PARKED, [[one["payment_intent_id"] for one in rows]]) if rows else []
+    parked = world.application.rows(_PARKED, [[one["paid_by"] for one in rows]]) if rows else []
     known = len(world.topics[FINISHED].published)
     old = [one for one in rows if one["since"] < world.clock.epoch - UNCREDITED_SECONDS]
     if old:
         found = world.application.rows(_ENTERED_OR_PARKED)
         # After a restore another payment can have its key, and it the key of another one.
         done = {one["payment_intent_id"] or one["effect_key"] for one in found}
-        old = [one for one in old if (one["payment_intent_id"] or f"success:{one['request_id']}") not in done]
+        old = [one for one in old if (one["paid_by"] or f"success:{one['request_id']}") not in done]
     exempt = world.decided | contested(world) if old else set()
-    must = [one["since"] for one in old if one["payment_intent_id"] not in exempt]
+    must = [one["since"] for one in old if one["paid_by"] not in exempt]
     least = int(world.clock.epoch - min(must)) - 1 if must else 0
     interruptions, faults = world.interruptions, len(world.tape.faults)
 

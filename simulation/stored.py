@@ -5,11 +5,16 @@ from typing import Any, NamedTuple
 
 from simulation.databases import WorldDatabase
 
+PAID_BY = "COALESCE(payment_intent_id, stripe_session_id)"
+"""What the credit of a paid row belongs to; of a free one it is the session."""
+OF_EVENT = "COALESCE(payment_intent_id, payload#>>'{data,object,id}')"
+"""What an event is about: the same, of an event of a session."""
+
 _SQL = (
     "SELECT 'outbox' AS kind, effect_key AS key, value, NULL AS state, NULL AS intent, NULL::bigint AS cents,"
     "  NULL::boolean AS is_credited, NULL AS session, NULL::int AS attempt, NULL::boolean AS is_refused"
     " FROM outbox"
-    " UNION ALL SELECT 'payment', request_id, NULL, status, payment_intent_id, paid_cents,"
+    f" UNION ALL SELECT 'payment', request_id, NULL, status, {PAID_BY}, paid_cents,"
     "  credited_at IS NOT NULL, stripe_session_id, stripe_attempt,"
     "  status = 'session_failed' AND completed_at IS NOT NULL FROM checkout_transactions"
     " UNION ALL SELECT 'reversal', effect_key, NULL, state, payment_intent_id, credit_cents,"

@@ -52,6 +52,7 @@ WEIGHTS = {
     "change rule": 1.0,
     "pass a month": 0.5,
     "pay elsewhere": 2.5,
+    "get for nothing": 1.0,
     "foreign payment": 1.0,
     "order": 1.0,
     "poison": 2.0,

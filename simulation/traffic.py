@@ -9,7 +9,7 @@ from simulation.asking import TIMES_ASKED_AGAIN
 from simulation.broken import Broken
 from simulation.kafka import FINISHED, PARTITIONS, REQUESTS
 from simulation.processes import ENVIRONMENTS
-from simulation.stripe_model import oddities
+from simulation.stripe_model import account, oddities
 from simulation.stripe_model.webhooks import Delivery
 from simulation.world import World
 
@@ -47,7 +47,7 @@ def deliver_one(world: World, delivery: Delivery) -> object:
     )
     if isinstance(outcome, str) or (isinstance(outcome, CheckoutError) and outcome.status < FIRST_ERROR):
         require_stored(world, event["id"])
-        if outcome == "applied" and event["data"]["object"].get("payment_status") == "paid":
+        if outcome == "applied" and event["data"]["object"].get("payment_status") in ("paid", account.FREE):
             world.paid.add(event["data"]["object"]["id"])
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
     elif world.is_calm:

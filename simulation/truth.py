@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from simulation.server import APP_ID
 from simulation.settled import counted
-from simulation.stripe_model.account import Account
+from simulation.stripe_model.account import Account, paid_by
 from simulation.terms import PLAIN, Terms
 from simulation.world import TOP_UP
 
@@ -49,6 +49,8 @@ class Truth:
         """`misleading` are sessions that are no payment to us."""
         self.must: set[Fact] = set()
         self.may: set[Fact] = set()
+        self.free: set[str] = set()
+        """What was free credits something, and Stripe keeps no money of it."""
         self.small: set[Fact] = set()
         self.priced: dict[str, Paid] = {}
         self.stand_for: dict[str, str] = {}
@@ -97,18 +99,20 @@ class Truth:
     def _credits(self, account: Account, terms: Terms, misleading: Collection[str]) -> dict[str, int]:
         """Returns whose payment each is."""
         owners = {}
-        for session in account.all("checkout.session", payment_status="paid"):
+        for session in account.paid():
             # One that was begun here stays ours, whatever its metadata becomes.
             metadata = account.made_with(session["id"])
             is_ours = (metadata["checkout_app"], metadata["purpose"]) == (APP_ID, TOP_UP)
             if not is_ours or session["id"] in misleading:
                 continue
-            intent, money = session["payment_intent"], session["amount_total"]
+            intent, money = paid_by(session), session["amount_total"]
             user_id = owners[intent] = int(session["metadata"]["user_id"])
             asked = account.states[session["id"]][0]["amount_subtotal"]
             credit = terms.credit(asked, session["amount_subtotal"])
             self.must.add(Fact(CREDIT, intent, user_id, credit, session["currency"], intent))
-            if credit != money:
+            if money == 0:
+                self.free.add(intent)
+            elif credit != money:
                 self.priced[intent] = Paid(credit, money)
         return owners
 

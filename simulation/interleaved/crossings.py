@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from simulation import asking, openings, operators, people, reconciling, traffic
+from simulation import asking, elsewhere, openings, operators, people, reconciling, traffic
 from simulation.interleaved import actors
 from simulation.interleaved.turns import Actor
 from simulation.interleaved.world import InterleavedWorld
@@ -84,7 +84,7 @@ def asked_and_reported(world: InterleavedWorld) -> actors.Actors:
     askers = [Actor(actors.USER, lambda: asking.ask_for(world, request)) for _ in range(2)]
     if world.tape.chance(0.5):
         return [*askers, Actor(actors.WEBHOOK, lambda: _pay_as_soon_as_possible(world, request))]
-    people.pay_session_of(world, request, request.amount, user_id=request.user_id)
+    elsewhere.pay_session_of(world, request, request.amount, user_id=request.user_id)
     reported = [one for one in world.webhooks.due() if one.event in world.account.events[seen:]]
     return [*askers[world.tape.number(0, 1) :], *(actors.webhook(world, one) for one in reported)]
 
@@ -176,7 +176,7 @@ def absent(world: InterleavedWorld) -> actors.Actors:
         return []
     request = people.new_request(world)
     request.user_id = world.tape.pick(away)
-    people.pay_session_of(world, request, request.amount, user_id=request.user_id)
+    elsewhere.pay_session_of(world, request, request.amount, user_id=request.user_id)
     for delivery in world.webhooks.due():
         traffic.deliver_one(world, delivery)
     batch = world.topics[FINISHED].batch(range(PARTITIONS), 1000)

@@ -127,7 +127,7 @@ class _NoFaults:
 
 def hold_row(world: InterleavedWorld, database: WorldDatabase, rows: str, key: str) -> None:
     """Somebody holds one of these rows ("outbox WHERE …"), if there is one and nobody else has it."""
-    found = database.rows(f"SELECT {key} AS key FROM {rows} ORDER BY 1")  # noqa: S608 - our own names
+    found = database.rows(f"SELECT {key} AS key FROM {rows} ORDER BY 1")
     if not found:
         return
     chosen, table = world.tape.pick(found)["key"], rows.partition(" ")[0]

@@ -13,6 +13,7 @@ Resource = dict[str, Any]
 
 EXPIRES_AFTER = 24 * 3600
 OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
+FREE = "no_payment_required"
 FORGOTTEN = "forgotten"
 """The status of a session that no answer shows any more."""
 
@@ -46,6 +47,11 @@ class Account:
         """Of a kind (`refund`), with these fields, in the order in which they were made."""
         found = [states[-1] for states in self.states.values() if states[-1]["object"] == kind]
         return [one for one in found if all(one.get(name) == value for name, value in fields.items())]
+
+    def paid(self) -> list[Resource]:
+        """Sessions that are paid, or free."""
+        free = self.all("checkout.session", payment_status=FREE)
+        return [*self.all("checkout.session", payment_status="paid"), *free]
 
     def made_with(self, session_id: str) -> dict[str, str]:
         """The metadata of the session before anybody changed it. The payment has it, too."""
@@ -223,3 +229,8 @@ class Account:
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}{self._digits(64):016x}"
+
+
+def paid_by(session: Mapping[str, Any]) -> str:
+    """What a paid session's credit belongs to: its payment intent, or the session itself if it was free."""
+    return str(session["payment_intent"] or session["id"])

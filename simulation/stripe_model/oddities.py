@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from simulation.stripe_model.account import COMPLETE, FORGOTTEN, Account, Resource
+from simulation.stripe_model.account import COMPLETE, FORGOTTEN, FREE, Account, Resource
 from simulation.terms import Terms
 
 FRAUD_WARNING = "radar.early_fraud_warning.created"
@@ -59,6 +59,13 @@ def complete(account: Account, session_id: str, **fields: Any) -> None:
     """In some other way than `Account.pay`."""
     account._change(session_id, status=COMPLETE, url=None, **fields)
     account._report("checkout.session.completed", session_id)
+
+
+def give(account: Account, session_id: str) -> None:
+    """A promotion code takes all of its price off, so there is nothing to pay, and no payment intent."""
+    price = account.now(session_id)["amount_subtotal"]
+    details = {"amount_discount": price, "amount_tax": 0}
+    complete(account, session_id, amount_total=0, total_details=details, payment_status=FREE)
 
 
 def forget(account: Account, session_id: str) -> None:

@@ -454,6 +454,7 @@ MUTANTS = [
         instead="payment_intent_id",
         breaks="after a restore, a free credit stands for what another session of its request has paid",
         caught_by=f"{PRICE}::test_a_free_credit_of_before_a_restore_stands_for_its_session_alone",
+        worlds=Worlds.RESTORED,
     ),
     Mutant(
         file="payments/payment.py",
@@ -498,6 +499,7 @@ MUTANTS = [
         breaks="who has a code for 100 % has no daily limit",
         caught_by="tests/integration/test_price.py"
         "::test_a_free_payment_counts_with_its_price_in_the_daily_limit",
+        worlds=Worlds.LIMITED,
     ),
     Mutant(
         file="payments/decisions.py",
