@@ -8,7 +8,7 @@ import psycopg2
 from checkout.base.errors import CheckoutError
 from checkout.outbox.record import Record, first_of_each_partition
 from simulation import openings, operators, reconciling, traffic
-from simulation.interleaved.turns import Actor
+from simulation.interleaved.turns import SOMEBODY, Actor
 from simulation.interleaved.world import InterleavedWorld, hold_row
 from simulation.kafka import FINISHED
 from simulation.processes import Died
@@ -17,7 +17,6 @@ from simulation.wanted import Move
 
 RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
 OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
-SOMEBODY = "somebody"
 
 PAYMENTS = "checkout_transactions"
 CLAIM_TURNS = 100

@@ -4,8 +4,7 @@ the server, the world does.
 
 A statement can wait at the server for a lock that another actor holds: PostgreSQL is asked
 (pg_blocking_pids). Then the others go on, and the one who waits goes on once it has the lock, or its wait is
-ended as by lock_timeout. PostgreSQL's own timeouts and its search for deadlocks come too late to matter, so
-the seed decides all of this.
+ended as by lock_timeout. PostgreSQL's own timeouts and its search for deadlocks come too late to matter.
 """
 
 import threading
@@ -19,6 +18,8 @@ from simulation.tape import Tape
 
 STUCK_SECONDS = 60.0
 LOOK_SECONDS = 0.002
+SOMEBODY = "somebody"
+"""An actor of this kind is none of ours: when it has ended, it holds what it has locked until all have."""
 
 
 class State(Enum):
@@ -224,7 +225,7 @@ class Turns:
     def _end_a_wait(self, waiting: Sequence[Actor]) -> None:
         """Everybody waits: for somebody who is no actor, or for each other."""
         for one in waiting:
-            if one.waits_for - {pid for pid, user in self._users.items() if user.state is not State.ENDED}:
+            if one.waits_for - {pid for pid, user in self._users.items() if user.kind != SOMEBODY}:
                 self._cancel(one, "lock timeout")
                 break
         else:
@@ -246,5 +247,4 @@ class Turns:
     def _asked(self, sql: str, given: Sequence[object]) -> list[tuple[Any, ...]]:
         with self._watcher.cursor() as cursor:
             cursor.execute(sql, given)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+            return list(cursor.fetchall())
