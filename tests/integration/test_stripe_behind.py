@@ -211,6 +211,26 @@ def test_an_answer_that_is_newer_than_the_event_is_applied(
     assert fns.balance() == (500 if newer == "refund" else 0)
 
 
+@pytest.mark.parametrize("status", ["appeal_needs_response", "appeal_under_review"])
+def test_a_dispute_that_is_appealed_was_closed_before(
+    fns: Functions, known: KnownStripe, tail: Tail, status: str
+) -> None:
+    """The event of its end comes late: the endpoint was away, or the database was restored."""
+    pay(fns)
+    known.knows(LOST["id"], {**LOST, "status": status})
+    assert outcome(fns, event(LOST, "charge.dispute.closed")) == "applied"
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
+def test_what_only_the_end_of_an_appeal_decides_waits_for_it(fns: Functions, known: KnownStripe) -> None:
+    """It is settled in another currency: what it has given back may be a part of it or all."""
+    pay(fns)
+    lost = {**dispute("pi_1", -550, 540, currency="usd"), "amount": 500, "currency": "eur", "status": "lost"}
+    known.knows(lost["id"], {**lost, "status": "appeal_under_review"})
+    assert outcome(fns, event(lost, "charge.dispute.closed")) == "waiting"
+
+
 def test_an_object_of_another_payment_is_held(fns: Functions, known: KnownStripe) -> None:
     pay(fns)
     known.knows(REFUNDED["id"], {**REFUNDED, "payment_intent": "pi_2"})

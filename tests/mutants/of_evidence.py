@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant, Worlds
 
 READINGS = "payments/readings.py"
 SETTLEMENT = "payments/settlement.py"
+STALE = "payments/stale_reversals.py"
 HELD = "operations/verbs/held.py"
 REVERSALS = "payments/reversals.py"
 SESSION_EVENT = "payments/session_event.py"
@@ -28,6 +29,20 @@ MUTANTS = [
         instead="            if False:\n",
         breaks="a refund that Stripe's list does not show yet is settled, and never taken",
         caught_by=f"{BEHIND}::test_a_list_of_refunds_without_one_that_the_charge_counts",
+    ),
+    Mutant(
+        file=STALE,
+        text=" and not _is_appealed(answer)\n",
+        instead="\n",
+        breaks="a lost dispute that is appealed is announced as one that Stripe does not show",
+        caught_by=f"{BEHIND}::test_a_dispute_that_is_appealed_was_closed_before",
+    ),
+    Mutant(
+        file=STALE,
+        text=" and not is_waiting\n",
+        instead="\n",
+        breaks="what a dispute gave back is settled before its appeal says how much that is",
+        caught_by=f"{BEHIND}::test_what_only_the_end_of_an_appeal_decides_waits_for_it",
     ),
     Mutant(
         file=READINGS,

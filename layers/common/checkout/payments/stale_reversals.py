@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checkout.base.text import identifier, positive_bigint
-from checkout.payments.reversal_event import CLOSED
+from checkout.payments.reversal_event import CLOSED, is_undecided
+
+_APPEAL = "appeal_"
+"""How the statuses begin of a dispute whose decision is appealed:
+https://docs.stripe.com/disputes/arbitration"""
 
 _REFUND_RANK = {"pending": 1, "requires_action": 1, "succeeded": 2, "failed": 3, "canceled": 3}
 _ABSENT: Mapping[str, Any] = {}
@@ -17,9 +21,10 @@ def refund_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> 
 
 def dispute_is_behind(answer: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
     """True if the dispute that Stripe answers is older than the one that its event reports: a movement of
-    money is missing, or it is not closed yet. One that has moved money since then was reopened."""
+    money is missing, or it is not closed yet. One that has moved money since then was reopened, and one that
+    is appealed was decided before."""
     before, now = _movement_ids(reported), _movement_ids(answer)
-    is_still_open = _is_closed(reported) and not _is_closed(answer)
+    is_still_open = _is_closed(reported) and not _is_closed(answer) and not _is_appealed(answer)
     return bool(before - now) or (is_still_open and before == now)
 
 
@@ -47,7 +52,16 @@ def _is_closed(dispute: Mapping[str, Any]) -> bool:
     return str(dispute.get("status")) in CLOSED
 
 
+def _is_appealed(dispute: Mapping[str, Any]) -> bool:
+    """Without anything that only the end of the appeal decides."""
+    is_waiting = any(is_undecided(dispute, one) for one in _movements(dispute))
+    return str(dispute.get("status")).startswith(_APPEAL) and not is_waiting
+
+
 def _movement_ids(dispute: Mapping[str, Any]) -> set[str]:
-    movements = dispute.get("balance_transactions")
-    listed = movements if isinstance(movements, list) else []
-    return {str(movement.get("id")) for movement in listed if isinstance(movement, Mapping)}
+    return {str(movement.get("id")) for movement in _movements(dispute)}
+
+
+def _movements(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = dispute.get("balance_transactions")
+    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
