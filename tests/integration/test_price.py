@@ -118,6 +118,18 @@ def test_what_is_credited(
     assert offences() == {}
 
 
+def test_a_session_that_would_have_been_free_expires_as_any_other(fns: Functions, tail: Tail) -> None:
+    """As soon as a code for all of it is entered, no payment is required; and then the customer leaves."""
+    session = {**free(500, 500), "status": "expired"}
+    request_id = begun(fns, session, 500, 500)
+
+    assert outcome(fns, event(session, "checkout.session.expired")) == "applied"
+
+    assert fns.row(request_id)["status"] == "session_expired"
+    [record] = tail.read()
+    assert json.loads(record.value)["status"] == "failed"
+
+
 def test_what_a_code_made_free_is_credited(fns: Functions, tail: Tail) -> None:
     session = free(1000, 1000)
     request_id = begun(fns, session, 1000, 1100)

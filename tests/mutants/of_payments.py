@@ -205,6 +205,13 @@ MUTANTS = [
         worlds=Worlds.SERIAL,
     ),
     Mutant(
+        file=SESSION_EVENT,
+        text='"no_payment_required", "checkout.session.expired" if session.get("status") == "expired":\n',
+        instead='"no_payment_required", "checkout.session.expired" if False:\n',
+        breaks="a session that would have been free is held when it expires",
+        caught_by=f"{PRICE}::test_a_session_that_would_have_been_free_expires_as_any_other",
+    ),
+    Mutant(
         file="payments/shares.py",
         text="    return (2 * credit_cents * reversed_cents + paid_cents) // (2 * paid_cents)\n",
         instead="    return credit_cents * reversed_cents // paid_cents\n",

@@ -23,6 +23,8 @@ HANDLED = frozenset(
     }
 )
 
+EXPIRED = "The session expired before it was paid."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReport:
@@ -125,6 +127,9 @@ def _state(event_type: str, session: Mapping[str, Any], totals: Totals) -> tuple
             return Parked("amount_total is 0, and amount_discount is not all of amount_subtotal")
         case "no_payment_required", _ if totals.is_free and session.get("status") == "complete":
             return Status.PAYMENT_SUCCEEDED, None
+        # A code for all of it was tried, and nobody went on.
+        case "no_payment_required", "checkout.session.expired" if session.get("status") == "expired":
+            return Status.SESSION_EXPIRED, EXPIRED
         case "no_payment_required", _:
             return Parked("no payment was required, and amount_discount is not all of amount_subtotal")
         case "unpaid", "checkout.session.completed" if session.get("status") != "open":
@@ -132,7 +137,7 @@ def _state(event_type: str, session: Mapping[str, Any], totals: Totals) -> tuple
         case "unpaid", "checkout.session.async_payment_failed":
             return Status.PAYMENT_FAILED, "The payment failed."
         case "unpaid", "checkout.session.expired":
-            return Status.SESSION_EXPIRED, "The session expired before it was paid."
+            return Status.SESSION_EXPIRED, EXPIRED
         case _:
             return Parked(f"payment_status does not go with {event_type}")
 
