@@ -170,6 +170,30 @@ def test_an_unfinished_payment_that_somebody_holds_keeps_no_other_from_being_fin
     assert [fns.row(one)["status"] for one in ids] == ["session_created", *["session_expired"] * 2]
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_payment_that_stripe_does_not_tell_of_is_named_and_counted(
+    fns: Functions,
+    silent: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+) -> None:
+    """Its event was lost longer ago than Stripe lists events, and the key has lost a right (403)."""
+    monkeypatch.setattr(
+        "checkout.reconciliation.missed_events.MissedEvents.catch_up", lambda *_, **__: (0, True)
+    )
+    request_id = fns.create({"amount_cents": 500}).json["request_id"]
+    fns.checkout("UPDATE checkout_transactions SET expires_at = now() - interval '1 day'")
+    silent.control("faults", {"path_prefix": "/v1/checkout/sessions", "status": status, "times": 10})
+    capsys.readouterr()
+
+    answer = run(fns)
+
+    assert [one["what"] for one in answer["skipped"]] == [f"payment {request_id}"]
+    assert f"HTTP {status}" in answer["skipped"][0]["reason"]
+    assert metric(capsys.readouterr().out, "ReconcilerSkipped") == [1]
+
+
 def test_while_the_application_database_is_away_stripe_is_asked_all_the_same(
     fns: Functions, silent: Simulator, application_away: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,8 +89,12 @@ class Unfinished:
             )
             with self._checkout.transaction() as tx:
                 table.leave(tx, row.request_id, UNKNOWN_FOR_SECONDS)
-        except StripeError as reason:
-            telemetry.logger.warning("still unfinished", extra={"reason": str(reason)})
+        except StripeError as error:
+            if row.status is not Status.SESSION_PENDING:
+                failures.skip(f"payment {row.request_id}", error)
+                return
+            # Nobody has its session, so nobody has paid there.
+            telemetry.logger.warning("still unfinished", extra={"reason": error.detail})
         except DatabaseUnavailable as error:
             failures.skip(f"payment {row.request_id}", error)
         except ConfigurationError:
