@@ -151,3 +151,19 @@ def test_a_trigger_has_an_alarm_if_it_publishes_what_that_watches(
     }
     assert watched == publishing
     assert bool(watched) is are_there
+
+
+def test_the_proxy_s_metrics_are_asked_for_by_its_name_in_lower_case() -> None:
+    """RDS keeps it so, and begins the endpoint with it. A `Ref` has the capitals of the template."""
+    written = str(resources(Profile="prod")["Database.DatabaseProxy"]["Properties"]["DBProxyName"])
+    assert written != written.lower()
+
+    def name(path: str, kind: str, attribute: str | None) -> str:
+        if (kind, attribute) == ("AWS::RDS::DBProxy", None):
+            return written
+        if (kind, attribute) == ("AWS::RDS::DBProxy", "Endpoint"):
+            return f"{written.lower()}.proxy-x.eu-central-1.rds.amazonaws.com"
+        return whole.symbol(path, kind, attribute)
+
+    alarm = whole.resources(SOURCE, {"Profile": "prod"}, name)["Database.ProxyBorrowLatencyAlarm"]
+    assert alarm["Properties"]["Dimensions"] == [{"Name": "ProxyName", "Value": written.lower()}]
