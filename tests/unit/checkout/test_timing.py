@@ -63,6 +63,23 @@ def test_a_function_answers_although_its_database_has_moved(function: str) -> No
     assert noticed + timing.DATABASE_CONNECT + timing.SECRETS_CALL + PUBLISH_AT_ONCE < LIMITS[function]
 
 
+BORROWED = transformed.nested("database")["Resources"]["ProxyTarget"]["Properties"][
+    "ConnectionPoolConfigurationInfo"
+].get("ConnectionBorrowTimeout", 120)
+"""So long RDS Proxy waits for a connection, or for a new writer, before it refuses a statement."""
+
+
+@pytest.mark.parametrize("function", ANSWERING)
+def test_a_function_answers_although_the_proxy_has_no_connection_for_it(function: str) -> None:
+    """It is refused on the connection that was open, and again on a new one."""
+    assert LIMITS[function] > 2 * BORROWED + timing.DATABASE_CONNECT + PUBLISH_AT_ONCE
+
+
+@pytest.mark.parametrize("function", sorted(timing.RESERVE.keys() - {"migrate"}))
+def test_a_proxy_without_a_connection_takes_no_more_than_the_reserve(function: str) -> None:
+    assert timing.RESERVE[function] >= 2 * BORROWED + timing.DATABASE_CONNECT
+
+
 @pytest.mark.parametrize("function", ANSWERING)
 def test_a_database_that_wakes_up_is_waited_for(function: str) -> None:
     wakes = int(transformed.source()["Mappings"]["Profiles"]["dev"]["ConnectTimeoutSeconds"])
