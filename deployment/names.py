@@ -8,15 +8,16 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-LONGEST_NAME = 40
-"""Characters of a new stack's name. The proxy's adds `-Database-` and 13 characters, and may have 63."""
+LONGEST_NAME = 25
+"""Characters of a new stack's name. Those of functions, roles and rules have 64 at most, and to fit into that
+CloudFormation may cut the stack's down to 25. Rights and policies look for all of it."""
 
 
 def refused(stack: str) -> Iterator[str]:
     """Why a new stack cannot have this name."""
     if len(stack) > LONGEST_NAME or "--" in stack or stack.endswith("-"):
         yield (
-            f"{stack} cannot be a stack's name here: its database's proxy is called after it, which takes"
+            f"{stack} cannot be a stack's name here: everything in it is called after it, which takes"
             f" {LONGEST_NAME} characters at most, no two hyphens together, and none at the end"
         )
 

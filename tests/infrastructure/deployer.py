@@ -11,6 +11,7 @@ import botocore.session
 from botocore import xform_name
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from deployment import names
 from tests.infrastructure import transformed, whole
 from tests.infrastructure.transformed import REGION, ROOT, Resource, Template
 
@@ -117,7 +118,7 @@ _PREFIXES = {"service-quotas": "servicequotas"}
 
 def length(policy: str) -> int:
     """Of a managed policy as IAM counts it, with the longest names."""
-    given = {"StackName": "x" * 40}
+    given = {"StackName": "x" * names.LONGEST_NAME}
     found = transformed.resolved(template(), **given)["Resources"][policy]["Properties"]["PolicyDocument"]
     text = json.dumps(found, separators=(",", ":"))
     for name, value in _LONGEST.items():
@@ -129,7 +130,7 @@ _LONGEST = {
     "AWS::Partition": "aws-cn",
     "AWS::Region": "ap-southeast-1",
     "AWS::AccountId": "1" * 12,
-    "StackName": "x" * 40,
+    "StackName": "x" * names.LONGEST_NAME,
     "AWS::URLSuffix": "amazonaws.com.cn",
 }
 

@@ -99,3 +99,14 @@ STRIPE_CALLS_A_SECOND = 25
 """Of one operation, in live mode, unless Stripe was asked for more.
 
 Stripe's documentation, Rate limits (https://docs.stripe.com/rate-limits)."""
+
+
+def generated_name(stack: str, logical_id: str, longest: int) -> str:
+    """What CloudFormation calls a resource without a name of its own, for a service whose names may have so
+    many characters. AWS does not document how it shortens; names in public accounts all follow this rule
+    (KensioSoftware/yulin #1113, convox/rack #2297)."""
+    tail = "-ABCDEFGHIJKL"
+    if len(whole := f"{stack}-{logical_id}{tail}") <= longest:
+        return whole
+    left = longest - len(tail) - 1
+    return f"{stack[: (left + 1) // 2]}-{logical_id[: left // 2]}{tail}"

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from deployment import names
-from tests.infrastructure import deployer, whole
+from tests.infrastructure import deployer, published, whole
 from tests.infrastructure.deployer import actions, allows, statements
 from tests.infrastructure.transformed import ROOT
 
@@ -187,6 +187,33 @@ def test_the_rights_over_a_stack_reach_nothing_that_is_called_after_another() ->
         for pattern in patterns:
             theirs = pattern.replace("${StackName}", other).replace("*", "x")
             assert not [one for one in allowed if fnmatchcase(theirs, one)], theirs
+
+
+LONG = 64
+"""Characters of the name of a role, a function or a rule."""
+
+
+def generated(stack: str) -> list[str]:
+    """The names that CloudFormation gives to a stack's roles, functions and rules, nested ones included."""
+    kinds = ("AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Events::Rule")
+    found = []
+    for path, one in whole.resources(whole.source(), EVERY_SHAPE[1]).items():
+        if one["Type"] in kinds and "FunctionName" not in one["Properties"]:
+            *nested, name = path.split(".")
+            parent = published.generated_name(stack, nested[0], 128) if nested else stack
+            found.append(published.generated_name(parent, name, LONG))
+    return found
+
+
+def test_what_is_called_after_a_stack_keeps_its_name() -> None:
+    longest = "x" * names.LONGEST_NAME
+    found = generated(longest)
+    assert len(found) > 30
+    assert [one for one in found if not one.startswith(f"{longest}-")] == []
+    assert [one for one in generated(f"{longest}x") if not one.startswith(f"{longest}x-")] != []
+    pattern = deployer.template()["Parameters"]["StackName"]["AllowedPattern"]
+    assert [bool(re.search(pattern, name)) for name in (longest, f"{longest}x")] == [True, False]
+    assert [list(names.refused(name)) == [] for name in (longest, f"{longest}x")] == [True, False]
 
 
 @pytest.mark.parametrize("policy", ["Boundary", "StackParts", "StackData", "Deployment", "Plan"])

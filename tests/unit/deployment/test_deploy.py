@@ -731,7 +731,7 @@ def test_every_status_of_a_stack_is_decided(account: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "problems"),
-    [("checkout-" + "x" * 31, 0), ("checkout-" + "x" * 32, 1), ("check--out", 1), ("checkout-", 1)],
+    [("checkout-" + "x" * 16, 0), ("checkout-" + "x" * 17, 1), ("check--out", 1), ("checkout-", 1)],
 )
 def test_a_new_stack_s_name_must_fit(account: dict[str, Any], name: str, problems: int) -> None:
     found = list(preflight.check(name, addresses=3))
