@@ -91,7 +91,8 @@ def test_every_aws_command_has_its_options() -> None:
     session = botocore.session.get_session()
     commands = re.findall(r"\baws ([a-z-]+) ([a-z0-9-]+)((?:[^`;\n\\]|\\\n)*)", PAGE)
     assert len(commands) > 10
-    for service, operation, rest in commands:
+    for command, operation, rest in commands:
+        service = {"deploy": "codedeploy"}.get(command, command)
         known = {xform_name(name, "-"): name for name in session.get_service_model(service).operation_names}
         if operation == "wait":
             assert f"{service} wait {rest.split()[0]}" == "rds wait db-instance-available"
