@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkout.base.errors import NotFound, Refused
+from checkout.base.errors import InvariantBroken, NotFound, Refused
 from checkout.base.postgres import Database
 from checkout.ledger import parked as adapter
 from checkout.ledger import whereabouts
@@ -51,6 +51,31 @@ def test_a_record_is_discarded_and_looked_for_though_our_decoder_fails(
     assert places == {"success:r1": whereabouts.Place.DISCARDED}
     [kept] = fns.checkout("SELECT value FROM discarded_effects")
     assert kept["value"] is None
+
+
+def test_no_record_is_taken_for_parked_because_another_one_has_its_id(fns: Functions) -> None:
+    """As after a move by logical replication, which copies no sequence. The record would be lost."""
+    fns.consume(b"nonsense")
+    fns.application("SELECT setval('parked_events_id_seq', (SELECT id FROM parked_events), false)")
+    more = Record(finished_event.TOPIC, 0, 7, b"1", b"more nonsense")
+    with pytest.raises(InvariantBroken, match="its sequence gives ids that are taken"):
+        fns.consume(more)
+    fns.consume(more)  # The attempt has used up the id that was taken.
+    fns.consume(more)
+    rows = fns.application("SELECT kafka_offset FROM parked_events ORDER BY id")
+    assert [row["kafka_offset"] for row in rows] == [0, 7]
+
+
+def test_a_credit_whose_entry_s_id_is_taken_is_parked_with_the_cause(
+    fns: Functions, parked: ParkedRecords
+) -> None:
+    fns.consume(finished("r1"))
+    fns.application("SELECT setval('ledger_entries_id_seq', (SELECT id FROM ledger_entries), false)")
+    fns.consume(finished("r2"))
+    [record] = parked.page()
+    assert "its sequence gives ids that are taken" in record.reason
+    assert parked.replay(record.id).credited == 1
+    assert fns.balance() == 1000
 
 
 def test_a_record_of_an_unknown_user_is_listed_and_once_the_user_is_there_replayed_and_credited_once(

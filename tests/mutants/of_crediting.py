@@ -157,4 +157,11 @@ MUTANTS = [
         caught_by=f"{RULES}::test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_gone",
         worlds=Worlds.SERIAL,
     ),
+    Mutant(
+        file="ledger/parking.py",
+        text="    if known and not parked.are_there(tx, known):\n",
+        instead="    if False:\n",
+        breaks="a record is lost whose number another parked one has",
+        caught_by=f"{OF_PARKED}::test_no_record_is_taken_for_parked_because_another_one_has_its_id",
+    ),
 ]

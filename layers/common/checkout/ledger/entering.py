@@ -25,7 +25,10 @@ NO_USER = "there is no such user"
 HIDDEN_USER = (
     "its user's row cannot be locked: a policy or view of the application keeps it from the consumer"
 )
-NOT_ENTERED = "the database does not take the entry: a trigger or rule on ledger_entries is in the way"
+NOT_ENTERED = (
+    "the database does not take the entry: a trigger or rule on ledger_entries is in the way, or its sequence"
+    " gives ids that are taken"
+)
 BROUGHT_ALONG = "what it belongs to has come"
 
 Read = Callable[[Record], Movement | Parked | None]

@@ -195,6 +195,16 @@ def park(tx: Transaction, records: Sequence[Parked]) -> set[tuple[str, int, int]
     return {(row["topic"], row["partition"], row["kafka_offset"]) for row in tx.fetchall()}
 
 
+def are_there(tx: Transaction, places: Collection[tuple[str, int, int]]) -> bool:
+    """True if each of these (topic, partition, offset) has a parked record."""
+    tx.execute_values(
+        "SELECT DISTINCT topic, partition, kafka_offset FROM parked_events"
+        " WHERE (topic, partition, kafka_offset) IN (VALUES %s)",
+        places,
+    )
+    return len(tx.fetchall()) == len(places)
+
+
 def _row(parked: Parked) -> tuple[object, ...]:
     record, effect = parked.record, parked.effect
     asked = (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from checkout.base import telemetry
+from checkout.base.errors import InvariantBroken
 from checkout.base.postgres import Transaction
 from checkout.ledger import parked
 from checkout.ledger.decision import Unapplied
@@ -12,10 +13,19 @@ from checkout.outbox.record import Record
 
 
 def park(tx: Transaction, records: Sequence[Parked]) -> None:
-    """Keep their bytes and the reason. Records that are parked already stay as they are, without an alert."""
+    """Keep their bytes and the reason. Records that are parked already stay as they are, without an alert.
+
+    Raises InvariantBroken if one is neither new nor there: it would be lost.
+    """
     if not records:
         return
     new = parked.park(tx, records)
+    known = {(one.record.topic, one.record.partition, one.record.offset) for one in records} - new
+    if known and not parked.are_there(tx, known):
+        raise InvariantBroken(
+            "parked_events does not take a record: its sequence gives ids that are taken (`operations"
+            " restored` moves it on), or a trigger or rule is in the way."
+        )
     for one in records:
         at = (one.record.topic, one.record.partition, one.record.offset)
         if at in new and not (one.is_discarded or one.is_early):
