@@ -10,7 +10,7 @@ from checkout.base.errors import ConfigurationError
 from checkout.base.postgres import Database
 from checkout.base.user_ids import KINDS
 from checkout.release.migrate import Migrate
-from tests.support.functions import another_database, query
+from tests.support.functions import another_database, disconnect, query
 
 
 @pytest.fixture
@@ -67,6 +67,44 @@ def test_what_was_entered_while_it_was_null_is_in_it_afterwards(adopter: str) ->
     query(adopter, "DELETE FROM schema_migrations WHERE name LIKE 'application/0006%%'")
     assert len(migrate(adopter)) == 1
     assert balances(adopter) == {1: 500, 2: 700}
+
+
+def test_triggers_of_the_application_may_be_deferred(adopter: str) -> None:
+    query(
+        adopter,
+        "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE CONSTRAINT TRIGGER look AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION look()",
+    )
+    migrate(adopter)
+    assert balances(adopter) == {1: 0, 2: 700}
+
+
+# Names that are taken
+
+
+@pytest.mark.parametrize(
+    "columns", ["version VARCHAR PRIMARY KEY", "version BIGINT PRIMARY KEY, dirty BOOLEAN NOT NULL"]
+)
+def test_an_application_may_have_a_table_of_its_migrations(adopter: str, columns: str) -> None:
+    """As Rails, Phoenix, dbmate and golang-migrate make it."""
+    query(adopter, f"CREATE TABLE schema_migrations ({columns})")
+    applied = migrate(adopter)
+    assert migrate(adopter) == []
+    assert query(adopter, "SELECT version FROM schema_migrations") == []
+    names = query(adopter, 'SELECT name FROM checkout_schema_migrations ORDER BY name COLLATE "C"')
+    assert [row["name"] for row in names] == sorted(applied)
+
+
+def test_a_schema_that_comes_before_ours_later_gets_no_second_ledger(adopter: str) -> None:
+    """Everything would be credited again, since a new ledger knows of nothing."""
+    migrate(adopter)
+    name = adopter.rpartition("/")[2]
+    query(adopter, f"CREATE SCHEMA app; ALTER DATABASE {name} SET search_path = app, public")
+    disconnect()
+    assert migrate(adopter) == []
+    tables = query(adopter, "SELECT schemaname FROM pg_tables WHERE tablename IN ('users', 'ledger_entries')")
+    assert tables == [{"schemaname": "public"}] * 2
 
 
 # A table or a view of the application's own

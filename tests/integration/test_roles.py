@@ -197,6 +197,9 @@ def test_who_may_not_open_the_schema_is_told_so(databases: tuple[str, str], owne
 
     with pytest.raises(ConfigurationError, match="schema app"):
         granting(owned)()
+    query(owned, "INSERT INTO app.users (id) VALUES (1)")
+    query(owned, "SELECT ledger_move('gift:1', 1, 5, 'eur', 'gift')")
+    assert query(as_account, "SELECT balance FROM users") == [{"balance": 5}]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

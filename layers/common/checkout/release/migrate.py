@@ -1,4 +1,4 @@
-"""Bring both databases to the schema of this release. The table schema_migrations has what was applied."""
+"""Bring both databases to the schema of this release. A table of each has what was applied."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,9 @@ from checkout.release import application_users, owner, user_id_columns
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 MAKES_BALANCES_NOT_NULL = "application/0006_balance_not_null.sql"
+OURS, BESIDE_THEIRS = "schema_migrations", "checkout_schema_migrations"
+"""Tables of what was applied. The second one if the application has the first: Rails, Phoenix, dbmate and
+golang-migrate make one of that name."""
 
 
 class Migrate:
@@ -48,7 +51,7 @@ class Migrate:
                     if not _is_applied(tx, name):
                         limit(tx, statement_timeout=timing.MIGRATION)
                         tx.execute(for_ids(tx.user_ids, path.read_text(encoding="utf-8")))
-                        tx.execute("INSERT INTO schema_migrations (name) VALUES (%s)", (name,))
+                        tx.execute(f"INSERT INTO {_table(tx)} (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
         with self._databases["checkout"].transaction() as tx:
@@ -105,9 +108,22 @@ def for_ids(user_ids: UserIds, sql: str) -> str:
 def _is_applied(tx: Transaction, name: str) -> bool:
     """Waits for a parallel run."""
     tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout migrations', 0))")
-    tx.execute(
-        "CREATE TABLE IF NOT EXISTS schema_migrations"
-        " (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
-    )
-    tx.execute("SELECT 1 FROM schema_migrations WHERE name = %s", (name,))
+    table = _table(tx)
+    # Not IF NOT EXISTS, which looks into the first schema of the search path alone: if a schema came before
+    # ours, everything would be made there once more, and the new ledger would know of no credit.
+    tx.execute("SELECT to_regclass(%s) IS NULL AS is_new", (table,))
+    if tx.row()["is_new"]:
+        tx.execute(
+            f"CREATE TABLE {table} (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
+        )
+    tx.execute(f"SELECT 1 FROM {table} WHERE name = %s", (name,))
     return tx.fetchone() is not None
+
+
+def _table(tx: Transaction) -> str:
+    tx.execute(
+        "SELECT to_regclass(%(ours)s) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute"
+        "   WHERE attrelid = to_regclass(%(ours)s) AND attname = 'name' AND NOT attisdropped) AS is_theirs",
+        {"ours": OURS},
+    )
+    return BESIDE_THEIRS if tx.row()["is_theirs"] else OURS

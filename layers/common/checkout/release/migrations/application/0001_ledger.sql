@@ -1,12 +1,15 @@
 -- The application may have `users` already, as a table or a view (release/application_users.py): then the balance is
 -- added to a table that has none, and entries refer to its rows, which they cannot to those of a view.
-CREATE TABLE IF NOT EXISTS users (
-    id      USER_ID_COLUMN PRIMARY KEY,
-    email   TEXT,
-    balance BIGINT NOT NULL DEFAULT 0
-);
 DO $$ BEGIN
-    IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'users'::regclass) THEN
+    -- Not IF NOT EXISTS, which looks into the first schema of the search path alone: the application would find an
+    -- empty table before its own.
+    IF to_regclass('users') IS NULL THEN
+        CREATE TABLE users (
+            id      USER_ID_COLUMN PRIMARY KEY,
+            email   TEXT,
+            balance BIGINT NOT NULL DEFAULT 0
+        );
+    ELSIF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = 'users'::regclass) THEN
         ALTER TABLE users ADD COLUMN IF NOT EXISTS balance BIGINT NOT NULL DEFAULT 0;
     END IF;
 END $$;

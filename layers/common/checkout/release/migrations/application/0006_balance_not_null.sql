@@ -6,6 +6,8 @@ DO $$ BEGIN
         UPDATE users
             SET balance = (SELECT COALESCE(sum(amount_cents), 0) FROM ledger_entries WHERE user_id = users.id USER_ID_COLLATION)
             WHERE balance IS NULL;
+        -- A table whose deferred triggers have yet to fire cannot be altered.
+        SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE users
             ALTER COLUMN balance SET DEFAULT 0,
             ALTER COLUMN balance SET NOT NULL;

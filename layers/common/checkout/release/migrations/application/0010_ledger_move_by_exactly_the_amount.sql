@@ -58,7 +58,11 @@ BEGIN
     RETURN true;
 END $$;
 
--- Replacing it took this away. Owner and grants stay.
+-- Replacing it took this away. Owner and grants stay. The application may have `users` in another schema.
 DO $$ BEGIN
-    EXECUTE format('ALTER FUNCTION ledger_move SET search_path = %I, pg_temp', current_schema());
+    EXECUTE (
+        SELECT 'ALTER FUNCTION ledger_move SET search_path = '
+            || string_agg(quote_ident(nspname), ', ' ORDER BY array_position(current_schemas(false), nspname)) || ', pg_temp'
+        FROM pg_namespace WHERE oid IN (
+            SELECT relnamespace FROM pg_class WHERE oid IN ('ledger_entries'::regclass, 'users'::regclass)));
 END $$;
