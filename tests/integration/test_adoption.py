@@ -187,6 +187,28 @@ REFUSED = {
         "CREATE TABLE a (id BIGINT PRIMARY KEY); CREATE VIEW users AS SELECT id FROM a",
         "must have a column balance",
     ),
+    "a balance that may be NULL, under the name of another column": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, coins BIGINT NOT NULL DEFAULT 0, bonus BIGINT);"
+        " CREATE VIEW users AS SELECT id, coins AS balance, bonus FROM a;"
+        " ALTER VIEW users RENAME COLUMN balance TO coins; ALTER VIEW users RENAME COLUMN bonus TO balance",
+        "has a balance that may be NULL",
+    ),
+    "a balance that PostgreSQL computes": (
+        "bigint",
+        "CREATE TABLE users (id BIGINT PRIMARY KEY, euros BIGINT NOT NULL DEFAULT 0,"
+        " balance BIGINT NOT NULL GENERATED ALWAYS AS (euros * 100) STORED)",
+        "must have a column balance that is a plain column",
+    ),
+    "a trigger in the place of the update": (
+        "bigint",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL DEFAULT 0);"
+        " CREATE VIEW inner_users AS SELECT id, balance FROM a;"
+        " CREATE VIEW users AS SELECT id, balance FROM inner_users;"
+        " CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        " CREATE TRIGGER keep INSTEAD OF UPDATE ON inner_users FOR EACH ROW EXECUTE FUNCTION keep()",
+        "trigger INSTEAD OF UPDATE",
+    ),
     "a table without an id": (
         "bigint",
         "CREATE TABLE users (number BIGINT PRIMARY KEY)",
@@ -263,6 +285,13 @@ def test_what_could_lose_or_double_money_is_refused_with_nothing_changed(adopter
             "uuid",
             UUID_ACCOUNTS.replace("VIEW users", "VIEW inner_users")
             + " WHERE coins >= 0; CREATE VIEW users AS SELECT balance, id FROM inner_users",
+        ),
+        (
+            "uuid",
+            'CREATE TABLE accounts (uuid UUID PRIMARY KEY, "the {coins}" INTEGER NOT NULL DEFAULT 0);'
+            ' CREATE VIEW users AS SELECT uuid, "the {coins}" FROM accounts;'
+            " ALTER VIEW users RENAME COLUMN uuid TO id;"
+            ' ALTER VIEW users RENAME COLUMN "the {coins}" TO balance',
         ),
     ],
 )

@@ -20,6 +20,8 @@ _OF_IDS = {
 _OF_BALANCES = ("integer", "bigint")
 _CAN_UPDATE = 4
 """The bit of pg_relation_is_updatable, without triggers."""
+_INSTEAD_OF_UPDATE = 64 | 16
+"""The bits of pg_trigger.tgtype."""
 _DEPTH_OF_COLUMNS = 2
 """A view's own columns are two braces deep: `({QUERY … :targetList ({TARGETENTRY …`."""
 
@@ -57,7 +59,7 @@ def require_usable(tx: Transaction, *, balance_is_made_not_null: bool) -> bool:
     _require_id(_column(tx, found["oid"], "id"), tx.user_ids)
     balance = _column(tx, found["oid"], "balance")
     if balance is None:
-        if is_view:
+        if is_view or _has(tx, found["oid"], "balance"):
             raise _refused(
                 "must have a column balance that is a plain column of its table: an expression cannot be"
                 " updated"
@@ -83,25 +85,37 @@ def _require_id(column: _Column | None, user_ids: UserIds) -> None:
 
 def _column(tx: Transaction, relation: int, name: str) -> _Column | None:
     """None if there is none, or it is no plain column of a table. Looks through views: a rule of a view knows
-    which column each of its own comes from."""
+    which column each of its own comes from. There it has its number, and the name that it had at first."""
     place: dict[str, Any] | None = {"relation": relation, "name": name}
     while place is not None:
         tx.execute(
-            "SELECT relkind::text AS kind, ev_action::text AS rule FROM pg_class"
-            " LEFT JOIN pg_rewrite ON ev_class = pg_class.oid AND rulename = '_RETURN'"
+            "SELECT relkind::text AS kind, ev_action::text AS rule, attnum AS number,"
+            "   EXISTS (SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid"
+            "     AND tgtype & %(instead)s = %(instead)s) AS has_trigger"
+            " FROM pg_class LEFT JOIN pg_rewrite ON ev_class = pg_class.oid AND rulename = '_RETURN'"
+            " LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = %(name)s AND NOT attisdropped"
             " WHERE pg_class.oid = %(relation)s",
-            place,
+            {**place, "instead": _INSTEAD_OF_UPDATE},
         )
         found = tx.row()
         if found["kind"] in _TABLES:
             return _of_table(tx, **place)
+        if found["has_trigger"]:
+            raise _refused("is a view with a trigger INSTEAD OF UPDATE, which may move no balance: drop it")
         origin = re.search(
-            f":resname {re.escape(place['name'])}"
+            rf":resno {found['number']} :resname (?:\\.|[^\\ ])+"
             r" :ressortgroupref \d+ :resorigtbl (\d+) :resorigcol (\d+)",
             _own_columns(found["rule"] or ""),
         )
         place = None if origin is None else _origin(tx, *map(int, origin.groups()))
     return None
+
+
+def _has(tx: Transaction, relation: int, name: str) -> bool:
+    tx.execute(
+        "SELECT FROM pg_attribute WHERE attrelid = %s AND attname = %s AND NOT attisdropped", (relation, name)
+    )
+    return tx.fetchone() is not None
 
 
 def _own_columns(rule: str) -> str:
