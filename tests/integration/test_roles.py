@@ -120,6 +120,17 @@ def test_an_owner_who_is_no_superuser_grants_both_in_one_database_and_takes_back
     assert [row["signs_in_by_iam"] for row in members] == [True] * len(FUNCTIONS)
 
 
+def test_spending_is_closed_again_after_a_restore_of_a_dump_without_its_grants(owned: str) -> None:
+    """PostgreSQL lets everybody execute a new function, and this one has its owner's rights."""
+    Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
+    query(owned, "GRANT EXECUTE ON FUNCTION ledger_move TO PUBLIC")
+    query(owned, "GRANT EXECUTE ON FUNCTION ledger_move TO guest")
+    granting(owned)()
+    may_spend = "SELECT has_function_privilege(%s, 'ledger_move'::regproc, 'EXECUTE') AS may"
+    assert query(owned, may_spend, ("stranger",)) == [{"may": False}]
+    assert query(owned, may_spend, ("guest",)) == [{"may": True}], "as the application has granted it"
+
+
 def test_the_checkout_database_is_closed_to_who_has_nothing_in_it(owned: str) -> None:
     Migrate(Database(lambda: owned), Database(lambda: owned), "tests")()
     query(owned, "GRANT SELECT (id) ON users TO guest")
@@ -186,6 +197,9 @@ def test_a_role_reaches_tables_in_a_schema_that_is_closed_to_others(
         granting(owned)()
     as_account = f"{databases[0].rpartition('/')[0]}/owned?options=-c%20role%3Dcheckout_account"
     assert query(as_account, "SELECT id FROM users") == query(as_account, "SELECT FROM ledger_entries") == []
+    query(owned, "INSERT INTO app.users (id) VALUES (1)")
+    query(owned, "SELECT ledger_move('gift:1', 1, 5, 'eur', 'gift')")
+    assert query(as_account, "SELECT balance FROM users") == [{"balance": 5}]
 
 
 def test_who_may_not_open_the_schema_is_told_so(databases: tuple[str, str], owned: str) -> None:
@@ -197,9 +211,6 @@ def test_who_may_not_open_the_schema_is_told_so(databases: tuple[str, str], owne
 
     with pytest.raises(ConfigurationError, match="schema app"):
         granting(owned)()
-    query(owned, "INSERT INTO app.users (id) VALUES (1)")
-    query(owned, "SELECT ledger_move('gift:1', 1, 5, 'eur', 'gift')")
-    assert query(as_account, "SELECT balance FROM users") == [{"balance": 5}]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

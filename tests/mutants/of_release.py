@@ -103,4 +103,44 @@ MUTANTS = [
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_what_was_ignored_under_a_wrong_app_id_is_applied_when_it_is_right_again",
     ),
+    Mutant(
+        file="release/migrations/application/0001_ledger.sql",
+        text="    IF to_regclass('users') IS NULL THEN\n        CREATE TABLE users (",
+        instead="    IF to_regclass(current_schema() || '.users') IS NULL THEN\n        CREATE TABLE users (",
+        breaks="an application finds an empty table of users before its own",
+        caught_by="tests/integration/test_roles.py"
+        "::test_a_role_reaches_tables_in_a_schema_that_is_closed_to_others",
+    ),
+    Mutant(
+        file=MIGRATE,
+        text="SELECT to_regclass(%s) IS NULL AS is_new",
+        instead="SELECT to_regclass(current_schema() || '.' || %s) IS NULL AS is_new",
+        breaks="a new schema in the search path gets a second ledger, which credits everything again",
+        caught_by="tests/integration/test_adoption.py"
+        "::test_a_schema_that_comes_before_ours_later_gets_no_second_ledger",
+    ),
+    Mutant(
+        file="release/application_users.py",
+        text='        if found["has_trigger"]:\n',
+        instead="        if False:\n",
+        breaks="an order is paid though a trigger in the place of the update has kept the balance",
+        caught_by="tests/integration/test_adoption.py"
+        "::test_what_could_lose_or_double_money_is_refused_with_nothing_changed",
+    ),
+    Mutant(
+        file="release/application_users.py",
+        text="rf\":resno {found['number']} :resname (?:",
+        instead="rf\":resno \\d+ :resname {place['name']}(?:",
+        breaks="a balance that may be NULL, which pays for any order, is taken for another column",
+        caught_by="tests/integration/test_adoption.py"
+        "::test_what_could_lose_or_double_money_is_refused_with_nothing_changed",
+    ),
+    Mutant(
+        file="release/roles_table.py",
+        text="    if is_function:\n",
+        instead="    if False:\n",
+        breaks="after a restore without grants everybody may give coins to himself",
+        caught_by="tests/integration/test_roles.py"
+        "::test_spending_is_closed_again_after_a_restore_of_a_dump_without_its_grants",
+    ),
 ]

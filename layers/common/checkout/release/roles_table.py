@@ -125,6 +125,9 @@ def _grant(
         "kind": sql.SQL("FUNCTION" if is_function else "TABLE"),
         "target": sql.Identifier(target),
     }
+    if is_function:
+        # As after a restore of a dump without its grants, which opens it to everybody.
+        tx.execute(sql.SQL("REVOKE ALL ON {kind} {target} FROM PUBLIC").format(**names))
     tx.execute(sql.SQL("REVOKE ALL ON {kind} {target} FROM {role}").format(**names))
     if privileges is not None:
         tx.execute(
