@@ -2,6 +2,7 @@
 and everybody else is credited."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,10 @@ from checkout.base.errors import DatabaseUnavailable
 from checkout.base.postgres import Database
 from checkout.ledger import batch as crediting_batch
 from checkout.ledger.crediting import CreditBalances
+from checkout.operations.verbs.corrections import Corrections
 from checkout.operations.verbs.parked import ParkedRecords
 from checkout.outbox.record import Record
-from tests.support.functions import Functions, finished, system
+from tests.support.functions import ROOT, Functions, finished, system
 from tests.support.roles import acting_as
 from tests.support.statements import Statements
 
@@ -126,6 +128,25 @@ def test_what_it_refuses_is_parked_alone_and_can_be_replayed_when_the_rule_is_go
     with acting_as("operations"):
         assert ParkedRecords(system()).replay(parked["id"]).credited == 1
     assert fns.balance(2) == 500
+
+
+def test_with_the_policy_of_the_page_row_level_security_hides_nobody(fns: Functions) -> None:
+    page = (ROOT / "docs" / "adopting.md").read_text()
+    [policy] = re.findall(r"CREATE POLICY checkout [^;]+;", page)
+    fns.application("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+    try:
+        fns.consume(finished("r1"))
+        assert fns.balance() == 0, "without a policy there is nobody"
+        fns.application(policy)
+        fns.consume(finished("r2"))
+        fns.application("SELECT ledger_move('order:1', 1, -300, 'eur', 'order')")
+        assert fns.get("/checkout/balance").json["balance_cents"] == 200
+        with acting_as("operations"):
+            fns.application("UPDATE users SET balance = balance + 7")
+            assert Corrections(system()).unexplained(1) == (7, True)
+            assert Corrections(system()).add_user(2, email="two@example.com")
+    finally:
+        fns.application("DROP POLICY IF EXISTS checkout ON users;" + UNDO)
 
 
 @pytest.mark.parametrize("rule", ["silently skips the update", "raises P0001"], indirect=True)
