@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from checkout.api.inline_scripts import hashes, inline_modules
 from checkout.api.page_configuration import page_configuration
@@ -81,7 +81,8 @@ SCRIPTS = inline_modules(
     lambda name: f"/balance/{_versioned(name)}",
 )
 STYLE = SOURCES["balance.css"]
-ICON = f"data:image/svg+xml;base64,{b64encode(SOURCES['coin.svg'].encode()).decode()}"
+# Shorter than in base64; it stands in double quotes, and has none.
+ICON = "data:image/svg+xml," + quote(SOURCES["coin.svg"], safe="/:=' <>")
 
 
 SECURITY_HEADERS = {

@@ -13,7 +13,7 @@ UNAUTHENTICATED = frozenset({401})
 CREATED = frozenset({200, 201, 400, 404, 409, 413, 415, 429})
 READ = frozenset({200, 400, 404})
 
-ASSETS = ("balance.css", "balance.js", "page.js", "coin.svg", "config.json", "store.js")
+ASSETS = ("balance.css", "account.js", "page.js", "coin.svg", "config.json", "store.js")
 HEADERS = (
     *(
         "accept",

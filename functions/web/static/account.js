@@ -18,6 +18,12 @@ export function showAccount(id) {
   fill("[data-account]", id);
 }
 
+/** A negative balance is shown as it is, with the reason. `format` makes a text of an amount of the balance. */
+export function showBalance({ balance_cents: amount }, format) {
+  document.getElementById("balance-figure").textContent = format(amount);
+  document.getElementById("balance-debt").hidden = amount >= 0;
+}
+
 function fill(places, id) {
   for (const place of document.querySelectorAll(places)) place.textContent = String(id);
 }

@@ -126,11 +126,9 @@ export const CATALOGUE = {
     de: "Vielleicht gehört sie zu einem anderen Konto. Haben Sie mit diesem bezahlt, erscheint sie unten.",
   },
 
-  credited: { en: "Payment received", de: "Zahlung eingegangen" },
   credited_text: { en: "Your balance went up by {credit}.", de: "Ihr Guthaben ist um {credit} gestiegen." },
   before: { en: "Before", de: "Vorher" },
   added: { en: "Added", de: "Gutgeschrieben" },
-  after: { en: "Balance", de: "Guthaben" },
   paid: { en: "Paid", de: "Bezahlt" },
   paid_text: {
     en: "This payment is not for your balance, which stays as it is.",

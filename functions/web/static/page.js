@@ -2,10 +2,9 @@
  * The Balance page: the user's account, their return from Stripe, and the next top-up.
  */
 
-import { chosenAccount, showAccount } from "./account.js";
+import { chosenAccount, showAccount, showBalance } from "./account.js";
 import { Api, ApiError } from "./api.js";
 import { attemptFor, closeAttempt, hasEnded, openAttempt, sessionOpened } from "./attempt.js";
-import { showBalance } from "./balance.js";
 import { TopUpForm } from "./form.js";
 import { History } from "./history.js";
 import { say, translate } from "./language.js";
@@ -141,7 +140,7 @@ class Page {
       rows: [
         [say("before"), this.#format(before)],
         [say("added"), `+ ${this.#format(added)}`],
-        [say("after"), `= ${this.#format(balance.balance_cents)}`],
+        [say("title"), `= ${this.#format(balance.balance_cents)}`],
       ],
     });
   }

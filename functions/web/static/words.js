@@ -33,7 +33,7 @@ function resumable(key, amount) {
 export const unavailable = (error) =>
   message("bad", "unavailable", say(error.status === 404 ? "unknown_account" : "unavailable_text"));
 
-export const credited = (credit) => message("good", "credited", say("credited_text", { credit }));
+export const credited = (credit) => message("good", "received", say("credited_text", { credit }));
 
 /** The progress of a payment that is not credited yet. `isSlow`: it takes longer than payments usually do. */
 export function progress(session, isSlow) {
