@@ -70,6 +70,7 @@ def test_german_without_a_token(balance: BalancePage, checkout: FakeCheckout, qu
         (["fr-FR", "ja"], "en", "1,000 coins"),
         (["DE"], "de", "1.000 coins"),
         (["den-CA"], "en", "1,000 coins"),
+        (["de-DE@posix"], "de", "1.000 coins"),
         ([], "en", "1,000 coins"),
     ],
 )

@@ -6,8 +6,11 @@ import { CATALOGUE, LANGUAGES } from "./catalogue.js";
 
 const languageOf = (tag) => tag.toLowerCase().split("-")[0];
 
+// Chromium on Linux can say "en-US@posix", which Intl refuses.
+const tags = navigator.languages.map((tag) => tag.split("@")[0]);
+
 /** What Intl formats numbers and times by, such as "de-AT". It goes with the texts. */
-export const locale = navigator.languages.find((tag) => LANGUAGES.includes(languageOf(tag))) ?? LANGUAGES[0];
+export const locale = tags.find((tag) => LANGUAGES.includes(languageOf(tag))) ?? LANGUAGES[0];
 
 const language = languageOf(locale);
 const PLACE = /\{(\w+)\}/;
