@@ -380,10 +380,18 @@ def test_without_javascript_it_says_so(
     expect(balance.submit).to_be_hidden()
 
 
-def test_it_works_if_the_browser_refuses_storage(balance: BalancePage, checkout: FakeCheckout) -> None:
-    balance.page.add_init_script(
-        "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('refused'); } });"
-    )
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('refused'); } });",
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };",
+    ],
+    ids=["no storage", "full storage"],
+)
+def test_it_works_if_the_browser_refuses_storage(
+    balance: BalancePage, checkout: FakeCheckout, refusal: str
+) -> None:
+    balance.page.add_init_script(refusal)
     checkout.refusals.append(Answer.problem(502))
     balance.open(checkout)
     balance.preset("500").check()

@@ -1,21 +1,24 @@
 /**
- * What this tab remembers. If the browser refuses storage, it is remembered until the page is left.
+ * What this tab remembers. What the browser refuses to store is remembered until the page is left.
  */
 
 const PREFIX = "balance.";
 const fallback = new Map();
 
 export function read(name) {
+  // A full storage still has an older value.
+  if (fallback.has(name)) return fallback.get(name);
   try {
     return JSON.parse(sessionStorage.getItem(PREFIX + name));
   } catch {
-    return fallback.get(name) ?? null;
+    return null;
   }
 }
 
 export function write(name, value) {
   try {
     sessionStorage.setItem(PREFIX + name, JSON.stringify(value));
+    fallback.delete(name);
   } catch {
     fallback.set(name, value);
   }
