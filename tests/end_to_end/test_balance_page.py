@@ -174,6 +174,16 @@ def test_history_shows_statuses_in_words(balance: BalancePage, checkout: FakeChe
     expect(balance.history.locator(".status")).to_have_text(list(words.values()))
 
 
+def test_history_says_what_was_taken_back(balance: BalancePage, checkout: FakeCheckout) -> None:
+    was = {"status": "payment_succeeded", "credited": True, "paid_cents": 500, "paid_currency": "eur"}
+    checkout.transaction(1, **was, refunded_cents=200)
+    checkout.transaction(2, **was, refunded_cents=200, disputed_cents=300)
+    checkout.transaction(3, **was)
+    balance.open(checkout)
+    statuses = ["Added", "Added, €5.00 taken back", "Added, €2.00 taken back"]
+    expect(balance.history.locator(".status")).to_have_text(statuses)
+
+
 def test_history_shows_what_was_paid_and_when(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.transaction(1, amount_cents=2000)
     checkout.transaction(

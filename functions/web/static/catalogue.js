@@ -209,6 +209,7 @@ export const CATALOGUE = {
   status_not_started: { en: "Not started", de: "Nicht begonnen" },
   status_processing: { en: "Processing at the bank", de: "Bei der Bank in Bearbeitung" },
   status_being_added: { en: "Paid, being added", de: "Bezahlt, wird gutgeschrieben" },
+  taken_back: { en: "{label}, {amount} taken back", de: "{label}, {amount} zurückgenommen" },
   status_failed: { en: "Payment failed", de: "Zahlung fehlgeschlagen" },
   status_expired: { en: "Expired, not paid", de: "Abgelaufen, nicht bezahlt" },
 };

@@ -93,9 +93,11 @@ function item(transaction, format) {
   const { tone, label } = statusOf(transaction);
   const status = made.querySelector(".status");
   status.dataset.tone = tone;
-  status.textContent = label;
+  const currency = transaction.paid_currency ?? transaction.currency;
+  const back = transaction.refunded_cents + transaction.disputed_cents;
+  status.textContent = back > 0 ? say("taken_back", { label, amount: formatMoney(back, currency) }) : label;
   const credit = isTopUp(transaction) ? format(creditOf(transaction)) : "";
-  const price = formatMoney(priceOf(transaction), transaction.paid_currency ?? transaction.currency);
+  const price = formatMoney(priceOf(transaction), currency);
   made.querySelector(".credit").textContent = credit;
   made.querySelector(".worth").textContent = credit === price ? "" : price;
   const time = made.querySelector("time");
