@@ -201,6 +201,37 @@ def test_a_session_that_is_over_is_followed_by_a_new_one(
     assert new.body["amount_cents"] == 500
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("payment_succeeded", "Your balance went up by 500 coins."),
+        ("payment_processing", "Your bank is processing"),
+    ],
+)
+def test_what_was_paid_in_another_tab_is_not_paid_again(
+    balance: BalancePage, checkout: FakeCheckout, status: str, words: str
+) -> None:
+    """The page was loaded before the payment, and still says that the top-up is not finished."""
+    balance.preset("500").check()
+    balance.submit.click()
+    balance.at_stripe()
+    balance.come_back(checkout, "?status=cancel")
+    expect(balance.news).to_contain_text("Payment cancelled")
+    session = {"request_id": checkout.posts[0].body["request_id"], "session_id": "cs_paid", "url": None}
+    checkout.refusals.append(
+        Answer(200, session | {"credit_cents": 500, "expires_at": "2126-11-20T09:30:00Z"})
+    )
+    checkout.transactions[0] |= {"status": status, "credited": status == "payment_succeeded"}
+    checkout.balance_cents = 1500
+    balance.submit.click()
+    expect(balance.news).to_contain_text(words)
+    assert len(checkout.posts) == 2
+    balance.amount.fill("5")
+    balance.submit.click()
+    balance.at_stripe()
+    assert checkout.posts[0].body["request_id"] != checkout.posts[2].body["request_id"]
+
+
 def test_another_user_of_the_tab_has_another_attempt(balance: BalancePage, checkout: FakeCheckout) -> None:
     checkout.refusals.append(Answer.problem(502))
     balance.preset("500").check()

@@ -10,7 +10,7 @@ import { History } from "./history.js";
 import { say, translate } from "./language.js";
 import { MessageBox } from "./message.js";
 import { balanceFormat, formatMoney } from "./money.js";
-import { creditOf, findRequest, follow, isOpen, isTopUp } from "./payment.js";
+import { creditOf, findRequest, follow, isOpen, isPaid, isTopUp } from "./payment.js";
 import { Prices } from "./prices.js";
 import { clearReturn, forgetToken, returned, takeToken } from "./visit.js";
 import * as words from "./words.js";
@@ -76,7 +76,8 @@ class Page {
   /** Fill in the amount of an attempt that is still open. One that is over is reported like a return. */
   async #resume(isCancelled) {
     const attempt = openAttempt(this.#userId);
-    if (attempt !== null && (await this.#isOver(attempt))) {
+    const payment = attempt && (await this.#lookUp(attempt));
+    if (payment && !isOpen(payment)) {
       closeAttempt();
       await this.#follow(attempt.request_id);
       return;
@@ -89,12 +90,13 @@ class Page {
     if (attempt !== null) this.#form.onceChanged(() => news.clear());
   }
 
-  async #isOver(attempt) {
+  /** The attempt's payment as it is now; null if that cannot be said. */
+  async #lookUp(attempt) {
     try {
-      return !isOpen(await this.#api.session(attempt.request_id));
+      return await this.#api.session(attempt.request_id);
     } catch (error) {
       if (error.status === 401) throw error;
-      return false;
+      return null;
     }
   }
 
@@ -164,6 +166,8 @@ class Page {
     const isAsShown = this.#prices.isCredit(session.credit_cents, amount);
     // A new session is not over: if it seems to be, the clock of this device is wrong.
     if (attempt.request_id === earlier?.request_id && (session.url === null || hasEnded(session) || !isAsShown)) {
+      // Paid meanwhile, in another tab: this page, opened again, says so.
+      if (session.url === null && isPaid(await this.#lookUp(attempt))) return location.pathname;
       closeAttempt();
       return this.#sessionUrl(amount);
     }

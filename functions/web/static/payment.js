@@ -12,10 +12,14 @@ const LOOKUP_PAGES = 5;
 const LOOKUP_PAGE_SIZE = 100;
 
 const OPEN = new Set(["session_pending", "session_created", "session_failed"]);
+const PAID = new Set(["payment_processing", "payment_succeeded"]);
 const FAILED = new Set(["session_failed", "payment_failed", "session_expired"]);
 
 /** True if the user has not paid yet, and still can. */
 export const isOpen = ({ status }) => OPEN.has(status);
+
+/** True if the user has paid, even if the bank is still at it. */
+export const isPaid = (payment) => PAID.has(payment?.status);
 
 /** True if the payment changes the balance. An application can also ask for others. */
 export const isTopUp = ({ purpose }) => purpose === "balance_topup";
