@@ -116,6 +116,7 @@ def test_a_failure_is_shown_and_the_retry_is_the_same_attempt(
         (Answer.problem(429, retry_after="700"), "Please try again in 12 minutes."),
         (Answer.problem(429, "of which 60 are left", retry_after="700"), "A smaller amount may be possible"),
         (Answer.problem(429, retry_after="30"), "Please try again in 30 seconds."),
+        (Answer.problem(429, retry_after="80000"), "Please try again in 23 hours."),
         (Answer.problem(429), "Please try again later."),
         (Answer.problem(500), "Something went wrong on our side"),
         (Answer.problem(502), "Stripe cannot be reached right now"),

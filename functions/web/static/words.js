@@ -5,6 +5,8 @@
 import { locale, say } from "./language.js";
 import { isTopUp } from "./payment.js";
 
+const UNITS = [[3600, "hour"], [60, "minute"]];
+
 export const LOADING = { tone: "quiet", title: say("loading") };
 export const SESSION_EXPIRED = message("wait", "signed_out");
 export const NOT_FOUND_IN_HISTORY = message("wait", "not_in_history");
@@ -96,6 +98,6 @@ function notCharged(key, text) {
 
 function inTime(seconds) {
   if (seconds === null) return say("later");
-  const [value, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-  return new Intl.RelativeTimeFormat(locale).format(value, unit);
+  const [size, unit] = UNITS.find(([size]) => seconds >= 1.5 * size) ?? [1, "second"];
+  return new Intl.RelativeTimeFormat(locale).format(Math.ceil(seconds / size), unit);
 }
