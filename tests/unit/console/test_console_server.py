@@ -3,7 +3,11 @@
 import http.client
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from checkout.base.errors import InvalidRequest, Unavailable
 from checkout.console.server import MAX_BODY, MAX_WORDS, About, ConsoleServer
 from checkout.console.switchboard import Switch
+from tests.support.waiting import eventually
 
 ABOUT = About("a stack", "ada")
 ROOT = Path(__file__).parents[3]
@@ -39,6 +44,7 @@ class Console:
         self.asked: list[list[str]] = []
         self.failure: Exception | None = None
         self.answer: Mapping[str, Any] | None = None
+        self.before_answer: Callable[[], object] = lambda: None
         self.board = board
         self.server = ConsoleServer(self._operate, ABOUT, switchboard=board)
         self.authority = self.server.origin.removeprefix("http://")
@@ -48,6 +54,7 @@ class Console:
         if self.failure is not None:
             raise self.failure
         self.asked.append(list(words))
+        self.before_answer()
         return self.answer or {"clean": True, "result": {"words": list(words)}}
 
     def send(
@@ -224,6 +231,32 @@ def test_a_failure_of_the_operations_is_told_without_its_details_and_logged_with
     assert "password" not in answer["error"]
     [logged] = [record.exc_info for record in caplog.records if record.exc_info]
     assert logged[1] is console.failure
+
+
+def test_a_page_that_is_closed_meanwhile_is_no_failure(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its connection is reset, so the answer cannot be written."""
+    ended, hung_up = threading.Event(), threading.Event()
+    end = socketserver.ThreadingMixIn.process_request_thread
+
+    def process(*request: Any) -> None:
+        end(*request)
+        ended.set()
+
+    monkeypatch.setattr(socketserver.ThreadingMixIn, "process_request_thread", process)
+    console.before_answer = hung_up.wait
+    body = json.dumps({"words": ["verify"]}).encode()
+    head = (
+        f"Host: {console.authority}\r\nAuthorization: Bearer {console.token}\r\nContent-Length: {len(body)}"
+    )
+    with socket.create_connection(("127.0.0.1", console.server.port)) as page:
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        page.sendall(f"POST /operations HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
+        eventually(lambda: console.asked)
+    hung_up.set()
+    assert ended.wait(20)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_page_has_the_digits_of_currencies_that_the_balance_page_has() -> None:

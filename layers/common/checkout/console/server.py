@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,8 +65,7 @@ class ConsoleServer:
         token: str | None = None,
         switchboard: Switchboard | None = None,
     ) -> None:
-        """With `port` 0 the machine chooses one; without `token` there is a new one, and without
-        `switchboard` none. Raises OSError if the port is taken."""
+        """With `port` 0, or without `token`, a new one is chosen. Raises OSError if the port is taken."""
         self._token = token or secrets.token_urlsafe(32)
         self._server = _Server((HOST, port), _Handler)
         self.port = self._server.server_port
@@ -216,6 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_SECONDS
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # A page that was closed or loaded again waits for no answer.
+            super().handle()
 
     def do_GET(self) -> None:
         self._answer(b"")
