@@ -69,6 +69,30 @@ def test_a_payment_is_seen_from_stripe_to_the_ledger(console: Page, stack: Runni
     expect(row(console, str(session.user_id))).to_contain_text("agrees")
 
 
+def test_what_somebody_reads_under_live_stays_while_it_is_asked_for_again(
+    console: Page, stack: RunningStack
+) -> None:
+    """On a small screen, or at a zoom of 400 %, the table of payments is read by scrolling it."""
+
+    def asked_again() -> None:
+        for _ in range(2):
+            console.wait_for_event("requestfinished", lambda one: "--brief" in (one.post_data or ""))
+
+    console.set_viewport_size({"width": 320, "height": 800})
+    session = stack.create(stack.add_user())
+    expect(row(console, session.request_id)).to_be_attached()
+    table = console.get_by_role("region", name="Newest payments").and_(console.locator(".scrolls"))
+    table.focus()
+    table.evaluate("it => { it.scrollLeft = 100; getSelection().selectAllChildren(it.querySelector('td')); }")
+    asked_again()
+    assert console.evaluate("getSelection().toString()") != ""
+    another = stack.create(stack.add_user())
+    expect(row(console, another.request_id)).to_be_attached()
+    asked_again()
+    expect(table).to_be_focused()
+    assert table.evaluate("it => it.scrollLeft") == 100
+
+
 def test_times_and_ids_stay_on_one_line_and_tables_are_aligned(console: Page, stack: RunningStack) -> None:
     session = stack.create(stack.add_user())
     line = row(console, session.request_id)

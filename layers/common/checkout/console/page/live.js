@@ -2,7 +2,7 @@
 
 import { read, turn } from "./api.js";
 import { hasSwitchboard, problem, switchboardLink } from "./away.js";
-import { announce, clock, duration, element, money, notice, pause, paymentLink, swap, table, timeCell } from "./parts.js";
+import { announce, clock, draw, duration, element, money, notice, pause, paymentLink, swap, table, timeCell } from "./parts.js";
 
 const BRIEF_MS = 1000;
 const FULL_MS = 60_000;
@@ -33,7 +33,10 @@ export function show(main, signal) {
   (async () => {
     while (!signal.aborted) {
       try {
-        if (hasSwitchboard()) swap(switches, switchedOf(await turn()));
+        if (hasSwitchboard()) {
+          const turned = await turn();
+          draw(switches, turned, () => switchedOf(turned));
+        }
         if (Date.now() - fullAt > FULL_MS) {
           full = await read("overview");
           fullAt = Date.now();
@@ -43,9 +46,9 @@ export function show(main, signal) {
         const now = await read("overview", "--brief");
         if (signal.aborted) return;
         seenAt = now.at;
-        swap(attention, attentionOf(now.attention));
-        swap(flow, flowOf(now, full));
-        swap(newest, newestOf(now));
+        draw(attention, now.attention, () => attentionOf(now.attention));
+        draw(flow, [now.newest, now.queues, now.attention, full], () => flowOf(now, full));
+        draw(newest, now.newest, () => newestOf(now));
       } catch (error) {
         if (signal.aborted) return;
         const old = seenAt ? element("p", { class: "quiet" }, `What is below was so at ${clock(seenAt)}.`) : null;

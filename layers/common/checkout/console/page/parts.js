@@ -11,11 +11,25 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Replace the content, and leave the focus where it was: on the element with the same data-key. */
+// What `draw` has made the content of.
+const drawn = new WeakMap();
+
+/** Replace the content, and leave the focus on the element with the same data-key, and tables scrolled as they were. */
 export function swap(container, ...children) {
   const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const scrolled = [...container.querySelectorAll(".scrolls")].map((one) => one.scrollLeft);
   container.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined));
-  if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  container.querySelectorAll(".scrolls").forEach((one, place) => (one.scrollLeft = scrolled[place] ?? 0));
+  if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  drawn.delete(container);
+}
+
+/** Replace it only if `found`, of which it is made, has changed: so what the user has selected stays. */
+export function draw(container, found, make) {
+  const now = JSON.stringify(found);
+  if (drawn.get(container) === now) return;
+  swap(container, make());
+  drawn.set(container, now);
 }
 
 // Stripe's lists, as in the Balance page's money.js: not those of Intl.
@@ -54,7 +68,7 @@ export function table(caption, heads, rows, empty, name = null) {
   if (!rows.length) return element("p", { class: "quiet" }, empty);
   return element(
     "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "scrolls", tabindex: "0", role: "region", "aria-label": caption, "data-key": `table ${caption}` },
     element(
       "table",
       { class: name },
