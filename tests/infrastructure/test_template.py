@@ -1,5 +1,6 @@
 """template.yaml: valid once transformed, and in agreement with the code, .env.example and the README."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,20 @@ def test_whoever_sells_has_the_price_list(name: str) -> None:
     }
     assert having == {"create_session", "checkout_requests_consumer", "migrate", "web"}
     assert GLOBALS["Environment"]["Variables"][name] == ""
+
+
+def test_a_page_of_another_origin_sees_the_headers_that_are_documented() -> None:
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
+    documented = {
+        name.lower()
+        for path, route in paths.items()
+        if path.startswith("/checkout/")
+        for operation in route.values()
+        for answer in operation["responses"].values()
+        for name in answer.get("headers", {})
+    }
+    cors = transformed.source()["Resources"]["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1]
+    assert documented == set(cors["ExposeHeaders"])
 
 
 def test_no_secret_is_in_the_template() -> None:
