@@ -117,7 +117,8 @@ def test_an_amount_that_is_none_names_the_field_and_the_limits(fns: Functions, a
 
 def test_a_missing_amount_and_nan(fns: Functions) -> None:
     assert "amount_cents" in refused(fns, fns.create({}), 400)
-    assert "NaN" in refused(fns, fns.create(b'{"amount_cents": NaN}'), 400)
+    detail = refused(fns, fns.create(b'{"amount_cents": NaN}'), 400)
+    assert detail == "The body cannot be read: NaN is not JSON."
 
 
 @pytest.mark.parametrize("currency", ["usd", "", "eurо", 978, True, ["eur"]])

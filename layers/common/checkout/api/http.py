@@ -74,7 +74,7 @@ class Request:
         try:
             return strict_json.object_from(self.body)
         except strict_json.NotJson as error:
-            raise InvalidRequest(f"The body is {error}.") from error
+            raise InvalidRequest(f"The body cannot be read: {error}.") from error
 
     def origin(self, config: Config) -> str:
         """Where the browser sees us: what is configured, else the API's own domain name."""
