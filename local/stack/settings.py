@@ -142,7 +142,7 @@ class Settings:
 
 def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of a project folder. Raises SettingsError."""
-    written = parse(path.read_text()) if (path := root / ".env").exists() else {}
+    written = parse(path.read_text("utf-8-sig")) if (path := root / ".env").exists() else {}
     given = {name: value for name, value in {**written, **environment}.items() if value.strip()}
     for name in ("STRIPE_SECRET", "STRIPE_KEY"):
         if given.get(name, "").startswith(_LIVE_KEYS):

@@ -85,6 +85,11 @@ def test_data_of_an_earlier_release_keeps_the_id_that_it_was_made_with(tmp_path:
         assert found.secrets == written
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_read_from_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STRIPE_SECRET=sk_test_file\n", "utf-8-sig")
+    assert not settings.load(tmp_path, {}).is_stripe_simulated
+
+
 def test_the_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=1001\nSTRIPE_PORT=1002\nJWT_SECRET=from-the-file\n")
 
