@@ -4,6 +4,9 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+# What they assert says what was found, too.
+pytest.register_assert_rewrite("tests.support", "tests.contracts")
+
 # How long an example takes says more about the machine than about what is tested.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
