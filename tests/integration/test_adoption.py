@@ -343,3 +343,27 @@ def test_a_balance_that_becomes_nullable_later_is_refused(adopter: str) -> None:
     query(adopter, "ALTER TABLE users ALTER balance DROP NOT NULL")
     with pytest.raises(ConfigurationError, match="has a balance that may be NULL"):
         migrate(adopter)
+
+
+@pytest.mark.parametrize(
+    ("table", "database", "remedy"),
+    [
+        ("outbox", "CHECKOUT_DATABASE_URL", "give checkout a database of its own"),
+        ("ledger_entries", "DATABASE_URL", "rename yours"),
+        ("parked_events", "DATABASE_URL", "rename yours"),
+    ],
+)
+def test_a_table_of_the_application_that_has_a_name_of_ours_is_named(
+    adopter: str, table: str, database: str, remedy: str
+) -> None:
+    query(adopter, f"CREATE TABLE {table} (id BIGINT)")
+
+    with pytest.raises(ConfigurationError, match=f"^{database} has {table} already, .*: {remedy}"):
+        migrate(adopter)
+
+
+def test_a_table_of_that_name_in_another_schema_does_no_harm(adopter: str) -> None:
+    query(adopter, "CREATE SCHEMA shop")
+    query(adopter, "CREATE TABLE shop.outbox (id BIGINT)")
+
+    assert migrate(adopter)

@@ -1,5 +1,6 @@
 """Bring both databases to the schema of this release. A table of each has what was applied."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,17 @@ from checkout.base.user_ids import BIGINT, UserIds
 from checkout.release import application_users, owner, user_id_columns
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+LEDGER = MIGRATIONS / "application" / "0001_ledger.sql"
 MAKES_BALANCES_NOT_NULL = "application/0006_balance_not_null.sql"
 OURS, BESIDE_THEIRS = "schema_migrations", "checkout_schema_migrations"
 """Tables of what was applied. The second one if the application has the first: Rails, Phoenix, dbmate and
 golang-migrate make one of that name."""
+
+_MAKES = re.compile(r"^CREATE TABLE (?!IF NOT EXISTS)(\w+)", re.MULTILINE)
+_REMEDIES = {
+    "checkout": ("CHECKOUT_DATABASE_URL", "give checkout a database of its own"),
+    "application": ("DATABASE_URL", "rename yours, since checkout needs this name"),
+}
 
 
 class Migrate:
@@ -38,7 +46,8 @@ class Migrate:
 
         Raises ConfigurationError, with nothing applied, if the checkout database is another stack's or
         currency's, prices are set while the release before works, ids of another type are stored, or the
-        application's users are not such that their balances can be moved.
+        application's users are not such that their balances can be moved. Also raises it for a migration
+        that would make a table whose name is taken; what precedes it stays applied.
         """
         self._require_usable()
         if self._prices:
@@ -49,8 +58,10 @@ class Migrate:
                 name = f"{folder}/{path.name}"
                 with database.transaction() as tx:
                     if not _is_applied(tx, name):
+                        sql = path.read_text(encoding="utf-8")
+                        _require_free(tx, folder, _MAKES.findall(sql))
                         limit(tx, statement_timeout=timing.MIGRATION)
-                        tx.execute(for_ids(tx.user_ids, path.read_text(encoding="utf-8")))
+                        tx.execute(for_ids(tx.user_ids, sql))
                         tx.execute(f"INSERT INTO {_table(tx)} (name) VALUES (%s)", (name,))
                         applied.append(name)
                         telemetry.logger.info("migrated", extra={"migration": name})
@@ -81,6 +92,8 @@ class Migrate:
         for folder, database in self._databases.items():
             with database.transaction() as tx:
                 if folder == "application":
+                    if not _is_applied(tx, f"application/{LEDGER.name}"):
+                        _require_free(tx, folder, _MAKES.findall(LEDGER.read_text(encoding="utf-8")))
                     owner.require_no_entries(tx, before, self._owner[1])
                 user_id_columns.require_same(tx, user_id_columns.TABLES[folder])
                 if folder == "application" and application_users.require_usable(
@@ -127,3 +140,16 @@ def _table(tx: Transaction) -> str:
         {"ours": OURS},
     )
     return BESIDE_THEIRS if tx.row()["is_theirs"] else OURS
+
+
+def _require_free(tx: Transaction, folder: str, tables: list[str]) -> None:
+    if not tables:
+        return
+    tx.execute(
+        "SELECT relname FROM pg_class WHERE relname = ANY(%s)"
+        " AND relnamespace = current_schema()::regnamespace ORDER BY relname",
+        (tables,),
+    )
+    if taken := ", ".join(row["relname"] for row in tx.fetchall()):
+        database, remedy = _REMEDIES[folder]
+        raise ConfigurationError(f"{database} has {taken} already, not made by checkout: {remedy}.")
