@@ -151,6 +151,12 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
             )
     if "STRIPE_SECRET" in given and not given["STRIPE_SECRET"].startswith(_TEST_KEYS):
         raise SettingsError("STRIPE_SECRET is not a test key (sk_test_…); leave it out to use the simulator")
+    if "STRIPE_KEY" in given and not (
+        "STRIPE_SECRET" in given and given["STRIPE_KEY"].startswith("pk_test_")
+    ):
+        raise SettingsError(
+            "STRIPE_KEY must be pk_test_… and needs STRIPE_SECRET; leave both out to simulate"
+        )
     if (kafka := given.get("KAFKA", _KAFKAS[0])) not in _KAFKAS and "KAFKA_BROKERS" not in given:
         raise SettingsError(
             f"KAFKA={kafka} is not known: it must be {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"
@@ -191,10 +197,12 @@ def _without(given: Mapping[str, str]) -> set[str]:
 def parse(text: str) -> dict[str, str]:
     """The `NAME=value` lines of a `.env` file, with quotes and comments read as by a shell."""
     found = {}
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         if match := _LINE.fullmatch(line):
             double, single, bare = match["double"], match["single"], match["bare"]
             found[match["name"]] = next(value for value in (double, single, bare) if value is not None)
+        elif not re.fullmatch(r"\s*(#.*)?", line):  # It is not shown, since it may have a secret.
+            raise SettingsError(f"line {number} of .env cannot be read: it must be NAME=value, in one line")
     return found
 
 

@@ -37,7 +37,11 @@ def test_brokers_that_the_triggers_cannot_sign_in_to(tmp_path: Path, security: s
     [
         ({"PRICES": "x"}, "PRICES cannot be read: not valid JSON."),
         ({"PRICES_ONLY": "true"}, "PRICES_ONLY needs PRICES."),
-        ({"JWT_SECRET": "short"}, "JWT_SECRET has fewer than 32 bytes, .*"),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET has fewer than 32 bytes, .*: openssl rand -hex 32 makes one."),
+        (
+            {"STRIPE_WEBHOOK_SECRET": "short"},
+            "STRIPE_WEBHOOK_SECRET .*: it must be the one that Stripe shows.",
+        ),
         ({"SERVICES": "[]"}, "SERVICES .*"),
         ({"USER_ID_TYPE": "int", "SECRET_ARN": "arn:of:another:program"}, "USER_ID_TYPE must be one of .*"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import settings
+from local.stack import demo_user, settings, summary
 from local.stack.settings import SettingsError
 
 ROOT = Path(__file__).parents[3]
@@ -123,6 +123,49 @@ def test_an_empty_variable_hides_the_file(tmp_path: Path) -> None:
 )
 def test_lines_of_the_file(line: str, value: str) -> None:
     assert settings.parse(f"# first\n\n{line}\nB=2") == {"A": value, "B": "2"}
+
+
+@pytest.mark.parametrize(
+    "line", ["STRIPE_SECRET: sk_test_ours", "STRIPE_SECRET sk_test_ours", "1A=sk_test_ours"]
+)
+def test_a_line_of_the_file_that_cannot_be_read_is_named_without_being_shown(
+    tmp_path: Path, line: str
+) -> None:
+    """It was skipped, and the simulator used instead of Stripe."""
+    (tmp_path / ".env").write_text(f"# ours\n\n{line}\n")
+
+    with pytest.raises(SettingsError, match=r"line 3 of \.env .* NAME=value") as caught:
+        load(tmp_path)
+
+    assert "ours" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"STRIPE_KEY": "pk_test_x"}, {"STRIPE_KEY": "sk_test_ours", "STRIPE_SECRET": "sk_test_ours"}],
+)
+def test_a_publishable_key_alone_or_a_secret_one_in_its_place_is_refused(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    with pytest.raises(
+        SettingsError, match=r"STRIPE_KEY must be pk_test_… and needs STRIPE_SECRET"
+    ) as caught:
+        load(tmp_path, **environment)
+
+    assert "ours" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"STRIPE_WEBHOOK_SECRET": "whsec_of_stripe_listen"}])
+def test_with_stripe_itself_the_summary_says_what_is_missing_for_its_webhooks(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    found = load(tmp_path, STRIPE_SECRET="sk_test_x", **given)
+    variables = found.variables("postgresql://a/b", "postgresql://a/b", "c:1")
+
+    shown = summary.of(demo_user.describe(found, variables, "http://console"), found)
+
+    assert "stripe listen --forward-to http://127.0.0.1:9996/webhooks/stripe" in shown
+    assert ("stripe listen --print-secret" in shown) == (not given)
 
 
 def test_the_example_sets_nothing(tmp_path: Path) -> None:
