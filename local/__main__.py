@@ -1,10 +1,14 @@
 """The command line of the stack on one machine: `python -m local --help`."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports, too, without a traceback.
+
 import argparse
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -242,4 +246,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raise SystemExit(main())

@@ -149,14 +149,11 @@ def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(
                 f"{name} is a live key: this stack works with Stripe's test mode only (sk_test_…)"
             )
-    if "STRIPE_SECRET" in given and not given["STRIPE_SECRET"].startswith(_TEST_KEYS):
+    is_real = "STRIPE_SECRET" in given
+    if is_real and not given["STRIPE_SECRET"].startswith(_TEST_KEYS):
         raise SettingsError("STRIPE_SECRET is not a test key (sk_test_…); leave it out to use the simulator")
-    if "STRIPE_KEY" in given and not (
-        "STRIPE_SECRET" in given and given["STRIPE_KEY"].startswith("pk_test_")
-    ):
-        raise SettingsError(
-            "STRIPE_KEY must be pk_test_… and needs STRIPE_SECRET; leave both out to simulate"
-        )
+    if (key := given.get("STRIPE_KEY")) and not (is_real and key.startswith("pk_test_")):
+        raise SettingsError("STRIPE_KEY must be pk_test_…, and needs STRIPE_SECRET; else leave both out")
     if (kafka := given.get("KAFKA", _KAFKAS[0])) not in _KAFKAS and "KAFKA_BROKERS" not in given:
         raise SettingsError(
             f"KAFKA={kafka} is not known: it must be {' or '.join(_KAFKAS)}, or set KAFKA_BROKERS=host:port"

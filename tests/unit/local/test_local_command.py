@@ -1,5 +1,9 @@
 """`python -m local` where no stack runs."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,26 @@ def test_operations_go_on_to_work_with_databases_that_are_named(
 
     assert command.main(["operations", "verify"]) == 3
     assert "no stack runs" not in capfd.readouterr().err
+
+
+def test_ctrl_c_during_the_imports_ends_without_a_traceback(tmp_path: Path) -> None:
+    """They take seconds on a busy machine."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'local.demo':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "local", "doctor"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

@@ -148,7 +148,7 @@ def test_a_publishable_key_alone_or_a_secret_one_in_its_place_is_refused(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     with pytest.raises(
-        SettingsError, match=r"STRIPE_KEY must be pk_test_… and needs STRIPE_SECRET"
+        SettingsError, match=r"STRIPE_KEY must be pk_test_…, and needs STRIPE_SECRET"
     ) as caught:
         load(tmp_path, **environment)
 
