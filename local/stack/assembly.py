@@ -187,7 +187,8 @@ class Stack:
     async def _migrate(self, functions: Functions) -> None:
         result = await functions.invoke("migrate", {})
         if result.is_error:
-            raise StackError(f"the databases cannot be migrated: {printable(result.value['errorMessage'])}")
+            message = printable(result.value["errorMessage"])
+            raise StackError(f"the databases cannot be migrated (migrate's log above says more): {message}")
         self._console.progress("databases migrated")
 
     def _start_triggers(self, functions: Functions, brokers: str) -> None:
@@ -241,9 +242,7 @@ def _claim(port: int) -> socket.socket:
     try:
         return claim(port)
     except PermissionError as error:
-        raise StackError(
-            f"port {port} needs a permission that this user lacks: choose one from 1024 on"
-        ) from error
+        raise StackError(f"port {port} needs a permission: choose one from 1024 on") from error
     except OSError as error:
         raise StackError(
             f"port {port} is taken by another program: choose another one, as in make run PORT={port + 10}"

@@ -1,4 +1,4 @@
-"""The stack's secrets: several, comma-separated, during a rotation; none that can be guessed."""
+"""The stack's secrets, several during a rotation. What cannot be used ends the start."""
 
 import subprocess
 import sys
@@ -54,3 +54,13 @@ def test_a_secret_that_can_be_guessed_is_refused_at_start(tmp_path: Path) -> Non
     with pytest.raises(AssertionError, match=r"error: .*JWT_SECRET has fewer than 32 bytes"):
         stack.start()
     assert "Traceback" not in stack.log
+
+
+def test_a_database_that_is_away_is_named_with_the_reason(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "project", DATABASE_URL="postgresql://ada:x@127.0.0.1:1/shop")
+
+    with pytest.raises(
+        AssertionError, match=r"error: the databases cannot be migrated \(migrate's log above"
+    ):
+        stack.start()
+    assert "port 1 failed: Connection refused" in stack.log
