@@ -75,9 +75,10 @@ def main() -> int:
         server = Postgres(Path(folder) / "postgres")
         server.start()
         try:
-            given = " ".join(f"{name}={value}" for name, value in prepare(server).items())
-            terminal.say(f"The shop's database is there. In another terminal:\n\n  {given} make run\n")
-            stack = awaited()
+            given = prepare(server)
+            line = " ".join(f"{name}={value}" for name, value in given.items())
+            terminal.say(f"The shop's database is there. In another terminal:\n\n  {line} make run\n")
+            stack = awaited(given, terminal.say)
             app = shop(stack.database_url, stack.api_url, stack.jwt_secret or "")
             with serving(app, PORT) as shop_url:
                 purchase(stack, shop_url, terminal.say)

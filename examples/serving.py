@@ -11,8 +11,12 @@ from fastapi import FastAPI
 
 @contextmanager
 def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
-    """Serve it on this machine, and yield its URL. Port 0 is any free one. Raises OSError if it is taken."""
-    with socket.create_server(("127.0.0.1", port)) as listening:
+    """Serve it on this machine, and yield its URL. Port 0 is a free one. Raises SystemExit if it is taken."""
+    try:
+        listening = socket.create_server(("127.0.0.1", port))
+    except OSError:
+        raise SystemExit(f"error: port {port} is taken by another program: end that first") from None
+    with listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

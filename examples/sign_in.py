@@ -8,6 +8,7 @@ is there, a user is added, signs in with a token of the provider's shape, and pa
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,13 +79,15 @@ def main(arguments: list[str]) -> int:
         return 2
     shape = SHAPES[arguments[0]]
 
-    with identity_provider.serving(PORT) as provider:
+    # Ctrl-C ends it, whatever it waits for.
+    with suppress(KeyboardInterrupt), identity_provider.serving(PORT) as provider:
         provider.add_key("one")
-        given = " ".join(f"{name}={value}" for name, value in settings(provider, shape).items())
+        given = settings(provider, shape)
+        line = " ".join(f"{name}={value}" for name, value in given.items())
         terminal.say(
-            f"The provider is there. In another terminal, after `make clean`:\n\n  {given} make run\n"
+            f"The provider is there. In another terminal, after `make clean`:\n\n  {line} make run\n"
         )
-        purchase(awaited(), provider, shape, terminal.say)
+        purchase(awaited(given, terminal.say), provider, shape, terminal.say)
     return 0
 
 

@@ -1,6 +1,7 @@
 """The walk-throughs of docs/adopting.md, each beside a stack that its settings started."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from fastapi import FastAPI
 
 from checkout.base.postgres import Database
 from checkout.base.user_ids import KINDS
@@ -19,6 +21,8 @@ from checkout.release.migrate import Migrate
 from examples import identity_provider, own_table, sign_in
 from examples.serving import serving
 from examples.shop import shop
+from examples.stack import awaited
+from local.stack import demo_user, description, settings
 from local.stack.description import Description
 from local.stack.postgres import Postgres
 from tests.support.functions import query
@@ -74,6 +78,37 @@ def test_a_user_in_a_table_of_the_application_pays(tmp_path: Path, server: Postg
             assert time.monotonic() - begun < SECONDS
     assert any("balance  0 + 500 = 500" in line for line in said)
     assert any(line.endswith("has 300 left.") for line in said)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(SystemExit, match=f"port {other.getsockname()[1]} is taken by another program"),
+        serving(FastAPI(), other.getsockname()[1]),
+    ):
+        pass
+
+
+def test_a_stack_with_other_settings_is_not_used(tmp_path: Path) -> None:
+    """It does not know the shop's users: the first sign-up ended in a traceback."""
+    told, given = settings.load(tmp_path, {}), {"DATABASE_URL": "postgresql://the/shop's"}
+    data, said = told.data, list[str]()
+
+    def stack(url: str) -> Description:
+        return demo_user.describe(told, told.variables("postgresql://a/b", url, "c:1"), "http://console")
+
+    def say(line: str) -> None:
+        said.append(line)
+        stack(given["DATABASE_URL"]).write(data)
+
+    with description.locked(data):
+        stack("postgresql://a/b").write(data)
+        found = awaited(given, say, data)
+
+    assert found.database_url == given["DATABASE_URL"]
+    assert said == [
+        "The stack that runs here has other settings: end it (Ctrl-C), and start it by that line."
+    ]
 
 
 def called(method: str, url: str, **options: Any) -> requests.Response:
