@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = About(where, terminal.user())
     try:
         server = ConsoleServer(lambda words: remote.operated(alias, words), about, given.port)
-    except OSError as error:
-        terminal.complain(f"error: port {given.port} cannot be used: {error.strerror}")
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it must be from 0 to 65535"
+        terminal.complain(f"error: port {given.port} cannot be used: {reason}")
         return 2
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
