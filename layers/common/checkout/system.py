@@ -84,7 +84,7 @@ class System(Wiring):
 
         config = self.config
         brokers = config.kafka_brokers, sign_in.later(config)
-        return KafkaPublisher(*brokers, config.kafka_idle_seconds, config.prefixed(""))
+        return KafkaPublisher(*brokers, config.kafka_idle_seconds, config.topic_prefix)
 
     @cached_property
     def authenticator(self) -> "Authenticator":
@@ -228,9 +228,8 @@ class System(Wiring):
         config.prepare("JWT_SECRET", "STRIPE_SECRET")
 
         def ensure_topics(brokers: str, owner: topics.Owner) -> list[str]:
-            return topics.ensure(
-                administration.options(config, brokers.split(",")), config.prefixed(""), owner
-            )
+            options = administration.options(config, brokers.split(","))
+            return topics.ensure(options, config.topic_prefix, owner)
 
         parts = self.migrate, self.grant_roles, partial(kept_secrets.complete, config)
         return Setup(*parts, partial(msk.brokers, config), ensure_topics)

@@ -1,8 +1,7 @@
 """The settings of this process: the only place that reads the environment.
 
-Secrets come from the environment if they are set there, else from Secrets Manager (SECRET_ARN and others). A
-setting is read when it is needed, so a function needs only those that it uses; a missing or unusable one
-raises ConfigurationError, which names it.
+Secrets come from the environment if they are set there, else from Secrets Manager (SECRET_ARN and others).
+If one is missing or unusable, reading it raises ConfigurationError, as with a setting.
 """
 
 from collections.abc import Iterator, Mapping
@@ -69,9 +68,10 @@ class Config(Settings):
     def min_amount_cents(self) -> int:
         return self.given_min_amount_cents or currencies.usual_least(self.currency)
 
-    def prefixed(self, name: str) -> str:
-        """The brokers' name of a topic or of a consumer group."""
-        return (self.kafka_topic_prefix or "") + name
+    @property
+    def topic_prefix(self) -> str:
+        """What the brokers' names of our topics and consumer groups begin with; it may be empty."""
+        return self.kafka_topic_prefix or ""
 
     @property
     def own_origin(self) -> str:

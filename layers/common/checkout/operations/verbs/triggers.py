@@ -18,7 +18,7 @@ def triggers(_: Namespace, system: System) -> Outcome:
     """Changes no payment and no balance: probes.py says why. Raises Unavailable."""
     config = system.config
     brokers = administration.options(config, config.kafka_brokers)
-    found = read(brokers, config.prefixed(""), config.user_ids.probe, timing.TRIGGER_COMMIT)
+    found = read(brokers, config.topic_prefix, config.user_ids.probe, timing.TRIGGER_COMMIT)
     return Outcome(
         {"triggers": [{**asdict(one), "is_past": one.is_past} for one in found]},
         clean=all(one.is_past for one in found),
