@@ -87,8 +87,8 @@ MUTANTS = [
     ),
     Mutant(
         file="reconciliation/evidence.py",
-        text="                at_most_seconds=LONGEST_WAIT_SECONDS,\n            )\n            telemetry.alert(",
-        instead="                at_most_seconds=LONGEST_WAIT_SECONDS,\n            )\n            dict(",
+        text="=self._config.reemit_after_seconds)\n            telemetry.alert(",
+        instead="=self._config.reemit_after_seconds)\n            dict(",
         breaks="a payment that somebody wrote into our table is left uncredited silently",
         worlds=Worlds.SERIAL,
     ),

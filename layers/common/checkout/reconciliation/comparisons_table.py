@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from checkout.base.backoff import backoff
 from checkout.base.postgres import Transaction
 
+LONGEST_WAIT_SECONDS = 24 * 3600
+
 DUE_AT_ONCE = "credited_at = NULL, recheck_at = NULL, rechecks = 0"
 """The next run compares such a row, seen in the ledger or not."""
 
@@ -24,15 +26,13 @@ class Comparisons:
             f"UPDATE {self.table} SET credited_at = clock_timestamp() WHERE {self._not_held}", (list(names),)
         )
 
-    def retry_later(
-        self, tx: Transaction, names: Collection[str], *, after_seconds: int, at_most_seconds: int
-    ) -> None:
+    def retry_later(self, tx: Transaction, names: Collection[str], *, after_seconds: int) -> None:
         """The wait until the next comparison doubles."""
         tx.execute(
             f"UPDATE {self.table} SET rechecks = rechecks + 1,"
             f" recheck_at = {backoff('%s', 'rechecks + 1', '%s')}"
             f" WHERE {self.key} = ANY(%s)",
-            (after_seconds, at_most_seconds, list(names)),
+            (after_seconds, LONGEST_WAIT_SECONDS, list(names)),
         )
 
     def retry_at_once(self, tx: Transaction, names: Collection[str]) -> int:

@@ -20,7 +20,6 @@ from checkout.reconciliation.comparisons_table import PAYMENTS
 from checkout.reconciliation.failures import Failures
 
 MOST_AT_ONCE = 500
-LONGEST_WAIT_SECONDS = 24 * 3600
 
 
 class FindEvidence:
@@ -70,12 +69,7 @@ class FindEvidence:
             if contradiction is None:
                 evidence.found(tx, row.request_id)
                 return
-            PAYMENTS.retry_later(
-                tx,
-                [row.request_id],
-                after_seconds=self._config.reemit_after_seconds,
-                at_most_seconds=LONGEST_WAIT_SECONDS,
-            )
+            PAYMENTS.retry_later(tx, [row.request_id], after_seconds=self._config.reemit_after_seconds)
             telemetry.alert(
                 "PaymentWithoutEvidence",
                 "a row says that a payment succeeded, and Stripe does not; it is not credited",

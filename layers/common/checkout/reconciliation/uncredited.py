@@ -35,8 +35,6 @@ MOST_AT_ONCE = 500
 MOST_EMITTED = 500
 """A run: if Kafka lost everything, the consumers get it in portions."""
 
-LONGEST_WAIT_SECONDS = 24 * 3600
-
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -219,7 +217,7 @@ class Reemission:
         for comparisons, names in _by_table(credited):
             comparisons.mark_credited(tx, names)
         for comparisons, names in _by_table(missing):
-            comparisons.retry_later(tx, names, after_seconds=after, at_most_seconds=LONGEST_WAIT_SECONDS)
+            comparisons.retry_later(tx, names, after_seconds=after)
 
 
 def _by_table(effect_keys: Collection[str]) -> Iterator[tuple[Comparisons, list[str]]]:
