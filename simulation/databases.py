@@ -11,7 +11,6 @@ from simulation.clock import Clock
 from simulation.plans import Plans
 from simulation.server import NO_RULE, connected
 
-TRANSACTION = "code"
 _LARGE = b"UPDATE checkout_transactions"
 EMPTIED_EVERY = 50
 """Worlds. What is rolled back stays in the tables' files, and a world reads whole tables."""

@@ -10,7 +10,6 @@ MISSED = "reconciliation/missed_events.py"
 UNFINISHED = "reconciliation/unfinished.py"
 LISTS = "tests/integration/test_stripe_lists.py"
 OF_RECONCILER = "tests/integration/test_reconciler.py"
-SETBACKS = "tests/integration/test_reconciler_setbacks.py"
 ROWS = "tests/integration/test_reconciler_rows.py"
 
 MUTANTS = [

@@ -6,7 +6,7 @@ ids cost more than one wait a minute in an execution environment.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from checkout.api import https_get
@@ -19,13 +19,10 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 class IdentityProvider:
-    def __init__(
-        self, url: str, issuer: str, body_of: Callable[[str, float], bytes] = https_get.body_of
-    ) -> None:
+    def __init__(self, url: str, issuer: str) -> None:
         """`issuer` is whom an OpenID configuration at `url` must name. Nothing is fetched yet."""
         self._url = url
         self._issuer = issuer
-        self._body_of = body_of
         self._keys: Mapping[str, VerificationKey] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
@@ -83,7 +80,7 @@ class IdentityProvider:
         return self._document(jwks_uri, deadline)
 
     def _document(self, url: str, deadline: float) -> dict[str, object]:
-        body = self._body_of(url, deadline - time.monotonic())
+        body = https_get.body_of(url, deadline - time.monotonic())
         try:
             return strict_json.object_from(body)
         except strict_json.NotJson as error:

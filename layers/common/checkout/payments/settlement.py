@@ -95,7 +95,7 @@ def settle_stored(
 
 
 def settle_unread(
-    tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None, *, is_replay: bool = False
+    tx: Transaction, event: StripeEvent, outcome: Outcome, admit: Admit | None, *, is_replay: bool
 ) -> Settled | None:
     """Store what becomes of an event without reading its payment. None if it is known, or not admitted;
     without `admit` it is stored as new. A replay that must wait takes a discard back at once."""
