@@ -14,6 +14,8 @@ from tests.support.postgres import new_postgres
 from tests.support.settings import put
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
+from tests.support.tail import Tail
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +118,23 @@ def fns(
     made.add_users(1)
     yield made
     functions.forget_wiring()
+
+
+@pytest.fixture
+def tail(broker: AnyBroker) -> Iterator[Tail]:
+    reader = Tail(broker.address)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(capsys, monkeypatch)
+
+
+@pytest.fixture
+def solvent(fns: Functions) -> Iterator[None]:
+    """An application that lets no balance fall below 0."""
+    fns.application("ALTER TABLE users ADD CONSTRAINT solvent CHECK (balance >= 0)")
+    yield
+    fns.application("ALTER TABLE users DROP CONSTRAINT solvent")

@@ -17,8 +17,8 @@ SESSION = "/checkout/sessions/{request_id}"
 TYPES = "checkout.session."
 
 
-def get_session(fns: Functions, request_id: str, user_id: int = 1) -> Any:
-    return fns.get(SESSION, user_id, path={"request_id": request_id})
+def get_session(fns: Functions, request_id: str) -> Any:
+    return fns.get(SESSION, 1, path={"request_id": request_id})
 
 
 def paid(fns: Functions, user_id: int = 1, **session: Any) -> str:

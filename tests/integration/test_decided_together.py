@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import permutations
 from typing import Any
@@ -28,14 +28,6 @@ Event = dict[str, Any]
 @pytest.fixture
 def parked(fns: Functions) -> ParkedRecords:
     return ParkedRecords(system())
-
-
-@pytest.fixture
-def solvent(fns: Functions) -> Iterator[None]:
-    """An application that lets no balance go below zero."""
-    fns.application("ALTER TABLE users ADD CONSTRAINT solvent CHECK (balance >= 0)")
-    yield
-    fns.application("ALTER TABLE users DROP CONSTRAINT solvent")
 
 
 def of_refund(**fields: Any) -> tuple[Event, Event]:

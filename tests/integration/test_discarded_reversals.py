@@ -11,7 +11,6 @@ from checkout.base.errors import StripeNotReached
 from checkout.base.postgres import Database
 from checkout.operations.verbs.held import HeldEvents
 from checkout.system import System
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome, parsed, states, stored
 from tests.support.second_connection import second_connection, waiting
@@ -20,11 +19,6 @@ from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent,
 from tests.support.tail import Tail
 
 REINSTATED = {"id": "txn_reinstated", "amount": 500, "currency": "eur"}
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def discarded(fns: Functions, known: KnownStripe, told: dict[str, Any], event_type: str) -> dict[str, Any]:

@@ -10,18 +10,12 @@ import pytest
 from checkout.base.errors import StripeNotReached
 from checkout.reconciliation.failures import Failures
 from checkout.release.privileges import role_of
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome
 from tests.support.roles import acting_as
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.tail import Tail
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def written(fns: Functions, session: dict[str, Any]) -> str:

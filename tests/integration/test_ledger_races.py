@@ -155,10 +155,8 @@ def test_an_operator_waits_for_the_consumer_and_decides_about_what_that_has_park
         assert discarding.result(20) == ["success:r1", "refunded:re_1"]
 
 
-def debit(connection: SecondConnection, effect_key: str = "order:1", amount_cents: int = -400) -> bool:
-    [row] = connection.execute(
-        "SELECT ledger_move(%s, 1, %s, 'eur', 'order') AS moved", (effect_key, amount_cents)
-    )
+def debit(connection: SecondConnection, effect_key: str = "order:1") -> bool:
+    [row] = connection.execute("SELECT ledger_move(%s, 1, -400, 'eur', 'order') AS moved", (effect_key,))
     return bool(row["moved"])
 
 

@@ -21,7 +21,6 @@ from checkout.reconciliation import lost_entries_table as sql
 from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.failures import Failures
 from checkout.reconciliation.lost_entries_position import Progress
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, forget_wiring, system
 from tests.support.inbox import parsed
 from tests.support.second_connection import second_connection, waiting, waiting_or_done
@@ -39,13 +38,6 @@ def silent(fns: Functions, tmp_path: Path) -> Iterator[Simulator]:
     with Simulator(tmp_path / "stripe") as simulator:
         fns.set(STRIPE_API_BASE=simulator.url)
         yield simulator
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def operate(fns: Functions, verb: str, *arguments: str) -> Any:

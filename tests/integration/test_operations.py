@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,6 @@ from checkout.operations.verbs.verify import Verified, Verify
 from checkout.payments.events import StripeEvents
 from checkout.payments.settlement import Settled
 from tests.support import functions, stripe_events, stripe_reversals
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished
 from tests.support.second_connection import second_connection
 from tests.support.settings import put
@@ -43,18 +41,6 @@ ADJUST = [
 ]
 ADA = ("--operator", "ada")
 BUSY = "Somebody holds what this needs, or it took too long; try again."
-
-
-@pytest.fixture
-def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def operate(fns: Functions, verb: object, *arguments: object) -> Any:

@@ -3,18 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from checkout.operations import invariants, overview_table
 from checkout.operations.verbs.verify import Verify
 from tests.support.functions import Functions, finished, system
 from tests.support.stripe_events import event, session_object
 from tests.support.terminal import Terminal
-
-
-@pytest.fixture
-def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
 
 
 def pay(fns: Functions, request_id: str, **session: Any) -> None:

@@ -11,7 +11,6 @@ from checkout.base.text import MAX_BIGINT
 from checkout.ledger.decision import CONFLICT
 from checkout.operations.verbs.verify import Verify
 from tests.support import roles
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome, stored
 from tests.support.reconciler import reconcile
@@ -19,11 +18,6 @@ from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def priced(

@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from checkout.operations.verbs.verify import Verify
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.reconciler import reconcile
 from tests.support.roles import acting_as
@@ -68,11 +67,6 @@ def stripe_s(silent: Simulator) -> Simulator:
             {"promotion": {"type": "coupon", "coupon": name.lower()}, "code": name}
         )
     return silent
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def top_up(fns: Functions, stripe_s: Simulator, tail: Tail, case: Case) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,7 +13,6 @@ from checkout.payments import reversal_event, stripe_api
 from checkout.reconciliation import missed_events, unfinished
 from checkout.reconciliation import uncredited as reemission
 from checkout.reconciliation.failures import Failures
-from local.kafka.embedded import Broker
 from tests.support import functions
 from tests.support.functions import Functions, system
 from tests.support.reconciler import create, pay, reconcile
@@ -24,13 +22,6 @@ from tests.support.tail import Tail
 from tests.support.waiting import eventually
 
 NEVER = 10**9
-
-
-@pytest.fixture
-def tail(broker: Broker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def many_payments(fns: Functions, simulator: Simulator, count: int) -> int:

@@ -17,7 +17,6 @@ from checkout.payments.locked import Locked, Report
 from checkout.payments.session_event import SessionReport
 from checkout.reconciliation import unfinished
 from tests.support import functions
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions
 from tests.support.second_connection import SecondConnection, second_connection
 from tests.support.stripe_events import APP_ID, event, session_object
@@ -35,13 +34,6 @@ def silent(fns: Functions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     with Simulator(tmp_path / "stripe") as simulator:
         fns.set(STRIPE_API_BASE=simulator.url)
         yield simulator
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`refund`: an operator gives money back through Stripe, once for each key."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,13 +30,6 @@ ADA = ("--operator", "ada", "--yes")
 SLOW_REFUND = "4000 0000 0000 7726"
 FAILING_REFUND = "4000 0000 0000 5126"
 DISPUTED = "4000 0000 0000 0259"
-
-
-@pytest.fixture
-def tail(broker: Any) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def paid(fns: Functions, stripe: Simulator, amount: int = 500, **form: str) -> str:

@@ -13,7 +13,6 @@ from checkout.payments import table as payments_table
 from checkout.payments.payment import SMOKE_PAYMENT
 from checkout.reconciliation.failures import Failures
 from tests.support import roles
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, forget_wiring, system
 from tests.support.inbox import outcome, parsed, states, stored
 from tests.support.reconciler import reconciler_tries
@@ -21,11 +20,6 @@ from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent, refund
 from tests.support.tail import Tail
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def begun(fns: Functions, session: dict[str, Any], *, amount: int = 500, user_id: int = 1) -> None:

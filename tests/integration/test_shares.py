@@ -10,7 +10,6 @@ import pytest
 from checkout.operations.verbs.held import HeldEvents
 from checkout.operations.verbs.verify import Verify
 from tests.support import roles
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome, states
 from tests.support.reconciler import reconcile
@@ -20,11 +19,6 @@ from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 
 RANDOM_PAYMENTS = 12
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
 
 
 def session(paid: int, credit: int, intent: str = "pi_1", **more: Any) -> dict[str, Any]:

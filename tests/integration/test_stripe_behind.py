@@ -9,7 +9,6 @@ from stripe import InvalidRequestError
 from checkout.base.errors import StripeObjectMissing, StripeRefused, StripeRefusedForGood
 from checkout.operations.verbs.held import HeldEvents
 from checkout.payments.stripe_api import StripeApi
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, system
 from tests.support.inbox import outcome, parsed, states, stored
 from tests.support.reconciler import reconciler_tries
@@ -18,16 +17,6 @@ from tests.support.stripe_reversals import KnownStripe, dispute, payment_intent,
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
 from tests.support.terminal import Terminal
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Tail:
-    return Tail(broker.address)
-
-
-@pytest.fixture
-def terminal(fns: Functions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(capsys, monkeypatch)
 
 
 def pay(fns: Functions, amount: int = 500) -> None:

@@ -17,8 +17,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         yield running
 
 
-def taxed(behavior: str, amount: int = 1000, **params: Any) -> Any:
-    asked = session_params(amount, automatic_tax={"enabled": True}, **params)
+def taxed(behavior: str, **params: Any) -> Any:
+    asked = session_params(1000, automatic_tax={"enabled": True}, **params)
     asked["line_items"][0]["price_data"]["tax_behavior"] = behavior
     return asked
 

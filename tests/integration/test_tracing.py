@@ -1,7 +1,6 @@
 """A trace goes on through the outbox and Kafka where OpenTelemetry is attached; else there is nothing."""
 
 import sys
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 from uuid import uuid4
@@ -40,13 +39,6 @@ def spans() -> InMemorySpanExporter:
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def headers(broker: AnyBroker, tail: Tail) -> tuple[dict[str, bytes], dict[str, object]]:

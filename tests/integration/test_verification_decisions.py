@@ -2,7 +2,6 @@
 stays as it is can be accepted.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from checkout.operations.verbs.corrections import Corrections
 from checkout.operations.verbs.held import HeldEvents
 from checkout.operations.verbs.parked import ParkedRecords
 from checkout.operations.verbs.verify import Verify
-from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, finished, system
 from tests.support.stripe_events import event, session_object
 from tests.support.stripe_reversals import KnownStripe, dispute, refund
@@ -23,13 +21,6 @@ from tests.support.tail import Tail
 pytestmark = pytest.mark.usefixtures("as_operator")
 
 ACCOUNTED = {"reason": "looked at", "operator": "ada"}
-
-
-@pytest.fixture
-def tail(broker: AnyBroker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def found(fns: Functions) -> dict[str, list[dict[str, Any]]]:
@@ -80,14 +71,6 @@ def test_a_discarded_payment_is_listed_until_it_is_refunded(
 
     take_back(fns, known, tail, 300, currency="usd")
     assert "DiscardedButPaid" not in found(fns)
-
-
-@pytest.fixture
-def solvent(fns: Functions) -> Iterator[None]:
-    """An application that lets no balance fall below 0."""
-    fns.application("ALTER TABLE users ADD CONSTRAINT solvent CHECK (balance >= 0)")
-    yield
-    fns.application("ALTER TABLE users DROP CONSTRAINT solvent")
 
 
 def test_a_discarded_refund_is_listed(fns: Functions, known: KnownStripe, tail: Tail, solvent: None) -> None:

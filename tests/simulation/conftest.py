@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from checkout.base import telemetry
-from tests.integration.conftest import broker, databases, fns, simulator, stripe
+from tests.integration.conftest import broker, databases, fns, simulator, stripe, tail
 from tests.support.stripe_simulator import Simulator
 
-__all__ = ["broker", "databases", "fns", "simulator", "stripe"]
+__all__ = ["broker", "databases", "fns", "simulator", "stripe", "tail"]
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,14 @@
 Kafka delivers the record again, and there is one session and one answer."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from checkout.outbox.record import Record
-from local.kafka.embedded import Broker
 from tests.support.crashes import at_every_step
 from tests.support.functions import Functions, requested
 from tests.support.stripe_simulator import Simulator
 from tests.support.tail import Tail
-
-
-@pytest.fixture
-def tail(broker: Broker) -> Iterator[Tail]:
-    reader = Tail(broker.address)
-    yield reader
-    reader.close()
 
 
 def answers(published: list[Record], request: dict[str, Any]) -> list[dict[str, Any]]:
