@@ -61,7 +61,7 @@ def compile_modules(build: Path, python: str) -> None:
         raise SamFailed(f"the modules in {build} cannot be compiled")
 
 
-def fetch_wheels(folder: Path, lock: Path = LOCK) -> None:
+def fetch_wheels(folder: Path) -> None:
     """Fetch the locked packages for this machine and for each of Lambda's architectures into an empty folder.
 
     Raises SamFailed if one cannot be fetched as it is locked.
@@ -69,10 +69,10 @@ def fetch_wheels(folder: Path, lock: Path = LOCK) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for platforms in ([], *map(_platforms, MACHINES)):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        locked = ["--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(lock)]
+        locked = ["--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(LOCK)]
         target = [*RUNTIME, *platforms, "--dest", str(folder)]
         if subprocess.run([*command, *locked, *target], check=False).returncode:
-            raise SamFailed(f"the packages of {lock.name} cannot be fetched as they are locked")
+            raise SamFailed(f"the packages of {LOCK.name} cannot be fetched as they are locked")
 
 
 def _platforms(machine: str) -> list[str]:

@@ -28,9 +28,9 @@ def short(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def circles(paths: Sequence[Path], root: Path = ROOT) -> list[str]:
+def circles(paths: Sequence[Path]) -> list[str]:
     """The modules of an import circle among these files, or nothing."""
-    named = {".".join(path.relative_to(root).with_suffix("").parts): path for path in paths}
+    named = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
     graph = {
         name: {found for one in imports(path) for found in (one, one.rpartition(".")[0]) if found in named}
         for name, path in named.items()

@@ -36,15 +36,15 @@ def relay_everything(fns: Functions) -> None:
     assert fns.invoke("outbox_relay", {})["left"] == 0
 
 
-def check_credited_once(fns: Functions, topic: Tail, where: str, amount: int = 500) -> None:
+def check_credited_once(fns: Functions, topic: Tail, where: str) -> None:
     relay_everything(fns)
     fns.consume(*topic.read())
     fns.checkout("UPDATE checkout_transactions SET completed_at = completed_at - interval '1 day'")
     fns.invoke("reconciler", {})
     relay_everything(fns)
     fns.consume(*topic.read())
-    assert fns.balance() == amount, where
-    assert [row["amount_cents"] for row in fns.application("SELECT * FROM ledger_entries")] == [amount], where
+    assert fns.balance() == 500, where
+    assert [row["amount_cents"] for row in fns.application("SELECT * FROM ledger_entries")] == [500], where
     assert fns.application("SELECT 1 FROM parked_events") == [], where
     assert fns.checkout("SELECT 1 FROM outbox") == [], where
 

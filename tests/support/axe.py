@@ -1,7 +1,5 @@
 """What axe-core finds in a page: elements that some people cannot perceive or use."""
 
-from collections.abc import Sequence
-
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
@@ -10,8 +8,8 @@ SCHEMES = [{"color_scheme": scheme, "reduced_motion": "reduce"} for scheme in ("
 """For `context_options`: a page is judged in both."""
 
 
-def violations(page: Page, impacts: Sequence[str] = IMPACTS) -> list[str]:
-    """One line for each violation of these impacts in what the page shows, with the elements concerned.
+def violations(page: Page) -> list[str]:
+    """One line for each violation of IMPACTS in what the page shows, with the elements concerned.
 
     Colors are judged as they are at this moment, so open the page with `reduced_motion="reduce"`.
     """
@@ -19,5 +17,5 @@ def violations(page: Page, impacts: Sequence[str] = IMPACTS) -> list[str]:
         f"{found['impact']}, {found['id']}: {found['help']}: "
         + ", ".join(str(node["target"][-1]) for node in found["nodes"])
         for found in Axe().run(page).response["violations"]
-        if found["impact"] in impacts
+        if found["impact"] in IMPACTS
     ]

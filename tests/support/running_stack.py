@@ -232,11 +232,11 @@ class RunningStack(Project):
             lambda: [f"never credited: {self.uncredited(sessions)}", self.log[-5000:]],
         )
 
-    def until_settled(self, seconds: float = PATIENCE_SECONDS) -> None:
+    def until_settled(self) -> None:
         """Wait until no message is on its way, neither in the outbox nor before the consumer."""
         eventually(
             lambda: not self.in_outbox() and self.topic.lag() == 0,
-            seconds,
+            PATIENCE_SECONDS,
             lambda: [self.in_outbox(), self.topic.lag(), self.log[-5000:]],
         )
 
