@@ -137,6 +137,23 @@ def test_a_list_by_an_id_that_stripe_does_not_know_may_be_a_400() -> None:
         StripeApi(lambda: "sk_test_x")._fetched(refused)
 
 
+def test_the_payment_settles_only_what_waits_for_it(fns: Functions, known: KnownStripe, tail: Tail) -> None:
+    known.knows("pi_1", payment_intent("pi_1"))
+    shown, later = refund("pi_1", amount=300), refund("pi_1", amount=200)
+    known.knows(shown["id"], shown)
+    known.knows(later["id"], missing)
+    of_shown, of_later = event(shown, "refund.created"), event(later, "refund.created")
+    assert [outcome(fns, one) for one in (of_shown, of_later)] == ["waiting", "waiting"]
+
+    pay(fns)
+    assert [stored(fns, one)["outcome"] for one in (of_shown, of_later)] == ["applied", "waiting"]
+
+    known.knows(later["id"], later)
+    assert reconciler_tries() == 1
+    fns.consume(*tail.read())
+    assert fns.balance() == 0
+
+
 def test_after_a_day_it_is_held_and_loud(
     fns: Functions, known: KnownStripe, caplog: pytest.LogCaptureFixture
 ) -> None:
