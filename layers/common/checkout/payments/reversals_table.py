@@ -144,8 +144,7 @@ def revive_objects(tx: Transaction, object_ids: Collection[str], payment_intent_
 
 def hold(tx: Transaction, effect_keys: Collection[str]) -> None:
     tx.queue(
-        "UPDATE reversals SET state = 'held', updated_at = now(), emitted_at = NULL"
-        " WHERE effect_key = ANY(%s)",
+        "UPDATE reversals SET state = 'held', updated_at = now() WHERE effect_key = ANY(%s)",
         (list(effect_keys),),
     )
 
