@@ -9,7 +9,9 @@ import pytest
 
 from checkout.base import postgres
 from checkout.base.errors import StripeRefused
+from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import CreatedSession, StripeApi
+from checkout.sessions import create
 from tests.support import functions
 from tests.support.brokers import AnyBroker
 from tests.support.functions import Functions, requested
@@ -25,8 +27,10 @@ class AskedStripe(StripeApi):
 
     def __init__(self) -> None:
         self.next: list[Answers] = []
+        self.sent: list[tuple[str, dict[str, Any]]] = []
 
     def create_session(self, parameters: dict[str, Any], idempotency_key: str) -> CreatedSession:
+        self.sent.append((idempotency_key, parameters))
         return self.next.pop(0)()
 
 
@@ -139,6 +143,29 @@ def test_a_failure_does_not_take_a_newer_attempt_back(fns: Functions, asked: Ask
 
     row = fns.row(body["request_id"])
     assert (row["stripe_attempt"], row["error_message"]) == (3, "third")
+
+
+def test_the_attempt_after_one_that_failed_meanwhile_has_an_expiry(
+    fns: Functions, asked: AskedStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent without one, its idempotency key would stand for other parameters than are stored later."""
+    fns.set(SESSION_EXPIRES_IN_MINUTES="60")
+    body = wanted()
+    asked.next = [refusal("first"), refusal("second"), session("cs_third")]
+    assert fns.create(body).status == 502
+    check = create._require_not_refused
+
+    def overtaken(row: Payment) -> None:
+        monkeypatch.setattr(create, "_require_not_refused", check)
+        assert fns.create(body).status == 502
+
+    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    assert fns.create(body).status == 201
+
+    key, parameters = asked.sent[-1]
+    assert key == f"{body['request_id']}:3"
+    assert parameters["expires_at"] == fns.row(body["request_id"])["stripe_parameters"]["expires_at"]
+    assert parameters["expires_at"] is not None
 
 
 def test_a_failure_is_not_written_over_a_session_that_was_created_meanwhile(

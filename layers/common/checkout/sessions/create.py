@@ -124,7 +124,7 @@ class CreateSession:
             raise Conflict("This request_id belongs to a payment that was not begun here.")
         if row.stripe_parameters.get("expires_at", 0) is None:
             with self._checkout.autocommit() as tx:
-                row = table.renew_expiry(tx, row, expiry(self._config, time.time()))
+                row = table.renew_expiry(tx, row.request_id, expiry(self._config, time.time()))
         return self._create(row, row.stripe_parameters or {})
 
     def _create(self, row: Payment, parameters: dict[str, Any]) -> CreatedSession | Payment:

@@ -104,16 +104,15 @@ def session_created(tx: Transaction, request_id: str, session: CreatedSession) -
     return optional(tx) or existing(tx, request_id)
 
 
-def renew_expiry(tx: Transaction, row: Payment, expiry: Mapping[str, int]) -> Payment:
+def renew_expiry(tx: Transaction, request_id: str, expiry: Mapping[str, int]) -> Payment:
     """Keep when the session of an idempotency key that was not sent yet expires; what another process has
-    kept for it stays."""
+    kept for it stays. If an attempt has failed since the row was read, the key is that of the next one."""
     tx.execute(
         "UPDATE checkout_transactions SET stripe_parameters = (stripe_parameters - 'expires_at') || %s::jsonb"
-        " WHERE request_id = %s AND stripe_attempt = %s AND stripe_parameters -> 'expires_at' = 'null'"
-        f" RETURNING {COLUMNS}",
-        (Json(dict(expiry)), row.request_id, row.stripe_attempt),
+        f" WHERE request_id = %s AND stripe_parameters -> 'expires_at' = 'null' RETURNING {COLUMNS}",
+        (Json(dict(expiry)), request_id),
     )
-    return optional(tx) or existing(tx, row.request_id)
+    return optional(tx) or existing(tx, request_id)
 
 
 def session_failed(
