@@ -13,7 +13,7 @@ from checkout.payments.stripe_api import StripeApi
 from checkout.reconciliation import unfinished_table
 from checkout.reconciliation.comparisons_table import PAYMENTS, REVERSALS, Comparisons
 from checkout.reconciliation.failures import Failures
-from checkout.reconciliation.uncredited import Reemission
+from checkout.reconciliation.uncredited import Compared, Reemission
 from checkout.reconciliation.unfinished import Unfinished
 from tests.support import functions
 from tests.support.functions import Functions, system
@@ -39,24 +39,35 @@ def add_expired(fns: Functions, *session_ids: str) -> None:
         )
 
 
-def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
-    fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def reemission(fns: Functions, known: KnownStripe, monkeypatch: pytest.MonkeyPatch) -> Reemission:
+    """Two payments and a refund of each, emitted a day ago to brokers that are away."""
     monkeypatch.setattr(KafkaPublisher, "publish", lambda *_: Published())
     for intent in ("pi_1", "pi_2"):
         taken_back = refund(intent)
         known.knows(taken_back["id"], taken_back)
         fns.webhook(event(session_object(intent, payment_intent=intent)))
         fns.webhook(event(taken_back, "refund.created"))
-    fns.checkout("TRUNCATE outbox")
     fns.checkout("UPDATE checkout_transactions SET completed_at = now() - interval '1 day'")
     fns.checkout("UPDATE reversals SET emitted_at = now() - interval '1 day'")
-    reemission = Reemission(
+    return Reemission(
         system().checkout_database,
         system().application_database,
         system().delivery,
         system().config,
     )
+
+
+def test_what_is_still_in_the_outbox_is_not_lost(fns: Functions, reemission: Reemission) -> None:
+    assert reemission(deadline=time.monotonic() + 30) == Compared(credited=0, parked=0, emitted=0)
+    fns.checkout("TRUNCATE outbox")
+    assert reemission(deadline=time.monotonic() + 30).emitted == 4
+
+
+def test_what_somebody_holds_keeps_nothing_else_from_being_emitted_again(
+    fns: Functions, reemission: Reemission
+) -> None:
+    fns.checkout("TRUNCATE outbox")
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
         somebody.execute("SELECT 1 FROM checkout_transactions WHERE payment_intent_id = 'pi_1' FOR UPDATE")
         somebody.execute("SELECT 1 FROM reversals WHERE payment_intent_id = 'pi_1' FOR UPDATE")

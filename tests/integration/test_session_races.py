@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base import postgres
-from checkout.base.errors import StripeRefused
+from checkout.base.errors import StripeOutcomeUnknown, StripeRefused
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import create
@@ -48,6 +48,10 @@ def wanted() -> dict[str, Any]:
 
 def session(session_id: str) -> Answers:
     return lambda: CreatedSession(session_id, f"https://stripe.example.com/{session_id}", None)
+
+
+def unanswered() -> CreatedSession:
+    raise StripeOutcomeUnknown("Stripe did not answer.")
 
 
 def refusal(detail: str) -> Answers:
@@ -166,6 +170,27 @@ def test_the_attempt_after_one_that_failed_meanwhile_has_an_expiry(
     assert key == f"{body['request_id']}:3"
     assert parameters["expires_at"] == fns.row(body["request_id"])["stripe_parameters"]["expires_at"]
     assert parameters["expires_at"] is not None
+
+
+def test_an_attempt_sends_the_expiry_that_another_process_has_kept_for_it(
+    fns: Functions, asked: AskedStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fns.set(SESSION_EXPIRES_IN_MINUTES="60")
+    body = wanted()
+    asked.next = [refusal("first"), unanswered, session("cs_second")]
+    assert fns.create(body).status == 502
+    check = create._require_not_refused
+
+    def overtaken(row: Payment) -> None:
+        monkeypatch.setattr(create, "_require_not_refused", check)
+        with fns.set(SESSION_EXPIRES_IN_MINUTES="31"):
+            assert fns.create(body).status == 502
+
+    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    assert fns.create(body).status == 201
+
+    kept, sent = asked.sent[-2:]
+    assert sent == kept
 
 
 def test_a_failure_is_not_written_over_a_session_that_was_created_meanwhile(
