@@ -102,15 +102,31 @@ def test_a_row_that_somebody_holds_is_neither_marked_nor_compared_again(
     assert [row["payment_intent_id"] for row in marked] == ["pi_2"]
 
 
+@pytest.fixture
+def unfinished(known: KnownStripe) -> Unfinished:
+    return Unfinished(system().checkout_database, known, system().stripe_events, system().create_session)
+
+
+def test_a_session_of_unknown_expiry_is_read_after_the_longest_that_stripe_gives_it(
+    fns: Functions, known: KnownStripe, unfinished: Unfinished
+) -> None:
+    add_expired(fns, "cs_1", "cs_2")
+    known.knows("cs_1", {"id": "cs_1", "status": "open", "payment_status": "unpaid"})
+    fns.checkout("UPDATE checkout_transactions SET expires_at = NULL")
+    fns.checkout(
+        "UPDATE checkout_transactions SET created_at = now() - interval '25 hours' WHERE request_id = 'cs_1'"
+    )
+    with acting_as("reconciler"):
+        assert unfinished(deadline=time.monotonic() + 30, failures=Failures()) == 1
+    assert known.asked == ["cs_1"]
+
+
 def test_an_unfinished_payment_that_somebody_holds_is_left_to_a_later_run(
-    fns: Functions, known: KnownStripe
+    fns: Functions, known: KnownStripe, unfinished: Unfinished
 ) -> None:
     add_expired(fns, "cs_1", "cs_2")
     for session_id in ("cs_1", "cs_2"):
         known.knows(session_id, {"id": session_id, "status": "open", "payment_status": "unpaid"})
-    unfinished = Unfinished(
-        system().checkout_database, known, system().stripe_events, system().create_session
-    )
     with second_connection(fns.settings["CHECKOUT_DATABASE_URL"]) as somebody:
         somebody.execute("SELECT 1 FROM checkout_transactions WHERE request_id = 'cs_1' FOR UPDATE")
         with acting_as("reconciler"):
@@ -128,7 +144,7 @@ def test_a_payment_that_stripe_does_not_know_is_not_waited_for(fns: Functions) -
 
 
 def test_an_unfinished_payment_that_our_code_fails_at_is_reported_with_the_place_and_keeps_no_other(
-    fns: Functions, known: KnownStripe, caplog: pytest.LogCaptureFixture
+    fns: Functions, known: KnownStripe, unfinished: Unfinished, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The error's own words may quote what Stripe has of a customer."""
     add_expired(fns, "cs_1", "cs_2")
@@ -142,9 +158,6 @@ def test_an_unfinished_payment_that_our_code_fails_at_is_reported_with_the_place
         return session(session_id)
 
     known.session = fails_once  # type: ignore[method-assign]
-    unfinished = Unfinished(
-        system().checkout_database, known, system().stripe_events, system().create_session
-    )
     with acting_as("reconciler"):
         assert unfinished(deadline=time.monotonic() + 30, failures=Failures()) == 2
     assert sorted(known.asked) == ["cs_1", "cs_2"]

@@ -516,4 +516,11 @@ MUTANTS = [
         caught_by="tests/integration/test_sessions_not_begun_here.py"
         "::test_a_debit_that_settles_after_another_session_was_paid_is_a_second_payment",
     ),
+    Mutant(
+        file="payments/inbox.py",
+        text="AND outcome = 'waiting' AND reason = %s",
+        instead="AND outcome = 'waiting' AND %s IS NOT NULL",
+        breaks="a refund for which Stripe is still to be asked counts as applied, and is never debited",
+        caught_by="tests/integration/test_stripe_behind.py::test_the_payment_settles_only_what_waits_for_it",
+    ),
 ]

@@ -237,4 +237,18 @@ MUTANTS = [
         breaks="a payment that Stripe does not tell of stays unfinished, and nobody hears of it",
         caught_by=f"{SETBACKS}::test_a_payment_that_stripe_does_not_tell_of_is_named_and_counted",
     ),
+    Mutant(
+        file="reconciliation/uncredited_reversals_table.py",
+        text='        "   AND NOT EXISTS (SELECT FROM outbox o WHERE o.effect_key = r.effect_key)"\n',
+        instead="",
+        breaks="what the relay still has to publish is reported as lost",
+        caught_by=f"{ROWS}::test_what_is_still_in_the_outbox_is_not_lost",
+    ),
+    Mutant(
+        file=UNFINISHED_TABLE,
+        text="COALESCE(expires_at, created_at + interval '1 day')",
+        instead="expires_at",
+        breaks="Stripe is never asked about a session whose expiry is not known",
+        caught_by=f"{ROWS}::test_a_session_of_unknown_expiry_is_read_after_the_longest_that_stripe_gives_it",
+    ),
 ]

@@ -220,4 +220,11 @@ MUTANTS = [
         caught_by="tests/integration/test_limits.py::test_what_counts",
         worlds=Worlds.LIMITED,
     ),
+    Mutant(
+        file=TABLE,
+        text=" AND stripe_parameters -> 'expires_at' = 'null' RETURNING",
+        instead=" RETURNING",
+        breaks="an idempotency key is sent with two expiries, and Stripe refuses the request",
+        caught_by=f"{RACES}::test_an_attempt_sends_the_expiry_that_another_process_has_kept_for_it",
+    ),
 ]
