@@ -306,6 +306,27 @@ def test_a_replay_takes_up_all_movements_of_the_dispute(
     assert fns.checkout("SELECT 1 FROM discarded_reversals") == []
 
 
+@pytest.mark.parametrize("act", ["replay", "discard"])
+def test_what_was_emitted_stays_emitted_whatever_is_decided_about_its_event(
+    fns: Functions, known: KnownStripe, tail: Tail, act: str
+) -> None:
+    pay(fns)
+    taken_back = refund("pi_1")
+    known.knows(taken_back["id"], taken_back)
+    created = event(taken_back, "refund.created")
+    assert outcome(fns, created) == "applied"
+    tail.read()
+    fns.checkout("UPDATE stripe_events SET outcome = 'held' WHERE event_id = %s", (created["id"],))
+
+    if act == "replay":
+        assert HeldEvents(system()).replay(created["id"]).outcome == "applied"
+    else:
+        HeldEvents(system()).discard(created["id"], reason="made up")
+
+    assert states(fns) == {"refunded": "emitted"}
+    assert tail.read() == []
+
+
 def test_a_movement_of_a_dispute_that_an_earlier_release_has_discarded_holds_the_others(
     fns: Functions, known: KnownStripe, tail: Tail
 ) -> None:

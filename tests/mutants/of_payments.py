@@ -523,4 +523,12 @@ MUTANTS = [
         breaks="a refund for which Stripe is still to be asked counts as applied, and is never debited",
         caught_by="tests/integration/test_stripe_behind.py::test_the_payment_settles_only_what_waits_for_it",
     ),
+    Mutant(
+        file="payments/reversals_table.py",
+        text="\" WHERE effect_key = ANY(%s) AND state = 'held'\"",
+        instead='" WHERE effect_key = ANY(%s)"',
+        breaks="a replay emits again what was emitted, perhaps with another share",
+        caught_by="tests/integration/test_discarded_reversals.py"
+        "::test_what_was_emitted_stays_emitted_whatever_is_decided_about_its_event",
+    ),
 ]
