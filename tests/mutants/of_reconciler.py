@@ -11,6 +11,7 @@ UNFINISHED = "reconciliation/unfinished.py"
 LISTS = "tests/integration/test_stripe_lists.py"
 OF_RECONCILER = "tests/integration/test_reconciler.py"
 ROWS = "tests/integration/test_reconciler_rows.py"
+SETBACKS = "tests/integration/test_reconciler_setbacks.py"
 
 MUTANTS = [
     Mutant(
