@@ -194,11 +194,14 @@ MOSTLY_HELD: dict[Callable[[InterleavedWorld], actors.Actors], Sequence[Row]] = 
 }
 
 
-def some(world: InterleavedWorld) -> tuple[actors.Actors, Sequence[Row]]:
-    """And the rows of which somebody may hold one meanwhile."""
+MOSTLY_OVERTAKEN: dict[Callable[[InterleavedWorld], actors.Actors], str] = {crossings.absent: actors.OPERATOR}
+
+
+def some(world: InterleavedWorld) -> tuple[actors.Actors, Sequence[Row], str | None]:
+    """And the rows of which somebody may hold one meanwhile, and the kind of who is mostly overtaken."""
     make = world.tape.pick([make for make, weight in GROUPS.items() for _ in range(int(weight))])
-    actors = make(world)
+    found = make(world)
     rows = MOSTLY_HELD.get(make)
     if rows is None:
         rows = ROWS if world.tape.chance(0.2) else ()
-    return actors, rows
+    return found, rows, MOSTLY_OVERTAKEN.get(make)

@@ -41,7 +41,7 @@ ALONE = {
 }
 TOGETHER = 0.5
 STAYS = (0.0, 0.5, 0.9)
-OVERTAKEN, MOST_ALONE = 0.4, 25
+OVERTAKEN, MOSTLY, MOST_ALONE = 0.4, 0.8, 25
 """How often all others overtake one, and after how many of its turns at most: what one decides is out of date
 then, however much the others do meanwhile."""
 _OF_USERS = (kinds.CONSUMER, kinds.APPLICATION, kinds.OPERATOR)
@@ -90,7 +90,7 @@ class InterleavedPlayer(Player):
 
 
 def together(world: InterleavedWorld) -> None:
-    actors, rows = groups.some(world)
+    actors, rows, slow = groups.some(world)
     if not actors:
         return
     if rows and world.tape.chance(0.8):
@@ -104,8 +104,9 @@ def together(world: InterleavedWorld) -> None:
     world.say(f"at once: {_kinds(actors)}")
     published = len(world.topics[FINISHED].published)
     world.at_once, world.faults_before = actors, len(world.tape.faults)
-    is_overtaken = world.tape.chance(OVERTAKEN)
-    overtaken = (world.tape.pick(actors), world.tape.number(0, MOST_ALONE)) if is_overtaken else None
+    is_overtaken = world.tape.chance(OVERTAKEN if slow is None else MOSTLY)
+    among = [one for one in actors if one.kind == slow] or actors
+    overtaken = (world.tape.pick(among), world.tape.number(0, MOST_ALONE)) if is_overtaken else None
     world.turns.play(actors, world.tape, world.tape.pick(STAYS), overtaken)
     world.let_go()
     for error in [one.error for one in actors if one.error is not None]:
