@@ -100,11 +100,8 @@ class Secret:
         """Raises ConfigurationError if it is so short that it can be guessed."""
         for one in value.split(",") if self.has_several else [value]:
             if len(one.strip().encode()) < self.least_bytes:
-                remedy = (
-                    "it must be the one that Stripe shows"
-                    if self.by_the_operator
-                    else "openssl rand -hex 32 makes one"
-                )
+                own = "openssl rand -hex 32 makes one"
+                remedy = "it must be the one that Stripe shows" if self.by_the_operator else own
                 raise ConfigurationError(
                     f"{self.name} has fewer than {self.least_bytes} bytes, so it can be guessed: {remedy}."
                 )

@@ -124,8 +124,8 @@ def _is_applied(tx: Transaction, name: str) -> bool:
     table = _table(tx)
     # Not IF NOT EXISTS, which looks into the first schema of the search path alone: if a schema came before
     # ours, everything would be made there once more, and the new ledger would know of no credit.
-    tx.execute("SELECT to_regclass(%s) IS NULL AS is_new", (table,))
-    if tx.row()["is_new"]:
+    tx.execute("SELECT FROM pg_class WHERE oid = to_regclass(%s)", (table,))
+    if tx.fetchone() is None:
         tx.execute(
             f"CREATE TABLE {table} (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
         )
@@ -135,11 +135,11 @@ def _is_applied(tx: Transaction, name: str) -> bool:
 
 def _table(tx: Transaction) -> str:
     tx.execute(
-        "SELECT to_regclass(%(ours)s) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute"
-        "   WHERE attrelid = to_regclass(%(ours)s) AND attname = 'name' AND NOT attisdropped) AS is_theirs",
-        {"ours": OURS},
+        "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND NOT EXISTS (SELECT FROM pg_attribute"
+        "   WHERE attrelid = pg_class.oid AND attname = 'name' AND NOT attisdropped)",
+        (OURS,),
     )
-    return BESIDE_THEIRS if tx.row()["is_theirs"] else OURS
+    return OURS if tx.fetchone() is None else BESIDE_THEIRS
 
 
 def _require_free(tx: Transaction, folder: str, tables: list[str]) -> None:
