@@ -107,6 +107,35 @@ def test_a_schema_that_comes_before_ours_later_gets_no_second_ledger(adopter: st
     assert tables == [{"schemaname": "public"}] * 2
 
 
+def test_an_application_that_gets_a_table_of_its_migrations_later_gets_no_second_ledger(adopter: str) -> None:
+    migrate(adopter)
+    name = adopter.rpartition("/")[2]
+    query(
+        adopter,
+        f"CREATE SCHEMA app; ALTER DATABASE {name} SET search_path = app, public;"
+        " CREATE TABLE app.schema_migrations (version VARCHAR PRIMARY KEY)",
+    )
+    disconnect()
+    assert migrate(adopter) == []
+
+
+def test_an_application_may_give_its_table_of_migrations_up(adopter: str) -> None:
+    query(adopter, "CREATE TABLE schema_migrations (version VARCHAR PRIMARY KEY)")
+    migrate(adopter)
+    query(adopter, "DROP TABLE schema_migrations")
+    assert migrate(adopter) == []
+
+
+def test_a_schema_may_have_capital_letters(adopter: str) -> None:
+    name = adopter.rpartition("/")[2]
+    query(adopter, f'CREATE SCHEMA "The Shop"; ALTER DATABASE {name} SET search_path = "The Shop"')
+    disconnect()
+
+    assert migrate(adopter)
+    query(adopter, "INSERT INTO users (id) VALUES (1)")
+    assert query(adopter, "SELECT ledger_move('gift:1', 1, 5, 'eur', 'gift')") == [{"ledger_move": True}]
+
+
 # A table or a view of the application's own
 
 

@@ -121,33 +121,38 @@ def for_ids(user_ids: UserIds, sql: str) -> str:
 def _is_applied(tx: Transaction, name: str) -> bool:
     """Waits for a parallel run."""
     tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout migrations', 0))")
-    table = _table(tx)
-    # Not IF NOT EXISTS, which looks into the first schema of the search path alone: if a schema came before
-    # ours, everything would be made there once more, and the new ledger would know of no credit.
-    tx.execute("SELECT FROM pg_class WHERE oid = to_regclass(%s)", (table,))
-    if tx.fetchone() is None:
+    if _table(tx) is None:
+        tx.execute("SELECT to_regclass(%s) IS NULL AS is_free", (OURS,))
+        new = OURS if tx.row()["is_free"] else BESIDE_THEIRS
         tx.execute(
-            f"CREATE TABLE {table} (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
+            f"CREATE TABLE {new} (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
         )
-    tx.execute(f"SELECT 1 FROM {table} WHERE name = %s", (name,))
+    tx.execute(f"SELECT FROM {_table(tx)} WHERE name = %s", (name,))
     return tx.fetchone() is not None
 
 
-def _table(tx: Transaction) -> str:
+def _table(tx: Transaction) -> str | None:
+    """Ours, wherever it is in the search path, and whatever of that name the application has before it: with
+    another one everything would be made once more, and the new ledger would know of no credit."""
     tx.execute(
-        "SELECT FROM pg_class WHERE oid = to_regclass(%s) AND NOT EXISTS (SELECT FROM pg_attribute"
-        "   WHERE attrelid = pg_class.oid AND attname = 'name' AND NOT attisdropped)",
-        (OURS,),
+        "SELECT pg_class.oid::regclass::text AS ours"
+        " FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)"
+        " JOIN pg_namespace ON nspname = schema"
+        " JOIN pg_class ON relnamespace = pg_namespace.oid AND relkind = 'r' AND relname = ANY(%s)"
+        " JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'name' AND NOT attisdropped"
+        " ORDER BY place, relname LIMIT 1",
+        ([OURS, BESIDE_THEIRS],),
     )
-    return OURS if tx.fetchone() is None else BESIDE_THEIRS
+    found = tx.fetchone()
+    return None if found is None else str(found["ours"])
 
 
 def _require_free(tx: Transaction, folder: str, tables: list[str]) -> None:
     if not tables:
         return
     tx.execute(
-        "SELECT relname FROM pg_class WHERE relname = ANY(%s)"
-        " AND relnamespace = current_schema()::regnamespace ORDER BY relname",
+        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE relname = ANY(%s) AND nspname = current_schema() ORDER BY relname",
         (tables,),
     )
     if taken := ", ".join(row["relname"] for row in tx.fetchall()):
