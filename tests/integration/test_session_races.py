@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from checkout.base import postgres
-from checkout.base.errors import StripeOutcomeUnknown, StripeRefused
+from checkout.base.errors import StripeOutcomeUnknown, StripeRefused, StripeRefusedForGood
 from checkout.payments.payment import Payment
 from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import create
@@ -54,9 +54,9 @@ def unanswered() -> CreatedSession:
     raise StripeOutcomeUnknown("Stripe did not answer.")
 
 
-def refusal(detail: str) -> Answers:
+def refusal(detail: str, kind: type[StripeRefused] = StripeRefused) -> Answers:
     def answer() -> CreatedSession:
-        raise StripeRefused(detail)
+        raise kind(detail)
 
     return answer
 
@@ -170,6 +170,26 @@ def test_the_attempt_after_one_that_failed_meanwhile_has_an_expiry(
     assert key == f"{body['request_id']}:3"
     assert parameters["expires_at"] == fns.row(body["request_id"])["stripe_parameters"]["expires_at"]
     assert parameters["expires_at"] is not None
+
+
+def test_what_was_refused_for_good_meanwhile_is_not_asked_for_again(
+    fns: Functions, asked: AskedStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe would have a session of which nobody hears."""
+    fns.set(SESSION_EXPIRES_IN_MINUTES="60")
+    body = wanted()
+    asked.next = [refusal("first"), refusal("second", StripeRefusedForGood), session("cs_third")]
+    assert fns.create(body).status == 502
+    check = create._require_not_refused
+
+    def overtaken(row: Payment) -> None:
+        monkeypatch.setattr(create, "_require_not_refused", check)
+        assert fns.create(body).status == 502
+
+    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    assert fns.create(body).status == 409
+
+    assert len(asked.sent) == 2
 
 
 def test_an_attempt_sends_the_expiry_that_another_process_has_kept_for_it(

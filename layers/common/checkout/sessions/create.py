@@ -125,6 +125,7 @@ class CreateSession:
         if row.stripe_parameters.get("expires_at", 0) is None:
             with self._checkout.autocommit() as tx:
                 row = table.renew_expiry(tx, row.request_id, expiry(self._config, time.time()))
+            _require_not_refused(row)  # Another process may have been told so meanwhile.
         return self._create(row, row.stripe_parameters or {})
 
     def _create(self, row: Payment, parameters: dict[str, Any]) -> CreatedSession | Payment:
