@@ -142,7 +142,7 @@ class Settings:
 
 def load(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of a project folder. Raises SettingsError."""
-    written = parse(path.read_text("utf-8-sig")) if (path := root / ".env").exists() else {}
+    written = parse(path.read_text("utf-8-sig", "replace")) if (path := root / ".env").exists() else {}
     given = {name: value for name, value in {**written, **environment}.items() if value.strip()}
     for name in ("STRIPE_SECRET", "STRIPE_KEY"):
         if given.get(name, "").startswith(_LIVE_KEYS):
@@ -195,7 +195,7 @@ def parse(text: str) -> dict[str, str]:
     """The `NAME=value` lines of a `.env` file, with quotes and comments read as by a shell."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if match := _LINE.fullmatch(line):
+        if "\ufffd" not in line and (match := _LINE.fullmatch(line)):  # Which stands for what is not UTF-8.
             double, single, bare = match["double"], match["single"], match["bare"]
             found[match["name"]] = next(value for value in (double, single, bare) if value is not None)
         elif not re.fullmatch(r"\s*(#.*)?", line):  # It is not shown, since it may have a secret.

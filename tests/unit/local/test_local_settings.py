@@ -90,6 +90,13 @@ def test_a_file_that_begins_with_a_byte_order_mark_is_read_from_its_first_line(t
     assert not settings.load(tmp_path, {}).is_stripe_simulated
 
 
+@pytest.mark.parametrize(("encoding", "line"), [("utf-16", 1), ("latin-1", 2)])
+def test_a_line_in_another_encoding_is_named(tmp_path: Path, encoding: str, line: int) -> None:
+    (tmp_path / ".env").write_text("# für Stripe\nKAFKA_PASSWORD=größer\n", encoding)
+    with pytest.raises(SettingsError, match=f"line {line} of .env cannot be read"):
+        settings.load(tmp_path, {})
+
+
 def test_the_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=1001\nSTRIPE_PORT=1002\nJWT_SECRET=from-the-file\n")
 

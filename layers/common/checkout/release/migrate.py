@@ -122,8 +122,8 @@ def _is_applied(tx: Transaction, name: str) -> bool:
     """Waits for a parallel run."""
     tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('checkout migrations', 0))")
     if _table(tx) is None:
-        tx.execute("SELECT to_regclass(%s) IS NULL AS is_free", (OURS,))
-        new = OURS if tx.row()["is_free"] else BESIDE_THEIRS
+        tx.execute("SELECT WHERE to_regclass(%s) IS NULL", (OURS,))
+        new = BESIDE_THEIRS if tx.fetchone() is None else OURS
         tx.execute(
             f"CREATE TABLE {new} (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
         )
