@@ -12,10 +12,11 @@ RELAYED_SECONDS = 10
 
 
 def refuse_large(world: World) -> None:
-    """Some sizes that messages have, and what is larger."""
+    """Some sizes that messages have, and what is larger; what is refused now stays so."""
     topic = world.topics[FINISHED]
     if topic.ever:
-        topic.largest = len(world.tape.pick([*topic.ever])) - 1
+        size = len(world.tape.pick([*topic.ever])) - 1
+        topic.largest = size if topic.largest is None else min(size, topic.largest)
         world.say(f"Kafka refuses what has more than {topic.largest} bytes")
 
 
