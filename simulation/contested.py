@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from simulation.settled import unclear
-from simulation.stripe_model.account import FREE
+from simulation.stripe_model.account import paid_by
 from simulation.world import CURRENCY, World
 
 
@@ -21,8 +21,7 @@ def contested(world: World) -> set[str]:
     for request in world.requests:
         users[request.request_id].add(request.user_id)
     for session in world.account.all("checkout.session"):
-        metadata = session["metadata"]
-        intent = session["id"] if session["payment_status"] == FREE else session["payment_intent"]
+        metadata, intent = session["metadata"], paid_by(session)
         users[metadata["request_id"]] |= {int(metadata["user_id"])} | credited[intent]
         intents[metadata["request_id"]] |= {intent} - {None}
     foreign = {one["id"] for one in world.account.all("payment_intent") if one["currency"] != CURRENCY}

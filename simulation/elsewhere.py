@@ -33,13 +33,12 @@ def get_for_nothing(world: World) -> None:
     open_ = people.open_sessions(world)
     if open_ and world.tape.chance(0.7):
         session_id = world.tape.pick(open_)
-    else:
-        request = people.some_request(world, again=0.5 if world.swarm.terms.is_plain else 0.0)
-        if request is None:
-            return
-        session_id = _made_elsewhere(world, request, request.amount, user_id=request.user_id)
-    oddities.give(world.account, session_id)
-    world.say(f"{session_id} is free")
+        oddities.give(world.account, session_id)
+        world.say(f"{session_id} is free")
+        return
+    request = people.some_request(world, again=0.5 if world.swarm.terms.is_plain else 0.0)
+    if request is not None:
+        pay_session_of(world, request, request.amount, user_id=request.user_id, is_free=True)
 
 
 def order(world: World) -> None:
@@ -57,28 +56,9 @@ def pay_session_of(
     currency: str = CURRENCY,
     purpose: str = TOP_UP,
     session_id: str | None = None,
+    is_free: bool = False,
 ) -> str:
-    """One that was not begun here. Returns its id."""
-    made = _made_elsewhere(
-        world, request, amount, user_id=user_id, currency=currency, purpose=purpose, session_id=session_id
-    )
-    oddities.tax(world.account, made, world.swarm.terms, world.tape)
-    world.account.pay(made, by_debit=world.tape.chance(0.3))
-    for_what = f"{people.short(request.request_id)}, {purpose}"
-    world.say(f"{made}, not begun here, is paid in {currency} for {for_what}")
-    return made
-
-
-def _made_elsewhere(
-    world: World,
-    request: Request,
-    amount: int,
-    *,
-    user_id: int,
-    currency: str = CURRENCY,
-    purpose: str = TOP_UP,
-    session_id: str | None = None,
-) -> str:
+    """One that was not begun here, and is paid, or free. Returns its id."""
     terms = world.swarm.terms
     world.paid_elsewhere.add(request.request_id)
     price = {"currency": currency, "unit_amount": amount}
@@ -91,7 +71,15 @@ def _made_elsewhere(
     if not terms.is_plain and purpose == TOP_UP:
         metadata |= {"amount_cents": str(amount), "credit_cents": str(terms.promised(amount))}
     asked = {"line_items": [{"price_data": price, "quantity": 1}], "metadata": metadata}
-    return str(world.account.create_session(asked, session_id)["id"])
+    made = str(world.account.create_session(asked, session_id)["id"])
+    if is_free:
+        oddities.give(world.account, made)
+    else:
+        oddities.tax(world.account, made, terms, world.tape)
+        world.account.pay(made, by_debit=world.tape.chance(0.3))
+    how = "free" if is_free else f"paid in {currency}"
+    world.say(f"{made}, not begun here, is {how} for {people.short(request.request_id)}, {purpose}")
+    return made
 
 
 def recover(world: World) -> None:

@@ -53,6 +53,7 @@ def pay(world: World) -> None:
 
 
 def open_sessions(world: World) -> list[str]:
+    """Of known requests those that can be paid."""
     known = [session for request in world.requests for session in request.sessions]
     return [one for one in known if world.account.now(one)["status"] == OPEN]
 

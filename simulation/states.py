@@ -2,7 +2,7 @@
 
 from simulation.broken import Broken
 from simulation.stored import PAID, Stored, StoredPayment
-from simulation.stripe_model.account import FREE
+from simulation.stripe_model.account import PAID_OR_FREE
 from simulation.world import World
 
 RISING = (
@@ -13,7 +13,7 @@ RISING = (
 _AT_STRIPE = {
     "session_expired": ("status", {"expired"}),
     "payment_failed": ("status", {"requires_payment_method"}),
-    PAID: ("payment_status", {"paid", FREE}),
+    PAID: ("payment_status", {*PAID_OR_FREE}),
 }
 """By the row's state a field at Stripe, and what it must have been: of the session, or, of a payment that has
 failed, of the payment intent."""

@@ -47,7 +47,7 @@ def deliver_one(world: World, delivery: Delivery) -> object:
     )
     if isinstance(outcome, str) or (isinstance(outcome, CheckoutError) and outcome.status < FIRST_ERROR):
         require_stored(world, event["id"])
-        if outcome == "applied" and event["data"]["object"].get("payment_status") in ("paid", account.FREE):
+        if outcome == "applied" and event["data"]["object"].get("payment_status") in account.PAID_OR_FREE:
             world.paid.add(event["data"]["object"]["id"])
         delivery.is_answered = world.is_calm or not world.tape.chance(0.1)
     elif world.is_calm:

@@ -18,7 +18,6 @@ from simulation.wanted import Move
 RELAY, WEBHOOK, CONSUMER, RECONCILER = "relay", "webhook", "consumer", "reconciler"
 OPERATOR, APPLICATION, USER, REQUESTS = "operator", "application", "user", "requests"
 
-PAYMENTS = "checkout_transactions"
 CLAIM_TURNS = 100
 """So many somebody waits for a claim."""
 
@@ -134,16 +133,15 @@ def move(world: InterleavedWorld, users: Sequence[int], amounts: Sequence[int] =
 
 def holder(world: InterleavedWorld, session_id: str) -> Actor:
     """Somebody holds the row of a session's payment, from when the reconciler has claimed it."""
-    claimed = (
-        "SELECT id FROM checkout_transactions WHERE stripe_session_id = %s AND reread_at > to_timestamp(%s)"
-    )
+    row = f"checkout_transactions WHERE stripe_session_id = '{session_id}'"
+    claimed = f"SELECT id FROM {row} AND reread_at > to_timestamp(%s)"
 
     def hold() -> None:
         for _ in range(CLAIM_TURNS):
-            if world.checkout.rows(claimed, [session_id, world.clock.epoch]):
+            if world.checkout.rows(claimed, [world.clock.epoch]):
                 break
             world.turns.pause()
-        hold_row(world, world.checkout, f"{PAYMENTS} WHERE stripe_session_id = '{session_id}'", "request_id")
+        hold_row(world, world.checkout, row, "request_id")
 
     return Actor(SOMEBODY, hold)
 

@@ -124,11 +124,9 @@ def late_reconciler(world: InterleavedWorld) -> actors.Actors:
 
 def forgotten(world: InterleavedWorld) -> actors.Actors:
     """A reconciler gives up a session that Stripe does not know any more, while somebody holds its row."""
-    if not _open(world):
-        asking.ask_for(world, people.new_request(world))
-    if not (open_ := _open(world)):
+    session_id = _open_session(world)
+    if session_id is None:
         return []
-    session_id = world.tape.pick(open_)
     world.forgotten.add(session_id)
     oddities.forget(world.account, session_id)
     world.say(f"Stripe forgets {session_id}")
@@ -217,21 +215,20 @@ def _once_signed_up(world: InterleavedWorld, user_id: int, consume: Callable[[],
 
 def _paid(world: InterleavedWorld, *, by_debit: bool) -> Resource | None:
     """The charge of a session that is paid now; None if there is none, and none can be begun."""
-    if not _open(world):
-        asking.ask_for(world, people.new_request(world))
-    open_ = _open(world)
-    if not open_:
+    session_id = _open_session(world)
+    if session_id is None:
         return None
-    session_id = world.tape.pick(open_)
     world.account.pay(session_id, by_debit=by_debit)
     world.say(f"{session_id} is paid{' by debit' if by_debit else ''}")
     return world.account.all("charge")[-1]
 
 
-def _open(world: InterleavedWorld) -> list[str]:
-    """Sessions that can be paid."""
-    known = [session for request in world.requests for session in request.sessions]
-    return [one for one in known if world.account.now(one)["status"] == OPEN]
+def _open_session(world: InterleavedWorld) -> str | None:
+    """One that can be paid; None if there is none, and none can be begun."""
+    if not people.open_sessions(world):
+        asking.ask_for(world, people.new_request(world))
+    open_ = people.open_sessions(world)
+    return str(world.tape.pick(open_)) if open_ else None
 
 
 def _of(world: InterleavedWorld, intent: str) -> list[Delivery]:

@@ -14,6 +14,8 @@ Resource = dict[str, Any]
 EXPIRES_AFTER = 24 * 3600
 OPEN, COMPLETE, EXPIRED = "open", "complete", "expired"
 FREE = "no_payment_required"
+PAID_OR_FREE = ("paid", FREE)
+"""What `payment_status` is of a session for which nothing is left to pay."""
 FORGOTTEN = "forgotten"
 """The status of a session that no answer shows any more."""
 
@@ -50,8 +52,7 @@ class Account:
 
     def paid(self) -> list[Resource]:
         """Sessions that are paid, or free."""
-        free = self.all("checkout.session", payment_status=FREE)
-        return [*self.all("checkout.session", payment_status="paid"), *free]
+        return [one for one in self.all("checkout.session") if one["payment_status"] in PAID_OR_FREE]
 
     def made_with(self, session_id: str) -> dict[str, str]:
         """The metadata of the session before anybody changed it. The payment has it, too."""
@@ -231,6 +232,6 @@ class Account:
         return f"{prefix}{self._digits(64):016x}"
 
 
-def paid_by(session: Mapping[str, Any]) -> str:
-    """What a paid session's credit belongs to: its payment intent, or the session itself if it was free."""
-    return str(session["payment_intent"] or session["id"])
+def paid_by(session: Mapping[str, Any]) -> Any:
+    """What a session's credit belongs to: its payment intent, if it has one yet, or itself if it was free."""
+    return session["id"] if session["payment_status"] == FREE else session["payment_intent"]
