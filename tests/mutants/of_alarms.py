@@ -29,8 +29,8 @@ MUTANTS = [
     ),
     Mutant(
         file=PARKING,
-        text="        if at in new and not (one.is_discarded or one.is_early):\n",
-        instead="        if at not in new and not (one.is_discarded or one.is_early):\n",
+        text="        if one.record.place in new and not (one.is_discarded or one.is_early):\n",
+        instead="        if one.record.place not in new and not (one.is_discarded or one.is_early):\n",
         breaks="what is parked raises an alarm when it comes again, and not when it is parked",
         worlds=Worlds.SERIAL,
     ),

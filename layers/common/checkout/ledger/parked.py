@@ -222,7 +222,7 @@ def _row(parked: Parked) -> tuple[object, ...]:
     )
     decided = ("discarded", parked.reason) if parked.is_discarded else (None, None)
     return (
-        *(record.topic, record.partition, record.offset, record.key, record.value, parked.reason),
+        *(*record.place, record.key, record.value, parked.reason),
         *(*asked, parked.is_refused, *decided, parked.is_discarded),
     )
 

@@ -20,15 +20,14 @@ def park(tx: Transaction, records: Sequence[Parked]) -> None:
     if not records:
         return
     new = parked.park(tx, records)
-    known = {(one.record.topic, one.record.partition, one.record.offset) for one in records} - new
+    known = {one.record.place for one in records} - new
     if known and not parked.are_there(tx, known):
         raise InvariantBroken(
             "parked_events does not take a record: its sequence gives ids that are taken (`operations"
             " restored` moves it on), or a trigger or rule is in the way."
         )
     for one in records:
-        at = (one.record.topic, one.record.partition, one.record.offset)
-        if at in new and not (one.is_discarded or one.is_early):
+        if one.record.place in new and not (one.is_discarded or one.is_early):
             _alert(one.record, one.effect, one.reason)
 
 

@@ -21,6 +21,11 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition and offset."""
+        return self.topic, self.partition, self.offset
+
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
     """All records of the event, each partition's in its order."""
