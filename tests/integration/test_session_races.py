@@ -14,7 +14,7 @@ from checkout.payments.stripe_api import CreatedSession, StripeApi
 from checkout.sessions import create
 from tests.support import functions
 from tests.support.brokers import AnyBroker
-from tests.support.functions import Functions, requested
+from tests.support.functions import Answer, Functions, requested
 from tests.support.second_connection import second_connection, waiting
 from tests.support.stripe_events import event, session_object
 from tests.support.tail import Tail
@@ -69,6 +69,17 @@ def after(meanwhile: Callable[[], object], answer: Answers) -> Answers:
         return answer()
 
     return answered
+
+
+def fails_once_read(monkeypatch: pytest.MonkeyPatch, attempt: Callable[[], Answer]) -> None:
+    """Another process's attempt fails once the next one has read the row, and before it looks at that."""
+    check = create._require_not_refused
+
+    def overtaken(row: Payment) -> None:
+        monkeypatch.setattr(create, "_require_not_refused", check)
+        assert attempt().status == 502
+
+    monkeypatch.setattr(create, "_require_not_refused", overtaken)
 
 
 def test_a_session_that_was_stored_meanwhile_is_not_replaced_by_another(
@@ -157,13 +168,7 @@ def test_the_attempt_after_one_that_failed_meanwhile_has_an_expiry(
     body = wanted()
     asked.next = [refusal("first"), refusal("second"), session("cs_third")]
     assert fns.create(body).status == 502
-    check = create._require_not_refused
-
-    def overtaken(row: Payment) -> None:
-        monkeypatch.setattr(create, "_require_not_refused", check)
-        assert fns.create(body).status == 502
-
-    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    fails_once_read(monkeypatch, lambda: fns.create(body))
     assert fns.create(body).status == 201
 
     key, parameters = asked.sent[-1]
@@ -180,13 +185,7 @@ def test_what_was_refused_for_good_meanwhile_is_not_asked_for_again(
     body = wanted()
     asked.next = [refusal("first"), refusal("second", StripeRefusedForGood), session("cs_third")]
     assert fns.create(body).status == 502
-    check = create._require_not_refused
-
-    def overtaken(row: Payment) -> None:
-        monkeypatch.setattr(create, "_require_not_refused", check)
-        assert fns.create(body).status == 502
-
-    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    fails_once_read(monkeypatch, lambda: fns.create(body))
     assert fns.create(body).status == 409
 
     assert len(asked.sent) == 2
@@ -199,14 +198,12 @@ def test_an_attempt_sends_the_expiry_that_another_process_has_kept_for_it(
     body = wanted()
     asked.next = [refusal("first"), unanswered, session("cs_second")]
     assert fns.create(body).status == 502
-    check = create._require_not_refused
 
-    def overtaken(row: Payment) -> None:
-        monkeypatch.setattr(create, "_require_not_refused", check)
+    def attempt() -> Answer:
         with fns.set(SESSION_EXPIRES_IN_MINUTES="31"):
-            assert fns.create(body).status == 502
+            return fns.create(body)
 
-    monkeypatch.setattr(create, "_require_not_refused", overtaken)
+    fails_once_read(monkeypatch, attempt)
     assert fns.create(body).status == 201
 
     kept, sent = asked.sent[-2:]
