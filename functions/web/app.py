@@ -81,7 +81,7 @@ SCRIPTS = inline_modules(
     lambda name: f"/balance/{_versioned(name)}",
 )
 STYLE = SOURCES["balance.css"]
-# Shorter than in base64; it stands in double quotes, and has none.
+# Shorter than in base64. The page has it in double quotes, so the picture has none.
 ICON = "data:image/svg+xml," + quote(SOURCES["coin.svg"], safe="/:=' <>")
 
 

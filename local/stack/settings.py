@@ -195,7 +195,7 @@ def parse(text: str) -> dict[str, str]:
     """The `NAME=value` lines of a `.env` file, with quotes and comments read as by a shell."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
-        if "\ufffd" not in line and (match := _LINE.fullmatch(line)):  # Which stands for what is not UTF-8.
+        if "\ufffd" not in line and (match := _LINE.fullmatch(line)):  # U+FFFD: it is not UTF-8.
             double, single, bare = match["double"], match["single"], match["bare"]
             found[match["name"]] = next(value for value in (double, single, bare) if value is not None)
         elif not re.fullmatch(r"\s*(#.*)?", line):  # It is not shown, since it may have a secret.

@@ -29,8 +29,10 @@ def of(found: Description, settings: Settings) -> str:
     elif "STRIPE_API_BASE" not in settings.given:
         lines["Webhooks"] = f"stripe listen --forward-to {found.api_url}/webhooks/stripe"
         if "STRIPE_WEBHOOK_SECRET" not in settings.given:
-            lines["To do"] = "STRIPE_WEBHOOK_SECRET is not set, so every webhook is refused (400): put what"
-            lines["To do"] += " `stripe listen --print-secret` prints into .env"
+            lines["To do"] = (
+                "STRIPE_WEBHOOK_SECRET is not set, so every webhook is refused (400): put what"
+                " `stripe listen --print-secret` prints into .env"
+            )
     return "\n".join(["", *(f"  {name:<21} {value}" for name, value in lines.items()), ""])
 
 

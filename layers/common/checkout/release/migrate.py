@@ -132,8 +132,9 @@ def _is_applied(tx: Transaction, name: str) -> bool:
 
 
 def _table(tx: Transaction) -> str | None:
-    """Ours, wherever it is in the search path, and whatever of that name the application has before it: with
-    another one everything would be made once more, and the new ledger would know of no credit."""
+    """The name of our table of what was applied; None if there is none yet. It is looked for in every schema
+    of the search path, since the application may have one of that name in an earlier schema. If ours were not
+    found, everything would be made once more, and the new ledger would know of no credit."""
     tx.execute(
         "SELECT pg_class.oid::regclass::text AS ours"
         " FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, place)"
